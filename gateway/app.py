@@ -1,0 +1,173 @@
+"""The composition root: the only place that builds things, and the swap of a reload.
+
+What a configuration says becomes a `Gateway`; what must survive a reload (connections, breaker, vault, metrics) is built
+once, in `App`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+
+from gateway import __version__
+from gateway.backoff import Backoff
+from gateway.breaker import Breaker, Change, Settings
+from gateway.chain import Policy
+from gateway.config.load import Config
+from gateway.config.schema import Breaker as BreakerConfig
+from gateway.config.schema import Fallback
+from gateway.credentials import Credentials
+from gateway.failures import VERDICTS, Kind, Verdict
+from gateway.gateway import Gateway, allowed_hosts
+from gateway.inbound.endpoint import ChatEndpoint
+from gateway.inbound.health import Health, Phase
+from gateway.inbound.http import Receive, Scope, Send, send_text
+from gateway.inbound.keys import Keys
+from gateway.inbound.models import ModelsEndpoint
+from gateway.inbound.routes import application
+from gateway.observe import log
+from gateway.observe.metrics import CircuitStates, Metrics
+from gateway.observe.observer import Observer
+from gateway.relay import Relay
+from gateway.types import Model
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.http1 import Pool
+from gateway.upstream.signing import Signer
+from gateway.upstream.transport import Transport
+from gateway.vault import Vault
+
+logger = logging.getLogger("gateway.app")
+
+USER_AGENT: Final = f"local-agent-gateway/{__version__}"
+
+
+class App:
+    """A running gateway: the ASGI application, and what lies beneath it."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        env: Mapping[str, str],
+        home: Path,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._transports: dict[str | None, Transport] = {}
+        self.phase: Phase = "starting"
+        self.metrics = Metrics()
+        self.observer = Observer(self.metrics)
+        self.breaker = Breaker(clock, _settings(config.breaker, config.fallback), self._circuit_changed)
+        self.keys = Keys.at_home(env, home)
+        self.credentials = Credentials(env, home)
+        self._upstream = UpstreamClient(
+            self._transport, Signer(self.credentials), Vault(), clock=clock, wall=wall, user_agent=USER_AGENT
+        )
+        self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
+        self.gateway = self._build(config)
+        self.asgi = self._application(wall)
+
+    def _build(self, config: Config) -> Gateway:
+        policy = Policy(
+            Backoff(
+                config.fallback.backoff_seconds,
+                config.fallback.backoff_max_seconds,
+                config.fallback.rounds,
+                config.fallback.max_wait_seconds,
+            ),
+            self.breaker.settings.verdicts,
+        )
+        relay = Relay(
+            self._upstream, self.breaker, policy, clock=self._clock, sleep=asyncio.sleep, jitter=random.random
+        )
+        return Gateway(config, relay, self.keys, allowed_hosts(config.server))
+
+    def swap(self, config: Config) -> None:
+        """Puts a validated configuration in force. Calls in flight finish on the old one."""
+        self.breaker.settings = _settings(config.breaker, config.fallback)
+        self.gateway = self._build(config)
+
+    async def aclose(self) -> None:
+        """Closes every connection to a provider."""
+        for transport in self._transports.values():
+            await transport.aclose()
+
+    def _transport(self, model: Model) -> Transport:
+        transport = self._transports.get(model.proxy)
+        if transport is None:
+            transport = self._transports[model.proxy] = _new_transport(model.proxy)
+        return transport
+
+    def _circuit_changed(self, change: Change) -> None:
+        log.circuit_changed(change)
+
+    def _application(self, wall: Callable[[], float]) -> Starlette:
+        def current() -> Gateway:
+            return self.gateway
+
+        health = Health(lambda: self.phase, self._facts)
+        models = ModelsEndpoint(current, int(wall()))
+        return application(
+            {
+                "/chat/completions": ChatEndpoint(current, self.observer, clock=self._clock, wall=wall),
+                "/models": models,
+                "/models/{id:path}": models,
+            },
+            {"/livez": health.live, "/readyz": health.ready, "/health": health.health, "/metrics": self._metrics},
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "agents": len(self.gateway.agents),
+            "models": len(self.gateway.models),
+            "in_flight": self.observer.in_flight,
+        }
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        text = self.metrics.text().decode()
+        await send_text(send, 200, text, b"text/plain; version=0.0.4; charset=utf-8")
+
+
+def _new_transport(proxy: str | None) -> Transport:
+    """Our own pool, or httpx's where a proxy is configured (its import is not paid for otherwise)."""
+    if proxy is None:
+        return Pool()
+    from gateway.upstream.via_httpx import HttpxTransport
+
+    return HttpxTransport(proxy=proxy)
+
+
+def _settings(breaker: BreakerConfig, fallback: Fallback) -> Settings:
+    return Settings(breaker.cooldown_max_seconds, breaker.growth, _verdicts(breaker, fallback))
+
+
+def _verdicts(breaker: BreakerConfig, fallback: Fallback) -> Mapping[Kind, Verdict]:
+    """The table of `failures.py` with the user's numbers and decisions."""
+    seconds = {
+        Kind.QUOTA: breaker.quota_seconds,
+        Kind.CREDENTIAL: breaker.credential_seconds,
+        Kind.MODEL_UNKNOWN: breaker.model_unknown_seconds,
+    }
+    verdicts = {}
+    for kind, verdict in VERDICTS.items():
+        changes: dict[str, Any] = {}
+        if verdict.cooldown_s:
+            changes["cooldown_s"] = seconds.get(kind, breaker.cooldown_seconds)
+        if verdict.after > 1:
+            changes["after"] = breaker.failures
+        if kind.value in fallback.always:
+            changes["moves_on"] = "always"
+        if kind.value in fallback.never:
+            changes["moves_on"] = "never"
+        verdicts[kind] = replace(verdict, **changes)
+    return verdicts

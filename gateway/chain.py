@@ -1,0 +1,122 @@
+"""Which model to try next.
+
+`attempts` is the whole policy as an iterator: it yields an `Attempt` to make or a `Wait` to keep, and reads
+`attempt.failure` when asked for the next. It waits for nothing and sends nothing, so a test reads like a transcript:
+sonnet, haiku, wait 1 s, sonnet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.backoff import Backoff
+from gateway.breaker import Breaker, Permit
+from gateway.failures import VERDICTS, Exhausted, Failure, Kind, Verdict
+from gateway.types import Attempt, Call, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Every model has failed or rests: try again after `delay_s`."""
+
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the chain goes by."""
+
+    backoff: Backoff = field(default_factory=Backoff)
+    verdicts: Mapping[Kind, Verdict] = field(default_factory=lambda: VERDICTS)
+
+
+def attempts(
+    call: Call, breaker: Breaker, policy: Policy, *, clock: Callable[[], float], jitter: Callable[[], float]
+) -> Iterator[Attempt | Wait]:
+    """What to do for `call`, step by step, until nothing is left to do.
+
+    Each attempt is appended to `call.attempts`. Whoever iterates sets `failure` or `committed_at` on it; closing the
+    iterator after neither (the client left) gives the model's permit back unused.
+    """
+    candidates = list(call.agent.models)
+    rounds = waits = 0
+    while True:
+        tried = False
+        for model in list(candidates):
+            permit = breaker.admit(model) if model in candidates else None
+            if permit is None:
+                continue
+            tried = True
+            attempt = Attempt(model, number=len(call.attempts) + 1, started_at=clock())
+            call.attempts.append(attempt)
+            try:
+                yield attempt
+            finally:
+                _settle(attempt, permit, breaker)
+            if attempt.failure is None:
+                return
+            verdict = policy.verdicts[attempt.failure.kind]
+            if verdict.moves_on == "never":
+                return
+            candidates = _left(candidates, attempt, verdict)
+        rounds += tried
+        delay_s = _delay_s(candidates, call, breaker, policy.backoff, rounds, waits, clock, jitter)
+        if delay_s is None:
+            return
+        waits += 1
+        yield Wait(delay_s)
+
+
+def _settle(attempt: Attempt, permit: Permit, breaker: Breaker) -> None:
+    if attempt.failure is not None:
+        attempt.cooldown_s = breaker.failed(permit, attempt.failure)
+    elif attempt.committed_at is not None:
+        breaker.succeeded(permit)
+    else:
+        breaker.released(permit)
+
+
+def _left(candidates: list[Model], attempt: Attempt, verdict: Verdict) -> list[Model]:
+    """The models that may still serve this request: a request that does not fit does not fit later either."""
+    failed = attempt.model
+    if verdict.moves_on == "larger_window":
+        window = failed.context_window or 0
+        return [model for model in candidates if (model.context_window or 0) > window and model is not failed]
+    if attempt.failure is not None and attempt.failure.kind in (Kind.UNSUPPORTED, Kind.TOO_LARGE):
+        return [model for model in candidates if model is not failed]
+    return candidates
+
+
+def _delay_s(
+    candidates: Sequence[Model],
+    call: Call,
+    breaker: Breaker,
+    backoff: Backoff,
+    rounds: int,
+    waits: int,
+    clock: Callable[[], float],
+    jitter: Callable[[], float],
+) -> float | None:
+    """How long to wait before the next round, aimed at the first model to wake; None when it is not worth it."""
+    if not candidates or rounds >= backoff.rounds:
+        return None
+    left_s = call.received_at + backoff.wait_max_s - clock()
+    earliest_s = min(breaker.resting_s(model) for model in candidates)
+    if earliest_s > left_s or left_s <= 0:
+        return None
+    return min(max(earliest_s, backoff.delay_s(waits, jitter)), left_s)
+
+
+def exhausted(call: Call, breaker: Breaker, policy: Policy) -> Exhausted:
+    """Why `call` got no answer: its own failures, and what put those models to rest that were not tried."""
+    tried = {attempt.model for attempt in call.attempts}
+    failures: list[Failure] = [attempt.failure for attempt in call.attempts if attempt.failure is not None]
+    for model in call.agent.models:
+        reason = breaker.reason(model)
+        if model not in tried and reason is not None:
+            failures.append(reason)
+    if not failures:
+        failures = [Failure(Kind.OVERLOADED, "every model of the chain is being tried by another call")]
+    rests = [breaker.resting_s(model) for model in call.agent.models]
+    return Exhausted(failures, min((rest for rest in rests if rest > 0), default=None))

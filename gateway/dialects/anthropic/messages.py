@@ -1,0 +1,231 @@
+"""The conversation: system blocks, user and assistant turns, results before anything else in their turn."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from gateway.dialects.anthropic.models import Generation
+from gateway.dialects.anthropic.thinking import encode_block, signed_details
+from gateway.dialects.anthropic.tools import encode_id
+from gateway.dialects.contract import Unsupported
+from gateway.dialects.messages import INSTRUCTIONS, Media, file, image, merge_by_role, parts
+from gateway.dialects.tools import arguments_object, plain_function_call
+from gateway.types import Chat
+
+Block = dict[str, Any]
+
+_IMAGE_TYPES: Final[Mapping[str, str]] = {
+    "iVBORw0KGgo": "image/png",
+    "/9j/": "image/jpeg",
+    "R0lGOD": "image/gif",
+    "UklGR": "image/webp",
+}
+"""How the base64 of each accepted type begins: a declared type that contradicts the bytes costs a 400."""
+
+CONTINUED: Final = "(continued)"
+"""The first turn has to be the user's."""
+GO_ON: Final = "Continue exactly where your last message stopped."
+"""Stands behind a trailing assistant message where a generation takes no prefill."""
+
+
+def encode_messages(
+    chat: Chat, names: Mapping[str, str], claude: Generation, *, thinks: bool
+) -> tuple[list[Block], list[dict[str, Any]], list[str]]:
+    """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that has no place."""
+    system: list[Block] = []
+    turns: list[tuple[str, list[Block]]] = []
+    for message in chat["messages"]:
+        role = message["role"]
+        if role in INSTRUCTIONS:
+            late = claude.late_system and bool(turns) and turns[-1][0] == "user"
+            (turns.append(("system", _texts(message))) if late else system.extend(_texts(message)))
+        elif role == "assistant":
+            turns.append(("assistant", _assistant(message, names, replay=thinks)))
+        elif role == "tool":
+            turns.append(("user", [_result(message)]))
+        else:
+            turns.append(("user", _user(message)))
+    if not any(blocks for role, blocks in turns if role != "system"):
+        turns, system = [("user", system or [_text(" ".join(("(empty)",)))])], []
+    messages = [{"role": role, "content": blocks} for role, blocks in _system_in_place(turns, system)]
+    if messages[0]["role"] != "user":
+        messages.insert(0, {"role": "user", "content": [_text(CONTINUED)]})
+    return system, messages, _end(messages, claude, thinks=thinks)
+
+
+def _system_in_place(turns: list[tuple[str, list[Block]]], system: list[Block]) -> list[tuple[str, list[Block]]]:
+    """Turns merged by role. A late system message "must directly follow a user turn, and be last or be followed by
+    an assistant turn"; one that would not joins the others in front."""
+    merged = list(merge_by_role(turns))
+    legal = []
+    for place, (role, blocks) in enumerate(merged):
+        following = merged[place + 1][0] if place + 1 < len(merged) else "assistant"
+        if role == "system" and following != "assistant":
+            system.extend(blocks)
+        else:
+            legal.append((role, blocks))
+    return list(merge_by_role(legal))
+
+
+def _end(messages: list[dict[str, Any]], claude: Generation, *, thinks: bool) -> list[str]:
+    """Mends the end: prefill without trailing white space, or a request to go on where there is no prefill."""
+    last = messages[-1]
+    if last["role"] != "assistant":
+        return []
+    if not claude.prefill or thinks:
+        messages.append({"role": "user", "content": [_text(GO_ON)]})
+        return ["messages.prefill"]
+    block = last["content"][-1]
+    if block["type"] == "text":
+        # "final assistant content cannot end with trailing whitespace"
+        last["content"][-1] = {**block, "text": block["text"].rstrip()}
+    return []
+
+
+def _text(text: str, mark: Any = None) -> Block:
+    return {"type": "text", "text": text, "cache_control": mark} if mark else {"type": "text", "text": text}
+
+
+def _mark(part: Mapping[str, Any]) -> Any:
+    """A cache breakpoint, in Anthropic's form or in OpenAI's."""
+    return part.get("cache_control") or ({"type": "ephemeral"} if part.get("prompt_cache_breakpoint") else None)
+
+
+def _texts(message: Mapping[str, Any]) -> list[Block]:
+    """Text blocks; "text content blocks must be non-empty", and white space counts as empty."""
+    blocks = [
+        _text(part["text"], _mark(part))
+        for part in parts(message["content"])
+        if part["type"] == "text" and part["text"].strip()
+    ]
+    return _with_mark(blocks, message)
+
+
+def _with_mark(blocks: list[Block], message: Mapping[str, Any]) -> list[Block]:
+    if blocks and message.get("cache_control"):
+        blocks[-1] = {**blocks[-1], "cache_control": message["cache_control"]}
+    return blocks
+
+
+def _user(message: Mapping[str, Any]) -> list[Block]:
+    return _with_mark(_blocks(message["content"]), message)
+
+
+def _assistant(message: Mapping[str, Any], names: Mapping[str, str], *, replay: bool) -> list[Block]:
+    blocks = [encode_block(detail) for detail in signed_details(message)] if replay else []
+    said = [
+        block for block in _blocks(message.get("content")) if block["type"] == "text"
+    ]  # an assistant turn holds text only
+    if not said and message.get("refusal"):
+        said = [_text(message["refusal"])]
+    blocks += said
+    for call in message.get("tool_calls", ()):
+        plain = plain_function_call(call)
+        blocks.append(
+            {
+                "type": "tool_use",
+                "id": encode_id(plain["id"]),
+                "name": names.get(plain["name"], plain["name"]),
+                "input": arguments_object(plain["arguments"]),
+            }
+        )
+    return _with_mark(blocks, message)
+
+
+def _result(message: Mapping[str, Any]) -> Block:
+    block: Block = {"type": "tool_result", "tool_use_id": encode_id(message["tool_call_id"])}
+    content = message["content"]
+    if isinstance(content, str):
+        if content.strip():
+            block["content"] = content
+    else:
+        blocks = _blocks(content)
+        if blocks:
+            block["content"] = blocks
+    if message.get("cache_control"):
+        block["cache_control"] = message["cache_control"]
+    return block
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _blocks(content: Any) -> list[Block]:
+    blocks = []
+    for part in parts(content):
+        encode = _PARTS.get(part["type"])
+        if encode is None:
+            raise Unsupported("messages.content", f"Anthropic has no place for a part of type {part['type']!r}")
+        block = encode(part)
+        if block is not None:
+            blocks.append(block)
+    return blocks
+
+
+def _text_part(part: Mapping[str, Any]) -> Block | None:
+    return _text(part["text"], _mark(part)) if part["text"].strip() else None
+
+
+def _refusal(part: Mapping[str, Any]) -> Block | None:
+    text = part.get("refusal") or ""
+    return _text(text) if text.strip() else None
+
+
+def _image(part: Mapping[str, Any]) -> Block:
+    media = image(part)
+    source = {"type": "url", "url": media.url} if media.url is not None else _base64(_sniffed(media))
+    return _marked({"type": "image", "source": source}, part)
+
+
+def _sniffed(media: Media) -> Media:
+    data = media.data or ""
+    actual = next((type_ for start, type_ in _IMAGE_TYPES.items() if data.startswith(start)), None)
+    return media._replace(mime_type=actual or media.mime_type)
+
+
+def _base64(media: Media) -> dict[str, Any]:
+    return {"type": "base64", "media_type": media.mime_type, "data": media.data}
+
+
+def _file(part: Mapping[str, Any]) -> Block:
+    media = file(part)
+    if media is None:
+        raise Unsupported("messages.content.file", "an uploaded file's id means nothing to Anthropic")
+    if media.mime_type.startswith("image/"):
+        return {"type": "image", "source": _base64(_sniffed(media))}
+    source = _base64(media)
+    if media.mime_type.startswith("text/"):
+        source = {"type": "text", "media_type": "text/plain", "data": _decoded(media.data or "")}
+    block: Block = {"type": "document", "source": source}
+    title = (part.get("file") or {}).get("filename")
+    if title:
+        block["title"] = title
+    return _marked(block, part)
+
+
+def _decoded(data: str) -> str:
+    try:
+        return base64.b64decode(data).decode("utf-8", "replace")
+    except binascii.Error as error:
+        raise Unsupported("messages.content.file", "the file's data is not base64") from error
+
+
+def _marked(block: Block, part: Mapping[str, Any]) -> Block:
+    mark = _mark(part)
+    return {**block, "cache_control": mark} if mark else block
+
+
+def _audio(part: Mapping[str, Any]) -> Block:
+    raise Unsupported("messages.content.input_audio", "Anthropic takes no audio")
+
+
+_PARTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Block | None]]] = {
+    "text": _text_part,
+    "refusal": _refusal,
+    "image_url": _image,
+    "file": _file,
+    "input_audio": _audio,
+}

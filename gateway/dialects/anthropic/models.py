@@ -1,0 +1,92 @@
+"""What each generation of Claude accepts.
+
+The table is the default for what Anthropic's `GET /v1/models/{id}` would say; an id that nobody has seen is taken for
+one of the newest generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from gateway.dialects.profiles import lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What one generation accepts."""
+
+    thinking: Literal["none", "budget", "adaptive"] = "adaptive"
+    """Not at all; `{type: enabled, budget_tokens}`; or `{type: adaptive}` with an effort."""
+    can_disable: bool = True
+    """Takes `{type: disabled}`; otherwise it always thinks."""
+    thinks_by_default: bool = True
+    efforts: frozenset[str] = frozenset({"low", "medium", "high", "xhigh", "max"})
+    summarized: bool = True
+    """Leaves thinking text out unless `display: summarized` is asked for."""
+    sampling: Literal["both", "one", "none"] = "none"
+    """Takes temperature and top_p; either; or neither."""
+    prefill: bool = False
+    """Takes a trailing assistant message."""
+    forced_tools: bool = True
+    """Takes a forced `tool_choice`."""
+    late_system: bool = True
+    """Takes messages of the role `system` after a user turn."""
+    output_format: bool = True
+    """Takes `output_config.format`."""
+    window: int = 1_000_000
+    output_max: int = 128_000
+
+
+_CLAUDE_3: Final = Generation(
+    thinking="none",
+    thinks_by_default=False,
+    efforts=frozenset(),
+    sampling="both",
+    prefill=True,
+    late_system=False,
+    output_format=False,
+    window=200_000,
+    output_max=8_192,
+)
+_CLAUDE_4: Final = replace(_CLAUDE_3, thinking="budget", output_max=64_000)
+_CLAUDE_4_5: Final = replace(_CLAUDE_4, sampling="one", output_format=True)
+_CLAUDE_4_6: Final = Generation(
+    thinks_by_default=False,
+    efforts=frozenset({"low", "medium", "high", "max"}),
+    summarized=False,
+    sampling="both",
+    late_system=False,
+)
+_CLAUDE_4_7: Final = Generation(thinks_by_default=False, late_system=False)
+_CLAUDE_5: Final = Generation()
+_ALWAYS_THINKS: Final = Generation(can_disable=False, forced_tools=False)
+
+GENERATIONS: Final[Mapping[str, Generation]] = {
+    "*": _CLAUDE_5,
+    "claude-2*": replace(_CLAUDE_3, output_max=4_096),
+    "claude-3*": _CLAUDE_3,
+    "claude-3-haiku*": replace(_CLAUDE_3, output_max=4_096),
+    "claude-3-opus*": replace(_CLAUDE_3, output_max=4_096),
+    "claude-3-sonnet*": replace(_CLAUDE_3, output_max=4_096),
+    "claude-3-7*": _CLAUDE_4,
+    "claude-sonnet-4-0*": _CLAUDE_4,
+    "claude-sonnet-4-2*": _CLAUDE_4,
+    "claude-opus-4-0*": replace(_CLAUDE_4, output_max=32_000),
+    "claude-opus-4-2*": replace(_CLAUDE_4, output_max=32_000),
+    "claude-opus-4-1*": replace(_CLAUDE_4, output_max=32_000),
+    "claude-*-4-5*": _CLAUDE_4_5,
+    "claude-*-4-6*": _CLAUDE_4_6,
+    "claude-opus-4-7*": _CLAUDE_4_7,
+    "claude-opus-4-8*": replace(_CLAUDE_4_7, late_system=True),
+    "claude-fable-5*": _ALWAYS_THINKS,
+    "claude-mythos-5*": _ALWAYS_THINKS,
+    "claude-opus-5-5*": _ALWAYS_THINKS,
+    "claude-sonnet-5-5*": _ALWAYS_THINKS,
+}
+
+
+def generation(model_id: str) -> Generation:
+    """What `model_id` accepts."""
+    return lookup(GENERATIONS, model_id)

@@ -1,0 +1,155 @@
+"""A streamed answer, event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from gateway import sse
+from gateway.dialects.anthropic.citations import decode_citations
+from gateway.dialects.anthropic.errors import decode_error_value
+from gateway.dialects.anthropic.responses import decode_stop, refusal_text
+from gateway.dialects.anthropic.thinking import decode_block
+from gateway.dialects.anthropic.usage import decode_usage
+from gateway.dialects.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
+from gateway.dialects.contract import Encoded
+from gateway.dialects.structured import Unfence
+from gateway.failures import Failed, Failure, Kind
+from gateway.types import Chunk
+
+_THINKING: Final = frozenset({"thinking", "redacted_thinking"})
+
+
+class StreamDecoder:
+    """Reads `message_start … message_stop`. A stop reason makes the answer whole, whatever follows."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        self.model: str | None = None
+        self.finished = False
+        self._calls = ToolCalls(encoded)
+        self._usage: dict[str, Any] = {}
+        self._thinking: dict[int, dict[str, Any]] = {}
+        self._details = 0
+        self._annotations = 0
+        self._unfence = Unfence() if encoded.unfence else None
+
+    def decode(self, event: sse.Event) -> list[Chunk]:
+        """The chunks of one event. Raises `Failed` for an error event and for broken JSON."""
+        try:
+            body = orjson.loads(event.data)
+            handle = self._HANDLERS.get(body["type"])
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise Failed(Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")) from error
+        # "new event types may be added, and your code should handle unknown event types gracefully"
+        return handle(self, body) if handle else []
+
+    def flush(self) -> list[Chunk]:
+        """Nothing is held back. Raises `Failed` when no stop reason came."""
+        if not self.finished:
+            raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a stop reason"))
+        return []
+
+    def _message_start(self, body: Mapping[str, Any]) -> list[Chunk]:
+        message = body.get("message") or {}
+        self.model = message.get("model")
+        self._note_usage(message.get("usage"))
+        return []
+
+    def _block_start(self, body: Mapping[str, Any]) -> list[Chunk]:
+        block, index = body["content_block"], body["index"]
+        kind = block.get("type")
+        if kind == "tool_use":
+            chunks = self._calls.start(index, block["id"], block["name"])
+            if block.get("input"):
+                chunks += self._calls.arguments(index, orjson.dumps(block["input"]).decode())
+            return chunks
+        if kind in _THINKING:
+            self._thinking[index] = dict(block)
+            return self._reasoning(block.get("thinking"))
+        return self._text(block.get("text")) if kind == "text" else []
+
+    def _block_delta(self, body: Mapping[str, Any]) -> list[Chunk]:
+        piece = body["delta"]
+        handle = self._DELTAS.get(piece.get("type"))
+        return handle(self, body["index"], piece) if handle else []
+
+    def _text_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
+        return self._text(piece["text"])
+
+    def _json_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
+        return self._calls.arguments(index, piece["partial_json"])
+
+    def _thinking_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
+        block = self._thinking.setdefault(index, {"type": "thinking"})
+        block["thinking"] = (block.get("thinking") or "") + piece["thinking"]
+        return self._reasoning(piece["thinking"])
+
+    def _signature_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
+        block = self._thinking.setdefault(index, {"type": "thinking"})
+        block["signature"] = (block.get("signature") or "") + piece["signature"]
+        return []
+
+    def _citations_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
+        annotations = decode_citations([piece.get("citation")], self._annotations)
+        self._annotations += len(annotations)
+        return [delta(annotations=annotations)] if annotations else []
+
+    def _block_stop(self, body: Mapping[str, Any]) -> list[Chunk]:
+        index = body["index"]
+        block = self._thinking.pop(index, None)
+        if block is None:
+            return self._calls.end(index)
+        detail = decode_block(block, self._details)
+        if detail is None:
+            return []
+        self._details += 1
+        return [delta(reasoning_details=[detail])]
+
+    def _message_delta(self, body: Mapping[str, Any]) -> list[Chunk]:
+        self._note_usage(body.get("usage"))
+        change = body.get("delta") or {}
+        reason = change.get("stop_reason")
+        if reason is None or self.finished:
+            return []
+        self.finished = True
+        chunks = self._calls.end_all()
+        rest = self._unfence.flush() if self._unfence else ""
+        if rest:
+            chunks.append(delta(content=rest))
+        if reason == "refusal":
+            chunks.append(delta(refusal=refusal_text(change)))
+        chunks.append(finish(decode_stop(reason, self._calls.count > 0)))
+        return [*chunks, usage_chunk(usage_dict(decode_usage(self._usage)))]
+
+    def _error(self, body: Mapping[str, Any]) -> list[Chunk]:
+        raise Failed(decode_error_value(body, None))
+
+    def _text(self, text: str | None) -> list[Chunk]:
+        if text and self._unfence:
+            text = self._unfence.feed(text)
+        return [delta(content=text)] if text else []
+
+    def _reasoning(self, text: str | None) -> list[Chunk]:
+        return [delta(reasoning_content=text)] if text else []
+
+    def _note_usage(self, usage: Mapping[str, Any] | None) -> None:
+        """Later counts win, but a null takes nothing back: some proxies repeat only part of them."""
+        self._usage |= {key: value for key, value in (usage or {}).items() if value is not None}
+
+    _HANDLERS: ClassVar[Mapping[str, Callable[[StreamDecoder, Mapping[str, Any]], list[Chunk]]]] = {
+        "message_start": _message_start,
+        "content_block_start": _block_start,
+        "content_block_delta": _block_delta,
+        "content_block_stop": _block_stop,
+        "message_delta": _message_delta,
+        "error": _error,
+    }
+    _DELTAS: ClassVar[Mapping[Any, Callable[[StreamDecoder, int, Mapping[str, Any]], list[Chunk]]]] = {
+        "text_delta": _text_delta,
+        "input_json_delta": _json_delta,
+        "thinking_delta": _thinking_delta,
+        "signature_delta": _signature_delta,
+        "citations_delta": _citations_delta,
+    }

@@ -1,0 +1,158 @@
+"""Errors of servers that speak chat completions, and our own errors to clients, which have OpenAI's shape.
+
+Shapes met upstream: `{"error": {...}}`, `{"error": "text"}`, `{"object": "error", ...}`, `{"detail": ...}`,
+`{"message": ...}`, a list of one of these, HTML, nothing at all; the `code` may be a number, which is then a status.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from gateway.failures import BY_CODE, Failure, Kind, classify
+from gateway.ratelimits import retry_after_s
+
+CODES: Final[Mapping[str, Kind]] = {
+    **BY_CODE,
+    "tool_use_failed": Kind.MALFORMED,  # the model wrote a call that is none: its fault, not the client's
+    "json_validate_failed": Kind.MALFORMED,
+    "slow_down": Kind.OVERLOADED,
+    "provider_overloaded": Kind.OVERLOADED,
+    "provider_unavailable": Kind.UNAVAILABLE,
+    "service_tier_capacity_exceeded": Kind.OVERLOADED,
+    "rate_limited": Kind.RATE_LIMIT,
+    "invalid_model": Kind.MODEL_UNKNOWN,
+    "exceed_context_size_error": Kind.CONTEXT_TOO_LONG,
+    "token_limit_exceeded": Kind.CONTEXT_TOO_LONG,
+    "authentication": Kind.CREDENTIAL,
+    "payment_required": Kind.QUOTA,
+    "refusal": Kind.POLICY,
+    "server": Kind.UNAVAILABLE,
+    "timeout": Kind.TIMEOUT,
+}
+_REQUEST_ID: Final = ("x-request-id", "request-id", "mistral-correlation-id", "x-generation-id", "cf-ray")
+_TITLE: Final = re.compile(rb"<title>\s*(.*?)\s*</title>", re.DOTALL | re.IGNORECASE)
+_UNKNOWN_MODEL: Final = re.compile(r"is not a valid model|invalid model|model_not_found", re.IGNORECASE)
+_UNKNOWN_FIELD: Final = re.compile(
+    r"argument not supported on this model: (\w+)|property '(\w+)' is unsupported"
+    r"|unsupported parameter: '([\w.]+)'|unrecognized request argument supplied: (\w+)"
+    r"|this model does not support '(\w+)' value",
+    re.IGNORECASE,
+)
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
+    """An error answer as a `Failure`."""
+    value = _loads(body)
+    if isinstance(value, list) and value:
+        value = value[0]
+    failure = decode_error_value(value, status)
+    if not failure.message:
+        failure = failure.with_(message=_plain(status, body))
+    return failure.with_(
+        request_id=next((headers[name] for name in _REQUEST_ID if name in headers), None),
+        retry_after_s=retry_after_s(headers, now_s, failure.message),
+    )
+
+
+def decode_error_value(value: Any, status: int | None) -> Failure:
+    """The parsed error object, from an error answer or from inside a 200; `status` None where there was none."""
+    error, outer = _error_object(value)
+    message = _message(error, outer)
+    code, stated = _code(error.get("code", outer.get("code")))
+    metadata = error.get("metadata") if isinstance(error.get("metadata"), Mapping) else {}
+    code = (metadata or {}).get("error_type") or code
+    type_ = error.get("type") if isinstance(error.get("type"), str) else None
+    actual = status or error.get("status_code") or stated or 500
+    kind = classify(int(actual), code, message, CODES, type_=type_)
+    if kind is Kind.CREDENTIAL and (metadata or {}).get("reasons"):
+        kind = Kind.POLICY  # a moderation refusal comes as 403
+    if kind is Kind.INVALID_REQUEST and _UNKNOWN_MODEL.search(message):
+        kind = Kind.MODEL_UNKNOWN
+    param = error.get("param")
+    return Failure(
+        kind,
+        _with_raw(message, metadata or {}),
+        status=int(actual) if status or stated else status,
+        type=type_,
+        code=code,
+        param=param if isinstance(param, str) and param else _field_in(message, value),
+    )
+
+
+def _error_object(value: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """(the error itself, what it lay in)."""
+    if isinstance(value, str):
+        return {"message": value}, {}
+    if not isinstance(value, Mapping):
+        return {}, {}
+    error = value.get("error")
+    if isinstance(error, Mapping):
+        return error, value
+    if isinstance(error, str):
+        return {"message": error}, value
+    return value, value
+
+
+def _message(error: Mapping[str, Any], outer: Mapping[str, Any]) -> str:
+    for found in (error.get("message"), error.get("detail"), outer.get("message"), outer.get("detail")):
+        if isinstance(found, str) and found:
+            return found
+        if found:
+            return orjson.dumps(found).decode()
+    return ""
+
+
+def _with_raw(message: str, metadata: Mapping[str, Any]) -> str:
+    """A router's "Provider returned error" says nothing; what its provider said does."""
+    raw = metadata.get("raw")
+    if not raw:
+        return message
+    return f"{message}: {raw if isinstance(raw, str) else orjson.dumps(raw).decode()}"
+
+
+def _code(code: Any) -> tuple[str | None, int | None]:
+    """(a word, a status): servers put either into `code`."""
+    if isinstance(code, int) and not isinstance(code, bool):
+        return str(code), code if 400 <= code <= 599 else None
+    if isinstance(code, str) and code.isdigit() and 400 <= int(code) <= 599:
+        return code, int(code)
+    return (code, None) if isinstance(code, str) and code else (None, None)
+
+
+def _field_in(message: str, value: Any) -> str | None:
+    """The request field an error is about, where only prose or a validator's path says it."""
+    match = _UNKNOWN_FIELD.search(message)
+    if match:
+        field = next(group for group in match.groups() if group)
+        return _CAMEL.sub("_", field).lower()
+    detail = value.get("detail") if isinstance(value, Mapping) else None
+    if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
+        path = [str(step) for step in detail[0].get("loc", ()) if step != "body"]
+        return ".".join(path) or None
+    return None
+
+
+def _loads(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _plain(status: int, body: bytes) -> str:
+    """Words for a body that is no JSON: the title of an HTML page, the text itself, or the bare status."""
+    title = _TITLE.search(body)
+    text = (title[1] if title else body[:300]).decode("utf-8", "replace").strip()
+    return text if text and not text.startswith("<") else f"HTTP {status} without a message"
+
+
+def encode_error(
+    message: str, type_: str, *, param: str | None = None, code: str | None = None, **more: Any
+) -> dict[str, Any]:
+    """OpenAI's error object, all four keys always: SDKs read them unguarded."""
+    return {"error": {"message": message, "type": type_, "param": param, "code": code, **more}}

@@ -1,0 +1,201 @@
+"""Messages for the different servers that speak chat completions.
+
+Built from a whitelist per role: strict servers refuse a message with an unknown key, and clients echo all kinds of keys
+from earlier answers.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from gateway.dialects.chat.tools import encode_call, encode_id
+from gateway.dialects.contract import Unsupported
+from gateway.dialects.messages import INSTRUCTIONS, file, parts, split_instructions, text_of
+from gateway.types import Quirks
+
+Message = dict[str, Any]
+
+
+def encode_messages(messages: list[Message], quirks: Quirks) -> list[Message]:
+    """The conversation as this server wants it. Raises `Unsupported` for a part it cannot take."""
+    if not quirks.late_system:
+        instructions, conversation = split_instructions(messages)
+        messages = [*_joined(instructions), *conversation]
+    encoded = [part for message in messages for part in _ENCODERS[message["role"]](message, quirks)]
+    if not quirks.tool_result_images:
+        encoded = list(_images_after_results(encoded))
+    if quirks.bridge_after_tools:
+        encoded = list(_bridged(encoded))
+    if quirks.tool_result_name:
+        _name_results(encoded)
+    if quirks.prefill == "prefix" and encoded and encoded[-1]["role"] == "assistant":
+        encoded[-1]["prefix"] = True
+    return encoded
+
+
+def _joined(instructions: list[Message]) -> list[Message]:
+    """One system message in front: chat templates of many local models take no second one."""
+    if not instructions:
+        return []
+    text = "\n\n".join(text for text in (text_of(message["content"]) for message in instructions) if text)
+    return [{"role": "system", "content": text}] if text else []
+
+
+def _instructions(message: Message, quirks: Quirks) -> Iterator[Message]:
+    role = message["role"] if quirks.developer_role else "system"
+    yield _named({"role": role, "content": _content(message["content"], quirks)}, message, quirks)
+
+
+def _user(message: Message, quirks: Quirks) -> Iterator[Message]:
+    yield _named({"role": "user", "content": _content(message["content"], quirks)}, message, quirks)
+
+
+def _assistant(message: Message, quirks: Quirks) -> Iterator[Message]:
+    content = message.get("content")
+    calls = message.get("tool_calls")
+    text = content if isinstance(content, str) or content is None else _text_with_refusal(content)
+    if not text and message.get("refusal"):
+        text = message["refusal"]
+    encoded: Message = {"role": "assistant", "content": text or (None if calls else "")}
+    if not calls and not text:
+        if quirks.prefill == "prefix":
+            return  # an assistant message with neither text nor calls is refused
+        encoded["content"] = ""
+    if calls:
+        encoded["tool_calls"] = [encode_call(call, quirks) for call in calls]
+    if quirks.reasoning_details and message.get("reasoning_details"):
+        encoded["reasoning_details"] = message["reasoning_details"]
+    if quirks.reasoning_replay and calls:
+        # "The `reasoning_content` in the thinking mode must be passed back to the API": a space is accepted.
+        encoded["reasoning_content"] = message.get("reasoning_content") or " "
+    yield _named(encoded, message, quirks)
+
+
+def _tool(message: Message, quirks: Quirks) -> Iterator[Message]:
+    content = message["content"]
+    if not isinstance(content, str) and all(part["type"] == "text" for part in content):
+        content = text_of(content)
+    elif not isinstance(content, str):
+        content = _content(content, quirks)
+    yield {"role": "tool", "tool_call_id": encode_id(message["tool_call_id"], quirks), "content": content}
+
+
+_ENCODERS: Final[Mapping[str, Callable[[Message, Quirks], Iterator[Message]]]] = {
+    "system": _instructions,
+    "developer": _instructions,
+    "user": _user,
+    "assistant": _assistant,
+    "tool": _tool,
+}
+
+
+def _named(encoded: Message, message: Message, quirks: Quirks) -> Message:
+    if quirks.names and isinstance(message.get("name"), str):
+        # OpenAI: "must match ^[^\s<|\\/>]+$".
+        name = "".join("_" if letter.isspace() or letter in "<|\\/>" else letter for letter in message["name"])
+        if name:
+            encoded["name"] = name
+    return encoded
+
+
+def _text_with_refusal(content: list[dict[str, Any]]) -> str:
+    return "".join(part.get("text") or part.get("refusal") or "" for part in content)
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _content(content: Any, quirks: Quirks) -> Any:
+    if isinstance(content, str):
+        return content
+    encoded = [_part(part, quirks) for part in parts(content)]
+    if not encoded:
+        return ""
+    plain = all(part["type"] == "text" and len(part) == 2 for part in encoded)
+    return text_of(encoded) if plain and not quirks.list_content else encoded
+
+
+def _part(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    encode = _PARTS.get(part["type"])
+    encoded = encode(part, quirks) if encode else part
+    if not quirks.cache_control and "cache_control" in encoded:
+        encoded = {key: value for key, value in encoded.items() if key != "cache_control"}
+    return encoded
+
+
+def _audio(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    if quirks.audio == "none":
+        raise Unsupported("messages.content.input_audio", "this provider takes no audio")
+    if quirks.audio == "string":
+        return {"type": "input_audio", "input_audio": (part.get("input_audio") or {}).get("data", "")}
+    return part
+
+
+def _file(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    media = file(part)
+    if quirks.files == "file":
+        return part
+    if media is not None and media.mime_type.startswith("text/"):
+        return {"type": "text", "text": _decoded(media.data or "")}
+    if quirks.files == "document_url" and media is not None:
+        return {"type": "document_url", "document_url": f"data:{media.mime_type};base64,{media.data}"}
+    raise Unsupported("messages.content.file", "this provider takes no such file")
+
+
+def _decoded(data: str) -> str:
+    return base64.b64decode(data, validate=False).decode("utf-8", "replace")
+
+
+def _refusal(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    return {"type": "text", "text": part.get("refusal") or ""}
+
+
+_PARTS: Final[Mapping[str, Callable[[dict[str, Any], Quirks], dict[str, Any]]]] = {
+    "input_audio": _audio,
+    "file": _file,
+    "refusal": _refusal,
+}
+
+
+# --- order -----------------------------------------------------------------------------------------------------------
+
+
+def _images_after_results(messages: list[Message]) -> Iterator[Message]:
+    """Images of tool results in one user message after all results of the turn."""
+    images: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] != "tool" and images:
+            yield {"role": "user", "content": images}
+            images = []
+        if message["role"] == "tool" and not isinstance(message["content"], str):
+            images += [part for part in message["content"] if part["type"] != "text"]
+            message = {**message, "content": text_of(message["content"]) or "(see attached image)"}
+        yield message
+    if images:
+        yield {"role": "user", "content": images}
+
+
+def _bridged(messages: list[Message]) -> Iterator[Message]:
+    """An assistant message between a tool result and the next user message, which some models insist on."""
+    previous = ""
+    for message in messages:
+        if previous == "tool" and message["role"] == "user":
+            yield {"role": "assistant", "content": "OK"}
+        yield message
+        previous = message["role"]
+
+
+def _name_results(messages: list[Message]) -> None:
+    names: dict[str, str] = {}
+    for message in messages:
+        for call in message.get("tool_calls", ()):
+            names[call["id"]] = call["function"]["name"]
+        if message["role"] == "tool" and message["tool_call_id"] in names:
+            message["name"] = names[message["tool_call_id"]]
+
+
+def only_instructions(messages: list[Message]) -> bool:
+    """Whether nobody has said anything yet but the system."""
+    return all(message["role"] in INSTRUCTIONS for message in messages)

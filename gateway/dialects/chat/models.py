@@ -1,0 +1,142 @@
+"""What the model families behind chat completions accept, per provider.
+
+Sources: the providers' sheets in `docs/providers.md` (OpenAI's model map and deprecations page, xAI's and Groq's docs,
+Mistral's docs; November 2026). An id that nobody has seen gets the `*` row of its provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gateway.dialects.profiles import lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What one generation of models accepts."""
+
+    efforts: frozenset[str] = frozenset()
+    """The values of `reasoning_effort` it takes; empty for a model that takes none."""
+    default_effort: str | None = None
+    """What it does when nobody says an effort; None when it does not reason."""
+    sampling: Literal["always", "effort_none", "never"] = "always"
+    """When `temperature`, `top_p` and logprobs are taken."""
+    stop: bool = True
+    penalties: bool = True
+    parallel_flag: bool = True
+    tools_while_reasoning: bool = True
+    """Takes function tools on chat completions while it reasons; otherwise the Responses API must be used."""
+    chat: bool = True
+    """Served on chat completions at all."""
+    effort_names: Mapping[str, str] | None = None
+    """Effort → the provider's word for it, where it differs."""
+    hide_reasoning: bool = False
+    """Cannot be switched off: level `none` sends the lowest effort and hides the text."""
+    temperature_max: float | None = None
+    vision: bool = True
+
+
+def _efforts(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_UP_TO_HIGH: Final = _efforts("none", "low", "medium", "high")
+_UP_TO_XHIGH: Final = _UP_TO_HIGH | {"xhigh"}
+
+_CLASSIC: Final = Family()
+_GPT_5: Final = Family(_efforts("minimal", "low", "medium", "high"), "medium", "never", stop=False, penalties=False)
+_O_SERIES: Final = Family(
+    _efforts("low", "medium", "high"), "medium", "never", stop=False, penalties=False, parallel_flag=False
+)
+_GPT_5_1: Final = Family(_UP_TO_HIGH, "none", "effort_none", stop=False, penalties=False)
+_GPT_5_2: Final = Family(_UP_TO_XHIGH, "none", "effort_none", stop=False, penalties=False)
+_GPT_5_4: Final = Family(_UP_TO_XHIGH, "none", "effort_none", stop=False, penalties=False, tools_while_reasoning=False)
+_GPT_5_5: Final = Family(
+    _UP_TO_XHIGH, "medium", "effort_none", stop=False, penalties=False, tools_while_reasoning=False
+)
+_GPT_6: Final = Family(
+    _UP_TO_XHIGH | {"max"}, "medium", "effort_none", stop=False, penalties=False, tools_while_reasoning=False
+)
+_ALWAYS_REASONS: Final = Family(
+    _efforts("low", "medium", "high", "xhigh", "max"),
+    "medium",
+    "never",
+    stop=False,
+    penalties=False,
+    tools_while_reasoning=False,
+)
+_RESPONSES_ONLY: Final = Family(
+    _efforts("low", "medium", "high", "xhigh"), "medium", "never", stop=False, penalties=False, chat=False
+)
+
+_GROK: Final = Family(_efforts("low", "medium", "high"), "medium", stop=False, penalties=False)
+_GROK_WITHOUT_EFFORT: Final = Family(stop=False, penalties=False)
+
+FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
+    "openai": {
+        "*": _GPT_6,
+        "gpt-3*": _CLASSIC,
+        "gpt-4*": _CLASSIC,
+        "chatgpt-4o*": _CLASSIC,
+        "ft:gpt-4*": _CLASSIC,
+        "o1*": _O_SERIES,
+        "o3*": _O_SERIES,
+        "o4*": _O_SERIES,
+        "gpt-5": _GPT_5,
+        "gpt-5-*": _GPT_5,
+        "gpt-5.1*": _GPT_5_1,
+        "gpt-5.2*": _GPT_5_2,
+        "gpt-5.3*": _GPT_5_2,
+        "gpt-5.4*": _GPT_5_4,
+        "gpt-5.5*": _GPT_5_5,
+        "gpt-5.6*": _GPT_5_5,
+        "gpt-6-astra*": _ALWAYS_REASONS,
+        "gpt-6.1-sol*": _ALWAYS_REASONS,
+        "gpt-6.2-astra*": _ALWAYS_REASONS,
+        "gpt-5*codex*": _RESPONSES_ONLY,
+        "gpt-5-pro*": _RESPONSES_ONLY,
+        "gpt-5.*-pro*": _RESPONSES_ONLY,
+        "o1-pro*": _RESPONSES_ONLY,
+        "o3-pro*": _RESPONSES_ONLY,
+    },
+    "groq": {
+        "*": Family(),
+        "openai/gpt-oss*": Family(_efforts("low", "medium", "high"), "medium", hide_reasoning=True, vision=False),
+        "qwen/qwen3*": Family(_efforts("none", "medium"), "medium", effort_names={"medium": "default"}),
+        "qwen/qwen3.8*": Family(_efforts("none", "low", "medium", "high"), "medium"),
+    },
+    "xai": {
+        "*": _GROK,
+        "grok-4": Family(_UP_TO_HIGH, "low", stop=False, penalties=False),
+        "grok-4-*": Family(_UP_TO_HIGH, "low", stop=False, penalties=False),
+        "grok-4.3*": Family(_UP_TO_HIGH, "low", stop=False, penalties=False),
+        "grok-3*": Family(_UP_TO_HIGH, "low"),
+        "grok-3-mini*": Family(_efforts("low", "high"), "low", stop=False, penalties=False),
+        "grok-2*": Family(),
+        "grok-beta*": Family(),
+        "grok-4.20*": _GROK_WITHOUT_EFFORT,
+        "grok-code-fast*": _GROK_WITHOUT_EFFORT,
+        "grok-build-0*": _GROK_WITHOUT_EFFORT,
+    },
+    "mistral": {
+        "*": Family(temperature_max=1.5),
+        "mistral-medium-3-5*": Family(_efforts("none", "high"), "none", temperature_max=1.5),
+        "mistral-medium-latest": Family(_efforts("none", "high"), "none", temperature_max=1.5),
+        "mistral-medium-2604": Family(_efforts("none", "high"), "none", temperature_max=1.5),
+        "mistral-large-4*": Family(_efforts("none", "high"), "none", temperature_max=1.5),
+        "mistral-small-2603": Family(_efforts("none", "high"), "none", temperature_max=1.5),
+        "mistral-small-latest": Family(_efforts("none", "high"), "none", temperature_max=1.5),
+    },
+    "openrouter": {
+        "*": Family(_efforts("none", "minimal", "low", "medium", "high", "xhigh", "max"), None),
+    },
+    "*": {"*": Family(_efforts("none", "minimal", "low", "medium", "high", "xhigh", "max"), None)},
+}
+"""Provider → pattern of the model id → family. `*` as provider is any server that is not listed."""
+
+
+def family(provider_name: str, model_id: str) -> Family:
+    """What `model_id` of `provider_name` accepts."""
+    return lookup(FAMILIES.get(provider_name, FAMILIES["*"]), model_id)

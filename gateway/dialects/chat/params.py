@@ -1,0 +1,145 @@
+"""The request for a server that speaks chat completions: near to identity, with each vendor's exceptions.
+
+What differs comes from three places, each data: the provider's row (`dropped`, `refused`, `quirks`), the model's family
+(`models.py`), and the user's own `options`, which win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from gateway.dialects.chat.messages import encode_messages
+from gateway.dialects.chat.models import Family, family
+from gateway.dialects.chat.structured import encode_format
+from gateway.dialects.chat.thinking import effort, encode_reasoning, reasons
+from gateway.dialects.chat.tools import encode_tools
+from gateway.dialects.contract import Encoded
+from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused, renamed
+from gateway.dialects.options import merge_options
+from gateway.types import Chat, Model
+
+FIELDS: Final[Mapping[str, Rule]] = {
+    "model": TRANSLATED,
+    "messages": TRANSLATED,
+    "max_completion_tokens": TRANSLATED,
+    "temperature": PASSED,
+    "top_p": PASSED,
+    "n": PASSED,
+    "stop": PASSED,
+    "stream": PASSED,
+    "stream_options": TRANSLATED,
+    "frequency_penalty": PASSED,
+    "presence_penalty": PASSED,
+    "logit_bias": PASSED,
+    "logprobs": PASSED,
+    "top_logprobs": PASSED,
+    "seed": PASSED,
+    "response_format": TRANSLATED,
+    "tools": TRANSLATED,
+    "tool_choice": TRANSLATED,
+    "parallel_tool_calls": PASSED,
+    "reasoning_effort": TRANSLATED,
+    "verbosity": PASSED,
+    "modalities": PASSED,
+    "audio": PASSED,
+    "prediction": PASSED,
+    "web_search_options": PASSED,
+    "metadata": PASSED,
+    "store": PASSED,
+    "service_tier": PASSED,
+    "prompt_cache_key": PASSED,
+    "prompt_cache_retention": PASSED,
+    "prompt_cache_options": PASSED,
+    "safety_identifier": PASSED,
+    "user": PASSED,
+    "moderation": PASSED,
+}
+"""The rules of a server that is OpenAI's equal; a provider's row and a model's family take away from it."""
+
+_NOT_REASONING: Final = "refused by reasoning models"
+_EXTENSIONS: Final[Mapping[str, Rule]] = {"reasoning": TRANSLATED, "thinking": TRANSLATED}
+
+
+@lru_cache(maxsize=1024)
+def _rules(model: Model, sampling: bool) -> tuple[Mapping[str, Rule], Rule]:
+    """(the rule of every field, the rule of unknown ones) for one model."""
+    provider, kind = model.provider, family(model.provider.name, model.model_id)
+    rules: dict[str, Rule] = {**FIELDS, **_EXTENSIONS}
+    if not sampling:
+        rules |= dict.fromkeys(("temperature", "top_p"), dropped(_NOT_REASONING))
+        rules |= dict.fromkeys(("logprobs", "top_logprobs"), refused(_NOT_REASONING))
+    if not kind.penalties:
+        rules |= dict.fromkeys(
+            ("presence_penalty", "frequency_penalty", "logit_bias", "prediction"), dropped(_NOT_REASONING)
+        )
+    if not kind.stop:
+        rules["stop"] = dropped(_NOT_REASONING)
+    if not kind.parallel_flag:
+        rules["parallel_tool_calls"] = dropped("not taken by this family")
+    rules |= {field: renamed(name) for field, name in provider.renamed.items()}
+    rules |= {field: dropped(reason) for field, reason in provider.dropped.items()}
+    rules |= {field: refused(reason) for field, reason in provider.refused.items()}
+    if not model.quirks.cache_control:
+        rules["cache_control"] = dropped("this provider caches by itself")
+    unknown = PASSED if model.quirks.unknown_fields == "pass" else dropped("unknown to this provider")
+    return rules, unknown
+
+
+def takes_sampling(chat: Chat, model: Model, kind: Family) -> bool:
+    if kind.sampling == "effort_none":
+        return not reasons(chat, model, kind)
+    return kind.sampling == "always"
+
+
+def needs_responses(chat: Chat, model: Model) -> bool:
+    """Whether OpenAI serves this request only on its Responses API.
+
+    "Function tools with reasoning_effort are not supported for gpt-5.x in /v1/chat/completions. To use function tools,
+    use /v1/responses or set reasoning_effort to 'none'."
+    """
+    if model.quirks.api != "auto":
+        return model.quirks.api == "responses"
+    kind = family(model.provider.name, model.model_id)
+    if not kind.chat:
+        return True
+    if kind.tools_while_reasoning or not reasons(chat, model, kind):
+        return False
+    return any(tool.get("type") != "custom" for tool in chat.get("tools", ()))
+
+
+def encode_request(chat: Chat, model: Model) -> Encoded:
+    """A chat-completions request for `model`. Raises `Unsupported`."""
+    kind, quirks = family(model.provider.name, model.model_id), model.quirks
+    rules, unknown = _rules(model, takes_sampling(chat, model, kind))
+    body, losses = apply(chat, rules, unknown)
+    body["model"] = model.model_id
+    body["messages"] = encode_messages(chat["messages"], quirks)
+    tools, tool_losses = encode_tools(chat, quirks)
+    body |= tools
+    limit = chat.get("max_completion_tokens")
+    if limit is not None:
+        body[quirks.max_tokens_field] = limit
+    if chat.get("stream") and quirks.stream_usage:
+        body["stream_options"] = {"include_usage": True}
+    body |= encode_reasoning(chat, model, kind)
+    if "tools" in body and not kind.tools_while_reasoning and effort(chat, model, kind) is None:
+        # An unset effort counts as active on some models of these families; tools are then refused.
+        body["reasoning_effort"] = "none"
+    if kind.temperature_max is not None and body.get("temperature", 0) > kind.temperature_max:
+        body["temperature"] = kind.temperature_max
+        tool_losses.append("temperature")
+    format_losses, unfence = encode_format(body, chat, quirks)
+    return Encoded(
+        path="/chat/completions",
+        body=merge_options(body, model.options),
+        dropped=(*losses, *tool_losses, *format_losses),
+        custom_tools=frozenset() if quirks.custom_tools else custom_names(chat),
+        unfence=unfence,
+    )
+
+
+def custom_names(chat: Chat) -> frozenset[str]:
+    """The names of the client's tools of type `custom`."""
+    return frozenset(tool["custom"]["name"] for tool in chat.get("tools", ()) if tool.get("type") == "custom")

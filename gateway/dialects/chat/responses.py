@@ -1,0 +1,144 @@
+"""Whole answers: a server's chat completion → the hub's, and the hub's → the client's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway.dialects.chat.content import decode_content
+from gateway.dialects.chat.errors import decode_error_value
+from gateway.dialects.chat.finish import decode_finish
+from gateway.dialects.chat.usage import decode_usage
+from gateway.dialects.chunks import delta, finish, usage_chunk, usage_dict
+from gateway.dialects.contract import Encoded
+from gateway.dialects.structured import unfence
+from gateway.dialects.tools import arguments_text, custom_input, digest
+from gateway.failures import Failed, Failure, Kind
+from gateway.types import Chat, Chunk
+
+_KEPT: Final = ("annotations", "audio", "reasoning_details", "images")
+"""Keys of a message that are handed on as they are, where a server sends them."""
+
+
+def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
+    """A chat completion without `id` and `created`. Raises `Failed` for an error inside a 200."""
+    choices = body.get("choices")
+    if body.get("error") or not isinstance(choices, list):
+        raise Failed(_failure_inside(body))
+    usage = decode_usage(body.get("usage") or (body.get("x_groq") or {}).get("usage"))
+    chat: Chat = {
+        "object": "chat.completion",
+        "model": body.get("model"),
+        "choices": [_choice(choice, number, body, encoded) for number, choice in enumerate(choices)],
+    }
+    if usage is not None:
+        chat["usage"] = usage_dict(usage)
+    for key in ("system_fingerprint", "service_tier", "citations"):
+        if body.get(key) is not None:
+            chat[key] = body[key]
+    return chat
+
+
+def _failure_inside(body: Mapping[str, Any]) -> Failure:
+    if body.get("error"):
+        return decode_error_value(body, None)
+    if body.get("object") == "error" or body.get("detail"):
+        return decode_error_value(body, None)
+    return Failure(Kind.MALFORMED, "the provider's answer holds no choices", status=200)
+
+
+def _choice(choice: Mapping[str, Any], number: int, body: Mapping[str, Any], encoded: Encoded) -> dict[str, Any]:
+    if choice.get("error"):
+        raise Failed(decode_error_value(choice, None))
+    message = choice.get("message") or {}
+    said = decode_content(message)
+    calls = [
+        _tool_call(call, f"{body.get('id')} {place}", encoded)
+        for place, call in enumerate(message.get("tool_calls") or _legacy(message))
+    ]
+    text = unfence(said.text) if encoded.unfence else said.text
+    result: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else _empty(message))}
+    if message.get("refusal"):
+        result["refusal"] = message["refusal"]
+    if said.reasoning:
+        result["reasoning_content"] = said.reasoning
+    if calls:
+        result["tool_calls"] = calls
+    result |= {key: message[key] for key in _KEPT if message.get(key)}
+    return {
+        "index": choice.get("index", number),
+        "message": result,
+        "finish_reason": decode_finish(choice.get("finish_reason") or "", len(calls)),
+        "logprobs": choice.get("logprobs"),
+    }
+
+
+def _empty(message: Mapping[str, Any]) -> str | None:
+    return "" if message.get("content") == "" else None
+
+
+def _legacy(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    call = message.get("function_call")
+    return [{"function": call}] if isinstance(call, Mapping) else []
+
+
+def _tool_call(call: Mapping[str, Any], place: str, encoded: Encoded) -> dict[str, Any]:
+    id_ = call.get("id")
+    id_ = id_ if id_ and id_ != "null" else "call_" + digest(place, 24)
+    if "custom" in call and "function" not in call:
+        return {"id": id_, "type": "custom", "custom": call["custom"]}
+    function = call.get("function") or {}
+    name = encoded.names.get(function.get("name", ""), function.get("name", ""))
+    arguments = arguments_text(function.get("arguments") or {}) or "{}"
+    if name in encoded.custom_tools:
+        return {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
+    result = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+    if call.get("extra_content"):
+        result["extra_content"] = call["extra_content"]
+    return result
+
+
+def encode_response(chat: Chat, id_: str, created: int, model: str, *, legacy_functions: bool = False) -> Chat:
+    """The client's answer: the hub's with its envelope, in the deprecated form where the client spoke it."""
+    body: Chat = {"id": id_, **chat, "object": "chat.completion", "created": created, "model": model}
+    if legacy_functions:
+        body["choices"] = [_as_function_call(choice) for choice in chat["choices"]]
+    for choice in body["choices"]:
+        choice["message"].setdefault("refusal", None)
+    return body
+
+
+def _as_function_call(choice: Mapping[str, Any]) -> dict[str, Any]:
+    message = dict(choice["message"])
+    calls = message.pop("tool_calls", None)
+    if not calls:
+        return dict(choice)
+    message["function_call"] = calls[0]["function"]
+    reason = "function_call" if choice["finish_reason"] == "tool_calls" else choice["finish_reason"]
+    return {**choice, "message": message, "finish_reason": reason}
+
+
+def as_chunks(chat: Chat) -> Iterator[Chunk]:
+    """A whole answer as the chunks of a stream, for a server that ignored `stream`."""
+    for choice in chat["choices"]:
+        number, message = choice["index"], choice["message"]
+        for key in ("reasoning_content", "content", "refusal", "reasoning_details", "annotations"):
+            if message.get(key):
+                yield delta(number, **{key: message[key]})
+        calls = message.get("tool_calls", ())
+        if calls:
+            yield delta(number, tool_calls=[{"index": place, **call} for place, call in enumerate(calls)])
+        yield finish(choice["finish_reason"], number)
+    if "usage" in chat:
+        yield usage_chunk(chat["usage"])
+
+
+def is_empty(chat: Chat) -> bool:
+    """Whether the answer says nothing at all although it claims to be finished."""
+    return all(
+        choice["finish_reason"] == "stop" and not any(choice["message"].get(key) for key in _CONTENT)
+        for choice in chat["choices"]
+    )
+
+
+_CONTENT: Final = ("content", "reasoning_content", "tool_calls", "refusal", "audio", "images")

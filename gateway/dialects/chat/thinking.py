@@ -1,0 +1,75 @@
+"""Reasoning levels on chat completions: which field, which word, or none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from gateway.dialects.chat.models import Family
+from gateway.dialects.reasoning import clamp, level
+from gateway.types import Chat, Model
+
+
+def effort(chat: Chat, model: Model, family: Family) -> str | None:
+    """The effort this model is sent, on its own scale; None when nothing is sent."""
+    wanted = level(chat, model)
+    if wanted is None or not family.efforts:
+        return None
+    return clamp(wanted, family.efforts)
+
+
+def reasons(chat: Chat, model: Model, family: Family) -> bool:
+    """Whether the model will reason on this request."""
+    return (effort(chat, model, family) or family.default_effort or "none") != "none"
+
+
+def encode_reasoning(chat: Chat, model: Model, family: Family) -> dict[str, Any]:
+    """The body fields that set the level."""
+    wanted = level(chat, model)
+    if model.quirks.reasoning == "object":
+        return _object(chat, wanted)
+    if wanted is None or not family.efforts:
+        return {}
+    return _ENCODERS[model.quirks.reasoning](wanted, family)
+
+
+def _object(chat: Chat, wanted: str | None) -> dict[str, Any]:
+    """`reasoning: {effort}`; a client's own `reasoning` object is kept, because it can say more."""
+    own = chat.get("reasoning")
+    if isinstance(own, dict):
+        return {"reasoning": own}
+    return {"reasoning": {"effort": wanted}} if wanted else {}
+
+
+def _effort(wanted: str, family: Family) -> dict[str, Any]:
+    chosen = clamp(wanted, family.efforts)
+    names = family.effort_names or {}
+    body: dict[str, Any] = {"reasoning_effort": names.get(chosen, chosen)}
+    if wanted == "none" and family.hide_reasoning:
+        body["include_reasoning"] = False
+    return body
+
+
+def _thinking(wanted: str, family: Family) -> dict[str, Any]:
+    return {"thinking": {"type": "disabled" if wanted == "none" else "enabled"}}
+
+
+def _enable_thinking(wanted: str, family: Family) -> dict[str, Any]:
+    return {"enable_thinking": wanted != "none"}
+
+
+def _template(wanted: str, family: Family) -> dict[str, Any]:
+    return {"chat_template_kwargs": {"enable_thinking": wanted != "none"}}
+
+
+def _nothing(wanted: str, family: Family) -> dict[str, Any]:
+    return {}
+
+
+_ENCODERS: Final[Mapping[str, Callable[[str, Family], dict[str, Any]]]] = {
+    "none": _nothing,
+    "effort": _effort,
+    "thinking": _thinking,
+    "enable_thinking": _enable_thinking,
+    "template": _template,
+}

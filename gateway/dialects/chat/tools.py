@@ -1,0 +1,83 @@
+"""Tools and tool calls of chat completions, as the different servers want them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.dialects.tools import fit_id, function_of_custom, plain_function_call
+from gateway.types import Chat, Quirks
+
+_ID: Final[Mapping[str, tuple[re.Pattern[str], int]]] = {
+    "max40": (re.compile(r".{1,40}", re.DOTALL), 40),
+    "alnum9": (re.compile(r"[A-Za-z0-9]{9}"), 9),
+}
+EMPTY_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
+
+
+def encode_id(id_: str, quirks: Quirks) -> str:
+    """A tool-call id that the server takes; a pure function, so call and result agree in every turn."""
+    if quirks.tool_ids == "any":
+        return id_
+    pattern, keep = _ID[quirks.tool_ids]
+    return fit_id(id_, pattern, keep=keep)
+
+
+def encode_tools(chat: Chat, quirks: Quirks) -> tuple[dict[str, Any], list[str]]:
+    """`tools` and `tool_choice` for the server, and what it does not receive."""
+    tools = chat.get("tools")
+    if not tools:
+        return {}, []
+    losses: list[str] = []
+    choice = chat.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and not quirks.allowed_tools:
+        tools, choice = _only_allowed(tools, choice)
+    body: dict[str, Any] = {"tools": [_tool(tool, quirks) for tool in tools]}
+    if choice is not None:
+        body["tool_choice"] = _choice(choice, quirks)
+    if not quirks.custom_tools and any(tool.get("type") == "custom" for tool in tools):
+        losses.append("tools.custom.format")
+    return body, losses
+
+
+def _only_allowed(tools: list[dict[str, Any]], choice: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    allowed = choice.get("allowed_tools") or {}
+    names = {_name(tool) for tool in allowed.get("tools", ())}
+    return [tool for tool in tools if _name(tool) in names], allowed.get("mode", "auto")
+
+
+def _name(tool: Mapping[str, Any]) -> str:
+    return str((tool.get("function") or tool.get("custom") or {}).get("name") or tool.get("name") or "")
+
+
+def _tool(tool: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    if tool.get("type") == "custom":
+        if quirks.custom_tools:
+            return tool
+        tool = function_of_custom(tool)
+    function = {key: value for key, value in tool["function"].items() if value is not None}
+    if not quirks.strict_tools:
+        function.pop("strict", None)
+    if quirks.tool_parameters and not function.get("parameters"):
+        function["parameters"] = dict(EMPTY_PARAMETERS)
+    encoded = {"type": "function", "function": function}
+    if quirks.cache_control and "cache_control" in tool:
+        encoded["cache_control"] = tool["cache_control"]
+    return encoded
+
+
+def _choice(choice: Any, quirks: Quirks) -> Any:
+    if isinstance(choice, dict) and choice.get("type") == "custom" and not quirks.custom_tools:
+        return {"type": "function", "function": {"name": _name(choice)}}
+    return choice
+
+
+def encode_call(call: Mapping[str, Any], quirks: Quirks) -> dict[str, Any]:
+    """A tool call of the history. Empty arguments become `{}`: several servers parse them."""
+    id_ = encode_id(call["id"], quirks)
+    if "custom" in call and quirks.custom_tools:
+        return {"id": id_, "type": "custom", "custom": call["custom"]}
+    plain = plain_function_call(call)
+    function = {"name": plain["name"], "arguments": plain["arguments"].strip() or "{}"}
+    return {"id": id_, "type": "function", "function": function}

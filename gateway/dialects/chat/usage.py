@@ -1,0 +1,40 @@
+"""Token counts of servers that speak chat completions, as one `Usage`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.types import Usage
+
+
+def decode_usage(usage: Any) -> Usage | None:
+    """The counts of a `usage` object; None when there are none.
+
+    One provider leaves reasoning tokens out of `completion_tokens` but not out of the total; the equation tells, so the
+    day it is mended nothing is counted twice.
+    """
+    if not isinstance(usage, Mapping) or not usage:
+        return None
+    details = usage.get("completion_tokens_details") or {}
+    prompt = usage.get("prompt_tokens_details") or {}
+    inputs, outputs = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    reasoning = _count(details.get("reasoning_tokens") or usage.get("reasoning_tokens"))
+    if reasoning and inputs + outputs + reasoning == _count(usage.get("total_tokens")):
+        outputs += reasoning
+    return Usage(
+        input=inputs,
+        output=outputs,
+        cache_read=_count(
+            prompt.get("cached_tokens")
+            or usage.get("prompt_cache_hit_tokens")
+            or usage.get("num_cached_tokens")
+            or usage.get("cached_tokens")
+        ),
+        cache_write=_count(prompt.get("cache_write_tokens")),
+        reasoning=reasoning,
+    )
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) and value > 0 else 0

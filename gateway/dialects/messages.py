@@ -1,0 +1,86 @@
+"""What several dialects need to know about messages: where the instructions are, what a part holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+INSTRUCTIONS: Final = frozenset({"system", "developer"})
+
+
+class Media(NamedTuple):
+    """A file inside a message: its type, and either its base64 data or its address."""
+
+    mime_type: str
+    data: str | None
+    url: str | None
+
+
+def parts(content: Any) -> list[dict[str, Any]]:
+    """Content as a list of parts; empty texts are left out."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    return [part for part in content or () if part.get("type") != "text" or part.get("text")]
+
+
+def text_of(content: Any) -> str:
+    """All text of a content, joined; text parts are separated by a newline."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in parts(content) if part["type"] == "text")
+
+
+def split_instructions(
+    messages: Iterable[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(system and developer messages, all others), each in order.
+
+    Most formats keep instructions apart from the conversation; a late one joins them, because a provider weighs
+    instructions there, and only there, as instructions.
+    """
+    instructions: list[dict[str, Any]] = []
+    conversation: list[dict[str, Any]] = []
+    for message in messages:
+        (instructions if message["role"] in INSTRUCTIONS else conversation).append(message)
+    return instructions, conversation
+
+
+def data_url(url: str) -> Media | None:
+    """The parts of a `data:` URL with base64 data; None for any other URL."""
+    if not url.startswith("data:"):
+        return None
+    head, _, data = url[5:].partition(",")
+    mime_type, *flags = head.split(";")
+    if "base64" not in flags:
+        return None
+    return Media(mime_type.strip().lower() or "application/octet-stream", data, None)
+
+
+def image(part: Mapping[str, Any]) -> Media:
+    """An `image_url` part."""
+    url = part["image_url"]["url"]
+    return data_url(url) or Media("", None, url)
+
+
+def file(part: Mapping[str, Any]) -> Media | None:
+    """A `file` part with inline data; None for one that only names an upload."""
+    data = (part.get("file") or {}).get("file_data")
+    if not isinstance(data, str) or not data:
+        return None
+    return data_url(data) or Media("application/pdf", data, None)
+
+
+def merge_by_role(turns: Iterable[tuple[str, list[Any]]]) -> Iterator[tuple[str, list[Any]]]:
+    """Neighbouring (role, blocks) of one role as one; those without blocks are left out."""
+    current: tuple[str, list[Any]] | None = None
+    for role, blocks in turns:
+        if not blocks:
+            continue
+        if current is not None and current[0] == role:
+            current[1].extend(blocks)
+            continue
+        if current is not None:
+            yield current
+        current = (role, list(blocks))
+    if current is not None:
+        yield current

@@ -1,0 +1,75 @@
+"""How much a model shall think: one scale for all providers.
+
+The scale is `none < minimal < low < medium < high < xhigh < max`; `off` is the configuration's word for `none`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from gateway.types import Chat, Model
+
+LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+_BUDGETS: Final = ((1024, "minimal"), (2048, "low"), (8192, "medium"), (16384, "high"))
+"""A thinking budget in tokens, and the level whose budget it does not exceed."""
+
+
+def level(chat: Chat, model: Model) -> str | None:
+    """The level asked for: by the request's `reasoning_effort`, by its `reasoning` or `thinking` (extensions other
+    gateways know), by the model's `thinkingLevel`; None when nobody said anything."""
+    return (
+        _known(chat.get("reasoning_effort"))
+        or _of_reasoning(chat.get("reasoning"))
+        or _of_thinking(chat.get("thinking"))
+        or _known(model.thinking_level)
+    )
+
+
+def clamp(wanted: str, supported: Collection[str]) -> str:
+    """The supported level nearest to `wanted`: itself, else the next lower one, else the next higher one.
+
+    `none` is no lower level but a switch: only `none` itself turns reasoning off, and `minimal` where nothing is low.
+    """
+    if wanted == "minimal" and "none" in supported and not {"minimal", "low"} & set(supported):
+        return "none"
+    place = LEVELS.index(wanted)
+    lower = [name for name in reversed(LEVELS[: place + 1]) if name in supported and name != "none"]
+    higher = [name for name in LEVELS[place:] if name in supported]
+    if wanted in supported:
+        return wanted
+    return (lower or higher or sorted(supported, key=LEVELS.index))[0]
+
+
+def _known(value: Any) -> str | None:
+    if value == "off":
+        return "none"
+    return value if value in LEVELS else None
+
+
+def _of_reasoning(value: Any) -> str | None:
+    if not isinstance(value, Mapping):
+        return None
+    if value.get("enabled") is False:
+        return "none"
+    budget = value.get("max_tokens")
+    if isinstance(budget, int):
+        return of_budget(budget)
+    return _known(value.get("effort")) or ("medium" if value.get("enabled") is True else None)
+
+
+def _of_thinking(value: Any) -> str | None:
+    if not isinstance(value, Mapping):
+        return None
+    kind, budget = value.get("type"), value.get("budget_tokens")
+    if kind == "disabled":
+        return "none"
+    if isinstance(budget, int):
+        return of_budget(budget)
+    return "medium" if kind in ("enabled", "adaptive") else None
+
+
+def of_budget(tokens: int) -> str:
+    """The level whose budget comes nearest from above."""
+    return next((name for limit, name in _BUDGETS if tokens <= limit), "xhigh")

@@ -1,0 +1,73 @@
+"""Structured output where a provider has no means of its own: asked for in words.
+
+The answer then often comes inside a Markdown fence, which `unfence` takes off, whole or streamed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+_FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n?(.*?)\n?\s*```\s*", re.DOTALL | re.IGNORECASE)
+
+
+def hint(response_format: Mapping[str, Any]) -> str:
+    """The instruction that stands in for `response_format`."""
+    schema = (response_format.get("json_schema") or {}).get("schema")
+    if schema is None:
+        return "Respond with a single JSON object and nothing else: no prose, no Markdown."
+    return (
+        "Respond with a single JSON value that matches this JSON Schema, and nothing else: no prose, no Markdown.\n"
+        + orjson.dumps(schema).decode()
+    )
+
+
+def unfence(text: str) -> str:
+    """JSON without the Markdown fence around it."""
+    match = _FENCED.fullmatch(text)
+    return match[1] if match else text
+
+
+class Unfence:
+    """Takes the fence off a stream of text. Holds back no more than could belong to a fence."""
+
+    _OPENING: Final = re.compile(r"\s*```(?:json)?[ \t]*\n?", re.IGNORECASE)
+    _MAYBE_OPENING: Final = re.compile(r"\s*(`{0,3}|```(j|js|jso|json)?[ \t]*)", re.IGNORECASE)
+    _MAYBE_CLOSING: Final = re.compile(r"\s*`{0,3}\s*\Z")
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._begun = False
+        self._fenced = False
+
+    def feed(self, text: str) -> str:
+        """The part of the text so far that is certainly no fence."""
+        self._held += text
+        if not self._begun:
+            if self._MAYBE_OPENING.fullmatch(self._held):
+                return ""
+            self._begin()
+        if not self._fenced:
+            out, self._held = self._held, ""
+            return out
+        match = self._MAYBE_CLOSING.search(self._held)
+        end = match.start() if match else len(self._held)
+        out, self._held = self._held[:end], self._held[end:]
+        return out
+
+    def flush(self) -> str:
+        """What was held back and turns out to be no closing fence."""
+        if not self._begun:
+            self._begin()
+        out, self._held = self._held, ""
+        return "" if self._fenced and out.strip() in ("```", "") else out
+
+    def _begin(self) -> None:
+        self._begun = True
+        match = self._OPENING.match(self._held)
+        if match:
+            self._fenced = True
+            self._held = self._held[match.end() :]

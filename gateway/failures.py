@@ -1,0 +1,283 @@
+"""What went wrong, as a value, and what follows from it, as one table.
+
+A failure is never an exception's text: it is a kind, chosen from the status first, then from the vendor's own code,
+and from prose only where a provider gives nothing else. What a kind means (whether the next model is tried, how long
+the model rests, what the client is told) stands in `VERDICTS` and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+MESSAGE_CHARS_MAX: Final = 2_000
+"""A provider's message is shortened to this before it is logged or handed on."""
+
+
+class Kind(StrEnum):
+    """Everything that can go wrong with one attempt."""
+
+    RATE_LIMIT = "rate_limit"
+    OVERLOADED = "overloaded"
+    QUOTA = "quota"
+    CREDENTIAL = "credential"
+    MODEL_UNKNOWN = "model_unknown"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    CONTEXT_TOO_LONG = "context_too_long"
+    UNSUPPORTED = "unsupported"
+    POLICY = "policy"
+    INVALID_REQUEST = "invalid_request"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows from a failure of one kind."""
+
+    moves_on: Literal["always", "larger_window", "never"]
+    """Whether the next model of the chain is tried."""
+    cooldown_s: float
+    """How long the model rests, unless the provider states a time; 0 for not at all."""
+    after: int
+    """How many failures in a row start the cooldown."""
+    scope: Literal["model", "credential"]
+    """What rests: the model, or every model that uses the same credential."""
+    status: int
+    """The client's HTTP status when the call ends with this failure."""
+    type: str
+    code: str | None
+    rank: int
+    """When several models failed differently, the lowest rank, the one likeliest to recover first, speaks for all."""
+    should_retry: bool = True
+    """False sends `x-should-retry: false`: the official SDKs would otherwise repeat a call that cannot succeed."""
+    loud: bool = False
+    """True for a fault of the operator's configuration, logged as an error."""
+
+
+def _verdict(
+    moves_on: Literal["always", "larger_window", "never"],
+    cooldown_s: float,
+    after: int,
+    client: tuple[int, str, str | None],
+    rank: int,
+    **more: Any,
+) -> Verdict:
+    status, type_, code = client
+    return Verdict(moves_on, cooldown_s, after, more.pop("scope", "model"), status, type_, code, rank, **more)
+
+
+VERDICTS: Final[Mapping[Kind, Verdict]] = {
+    Kind.RATE_LIMIT: _verdict("always", 60, 1, (429, "rate_limit_error", "rate_limit_exceeded"), 1),
+    Kind.OVERLOADED: _verdict("always", 60, 1, (503, "server_error", "upstream_overloaded"), 2),
+    Kind.TIMEOUT: _verdict("always", 60, 3, (504, "server_error", "upstream_timeout"), 4),
+    Kind.UNAVAILABLE: _verdict("always", 60, 3, (502, "server_error", "upstream_error"), 3),
+    Kind.TRUNCATED: _verdict("always", 60, 3, (502, "server_error", "upstream_stream_error"), 3),
+    Kind.MALFORMED: _verdict("always", 60, 3, (502, "server_error", "upstream_stream_error"), 3),
+    Kind.EMPTY: _verdict("always", 60, 3, (502, "server_error", "upstream_empty_answer"), 3),
+    Kind.CONTEXT_TOO_LONG: _verdict(
+        "larger_window", 0, 1, (400, "invalid_request_error", "context_length_exceeded"), 4
+    ),
+    Kind.TOO_LARGE: _verdict("always", 0, 1, (413, "invalid_request_error", "request_too_large"), 4),
+    Kind.UNSUPPORTED: _verdict("always", 0, 1, (400, "invalid_request_error", "unsupported_parameter"), 5),
+    Kind.QUOTA: _verdict(
+        "always",
+        600,
+        1,
+        (429, "insufficient_quota", "insufficient_quota"),
+        6,
+        scope="credential",
+        should_retry=False,
+        loud=True,
+    ),
+    Kind.CREDENTIAL: _verdict(
+        "always",
+        300,
+        1,
+        (502, "server_error", "upstream_authentication_error"),
+        7,
+        scope="credential",
+        should_retry=False,
+        loud=True,
+    ),
+    Kind.MODEL_UNKNOWN: _verdict(
+        "always",
+        300,
+        1,
+        (502, "server_error", "upstream_model_not_found"),
+        8,
+        should_retry=False,
+        loud=True,
+    ),
+    Kind.POLICY: _verdict("never", 0, 1, (400, "invalid_request_error", "content_policy_violation"), 0),
+    Kind.INVALID_REQUEST: _verdict("never", 0, 1, (400, "invalid_request_error", None), 0),
+}
+"""The default of every kind; `[fallback]` and `[breaker]` of the configuration change numbers and decisions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one attempt failed."""
+
+    kind: Kind
+    message: str
+    status: int | None = None
+    """The provider's HTTP status; None when there was none (refused, timed out, found by us)."""
+    type: str | None = None
+    """The provider's own error type, e.g. `overloaded_error`."""
+    code: str | None = None
+    param: str | None = None
+    """The request field the provider (or we) objected to."""
+    request_id: str | None = None
+    """The provider's request id, for its support."""
+    retry_after_s: float | None = None
+    """Seconds until the provider says it may be asked again."""
+
+    def __post_init__(self) -> None:
+        if len(self.message) > MESSAGE_CHARS_MAX:
+            object.__setattr__(self, "message", self.message[:MESSAGE_CHARS_MAX] + " …")
+
+    @property
+    def verdict(self) -> Verdict:
+        """The default verdict of this kind."""
+        return VERDICTS[self.kind]
+
+    def brief(self) -> str:
+        """A few words for a list of attempts: `529 overloaded`, `timeout`."""
+        words = self.kind.replace("_", " ")
+        return f"{self.status} {words}" if self.status else words
+
+    def with_(self, **changes: Any) -> Failure:
+        """The same failure with some fields replaced."""
+        return replace(self, **changes)
+
+
+class Failed(Exception):
+    """Carries a `Failure` to the place where the chain decides."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+BY_STATUS: Final[Mapping[int, Kind]] = {
+    401: Kind.CREDENTIAL,
+    402: Kind.QUOTA,
+    403: Kind.CREDENTIAL,
+    404: Kind.MODEL_UNKNOWN,
+    408: Kind.TIMEOUT,
+    409: Kind.UNAVAILABLE,
+    413: Kind.TOO_LARGE,
+    424: Kind.UNAVAILABLE,
+    429: Kind.RATE_LIMIT,
+    498: Kind.OVERLOADED,  # a flexible tier without capacity
+    503: Kind.OVERLOADED,
+    504: Kind.TIMEOUT,
+    524: Kind.TIMEOUT,  # a content network gave up waiting for its origin
+    529: Kind.OVERLOADED,
+}
+
+BY_CODE: Final[Mapping[str, Kind]] = {
+    "insufficient_quota": Kind.QUOTA,
+    "billing_hard_limit_reached": Kind.QUOTA,
+    "context_length_exceeded": Kind.CONTEXT_TOO_LONG,
+    "content_filter": Kind.POLICY,
+    "content_policy_violation": Kind.POLICY,
+    "invalid_api_key": Kind.CREDENTIAL,
+    "model_not_found": Kind.MODEL_UNKNOWN,
+    "model_decommissioned": Kind.MODEL_UNKNOWN,
+    "rate_limit_exceeded": Kind.RATE_LIMIT,
+    "server_error": Kind.UNAVAILABLE,
+}
+"""Codes that mean the same wherever they are used; a dialect adds its own."""
+
+OVERFLOW: Final = re.compile(
+    r"prompt is too long|input is too long for requested model|exceeds the context window"
+    r"|input token count.*exceeds the maximum|maximum prompt length is \d+|reduce the length of the messages"
+    r"|maximum context length is \d+|exceeds the limit of \d+|exceeds the available context size"
+    r"|greater than the context length|context window exceeds limit|exceeded model token limit"
+    r"|too large for model with \d+ maximum context length|model_context_window_exceeded"
+    r"|context[_ ]length[_ ]exceeded|too many tokens|token limit exceeded|exceed context limit"
+    r"|exceed_context_size_error|range of input length",
+    re.IGNORECASE | re.DOTALL,
+)
+_THROTTLED: Final = re.compile(r"rate limit|too many requests|throttl|per minute|per day", re.IGNORECASE)
+_BAD_KEY: Final = re.compile(
+    r"api[ _-]?key (not valid|is invalid|provided)|invalid api[ _-]?key|no auth credentials", re.IGNORECASE
+)
+_NO_MONEY: Final = re.compile(
+    r"credit balance is too low|available credits|insufficient (credits|balance|funds)|spending limit"
+    r"|exceeded your current quota|billing",
+    re.IGNORECASE,
+)
+_TOO_BIG_FOR_RATE: Final = re.compile(r"request too large for", re.IGNORECASE)
+
+
+def classify(
+    status: int,
+    code: str | None,
+    message: str,
+    codes: Mapping[str, Kind] = BY_CODE,
+    *,
+    type_: str | None = None,
+) -> Kind:
+    """The kind of an error answer.
+
+    `status` is the HTTP status (or the one an in-band error states), `code` and `type_` the vendor's own words, `codes`
+    the table of the dialect. Prose decides only between kinds that one status covers.
+    """
+    for word in (code, type_):
+        if word is not None and word in codes:
+            return _sharpen(codes[word], message)
+    if status in (400, 413, 422, 500) and OVERFLOW.search(message) and not _THROTTLED.search(message):
+        return Kind.CONTEXT_TOO_LONG
+    if status in BY_STATUS:
+        return _sharpen(BY_STATUS[status], message)
+    if status >= 500:
+        return Kind.UNAVAILABLE
+    if status in (400, 403, 422):
+        return _of_a_bad_request(message)
+    return Kind.INVALID_REQUEST if 400 <= status < 500 else Kind.UNAVAILABLE
+
+
+def _sharpen(kind: Kind, message: str) -> Kind:
+    """A rate limit may really be an empty account, or a request that no waiting cures."""
+    if kind is Kind.RATE_LIMIT and _TOO_BIG_FOR_RATE.search(message):
+        return Kind.TOO_LARGE
+    if kind is Kind.RATE_LIMIT and _NO_MONEY.search(message):
+        return Kind.QUOTA
+    if kind is Kind.CREDENTIAL and "usage guidelines" in message.lower():
+        return Kind.POLICY
+    if kind is Kind.TOO_LARGE and _THROTTLED.search(message):
+        return Kind.TOO_LARGE
+    return kind
+
+
+def _of_a_bad_request(message: str) -> Kind:
+    """Some providers answer 400 for a wrong key or an empty account."""
+    if _BAD_KEY.search(message):
+        return Kind.CREDENTIAL
+    if _NO_MONEY.search(message):
+        return Kind.QUOTA
+    return Kind.INVALID_REQUEST
+
+
+class Exhausted(Exception):
+    """A call that no model answered."""
+
+    def __init__(self, failures: Sequence[Failure], retry_after_s: float | None = None) -> None:
+        super().__init__("no model of the chain answered")
+        self.failures = tuple(failures)
+        """Why, in the order in which it happened; of models that are resting, what put them to rest."""
+        self.retry_after_s = retry_after_s
+        """Seconds until the first model of the chain may be tried again; None if none is resting."""
+
+    def speaker(self) -> Failure:
+        """The failure that speaks for all: a final one, else that of the model likeliest to recover first."""
+        return min(self.failures, key=lambda failure: failure.verdict.rank)

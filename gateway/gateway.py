@@ -1,0 +1,42 @@
+"""The immutable gateway: everything one configuration says, swapped whole on a reload.
+
+Calls in flight keep the gateway they began with; breaker, metrics, ledger and connections live outside and survive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.config.load import Config
+from gateway.config.schema import Server
+from gateway.inbound.access import LOOPBACK_HOSTS, Keys
+from gateway.relay import Relay
+from gateway.types import Agent, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What the endpoints need to serve a call."""
+
+    config: Config
+    relay: Relay
+    keys: Keys
+    allowed_hosts: frozenset[str]
+
+    @property
+    def agents(self) -> Mapping[str, Agent]:
+        return self.config.agents
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        return self.config.models
+
+    @property
+    def server(self) -> Server:
+        return self.config.server
+
+
+def allowed_hosts(server: Server) -> frozenset[str]:
+    """The names under which the gateway answers: loopback, its own address, and what the user lists."""
+    return LOOPBACK_HOSTS | {server.host.lower()} | {host.lower() for host in server.allowed_hosts}

@@ -1,0 +1,97 @@
+"""The little HTTP that the endpoints share: reading a body within limits, answering with JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+
+import orjson
+
+from gateway.dialects.chat import encode_error
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON: Final = (b"content-type", b"application/json")
+
+
+class HttpError(Exception):
+    """A request we answer with an error ourselves."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type_: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = encode_error(message, type_, param=param, code=code, **more)
+        self.headers: Headers = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+
+
+class ClientLeft(Exception):
+    """The client closed the connection."""
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """A request header by its lower-case name; the first of several."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return None
+
+
+async def read_body(scope: Scope, receive: Receive, bytes_max: int, limit_s: float) -> bytes:
+    """The whole request body. Raises `HttpError` 413 and 408, `ClientLeft`."""
+    stated = header(scope, b"content-length")
+    if stated is not None and stated.isdigit() and int(stated) > bytes_max:
+        raise _too_large(bytes_max)
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(limit_s):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeft
+                piece = message.get("body", b"")
+                size += len(piece)
+                if size > bytes_max:
+                    raise _too_large(bytes_max)
+                pieces.append(piece)
+                if not message.get("more_body"):
+                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    except TimeoutError as error:
+        raise HttpError(
+            408, f"The request took longer than {limit_s:.0f} s to send.", code="request_timeout"
+        ) from error
+
+
+def _too_large(bytes_max: int) -> HttpError:
+    return HttpError(
+        413, f"The request body exceeds {bytes_max} bytes (server.maxBodyBytes).", code="request_too_large"
+    )
+
+
+async def send_json(send: Send, status: int, body: Any, headers: Headers) -> None:
+    """A whole JSON answer; `body` may be bytes that are JSON already."""
+    data = body if isinstance(body, bytes) else orjson.dumps(body)
+    length = (b"content-length", str(len(data)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]})
+    await send({"type": "http.response.body", "body": data})
+
+
+async def send_text(send: Send, status: int, text: str, content_type: bytes = b"text/plain; charset=utf-8") -> None:
+    data = text.encode()
+    headers = [(b"content-type", content_type), (b"content-length", str(len(data)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})

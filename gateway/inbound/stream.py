@@ -1,0 +1,125 @@
+"""Sends a committed stream to the client, whatever the client does: reads, stops reading, or leaves."""
+
+from __future__ import annotations
+
+import asyncio
+
+from contextlib import aclosing
+from typing import Final
+
+from gateway import sse
+from gateway.dialects.chat import StreamEncoder
+from gateway.failures import Failed, Failure
+from gateway.inbound.errors import in_band
+from gateway.inbound.http import ClientLeft, Headers, Receive, Send
+from gateway.types import Reply
+
+EVENT_STREAM: Final[Headers] = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+HEARTBEAT: Final = sse.comment(b"")
+"""Only comments keep a connection alive without breaking a client: `event: ping` does."""
+
+
+class StoppedReading(Exception):
+    """The client holds the connection open and reads nothing."""
+
+
+async def send_stream(
+    send: Send, reply: Reply, encoder: StreamEncoder, headers: Headers, write_s: float
+) -> Failure | None:
+    """The whole event stream, to one of its two ends. Returns the failure that broke it off, or None.
+
+    Raises `StoppedReading` when one write waits longer than `write_s`.
+    """
+    assert reply.chunks is not None
+    await send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM, *headers]})
+    broken: Failure | None = None
+    with Watchdog(write_s) as watchdog:
+        async with aclosing(reply.chunks) as chunks:  # type: ignore[type-var]  # an async generator
+            try:
+                async for batch in chunks:
+                    data = encoder.encode(batch) if batch else HEARTBEAT
+                    if data:
+                        watchdog.sending()
+                        await send({"type": "http.response.body", "body": data, "more_body": True})
+                        watchdog.sent()
+                end = encoder.done()
+            except Failed as failed:
+                broken = failed.failure
+                end = encoder.error(in_band(broken, reply.attempt))
+        watchdog.sending()
+        await send({"type": "http.response.body", "body": end})
+        watchdog.sent()
+    return broken
+
+
+class Watchdog:
+    """Ends a task whose write takes too long. One timer per stream, moved on rather than renewed at every write."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None
+        self._fired = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._task = asyncio.current_task()
+
+    def __enter__(self) -> Watchdog:
+        self._timer = self._loop.call_later(self._limit_s, self._look)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._fired and kind is asyncio.CancelledError and self._task is not None:
+            self._task.uncancel()
+            raise StoppedReading
+
+    def sending(self) -> None:
+        self._since = self._loop.time()
+
+    def sent(self) -> None:
+        self._since = None
+
+    def _look(self) -> None:
+        late_s = 0.0 if self._since is None else self._loop.time() - self._since
+        if late_s >= self._limit_s and self._task is not None:
+            self._fired = True
+            self._task.cancel()
+            return
+        self._timer = self._loop.call_later(self._limit_s - late_s, self._look)
+
+
+class Presence:
+    """Cancels the current task when the client leaves; a context around everything done for it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._left = False
+        self._done = False
+        self._task = asyncio.current_task()
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Presence:
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._done = True
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._left and kind is asyncio.CancelledError and self._task is not None:
+            self._task.uncancel()
+            raise ClientLeft
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if not self._done and self._task is not None:
+            self._left = True
+            self._task.cancel()
+
+

@@ -1,0 +1,194 @@
+"""The eight providers, one row each.
+
+A row says where to send, how to sign, and which fields differ; how to phrase and how to read is the dialect's. Adding an
+OpenAI-compatible provider is adding a row (or nothing at all: `provider = "custom"` with a `baseUrl`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.types import Provider, Quirks
+
+_OPENAI_ONLY: Final = "only OpenAI has it"
+
+_SERVER_FEATURES: Final = {
+    "audio": "no audio output",
+    "web_search_options": "no web search on chat completions",
+    "moderation": _OPENAI_ONLY,
+}
+"""A client that asks for these reads fields that would be missing: another model must serve, or none."""
+
+_HINTS: Final = {
+    "metadata": _OPENAI_ONLY,
+    "store": _OPENAI_ONLY,
+    "safety_identifier": _OPENAI_ONLY,
+    "prompt_cache_key": _OPENAI_ONLY,
+    "prompt_cache_retention": _OPENAI_ONLY,
+    "prompt_cache_options": _OPENAI_ONLY,
+    "verbosity": _OPENAI_ONLY,
+    "prediction": _OPENAI_ONLY,
+    "service_tier": _OPENAI_ONLY,
+}
+
+PROVIDERS: Final[Mapping[str, Provider]] = {
+    row.name: row
+    for row in (
+        Provider(
+            name="anthropic",
+            dialect="anthropic",
+            base_url="https://api.anthropic.com",
+            credential="anthropic_key",
+            env=("ANTHROPIC_API_KEY",),
+            key_header="x-api-key",
+            key_prefix="",
+            bearer_beta="oauth-2025-04-20",
+            headers={"anthropic-version": "2023-06-01"},
+            key_hint="sk-ant-api",
+            models_path="/v1/models",
+        ),
+        Provider(
+            name="openai",
+            dialect="chat",
+            base_url="https://api.openai.com/v1",
+            credential="openai_key",
+            env=("OPENAI_API_KEY",),
+            quirks=Quirks(
+                max_tokens_field="max_completion_tokens",
+                developer_role=True,
+                late_system=True,
+                names=True,
+                reasoning="effort",
+                strict_tools=True,
+                custom_tools=True,
+                tool_result_images=True,
+                tool_ids="max40",
+                allowed_tools=True,
+                files="file",
+                audio="object",
+                api="auto",
+            ),
+            key_hint="sk-",
+        ),
+        Provider(
+            name="groq",
+            dialect="chat",
+            base_url="https://api.groq.com/openai/v1",
+            credential="groq_key",
+            env=("GROQ_API_KEY",),
+            dropped=_HINTS
+            | {
+                "presence_penalty": "not supported by any of its models",
+                "frequency_penalty": "not supported by any of its models",
+                "logit_bias": "not supported by any of its models",
+            },
+            refused=_SERVER_FEATURES
+            | {
+                "logprobs": "not supported by any of its models",
+                "top_logprobs": "not supported by any of its models",
+                "n": "only one choice",
+            },
+            quirks=Quirks(
+                max_tokens_field="max_completion_tokens",
+                late_system=True,
+                reasoning="effort",
+                json_schema_with_tools=False,
+                list_content=False,
+                unknown_fields="drop",
+            ),
+            key_hint="gsk_",
+        ),
+        Provider(
+            name="google",
+            dialect="google",
+            base_url="https://generativelanguage.googleapis.com/v1beta",
+            credential="google_key",
+            env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+            key_header="x-goog-api-key",
+            key_prefix="",
+            models_path="/models?pageSize=1000",
+        ),
+        Provider(
+            name="xai",
+            dialect="chat",
+            base_url="https://api.x.ai/v1",
+            credential="xai_key",
+            env=("XAI_API_KEY",),
+            dropped=_HINTS | {"logit_bias": "documented as unsupported"},
+            refused=_SERVER_FEATURES,
+            quirks=Quirks(late_system=True, reasoning="effort", tool_parameters=True),
+            key_hint="xai-",
+        ),
+        Provider(
+            name="mistral",
+            dialect="chat",
+            base_url="https://api.mistral.ai/v1",
+            credential="mistral_key",
+            env=("MISTRAL_API_KEY",),
+            renamed={"seed": "random_seed"},
+            dropped={field: reason for field, reason in _HINTS.items() if field != "prompt_cache_key"}
+            | {
+                "user": "refused as an unknown field",
+                "logit_bias": "refused as an unknown field",
+                "modalities": "refused as an unknown field",
+            },
+            refused=_SERVER_FEATURES
+            | {
+                "logprobs": "support is not known",
+                "top_logprobs": "support is not known",
+                "n": "support is not known",
+            },
+            quirks=Quirks(
+                reasoning="effort",
+                stream_usage=False,
+                tool_parameters=True,
+                tool_result_name=True,
+                tool_ids="alnum9",
+                prefill="prefix",
+                files="document_url",
+                audio="string",
+                unknown_fields="drop",
+            ),
+        ),
+        Provider(
+            name="openrouter",
+            dialect="chat",
+            base_url="https://openrouter.ai/api/v1",
+            credential="openrouter_key",
+            env=("OPENROUTER_API_KEY",),
+            dropped={
+                "store": _OPENAI_ONLY,
+                "safety_identifier": _OPENAI_ONLY,
+                "prompt_cache_retention": _OPENAI_ONLY,
+                "verbosity": "not in its request type",
+            },
+            refused=_SERVER_FEATURES | {"n": "not in its request type"},
+            quirks=Quirks(
+                developer_role=True,
+                late_system=True,
+                names=True,
+                reasoning="object",
+                reasoning_details=True,
+                strict_tools=True,
+                tool_result_images=True,
+                cache_control=True,
+                files="file",
+                audio="object",
+            ),
+            key_hint="sk-or-",
+        ),
+        Provider(
+            name="custom",
+            dialect="chat",
+            base_url=None,
+            credential="custom_key",
+            dropped=_HINTS,
+            refused=_SERVER_FEATURES,
+            key_optional=True,
+        ),
+    )
+}
+"""Facts and sources: `docs/providers.md`."""
+
+CREDENTIAL_TYPES: Final = frozenset(provider.credential for provider in PROVIDERS.values())

@@ -1,0 +1,265 @@
+"""The nouns of the gateway.
+
+Frozen where they describe what was configured (and then equal only to themselves: tables are keyed by them), mutable
+only where a call writes down what happens to it (`Call`, `Attempt`). Nothing here does anything.
+
+Two shapes are plain dicts on purpose, because they are the hub of all translation (`ARCHITECTURE.md`, D1):
+
+`Chat`   a chat-completions request or response body, as OpenAI's API defines it.
+`Chunk`  `{"choices": [{"index": int, "delta": {...}, "finish_reason": str | None}], "usage": {...}?}`: one streamed
+         chunk without its envelope (`id`, `object`, `created`, `model`), which only the inbound side knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gateway.failures import Failure
+
+Chat = dict[str, Any]
+Chunk = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quirks:
+    """How a server that speaks chat completions differs from OpenAI's. Every switch can be set per model."""
+
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    developer_role: bool = False
+    """Takes the role `developer`; otherwise it is sent as `system`."""
+    late_system: bool = False
+    """Takes system messages after the first turn; otherwise they become marked user text."""
+    names: bool = False
+    """Takes `name` on messages."""
+    reasoning: Literal["none", "effort", "object", "thinking", "enable_thinking", "template"] = "none"
+    """Where a reasoning level goes: nowhere, `reasoning_effort`, `reasoning: {effort}`, `thinking: {type}`,
+    `enable_thinking`, or `chat_template_kwargs.enable_thinking`."""
+    reasoning_replay: bool = False
+    """Wants `reasoning_content` back on assistant messages that hold tool calls."""
+    reasoning_details: bool = False
+    """Wants `reasoning_details` back unchanged."""
+    stream_usage: bool = True
+    """Takes `stream_options.include_usage`."""
+    strict_tools: bool = False
+    """Takes `strict` on function tools."""
+    custom_tools: bool = False
+    """Takes tools of type `custom`."""
+    tool_parameters: bool = False
+    """Refuses a function without `parameters`."""
+    tool_result_images: bool = False
+    """Takes images inside tool messages; otherwise they follow in a user message."""
+    tool_result_name: bool = False
+    """Wants `name` on tool messages."""
+    bridge_after_tools: bool = False
+    """Wants an assistant message between a tool result and the next user message."""
+    tool_ids: Literal["any", "max40", "alnum9"] = "any"
+    allowed_tools: bool = False
+    """Takes `tool_choice: {type: allowed_tools}`."""
+    prefill: Literal["none", "prefix"] = "none"
+    """Whether a trailing assistant message needs `prefix: true`."""
+    cache_control: bool = False
+    """Takes `cache_control` marks in messages and tools."""
+    json_schema: bool = True
+    """Takes `response_format: {type: json_schema}`; otherwise JSON mode and the schema in the prompt."""
+    json_schema_with_tools: bool = True
+    list_content: bool = True
+    """Takes a list of text parts as content; otherwise they are joined to one string."""
+    files: Literal["file", "document_url", "none"] = "none"
+    audio: Literal["object", "string", "none"] = "none"
+    remote_images: bool = True
+    api: Literal["chat", "responses", "auto"] = "chat"
+    """Which of OpenAI's two APIs is spoken; `auto` takes the Responses API where chat completions refuse the request."""
+    unknown_fields: Literal["pass", "drop"] = "pass"
+    """What happens to request fields that nobody knows: an unknown one may be new, or may cost a 400."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Provider:
+    """A vendor's row: where to send, how to sign, which fields differ."""
+
+    name: str
+    dialect: str
+    base_url: str | None
+    """What stands before the provider's own path, without a trailing slash; None where the user must say it."""
+    credential: str
+    """The type under which the key is stored, e.g. `anthropic_key`."""
+    env: tuple[str, ...] = ()
+    """The environment variables that hold the key by the provider's own convention, first found wins."""
+    key_header: str = "authorization"
+    key_prefix: str = "Bearer "
+    bearer_beta: str | None = None
+    """Value of the beta header that an OAuth token needs, where the provider takes one."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Chat fields this provider knows by another name."""
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    """Chat fields this provider refuses, with the reason; over the dialect's own rules."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Chat fields whose loss would change what the client's code relies on, with the reason."""
+    quirks: Quirks = field(default_factory=Quirks)
+    key_optional: bool = False
+    key_hint: str = ""
+    """How a key of this provider begins, for `doctor`."""
+    models_path: str = "/models"
+    """Where the provider lists its models, for `doctor --live`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Every wait for a provider, in seconds."""
+
+    connect_s: float = 5.0
+    first_token_s: float = 60.0
+    """From the request to the first content of a stream."""
+    answer_s: float = 600.0
+    """From the request to the end of an answer that is not streamed."""
+    idle_s: float = 60.0
+    """Between two reads of a stream that has begun."""
+    total_s: float = 3600.0
+    """A whole stream."""
+    write_s: float = 30.0
+    """One write to a client that has stopped reading."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A `[models.<name>]` entry."""
+
+    name: str
+    provider: Provider
+    model_id: str
+    """The vendor's string, sent as it is."""
+    base_url: str
+    credential: str
+    """`type:instance`, e.g. `anthropic_key:default`."""
+    auth_type: Literal["api_key", "oauth_token", "pi_auth"] = "api_key"
+    thinking_level: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Extra body fields, merged last."""
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    quirks: Quirks = field(default_factory=Quirks)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    cache: bool = False
+    """Sets prompt-cache breakpoints where the provider wants them set."""
+    price: Mapping[str, float] | None = None
+    """Money per million tokens (`input`, `output`, `cacheRead`, `cacheWrite`), where the user states it."""
+    max_concurrent: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What shares one breaker: (provider, base URL, credential, model id)."""
+        return (self.provider.name, self.base_url, self.credential, self.model_id)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agent:
+    """A name that clients send as `model`, and its chain."""
+
+    name: str
+    models: tuple[Model, ...]
+    unsupported: Literal["warn", "reject"] = "warn"
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who calls: one client key, or the loopback user when no key is configured."""
+
+    name: str
+    agents: frozenset[str] | None = None
+    """The agents this key may use; None for all."""
+
+    def may_use(self, agent: str) -> bool:
+        return self.agents is None or agent in self.agents
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer, whatever the vendor's convention."""
+
+    input: int = 0
+    """All input tokens, cached ones included."""
+    output: int = 0
+    """All output tokens, reasoning included."""
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try of one model: written by upstream, read by the chain, kept by the log."""
+
+    model: Model
+    number: int
+    started_at: float = 0.0
+    """Seconds of the monotonic clock, as all times here."""
+    sent_at: float | None = None
+    """When the request left: what lies before is our own work."""
+    committed_at: float | None = None
+    """When the first content arrived; the client's answer begins here."""
+    ended_at: float | None = None
+    upstream_request_id: str | None = None
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    dropped: tuple[str, ...] = ()
+    """Request fields this model could not take, as paths (`logprobs`, `messages.0.name`)."""
+    failure: Failure | None = None
+    cooldown_s: float = 0.0
+    """How long the model rests because of `failure`."""
+
+    def brief(self) -> str:
+        """As in `x-gateway-attempts`: `sonnet;429;cooldown=60` or `local;200`."""
+        if self.failure is None:
+            return f"{self.model.name};200"
+        outcome = self.failure.status or self.failure.kind.value
+        rest = f";cooldown={self.cooldown_s:.0f}" if self.cooldown_s else ""
+        return f"{self.model.name};{outcome}{rest}"
+
+
+@dataclass(slots=True)
+class Call:
+    """A client's request, and the record of what became of it."""
+
+    id: str
+    agent: Agent
+    client: Client
+    chat: Chat
+    """The request in the hub's format, normalised once; every attempt translates from this."""
+    stream: bool
+    received_at: float
+    """Seconds of the monotonic clock."""
+    include_usage: bool = False
+    """The client asked for a usage chunk at the end of the stream."""
+    legacy_functions: bool = False
+    """The client spoke the deprecated `functions`, and is answered in kind."""
+    attempts: list[Attempt] = field(default_factory=list)
+    waited_s: float = 0.0
+
+    def overhead_s(self, until: float) -> float:
+        """Our own time from the request's arrival to `until`: without waiting for providers and between rounds."""
+        waiting_s = self.waited_s
+        for attempt in self.attempts:
+            ended = attempt.committed_at or attempt.ended_at
+            if attempt.sent_at is not None and ended is not None:
+                waiting_s += ended - attempt.sent_at
+        return max(0.0, until - self.received_at - waiting_s)
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer that has begun: committed, so no other model will be asked."""
+
+    attempt: Attempt
+    model: str
+    """The model that answers, in the provider's words."""
+    chat: Chat | None = None
+    """The whole answer, for a call that is not streamed."""
+    chunks: AsyncIterator[list[Chunk]] | None = None
+    """What arrived together, read by read; raises `Failed` when the provider breaks off."""
+    headers: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,233 @@
+"""One attempt: the call in the provider's format goes out, the committed reply comes back.
+
+The only place that raises provider trouble as `Failed`: an error answer, an error inside a 200, silence, a cut, nonsense.
+Committed means that the first content is here; what fails afterwards fails inside the reply's chunks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+import orjson
+from gateway.credentials import CredentialError
+from gateway.upstream.transport import Request, Response, Transport, TransportError
+
+from gateway import ratelimits
+from gateway.dialects import DIALECTS, Encoded, Upstream, choose
+from gateway.dialects.chat import is_empty
+from gateway.failures import Failed, Failure, Kind
+from gateway.types import Attempt, Call, Chunk, Model, Reply
+from gateway.upstream.record import Record
+from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, loads, transport_failure
+from gateway.vault import Vault
+
+log = logging.getLogger("gateway.upstream")
+
+ERROR_BYTES_MAX: Final = 1024 * 1024
+ERROR_READ_S: Final = 10.0
+"""Time for the body of an error answer."""
+
+_REQUEST_ID: Final = ("request-id", "x-request-id", "mistral-correlation-id", "x-generation-id")
+
+
+class Signer(Protocol):
+    """Knows each model's secret, and how the provider wants to see it."""
+
+    def __call__(self, model: Model) -> tuple[tuple[bytes, bytes], ...]:
+        """The headers that sign a request for `model`. Raises `CredentialError`."""
+        ...
+
+
+class EmptyAnswer(Failed):
+    """A well-formed answer that says nothing; `reply` is kept in case no other model says more."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(Failure(Kind.EMPTY, "the provider answered with nothing", status=200))
+        self.reply = reply
+
+
+class UpstreamClient:
+    """Makes attempts. `clock` is monotonic and `wall` Unix time, both in seconds."""
+
+    def __init__(
+        self,
+        transport: Callable[[Model], Transport],
+        sign: Signer,
+        vault: Vault,
+        *,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        user_agent: str,
+    ) -> None:
+        self._transport = transport
+        self._sign = sign
+        self._vault = vault
+        self._clock = clock
+        self._wall = wall
+        self._agent = (b"user-agent", user_agent.encode())
+        self._refused: dict[tuple[str, ...], set[str]] = {}
+        """Optional fields that a model has refused by name, learnt from its own errors."""
+
+    async def open(self, attempt: Attempt, call: Call) -> Reply:
+        """The committed reply. Raises `Failed`, with `EmptyAnswer` for one that says nothing."""
+        try:
+            return await self._open(attempt, call)
+        except TransportError as error:
+            raise Failed(transport_failure(error)) from error
+        except CredentialError as error:
+            raise Failed(Failure(Kind.CREDENTIAL, str(error))) from error
+
+    async def _open(self, attempt: Attempt, call: Call) -> Reply:
+        model = attempt.model
+        face = DIALECTS[choose(call.chat, model)]
+        encoded = face.encode_request(self._vault.restore(call.chat), model)
+        if call.agent.unsupported == "reject" and encoded.dropped:
+            fields = ", ".join(encoded.dropped)
+            raise Failed(Failure(Kind.UNSUPPORTED, f"{model.name} cannot take: {fields}", param=encoded.dropped[0]))
+        encoded = self._without_refused(encoded, model)
+        attempt.dropped = encoded.dropped
+        response = await self._send(encoded, attempt, call)
+        if response.status != 200:
+            failure = await self._failure(response, face, attempt)
+            if not self._learn(failure, encoded, model):
+                raise Failed(failure)
+            encoded = self._without_refused(encoded, model)
+            attempt.dropped = encoded.dropped
+            response = await self._send(encoded, attempt, call)
+            if response.status != 200:
+                raise Failed(await self._failure(response, face, attempt))
+        attempt.upstream_request_id = _request_id(response.headers)
+        if call.stream:
+            return await self._open_stream(response, face, encoded, attempt)
+        return await self._read_whole(response, face, encoded, attempt)
+
+    # --- the request -------------------------------------------------------------------------------------------------
+
+    async def _send(self, encoded: Encoded, attempt: Attempt, call: Call) -> Response:
+        model = attempt.model
+        headers = [
+            self._agent,
+            (b"content-type", b"application/json"),
+            (b"accept", b"text/event-stream" if call.stream else b"application/json"),
+            *_headers(model, encoded),
+            *self._sign(model),
+        ]
+        timeouts = model.timeouts
+        request = Request(
+            "POST", model.base_url + encoded.path, headers, orjson.dumps(encoded.body), timeouts.connect_s
+        )
+        if attempt.sent_at is None:
+            attempt.sent_at = self._clock()
+        limit_s = timeouts.first_token_s if call.stream else timeouts.answer_s
+        return await self._transport(model).send(request, limit_s)
+
+    def _without_refused(self, encoded: Encoded, model: Model) -> Encoded:
+        refused = self._refused.get(model.key)
+        if not refused:
+            return encoded
+        body = {field: value for field, value in encoded.body.items() if field not in refused}
+        gone = tuple(field for field in encoded.body if field in refused)
+        return _replace(encoded, body, encoded.dropped + gone)
+
+    def _learn(self, failure: Failure, encoded: Encoded, model: Model) -> bool:
+        """Whether the same request without one optional field is worth a try: the provider refused it by name."""
+        field = (failure.param or "").split(".")[0].split("[")[0]
+        if failure.kind is not Kind.INVALID_REQUEST or field in _ESSENTIAL or field not in encoded.body:
+            return False
+        if field in model.options or not _names_a_field(failure):
+            return False
+        log.warning("%s refuses the field %s and is sent none from now on", model.name, field)
+        self._refused.setdefault(model.key, set()).add(field)
+        return True
+
+    # --- the answer --------------------------------------------------------------------------------------------------
+
+    async def _failure(self, response: Response, face: Upstream, attempt: Attempt) -> Failure:
+        try:
+            body = await response.read(ERROR_BYTES_MAX, ERROR_READ_S)
+        except TransportError:
+            body = b""
+        finally:
+            await response.aclose()
+        failure = face.decode_error(response.status, response.headers, body, self._wall())
+        attempt.upstream_request_id = failure.request_id
+        return failure
+
+    async def _read_whole(self, response: Response, face: Upstream, encoded: Encoded, attempt: Attempt) -> Reply:
+        left_s = attempt.model.timeouts.answer_s - (self._clock() - attempt.started_at)
+        try:
+            body = await response.read(ANSWER_BYTES_MAX, max(left_s, 0.001))
+        finally:
+            await response.aclose()
+        chat = face.decode_response(loads(body), encoded)
+        attempt.committed_at = self._clock()
+        reply = self._reply(attempt, response, chat.get("model"))
+        reply.chat = chat
+        Record(attempt, self._vault).see_whole(chat)
+        if is_empty(chat):
+            attempt.committed_at = None
+            raise EmptyAnswer(reply)
+        return reply
+
+    async def _open_stream(self, response: Response, face: Upstream, encoded: Encoded, attempt: Attempt) -> Reply:
+        """Reads up to the first content, within `first_token_s` of the request."""
+        stream = AnswerStream(response, face, encoded)
+        deadline = attempt.started_at + attempt.model.timeouts.first_token_s
+        try:
+            first = await stream.until_content(deadline, self._clock)
+        except BaseException:
+            await response.aclose()
+            raise
+        attempt.committed_at = self._clock()
+        reply = self._reply(attempt, response, stream.model)
+        if _says_nothing(first):
+            await response.aclose()
+            attempt.committed_at = None
+            reply.chunks = _only(first)
+            raise EmptyAnswer(reply)
+        reply.chunks = stream.chunks(first, attempt.model.timeouts, self._clock, Record(attempt, self._vault))
+        return reply
+
+    def _reply(self, attempt: Attempt, response: Response, model: str | None) -> Reply:
+        return Reply(attempt, model or attempt.model.model_id, headers=response.headers)
+
+    def empty_for_s(self, reply: Reply) -> float | None:
+        """Seconds for which the provider's headers say that its budget is spent, or None."""
+        return ratelimits.empty_for_s(reply.headers, self._wall())
+
+
+_ESSENTIAL: Final = frozenset({"", "model", "messages", "contents", "input", "max_tokens", "stream", "tools"})
+"""Without these a request would mean something else."""
+
+
+def _names_a_field(failure: Failure) -> bool:
+    """Whether the provider objects to the presence of a field or its value, not to its form."""
+    words = f"{failure.code or ''} {failure.message}".lower()
+    return any(word in words for word in ("unsupported", "not support", "not permitted", "unrecognized", "unknown"))
+
+
+def _replace(encoded: Encoded, body: dict[str, Any], dropped: tuple[str, ...]) -> Encoded:
+    return replace(encoded, body=body, dropped=dropped)
+
+
+def _headers(model: Model, encoded: Encoded) -> list[tuple[bytes, bytes]]:
+    named = {**model.provider.headers, **encoded.headers, **model.headers}
+    return [(name.lower().encode(), value.encode()) for name, value in named.items()]
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return next((headers[name] for name in _REQUEST_ID if name in headers), None)
+
+
+def _says_nothing(chunks: list[Chunk]) -> bool:
+    """Whether an answer consists of a plain stop."""
+    return all(
+        choice["finish_reason"] == "stop" and not choice["delta"] for chunk in chunks for choice in chunk["choices"]
+    )
+
+
+async def _only(chunks: list[Chunk]) -> AsyncIterator[list[Chunk]]:
+    yield chunks

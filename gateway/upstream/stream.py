@@ -1,0 +1,147 @@
+"""A streamed answer as it arrives: up to the first content, then read by read to one of its ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+import orjson
+from gateway.upstream.transport import Response, TransportError
+
+from gateway import sse
+from gateway.dialects import Encoded, Upstream
+from gateway.dialects.chat import as_chunks
+from gateway.failures import Failed, Failure, Kind
+from gateway.types import Chunk, Timeouts
+from gateway.upstream.record import Record
+
+ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
+"""A whole answer larger than this is refused."""
+
+
+class AnswerStream:
+    """One streamed answer: bytes in, chunks out."""
+
+    def __init__(self, response: Response, face: Upstream, encoded: Encoded) -> None:
+        self._response = response
+        self._face = face
+        self._encoded = encoded
+        self._decoder = face.StreamDecoder(encoded)
+        self._events = sse.Decoder()
+        self._json = not response.headers.get("content-type", "").startswith("text/event-stream")
+        self._whole = bytearray()
+        self._ended = False
+        self._broken: Failed | None = None
+        """A failure that was found behind chunks of the same read; raised once those are out."""
+
+    @property
+    def model(self) -> str | None:
+        """The model that answers, once the provider has said it."""
+        return self._decoder.model
+
+    async def until_content(self, deadline: float, clock: Callable[[], float]) -> list[Chunk]:
+        """The first chunks with content, or with an end. Raises `Failed` and `TransportError`."""
+        chunks: list[Chunk] = []
+        while not chunks:
+            if self._broken is not None:
+                raise self._broken
+            if self._ended:
+                raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended before it said anything"))
+            chunks = await self._read(max(deadline - clock(), 0.001))
+        return chunks
+
+    async def chunks(
+        self, first: list[Chunk], timeouts: Timeouts, clock: Callable[[], float], record: Record
+    ) -> AsyncIterator[list[Chunk]]:
+        """`first` and all that follows, read by read. Raises `Failed` where the provider breaks off."""
+        ends_at = clock() + timeouts.total_s
+        batch = first
+        try:
+            while True:
+                if batch:
+                    record.see(batch)
+                    yield batch
+                if self._broken is not None:
+                    raise self._broken
+                if self._ended:
+                    break
+                if clock() > ends_at:
+                    raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
+                batch = await self._read_more(timeouts.idle_s)
+            record.done()
+        finally:
+            await self._response.aclose()
+
+    async def _read_more(self, idle_s: float) -> list[Chunk]:
+        """The next chunks. A connection that breaks after the finish reason has broken nothing."""
+        try:
+            return await self._read(idle_s)
+        except TransportError as error:
+            if not self._decoder.finished:
+                raise Failed(transport_failure(error)) from error
+            self._ended = True
+            return self._decoder.flush()
+
+    async def _read(self, timeout_s: float) -> list[Chunk]:
+        data = await self._response.receive(timeout_s)
+        if self._json:
+            return self._read_json(data)
+        if not data:
+            self._ended = True
+            return self._decode(self._events.flush(), end=True)
+        try:
+            events = self._events.decode(data)
+        except sse.EventTooLarge as error:
+            raise Failed(Failure(Kind.MALFORMED, str(error))) from error
+        return self._decode(events, end=False)
+
+    def _decode(self, events: list[sse.Event], *, end: bool) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        try:
+            for event in events:
+                chunks += self._decoder.decode(event)
+            if end:
+                chunks += self._decoder.flush()
+        except Failed as failed:
+            self._broken = failed
+        return chunks
+
+    def _read_json(self, data: bytes) -> list[Chunk]:
+        """A server that ignored `stream` and answers with one JSON body, or with an error page and 200."""
+        if data:
+            self._whole += data
+            if len(self._whole) > ANSWER_BYTES_MAX:
+                raise Failed(Failure(Kind.MALFORMED, "the provider's answer is too large"))
+            return []
+        self._ended = True
+        if self._whole.lstrip()[:5] in (b"data:", b"event"):
+            return self._decode([*self._events.decode(bytes(self._whole)), *self._events.flush()], end=True)
+        chat = self._face.decode_response(loads(bytes(self._whole)), self._encoded)
+        self._decoder.model, self._decoder.finished = chat.get("model"), True
+        return list(as_chunks(chat))
+
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "timeout": Kind.TIMEOUT,
+    "protocol": Kind.MALFORMED,
+    "too_large": Kind.MALFORMED,
+}
+"""Trouble of the connection → kind; anything else makes the provider unavailable."""
+
+
+def transport_failure(error: TransportError) -> Failure:
+    """Trouble of the connection as a failure of the attempt."""
+    return Failure(_KINDS.get(error.kind, Kind.UNAVAILABLE), str(error), code=error.kind)
+
+
+def loads(body: bytes) -> dict[str, Any]:
+    """The JSON object of a whole answer. Raises `Failed` when it is none."""
+    try:
+        value = orjson.loads(body.strip())
+    except orjson.JSONDecodeError as error:
+        raise Failed(Failure(Kind.MALFORMED, f"the provider's answer is no JSON: {error}", status=200)) from error
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        raise Failed(Failure(Kind.MALFORMED, "the provider's answer is no JSON object", status=200))
+    return value

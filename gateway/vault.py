@@ -1,0 +1,79 @@
+"""Remembers what clients drop: signatures and reasoning, by tool-call id.
+
+Most clients send back a tool call's id and arguments and nothing else, while some providers refuse, or think worse, when
+their signature does not come back with it. Bounded, in memory, forgotten on restart: losing an entry costs quality, never
+correctness, because every dialect does without.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.types import Chat
+
+ENTRIES_MAX: Final = 10_000
+ENTRY_BYTES_MAX: Final = 256 * 1024
+BYTES_MAX: Final = 64 * 1024 * 1024
+
+_KEYS: Final = ("reasoning_details", "reasoning_content")
+
+
+class Vault:
+    """Entries by tool-call id; the least recently used go first."""
+
+    def __init__(self, entries_max: int = ENTRIES_MAX, bytes_max: int = BYTES_MAX) -> None:
+        self._entries: OrderedDict[str, tuple[dict[str, Any], int]] = OrderedDict()
+        self._entries_max = entries_max
+        self._bytes_max = bytes_max
+        self._bytes = 0
+
+    def __repr__(self) -> str:
+        return f"<Vault entries={len(self._entries)} bytes={self._bytes}>"
+
+    def put(self, tool_call_id: str, message: Mapping[str, Any], call: Mapping[str, Any]) -> None:
+        """Keeps what belongs to a tool call: the extras of its message, and its own."""
+        entry = {key: message[key] for key in _KEYS if message.get(key)}
+        if call.get("extra_content"):
+            entry["extra_content"] = call["extra_content"]
+        size = len(repr(entry)) if entry else 0
+        if not entry or size > ENTRY_BYTES_MAX:
+            return
+        self._forget(tool_call_id)
+        self._entries[tool_call_id] = (entry, size)
+        self._bytes += size
+        while len(self._entries) > self._entries_max or self._bytes > self._bytes_max:
+            self._forget(next(iter(self._entries)))
+
+    def restore(self, chat: Chat) -> Chat:
+        """`chat` with what its tool calls lost on the way through the client. What the client did send wins."""
+        if not self._entries:
+            return chat
+        messages = [self._restored(message) if message.get("tool_calls") else message for message in chat["messages"]]
+        return {**chat, "messages": messages}
+
+    def _restored(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        restored = dict(message)
+        calls = []
+        for call in message["tool_calls"]:
+            entry = self._get(call["id"])
+            if "extra_content" in entry and "extra_content" not in call:
+                call = {**call, "extra_content": entry["extra_content"]}
+            calls.append(call)
+            for key in _KEYS:
+                if key in entry:
+                    restored.setdefault(key, entry[key])
+        restored["tool_calls"] = calls
+        return restored
+
+    def _get(self, tool_call_id: str) -> dict[str, Any]:
+        if tool_call_id not in self._entries:
+            return {}
+        self._entries.move_to_end(tool_call_id)
+        return self._entries[tool_call_id][0]
+
+    def _forget(self, tool_call_id: str) -> None:
+        entry = self._entries.pop(tool_call_id, None)
+        if entry is not None:
+            self._bytes -= entry[1]

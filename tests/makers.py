@@ -1,0 +1,56 @@
+"""The nouns of the gateway, made with as few words as a test needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.dialects.chat import decode_request
+from gateway.providers import PROVIDERS
+from gateway.types import Agent, Call, Chat, Client, Model
+
+IDS = {
+    "anthropic": "claude-sonnet-5",
+    "openai": "gpt-4o",
+    "groq": "openai/gpt-oss-20b",
+    "google": "gemini-3.5-flash",
+    "xai": "grok-4.5",
+    "mistral": "mistral-large-latest",
+    "openrouter": "anthropic/claude-sonnet-5",
+    "custom": "qwen3:32b",
+}
+
+
+def model(provider: str = "anthropic", model_id: str | None = None, *, name: str | None = None, **more: Any) -> Model:
+    """A model of a provider; `name` is the provider's unless stated."""
+    row = PROVIDERS[provider]
+    return Model(
+        name=name or provider,
+        provider=row,
+        model_id=model_id or IDS[provider],
+        base_url=more.pop("base_url", row.base_url or "http://127.0.0.1:9/v1"),
+        credential=more.pop("credential", f"{row.credential}:default"),
+        quirks=more.pop("quirks", row.quirks),
+        **more,
+    )
+
+
+def chat(*messages: dict[str, Any], **fields: Any) -> Chat:
+    """A normalised chat; one user message when none is given."""
+    body = {"model": "dev", "messages": list(messages) or [{"role": "user", "content": "Hi"}], **fields}
+    return decode_request(body)
+
+
+def call(*models: Model, received_at: float = 0.0, **fields: Any) -> Call:
+    """A call to an agent `dev` with the given chain."""
+    body = chat(**fields)
+    return Call("req_1", Agent("dev", models), Client("tests"), body, bool(body.get("stream")), received_at)
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now

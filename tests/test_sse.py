@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway import sse
+from tests.splits import splits
+
+STREAM = (
+    b": keep-alive\n\n"
+    b'event: message_start\ndata: {"a":1}\n\n'
+    b"data:no space\n\n"
+    b"data: one\ndata: two\n\n"
+    b"id: 7\nretry: 5\n\n"
+    b"data\n\n"
+    b'data: {"t":"a\xe2\x80\xa8b\xc2\x85c \xf0\x9f\x99\x88"}   \n\n'
+    b"data: [DONE]\n\n"
+)
+EVENTS = [
+    sse.Event(b"message_start", b'{"a":1}'),
+    sse.Event(b"", b"no space"),
+    sse.Event(b"", b"one\ntwo"),
+    sse.Event(b"", b""),
+    sse.Event(b"", b'{"t":"a\xe2\x80\xa8b\xc2\x85c \xf0\x9f\x99\x88"}   '),
+    sse.Event(b"", b"[DONE]"),
+]
+
+
+def decode(pieces: list[bytes]) -> list[sse.Event]:
+    decoder = sse.Decoder()
+    events = [event for piece in pieces for event in decoder.decode(piece)]
+    return events + decoder.flush()
+
+
+@pytest.mark.parametrize("pieces", list(splits(STREAM)))
+def test_events_are_the_same_wherever_the_bytes_are_cut(pieces: list[bytes]) -> None:
+    assert decode(pieces) == EVENTS
+
+
+def test_the_last_blank_line_may_be_missing() -> None:
+    assert decode([b"data: a\n\ndata: b"]) == [sse.Event(b"", b"a"), sse.Event(b"", b"b")]
+
+
+def test_an_event_without_end_is_refused() -> None:
+    decoder = sse.Decoder()
+    with pytest.raises(sse.EventTooLarge):
+        for _ in range(18):
+            decoder.decode(b"x" * 1024 * 1024)
+
+
+def test_what_is_encoded_is_decoded() -> None:
+    assert decode([sse.comment(b"hi"), sse.encode(b'{"a":1}'), sse.DONE]) == [
+        sse.Event(b"", b'{"a":1}'),
+        sse.Event(b"", b"[DONE]"),
+    ]
