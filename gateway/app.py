@@ -23,14 +23,14 @@ from gateway.breaker import Breaker, Change, Settings
 from gateway.chain import Policy
 from gateway.config.load import Config
 from gateway.config.schema import Breaker as BreakerConfig
-from gateway.config.schema import Fallback
+from gateway.config.schema import Fallback, Server
 from gateway.credentials import Credentials
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.gateway import Gateway, allowed_hosts
+from gateway.inbound import keys
 from gateway.inbound.endpoint import ChatEndpoint
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
-from gateway.inbound.keys import Keys
 from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.routes import application
 from gateway.observe import log
@@ -58,16 +58,18 @@ class App:
         *,
         env: Mapping[str, str],
         home: Path,
+        server: Server | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
+        self._server = server or config.server
         self._transports: dict[str | None, Transport] = {}
         self.phase: Phase = "starting"
         self.metrics = Metrics()
         self.observer = Observer(self.metrics)
         self.breaker = Breaker(clock, _settings(config.breaker, config.fallback), self._circuit_changed)
-        self.keys = Keys.at_home(env, home)
+        self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
         self._upstream = UpstreamClient(
             self._transport, Signer(self.credentials), Vault(), clock=clock, wall=wall, user_agent=USER_AGENT
@@ -89,7 +91,7 @@ class App:
         relay = Relay(
             self._upstream, self.breaker, policy, clock=self._clock, sleep=asyncio.sleep, jitter=random.random
         )
-        return Gateway(config, relay, self.keys, allowed_hosts(config.server))
+        return Gateway(config, relay, self.keys, allowed_hosts(self._server))
 
     def swap(self, config: Config) -> None:
         """Puts a validated configuration in force. Calls in flight finish on the old one."""

@@ -122,6 +122,8 @@ class Timeouts:
     """A whole stream."""
     write_s: float = 30.0
     """One write to a client that has stopped reading."""
+    heartbeat_s: float = 15.0
+    """Silence after which a client is sent a comment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,6 +151,7 @@ class Model:
     price: Mapping[str, float] | None = None
     """Money per million tokens (`input`, `output`, `cacheRead`, `cacheWrite`), where the user states it."""
     max_concurrent: int | None = None
+    proxy: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:

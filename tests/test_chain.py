@@ -72,9 +72,7 @@ def test_a_resting_model_is_passed_by() -> None:
 
 
 def test_when_all_rest_the_wait_aims_at_the_first_to_wake() -> None:
-    play = Play(
-        sonnet=[LIMITED.with_(retry_after_s=7.0), None], haiku=[LIMITED.with_(retry_after_s=20.0), None]
-    )
+    play = Play(sonnet=[LIMITED.with_(retry_after_s=7.0), None], haiku=[LIMITED.with_(retry_after_s=20.0), None])
     assert play.transcript(SONNET, HAIKU) == "sonnet, haiku, wait 7, sonnet"
 
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from gateway.dialects.chat import StreamEncoder, decode_request, encode_response
+from gateway.dialects.chat import StreamEncoder, decode_request, encode_error, encode_response
 from gateway.dialects.chat.normalize import parse
 from gateway.failures import Exhausted, Failed, Failure
 from gateway.gateway import Gateway
@@ -31,6 +31,7 @@ from gateway.types import Call, Reply
 
 log = logging.getLogger("gateway.inbound")
 
+_INTERNAL: Final = encode_error("internal error; the gateway's log has it", "server_error", code="internal_error")
 _REQUEST_ID: Final = re.compile(r"[\w.:-]{1,128}")
 
 
@@ -77,6 +78,11 @@ class ChatEndpoint:
         except HttpError as error:
             status = error.status
             await send_json(send, status, error.body, [*exchange.headers(), *error.headers])
+        except Exception:
+            # The outermost edge: a fault of ours. A stream that has begun simply ends, which no client takes for success.
+            log.exception("%s: internal error", exchange.id)
+            if not exchange.begun:
+                await send_json(send, 500, _INTERNAL, exchange.headers())
         finally:
             self._observer.ended(exchange.call, status, failure, self._clock())
 
@@ -89,6 +95,8 @@ class _Exchange:
     ) -> None:
         self.id = id_
         self.call: Call | None = None
+        self.begun = False
+        """The answer's status line is out."""
         self._gateway = gateway
         self._received_at = received_at
         self._clock = clock
@@ -137,6 +145,7 @@ class _Exchange:
                 legacy_functions=call.legacy_functions,
             )
             write_s = reply.attempt.model.timeouts.write_s
+            self.begun = True
             return 200, await send_stream(send, reply, encoder, self.headers(reply), write_s)
         assert reply.chat is not None
         body = encode_response(reply.chat, id_, created, reply.model, legacy_functions=call.legacy_functions)
@@ -157,9 +166,7 @@ class _Exchange:
             found["x-gateway-provider"] = attempt.model.provider.name
             found["x-gateway-dropped"] = ",".join(attempt.dropped)
             found["x-gateway-upstream-request-id"] = attempt.upstream_request_id
-        return [
-            (name.encode(), str(value).encode("ascii", "replace")) for name, value in found.items() if value
-        ]
+        return [(name.encode(), str(value).encode("ascii", "replace")) for name, value in found.items() if value]
 
 
 def _request_id(scope: Scope) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-
 from contextlib import aclosing
 from typing import Final
 
@@ -121,5 +120,3 @@ class Presence:
         if not self._done and self._task is not None:
             self._left = True
             self._task.cancel()
-
-

@@ -30,7 +30,7 @@ class Text(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")  # noqa: DTZ006 -- the operator's own time
+        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         area = record.name.removeprefix("gateway.")
         message = record.getMessage()
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "

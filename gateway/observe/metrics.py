@@ -57,7 +57,10 @@ class Metrics:
             registry=r,
         )
         self.fallbacks = Counter(
-            "gateway_fallbacks", "Moves from one model to the next, by reason.", ["agent", "model", "reason"], registry=r
+            "gateway_fallbacks",
+            "Moves from one model to the next, by reason.",
+            ["agent", "model", "reason"],
+            registry=r,
         )
         self.tokens = Counter(
             "gateway_tokens",

@@ -12,16 +12,16 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import orjson
-from gateway.credentials import CredentialError
-from gateway.upstream.transport import Request, Response, Transport, TransportError
 
 from gateway import ratelimits
+from gateway.credentials import CredentialError
 from gateway.dialects import DIALECTS, Encoded, Upstream, choose
 from gateway.dialects.chat import is_empty
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Attempt, Call, Chunk, Model, Reply
 from gateway.upstream.record import Record
 from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, loads, transport_failure
+from gateway.upstream.transport import Request, Response, Transport, TransportError
 from gateway.vault import Vault
 
 log = logging.getLogger("gateway.upstream")

@@ -18,7 +18,7 @@ import ssl
 import zlib
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 
@@ -40,7 +40,9 @@ class _Decoded:
     """Undoes a content encoding, piece by piece."""
 
     def __init__(self, encoding: str) -> None:
-        self._inflate = zlib.decompressobj(47 if encoding == "gzip" else 15)  # 47: 32 + 15, "automatic header detection"
+        self._inflate = zlib.decompressobj(
+            47 if encoding == "gzip" else 15
+        )  # 47: 32 + 15, "automatic header detection"
 
     def feed(self, data: bytes) -> bytes:
         return self._inflate.decompress(data)
@@ -81,8 +83,7 @@ class Connection(asyncio.Protocol):
     # --- asyncio calls -----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is no subclass
 
     def data_received(self, data: bytes) -> None:
         if self.complete or self.idle_since:
@@ -342,7 +343,7 @@ class Pool:
         """Takes back a connection whose response was read to its end."""
         idle = self._idle.setdefault(connection.origin, [])
         now = asyncio.get_running_loop().time()
-        if idle and idle[0].idle_since < now - IDLE_S or len(idle) >= IDLE_PER_ORIGIN_MAX:
+        if (idle and idle[0].idle_since < now - IDLE_S) or len(idle) >= IDLE_PER_ORIGIN_MAX:
             idle.pop(0).abort()
         connection.idle_since = now
         idle.append(connection)
@@ -387,12 +388,12 @@ def _head(request: Request, where: Target) -> bytes:
     lines += [b"%s: %s" % header for header in request.headers]
     lines.append(b"accept-encoding: identity\r\ncontent-length: %d\r\n\r\n" % len(request.body))
     head = b"\r\n".join(lines)
-    if head.count(b"\n") != len(request.headers) + 4:
+    if head.count(b"\n") != len(request.headers) + 5:
         raise ValueError("a header holds a line break")
     return head
 
 
-def _connect_trouble(origin: Origin, error: Exception, connect_s: float) -> TransportError:
+def _connect_trouble(origin: Origin, error: OSError, connect_s: float) -> TransportError:
     """Most specific first: TLS and name errors are `OSError`s too."""
     if isinstance(error, ssl.SSLError):
         reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"

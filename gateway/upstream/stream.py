@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import orjson
-from gateway.upstream.transport import Response, TransportError
 
 from gateway import sse
 from gateway.dialects import Encoded, Upstream
@@ -14,6 +13,7 @@ from gateway.dialects.chat import as_chunks
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Chunk, Timeouts
 from gateway.upstream.record import Record
+from gateway.upstream.transport import Response, TransportError
 
 ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 """A whole answer larger than this is refused."""
@@ -114,7 +114,7 @@ class AnswerStream:
                 raise Failed(Failure(Kind.MALFORMED, "the provider's answer is too large"))
             return []
         self._ended = True
-        if self._whole.lstrip()[:5] in (b"data:", b"event"):
+        if bytes(self._whole[:64]).lstrip().startswith((b"data:", b"event:", b": ")):
             return self._decode([*self._events.decode(bytes(self._whole)), *self._events.flush()], end=True)
         chat = self._face.decode_response(loads(bytes(self._whole)), self._encoded)
         self._decoder.model, self._decoder.finished = chat.get("model"), True

@@ -1,0 +1,114 @@
+"""`gateway keys`: the clients' keys for this gateway."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from gateway.cli.console import FOUND_PROBLEMS, WRONG_USAGE, fail, json_option, print_json, table
+from gateway.inbound.keys import Keys, KeysError, at_home
+
+_PERIOD: Final = re.compile(r"(\d+)([hdw])")
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def _keys() -> Keys:
+    return at_home(os.environ, Path.home(), time.monotonic, time.time)
+
+
+def collect(keys: Keys) -> list[dict[str, Any]]:
+    now = datetime.now(UTC)
+    return [
+        {
+            "name": entry.name,
+            "agents": entry.agents,
+            "created": entry.created,
+            "expires": entry.expires,
+            "expired": entry.is_expired(now),
+        }
+        for entry in keys.entries()
+    ]
+
+
+def render(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        click.echo("No client keys: anybody on this host may call, and nobody from elsewhere.")
+        click.echo("Make one with: gateway keys add NAME")
+        return
+    body = [
+        (
+            row["name"],
+            ", ".join(row["agents"]) if row["agents"] else "all",
+            row["created"][:10],
+            ("expired" if row["expired"] else row["expires"][:10]) if row["expires"] else "never",
+        )
+        for row in rows
+    ]
+    click.echo(table(("NAME", "AGENTS", "CREATED", "EXPIRES"), body))
+
+
+@click.group()
+def command() -> None:
+    """Make and revoke the clients' keys.
+
+    With keys, every client must present one, as a bearer token or as x-api-key.
+    A running gateway notices changes within a second.
+
+    \b
+    Example:  gateway keys add laptop --agent dev --agent reviewer --expires 90d
+    """
+
+
+@command.command("add")
+@click.argument("name")
+@click.option("--agent", "agents", multiple=True, help="An agent this key may use; repeat for several. Default: all.")
+@click.option("--expires", metavar="PERIOD", help="Such as 12h, 90d or 4w. Default: never.")
+@json_option
+def add(name: str, agents: tuple[str, ...], expires: str | None, as_json: bool) -> None:
+    """Make a key and print it, once."""
+    try:
+        key = _keys().add(name, agents, _end(expires))
+    except KeysError as error:
+        fail(str(error), FOUND_PROBLEMS)
+    if as_json:
+        print_json({"name": name, "key": key})
+    else:
+        click.echo(key)
+        click.echo("This is the only time it is shown.", err=True)
+
+
+@command.command("ls")
+@json_option
+def ls(as_json: bool) -> None:
+    """List the keys; their secrets are not kept."""
+    try:
+        rows = collect(_keys())
+    except KeysError as error:
+        fail(str(error), FOUND_PROBLEMS)
+    print_json(rows) if as_json else render(rows)
+
+
+@command.command("rm")
+@click.argument("name")
+def rm(name: str) -> None:
+    """Revoke a key."""
+    try:
+        _keys().remove(name)
+    except KeysError as error:
+        fail(str(error), FOUND_PROBLEMS)
+    click.echo(f"revoked {name}")
+
+
+def _end(period: str | None) -> datetime | None:
+    if period is None:
+        return None
+    match = _PERIOD.fullmatch(period)
+    if match is None:
+        fail(f"--expires {period!r}: write it as 12h, 90d or 4w", WRONG_USAGE)
+    return datetime.now(UTC) + timedelta(**{_UNITS[match[2]]: int(match[1])})

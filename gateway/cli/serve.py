@@ -1,0 +1,134 @@
+"""`gateway serve`: the first screen, and the process behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from gateway import __version__
+from gateway.app import App
+from gateway.cli.console import CONFIGURATION, config_option, configured, fail, report, styled
+from gateway.cli.models import key_source
+from gateway.config.load import Config
+from gateway.observe import log
+from gateway.server import serve
+
+
+def collect(app: App, config: Config, url: str, *, demo: bool) -> dict[str, Any]:
+    """What the first screen says."""
+    agents = [
+        {
+            "agent": agent.name,
+            "chain": [
+                {"model": model.name, "provider": model.provider.name, "id": model.model_id} for model in agent.models
+            ],
+        }
+        for agent in config.agents.values()
+    ]
+    keys = {model.name: key_source(model, app.credentials) for model in config.models.values()}
+    return {"url": url, "demo": demo, "config": config.path, "agents": agents, "keys": keys, "locked": app.keys.any()}
+
+
+def render(shown: Mapping[str, Any]) -> None:
+    """Written to standard error: standard output stays empty for a service."""
+
+    def say(text: str = "") -> None:
+        click.echo(text, err=True)
+
+    source = shown["config"] or ("demo: no configuration, no keys" if shown["demo"] else "keys in the environment")
+    say(f"gateway {__version__} ({source})")
+    say(f"  listening on  {styled(shown['url'] + '/v1', 'cyan', err=True)}")
+    for agent in shown["agents"][:12]:
+        say(f"  agent         {agent['agent']}: {' -> '.join(step['model'] for step in agent['chain'])}")
+    if len(shown["agents"]) > 12:
+        say(f"                … and {len(shown['agents']) - 12} more: gateway agents")
+    for model, (origin, problem) in list(shown["keys"].items())[:12]:
+        mark = origin or styled(problem, "red", err=True)
+        say(f"  key           {model}: {mark}")
+    if not shown["agents"]:
+        say("  no agents yet: add [agents.<name>] with models = [...]")
+        return
+    key = ' -H "Authorization: Bearer $GATEWAY_KEY"' if shown["locked"] else ""
+    say("  try")
+    say(f"    curl -i {shown['url']}/v1/chat/completions{key} -H 'content-type: application/json' \\")
+    body = f'{{"model":"{shown["agents"][0]["agent"]}","messages":[{{"role":"user","content":"Hello"}}]}}'
+    say(f"      -d '{body}'")
+    say()
+
+
+@click.command()
+@config_option
+@click.option("--host", help="Address to listen on; overrides server.host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; overrides server.port.")
+@click.option("--demo", is_flag=True, help="Serve the demo even if there is a configuration.")
+def command(config_path: str | None, host: str | None, port: int | None, demo: bool) -> None:
+    """Serve the agents on one endpoint.
+
+    Without a configuration it serves one agent for every provider key in the
+    environment; without any key, a demo whose first model is rate-limited.
+
+    \b
+    Example:  gateway serve
+              OPENAI_BASE_URL=http://127.0.0.1:8484/v1 OPENAI_API_KEY=any my-agent
+    """
+    config = None if demo else configured(config_path)
+    if config is not None:
+        report(config.warnings)
+    asyncio_run(_serve(config, host, port))
+
+
+def asyncio_run(main: Any) -> None:
+    """Runs on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+async def _serve(config: Config | None, host: str | None, port: int | None) -> None:
+    async with AsyncExitStack() as stack:
+        demo = config is None
+        env: Mapping[str, str] = os.environ
+        if config is None:
+            from gateway.demo import demo_config
+
+            config, env = await stack.enter_async_context(demo_config())
+        server = msgspec.structs.replace(
+            config.server,
+            host=host if host is not None else config.server.host,
+            port=port if port is not None else config.server.port,
+        )
+        log.set_up(config.log.format, config.log.level)
+        app = App(config, env=env, home=Path.home(), server=server)
+        _refuse_to_be_open(app, server.host)
+        await serve(app, server, lambda url: render(collect(app, config, url, demo=demo)))
+
+
+def _refuse_to_be_open(app: App, host: str) -> None:
+    if _is_loopback(host) or app.keys.any():
+        return
+    fail(
+        f"server.host = {host!r} would let the whole network use your provider keys.\n"
+        "  Make a client key first:  gateway keys add NAME\n"
+        "  or listen on loopback:    gateway serve --host 127.0.0.1",
+        CONFIGURATION,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

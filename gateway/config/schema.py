@@ -1,0 +1,285 @@
+"""Every key of the configuration: its type, its default, and what it is for.
+
+The docstring below a field is its manual: `gateway config schema` prints it, and a test keeps `config.toml.example` in
+agreement with it. Keys are camelCase in the files.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+Seconds = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A table of the configuration."""
+
+
+class Compat(Table, frozen=True):
+    """How a server that speaks chat completions differs from OpenAI's; unset keys keep the provider's own value."""
+
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
+    """The field that limits the output."""
+    developer_role: bool | None = None
+    """Takes the role `developer`."""
+    late_system: bool | None = None
+    """Takes system messages after the first turn."""
+    names: bool | None = None
+    """Takes `name` on messages."""
+    reasoning: Literal["none", "effort", "object", "thinking", "enable_thinking", "template"] | None = None
+    """Where a reasoning level goes."""
+    reasoning_replay: bool | None = None
+    """Wants `reasoning_content` back on messages with tool calls (DeepSeek)."""
+    reasoning_details: bool | None = None
+    """Wants `reasoning_details` back unchanged (OpenRouter)."""
+    stream_usage: bool | None = None
+    """Takes `stream_options.include_usage`."""
+    strict_tools: bool | None = None
+    """Takes `strict` on function tools."""
+    custom_tools: bool | None = None
+    """Takes tools of type `custom`."""
+    tool_parameters: bool | None = None
+    """Refuses a function without `parameters`."""
+    tool_result_images: bool | None = None
+    """Takes images inside tool messages."""
+    tool_result_name: bool | None = None
+    """Wants `name` on tool messages."""
+    bridge_after_tools: bool | None = None
+    """Wants an assistant message between a tool result and the next user message."""
+    tool_ids: Literal["any", "max40", "alnum9"] | None = None
+    """The form of tool-call ids."""
+    allowed_tools: bool | None = None
+    """Takes `tool_choice: {type: allowed_tools}`."""
+    prefill: Literal["none", "prefix"] | None = None
+    """Whether a trailing assistant message needs `prefix: true`."""
+    cache_control: bool | None = None
+    """Takes `cache_control` marks."""
+    json_schema: bool | None = None
+    """Takes `response_format: {type: json_schema}`."""
+    json_schema_with_tools: bool | None = None
+    """Takes it together with tools."""
+    list_content: bool | None = None
+    """Takes a list of text parts as content."""
+    files: Literal["file", "document_url", "none"] | None = None
+    """The form in which it takes files."""
+    audio: Literal["object", "string", "none"] | None = None
+    """The form in which it takes audio."""
+    remote_images: bool | None = None
+    """Fetches images by their address."""
+    api: Literal["chat", "responses", "auto"] | None = None
+    """Which of OpenAI's two APIs is spoken."""
+    unknown_fields: Literal["pass", "drop"] | None = None
+    """What happens to request fields that nobody knows."""
+
+
+class Timeouts(Table, frozen=True):
+    """Every wait, in seconds."""
+
+    connect_seconds: Positive = 5.0
+    """Name, connection and TLS together."""
+    first_token_seconds: Positive = 60.0
+    """From the request to the first content of a stream; then the next model is tried."""
+    answer_seconds: Positive = 600.0
+    """From the request to the end of an answer that is not streamed: silence and work look alike there."""
+    idle_seconds: Positive = 60.0
+    """Silence inside a stream that has begun; then the client is told that it broke off."""
+    total_seconds: Positive = 3600.0
+    """A whole stream."""
+    write_seconds: Positive = 30.0
+    """One write to a client that has stopped reading."""
+    heartbeat_seconds: Positive = 15.0
+    """Silence after which the client is sent a comment, so that proxies keep its connection open."""
+
+
+class ModelTimeouts(Table, frozen=True):
+    """`[timeouts]` of one model or agent; unset keys keep the general value."""
+
+    connect_seconds: Positive | None = None
+    """See [timeouts]."""
+    first_token_seconds: Positive | None = None
+    """See [timeouts]."""
+    answer_seconds: Positive | None = None
+    """See [timeouts]."""
+    idle_seconds: Positive | None = None
+    """See [timeouts]."""
+    total_seconds: Positive | None = None
+    """See [timeouts]."""
+    write_seconds: Positive | None = None
+    """See [timeouts]."""
+    heartbeat_seconds: Positive | None = None
+    """See [timeouts]."""
+
+
+class Price(Table, frozen=True):
+    """Money per million tokens."""
+
+    input: Seconds = 0.0
+    """Input tokens that are not cached."""
+    output: Seconds = 0.0
+    """Output tokens."""
+    cache_read: Seconds | None = None
+    """Input tokens read from a cache; as `input` when unset."""
+    cache_write: Seconds | None = None
+    """Input tokens written to a cache; as `input` when unset."""
+
+
+class Model(Table, frozen=True):
+    """`[models.<name>]`: one model of one provider."""
+
+    provider: str
+    """anthropic, openai, groq, google, xai, mistral, openrouter, or custom."""
+    model: str
+    """The vendor's id of the model, sent as it is."""
+    auth_type: Literal["api_key", "oauth_token", "pi_auth"] = "api_key"
+    """How to sign: the provider's key, an OAuth token of Anthropic's, or pi's own auth.json."""
+    thinking_level: Literal["off", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    """How much the model shall think when the request does not say. Unset: the provider's own default."""
+    base_url: str | None = None
+    """What stands before the provider's own path. The provider's public address when unset; custom needs one."""
+    credential: str | None = None
+    """`type` or `type:instance` in the credential store. `<provider>_key:default` when unset."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers sent with every request. For secrets, use the credential store."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Fields merged last into every request body, in the provider's own format."""
+    context_window: Count | None = None
+    """Tokens of input and output together; decides where a request goes that was too long."""
+    max_output_tokens: Count | None = None
+    """The output limit when the request states none and the provider insists on one."""
+    cache: bool = False
+    """Sets prompt-cache breakpoints where the provider wants them set (Anthropic)."""
+    price: Price | None = None
+    """What it costs, where the price library does not know or you pay otherwise."""
+    proxy: str | None = None
+    """An HTTP or SOCKS proxy for this model's requests."""
+    max_concurrent: Count | None = None
+    """Calls at a time. Unset: no limit."""
+    timeouts: ModelTimeouts = field(default_factory=ModelTimeouts)
+    """Waits for this model."""
+    compat: Compat = field(default_factory=Compat)
+    """Switches for servers that speak chat completions in their own way."""
+
+
+class Agent(Table, frozen=True):
+    """`[agents.<name>]`, or `agents/<name>/config.toml` beside the file: a name that clients send as `model`."""
+
+    models: list[str]
+    """The chain: names of models, first choice first."""
+    unsupported: Literal["warn", "reject"] = "warn"
+    """What happens to request fields a model cannot take: dropped and named in `x-gateway-dropped`, or a 400."""
+    weight: Count = 1
+    """This agent's share when calls have to wait for a model."""
+
+
+class Server(Table, frozen=True):
+    """Where and how the gateway listens."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on. Anything but loopback needs client keys: see `gateway keys add`."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8484
+    """The port to listen on; 0 lets the system choose."""
+    max_body_bytes: Count = 64 * 1024 * 1024
+    """The largest request body."""
+    request_seconds: Positive = 60.0
+    """How long a client may take to send its request."""
+    allowed_hosts: list[str] = field(default_factory=list)
+    """Host names the gateway answers for, besides loopback's and its own address; "*" for any."""
+    drain_seconds: Seconds = 30.0
+    """How long streams may go on after a stop was asked for."""
+    max_calls: Count = 1000
+    """Calls at a time; more are refused with 503."""
+    workers: Count = 1
+    """Processes that share the port."""
+
+
+class Fallback(Table, frozen=True):
+    """When a call moves on, and how long it waits once every model has failed."""
+
+    backoff_seconds: Positive = 1.0
+    """The first wait; doubled for each further one, with full jitter."""
+    backoff_max_seconds: Positive = 30.0
+    """No single wait is longer."""
+    rounds: Count = 4
+    """How often the whole chain is tried."""
+    max_wait_seconds: Seconds = 60.0
+    """All waits of one call; beyond that the client gets 429 at once."""
+    always: list[str] = field(default_factory=list)
+    """Kinds of failure that move on to the next model although by default they do not."""
+    never: list[str] = field(default_factory=list)
+    """Kinds of failure that do not move on although by default they do."""
+
+
+class Breaker(Table, frozen=True):
+    """How long a model rests after it has failed."""
+
+    cooldown_seconds: Positive = 60.0
+    """Rate limit, overload, and repeated failures, unless the provider states a time."""
+    quota_seconds: Positive = 600.0
+    """An empty account; all models of the credential rest."""
+    credential_seconds: Positive = 300.0
+    """A refused key; all models of the credential rest."""
+    model_unknown_seconds: Positive = 300.0
+    """A model id that the provider does not know."""
+    failures: Count = 3
+    """Errors, timeouts and broken answers in a row before a model rests."""
+    growth: Annotated[float, Meta(ge=1)] = 2.0
+    """How much longer the next rest is when the try after it failed."""
+    cooldown_max_seconds: Positive = 3600.0
+    """No rest is longer, whatever the provider states."""
+    leave_early: bool = True
+    """Leaves a model when its headers say that its budget is spent, before it answers 429."""
+
+
+class Log(Table, frozen=True):
+    """What is written to standard error."""
+
+    format: Literal["auto", "text", "json"] = "auto"
+    """`auto` is text on a terminal and JSON elsewhere."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important line that is written."""
+
+
+class Ledger(Table, frozen=True):
+    """The record of calls, in SQLite."""
+
+    enabled: bool = True
+    """Whether calls are recorded; prompts and answers never are."""
+    path: str = "~/.local/state/gateway/ledger.db"
+    """The file."""
+    retention_days: Count = 90
+    """Older calls are removed."""
+
+
+class Root(Table, frozen=True):
+    """The whole file."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    """The models, by name."""
+    agents: dict[str, Agent] = field(default_factory=dict)
+    """The agents, by name."""
+    server: Server = field(default_factory=Server)
+    """Where and how the gateway listens."""
+    fallback: Fallback = field(default_factory=Fallback)
+    """When a call moves on."""
+    breaker: Breaker = field(default_factory=Breaker)
+    """How long a model rests."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    """Every wait."""
+    log: Log = field(default_factory=Log)
+    """What is written to standard error."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """The record of calls."""
+
+
+ACTION_LLAMA_KEYS = frozenset(
+    {
+        "local", "gateway", "webhooks", "telemetry", "projectName", "maxReruns", "maxCallDepth", "maxTriggerDepth",
+        "webhookQueueSize", "workQueueSize", "resourceLockTimeout", "scale", "defaultAgentScale",
+        "historyRetentionDays", "harness", "environment",
+    }
+)  # fmt: skip
+"""Top-level keys of an Action Llama project, which are its own affair."""
