@@ -106,6 +106,19 @@ class Breaker:
             circuit.probing = circuit.is_open
         return Permit(tuple((circuit, circuit.generation, circuit.is_open) for circuit in circuits))
 
+    def admit_as_last_resort(self, model: Model) -> Permit | None:
+        """Leave to try a model that rests for a fault of the operator's, when no other is left: a key may have been
+        mended since, and nobody loses anything. None for one that rests for its provider's sake, or is being probed."""
+        circuits = self._of(model)
+        resting = [circuit for circuit in circuits if circuit.is_open]
+        if any(circuit.probing or circuit.failure is None for circuit in resting):
+            return None
+        if not all(circuit.failure and self.settings.verdicts[circuit.failure.kind].loud for circuit in resting):
+            return None
+        for circuit in circuits:
+            circuit.probing = circuit.is_open
+        return Permit(tuple((circuit, circuit.generation, circuit.is_open) for circuit in circuits))
+
     def succeeded(self, permit: Permit) -> None:
         """The model answered: its circuits close, unless they opened after this call began."""
         for circuit, generation, probe in permit.circuits:

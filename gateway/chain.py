@@ -41,10 +41,12 @@ def attempts(
     """
     candidates = list(call.agent.models)
     rounds = waits = 0
+    last_resort = False
     while True:
         tried = False
         for model in list(candidates):
-            permit = breaker.admit(model) if model in candidates else None
+            admit = breaker.admit_as_last_resort if last_resort else breaker.admit
+            permit = admit(model) if model in candidates else None
             if permit is None:
                 continue
             tried = True
@@ -63,7 +65,10 @@ def attempts(
         rounds += tried
         delay_s = _delay_s(candidates, call, breaker, policy.backoff, rounds, waits, clock, jitter)
         if delay_s is None:
-            return
+            if call.attempts or last_resort:
+                return
+            last_resort = True
+            continue
         waits += 1
         yield Wait(delay_s)
 

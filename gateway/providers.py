@@ -147,7 +147,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 tool_ids="alnum9",
                 prefill="prefix",
                 files="document_url",
-                audio="string",
+                audio="object",
                 unknown_fields="drop",
             ),
         ),
@@ -185,6 +185,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             credential="custom_key",
             dropped=_HINTS,
             refused=_SERVER_FEATURES,
+            quirks=Quirks(reasoning="effort", files="file", audio="object"),
             key_optional=True,
         ),
     )

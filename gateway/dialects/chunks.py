@@ -75,9 +75,9 @@ class ToolCalls:
         return [delta(self._choice, tool_calls=[call])]
 
     def arguments(self, key: Any, text: str) -> list[Chunk]:
-        """More of the arguments' JSON text."""
-        number = self._open[key]
-        if not text:
+        """More of the arguments' JSON text; text of a call that never began belongs to nobody."""
+        number = self._open.get(key)
+        if number is None or not text:
             return []
         self._arguments_seen.add(number)
         if number in self._custom:
@@ -95,7 +95,7 @@ class ToolCalls:
 
     def custom_text(self, key: Any, text: str) -> list[Chunk]:
         """More of such a call's input."""
-        if not text:
+        if not text or key not in self._open:
             return []
         return [delta(self._choice, tool_calls=[{"index": self._open[key], "custom": {"input": text}}])]
 

@@ -20,7 +20,7 @@ from gateway.dialects.chat import is_empty
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Attempt, Call, Chunk, Model, Reply
 from gateway.upstream.record import Record
-from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, loads, transport_failure
+from gateway.upstream.stream import ANSWER_BYTES_MAX, UNREADABLE, AnswerStream, decode_whole, transport_failure
 from gateway.upstream.transport import Request, Response, Transport, TransportError
 from gateway.vault import Vault
 
@@ -83,7 +83,11 @@ class UpstreamClient:
     async def _open(self, attempt: Attempt, call: Call) -> Reply:
         model = attempt.model
         face = DIALECTS[choose(call.chat, model)]
-        encoded = face.encode_request(self._vault.restore(call.chat), model)
+        try:
+            encoded = face.encode_request(self._vault.restore(call.chat), model)
+        except UNREADABLE as error:
+            message = f"the request holds something that cannot be translated ({type(error).__name__}: {error})"
+            raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
         if call.agent.unsupported == "reject" and encoded.dropped:
             fields = ", ".join(encoded.dropped)
             raise Failed(Failure(Kind.UNSUPPORTED, f"{model.name} cannot take: {fields}", param=encoded.dropped[0]))
@@ -162,7 +166,7 @@ class UpstreamClient:
             body = await response.read(ANSWER_BYTES_MAX, max(left_s, 0.001))
         finally:
             await response.aclose()
-        chat = face.decode_response(loads(body), encoded)
+        chat = decode_whole(face, body, encoded)
         attempt.committed_at = self._clock()
         reply = self._reply(attempt, response, chat.get("model"))
         reply.chat = chat

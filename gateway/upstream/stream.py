@@ -11,7 +11,7 @@ from gateway import sse
 from gateway.dialects import Encoded, Upstream
 from gateway.dialects.chat import as_chunks
 from gateway.failures import Failed, Failure, Kind
-from gateway.types import Chunk, Timeouts
+from gateway.types import Chat, Chunk, Timeouts
 from gateway.upstream.record import Record
 from gateway.upstream.transport import Response, TransportError
 
@@ -104,6 +104,8 @@ class AnswerStream:
                 chunks += self._decoder.flush()
         except Failed as failed:
             self._broken = failed
+        except UNREADABLE as error:
+            self._broken = unreadable(error)
         return chunks
 
     def _read_json(self, data: bytes) -> list[Chunk]:
@@ -116,7 +118,7 @@ class AnswerStream:
         self._ended = True
         if bytes(self._whole[:64]).lstrip().startswith((b"data:", b"event:", b": ")):
             return self._decode([*self._events.decode(bytes(self._whole)), *self._events.flush()], end=True)
-        chat = self._face.decode_response(loads(bytes(self._whole)), self._encoded)
+        chat = decode_whole(self._face, bytes(self._whole), self._encoded)
         self._decoder.model, self._decoder.finished = chat.get("model"), True
         return list(as_chunks(chat))
 
@@ -132,6 +134,26 @@ _KINDS: Final[Mapping[str, Kind]] = {
 def transport_failure(error: TransportError) -> Failure:
     """Trouble of the connection as a failure of the attempt."""
     return Failure(_KINDS.get(error.kind, Kind.UNAVAILABLE), str(error), code=error.kind)
+
+
+UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, IndexError)
+"""What a decoder raises when JSON has another shape than any the provider is known for."""
+
+
+def unreadable(error: Exception) -> Failed:
+    """An answer of an unknown shape, as a failure of the attempt."""
+    return Failed(
+        Failure(Kind.MALFORMED, f"the provider's answer has an unknown form ({type(error).__name__}: {error})")
+    )
+
+
+def decode_whole(face: Upstream, body: bytes, encoded: Encoded) -> Chat:
+    """A whole answer as the hub's completion. Raises `Failed`."""
+    value = loads(body)
+    try:
+        return face.decode_response(value, encoded)
+    except UNREADABLE as error:
+        raise unreadable(error) from error
 
 
 def loads(body: bytes) -> dict[str, Any]:

@@ -47,7 +47,7 @@ _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
     """An error answer as a `Failure`."""
-    value = _loads(body)
+    value = loads(body)
     if isinstance(value, list) and value:
         value = value[0]
     failure = decode_error_value(value, status)
@@ -137,7 +137,8 @@ def _field_in(message: str, value: Any) -> str | None:
     return None
 
 
-def _loads(body: bytes) -> Any:
+def loads(body: bytes) -> Any:
+    """A body as JSON, or None."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

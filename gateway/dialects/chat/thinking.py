@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.models import Family
-from gateway.dialects.reasoning import clamp, level
+from gateway.dialects.reasoning import LEVELS, clamp, level
 from gateway.types import Chat, Model
 
 
@@ -25,6 +25,9 @@ def reasons(chat: Chat, model: Model, family: Family) -> bool:
 
 def encode_reasoning(chat: Chat, model: Model, family: Family) -> dict[str, Any]:
     """The body fields that set the level."""
+    own = chat.get("reasoning_effort")
+    if own is not None and own not in LEVELS and own != "off":
+        return {"reasoning_effort": own}  # a word of the provider's own, which it will judge itself
     wanted = level(chat, model)
     if model.quirks.reasoning == "object":
         return _object(chat, wanted)

@@ -1,0 +1,147 @@
+"""The conversation: `systemInstruction`, `contents`, and the signatures that belong to function calls."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from gateway.dialects.contract import Unsupported
+from gateway.dialects.google.models import Generation
+from gateway.dialects.messages import Media, data_url, file, image, merge_by_role, parts, split_instructions, text_of
+from gateway.dialects.tools import arguments_object, plain_function_call
+from gateway.types import Chat
+
+Part = dict[str, Any]
+
+CONTINUED: Final = "(continued)"
+"""The first turn has to be the user's."""
+UNSIGNED: Final = base64.b64encode(b"skip_thought_signature_validator").decode()
+"""Stands for the signature of a call that another model made; documented for histories that were migrated."""
+_AUDIO: Final[Mapping[str, str]] = {"mp3": "audio/mp3", "wav": "audio/wav"}
+
+
+def encode_messages(
+    chat: Chat, names: Mapping[str, str], gemini: Generation
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """(`systemInstruction` or None, `contents`). Raises `Unsupported` for a part that has no place."""
+    instructions, conversation = split_instructions(chat["messages"])
+    system = [{"text": text} for text in (text_of(message["content"]) for message in instructions) if text]
+    called = _called(conversation)
+    turns = []
+    for message in conversation:
+        if message["role"] == "assistant":
+            turns.append(("model", _model(message, names, gemini)))
+        elif message["role"] == "tool":
+            turns.append(("user", _result(message, called, names, gemini)))
+        else:
+            turns.append(("user", _parts(message["content"])))
+    merged = [{"role": role, "parts": _results_first(blocks)} for role, blocks in merge_by_role(turns)]
+    if not merged:
+        return None, [{"role": "user", "parts": system or [{"text": "(empty)"}]}]
+    if merged[0]["role"] == "model":
+        merged.insert(0, {"role": "user", "parts": [{"text": CONTINUED}]})
+    return ({"parts": system} if system else None), merged
+
+
+def _called(messages: list[dict[str, Any]]) -> dict[str, str]:
+    """Tool-call id → the client's name of the tool: a function response is told by its name."""
+    calls = (plain_function_call(call) for message in messages for call in message.get("tool_calls", ()))
+    return {call["id"]: call["name"] for call in calls}
+
+
+def _results_first(blocks: list[Part]) -> list[Part]:
+    return sorted(blocks, key=lambda part: "functionResponse" not in part)
+
+
+def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generation) -> list[Part]:
+    said = [part for part in _parts(message.get("content")) if "text" in part]
+    if not said and message.get("refusal"):
+        said = [{"text": message["refusal"]}]
+    calls = []
+    for place, call in enumerate(message.get("tool_calls", ())):
+        plain = plain_function_call(call)
+        name = names.get(plain["name"], plain["name"])
+        part: Part = {"functionCall": {"name": name, "args": arguments_object(plain["arguments"])}}
+        signature = ((call.get("extra_content") or {}).get("google") or {}).get("thought_signature")
+        if signature:
+            part["thoughtSignature"] = signature
+        elif gemini.signatures and place == 0:
+            part["thoughtSignature"] = UNSIGNED  # of parallel calls, only the first carries one
+        calls.append(part)
+    return said + calls
+
+
+def _result(
+    message: Mapping[str, Any], called: Mapping[str, str], names: Mapping[str, str], gemini: Generation
+) -> list[Part]:
+    name = called.get(message["tool_call_id"], "unknown")
+    response: Part = {"name": names.get(name, name), "response": {"output": text_of(message["content"])}}
+    content = message["content"]
+    media = [] if isinstance(content, str) else [part for part in _parts(content) if "text" not in part]
+    if media and gemini.nested_media:
+        response["parts"] = media
+        media = []
+    return [{"functionResponse": response}, *media]
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _parts(content: Any) -> list[Part]:
+    encoded = []
+    for part in parts(content):
+        encode = _PARTS.get(part["type"])
+        if encode is None:
+            raise Unsupported("messages.content", f"Google has no place for a part of type {part['type']!r}")
+        encoded.append(encode(part))
+    return encoded
+
+
+def _text(part: Mapping[str, Any]) -> Part:
+    return {"text": part["text"]}
+
+
+def _refusal(part: Mapping[str, Any]) -> Part:
+    return {"text": part.get("refusal") or " "}
+
+
+def _image(part: Mapping[str, Any]) -> Part:
+    return _media(image(part), "image/jpeg")
+
+
+def _video(part: Mapping[str, Any]) -> Part:
+    url = (part.get("video_url") or {}).get("url", "")
+    return _media(data_url(url) or Media("", None, url), "video/mp4")
+
+
+def _media(media: Media, default_type: str) -> Part:
+    if media.url is None:
+        return {"inlineData": {"mimeType": media.mime_type, "data": media.data}}
+    guessed = mimetypes.guess_type(urlsplit(media.url).path)[0]
+    return {"fileData": {"fileUri": media.url, "mimeType": guessed or default_type}}
+
+
+def _file(part: Mapping[str, Any]) -> Part:
+    media = file(part)
+    if media is None:
+        raise Unsupported("messages.content.file", "an uploaded file's id means nothing to Google")
+    return {"inlineData": {"mimeType": media.mime_type, "data": media.data}}
+
+
+def _audio(part: Mapping[str, Any]) -> Part:
+    audio = part.get("input_audio") or {}
+    form = str(audio.get("format") or "wav")
+    return {"inlineData": {"mimeType": _AUDIO.get(form, f"audio/{form}"), "data": audio.get("data", "")}}
+
+
+_PARTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Part]]] = {
+    "text": _text,
+    "refusal": _refusal,
+    "image_url": _image,
+    "video_url": _video,
+    "file": _file,
+    "input_audio": _audio,
+}

@@ -1,0 +1,61 @@
+"""What each generation of Gemini accepts; an id that nobody has seen is taken for one of the newest generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from gateway.dialects.profiles import lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What one generation accepts."""
+
+    thinking: Literal["none", "budget", "level"] = "level"
+    levels: frozenset[str] = frozenset({"minimal", "low", "medium", "high"})
+    """The values of `thinkingLevel`, in lower case."""
+    budget_min: int = 0
+    """The smallest budget that is not off."""
+    budget_max: int = 24_576
+    can_disable: bool = False
+    """Takes a budget of 0."""
+    sampling: bool = True
+    """Takes temperature and top_p."""
+    signatures: bool = True
+    """Refuses a function call of its own turn that comes back without its signature."""
+    nested_media: bool = True
+    """Takes images inside a function response."""
+    schema_with_tools: bool = True
+    """Takes a response schema together with functions."""
+
+
+_2: Final = Generation(thinking="none", signatures=False, nested_media=False, schema_with_tools=False, can_disable=True)
+_2_5: Final = replace(_2, thinking="budget")
+_3: Final = Generation()
+_WITHOUT_MINIMAL: Final = frozenset({"low", "medium", "high"})
+
+GENERATIONS: Final[Mapping[str, Generation]] = {
+    "*": _3,
+    "gemini-1*": _2,
+    "gemini-2.0*": _2,
+    "gemini-2.5-pro*": replace(_2_5, budget_min=128, budget_max=32_768, can_disable=False),
+    "gemini-2.5-flash*": _2_5,
+    "gemini-2.5-flash-lite*": replace(_2_5, budget_min=512),
+    "gemini-2.5-flash-image*": _2,
+    "gemini-2.5-flash-preview-tts*": _2,
+    "gemini-3-pro*": replace(_3, levels=frozenset({"low", "high"})),
+    "gemini-3.1-pro*": replace(_3, levels=_WITHOUT_MINIMAL),
+    "gemini-3.5-flash-lite*": replace(_3, sampling=False),
+    "gemini-3.6*": replace(_3, sampling=False),
+    "gemini-3.7*": replace(_3, sampling=False, levels=_WITHOUT_MINIMAL),
+    "gemini-3.8*": replace(_3, sampling=False, levels=_WITHOUT_MINIMAL),
+    "*4-argon*": replace(_3, levels=_WITHOUT_MINIMAL),
+    "gemma-3*": _2,
+}
+
+
+def generation(model_id: str) -> Generation:
+    """What `model_id` accepts, with or without its `models/`."""
+    return lookup(GENERATIONS, model_id.removeprefix("models/"))

@@ -1,0 +1,101 @@
+"""A streamed answer: each event is a whole `GenerateContentResponse` that holds what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from gateway import sse
+from gateway.dialects.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
+from gateway.dialects.contract import Encoded
+from gateway.dialects.google.errors import decode_error_value
+from gateway.dialects.google.responses import (
+    blocked_reason,
+    decode_call,
+    decode_finish,
+    decode_grounding,
+    decode_usage,
+)
+from gateway.dialects.structured import Unfence
+from gateway.failures import Failed, Failure, Kind
+from gateway.types import Chunk
+
+
+class StreamDecoder:
+    """Reads until the end: there is no last event but the one with a finish reason, and parts may still follow it."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        self.model: str | None = None
+        self.finished = False
+        self._calls = ToolCalls(encoded)
+        self._last: dict[str, Any] = {}
+        """The candidate that brought the finish reason."""
+        self._blocked: str | None = None
+        self._usage: dict[str, Any] | None = None
+        self._spoke = False
+        self._unfence = Unfence() if encoded.unfence else None
+
+    def decode(self, event: sse.Event) -> list[Chunk]:
+        """The chunks of one event. Raises `Failed` for an error and for broken JSON."""
+        if event.data == b"[DONE]":
+            return []
+        try:
+            body = orjson.loads(event.data)
+        except orjson.JSONDecodeError as error:
+            raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")) from error
+        if isinstance(body, list) and body:
+            body = body[0]
+        if not isinstance(body, dict) or "error" in body:
+            raise Failed(decode_error_value(body, None))
+        self._note(body)
+        candidates = body.get("candidates")
+        return self._candidate(candidates[0], body) if candidates else []
+
+    def flush(self) -> list[Chunk]:
+        """Finish and usage. Raises `Failed` when no finish reason came."""
+        if not self.finished:
+            raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason"))
+        rest = self._unfence.flush() if self._unfence else ""
+        chunks = [delta(content=rest)] if rest else []
+        if self._blocked is not None:
+            chunks += [delta(refusal=self._blocked), finish("content_filter")]
+        else:
+            chunks.append(finish(decode_finish(self._last, self._calls.count > 0, self._spoke)))
+        if self._usage is not None:
+            chunks.append(usage_chunk(usage_dict(decode_usage(self._usage))))
+        return chunks
+
+    def _note(self, body: Mapping[str, Any]) -> None:
+        if self.model is None:
+            self.model = body.get("modelVersion")
+        if body.get("usageMetadata"):
+            self._usage = body["usageMetadata"]
+        blocked = blocked_reason(body)
+        if blocked is not None:
+            self._blocked, self.finished = blocked, True
+
+    def _candidate(self, candidate: Mapping[str, Any], body: Mapping[str, Any]) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        for part in (candidate.get("content") or {}).get("parts") or ():
+            chunks += self._part(part, body)
+        annotations = decode_grounding(candidate)
+        if annotations:
+            chunks.append(delta(annotations=annotations))
+        if candidate.get("finishReason"):
+            self.finished, self._last = True, dict(candidate)
+        return chunks
+
+    def _part(self, part: Mapping[str, Any], body: Mapping[str, Any]) -> list[Chunk]:
+        if "functionCall" in part:
+            return self._calls.whole(*decode_call(part, body, self._calls.count))
+        text = part.get("text")
+        if not text:
+            return []
+        if part.get("thought"):
+            return [delta(reasoning_content=text)]
+        self._spoke = True
+        if self._unfence is not None:
+            text = self._unfence.feed(text)
+        return [delta(content=text)] if text else []

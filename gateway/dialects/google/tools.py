@@ -1,0 +1,68 @@
+"""Function declarations, their choice, and their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.dialects.tools import fit_names, function_of_custom, plain_function_call
+from gateway.types import Chat
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
+_MODES: Final[Mapping[str, str]] = {"auto": "AUTO", "required": "ANY", "any": "ANY", "none": "NONE"}
+
+
+def fitted_names(chat: Chat) -> dict[str, str]:
+    """Every tool name of the request and its history → the name Google is told."""
+    offered = [_definition(tool)["name"] for tool in chat.get("tools", ())]
+    called = [
+        plain_function_call(call)["name"] for message in chat["messages"] for call in message.get("tool_calls", ())
+    ]
+    return fit_names([*offered, *called], _NAME, length_max=128)
+
+
+def encode_tools(chat: Chat, names: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """(`tools` and `toolConfig`, what was lost)."""
+    tools = chat.get("tools")
+    if not tools:
+        return {}, []
+    losses = ["tools.custom.format"] if any(tool.get("type") == "custom" for tool in tools) else []
+    body: dict[str, Any] = {"tools": [{"functionDeclarations": [_declaration(tool, names) for tool in tools]}]}
+    config = _choice(chat.get("tool_choice"), names)
+    if config:
+        body["toolConfig"] = {"functionCallingConfig": config}
+    if chat.get("parallel_tool_calls") is False:
+        losses.append("parallel_tool_calls")
+    return body, losses
+
+
+def _definition(tool: Mapping[str, Any]) -> dict[str, Any]:
+    if tool.get("type") == "custom":
+        tool = function_of_custom(tool)
+    return dict(tool["function"])
+
+
+def _declaration(tool: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """`parametersJsonSchema` takes JSON Schema as it is; an object without properties is refused, so it is left out."""
+    function = _definition(tool)
+    encoded = {"name": names[function["name"]], "description": function.get("description") or function["name"]}
+    parameters = function.get("parameters")
+    if isinstance(parameters, dict) and (parameters.get("properties") or parameters.keys() - {"type", "properties"}):
+        encoded["parametersJsonSchema"] = parameters
+    return encoded
+
+
+def _choice(choice: Any, names: Mapping[str, str]) -> dict[str, Any]:
+    if isinstance(choice, str):
+        return {"mode": _MODES.get(choice, "AUTO")}
+    if not isinstance(choice, dict):
+        return {}
+    if "allowed_tools" in choice:
+        allowed = choice["allowed_tools"] or {}
+        listed = [(item.get("function") or item.get("custom") or item).get("name") for item in allowed.get("tools", ())]
+        # VALIDATED "may answer with text", and takes a list of names where AUTO does not.
+        mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
+        return {"mode": mode, "allowedFunctionNames": [names.get(name, name) for name in listed]}
+    name = (choice.get("function") or choice.get("custom") or {}).get("name", "")
+    return {"mode": "ANY", "allowedFunctionNames": [names.get(name, name)]}
