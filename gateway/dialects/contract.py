@@ -28,8 +28,6 @@ class Encoded:
     """Names (the client's) of tools of type `custom` that were sent as functions."""
     unfence: bool = False
     """The answer is JSON that was asked for in words: a Markdown fence around it is removed."""
-    dialect: str | None = None
-    """The dialect that reads the answer, where it is not the provider's usual one."""
 
 
 class Unsupported(Failed):

@@ -1,0 +1,118 @@
+"""The request: which fields go where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.dialects.chat.models import Family, family
+from gateway.dialects.chat.params import takes_sampling
+from gateway.dialects.chat.thinking import effort, reasons
+from gateway.dialects.contract import Encoded
+from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused
+from gateway.dialects.options import merge_options
+from gateway.dialects.responses.messages import encode_messages
+from gateway.dialects.responses.tools import encode_tools
+from gateway.types import Chat, Model
+
+_NO_SUCH: Final = "the Responses API has no such parameter"
+
+FIELDS: Final[Mapping[str, Rule]] = {
+    "model": TRANSLATED,
+    "messages": TRANSLATED,
+    "max_completion_tokens": TRANSLATED,
+    "temperature": TRANSLATED,
+    "top_p": TRANSLATED,
+    "n": refused(_NO_SUCH),
+    "stop": dropped(_NO_SUCH),
+    "stream": PASSED,
+    "stream_options": TRANSLATED,
+    "frequency_penalty": dropped(_NO_SUCH),
+    "presence_penalty": dropped(_NO_SUCH),
+    "logit_bias": dropped(_NO_SUCH),
+    "logprobs": TRANSLATED,
+    "top_logprobs": PASSED,
+    "seed": dropped(_NO_SUCH),
+    "response_format": TRANSLATED,
+    "tools": TRANSLATED,
+    "tool_choice": TRANSLATED,
+    "parallel_tool_calls": PASSED,
+    "reasoning_effort": TRANSLATED,
+    "verbosity": TRANSLATED,
+    "modalities": refused("this API answers in text"),
+    "audio": refused("this API answers in text"),
+    "prediction": dropped(_NO_SUCH),
+    "web_search_options": refused("no web search through this gateway"),
+    "metadata": PASSED,
+    "store": dropped("nothing is stored at the provider"),
+    "service_tier": PASSED,
+    "prompt_cache_key": PASSED,
+    "prompt_cache_retention": PASSED,
+    "prompt_cache_options": PASSED,
+    "safety_identifier": PASSED,
+    "user": PASSED,
+    "moderation": PASSED,
+    # extensions of other servers
+    "reasoning": TRANSLATED,
+    "thinking": TRANSLATED,
+    "cache_control": dropped("this provider caches by itself"),
+}
+
+OUTPUT_TOKENS_MIN: Final = 16
+"""The API's smallest `max_output_tokens`."""
+
+
+def encode_request(chat: Chat, model: Model) -> Encoded:
+    """A Responses request for `model`. Raises `Unsupported`."""
+    kind = family(model.provider.name, model.model_id)
+    body, losses = apply(chat, FIELDS, PASSED)
+    instructions, items = encode_messages(chat)
+    body |= {"model": model.model_id, "input": items, "store": False}
+    if instructions:
+        body["instructions"] = instructions
+    if chat.get("stream"):
+        body["stream_options"] = {"include_obfuscation": False}
+    if "max_completion_tokens" in chat:
+        body["max_output_tokens"] = max(OUTPUT_TOKENS_MIN, chat["max_completion_tokens"])
+    body |= encode_tools(chat)
+    body |= _reasoning(chat, model, kind)
+    text = _text(chat)
+    if text:
+        body["text"] = text
+    losses += _sampling(body, chat, takes=takes_sampling(chat, model, kind))
+    return Encoded("/responses", merge_options(body, model.options), dropped=tuple(losses))
+
+
+def _reasoning(chat: Chat, model: Model, kind: Family) -> dict[str, Any]:
+    """The effort, summaries for the client to see, and the encrypted items to bring back."""
+    if not kind.efforts:
+        return {}
+    chosen = effort(chat, model, kind)
+    reasoning: dict[str, Any] = {"effort": chosen} if chosen else {}
+    if not reasons(chat, model, kind):
+        return {"reasoning": reasoning} if reasoning else {}
+    return {"reasoning": {**reasoning, "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
+
+
+def _text(chat: Chat) -> dict[str, Any]:
+    text: dict[str, Any] = {}
+    wanted = chat.get("response_format") or {}
+    if wanted.get("type") == "json_schema":
+        text["format"] = {"type": "json_schema", **(wanted.get("json_schema") or {})}
+    elif wanted.get("type") == "json_object":
+        text["format"] = {"type": "json_object"}
+    if "verbosity" in chat:
+        text["verbosity"] = chat["verbosity"]
+    return text
+
+
+def _sampling(body: dict[str, Any], chat: Chat, *, takes: bool) -> list[str]:
+    losses: list[str] = []
+    for field in ("temperature", "top_p"):
+        if field in chat and takes:
+            body[field] = chat[field]
+        elif field in chat and chat[field] != 1:
+            losses.append(field)
+    if chat.get("logprobs"):
+        body.setdefault("include", []).append("message.output_text.logprobs")
+    return losses

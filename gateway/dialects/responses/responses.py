@@ -1,0 +1,134 @@
+"""A whole answer: output items → one message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.dialects.chat.errors import CODES, decode_error_value
+from gateway.dialects.chunks import usage_dict
+from gateway.dialects.contract import Encoded
+from gateway.failures import Failed, Failure, Kind
+from gateway.types import Chat, Usage
+
+_KINDS: Final[Mapping[str, Kind]] = {**CODES, "invalid_prompt": Kind.INVALID_REQUEST}
+_INCOMPLETE: Final[Mapping[str, str]] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+SUMMARY_SEPARATOR: Final = "\n\n"
+
+
+def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
+    """A chat completion without `id` and `created`. Raises `Failed` for an answer that failed."""
+    if body.get("error") or body.get("status") == "failed" or "output" not in body:
+        raise Failed(failure_of(body))
+    message, logprobs = _message(body["output"] or [])
+    chat: Chat = {
+        "object": "chat.completion",
+        "model": body.get("model"),
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": decode_finish(body, "tool_calls" in message),
+                "logprobs": {"content": logprobs, "refusal": None} if logprobs else None,
+            }
+        ],
+    }
+    if body.get("usage"):
+        chat["usage"] = usage_dict(decode_usage(body["usage"]))
+    return chat
+
+
+def failure_of(body: Mapping[str, Any]) -> Failure:
+    """Why a response failed: from `error` of the response, or from an error event."""
+    error = body.get("error") or body
+    code = str(error.get("code") or "")
+    if code in _KINDS and isinstance(error.get("message"), str):
+        return Failure(_KINDS[code], error["message"], status=200, code=code)
+    return decode_error_value({"error": error}, None)
+
+
+def decode_finish(body: Mapping[str, Any], called: bool) -> str:
+    """One of the four finish reasons, from the status of the response."""
+    if body.get("status") == "incomplete":
+        reason = (body.get("incomplete_details") or {}).get("reason") or ""
+        return _INCOMPLETE.get(reason, "length")
+    return "tool_calls" if called else "stop"
+
+
+def decode_usage(counts: Mapping[str, Any]) -> Usage:
+    inputs, outputs = counts.get("input_tokens_details") or {}, counts.get("output_tokens_details") or {}
+    return Usage(
+        input=counts.get("input_tokens") or 0,
+        output=counts.get("output_tokens") or 0,
+        cache_read=inputs.get("cached_tokens") or 0,
+        cache_write=inputs.get("cache_write_tokens") or 0,
+        reasoning=outputs.get("reasoning_tokens") or 0,
+    )
+
+
+def reasoning_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A reasoning item as it has to come back: verbatim, but for what only answers carry."""
+    return {key: value for key, value in item.items() if key != "status" and value is not None}
+
+
+def summary_of(item: Mapping[str, Any]) -> str:
+    """The reasoning that may be shown."""
+    pieces = [*(item.get("summary") or ()), *(item.get("content") or ())]
+    return SUMMARY_SEPARATOR.join(piece.get("text") or "" for piece in pieces if isinstance(piece, Mapping))
+
+
+def decode_annotation(annotation: Mapping[str, Any], index: int) -> dict[str, Any] | None:
+    """A `url_citation`; other kinds name files that only the provider has."""
+    if annotation.get("type") != "url_citation":
+        return None
+    facts = {key: annotation.get(key) for key in ("start_index", "end_index", "url", "title")}
+    return {"type": "url_citation", "index": index, "url_citation": facts}
+
+
+def _message(output: list[dict[str, Any]]) -> tuple[dict[str, Any], list[Any]]:
+    text: list[str] = []
+    refusal: list[str] = []
+    shown: list[str] = []
+    calls: list[dict[str, Any]] = []
+    logprobs: list[Any] = []
+    annotations: list[dict[str, Any]] = []
+    thoughts: list[dict[str, Any]] = []
+    for item in output:
+        kind = item.get("type")
+        if kind == "message":
+            for part in item.get("content") or ():
+                text.append(part.get("text") or "")
+                refusal.append(part.get("refusal") or "")
+                logprobs += part.get("logprobs") or ()
+                found = (decode_annotation(each, len(annotations)) for each in part.get("annotations") or ())
+                annotations += [each for each in found if each is not None]
+        elif kind == "reasoning":
+            shown.append(summary_of(item))
+            thoughts.append(reasoning_item(item))
+        elif kind in ("function_call", "custom_tool_call"):
+            calls.append(_call(item, thoughts))
+            thoughts = []
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(text) or None}
+    extras = {
+        "refusal": "".join(refusal),
+        "reasoning_content": SUMMARY_SEPARATOR.join(part for part in shown if part),
+        "tool_calls": calls,
+        "annotations": annotations,
+    }
+    return message | {key: value for key, value in extras.items() if value}, logprobs
+
+
+def _call(item: Mapping[str, Any], thoughts: list[dict[str, Any]]) -> dict[str, Any]:
+    call: dict[str, Any] = {"id": item.get("call_id") or item.get("id")}
+    if item["type"] == "custom_tool_call":
+        call |= {"type": "custom", "custom": {"name": item.get("name"), "input": item.get("input") or ""}}
+    else:
+        function = {"name": item.get("name"), "arguments": item.get("arguments") or "{}"}
+        call |= {"type": "function", "function": function}
+    return call | ({"extra_content": extra} if (extra := extra_content(thoughts)) else {})
+
+
+def extra_content(thoughts: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What a call has to bring back: the encrypted reasoning that led to it."""
+    kept = [item for item in thoughts if item.get("encrypted_content")]
+    return {"openai": {"reasoning": kept}} if kept else None
