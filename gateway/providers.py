@@ -93,7 +93,6 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 max_tokens_field="max_completion_tokens",
                 late_system=True,
                 reasoning="effort",
-                json_schema_with_tools=False,
                 list_content=False,
                 unknown_fields="drop",
             ),

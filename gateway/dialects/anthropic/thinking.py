@@ -50,7 +50,7 @@ def encode_thinking(chat: Chat, model: Model, claude: Generation, limit: int, *,
         return _adaptive(wanted, claude, limit)
     if forced or _last_call_is_unsigned(chat):
         return Thinking(limit, losses=["reasoning_effort"])
-    return _budget(BUDGETS[wanted], claude, limit)
+    return _budget(BUDGETS[wanted], claude, limit, stated="max_completion_tokens" in chat)
 
 
 def _off(claude: Generation, limit: int) -> Thinking:
@@ -67,9 +67,11 @@ def _adaptive(wanted: str, claude: Generation, limit: int) -> Thinking:
     return Thinking(limit, on=True, fields={"thinking": thinking, "output_config": {"effort": effort}})
 
 
-def _budget(budget: int, claude: Generation, limit: int) -> Thinking:
-    """A budget below `max_tokens`: the budget shrinks to the client's limit; only if the smallest does not fit
-    is the limit raised."""
+def _budget(budget: int, claude: Generation, limit: int, *, stated: bool) -> Thinking:
+    """A budget below `max_tokens`. Our own limit grows by it; a client's is raised only where not even the smallest
+    budget fits, and otherwise the budget shrinks."""
+    if not stated:
+        limit = min(limit + budget, claude.output_max)
     budget = max(BUDGET_MIN, min(budget, limit - ANSWER_MIN))
     max_tokens = limit if limit > budget else min(limit + budget, claude.output_max)
     return Thinking(max_tokens, on=True, fields={"thinking": {"type": "enabled", "budget_tokens": budget}})
