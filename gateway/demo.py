@@ -23,9 +23,7 @@ async def demo_config() -> AsyncIterator[tuple[Config, Mapping[str, str]]]:
     async with Lab() as lab:
         lab.fault("anthropic", "rate_limit")
         models = {
-            "primary": schema.Model(
-                provider="anthropic", model="claude-sonnet-5", base_url=lab.base_url("anthropic")
-            ),
+            "primary": schema.Model(provider="anthropic", model="claude-sonnet-5", base_url=lab.base_url("anthropic")),
             "fallback": schema.Model(provider="google", model="gemini-3.5-flash", base_url=lab.base_url("google")),
         }
         agents = {"demo": schema.Agent(models=["primary", "fallback"])}

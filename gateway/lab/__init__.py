@@ -1,0 +1,194 @@
+"""The fault lab: a server that speaks every provider's native API, plausibly, and on demand wrongly.
+
+`Lab` is the whole of it; the demo, the tests, `gateway lab` and `gateway drill` all use it. Nothing of it is reachable
+while the gateway serves. It shares no code with the translators, so that it cannot share their mistakes.
+
+    answers    what is said            faults     what goes wrong, by name
+    anthropic, google, chat, responses            how each API says it
+    play       a fault in an answer, as bytes     server     the bytes on a socket
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain, cycle, repeat
+from types import ModuleType, TracebackType
+from typing import Any, Final
+
+import orjson
+
+from gateway.lab import anthropic, chat, google, responses
+from gateway.lab.answers import Asked
+from gateway.lab.faults import FAULTS, Fault
+from gateway.lab.limits import Limit
+from gateway.lab.play import Played, error, play, refuse
+from gateway.lab.server import Request, Server
+
+__all__ = ["BASE_PATHS", "FAULTS", "Fault", "Lab", "Limit", "Seen"]
+
+SLOW_S: Final = 20.0
+"""How long a slow first token takes."""
+
+BASE_PATHS: Final[Mapping[str, str]] = {
+    "anthropic": "/anthropic",
+    "openai": "/openai/v1",
+    "groq": "/groq/openai/v1",
+    "google": "/google/v1beta",
+    "xai": "/xai/v1",
+    "mistral": "/mistral/v1",
+    "openrouter": "/openrouter/api/v1",
+    "custom": "/custom/v1",
+}
+"""Provider → what stands before its own paths, as in its real base URL."""
+
+_APIS: Final[Mapping[str, tuple[ModuleType, ...]]] = {
+    "anthropic": (anthropic,),
+    "google": (google,),
+    "openai": (responses, chat),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request the lab was sent."""
+
+    provider: str
+    model: str
+    fault: str
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+    """Without those that hold a key."""
+
+
+class Lab:
+    """The lab on a port of its own, as a context. Which fault is played is decided per call: by the header `x-lab-fault`,
+    by a path that begins with `/fault/<name>`, by a model id that ends in `+<name>`, by the script (`fault`), in this
+    order; else none."""
+
+    def __init__(
+        self,
+        *,
+        limits: Mapping[str, Limit] | None = None,
+        pause: Callable[[], Awaitable[None]] | None = None,
+        delay: Callable[[], Awaitable[None]] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.calls: list[Seen] = []
+        self.port = port
+        self._host = host
+        self._limits = dict(limits or {})
+        self._scripts: dict[str, Any] = {}
+        self._count = 0
+        self._server = Server(self._handle, pause or _slow, delay)
+
+    async def __aenter__(self) -> Lab:
+        self.port = await self._server.start(self._host, self.port)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error_: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._server.stop()
+
+    @property
+    def clients_left(self) -> int:
+        """Clients that closed the connection while their answer hung or paused."""
+        return self._server.left
+
+    def base_url(self, provider: str) -> str:
+        """What goes into `baseUrl` for a provider."""
+        return f"http://{self._host}:{self.port}{BASE_PATHS[provider]}"
+
+    def fault(self, target: str, *names: str) -> None:
+        """Scripts a provider or a model: its next calls have these faults in order, the last one from then on.
+
+        `flap` alternates between good and overloaded; `server_error` happens once. Raises `KeyError`."""
+        for name in names:
+            FAULTS[name]
+        self._scripts[target] = _script(names)
+
+    def _handle(self, request: Request) -> Played:
+        path, forced = _forced(request.path)
+        provider = path.strip("/").partition("/")[0]
+        if request.method == "GET":
+            return self._get(path, provider)
+        api = _api(provider, path)
+        if api is None:
+            return error(chat.error("no_such_model"))
+        return self._post(request, path, provider, api, forced)
+
+    def _post(self, request: Request, path: str, provider: str, api: ModuleType, forced: str | None) -> Played:
+        try:
+            body = orjson.loads(request.body)
+        except orjson.JSONDecodeError:
+            return refuse(api)
+        asked = api.asked(body, path)
+        if asked is None:
+            return refuse(api)
+        if not api.key_of(request.headers) and provider != "custom":
+            return error(api.error("bad_key"))
+        fault = self._choose(request, provider, asked, forced)
+        visible = {name: value for name, value in request.headers.items() if name not in _KEY_HEADERS}
+        self.calls.append(Seen(provider, asked.model, fault, path, body, visible))
+        self._count += 1
+        played = play(fault, api, asked, f"lab{self._count}")
+        limit = self._limits.get(provider)
+        return limit.applied(played, api) if limit is not None else played
+
+    def _choose(self, request: Request, provider: str, asked: Asked, forced: str | None) -> str:
+        stated = request.headers.get("x-lab-fault") or forced or asked.model.partition("+")[2]
+        if stated in FAULTS and stated != "flap":
+            return stated
+        for target in (asked.model, provider):
+            if target in self._scripts:
+                return str(next(self._scripts[target]))
+        return "ok"
+
+    def _get(self, path: str, provider: str) -> Played:
+        if path == "/lab/calls":
+            calls = [{"provider": seen.provider, "model": seen.model, "fault": seen.fault} for seen in self.calls]
+            body = orjson.dumps(calls)
+        elif provider in BASE_PATHS:
+            body = orjson.dumps(_APIS.get(provider, (chat,))[-1].models(["lab-model"]))
+        else:
+            return Played(200, {"content-type": "text/plain"}, [_PAGE], len(_PAGE))
+        return Played(200, {"content-type": "application/json"}, [body], len(body))
+
+
+_KEY_HEADERS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key"})
+_PAGE: Final = (
+    b"The fault lab of the Local Agent Gateway. Point a provider's base URL here:\n\n"
+    + "".join(f"  {name:<11} {path}\n" for name, path in BASE_PATHS.items()).encode()
+    + b"\nAsk for a fault with the header x-lab-fault, a path /fault/<name>/..., or a model id that ends in +<name>:\n\n"
+    + "".join(f"  {name:<18} {fault.summary}\n" for name, fault in FAULTS.items()).encode()
+)
+
+
+def _forced(path: str) -> tuple[str, str | None]:
+    """(the path proper, the fault that its beginning asks for)."""
+    if path.startswith("/fault/"):
+        name, _, rest = path.removeprefix("/fault/").partition("/")
+        return "/" + rest, name
+    return path, None
+
+
+def _api(provider: str, path: str) -> ModuleType | None:
+    if provider not in BASE_PATHS:
+        return None
+    return next((api for api in _APIS.get(provider, (chat,)) if any(end in path for end in api.PATHS)), None)
+
+
+def _script(names: Iterable[str]) -> Any:
+    once = {"flap": None, "server_error": ("server_error", "ok")}
+    steps = [step for name in names for step in (once.get(name) or (name,))]
+    if steps[-1] == "flap":
+        return chain(steps[:-1], cycle(("ok", "overloaded")))
+    return chain(steps, repeat(steps[-1]))
+
+
+async def _slow() -> None:
+    await asyncio.sleep(SLOW_S)

@@ -1,0 +1,93 @@
+"""What a plausible answer says, whatever the format it is said in. Deterministic: the same question, the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import orjson
+
+WORDS: Final = tuple(
+    ["The", "lab", "answers", "in", "sixty", "pieces", ",", "so", "that", "a", "stream", "can", "be", "cut", "in", "its", "middle", ":", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", ".", "Grüße", "aus", "dem", "Labor", ",", "你好", ",", "🙈", ".", "A", "rate", "limit", "is", "no", "reason", "to", "stop", ";", "the", "next", "model", "takes", "over", "before", "anything", "was", "said", ",", "and", "nobody", "notices", ".", "That", "is", "all", "there", "is", "to", "it", ",", "and", "it", "is", "enough", "."]
+)
+"""Sixty words and marks, some of them of several bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, in no format."""
+
+    model: str
+    text: str
+    """The last thing the user said."""
+    stream: bool = False
+    tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Name → JSON Schema of its parameters."""
+    forced: bool = False
+    """A tool has to be called."""
+    answered: bool = False
+    """The last message is a tool's result."""
+    json: bool = False
+    thinks: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, in no format."""
+
+    pieces: tuple[str, ...] = ()
+    """The text, as it streams."""
+    reasoning: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+    """(name of a tool, arguments as JSON text)."""
+    finish: str = "stop"
+    """`stop`, `length`, `tool_calls` or `content_filter`."""
+    input_tokens: int = 12
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def output_tokens(self) -> int:
+        return len(self.pieces) + len(self.reasoning) + 8 * len(self.calls)
+
+    def without_content(self) -> Answer:
+        return replace(self, pieces=(), reasoning=(), calls=())
+
+
+def answer(asked: Asked) -> Answer:
+    """What the lab says to `asked`. `say: X` is answered with X; a tool is called when it is forced or named."""
+    reasoning = ("Let me ", "think.") if asked.thinks else ()
+    named = [name for name in asked.tools if name in asked.text or "use the tool" in asked.text.lower()]
+    if asked.tools and not asked.answered and (asked.forced or named):
+        chosen = named or list(asked.tools)[:1]
+        calls = tuple((name, orjson.dumps(_example(asked.tools[name])).decode()) for name in chosen)
+        return Answer(reasoning=reasoning, calls=calls, finish="tool_calls")
+    pieces = _pieces(asked)
+    if asked.limit is not None and asked.limit < len(pieces):
+        return Answer(pieces[: asked.limit], reasoning, finish="length")
+    return Answer(pieces, reasoning)
+
+
+def _pieces(asked: Asked) -> tuple[str, ...]:
+    _, said, rest = asked.text.partition("say:")
+    if said:
+        return (rest.strip(),)
+    if asked.json:
+        return ('{"answer":', ' "from the lab"}')
+    return tuple(word if place == 0 else " " + word for place, word in enumerate(WORDS))
+
+
+def _example(schema: Mapping[str, Any]) -> Any:
+    """A value that a simple JSON Schema accepts."""
+    if schema.get("enum"):
+        return schema["enum"][0]
+    kind = schema.get("type", "object")
+    kind = kind[0] if isinstance(kind, list) else kind
+    if kind == "object":
+        properties = schema.get("properties") or {}
+        return {name: _example(properties[name]) for name in schema.get("required", properties) if name in properties}
+    return {"string": "Oslo", "integer": 7, "number": 0.5, "boolean": True, "array": [], "null": None}.get(kind)

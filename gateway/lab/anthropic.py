@@ -1,0 +1,129 @@
+"""Anthropic's Messages API, as a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from gateway.lab.answers import Answer, Asked
+from gateway.lab.events import ErrorAnswer, Part
+
+PATHS: Final = ("/v1/messages",)
+MODELS_PATH: Final = "/v1/models"
+
+_STOP: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+_ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {
+    "rate_limit": (429, "rate_limit_error", "This request would exceed your rate limit."),
+    "rate_limit_bare": (429, "rate_limit_error", "This request would exceed your rate limit."),
+    "rate_limit_long": (429, "rate_limit_error", "This request would exceed your rate limit."),
+    "overloaded": (529, "overloaded_error", "Overloaded"),
+    "server_error": (500, "api_error", "Internal server error"),
+    "quota": (402, "billing_error", "Your credit balance is too low to access the Anthropic API."),
+    "bad_key": (401, "authentication_error", "invalid x-api-key"),
+    "no_such_model": (404, "not_found_error", "model: no-such-model"),
+    "context_too_long": (400, "invalid_request_error", "prompt is too long: 214290 tokens > 200000 maximum"),
+    "bad_request": (400, "invalid_request_error", "messages: at least one message is required"),
+}
+
+
+def key_of(headers: Mapping[str, str]) -> str | None:
+    return headers.get("x-api-key") or headers.get("authorization")
+
+
+def asked(body: Mapping[str, Any], path: str) -> Asked | None:
+    """The request; None for one the API would refuse."""
+    messages = body.get("messages")
+    if not messages or not isinstance(body.get("max_tokens"), int):
+        return None
+    last = messages[-1]["content"]
+    blocks = [{"type": "text", "text": last}] if isinstance(last, str) else last
+    return Asked(
+        model=body.get("model", ""),
+        text=" ".join(block.get("text", "") for block in blocks),
+        stream=bool(body.get("stream")),
+        tools={tool["name"]: tool.get("input_schema") or {} for tool in body.get("tools") or ()},
+        forced=(body.get("tool_choice") or {}).get("type") in ("any", "tool"),
+        answered=any(block.get("type") == "tool_result" for block in blocks),
+        json=bool((body.get("output_config") or {}).get("format")),
+        thinks=(body.get("thinking") or {}).get("type") in ("enabled", "adaptive"),
+        limit=body.get("max_tokens"),
+    )
+
+
+def whole(answer: Answer, model: str, id_: str) -> dict[str, Any]:
+    content: list[dict[str, Any]] = []
+    if answer.reasoning:
+        content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": "bGFi"})
+    if answer.pieces:
+        content.append({"type": "text", "text": answer.text})
+    content += [
+        {"type": "tool_use", "id": f"toolu_{id_}{place}", "name": name, "input": orjson.loads(arguments)}
+        for place, (name, arguments) in enumerate(answer.calls)
+    ]
+    return {
+        "id": f"msg_{id_}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": _STOP[answer.finish],
+        "stop_sequence": None,
+        "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
+    }
+
+
+def events(answer: Answer, model: str, id_: str) -> list[Part]:
+    message = {**whole(answer.without_content(), model, id_), "stop_reason": None}
+    message["usage"] = {"input_tokens": answer.input_tokens, "output_tokens": 1}
+    parts = [_part("head", {"type": "message_start", "message": message})]
+    index = 0
+    for kind, key, pieces in (("thinking", "thinking", answer.reasoning), ("text", "text", answer.pieces)):
+        if pieces:
+            parts += _block(index, {"type": kind, key: ""}, [{"type": f"{kind}_delta", key: piece} for piece in pieces])
+            index += 1
+    for place, (name, arguments) in enumerate(answer.calls):
+        block = {"type": "tool_use", "id": f"toolu_{id_}{place}", "name": name, "input": {}}
+        halves = (arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :])
+        parts += _block(index, block, [{"type": "input_json_delta", "partial_json": half} for half in halves])
+        index += 1
+    change = {"stop_reason": _STOP[answer.finish], "stop_sequence": None}
+    finish = {"type": "message_delta", "delta": change, "usage": {"output_tokens": answer.output_tokens}}
+    return [*parts, _part("finish", finish), _part("done", {"type": "message_stop"})]
+
+
+def _block(index: int, block: dict[str, Any], deltas: list[dict[str, Any]]) -> list[Part]:
+    start = _part("head", {"type": "content_block_start", "index": index, "content_block": block})
+    body = [_part("content", {"type": "content_block_delta", "index": index, "delta": delta}) for delta in deltas]
+    return [start, *body, _part("head", {"type": "content_block_stop", "index": index})]
+
+
+def _part(role: Any, data: dict[str, Any]) -> Part:
+    return Part(role, data, data["type"])
+
+
+def ping() -> Part:
+    return _part("head", {"type": "ping"})
+
+
+def error(kind: str) -> ErrorAnswer:
+    status, type_, message = _ERRORS[kind]
+    headers = {"request-id": "req_lab"}
+    if kind == "rate_limit":
+        headers |= {"retry-after": "7", "anthropic-ratelimit-requests-remaining": "0"}
+    if kind == "rate_limit_long":
+        headers["retry-after"] = "35"
+    return ErrorAnswer(
+        status,
+        headers,
+        {"type": "error", "error": {"type": type_, "message": message}, "request_id": "req_lab"},
+    )
+
+
+def error_part(kind: str) -> Part:
+    return Part("error", error(kind).body, "error")
+
+
+def models(ids: list[str]) -> dict[str, Any]:
+    return {"data": [{"type": "model", "id": id_, "display_name": id_} for id_ in ids], "has_more": False}
