@@ -1,0 +1,124 @@
+"""A gateway and a lab over real sockets, in a thread of their own, as a client meets them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import openai
+import uvicorn
+
+from gateway.app import App
+from gateway.config import schema
+from gateway.config.load import Config, build
+from gateway.lab import Lab, Limit
+from gateway.server import listen
+
+T = TypeVar("T")
+
+IDS = {
+    "anthropic": "claude-sonnet-5",
+    "google": "gemini-3.5-flash",
+    "openai": "gpt-4o",
+    "groq": "openai/gpt-oss-20b",
+    "xai": "grok-4.5",
+    "mistral": "mistral-large-latest",
+    "openrouter": "anthropic/claude-sonnet-5",
+    "custom": "qwen3:32b",
+}
+KEYS = {
+    name: "test"
+    for name in (
+        "ANTHROPIC_API_KEY",
+        "GEMINI_API_KEY",
+        "OPENAI_API_KEY",
+        "GROQ_API_KEY",
+        "XAI_API_KEY",
+        "MISTRAL_API_KEY",
+        "OPENROUTER_API_KEY",
+    )
+}
+
+
+class Running:
+    """A gateway that serves, and the lab that plays its providers."""
+
+    def __init__(self, home: Path, limits: Mapping[str, Limit] | None = None) -> None:
+        self.lab = Lab(limits=limits)
+        self.url = ""
+        self.app: App
+        self._home = home
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server: uvicorn.Server
+        self._serving: Any = None
+
+    def start(self, root: Callable[[Lab], schema.Root]) -> None:
+        self._thread.start()
+        self.run(self._start(root))
+
+    def stop(self) -> None:
+        self.run(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine on the gateway's loop and waits for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    def sdk(self, **more: Any) -> openai.OpenAI:
+        """The official client, without repetitions of its own."""
+        options = {"base_url": self.url + "/v1", "api_key": "any", "max_retries": 0, "timeout": 20.0, **more}
+        return openai.OpenAI(**options)
+
+    async def _start(self, root: Callable[[Lab], schema.Root]) -> None:
+        await self.lab.__aenter__()
+        config: Config = build(root(self.lab), None, {}, None, [])
+        self.app = App(config, env=KEYS, home=self._home)
+        self.app.phase = "serving"
+        listener = listen("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        options = uvicorn.Config(self.app.asgi, http="httptools", lifespan="off", log_config=None, access_log=False)
+        self._server = uvicorn.Server(options)
+        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        self._serving = asyncio.ensure_future(self._server._serve([listener]))
+        while not self._server.started:
+            await asyncio.sleep(0)
+
+    async def _stop(self) -> None:
+        await self.lab.__aexit__(None, None, None)
+        self._server.should_exit = True
+        await self._serving
+        await self.app.aclose()
+
+
+def chains(lab: Lab, *agents: str, **timeouts: float) -> schema.Root:
+    """A configuration: agents written as `anthropic>openai`, with one model per provider."""
+    models = {
+        name: schema.Model(provider=name, model=model_id, base_url=lab.base_url(name), max_output_tokens=4096)
+        for name, model_id in IDS.items()
+    }
+    return schema.Root(
+        models=models,
+        agents={agent: schema.Agent(models=agent.split(">")) for agent in agents},
+        timeouts=schema.Timeouts(**timeouts),
+        fallback=schema.Fallback(max_wait_seconds=0),
+    )
+
+
+@contextmanager
+def running(
+    home: Path, *agents: str, limits: Mapping[str, Limit] | None = None, **timeouts: float
+) -> Iterator[Running]:
+    """A running gateway with these agents."""
+    gateway = Running(home, limits)
+    gateway.start(lambda lab: chains(lab, *agents, **timeouts))
+    try:
+        yield gateway
+    finally:
+        gateway.stop()

@@ -1,0 +1,157 @@
+"""The fault table over real sockets: what the client sees for each fault of the lab, streamed and not, per dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from gateway.lab import FAULTS
+from gateway.lab.answers import WORDS
+from tests.e2e.harness import Running, running
+
+TEXT = " ".join(WORDS)
+PROVIDERS = ("anthropic", "google", "openai", "mistral")
+FALLBACK = "custom"
+
+FALLING_BACK = [name for name, fault in FAULTS.items() if fault.outcome == "fallback"]
+BREAKING = [name for name, fault in FAULTS.items() if fault.outcome == "truth"]
+HARMLESS = [name for name, fault in FAULTS.items() if fault.outcome == "answer" and name not in ("flap", "content_filter")]
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Running]:
+    agents = [f"{provider}>{FALLBACK}" for provider in PROVIDERS]
+    with running(
+        tmp_path, *agents, first_token_seconds=0.3, answer_seconds=0.3, idle_seconds=0.3, heartbeat_seconds=0.05
+    ) as gateway:
+        yield gateway
+
+
+def ask(gateway: Running, provider: str, *, stream: bool) -> tuple[httpx.Response, list[str]]:
+    body = {
+        "model": f"{provider}>{FALLBACK}",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "stream": stream,
+    }
+    response = httpx.post(gateway.url + "/v1/chat/completions", json=body, timeout=20)
+    return response, [line[6:] for line in response.text.split("\n") if line.startswith("data: ")]
+
+
+def text_of(response: httpx.Response, events: list[str], *, stream: bool) -> str:
+    import json
+
+    if not stream:
+        return str(response.json()["choices"][0]["message"]["content"])
+    bodies = [json.loads(event) for event in events if event != "[DONE]"]
+    return "".join(c["delta"].get("content") or "" for body in bodies for c in body.get("choices", ()))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("fault", FALLING_BACK)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_next_model_answers(gateway: Running, provider: str, fault: str, stream: bool) -> None:
+    gateway.lab.fault(provider, fault)
+    response, events = ask(gateway, provider, stream=stream)
+    assert response.status_code == 200, response.text
+    assert text_of(response, events, stream=stream) == TEXT
+    assert response.headers["x-gateway-model"] == FALLBACK
+    assert response.headers["x-gateway-attempts"].startswith(f"{provider};")
+    assert [seen.provider for seen in gateway.lab.calls][-1] == FALLBACK
+    if stream:
+        assert events[-1] == "[DONE]"
+
+
+@pytest.mark.parametrize("fault", BREAKING)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_stream_that_breaks_ends_in_one_error_and_no_done(gateway: Running, provider: str, fault: str) -> None:
+    import json
+
+    gateway.lab.fault(provider, fault)
+    response, events = ask(gateway, provider, stream=True)
+    assert response.status_code == 200
+    assert "[DONE]" not in events
+    assert [event for event in events if '"error"' in event] == events[-1:]
+    error = json.loads(events[-1])["error"]
+    assert set(error) >= {"message", "type", "param", "code"}
+    assert not any('"finish_reason":"' in event for event in events)
+    assert TEXT.startswith(text_of(response, events, stream=True))
+    assert all(seen.provider == provider for seen in gateway.lab.calls)
+
+
+@pytest.mark.parametrize("fault", [name for name in BREAKING if not FAULTS[name].needs_stream])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_whole_answer_that_breaks_is_made_up_for(gateway: Running, provider: str, fault: str) -> None:
+    gateway.lab.fault(provider, fault)
+    response, events = ask(gateway, provider, stream=False)
+    assert text_of(response, events, stream=False) == TEXT
+    assert response.headers["x-gateway-model"] == FALLBACK
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("fault", HARMLESS)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_oddity_changes_nothing(gateway: Running, provider: str, fault: str, stream: bool) -> None:
+    gateway.lab.fault(provider, fault)
+    response, events = ask(gateway, provider, stream=stream)
+    assert text_of(response, events, stream=stream) == TEXT
+    assert response.headers["x-gateway-model"] == provider
+    if stream:
+        assert events[-1] == "[DONE]"
+        assert sum('"finish_reason":"stop"' in event for event in events) == 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("fault", "code"), [("bad_request", None), ("context_too_long", "context_length_exceeded")])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_client_gets_its_own_error_back(
+    gateway: Running, provider: str, fault: str, code: str | None, stream: bool
+) -> None:
+    gateway.lab.fault(provider, fault)
+    response, _ = ask(gateway, provider, stream=stream)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert provider in error["message"]
+    assert len(gateway.lab.calls) == 1
+    if code:
+        assert error["code"] == code
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_refusal_is_never_routed_around(gateway: Running, provider: str) -> None:
+    gateway.lab.fault(provider, "content_filter")
+    response, _ = ask(gateway, provider, stream=False)
+    assert response.json()["choices"][0]["finish_reason"] == "content_filter"
+    assert response.headers["x-gateway-model"] == provider
+
+
+def test_when_every_model_is_limited_the_client_is_told_when_to_come_back(gateway: Running) -> None:
+    gateway.lab.fault("anthropic", "rate_limit")
+    gateway.lab.fault(FALLBACK, "rate_limit")
+    with gateway.sdk() as client, pytest.raises(openai.RateLimitError) as raised:
+        client.chat.completions.create(model=f"anthropic>{FALLBACK}", messages=[{"role": "user", "content": "Hi"}])
+    assert raised.value.response.headers["retry-after"] == "7"
+    assert raised.value.response.headers["x-should-retry"] == "true"
+    body: Any = raised.value.body
+    assert body["code"] == "rate_limit_exceeded"
+    assert len(body["attempts"]) == 2
+
+
+def test_a_resting_model_is_not_asked(gateway: Running) -> None:
+    gateway.lab.fault("anthropic", "overloaded")
+    for _ in range(3):
+        ask(gateway, "anthropic", stream=False)
+    assert [seen.provider for seen in gateway.lab.calls] == ["anthropic", FALLBACK, FALLBACK, FALLBACK]
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_nobody_listens(gateway: Running, provider: str) -> None:
+    model = gateway.app.gateway.models[provider]
+    object.__setattr__(model, "base_url", "http://127.0.0.1:1")
+    response, _ = ask(gateway, provider, stream=False)
+    assert response.headers["x-gateway-attempts"] == f"{provider};unavailable, {FALLBACK};200"
