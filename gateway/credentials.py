@@ -2,33 +2,49 @@
 
 `<type>/<instance>/<field>`, one plain text per file, as Action Llama keeps them. Sources, first found wins: systemd's
 directory, `$AL_CREDENTIALS_PATH`, the store, the provider's usual environment variable. A file that exists but is empty
-is an error, never skipped: silently using another key is how bills arrive at the wrong address.
+or cannot be read is an error, never skipped: silently using another key is how bills arrive at the wrong address.
+
+`find` is on the path of every call: one `stat` for each place up to the one that has the key, and nothing else while
+that file is as it was.
 """
 
 from __future__ import annotations
 
 import hmac
 import os
+import re
 import stat
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
-from gateway.providers import CREDENTIAL_TYPES
+from gateway import pi
+from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.types import Model
 
 FIELD: Final = "token"
 """The field of every provider key."""
 STORE: Final = ".action-llama/credentials"
+KEY_BYTES_MAX: Final = 64 * 1024
+"""No key is longer; a file that is was put there by mistake."""
+PI_BYTES_MAX: Final = 1024 * 1024
 
-_CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
+_NAME: Final = re.compile(r"\w[\w.-]*", re.ASCII)
+_IN_CONTAINER: Final = (".dockerenv", "run/.containerenv")
+_Mark = tuple[int, int, int]
 
 
 class CredentialError(Exception):
-    """A key that is missing or cannot be used; the message names the place and the cure, never the key."""
+    """A key that cannot be used; the message names the place and the cure, never the key."""
+
+
+class CredentialMissing(CredentialError):
+    """There is no such key anywhere."""
 
 
 class Secret:
@@ -57,6 +73,9 @@ class Secret:
     def __hash__(self) -> int:
         return hash(self._value)
 
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not written anywhere")
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -64,30 +83,55 @@ class Found:
 
     secret: Secret
     source: str
+    bearer: bool = False
+    """Whether it is an OAuth token, which goes where such tokens go, not where the provider's keys go."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A key in the store, for a list."""
+    """A key in some place, for a list."""
 
     type: str
     instance: str
-    path: Path
-    problem: str
+    source: str
+    """`systemd`, `staged`, `store` or `environment`."""
+    place: str
+    """A path, or the name of a variable."""
+    problem: str = ""
     """What is wrong with it; empty when nothing is."""
+    used: bool = True
+    """False when an earlier source has the same key."""
 
 
 class Credentials:
-    """Finds keys. A file is read again when it has changed, so a new key is used for the next call."""
+    """Finds keys. A file is read again when it has changed, so a new key is used for the next call.
 
-    def __init__(self, env: Mapping[str, str], home: Path) -> None:
+    `wall` is Unix time in seconds; `root` is where the marks of a container are looked for.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        home: Path,
+        *,
+        wall: Callable[[], float] = time.time,
+        root: Path = Path("/"),
+    ) -> None:
         self._env = env
         self._home = home
-        self._read: dict[str, tuple[tuple[int, int, int], Secret]] = {}
+        self._wall = wall
+        self._root = root
+        self._read: dict[str, tuple[_Mark, Secret]] = {}
+        self._places_of: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._pi_text: Secret | None = None
+        self._pi: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<Credentials store={str(self.store)!r} read={len(self._read)}>"
 
     @property
     def store(self) -> Path:
-        """The folder in which `set` writes."""
+        """The folder in which `put` writes."""
         stated = self._env.get("AL_CREDENTIALS_DIR")
         return Path(stated).expanduser() if stated else self._home / STORE
 
@@ -95,138 +139,203 @@ class Credentials:
         """The key of `model`; None for a server that needs none and has none. Raises `CredentialError`."""
         if model.auth_type == "pi_auth":
             return self._of_pi(model.provider.name)
-        type_, _, instance = model.credential.partition(":")
-        for source, path in self._places(type_, instance):
+        places = self._places_of.get(model.credential)
+        if places is None:
+            places = self._places_of[model.credential] = tuple(self._places(*split(model.credential)))
+        bearer = model.auth_type == "oauth_token"
+        for source, path in places:
             secret = self._file(path)
             if secret is not None:
-                return Found(secret, f"{source} {path}")
-        if instance == "default":
-            for variable in model.provider.env:
-                value = self._env.get(variable, "").strip()
-                if value:
-                    return Found(Secret(value), f"environment ${variable}")
-        if model.provider.key_optional:
+                return Found(secret, f"{source} {path}", bearer)
+        for variable in self._variables(model):
+            value = self._env.get(variable, "").strip()
+            if value:
+                return Found(_checked(value, f"${variable}"), f"environment ${variable}", bearer)
+        if model.provider.key_optional and model.credential == f"{model.provider.credential}:default":
             return None
-        variables = "".join(f" or set ${variable}" for variable in model.provider.env[:1] if instance == "default")
-        raise CredentialError(
-            f"no key for {model.name} ({model.credential}): store one with "
-            f"`gateway credentials set {_reference(type_, instance)}`{variables}"
+        raise self._missing(model)
+
+    def _variables(self, model: Model) -> tuple[str, ...]:
+        """The provider's own variables. They hold its default key, and never an OAuth token."""
+        default = model.credential == f"{model.provider.credential}:default"
+        return model.provider.env if default and model.auth_type == "api_key" else ()
+
+    def _missing(self, model: Model) -> CredentialMissing:
+        reference = short(*split(model.credential))
+        variables = "".join(f", or set ${variable}" for variable in self._variables(model)[:1])
+        return CredentialMissing(
+            f"no key for {model.name}: store one with `gateway credentials set {reference}`{variables}"
         )
 
-    def stored(self) -> list[Stored]:
-        """Every key in the store."""
-        found = []
-        for path in sorted(self.store.glob(f"*/*/{FIELD}")):
-            type_, instance = path.parts[-3:-1]
-            found.append(Stored(type_, instance, path, _problem(path)))
-        return found
+    def _places(self, type_: str, instance: str) -> Iterator[tuple[str, str]]:
+        """(source in words, file), in the order in which they are tried."""
+        systemd, staged = self._env.get("CREDENTIALS_DIRECTORY"), self._env.get("AL_CREDENTIALS_PATH")
+        if systemd:
+            # systemd takes no colon in a credential's name, so an instance is set off with a dot.
+            name = type_ if instance == "default" else f"{type_}.{instance}"
+            yield "systemd", os.fspath(Path(systemd) / name)
+        if staged:
+            yield "staged", os.fspath(Path(staged).expanduser() / type_ / instance / FIELD)
+        yield "store", os.fspath(self.store / type_ / instance / FIELD)
+
+    def _file(self, path: str, bytes_max: int = KEY_BYTES_MAX) -> Secret | None:
+        """The text of a file, read only if the file has changed; None when there is no file."""
+        try:
+            status = os.stat(path)  # noqa: PTH116 -- on the path of every call, and twice as fast
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CredentialError(f"{path} cannot be read: {error.strerror}") from error
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._read.get(path)
+        if known is not None and known[0] == mark:
+            return known[1]
+        secret = _secret_in(path, status, bytes_max)
+        self._read[path] = (mark, secret)
+        return secret
+
+    # --- the store ---------------------------------------------------------------------------------------------------
+
+    def stored(self, types: Collection[str] = CREDENTIAL_TYPES) -> list[Stored]:
+        """Every key of these types, wherever it lies; of one that lies in several places the first is used."""
+        listed: list[Stored] = []
+        seen: set[tuple[str, str]] = set()
+        for type_, instance, source, place, problem in sorted(self._everywhere(types), key=lambda row: row[:2]):
+            listed.append(Stored(type_, instance, source, place, problem, (type_, instance) not in seen))
+            seen.add((type_, instance))
+        return listed
+
+    def _everywhere(self, types: Collection[str]) -> Iterator[tuple[str, str, str, str, str]]:
+        """(type, instance, source, place, problem), source by source."""
+        systemd, staged = self._env.get("CREDENTIALS_DIRECTORY"), self._env.get("AL_CREDENTIALS_PATH")
+        for path in sorted(Path(systemd).glob("*")) if systemd else ():
+            type_, _, instance = path.name.partition(".")
+            if type_ in types:
+                yield type_, instance or "default", "systemd", str(path), _empty(path)
+        folders = [("staged", Path(staged).expanduser())] if staged else []
+        for source, folder in [*folders, ("store", self.store)]:
+            for path in sorted(folder.glob(f"*/*/{FIELD}")):
+                type_, instance = path.parts[-3:-1]
+                if type_ in types:
+                    yield type_, instance, source, str(path), _problem(path)
+        for provider in PROVIDERS.values():
+            for variable in provider.env:
+                if provider.credential in types and self._env.get(variable, "").strip():
+                    yield provider.credential, "default", "environment", f"${variable}", ""
 
     def put(self, type_: str, instance: str, value: str) -> Path:
-        """Writes a key, folders 0700 and file 0600. Raises `CredentialError` for an empty one and unknown types."""
-        if not value.strip():
-            raise CredentialError("an empty key was not stored")
-        path = self._path(self.store, type_, instance)
-        for folder in (self.store, path.parent.parent, path.parent):
+        """Writes a key, folders 0700 and file 0600. Raises `CredentialError` for a bad name and for what is no key."""
+        path = self._path(type_, instance)
+        near = get_close_matches(type_, CREDENTIAL_TYPES, n=1, cutoff=0.8)
+        if type_ not in CREDENTIAL_TYPES and near:
+            raise CredentialError(f"{type_!r} is no provider's key: did you mean {near[0]}, or {near[0]}:NAME?")
+        text = _checked(value.strip("\ufeff \t\r\n"), "the key").reveal()
+        for folder in (self.store.parent, self.store, path.parent.parent, path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(path, value.strip() + "\n")
+        write_private(path, text + "\n")
         return path
 
     def remove(self, type_: str, instance: str) -> Path:
         """Deletes a key. Raises `CredentialError` when there is none."""
-        path = self._path(self.store, type_, instance)
+        path = self._path(type_, instance)
         if not path.is_file():
-            raise CredentialError(f"there is no {_reference(type_, instance)} in {self.store}")
+            raise CredentialMissing(f"there is no {short(type_, instance)} in {self.store}")
         path.unlink()
         for folder in (path.parent, path.parent.parent):
             if not any(folder.iterdir()):
                 folder.rmdir()
         return path
 
-    def _path(self, store: Path, type_: str, instance: str) -> Path:
-        if type_ not in CREDENTIAL_TYPES:
-            raise CredentialError(f"{type_!r} is no credential type; known are {', '.join(sorted(CREDENTIAL_TYPES))}")
-        if not instance or "/" in instance or instance.startswith("."):
-            raise CredentialError(f"{instance!r} cannot be the name of an instance")
-        return store / type_ / instance / FIELD
-
-    def _places(self, type_: str, instance: str) -> Iterator[tuple[str, Path]]:
-        """(source in words, file), in the order in which they are tried."""
-        systemd = self._env.get("CREDENTIALS_DIRECTORY")
-        if systemd:
-            yield "systemd", Path(systemd) / _reference(type_, instance)
-        staged = self._env.get("AL_CREDENTIALS_PATH")
-        if staged:
-            yield "staged", Path(staged) / type_ / instance / FIELD
-        yield "store", self.store / type_ / instance / FIELD
-
-    def _file(self, path: Path) -> Secret | None:
-        """The key in a file, read only if the file has changed; None when there is no file."""
-        name = os.fspath(path)
-        try:
-            status = os.stat(name)  # noqa: PTH116 -- on the path of every call, and twice as fast
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise CredentialError(f"{path} cannot be read: {error.strerror}") from error
-        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
-        known = self._read.get(name)
-        if known is not None and known[0] == mark:
-            return known[1]
-        try:
-            value = path.read_text(encoding="utf-8-sig").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise CredentialError(f"{path} cannot be read: {error}") from error
-        if not value:
-            raise CredentialError(f"{path} is empty: write the key into it, or remove it")
-        secret = Secret(value)
-        self._read[name] = (mark, secret)
-        return secret
+    def _path(self, type_: str, instance: str) -> Path:
+        for name in (type_, instance):
+            if not _NAME.fullmatch(name):
+                raise CredentialError(f"{name!r} cannot be part of a key's name: use letters, digits, and ._-")
+        return self.store / type_ / instance / FIELD
 
     # --- pi's own file -----------------------------------------------------------------------------------------------
 
     def _of_pi(self, provider: str) -> Found:
         """An entry of pi's `auth.json`. Raises `CredentialError` with the reason when it cannot be used."""
-        if any(mark.exists() for mark in _CONTAINER_MARKS):
-            raise CredentialError("pi_auth does not work in a container: use api_key with a stored key")
+        if any((self._root / mark).exists() for mark in _IN_CONTAINER):
+            raise CredentialError("pi_auth does not work in a container: use api_key or oauth_token with a stored key")
         folder = self._env.get("PI_CODING_AGENT_DIR")
         path = (Path(folder).expanduser() if folder else self._home / ".pi/agent") / "auth.json"
-        text = self._file(path)
+        text = self._file(os.fspath(path), PI_BYTES_MAX)
         if text is None:
-            raise CredentialError(f"pi_auth: there is no {path}: sign in with pi first, or use api_key")
+            raise CredentialMissing(f"pi_auth: there is no {path}: sign in with pi first, or use api_key")
+        if text is not self._pi_text:
+            self._pi_text, self._pi = text, self._parsed(text, path)
         try:
-            entry = orjson.loads(text.reveal()).get(provider)
-        except (orjson.JSONDecodeError, AttributeError) as error:
-            raise CredentialError(f"pi_auth: {path} is no JSON object; it may be half written, try again") from error
-        if not isinstance(entry, dict):
-            raise CredentialError(f"pi_auth: {path} has no entry for {provider}: sign in with pi, or use api_key")
-        return Found(self._pi_secret(entry, path, provider), f"pi {path}")
+            key, bearer = pi.key_of(self._pi.get(provider), self._env, self._wall())
+        except pi.Unusable as error:
+            raise CredentialError(f"pi_auth for {provider}: {path} {error}") from error
+        return Found(_checked(key, f"pi_auth: the key for {provider} in {path}"), f"pi {path}", bearer)
 
-    def _pi_secret(self, entry: Mapping[str, Any], path: Path, provider: str) -> Secret:
-        if entry.get("type") == "api_key" and isinstance(entry.get("key"), str):
-            key = entry["key"].strip()
-            if key.startswith("!"):
-                raise CredentialError(f"pi_auth: the key for {provider} in {path} is a command, which is not run here")
-            return Secret(self._env.get(key) or key)
-        raise CredentialError(f"pi_auth: the entry for {provider} in {path} is of a type that is not supported yet")
+    def _parsed(self, text: Secret, path: Path) -> Mapping[str, Any]:
+        """pi writes the file in place, so it may be met half written: until it is whole the last good one holds."""
+        try:
+            entries = orjson.loads(text.reveal())
+        except orjson.JSONDecodeError:
+            entries = self._pi or None
+        if not isinstance(entries, dict):
+            raise CredentialError(f"pi_auth: {path} is no JSON object; if pi is just writing it, the next call works")
+        return entries
 
 
-def _reference(type_: str, instance: str) -> str:
+def split(credential: str) -> tuple[str, str]:
+    """`type:instance` or `type` as (type, instance)."""
+    type_, _, instance = credential.partition(":")
+    return type_, instance or "default"
+
+
+def short(type_: str, instance: str) -> str:
+    """As a user writes it: without the instance when it is the default one."""
     return type_ if instance == "default" else f"{type_}:{instance}"
 
 
+def _secret_in(path: str, status: os.stat_result, bytes_max: int) -> Secret:
+    if not stat.S_ISREG(status.st_mode):
+        raise CredentialError(f"{path} is no file")
+    if status.st_size > bytes_max:
+        raise CredentialError(f"{path} is larger than any key")
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig").strip()
+    except OSError as error:
+        raise CredentialError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise CredentialError(f"{path} holds no text") from None
+    if not text:
+        raise CredentialError(f"{path} is empty: write the key into it, or remove it")
+    return Secret(text) if path.endswith(".json") else _checked(text, path)
+
+
+def _checked(value: str, place: str) -> Secret:
+    """A key travels in a header: it is one line of visible ASCII. Raises `CredentialError`."""
+    if not value:
+        raise CredentialError(f"{place} is empty")
+    if not re.fullmatch(r"[!-~]+", value):
+        raise CredentialError(f"{place} is no key: a key is one line without spaces or special characters")
+    return Secret(value)
+
+
+def _empty(path: Path) -> str:
+    return "" if path.stat().st_size else "empty"
+
+
 def _problem(path: Path) -> str:
-    if not path.stat().st_size:
-        return "empty"
+    if problem := _empty(path):
+        return problem
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        return "readable by others: chmod 600"
+        return "others may read it: chmod 600"
     if stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
-        return "folder open to others: chmod 700"
+        return "its folder is open to others: chmod 700"
     return ""
 
 
 def write_private(path: Path, text: str) -> None:
     """Writes a file that only its owner may read, whole or not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.unlink(missing_ok=True)
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w") as file:

@@ -2,61 +2,45 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
+import os
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from gateway.cli.console import CONFIGURATION, config_option, configured, json_option, print_json, report, table
-from gateway.config import schema
-from gateway.config.load import Config
-from gateway.scrub import HIDDEN
+from gateway.cli.console import CONFIGURATION, config_option, find, json_option, print_json, report, required
+from gateway.config import show
+from gateway.config.check import Problem
+from gateway.config.describe import json_schema
+from gateway.config.files import read
+from gateway.config.load import Config, ConfigError
 
 
 def collect(config: Config) -> dict[str, Any]:
-    """What is in force, without secrets."""
-    tables = ("server", "fallback", "breaker", "timeouts", "log", "ledger")
+    """What is in force, without secrets: the files, every value, and where each value comes from."""
+    files = read(config.path, os.environ, Path.home()) if config.path else None
+    values = show.effective(config)
     return {
         "path": str(config.path) if config.path else None,
         "files": [str(path) for path in config.files],
-        "models": {
-            model.name: {
-                "provider": model.provider.name,
-                "model": model.model_id,
-                "baseUrl": model.base_url,
-                "authType": model.auth_type,
-                "credential": model.credential,
-                "thinkingLevel": model.thinking_level,
-                "contextWindow": model.context_window,
-                "maxOutputTokens": model.max_output_tokens,
-                "headers": dict.fromkeys(model.headers, HIDDEN),
-                "options": dict.fromkeys(model.options, HIDDEN),
-            }
-            for model in config.models.values()
-        },
-        "agents": {agent.name: [model.name for model in agent.models] for agent in config.agents.values()},
-        **{name: msgspec.to_builtins(getattr(config, name)) for name in tables},
+        "values": values,
+        "origins": show.origins(values, files),
     }
 
 
 def render(shown: dict[str, Any]) -> None:
-    click.echo(f"# from {', '.join(shown['files']) or 'the keys in the environment'}")
-    models = [(name, model["provider"], model["model"], model["baseUrl"]) for name, model in shown["models"].items()]
-    click.echo(table(("MODEL", "PROVIDER", "ID", "BASE URL"), models))
-    click.echo()
-    agents = [(name, " -> ".join(chain)) for name, chain in shown["agents"].items()]
-    click.echo(table(("AGENT", "CHAIN"), agents))
-    for name in ("server", "fallback", "breaker", "timeouts", "log", "ledger"):
-        click.echo(f"\n[{name}]")
-        for key, value in shown[name].items():
-            click.echo(f"{key} = {msgspec.json.encode(value).decode()}")
+    click.echo(f"# from {', '.join(shown['files']) or 'the provider keys in the environment'}")
+    click.echo(show.toml(shown["values"], shown["origins"]), nl=False)
 
 
 @click.group()
 def command() -> None:
-    """Check, show and describe the configuration."""
+    """Check, show and describe the configuration.
+
+    \b
+    Example:  gateway config check --config ./config.toml
+    """
 
 
 @command.command("check")
@@ -65,30 +49,50 @@ def command() -> None:
 def check(config_path: str | None, as_json: bool) -> None:
     """Find everything that is wrong with the configuration, at once.
 
-    Exits with 13 when something is.
+    Exits with 13 when something is; warnings alone are no error.
+
+    \b
+    Example:  gateway config check && systemctl reload gateway
     """
-    config = configured(config_path)
-    if config is None:
+    try:
+        config = find(config_path)
+    except ConfigError as error:
+        _told(error.problems, None, as_json=as_json)
+        raise SystemExit(CONFIGURATION) from None
+    if config is None and not as_json:
         click.echo("There is no configuration: `gateway serve` would start the demo. See config.toml.example.")
         return
+    _told(list(config.warnings) if config else [], config, as_json=as_json)
+
+
+def _told(problems: list[Problem], config: Config | None, *, as_json: bool) -> None:
     if as_json:
-        print_json([msgspec.to_builtins(problem) for problem in config.warnings])
+        print_json({"valid": config is not None, "problems": [msgspec.to_builtins(problem) for problem in problems]})
         return
-    report(config.warnings)
-    where = config.path or "the keys in the environment"
-    click.echo(f"{where}: fine: {len(config.agents)} agents, {len(config.models)} models.")
+    report(problems)
+    errors = sum(problem.severity == "error" for problem in problems)
+    if config is None:
+        click.echo(f"{errors} {'error' if errors == 1 else 'errors'}; nothing would start.", err=True)
+        return
+    where = config.path or "The provider keys in the environment"
+    click.echo(f"{where}: valid, {_count(config.agents, 'agent')}, {_count(config.models, 'model')}.")
+
+
+def _count(things: Any, word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
 
 
 @command.command("show")
 @config_option
 @json_option
-def show(config_path: str | None, as_json: bool) -> None:
-    """Print the configuration in force, defaults included and secrets left out."""
-    config = configured(config_path)
-    if config is None:
-        click.echo("There is no configuration. See config.toml.example.")
-        raise SystemExit(CONFIGURATION)
-    shown = collect(config)
+def show_(config_path: str | None, as_json: bool) -> None:
+    """Print the configuration in force: every value, and the file and line it
+    comes from. Secrets are left out.
+
+    \b
+    Example:  gateway config show | grep -v default
+    """
+    shown = collect(required(config_path))
     print_json(shown) if as_json else render(shown)
 
 
@@ -99,32 +103,4 @@ def schema_() -> None:
     \b
     Example:  gateway config schema > gateway.schema.json
     """
-    print_json(described_schema())
-
-
-def described_schema() -> dict[str, Any]:
-    """The JSON Schema of `config.toml`; descriptions are the docstrings below the fields."""
-    (_,), components = msgspec.json.schema_components([schema.Root], ref_template="#/$defs/{name}")
-    for name, component in components.items():
-        descriptions = field_docs(getattr(schema, name))
-        for key, body in component.get("properties", {}).items():
-            if key in descriptions:
-                body["description"] = descriptions[key]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/Root", "$defs": components}
-
-
-def field_docs(table_: type[schema.Table]) -> dict[str, str]:
-    """camelCase key → the docstring below its field."""
-    names = {info.name: info.encode_name for info in msgspec.structs.fields(table_)}
-    body = ast.parse(inspect.getsource(table_)).body[0]
-    docs: dict[str, str] = {}
-    if isinstance(body, ast.ClassDef):
-        for field, after in zip(body.body, body.body[1:], strict=False):
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(field.target, ast.Name)
-                and isinstance(after, ast.Expr)
-                and isinstance(after.value, ast.Constant)
-            ):
-                docs[names[field.target.id]] = inspect.cleandoc(str(after.value.value))
-    return docs
+    print_json(json_schema())

@@ -13,7 +13,7 @@ import orjson
 
 from gateway.config.check import Problem
 from gateway.config.defaults import from_environment
-from gateway.config.files import discover
+from gateway.config.files import discover, places
 from gateway.config.load import Config, ConfigError, load
 
 FOUND_PROBLEMS: Final = 1
@@ -37,11 +37,16 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
 
 
-def configured(config_path: str | None) -> Config | None:
-    """The configuration found, or made from the keys in the environment, or None. Ends the process when it is wrong."""
+def find(config_path: str | None) -> Config | None:
+    """The configuration found, or made from the keys in the environment, or None. Raises `ConfigError`."""
     path = discover(config_path, os.environ, Path.cwd(), Path.home())
+    return load(path, os.environ, Path.home()) if path else from_environment(os.environ)
+
+
+def configured(config_path: str | None) -> Config | None:
+    """What `find` finds. Ends the process, with all problems told, when it is wrong."""
     try:
-        return load(path, os.environ, Path.home()) if path else from_environment(os.environ)
+        return find(config_path)
     except ConfigError as error:
         report(error.problems)
         raise SystemExit(CONFIGURATION) from None
@@ -51,15 +56,30 @@ def required(config_path: str | None) -> Config:
     """The same where a command makes no sense without one."""
     config = configured(config_path)
     if config is None:
-        fail("there is no configuration and no provider key in the environment; see config.toml.example", CONFIGURATION)
+        looked = ", ".join(str(place) for place in places(Path.cwd(), Path.home()))
+        fail(
+            "there is no configuration, and no provider key in the environment\n"
+            f"  looked for: {looked}\n"
+            "  begin with: cp config.toml.example config.toml",
+            CONFIGURATION,
+        )
     return config
 
 
 def report(problems: Iterable[Problem]) -> None:
-    """Problems, one below the other, on standard error."""
+    """Problems on standard error: the place, and below it what is wrong and what to do."""
     for problem in problems:
-        colour = "red" if problem.severity == "error" else "yellow"
-        click.echo(f"{styled(problem.severity, colour, err=True)}: {problem}", err=True)
+        word = styled(f"{problem.severity:<7}", "red" if problem.severity == "error" else "yellow", err=True)
+        place = _near(problem.file) + (f":{problem.line}" if problem.line else "")
+        click.echo(f"{word} {'  '.join(part for part in (place, problem.key) if part)}", err=True)
+        text = f"{problem.message} {problem.cure}".strip()
+        click.echo(click.wrap_text(text, WIDTH_MAX, initial_indent=" " * 8, subsequent_indent=" " * 8), err=True)
+
+
+def _near(file: str) -> str:
+    """Relative to where the user stands, if it is below."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.console import FOUND_PROBLEMS, WRONG_USAGE, fail, json_option, print_json, table
+from gateway.cli.console import FOUND_PROBLEMS, WRONG_USAGE, fail, find, json_option, print_json, styled, table
+from gateway.config.check import did_you_mean
+from gateway.config.load import ConfigError
 from gateway.inbound.keys import Keys, KeysError, at_home
 
 _PERIOD: Final = re.compile(r"(\d+)([hdw])")
@@ -28,8 +30,8 @@ def collect(keys: Keys) -> list[dict[str, Any]]:
         {
             "name": entry.name,
             "agents": entry.agents,
-            "created": entry.created,
-            "expires": entry.expires,
+            "created": entry.created.isoformat(),
+            "expires": entry.expires.isoformat() if entry.expires else None,
             "expired": entry.is_expired(now),
         }
         for entry in keys.entries()
@@ -62,6 +64,7 @@ def command() -> None:
 
     \b
     Example:  gateway keys add laptop --agent dev --agent reviewer --expires 90d
+              gateway keys rm laptop
     """
 
 
@@ -71,7 +74,12 @@ def command() -> None:
 @click.option("--expires", metavar="PERIOD", help="Such as 12h, 90d or 4w. Default: never.")
 @json_option
 def add(name: str, agents: tuple[str, ...], expires: str | None, as_json: bool) -> None:
-    """Make a key and print it, once."""
+    """Make a key and print it, once.
+
+    \b
+    Example:  OPENAI_API_KEY=$(gateway keys add laptop --agent dev)
+    """
+    _warn_of_unknown(agents)
     try:
         key = _keys().add(name, agents, _end(expires))
     except KeysError as error:
@@ -97,12 +105,26 @@ def ls(as_json: bool) -> None:
 @command.command("rm")
 @click.argument("name")
 def rm(name: str) -> None:
-    """Revoke a key."""
+    """Revoke a key. A running gateway refuses it within a second."""
     try:
         _keys().remove(name)
     except KeysError as error:
         fail(str(error), FOUND_PROBLEMS)
     click.echo(f"revoked {name}")
+
+
+def _warn_of_unknown(agents: tuple[str, ...]) -> None:
+    """An agent may be added later, so an unknown one is worth a word and no more."""
+    if not agents:
+        return
+    try:
+        config = find(None)
+    except ConfigError:
+        return
+    for agent in agents:
+        if config is not None and agent not in config.agents and agent not in config.models:
+            near = did_you_mean(agent, [*config.agents, *config.models])
+            click.echo(f"{styled('warning', 'yellow', err=True)}: there is no agent {agent!r} yet. {near}", err=True)
 
 
 def _end(period: str | None) -> datetime | None:

@@ -41,11 +41,16 @@ def _row(model: Model, credentials: Credentials) -> dict[str, Any]:
 
 
 def render(rows: list[dict[str, Any]]) -> None:
-    body = [(row["model"], row["provider"], row["id"], row["key"] or "missing") for row in rows]
+    body = [(row["model"], row["provider"], row["id"], _briefly(row["key"])) for row in rows]
     click.echo(table(("MODEL", "PROVIDER", "ID", "KEY FROM"), body))
     for row in rows:
         if row["problem"]:
             click.echo(f"{styled('!', 'red')} {row['problem']}")
+
+
+def _briefly(source: str | None) -> str:
+    """The kind of place, without the path, which fits no table."""
+    return source.partition(" /")[0] if source else "missing"
 
 
 @click.command()

@@ -1,4 +1,8 @@
-"""A configuration for somebody who has none: one model for every key that the environment holds."""
+"""A configuration for somebody who has none: one model for every key that the environment holds.
+
+The only place besides `providers.py` that knows vendors by name: model ids go out of date, and are brought up to
+date here.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ def providers_with_keys(env: Mapping[str, str]) -> list[str]:
 
 
 def from_environment(env: Mapping[str, str]) -> Config | None:
-    """An agent per provider with a key, and `default` with all of them as a chain; None without any key."""
+    """A model per provider with a key, and the agent `default` with all of them as its chain; None without any key."""
     found = providers_with_keys(env)
     if not found:
         return None

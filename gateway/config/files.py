@@ -1,20 +1,32 @@
 """Which files are read, and how they are merged; nothing here knows what a key means.
 
-`config.toml` ← `gateway.toml` beside it ← `.env.toml` beside it ← `~/.action-llama/environments/<env>.toml`; tables are
-merged, anything else is replaced. So an Action Llama project works untouched, and what is ours can stand apart from it.
+`agents/<name>/config.toml` ← `config.toml` ← `gateway.toml` beside it ← `.env.toml` beside it ←
+`~/.action-llama/environments/<env>.toml`; tables are merged, anything else is replaced. So an Action Llama project
+works untouched, and what is ours can stand apart from it.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.config.check import Problem, line_of
+from gateway.config.check import Problem
+from gateway.config.lines import line_of
+from gateway.scrub import scrub
 
 NAME: Final = "config.toml"
+OVERLAY: Final = "gateway.toml"
+DOTENV: Final = ".env.toml"
+
+_NOT_MERGED: Final = ("environment", "projectName")
+"""Keys of `.env.toml` that are about that file itself."""
+_FROM_ENVIRONMENT: Final = ("models", "agents")
+"""All that is taken from an environment's file: its `[server]` is the host to deploy to, not ours to listen on."""
+_AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 
 
 @dataclass(slots=True)
@@ -24,35 +36,70 @@ class Source:
     path: Path
     text: str
     table: dict[str, Any]
+    under: tuple[str, ...] = ()
+    """Where its keys belong: `("agents", name)` for the file of an agent."""
+
+    def depth(self, path: tuple[str, ...]) -> int:
+        """How many steps of `path` this file says."""
+        if path[: len(self.under)] != self.under:
+            return 0
+        table: Any = self.table
+        depth = len(self.under)
+        for step in path[depth:]:
+            if not isinstance(table, Mapping) or step not in table:
+                break
+            table, depth = table[step], depth + 1
+        return depth
 
 
 @dataclass(slots=True)
 class Files:
-    """All files of one configuration, in the order in which they are merged."""
+    """All files of one configuration."""
 
     root: Path
     """The folder of `config.toml`."""
     sources: list[Source] = field(default_factory=list)
+    """In the order in which they are merged, without those of agents."""
     agents: dict[str, Source] = field(default_factory=dict)
     """`agents/<name>/config.toml` by name."""
     problems: list[Problem] = field(default_factory=list)
+    """Files that cannot be read or are no TOML."""
 
     def merged(self) -> dict[str, Any]:
         table: dict[str, Any] = {}
-        for source in self.sources:
-            table = merge(table, source.table)
+        for source in self._all():
+            inner = source.table
+            for step in reversed(source.under):
+                inner = {step: inner}
+            table = merge(table, inner)
         return table
 
-    def where(self, path: tuple[str, ...]) -> tuple[str, int | None]:
-        """(file, line) of a dotted key: the last file that says it."""
-        for source in reversed(self.sources):
-            if _says(source.table, path) or (len(path) > 1 and _says(source.table, path[:-1])):
-                return str(source.path), line_of(source.text, path)
-        return str(self.sources[0].path if self.sources else self.root / NAME), None
+    def where(self, path: tuple[str, ...]) -> tuple[str, str, int | None]:
+        """(file, key as it stands there, line) of a dotted key: the last file that says it, or most of it."""
+        best: Source | None = None
+        deepest = 0
+        for source in self._all():
+            depth = source.depth(path)
+            if depth >= max(deepest, len(source.under)):
+                best, deepest = source, depth
+        if best is None:
+            return str(self.root / NAME), ".".join(path), None
+        rest = path[len(best.under) :]
+        return str(best.path), scrub(".".join(rest)), line_of(best.text, rest)
+
+    def says(self, path: tuple[str, ...]) -> tuple[Path, int | None] | None:
+        """(file, line) of a dotted key that some file says; None for one that is left to its default."""
+        for source in reversed(self._all()):
+            if source.depth(path) == len(path):
+                return source.path, line_of(source.text, path[len(source.under) :])
+        return None
 
     def paths(self) -> tuple[Path, ...]:
         """Every file whose change is a change of the configuration."""
         return tuple(source.path for source in (*self.sources, *self.agents.values()))
+
+    def _all(self) -> list[Source]:
+        return [*self.agents.values(), *self.sources]
 
 
 def discover(explicit: str | None, env: Mapping[str, str], cwd: Path, home: Path) -> Path | None:
@@ -64,33 +111,45 @@ def discover(explicit: str | None, env: Mapping[str, str], cwd: Path, home: Path
     if named:
         path = Path(named).expanduser()
         return path / NAME if path.is_dir() else path
-    places = (cwd / NAME, home / ".config/gateway" / NAME, Path("/etc/gateway") / NAME)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places(cwd, home) if place.is_file()), None)
+
+
+def places(cwd: Path, home: Path) -> tuple[Path, ...]:
+    """Where a configuration is looked for when none is named."""
+    return (cwd / NAME, home / ".config/gateway" / NAME, Path("/etc/gateway") / NAME)
 
 
 def read(path: Path, env: Mapping[str, str], home: Path) -> Files:
     """`path` and everything that belongs to it. What cannot be read becomes a problem, and the rest is still read."""
     files = Files(path.parent)
     _add(files, path, required=True)
-    _add(files, path.parent / "gateway.toml")
-    dotenv = _add(files, path.parent / ".env.toml")
-    name = env.get("AL_ENV") or (dotenv.table.pop("environment", None) if dotenv else None)
+    if path.name != OVERLAY:
+        _add(files, path.parent / OVERLAY)
+    dotenv = _add(files, path.parent / DOTENV)
+    name = env.get("AL_ENV") or (dotenv.table.get("environment") if dotenv else None)
     if dotenv:
-        dotenv.table.pop("projectName", None)
+        dotenv.table = {key: value for key, value in dotenv.table.items() if key not in _NOT_MERGED}
     if isinstance(name, str):
-        folder = Path(env.get("AL_ENVIRONMENTS_DIR") or home / ".action-llama/environments")
-        _add(files, folder / f"{name}.toml", required=True)
-    for folder in sorted((path.parent / "agents").glob("*/")):
-        own = folder / NAME
-        if own.is_file() and not folder.name.startswith(".") and folder.name != "node_modules":
-            source = _read(own, files.problems)
-            if source is not None:
-                files.agents[folder.name] = source
+        folder = Path(env.get("AL_ENVIRONMENTS_DIR") or home / ".action-llama/environments").expanduser()
+        environment = _add(files, folder / f"{name}.toml", required=True)
+        if environment:
+            environment.table = {key: environment.table[key] for key in _FROM_ENVIRONMENT if key in environment.table}
+    _add_agents(files)
     return files
 
 
+def _add_agents(files: Files) -> None:
+    for folder in sorted((files.root / "agents").glob("*/")):
+        path = folder / NAME
+        if path.is_file() and not folder.name.startswith(".") and folder.name != "node_modules":
+            source = _read(path, files.problems)
+            if source is not None:
+                source.under = ("agents", folder.name)
+                files.agents[folder.name] = source
+
+
 def _add(files: Files, path: Path, *, required: bool = False) -> Source | None:
-    if not path.is_file() and not required:
+    if not required and not path.exists():
         return None
     source = _read(path, files.problems)
     if source is not None:
@@ -104,10 +163,14 @@ def _read(path: Path, problems: list[Problem]) -> Source | None:
         return Source(path, text, tomllib.loads(text))
     except FileNotFoundError:
         problems.append(Problem(str(path), "", "there is no such file.", "Make one, or name another with --config."))
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(Problem(str(path), "", f"cannot be read: {error}."))
+    except UnicodeDecodeError:
+        problems.append(Problem(str(path), "", "is no UTF-8 text."))
+    except OSError as error:
+        problems.append(Problem(str(path), "", f"cannot be read: {error.strerror}."))
     except tomllib.TOMLDecodeError as error:
-        problems.append(Problem(str(path), "", f"is no TOML: {error}."))
+        line = _AT_LINE.search(str(error))
+        message = f"is no TOML: {scrub(_AT_LINE.sub('', str(error)))}."
+        problems.append(Problem(str(path), "", message, line=int(line[1]) if line else None))
     return None
 
 
@@ -118,11 +181,3 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         old = merged.get(key)
         merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
-
-
-def _says(table: Any, path: tuple[str, ...]) -> bool:
-    for step in path:
-        if not isinstance(table, Mapping) or step not in table:
-            return False
-        table = table[step]
-    return True

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from gateway.config import schema
-from gateway.config.check import Flaw, Problem, did_you_mean, flaws, line_of, shown
+from gateway.config import meaning, schema
+from gateway.config.check import CLOSE, Flaw, Problem, flaws
 from gateway.config.files import Files, read
-from gateway.failures import Kind
 from gateway.providers import PROVIDERS
 from gateway.types import Agent, Model, Provider, Timeouts
-from gateway.upstream.transport import target
 
 CUSTOM_BASE_URL: Final = "CUSTOM_BASE_URL"
-"""Where a `custom` model without `baseUrl` is looked for, as in the seed system."""
+"""Where a model without any address is looked for, as in the seed system."""
+
+_AGENT_KEYS: Final = tuple(info.encode_name for info in msgspec.structs.fields(schema.Agent))
+_WAITS: Final = frozenset(info.name for info in fields(Timeouts))
 
 
 class ConfigError(Exception):
@@ -44,104 +46,90 @@ class Config:
     log: schema.Log = field(default_factory=schema.Log)
     ledger: schema.Ledger = field(default_factory=schema.Ledger)
     files: tuple[Path, ...] = ()
+    """All files that were read."""
     warnings: tuple[Problem, ...] = ()
+    images: schema.Images = field(default_factory=schema.Images)
+    root: schema.Root = field(default_factory=schema.Root)
+    """The tables as they stand in the files, defaults filled in."""
 
 
 def load(path: Path, env: Mapping[str, str], home: Path) -> Config:
     """The configuration at `path`. Raises `ConfigError` with all problems."""
-    files = read(path, env, home)
-    table = {key: value for key, value in files.merged().items() if key not in schema.ACTION_LLAMA_KEYS}
+    return parse(read(path, env, home), path, env)
+
+
+def parse(files: Files, path: Path, env: Mapping[str, str]) -> Config:
+    """The configuration that `files` say. Raises `ConfigError` with all problems."""
     problems = list(files.problems)
-    _add_agents(table, files, problems)
-    problems += [_problem(flaw, files) for flaw in (*flaws(table, schema.Root), *_meaning(table))]
-    if any(problem.severity == "error" for problem in problems):
+    if problems:
         raise ConfigError(problems)
+    problems += _twice(files)
+    problems += _leave_theirs(files)
+    table = _ours(files.merged(), files)
+    problems += [_problem(flaw, files) for flaw in (*flaws(table, schema.Root), *meaning.meaning(table))]
+    if any(problem.severity == "error" for problem in problems):
+        raise ConfigError(_in_order(problems))
     return build(msgspec.convert(table, schema.Root), path, env, files, problems)
 
 
-def _add_agents(table: dict[str, Any], files: Files, problems: list[Problem]) -> None:
-    """Agents of their own folders join those of the file; other keys there belong to Action Llama."""
-    known = {info.encode_name for info in msgspec.structs.fields(schema.Agent)}
-    agents = table.get("agents", {})
-    if not isinstance(agents, Mapping):
-        return
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """As they stand in the files."""
+    return sorted(problems, key=lambda problem: (problem.file, problem.line or 0))
+
+
+def _problem(flaw: Flaw, files: Files | None) -> Problem:
+    if files is None:
+        return Problem("", ".".join(flaw.path), flaw.message, flaw.cure, severity=flaw.severity)
+    file, key, line = files.where(flaw.path)
+    return Problem(file, key, flaw.message, flaw.cure, line, flaw.severity)
+
+
+# --- living together with Action Llama -------------------------------------------------------------------------------
+
+
+def _twice(files: Files) -> list[Problem]:
+    """A chain in an agent's folder and in the main files; other keys of ours may stand in both."""
+    doubled = []
     for name, source in files.agents.items():
-        if "models" in (agents.get(name) or {}):
-            message = f"the agent {name!r} is defined here and in the main file."
-            problems.append(Problem(str(source.path), "models", message, "Keep one of them."))
-            continue
-        own = {key: value for key, value in source.table.items() if key in known}
-        if "models" in own:
-            agents = {**agents, name: own}
-    if agents:
-        table["agents"] = {
-            name: {key: value for key, value in agent.items() if key in known or "models" in agent}
-            for name, agent in agents.items()
-            if isinstance(agent, Mapping) and ("models" in agent or not _is_action_llama(agent))
-        }
+        elsewhere = next((main for main in files.sources if main.depth(("agents", name, "models")) == 3), None)
+        if elsewhere and "models" in source.table:
+            flaw = Flaw(("agents", name, "models"), f"the agent is defined here and in {source.path}.", "Keep one.")
+            doubled.append(_problem(flaw, files))
+    return doubled
 
 
-def _is_action_llama(agent: Mapping[str, Any]) -> bool:
-    """Action Llama once kept `scale` and `timeout` overrides under `[agents.<name>]`."""
-    return bool(agent) and set(agent) <= {"scale", "timeout"}
+def _leave_theirs(files: Files) -> list[Problem]:
+    """Takes out of the agents' own files what is not ours, with a word about keys that nobody knows."""
+    left = []
+    for name, source in files.agents.items():
+        for key in [key for key in source.table if key not in _AGENT_KEYS]:
+            if key in schema.ACTION_LLAMA_AGENT_KEYS:
+                del source.table[key]
+            elif not get_close_matches(key, _AGENT_KEYS, cutoff=CLOSE):
+                flaw = Flaw(("agents", name, key), "is known to nobody and ignored.", severity="warning")
+                left.append(_problem(flaw, files))
+                del source.table[key]
+        if not source.table:
+            flaw = Flaw(("agents", name), f"the agent {name} names no models and is not served.", severity="warning")
+            left.append(_problem(flaw, files))
+    return left
 
 
-def _problem(flaw: Flaw, files: Files) -> Problem:
-    if flaw.path[:1] == ("agents",) and len(flaw.path) > 1 and flaw.path[1] in files.agents:
-        source = files.agents[flaw.path[1]]
-        return Problem(
-            str(source.path), ".".join(flaw.path[2:]), flaw.message, flaw.cure, line_of(source.text, flaw.path[2:])
-        )
-    file, line = files.where(flaw.path)
-    return Problem(file, ".".join(flaw.path), flaw.message, flaw.cure, line)
+def _ours(table: Mapping[str, Any], files: Files) -> dict[str, Any]:
+    """The merged table without the keys of Action Llama, and without agents of which nothing is left then."""
+    ours = {key: value for key, value in table.items() if key not in schema.ACTION_LLAMA_KEYS}
+    agents = ours.get("agents")
+    if isinstance(agents, Mapping):
+        kept = {name: _agent(agent) for name, agent in agents.items()}
+        theirs = {name for name, agent in kept.items() if agent == {} and (agents[name] or name in files.agents)}
+        ours["agents"] = {name: agent for name, agent in kept.items() if name not in theirs}
+    return ours
 
 
-# --- what the schema cannot say --------------------------------------------------------------------------------------
-
-
-def _meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
-    models = table.get("models")
-    models = models if isinstance(models, Mapping) else {}
-    for name, model in models.items():
-        if isinstance(model, Mapping):
-            yield from _model_meaning(("models", name), model)
-    agents = table.get("agents")
-    for name, agent in (agents if isinstance(agents, Mapping) else {}).items():
-        if isinstance(agent, Mapping):
-            yield from _agent_meaning(("agents", name), agent, tuple(models))
-    fallback = table.get("fallback")
-    for key in ("always", "never"):
-        kinds = fallback.get(key) if isinstance(fallback, Mapping) else None
-        for kind in kinds if isinstance(kinds, list) else ():
-            if kind not in set(Kind):
-                cure = did_you_mean(str(kind), [known.value for known in Kind])
-                yield Flaw(("fallback", key), f"{kind!r} is no kind of failure.", cure)
-
-
-def _model_meaning(path: tuple[str, ...], model: Mapping[str, Any]) -> Iterator[Flaw]:
-    provider = model.get("provider")
-    if isinstance(provider, str) and provider not in PROVIDERS:
-        yield Flaw((*path, "provider"), f"{provider!r} is no provider.", did_you_mean(provider, tuple(PROVIDERS)))
-    row = PROVIDERS.get(provider) if isinstance(provider, str) else None
-    if model.get("authType") == "oauth_token" and row is not None and not row.bearer_beta:
-        message = f"the provider {provider!r} takes no OAuth token."
-        yield Flaw((*path, "authType"), message, 'Use authType = "api_key".')
-    for key in ("baseUrl", "proxy"):
-        url = model.get(key)
-        if isinstance(url, str) and not (key == "proxy" and url.startswith("socks")):
-            try:
-                target(url)
-            except ValueError as error:
-                yield Flaw((*path, key), f"{shown((), url)}: {error}.", "Write it as http://host:port/path.")
-
-
-def _agent_meaning(path: tuple[str, ...], agent: Mapping[str, Any], models: tuple[str, ...]) -> Iterator[Flaw]:
-    chain = agent.get("models")
-    if chain == []:
-        yield Flaw((*path, "models"), "the chain is empty.", "Name at least one of [models.*].")
-    for name in chain if isinstance(chain, list) else ():
-        if name not in models:
-            yield Flaw((*path, "models"), f"there is no [models.{name}].", did_you_mean(str(name), models))
+def _agent(agent: Any) -> Any:
+    if not isinstance(agent, Mapping):
+        return agent
+    return {key: value for key, value in agent.items() if key not in schema.ACTION_LLAMA_AGENT_KEYS}
 
 
 # --- building --------------------------------------------------------------------------------------------------------
@@ -150,40 +138,40 @@ def _agent_meaning(path: tuple[str, ...], agent: Mapping[str, Any], models: tupl
 def build(
     root: schema.Root, path: Path | None, env: Mapping[str, str], files: Files | None, problems: list[Problem]
 ) -> Config:
-    """The nouns of a checked table. Raises `ConfigError` when an agent has no model left."""
+    """The nouns of a checked table; what is worth a warning joins `problems`.
+
+    Raises `ConfigError` when an agent has no model left.
+    """
+    problems = list(problems)
     models: dict[str, Model] = {}
     for name, entry in root.models.items():
         base_url = _base_url(entry, env)
-        if base_url is None:
-            file, line = files.where(("models", name)) if files else ("", None)
-            message = f"a {entry.provider!r} model needs an address, so it is left out of every chain."
-            cure = 'Add baseUrl = "http://host:port/v1".'
-            problems.append(Problem(file, f"models.{name}.baseUrl", message, cure, line, "warning"))
-        else:
+        problems += [_problem(flaw, files) for flaw in _address_flaws(name, entry, base_url)]
+        if base_url is not None:
             models[name] = _model(name, entry, base_url, root.timeouts)
     agents: dict[str, Agent] = {}
     for name, agent in root.agents.items():
-        chain = tuple(models[entry] for entry in agent.models if entry in models)
-        if chain:
-            agents[name] = Agent(name, chain, agent.unsupported, agent.weight)
-        else:
-            file, line = files.where(("agents", name)) if files else ("", None)
-            message = "none of its models can be reached."
-            problems.append(Problem(file, f"agents.{name}.models", message, "See the warnings above.", line))
+        chain = tuple(_timed(models[model], agent.timeouts) for model in dict.fromkeys(agent.models) if model in models)
+        agents[name] = Agent(name, chain, agent.unsupported, agent.weight)
+        if not chain:
+            flaw = Flaw(("agents", name, "models"), "none of these models can be reached.", "See the warnings.")
+            problems.append(_problem(flaw, files))
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
     return Config(
-        path,
-        models,
-        agents,
-        root.server,
-        root.fallback,
-        root.breaker,
-        root.timeouts,
-        root.log,
-        root.ledger,
-        files.paths() if files else (),
-        tuple(problems),
+        path=path,
+        models=models,
+        agents=agents,
+        server=root.server,
+        fallback=root.fallback,
+        breaker=root.breaker,
+        timeouts=root.timeouts,
+        log=root.log,
+        ledger=root.ledger,
+        files=files.paths() if files else (),
+        warnings=tuple(problems),
+        images=root.images,
+        root=root,
     )
 
 
@@ -192,15 +180,25 @@ def _base_url(entry: schema.Model, env: Mapping[str, str]) -> str | None:
     return url.rstrip("/") if url else None
 
 
+def _address_flaws(name: str, entry: schema.Model, base_url: str | None) -> Iterator[Flaw]:
+    """What is wrong with an address that does not stand in the file."""
+    path, row = ("models", name, "baseUrl"), PROVIDERS[entry.provider]
+    if base_url is None:
+        message = f'a model of "{row.name}" needs an address and has none, so it is left out of every chain.'
+        yield Flaw(path, message, f'Add baseUrl = "http://host:port/v1", or set ${CUSTOM_BASE_URL}.', "warning")
+    elif not entry.base_url and not row.base_url:
+        for flaw in meaning.base_url(path, base_url, row):
+            yield replace(flaw, message=f"${CUSTOM_BASE_URL}: {flaw.message}")
+
+
 def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeouts) -> Model:
-    provider: Provider = PROVIDERS[entry.provider]
-    credential = entry.credential or provider.credential
+    provider = PROVIDERS[entry.provider]
     return Model(
         name=name,
         provider=provider,
         model_id=entry.model,
         base_url=base_url,
-        credential=credential if ":" in credential else f"{credential}:default",
+        credential=_credential(entry, provider),
         auth_type=entry.auth_type,
         thinking_level=entry.thinking_level,
         headers=entry.headers,
@@ -208,18 +206,34 @@ def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeou
         context_window=entry.context_window,
         max_output_tokens=entry.max_output_tokens,
         quirks=replace(provider.quirks, **_stated(entry.compat)),
-        timeouts=_timeouts(entry.timeouts, general),
+        timeouts=replace(Timeouts(**_waits(general)), **_waits(entry.timeouts)),
         cache=entry.cache,
-        price=msgspec.to_builtins(entry.price) if entry.price else None,
+        price={key: value for key, value in msgspec.to_builtins(entry.price).items() if value is not None}
+        if entry.price
+        else None,
         max_concurrent=entry.max_concurrent,
         proxy=entry.proxy,
     )
+
+
+def _credential(entry: schema.Model, provider: Provider) -> str:
+    """`type:instance`. What pi holds is another account than what lies in the store, and rests for itself."""
+    if entry.auth_type == "pi_auth":
+        return f"pi_auth:{provider.name}"
+    credential = entry.credential or provider.credential
+    return credential if ":" in credential else f"{credential}:default"
+
+
+def _timed(model: Model, own: schema.ModelTimeouts) -> Model:
+    """The model with an agent's own waits; it shares its breaker with the original."""
+    waits = _waits(own)
+    return replace(model, timeouts=replace(model.timeouts, **waits)) if waits else model
 
 
 def _stated(table: schema.Table) -> dict[str, Any]:
     return {key: value for key, value in msgspec.structs.asdict(table).items() if value is not None}
 
 
-def _timeouts(own: schema.ModelTimeouts, general: schema.Timeouts) -> Timeouts:
-    merged = msgspec.structs.asdict(general) | _stated(own)
-    return Timeouts(**{key.removesuffix("_seconds") + "_s": value for key, value in merged.items()})
+def _waits(table: schema.Table) -> dict[str, float]:
+    waits = {key.removesuffix("_seconds") + "_s": value for key, value in _stated(table).items()}
+    return {key: value for key, value in waits.items() if key in _WAITS}

@@ -6,12 +6,16 @@ agreement with it. Keys are camelCase in the files.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-Seconds = Annotated[float, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
+SECONDS_MAX: Final = 30 * 86_400
+"""A wait of more than a month is a mistake in the unit."""
+
+Seconds = Annotated[float, Meta(ge=0, le=SECONDS_MAX)]
+Positive = Annotated[float, Meta(gt=0, le=SECONDS_MAX)]
+Money = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -33,9 +37,9 @@ class Compat(Table, frozen=True):
     reasoning: Literal["none", "effort", "object", "thinking", "enable_thinking", "template"] | None = None
     """Where a reasoning level goes."""
     reasoning_replay: bool | None = None
-    """Wants `reasoning_content` back on messages with tool calls (DeepSeek)."""
+    """Wants `reasoning_content` back on messages with tool calls."""
     reasoning_details: bool | None = None
-    """Wants `reasoning_details` back unchanged (OpenRouter)."""
+    """Wants `reasoning_details` back unchanged."""
     stream_usage: bool | None = None
     """Takes `stream_options.include_usage`."""
     strict_tools: bool | None = None
@@ -71,7 +75,7 @@ class Compat(Table, frozen=True):
     remote_images: bool | None = None
     """Fetches images by their address."""
     api: Literal["chat", "responses", "auto"] | None = None
-    """Which of OpenAI's two APIs is spoken."""
+    """Which of the two APIs is spoken; `auto` takes responses where chat completions refuse a request."""
     unknown_fields: Literal["pass", "drop"] | None = None
     """What happens to request fields that nobody knows."""
 
@@ -93,6 +97,9 @@ class Timeouts(Table, frozen=True):
     """One write to a client that has stopped reading."""
     heartbeat_seconds: Positive = 15.0
     """Silence after which the client is sent a comment, so that proxies keep its connection open."""
+    heartbeat_before_commit: bool = False
+    """Sends heartbeats while the first content is awaited too. The client then has its 200 before any model has
+    answered, so what fails later can only be told inside the stream."""
 
 
 class ModelTimeouts(Table, frozen=True):
@@ -117,13 +124,13 @@ class ModelTimeouts(Table, frozen=True):
 class Price(Table, frozen=True):
     """Money per million tokens."""
 
-    input: Seconds = 0.0
+    input: Money
     """Input tokens that are not cached."""
-    output: Seconds = 0.0
+    output: Money
     """Output tokens."""
-    cache_read: Seconds | None = None
+    cache_read: Money | None = None
     """Input tokens read from a cache; as `input` when unset."""
-    cache_write: Seconds | None = None
+    cache_write: Money | None = None
     """Input tokens written to a cache; as `input` when unset."""
 
 
@@ -131,17 +138,18 @@ class Model(Table, frozen=True):
     """`[models.<name>]`: one model of one provider."""
 
     provider: str
-    """anthropic, openai, groq, google, xai, mistral, openrouter, or custom."""
+    """Whose API is spoken; `custom` is any other server that speaks chat completions."""
     model: str
     """The vendor's id of the model, sent as it is."""
     auth_type: Literal["api_key", "oauth_token", "pi_auth"] = "api_key"
-    """How to sign: the provider's key, an OAuth token of Anthropic's, or pi's own auth.json."""
+    """How to sign: with the provider's key, with an OAuth token where the provider takes one, or with what pi has in
+    its `auth.json`."""
     thinking_level: Literal["off", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     """How much the model shall think when the request does not say. Unset: the provider's own default."""
     base_url: str | None = None
     """What stands before the provider's own path. The provider's public address when unset; custom needs one."""
     credential: str | None = None
-    """`type` or `type:instance` in the credential store. `<provider>_key:default` when unset."""
+    """`type` or `type:instance` in the credential store. `<provider>_key` when unset."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers sent with every request. For secrets, use the credential store."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -151,7 +159,7 @@ class Model(Table, frozen=True):
     max_output_tokens: Count | None = None
     """The output limit when the request states none and the provider insists on one."""
     cache: bool = False
-    """Sets prompt-cache breakpoints where the provider wants them set (Anthropic)."""
+    """Sets prompt-cache breakpoints where the provider wants them set."""
     price: Price | None = None
     """What it costs, where the price library does not know or you pay otherwise."""
     proxy: str | None = None
@@ -173,6 +181,8 @@ class Agent(Table, frozen=True):
     """What happens to request fields a model cannot take: dropped and named in `x-gateway-dropped`, or a 400."""
     weight: Count = 1
     """This agent's share when calls have to wait for a model."""
+    timeouts: ModelTimeouts = field(default_factory=ModelTimeouts)
+    """Waits for this agent, over those of its models."""
 
 
 class Server(Table, frozen=True):
@@ -254,6 +264,13 @@ class Ledger(Table, frozen=True):
     """Older calls are removed."""
 
 
+class Images(Table, frozen=True):
+    """Images that a request names by their address, for providers that do not fetch them themselves."""
+
+    fetch: bool = False
+    """Fetches them, never from private addresses. Off, because a request could then make this host fetch things."""
+
+
 class Root(Table, frozen=True):
     """The whole file."""
 
@@ -273,13 +290,23 @@ class Root(Table, frozen=True):
     """What is written to standard error."""
     ledger: Ledger = field(default_factory=Ledger)
     """The record of calls."""
+    images: Images = field(default_factory=Images)
+    """Images that a request names by their address."""
 
 
-ACTION_LLAMA_KEYS = frozenset(
+ACTION_LLAMA_KEYS: Final = frozenset(
     {
         "local", "gateway", "webhooks", "telemetry", "projectName", "maxReruns", "maxCallDepth", "maxTriggerDepth",
         "webhookQueueSize", "workQueueSize", "resourceLockTimeout", "scale", "defaultAgentScale",
-        "historyRetentionDays", "harness", "environment",
+        "historyRetentionDays", "harness",
     }
 )  # fmt: skip
 """Top-level keys of an Action Llama project, which are its own affair."""
+
+ACTION_LLAMA_AGENT_KEYS: Final = frozenset(
+    {
+        "credentials", "schedule", "webhooks", "hooks", "params", "scale", "timeout", "maxWorkQueueSize", "runtime",
+        "source", "harness",
+    }
+)  # fmt: skip
+"""Keys of an Action Llama agent that are its own affair."""

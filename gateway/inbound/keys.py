@@ -1,27 +1,37 @@
 """The clients' keys for us: random, shown once, kept as hashes.
 
 A key has 256 random bits, so one round of SHA-256 is as good as any: there is no dictionary to try.
+
+Rule 1: nothing that happens to the file opens the gate. Once there were keys, one is needed until the process ends,
+also when the last was revoked or the file is gone; a file that cannot be read leaves the keys as they were.
+Rule 2: a key is looked up without a read of the disk; the file is looked at once per second, and read when it changed.
 """
 
 from __future__ import annotations
 
 import hmac
+import logging
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from gateway.credentials import write_private
 from gateway.types import Client
 
+logger = logging.getLogger("gateway.inbound")
+
 PREFIX: Final = "gw-"
 FILE: Final = ".config/gateway/keys.json"
 _LOOK_EVERY_S: Final = 1.0
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+_NAME: Final = re.compile(r"\w[\w.@ -]{0,63}")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -30,14 +40,13 @@ class Entry(msgspec.Struct, frozen=True):
     name: str
     hash: str
     """Hexadecimal SHA-256 of the key."""
-    created: str
+    created: _Instant
     agents: list[str] | None = None
     """The agents it may use; None for all."""
-    expires: str | None = None
-    """ISO 8601."""
+    expires: _Instant | None = None
 
     def is_expired(self, now: datetime) -> bool:
-        return self.expires is not None and datetime.fromisoformat(self.expires) <= now
+        return self.expires is not None and self.expires <= now
 
 
 class KeysError(Exception):
@@ -45,91 +54,106 @@ class KeysError(Exception):
 
 
 class Keys:
-    """The keys of a file; a change is noticed within a second, without a restart."""
+    """The keys of a file; a change is noticed within a second, without a restart.
+
+    `clock` is monotonic and `wall` Unix time, both in seconds. Raises `KeysError` for a file that cannot be used: that
+    is no reason to let everybody in.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.path = path
         self._clock = clock
         self._wall = wall
-        self._looked_at = float("-inf")
+        self._looked_at = clock()
         self._mark: tuple[int, int, int] | None = None
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, tuple[Entry, Client]] = {}
+        self._locked = False
+        self._read()
 
     def __repr__(self) -> str:
         return f"<Keys {len(self._entries)} in {self.path}>"
 
     def any(self) -> bool:
-        """Whether there are keys at all. A file that was emptied still counts: revoking the last key opens nothing."""
+        """Whether a key is needed. A file without keys counts: revoking the last one opens nothing."""
         self._look()
-        return self._mark is not None
+        return self._locked
 
     def lookup(self, key: str) -> Client | None:
         """The client a key belongs to; None for an unknown, expired or revoked one."""
         self._look()
         presented = _hash(key)
-        entry = self._entries.get(presented)
+        entry, client = self._entries.get(presented, (None, None))
         if entry is None or not hmac.compare_digest(entry.hash, presented):
             return None
-        if entry.is_expired(datetime.fromtimestamp(self._wall(), UTC)):
+        if entry.expires is not None and entry.is_expired(datetime.fromtimestamp(self._wall(), UTC)):
             return None
-        return Client(entry.name, frozenset(entry.agents) if entry.agents is not None else None)
+        return client
 
     def entries(self) -> list[Entry]:
+        """All keys, oldest first."""
         self._look()
-        return list(self._entries.values())
+        return [entry for entry, _ in self._entries.values()]
 
     def add(self, name: str, agents: Iterable[str] | None = None, expires: datetime | None = None) -> str:
-        """Makes a key and returns it, once. Raises `KeysError` for a name that is taken."""
+        """Makes a key and returns it, once. Raises `KeysError` for a name that is taken or cannot be one."""
+        if not _NAME.fullmatch(name):
+            raise KeysError(f"{name!r} cannot be a key's name: use up to 64 letters, digits, spaces, and ._@-")
         if any(entry.name == name for entry in self.entries()):
             raise KeysError(f"there is a key {name!r} already: remove it with `gateway keys rm {name}` first")
         key = PREFIX + secrets.token_urlsafe(32)
-        entry = Entry(
-            name=name,
-            hash=_hash(key),
-            created=datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="seconds"),
-            agents=sorted(agents) if agents else None,
-            expires=expires.astimezone(UTC).isoformat(timespec="seconds") if expires else None,
-        )
-        self._write([*self.entries(), entry])
+        now = datetime.fromtimestamp(int(self._wall()), UTC)
+        limited = sorted(agents) if agents else None
+        self._write([*self.entries(), Entry(name, _hash(key), now, limited, expires)])
         return key
 
     def remove(self, name: str) -> None:
         """Revokes a key. Raises `KeysError` when there is none."""
         left = [entry for entry in self.entries() if entry.name != name]
         if len(left) == len(self._entries):
-            raise KeysError(f"there is no key {name!r}")
+            raise KeysError(f"there is no key {name!r}; `gateway keys ls` lists them")
         self._write(left)
 
     def _write(self, entries: list[Entry]) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self.path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
-        self._looked_at = float("-inf")
+        self._read()
 
     def _look(self) -> None:
-        """Reads the file if it has changed; looks at most once per second."""
         now = self._clock()
         if now - self._looked_at < _LOOK_EVERY_S:
             return
         self._looked_at = now
         try:
-            status = os.stat(self.path)  # noqa: PTH116 -- on the path of every call
+            self._read()
+        except KeysError as error:
+            logger.error("%s The keys stay as they were.", error)
+
+    def _read(self) -> None:
+        """Reads the file if it has changed. Raises `KeysError`."""
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 -- on the path of calls
+            mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if mark == self._mark:
+                return
+            self._mark = mark
+            entries = msgspec.json.decode(self.path.read_bytes(), type=list[Entry])
         except FileNotFoundError:
             self._mark, self._entries = None, {}
             return
-        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
-        if mark == self._mark:
-            return
-        try:
-            entries = msgspec.json.decode(self.path.read_bytes(), type=list[Entry])
         except (OSError, msgspec.DecodeError) as error:
             raise KeysError(f"{self.path}: {error}. Mend it, or remove it and add the keys anew.") from error
-        self._mark, self._entries = mark, {entry.hash: entry for entry in entries}
+        self._locked = True
+        self._entries = {entry.hash: (entry, _client(entry)) for entry in entries}
 
 
 def at_home(env: Mapping[str, str], home: Path, clock: Callable[[], float], wall: Callable[[], float]) -> Keys:
-    """The keys in their usual place: `$GATEWAY_KEYS`, or the user's configuration folder."""
+    """The keys in their usual place: `$GATEWAY_KEYS`, or the user's configuration folder. Raises `KeysError`."""
     stated = env.get("GATEWAY_KEYS")
     return Keys(Path(stated).expanduser() if stated else home / FILE, clock, wall)
+
+
+def _client(entry: Entry) -> Client:
+    return Client(entry.name, frozenset(entry.agents) if entry.agents is not None else None)
 
 
 def _hash(key: str) -> str:

@@ -10,16 +10,19 @@ BETA: bytes = b"anthropic-beta"
 
 
 def sign(model: Model, found: Found | None) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers that sign a request; none for a server without a key.
+    """The headers that sign a request, names in lower case; none for a server without a key.
 
-    An OAuth token goes as what it is. No other client is impersonated: what a user needs beyond this is theirs to set in
-    `headers`.
+    An OAuth token goes as what it is. No other client is impersonated: what a user needs beyond this is theirs to set
+    in `headers`. A key header set there (possible where no key is needed) is theirs too, and not sent twice.
     """
     if found is None:
         return ()
-    provider, key = model.provider, found.secret.reveal().encode()
-    if model.auth_type == "oauth_token" and provider.bearer_beta is not None:
-        return ((b"authorization", b"Bearer " + key), (BETA, provider.bearer_beta.encode()))
+    provider, key = model.provider, found.secret.reveal().encode("ascii")
+    if found.bearer:
+        beta = ((BETA, provider.bearer_beta.encode()),) if provider.bearer_beta is not None else ()
+        return ((b"authorization", b"Bearer " + key), *beta)
+    if any(name.lower() == provider.key_header for name in model.headers):
+        return ()
     return ((provider.key_header.encode(), provider.key_prefix.encode() + key),)
 
 

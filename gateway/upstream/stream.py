@@ -15,6 +15,8 @@ from gateway.types import Chat, Chunk, Timeouts
 from gateway.upstream.record import Record
 from gateway.upstream.transport import Response, TransportError
 
+FINISHED_S: Final = 2.0
+"""How long a stream may stay open after its finish reason, for token counts that come late."""
 ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 """A whole answer larger than this is refused."""
 
@@ -31,6 +33,7 @@ class AnswerStream:
         self._json = not response.headers.get("content-type", "").startswith("text/event-stream")
         self._whole = bytearray()
         self._ended = False
+        self._silent_s = 0.0
         self._broken: Failed | None = None
         """A failure that was found behind chunks of the same read; raised once those are out."""
 
@@ -53,7 +56,10 @@ class AnswerStream:
     async def chunks(
         self, first: list[Chunk], timeouts: Timeouts, clock: Callable[[], float], record: Record
     ) -> AsyncIterator[list[Chunk]]:
-        """`first` and all that follows, read by read. Raises `Failed` where the provider breaks off."""
+        """`first` and all that follows, read by read; [] after a silence of `heartbeat_s`.
+
+        Raises `Failed` where the provider breaks off.
+        """
         ends_at = clock() + timeouts.total_s
         batch = first
         try:
@@ -61,26 +67,39 @@ class AnswerStream:
                 if batch:
                     record.see(batch)
                     yield batch
+                elif self._silent_s:
+                    yield batch  # a sign of life for the client
                 if self._broken is not None:
                     raise self._broken
                 if self._ended:
                     break
                 if clock() > ends_at:
                     raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
-                batch = await self._read_more(timeouts.idle_s)
+                batch = await self._read_more(timeouts)
             record.done()
         finally:
             await self._response.aclose()
 
-    async def _read_more(self, idle_s: float) -> list[Chunk]:
-        """The next chunks. A connection that breaks after the finish reason has broken nothing."""
+    async def _read_more(self, timeouts: Timeouts) -> list[Chunk]:
+        """The next chunks; [] when nothing came for as long as a heartbeat takes.
+
+        A connection that breaks after the finish reason has broken nothing.
+        """
+        wait_s = min(timeouts.heartbeat_s, timeouts.idle_s - self._silent_s)
+        if self._decoder.finished:
+            wait_s = FINISHED_S
         try:
-            return await self._read(idle_s)
+            batch = await self._read(wait_s)
         except TransportError as error:
-            if not self._decoder.finished:
-                raise Failed(transport_failure(error)) from error
-            self._ended = True
-            return self._decoder.flush()
+            self._silent_s += wait_s
+            if self._decoder.finished:
+                self._ended = True
+                return self._decoder.flush()
+            if error.kind == "timeout" and self._silent_s < timeouts.idle_s:
+                return []
+            raise Failed(transport_failure(error)) from error
+        self._silent_s = 0.0
+        return batch
 
     async def _read(self, timeout_s: float) -> list[Chunk]:
         data = await self._response.receive(timeout_s)

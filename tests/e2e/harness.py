@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -55,7 +56,7 @@ class Running:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: uvicorn.Server
-        self._serving: Any = None
+        self._listener: socket.socket
 
     def start(self, root: Callable[[Lab], schema.Root]) -> None:
         self._thread.start()
@@ -85,15 +86,15 @@ class Running:
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         options = uvicorn.Config(self.app.asgi, http="httptools", lifespan="off", log_config=None, access_log=False)
         self._server = uvicorn.Server(options)
-        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        self._serving = asyncio.ensure_future(self._server._serve([listener]))
-        while not self._server.started:
-            await asyncio.sleep(0)
+        options.load()
+        self._server.lifespan = options.lifespan_class(options)
+        await self._server.startup([listener])
+        self._listener = listener
 
     async def _stop(self) -> None:
         await self.lab.__aexit__(None, None, None)
-        self._server.should_exit = True
-        await self._serving
+        self._server.force_exit = True
+        await self._server.shutdown([self._listener])
         await self.app.aclose()
 
 

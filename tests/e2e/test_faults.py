@@ -20,7 +20,9 @@ FALLBACK = "custom"
 
 FALLING_BACK = [name for name, fault in FAULTS.items() if fault.outcome == "fallback"]
 BREAKING = [name for name, fault in FAULTS.items() if fault.outcome == "truth"]
-HARMLESS = [name for name, fault in FAULTS.items() if fault.outcome == "answer" and name not in ("flap", "content_filter")]
+HARMLESS = [
+    name for name, fault in FAULTS.items() if fault.outcome == "answer" and name not in ("flap", "content_filter")
+]
 
 
 @pytest.fixture

@@ -1,0 +1,40 @@
+"""What pi's `auth.json` says about a provider. Reads nothing and runs nothing: an entry in, a key or a reason out.
+
+`{"anthropic": {"type": "api_key", "key": …}, "xai": {"type": "oauth", "access": …, "expires": milliseconds}}`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Unusable(Exception):
+    """Why an entry cannot be used; never holds the key."""
+
+
+def key_of(entry: object, env: Mapping[str, str], now: float) -> tuple[str, bool]:
+    """(key, whether it is an OAuth token) of one provider's entry. `now` is Unix time. Raises `Unusable`."""
+    if not isinstance(entry, dict):
+        raise Unusable("has no entry for it: sign in with pi, or use api_key")
+    if entry.get("type") == "oauth":
+        return _token(entry, now), True
+    if entry.get("type") == "api_key" and isinstance(entry.get("key"), str):
+        return _key(entry["key"].strip(), env), False
+    raise Unusable("has an entry for it that is neither an api_key nor an oauth entry")
+
+
+def _key(key: str, env: Mapping[str, str]) -> str:
+    """A literal, or the name of an environment variable that is set."""
+    if key.startswith("!"):
+        raise Unusable("has a command for it, and the gateway runs none: store its output with `credentials set`")
+    return env.get(key, "").strip() or key
+
+
+def _token(entry: Mapping[str, Any], now: float) -> str:
+    token, expires_ms = entry.get("access"), entry.get("expires")
+    if not isinstance(token, str) or not isinstance(expires_ms, int | float):
+        raise Unusable("has an oauth entry for it without `access` or `expires`")
+    if expires_ms / 1000 <= now:
+        raise Unusable("has an expired sign-in for it, and the gateway does not renew it yet: run pi, which does")
+    return token

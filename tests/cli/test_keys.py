@@ -1,0 +1,51 @@
+"""`gateway keys`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Run
+
+
+def test_add_prints_the_key_alone_and_once(run: Run) -> None:
+    result = run("keys", "add", "laptop", "--agent", "dev", "--expires", "90d")
+    assert result.exit_code == 0
+    key = result.stdout.strip()
+    assert key.startswith("gw-")
+    assert "only time" in result.stderr
+    listed = run("keys", "ls")
+    assert key not in listed.stdout
+    assert listed.stdout.splitlines()[1].split()[:2] == ["laptop", "dev"]
+    (row,) = json.loads(run("keys", "ls", "--json").stdout)
+    assert (row["name"], row["agents"], row["expired"]) == ("laptop", ["dev"], False)
+
+
+def test_add_for_programs(run: Run) -> None:
+    assert set(json.loads(run("keys", "add", "x", "--json").stdout)) == {"name", "key"}
+
+
+def test_add_warns_of_an_agent_that_does_not_exist(run: Run, config: Path) -> None:
+    assert "Did you mean 'dev'?" in run("keys", "add", "a", "--agent", "dv").stderr
+    assert "warning" not in run("keys", "add", "b", "--agent", "dev", "--agent", "local").stderr
+
+
+def test_wrong_use(run: Run) -> None:
+    assert run("keys", "add", "x", "--expires", "soon").exit_code == 2
+    assert run("keys", "add", "a/b").exit_code == 1
+    assert run("keys", "rm", "x").exit_code == 1
+    assert run("keys", "add").exit_code == 2
+
+
+def test_rm(run: Run) -> None:
+    run("keys", "add", "laptop")
+    assert run("keys", "rm", "laptop").stdout == "revoked laptop\n"
+    assert run("keys", "ls", "--json").stdout == "[]\n"
+
+
+def test_a_broken_file_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("{")
+    for args in (("ls",), ("add", "x"), ("rm", "x")):
+        result = run("keys", *args, GATEWAY_KEYS=str(tmp_path / "keys"))
+        assert result.exit_code == 1
+        assert "Mend it" in result.stderr
