@@ -1,7 +1,7 @@
 """The composition root: the only place that builds things, and the swap of a reload.
 
-What a configuration says becomes a `Gateway`; what must survive a reload (connections, breaker, vault, metrics) is built
-once, in `App`.
+What a configuration says becomes a `Gateway`; what must survive a reload (connections, breaker, vault, metrics) is
+built once, in `App`.
 """
 
 from __future__ import annotations

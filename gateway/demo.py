@@ -1,7 +1,7 @@
 """The demo: what `gateway serve` shows somebody who has neither a configuration nor a key.
 
-The fault lab plays two providers; the first model of the agent `demo` is rate-limited, so the first answer already comes
-through the fallback.
+The fault lab plays two providers; the first model of the agent `demo` is rate-limited, so the first answer already
+comes through the fallback.
 """
 
 from __future__ import annotations

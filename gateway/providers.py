@@ -1,7 +1,7 @@
 """The eight providers, one row each.
 
-A row says where to send, how to sign, and which fields differ; how to phrase and how to read is the dialect's. Adding an
-OpenAI-compatible provider is adding a row (or nothing at all: `provider = "custom"` with a `baseUrl`).
+A row says where to send, how to sign, and which fields differ; how to phrase and how to read is the dialect's.
+Adding an OpenAI-compatible provider is adding a row (or nothing at all: `provider = "custom"` with a `baseUrl`).
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ class Upstream(Protocol):
 
 
 class Relay:
-    """Takes calls through their chains. `clock`, `sleep` and `jitter` are injected: the policy waits for nothing itself."""
+    """Takes calls through their chains. `clock`, `sleep` and `jitter` are injected: the policy waits for nothing
+    itself."""
 
     def __init__(
         self,

@@ -70,7 +70,8 @@ class Quirks:
     audio: Literal["object", "string", "none"] = "none"
     remote_images: bool = True
     api: Literal["chat", "responses", "auto"] = "chat"
-    """Which of OpenAI's two APIs is spoken; `auto` takes the Responses API where chat completions refuse the request."""
+    """Which of OpenAI's two APIs is spoken; `auto` takes the Responses API where chat completions refuse the
+    request."""
     unknown_fields: Literal["pass", "drop"] = "pass"
     """What happens to request fields that nobody knows: an unknown one may be new, or may cost a 400."""
 

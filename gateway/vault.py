@@ -1,8 +1,9 @@
 """Remembers what clients drop: signatures and reasoning, by tool-call id.
 
-Most clients send back a tool call's id and arguments and nothing else, while some providers refuse, or think worse, when
-their signature does not come back with it. Bounded, in memory, forgotten on restart: losing an entry costs quality, never
-correctness, because every dialect does without.
+Most clients send back a tool call's id and arguments and nothing else, while some providers refuse, or think worse,
+when
+their signature does not come back with it. Bounded, in memory, forgotten on restart: losing an entry costs quality,
+never correctness, because every dialect does without.
 """
 
 from __future__ import annotations

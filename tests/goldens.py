@@ -2,8 +2,8 @@
 file.
 
 `goldens/<dialect>/requests/<case>.json`: `{"provider", "model", "options"?: {fields of Model}, "chat", "native",
-"dropped"?}`. `goldens/<dialect>/streams/<case>.sse` with `<case>.chunks.json` beside it; the first line of the stream may
-be a comment `: names {"sent": "the client's"}`.
+"dropped"?}`. `goldens/<dialect>/streams/<case>.sse` with `<case>.chunks.json` beside it; the first line of the
+stream may be a comment `: names {"sent": "the client's"}`.
 
 After a wanted change, `GOLDENS=write make test` writes what came out; read the diff before you commit it.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 
@@ -19,4 +20,4 @@ def splits(data: bytes) -> Iterator[list[bytes]]:
     chance = random.Random(len(data))
     for _ in range(RANDOM_CUTS):
         places = sorted({chance.randrange(len(data) + 1) for _ in range(5)} | {0, len(data)})
-        yield [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+        yield [data[start:end] for start, end in itertools.pairwise(places)]

@@ -42,9 +42,10 @@ def test_the_last_blank_line_may_be_missing() -> None:
 
 def test_an_event_without_end_is_refused() -> None:
     decoder = sse.Decoder()
+    for _ in range(16):
+        decoder.decode(b"x" * 1024 * 1024)
     with pytest.raises(sse.EventTooLarge):
-        for _ in range(18):
-            decoder.decode(b"x" * 1024 * 1024)
+        decoder.decode(b"x")
 
 
 def test_what_is_encoded_is_decoded() -> None:

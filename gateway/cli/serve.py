@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import msgspec
@@ -18,6 +18,7 @@ from gateway.app import App
 from gateway.cli.console import CONFIGURATION, config_option, configured, fail, report, styled
 from gateway.cli.models import key_source
 from gateway.config.load import Config
+from gateway.inbound.keys import KeysError
 from gateway.observe import log
 from gateway.server import serve
 
@@ -95,11 +96,11 @@ def asyncio_run(main: Any) -> None:
         uvloop.run(main)
 
 
-async def _serve(config: Config | None, host: str | None, port: int | None) -> None:
+async def _serve(stated: Config | None, host: str | None, port: int | None) -> None:
     async with AsyncExitStack() as stack:
-        demo = config is None
-        env: Mapping[str, str] = os.environ
-        if config is None:
+        if stated is not None:
+            config, env = stated, cast(Mapping[str, str], os.environ)
+        else:
             from gateway.demo import demo_config
 
             config, env = await stack.enter_async_context(demo_config())
@@ -109,9 +110,12 @@ async def _serve(config: Config | None, host: str | None, port: int | None) -> N
             port=port if port is not None else config.server.port,
         )
         log.set_up(config.log.format, config.log.level)
-        app = App(config, env=env, home=Path.home(), server=server)
-        _refuse_to_be_open(app, server.host)
-        await serve(app, server, lambda url: render(collect(app, config, url, demo=demo)))
+        try:
+            app = App(config, env=env, home=Path.home(), server=server)
+            _refuse_to_be_open(app, server.host)
+        except KeysError as error:
+            fail(str(error), CONFIGURATION)
+        await serve(app, server, lambda url: render(collect(app, app.gateway.config, url, demo=stated is None)))
 
 
 def _refuse_to_be_open(app: App, host: str) -> None:

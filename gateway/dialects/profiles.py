@@ -1,6 +1,7 @@
 """Looks up what is known of a model id in a dialect's table of generations.
 
-Model ids change monthly, so what they accept is data. A table maps a pattern to a row; `*` stands for anything. The most
+Model ids change monthly, so what they accept is data. A table maps a pattern to a row; `*` stands for anything. The
+most
 specific pattern wins: the exact id, then the longest pattern. Every table has a `*` row, the safe default for ids that
 nobody has seen yet.
 """

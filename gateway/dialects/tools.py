@@ -1,6 +1,8 @@
-"""What every dialect needs to know about tools: names and ids that fit, arguments that parse, custom tools as functions.
+"""What every dialect needs to know about tools: names and ids that fit, arguments that parse, custom tools as
+functions.
 
-Everything here is a pure function of its input, so that every turn of a conversation agrees, whichever model it goes to.
+Everything here is a pure function of its input, so that every turn of a conversation agrees, whichever model it goes
+to.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class ChatEndpoint:
             status = error.status
             await send_json(send, status, error.body, [*exchange.headers(), *error.headers])
         except Exception:
-            # The outermost edge: a fault of ours. A stream that has begun simply ends, which no client takes for success.
+            # The outermost edge: a fault of ours. A stream that has begun just stops, and no client trusts that.
             log.exception("%s: internal error", exchange.id)
             if not exchange.begun:
                 await send_json(send, 500, _INTERNAL, exchange.headers())

@@ -64,14 +64,15 @@ def _message(error: Exhausted, call: Call) -> str:
     failed = [attempt for attempt in call.attempts if attempt.failure is not None]
     if len(failed) == 1 and len(error.failures) == 1:
         return f"{failed[0].model.provider.name}: {error.failures[0].message}"
-    lines = [
-        f"{attempt.model.name} ({attempt.model.provider.name}): {attempt.failure.brief()}: {attempt.failure.message[:300]}"
-        for attempt in failed
-        if attempt.failure is not None
-    ]
+    lines = [_line(attempt, attempt.failure) for attempt in failed if attempt.failure is not None]
     lines += [f"resting: {failure.brief()}: {failure.message[:300]}" for failure in error.failures[len(failed) :]]
     wait = f" The first may be tried again in {ceil(error.retry_after_s)} s." if error.retry_after_s else ""
     return f"no model of agent {call.agent.name!r} could answer: {'; '.join(lines)}.{wait}"
+
+
+def _line(attempt: Attempt, failure: Failure) -> str:
+    who = f"{attempt.model.name} ({attempt.model.provider.name})"
+    return f"{who}: {failure.brief()}: {failure.message[:300]}"
 
 
 def _details(speaker: Failure, call: Call) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""`/livez`, `/readyz`, `/health`. They never call a provider: an orchestrator must not restart us for a vendor's outage."""
+"""`/livez`, `/readyz`, `/health`. They never call a provider: an orchestrator must not restart us for a vendor's
+outage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`: the agents and named models this caller may use, in OpenAI's list shape."""
+"""`GET /v1/models` and `GET /v1/models/{id}`: the agents and named models this caller may use, in OpenAI's list
+shape."""
 
 from __future__ import annotations
 

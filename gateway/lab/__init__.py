@@ -64,7 +64,8 @@ class Seen:
 
 
 class Lab:
-    """The lab on a port of its own, as a context. Which fault is played is decided per call: by the header `x-lab-fault`,
+    """The lab on a port of its own, as a context. Which fault is played is decided per call: by the header
+    `x-lab-fault`,
     by a path that begins with `/fault/<name>`, by a model id that ends in `+<name>`, by the script (`fault`), in this
     order; else none."""
 
@@ -163,7 +164,8 @@ _KEY_HEADERS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key"}
 _PAGE: Final = (
     b"The fault lab of the Local Agent Gateway. Point a provider's base URL here:\n\n"
     + "".join(f"  {name:<11} {path}\n" for name, path in BASE_PATHS.items()).encode()
-    + b"\nAsk for a fault with the header x-lab-fault, a path /fault/<name>/..., or a model id that ends in +<name>:\n\n"
+    + b"\nAsk for a fault with the header x-lab-fault, a path /fault/<name>/...,\n"
+    + b"or a model id that ends in +<name>:\n\n"
     + "".join(f"  {name:<18} {fault.summary}\n" for name, fault in FAULTS.items()).encode()
 )
 

@@ -1,7 +1,7 @@
 """One attempt: the call in the provider's format goes out, the committed reply comes back.
 
-The only place that raises provider trouble as `Failed`: an error answer, an error inside a 200, silence, a cut, nonsense.
-Committed means that the first content is here; what fails afterwards fails inside the reply's chunks.
+The only place that raises provider trouble as `Failed`: an error answer, an error inside a 200, silence, a cut,
+nonsense. Committed means that the first content is here; what fails afterwards fails inside the reply's chunks.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gateway.dialects.chat import is_empty
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Attempt, Call, Chunk, Model, Reply
 from gateway.upstream.record import Record
+from gateway.upstream.signing import BETA
 from gateway.upstream.stream import ANSWER_BYTES_MAX, UNREADABLE, AnswerStream, decode_whole, transport_failure
 from gateway.upstream.transport import Request, Response, Transport, TransportError
 from gateway.vault import Vault
@@ -31,6 +32,9 @@ ERROR_READ_S: Final = 10.0
 """Time for the body of an error answer."""
 
 _REQUEST_ID: Final = ("request-id", "x-request-id", "mistral-correlation-id", "x-generation-id")
+
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Signer(Protocol):
@@ -116,8 +120,7 @@ class UpstreamClient:
             self._agent,
             (b"content-type", b"application/json"),
             (b"accept", b"text/event-stream" if call.stream else b"application/json"),
-            *_headers(model, encoded),
-            *self._sign(model),
+            *_headers(model, encoded, self._sign(model)),
         ]
         timeouts = model.timeouts
         request = Request(
@@ -217,9 +220,21 @@ def _replace(encoded: Encoded, body: dict[str, Any], dropped: tuple[str, ...]) -
     return replace(encoded, body=body, dropped=dropped)
 
 
-def _headers(model: Model, encoded: Encoded) -> list[tuple[bytes, bytes]]:
-    named = {**model.provider.headers, **encoded.headers, **model.headers}
-    return [(name.lower().encode(), value.encode()) for name, value in named.items()]
+def _headers(model: Model, encoded: Encoded, signed: Headers) -> list[tuple[bytes, bytes]]:
+    """The provider's, the dialect's, the signature's and the user's headers; a list such as the betas is joined."""
+    merged: dict[bytes, bytes] = {}
+    for name, value in (
+        *_encoded(model.provider.headers),
+        *_encoded(encoded.headers),
+        *signed,
+        *_encoded(model.headers),
+    ):
+        merged[name] = merged[name] + b"," + value if name == BETA and name in merged else value
+    return list(merged.items())
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:

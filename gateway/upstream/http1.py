@@ -1,8 +1,8 @@
 """Our own HTTP/1.1 client: per-origin keep-alive pools over asyncio protocols and httptools' parser.
 
 The stock clients cost 15 to 40 times the rest of a request and grow dearer with concurrency (`docs/performance.md`), so
-this is one of the few things written here that a library could do. It does what a gateway needs and no more: no redirects,
-no cookies, no environment proxies.
+this is one of the few things written here that a library could do. It does what a gateway needs and no more: no
+redirects, no cookies, no environment proxies.
 
 Rule 1: a connection serves one response at a time and goes back to the pool only when that one was read to its end.
 Rule 2: a request is repeated only where a kept-alive connection was found dead before a byte of the answer: the server

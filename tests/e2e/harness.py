@@ -31,18 +31,8 @@ IDS = {
     "openrouter": "anthropic/claude-sonnet-5",
     "custom": "qwen3:32b",
 }
-KEYS = {
-    name: "test"
-    for name in (
-        "ANTHROPIC_API_KEY",
-        "GEMINI_API_KEY",
-        "OPENAI_API_KEY",
-        "GROQ_API_KEY",
-        "XAI_API_KEY",
-        "MISTRAL_API_KEY",
-        "OPENROUTER_API_KEY",
-    )
-}
+_VENDORS = ("ANTHROPIC", "GEMINI", "OPENAI", "GROQ", "XAI", "MISTRAL", "OPENROUTER")
+KEYS = {f"{vendor}_API_KEY": "test" for vendor in _VENDORS}
 
 
 class Running:
@@ -93,12 +83,15 @@ class Running:
 
     async def _stop(self) -> None:
         await self.lab.__aexit__(None, None, None)
-        self._server.force_exit = True
-        await self._server.shutdown([self._listener])
+        for server in self._server.servers:
+            server.close()
+        for connection in list(self._server.server_state.connections):
+            connection.shutdown()
         await self.app.aclose()
+        self._listener.close()
 
 
-def chains(lab: Lab, *agents: str, **timeouts: float) -> schema.Root:
+def chains(lab: Lab, *agents: str, **timeouts: Any) -> schema.Root:
     """A configuration: agents written as `anthropic>openai`, with one model per provider."""
     models = {
         name: schema.Model(provider=name, model=model_id, base_url=lab.base_url(name), max_output_tokens=4096)
@@ -113,9 +106,7 @@ def chains(lab: Lab, *agents: str, **timeouts: float) -> schema.Root:
 
 
 @contextmanager
-def running(
-    home: Path, *agents: str, limits: Mapping[str, Limit] | None = None, **timeouts: float
-) -> Iterator[Running]:
+def running(home: Path, *agents: str, limits: Mapping[str, Limit] | None = None, **timeouts: Any) -> Iterator[Running]:
     """A running gateway with these agents."""
     gateway = Running(home, limits)
     gateway.start(lambda lab: chains(lab, *agents, **timeouts))

@@ -41,7 +41,8 @@ def encode_format(body: dict[str, Any], chat: Chat, claude: Generation) -> tuple
 def compilable(schema: Any) -> Any:
     """`schema` within the subset that Anthropic compiles.
 
-    Every object gets `additionalProperties: false`, `oneOf` becomes `anyOf`, refused keywords move into the description.
+    Every object gets `additionalProperties: false`, `oneOf` becomes `anyOf`, refused keywords move into the
+    description.
     """
     if not isinstance(schema, dict):
         return schema

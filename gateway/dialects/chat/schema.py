@@ -9,7 +9,8 @@ client sent into a **normalised** chat, on which every other dialect builds:
 * `functions`, `function_call` and the role `function` have become `tools`, `tool_choice`, `tool_calls` and role `tool`
 * every message has a `role` of `ROLES`; `content` is a string or a list of parts, absent only on assistant messages
 * a part is a dict with a `type`; `image_url` is always an object with `url`
-* every tool call has a non-empty `id`, and `arguments` is text; every one is answered by `tool` messages right after it;
+* every tool call has a non-empty `id`, and `arguments` is text; every one is answered by `tool` messages right after
+it;
   a `tool` message without its call has become user text
 * no string holds a lone surrogate
 """

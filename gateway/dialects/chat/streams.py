@@ -1,7 +1,7 @@
 """Streams: a server's chunks → the hub's, and the hub's → the bytes of the client's event stream.
 
-Chunks are rebuilt, never passed through: servers repeat the role, restart tool-call indexes, leave out ids, put usage in
-four places, and pad with keys that break strict clients.
+Chunks are rebuilt, never passed through: servers repeat the role, restart tool-call indexes, leave out ids, put
+usage in four places, and pad with keys that break strict clients.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ from gateway.types import Chunk
 
 
 class StreamDecoder:
-    """Reads `response.created … response.completed`. Deltas name their item by `output_index`, or by `item_id` alone."""
+    """Reads `response.created … response.completed`. Deltas name their item by `output_index`, or by `item_id`
+    alone."""
 
     def __init__(self, encoded: Encoded) -> None:
         self.model: str | None = None
