@@ -6,7 +6,6 @@ built once, in `App`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import time
@@ -23,7 +22,7 @@ from gateway.breaker import Breaker, Change, Settings
 from gateway.chain import Policy
 from gateway.config.load import Config
 from gateway.config.schema import Breaker as BreakerConfig
-from gateway.config.schema import Fallback, Server
+from gateway.config.schema import Fallback
 from gateway.credentials import Credentials
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.gateway import Gateway, allowed_hosts
@@ -43,6 +42,7 @@ from gateway.upstream.http1 import Pool
 from gateway.upstream.signing import Signer
 from gateway.upstream.transport import Transport
 from gateway.vault import Vault
+from gateway.waiting import WaitingRoom
 
 logger = logging.getLogger("gateway.app")
 
@@ -58,16 +58,17 @@ class App:
         *,
         env: Mapping[str, str],
         home: Path,
-        server: Server | None = None,
+        host: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
-        self._server = server or config.server
+        self._host = host or config.server.host
         self._transports: dict[str | None, Transport] = {}
         self.phase: Phase = "starting"
         self.metrics = Metrics()
         self.observer = Observer(self.metrics)
+        self.room = WaitingRoom()
         self.breaker = Breaker(clock, _settings(config.breaker, config.fallback), self._circuit_changed)
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
@@ -76,9 +77,11 @@ class App:
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
+        self.calls = ChatEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
         self.asgi = self._application(wall)
 
     def _build(self, config: Config) -> Gateway:
+        self.room.places_max = config.fallback.max_waiting
         policy = Policy(
             Backoff(
                 config.fallback.backoff_seconds,
@@ -87,11 +90,10 @@ class App:
                 config.fallback.max_wait_seconds,
             ),
             self.breaker.settings.verdicts,
+            config.breaker.leave_early,
         )
-        relay = Relay(
-            self._upstream, self.breaker, policy, clock=self._clock, sleep=asyncio.sleep, jitter=random.random
-        )
-        return Gateway(config, relay, self.keys, allowed_hosts(self._server))
+        relay = Relay(self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random)
+        return Gateway(config, relay, self.keys, allowed_hosts(config.server.allowed_hosts, self._host))
 
     def swap(self, config: Config) -> None:
         """Puts a validated configuration in force. Calls in flight finish on the old one."""
@@ -111,16 +113,15 @@ class App:
 
     def _circuit_changed(self, change: Change) -> None:
         log.circuit_changed(change)
+        if change.state == "closed":
+            self.room.wake_all(change.key)
 
     def _application(self, wall: Callable[[], float]) -> Starlette:
-        def current() -> Gateway:
-            return self.gateway
-
         health = Health(lambda: self.phase, self._facts)
-        models = ModelsEndpoint(current, int(wall()))
+        models = ModelsEndpoint(lambda: self.gateway, int(wall()))
         return application(
             {
-                "/chat/completions": ChatEndpoint(current, self.observer, clock=self._clock, wall=wall),
+                "/chat/completions": self.calls,
                 "/models": models,
                 "/models/{id:path}": models,
             },

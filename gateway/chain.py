@@ -7,11 +7,12 @@ sonnet, haiku, wait 1 s, sonnet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.backoff import Backoff
 from gateway.breaker import Breaker, Permit
+from gateway.capacity import Capacity
 from gateway.failures import VERDICTS, Exhausted, Failure, Kind, Verdict
 from gateway.types import Attempt, Call, Model
 
@@ -29,11 +30,19 @@ class Policy:
 
     backoff: Backoff = field(default_factory=Backoff)
     verdicts: Mapping[Kind, Verdict] = field(default_factory=lambda: VERDICTS)
+    leave_early: bool = True
+    """Whether a model rests once its headers say that its budget is spent."""
 
 
 def attempts(
-    call: Call, breaker: Breaker, policy: Policy, *, clock: Callable[[], float], jitter: Callable[[], float]
-) -> Iterator[Attempt | Wait]:
+    call: Call,
+    breaker: Breaker,
+    policy: Policy,
+    capacity: Capacity,
+    *,
+    clock: Callable[[], float],
+    jitter: Callable[[], float],
+) -> Generator[Attempt | Wait, None, None]:
     """What to do for `call`, step by step, until nothing is left to do.
 
     Each attempt is appended to `call.attempts`. Whoever iterates sets `failure` or `committed_at` on it; closing the
@@ -45,8 +54,9 @@ def attempts(
     while True:
         tried = False
         for model in list(candidates):
-            admit = breaker.admit_as_last_resort if last_resort else breaker.admit
-            permit = admit(model) if model in candidates else None
+            if model not in candidates or not capacity.has_room(call, model):
+                continue
+            permit = breaker.admit_as_last_resort(model) if last_resort else breaker.admit(model)
             if permit is None:
                 continue
             tried = True
@@ -122,6 +132,6 @@ def exhausted(call: Call, breaker: Breaker, policy: Policy) -> Exhausted:
         if model not in tried and reason is not None:
             failures.append(reason)
     if not failures:
-        failures = [Failure(Kind.OVERLOADED, "every model of the chain is being tried by another call")]
+        failures = [Failure(Kind.OVERLOADED, "every model of the chain is busy with other calls")]
     rests = [breaker.resting_s(model) for model in call.agent.models]
     return Exhausted(failures, min((rest for rest in rests if rest > 0), default=None))

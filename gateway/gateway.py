@@ -5,7 +5,7 @@ Calls in flight keep the gateway they began with; breaker, metrics, ledger and c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.config.load import Config
@@ -37,6 +37,6 @@ class Gateway:
         return self.config.server
 
 
-def allowed_hosts(server: Server) -> frozenset[str]:
+def allowed_hosts(listed: Iterable[str], own: str) -> frozenset[str]:
     """The names under which the gateway answers: loopback, its own address, and what the user lists."""
-    return LOOPBACK_HOSTS | {server.host.lower()} | {host.lower() for host in server.allowed_hosts}
+    return LOOPBACK_HOSTS | {own.lower()} | {host.lower() for host in listed}

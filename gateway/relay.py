@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import Protocol
 
 from gateway.breaker import Breaker
+from gateway.capacity import Capacity
 from gateway.chain import Policy, Wait, attempts, exhausted
-from gateway.failures import Failed
-from gateway.types import Attempt, Call, Chunk, Reply
+from gateway.failures import Failed, Failure, Kind
+from gateway.types import Attempt, Call, Chunk, Chunks, Reply
 from gateway.upstream.client import EmptyAnswer
 
 
@@ -17,29 +18,42 @@ class Upstream(Protocol):
     """Makes one attempt."""
 
     async def open(self, attempt: Attempt, call: Call) -> Reply:
-        """The committed reply. Raises `Failed`."""
+        """The committed reply. Raises `Failed`, with `EmptyAnswer` for one that says nothing."""
+        ...
+
+
+class Room(Protocol):
+    """Where calls wait; see `waiting.py`."""
+
+    @property
+    def capacity(self) -> Capacity: ...
+
+    @property
+    def is_full(self) -> bool: ...
+
+    async def wait(self, call: Call, delay_s: float) -> None:
+        """Until `delay_s` are over, or sooner if a model of the call's chain has become available."""
         ...
 
 
 class Relay:
-    """Takes calls through their chains. `clock`, `sleep` and `jitter` are injected: the policy waits for nothing
-    itself."""
+    """Takes calls through their chains. `clock` (monotonic, in seconds) and `jitter` (0 to 1) are injected."""
 
     def __init__(
         self,
         upstream: Upstream,
         breaker: Breaker,
         policy: Policy,
+        room: Room,
         *,
         clock: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]],
         jitter: Callable[[], float],
     ) -> None:
         self._upstream = upstream
         self._breaker = breaker
         self._policy = policy
+        self._room = room
         self._clock = clock
-        self._sleep = sleep
         self._jitter = jitter
 
     async def answer(self, call: Call) -> Reply:
@@ -47,46 +61,87 @@ class Relay:
 
         Cancelled when the client leaves; whatever is under way then ends with it.
         """
-        steps: Iterator[Attempt | Wait] = attempts(
-            call, self._breaker, self._policy, clock=self._clock, jitter=self._jitter
-        )
+        try:
+            reply = await self._through_the_chain(call)
+        finally:
+            self._room.capacity.forgo(call)
+        if reply.empty_for_s is not None and self._policy.leave_early:
+            spent = Failure(Kind.RATE_LIMIT, "its headers say that its budget is spent")
+            self._breaker.rest(reply.attempt.model, reply.empty_for_s, spent)
+        return reply
+
+    async def _through_the_chain(self, call: Call) -> Reply:
         empty: Reply | None = None
-        with closing(steps):  # type: ignore[type-var]  # a generator, which has close()
+        capacity = self._room.capacity
+        steps = attempts(call, self._breaker, self._policy, capacity, clock=self._clock, jitter=self._jitter)
+        with closing(steps):
             for step in steps:
                 if isinstance(step, Wait):
-                    if empty is not None:
+                    if empty is not None or self._room.is_full:
                         break
-                    call.waited_s += step.delay_s
-                    await self._sleep(step.delay_s)
+                    await self._wait(call, step.delay_s)
                     continue
                 try:
-                    return self._watched(await self._upstream.open(step, call))
-                except Failed as failed:
-                    step.failure = failed.failure
-                    step.ended_at = self._clock()
-                    if isinstance(failed, EmptyAnswer):
-                        empty = failed.reply
+                    return await self._attempt(step, call)
+                except EmptyAnswer as failed:
+                    empty = failed.reply
+                except Failed:
+                    continue  # the attempt holds its failure, and the chain reads it there
         if empty is not None:
             return empty  # nobody said more, and this model did say that it had finished
         raise exhausted(call, self._breaker, self._policy)
 
-    def _watched(self, reply: Reply) -> Reply:
+    async def _wait(self, call: Call, delay_s: float) -> None:
+        since = self._clock()
+        try:
+            await self._room.wait(call, delay_s)
+        finally:
+            call.waited_s += self._clock() - since
+
+    async def _attempt(self, attempt: Attempt, call: Call) -> Reply:
+        capacity, model = self._room.capacity, attempt.model
+        capacity.take(call, model)
+        try:
+            reply = await self._upstream.open(attempt, call)
+        except BaseException as error:
+            attempt.ended_at = self._clock()
+            if isinstance(error, Failed):
+                attempt.failure = error.failure
+            capacity.give(model)
+            raise
         if reply.chunks is None:
-            reply.attempt.ended_at = self._clock()
+            attempt.ended_at = self._clock()
+            capacity.give(model)
         else:
-            reply.chunks = self._until_it_breaks(reply.attempt, reply.chunks)
+            reply.chunks = _Watched(reply.chunks, attempt, self._breaker, capacity, self._clock)
         return reply
 
-    async def _until_it_breaks(
-        self, attempt: Attempt, chunks: AsyncIterator[list[Chunk]]
-    ) -> AsyncIterator[list[Chunk]]:
-        """The chunks; a model that breaks off after its commit is held to account as well."""
+
+class _Watched:
+    """A committed stream whose model is held to account to its end."""
+
+    def __init__(
+        self, chunks: Chunks, attempt: Attempt, breaker: Breaker, capacity: Capacity, clock: Callable[[], float]
+    ) -> None:
+        self._chunks = chunks
+        self._attempt = attempt
+        self._breaker = breaker
+        self._capacity = capacity
+        self._clock = clock
+
+    def __aiter__(self) -> _Watched:
+        return self
+
+    async def __anext__(self) -> list[Chunk]:
         try:
-            async for batch in chunks:
-                yield batch
+            return await self._chunks.__anext__()
         except Failed as failed:
-            attempt.failure = failed.failure
-            attempt.cooldown_s = self._breaker.failed_late(attempt.model, failed.failure)
+            self._attempt.failure = failed.failure
+            self._attempt.cooldown_s = self._breaker.failed_late(self._attempt.model, failed.failure)
             raise
-        finally:
-            attempt.ended_at = self._clock()
+
+    async def aclose(self) -> None:
+        if self._attempt.ended_at is None:
+            self._attempt.ended_at = self._clock()
+            self._capacity.give(self._attempt.model)
+        await self._chunks.aclose()

@@ -1,47 +1,90 @@
-"""Runs the application under uvicorn: one listening socket, ready when it listens, drained when it is told to stop."""
+"""Runs the application under uvicorn: ready when it listens, reloaded on SIGHUP, drained when it is told to stop."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
 
 import uvicorn
 
 from gateway.app import App
+from gateway.config.reload import Reloader
 from gateway.config.schema import Server
+from gateway.notify import Notifier, watchdog
 
 logger = logging.getLogger("gateway.server")
 
 BACKLOG = 2048
+LOOK_S = 0.25
+"""How often a drain looks whether it has been told to hurry."""
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, telling the application where in its life it is."""
+    """uvicorn, with the application's own life: it says when it is ready, and lets streams end before it goes."""
 
-    def __init__(self, config: uvicorn.Config, app: App, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: App, notifier: Notifier, drain_s: float, on_ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._app = app
+        self._notifier = notifier
+        self._drain_s = drain_s
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._app.phase = "serving"
+        self._notifier.ready("serving")
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.phase = "draining"
-        if self._app.observer.in_flight:
-            logger.info("draining: %d calls under way", self._app.observer.in_flight)
-        await super().shutdown(sockets)
+        self._notifier.stopping()
+        for server in self.servers:
+            server.close()
+        for sock in sockets or ():
+            sock.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()  # an idle one closes now, a busy one after its answer
+        await self._drain()
+        await super().shutdown()
         await self._app.aclose()
 
+    async def _drain(self) -> None:
+        """Waits for the calls under way, up to `drain_s`; a second signal ends the patience."""
+        calls = self._app.calls
+        if calls.tasks:
+            logger.info("draining: %d calls under way, %g s at most", len(calls.tasks), self._drain_s)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._drain_s
+        while calls.tasks and loop.time() < deadline and not self.force_exit:
+            await asyncio.wait(set(calls.tasks), timeout=min(LOOK_S, deadline - loop.time()))
+        if calls.tasks:
+            logger.warning("drainSeconds are over: %d calls are ended", len(calls.tasks))
+            calls.end_all()
+            await asyncio.wait(set(calls.tasks), timeout=1.0)
 
-async def serve(app: App, server: Server, on_ready: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; streams then have `server.drain_seconds` to end."""
-    listener = listen(server.host, server.port)
-    host, port = listener.getsockname()[:2]
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, a second one does not wait. Neither makes the process look killed."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+async def serve(
+    app: App,
+    server: Server,
+    listeners: list[socket.socket],
+    *,
+    notifier: Notifier,
+    reloader: Reloader | None,
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serves on `listeners` until SIGTERM or SIGINT; streams then have `server.drain_seconds` to end."""
     config = uvicorn.Config(
         app.asgi,
         http="httptools",
@@ -54,23 +97,40 @@ async def serve(app: App, server: Server, on_ready: Callable[[str], None]) -> No
         date_header=False,
         ws="none",
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=int(server.drain_seconds),
+        timeout_graceful_shutdown=5,
     )
-    await _Server(config, app, lambda: on_ready(url)).serve([listener])
+    background = [asyncio.create_task(watchdog(notifier))]
+    if reloader is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.reload)
+        background.append(asyncio.create_task(reloader.watch()))
+    try:
+        url = url_of(listeners[0])
+        await _Server(config, app, notifier, server.drain_seconds, lambda: on_ready(url)).serve(listeners)
+    finally:
+        for task in background:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def url_of(listener: socket.socket) -> str:
+    """The base URL of a listening socket, without `/v1`."""
+    if listener.family == socket.AF_UNIX:
+        return f"http+unix://{listener.getsockname()}"
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Ends the process with a clear word when the address cannot be had."""
+    """A listening socket. Raises `OSError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))
         listener.listen(BACKLOG)
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise SystemExit(
-            f"error: cannot listen on {host}:{port}: {error.strerror}. Choose another with --port."
-        ) from None
+        raise
     listener.setblocking(False)
     return listener

@@ -12,9 +12,9 @@ Two shapes are plain dicts on purpose, because they are the hub of all translati
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from gateway.failures import Failure
 
@@ -255,6 +255,20 @@ class Call:
         return max(0.0, until - self.received_at - waiting_s)
 
 
+class Chunks(Protocol):
+    """A committed stream, read by read; [] is a sign of life. Raises `Failed` when the provider breaks off."""
+
+    def __aiter__(self) -> Chunks: ...
+
+    async def __anext__(self) -> list[Chunk]:
+        """What arrived together."""
+        ...
+
+    async def aclose(self) -> None:
+        """Done with it, read to its end or not. Whoever takes a reply calls this, once or more often."""
+        ...
+
+
 @dataclass(slots=True)
 class Reply:
     """An answer that has begun: committed, so no other model will be asked."""
@@ -264,6 +278,6 @@ class Reply:
     """The model that answers, in the provider's words."""
     chat: Chat | None = None
     """The whole answer, for a call that is not streamed."""
-    chunks: AsyncIterator[list[Chunk]] | None = None
-    """What arrived together, read by read; raises `Failed` when the provider breaks off."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    chunks: Chunks | None = None
+    empty_for_s: float | None = None
+    """Seconds for which the provider's headers say that its budget is spent after this answer."""

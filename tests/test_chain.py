@@ -8,6 +8,7 @@ import pytest
 
 from gateway.backoff import Backoff
 from gateway.breaker import Breaker
+from gateway.capacity import Capacity
 from gateway.chain import Policy, Wait, attempts, exhausted
 from gateway.failures import Failure, Kind
 from gateway.types import Attempt, Model
@@ -37,7 +38,7 @@ class Play:
         self.call = call(*models, received_at=self.clock.now)
         policy = Policy(Backoff(**backoff))  # type: ignore[arg-type]
         steps = []
-        for step in attempts(self.call, self.breaker, policy, clock=self.clock, jitter=jitter):
+        for step in attempts(self.call, self.breaker, policy, Capacity(), clock=self.clock, jitter=jitter):
             if isinstance(step, Wait):
                 self.clock.now += step.delay_s
                 steps.append(f"wait {step.delay_s:g}")
@@ -137,7 +138,7 @@ def test_a_client_that_leaves_gives_the_permit_back(committed: bool) -> None:
     play = Play(sonnet=[LIMITED])
     play.transcript(SONNET, wait_max_s=1.0)
     play.clock.now += 60
-    steps = attempts(call(SONNET), play.breaker, Policy(), clock=play.clock, jitter=lambda: 1.0)
+    steps = attempts(call(SONNET), play.breaker, Policy(), Capacity(), clock=play.clock, jitter=lambda: 1.0)
     attempt = next(steps)
     assert isinstance(attempt, Attempt)
     if committed:

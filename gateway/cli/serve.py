@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,12 +16,14 @@ import msgspec
 
 from gateway import __version__
 from gateway.app import App
-from gateway.cli.console import CONFIGURATION, config_option, configured, fail, report, styled
+from gateway.cli.console import CONFIGURATION, FOUND_PROBLEMS, config_option, configured, fail, report, styled
 from gateway.cli.models import key_source
 from gateway.config.load import Config
+from gateway.config.reload import Reloader
 from gateway.inbound.keys import KeysError
+from gateway.notify import Notifier, inherited
 from gateway.observe import log
-from gateway.server import serve
+from gateway.server import listen, serve
 
 
 def collect(app: App, config: Config, url: str, *, demo: bool) -> dict[str, Any]:
@@ -111,11 +114,30 @@ async def _serve(stated: Config | None, host: str | None, port: int | None) -> N
         )
         log.set_up(config.log.format, config.log.level)
         try:
-            app = App(config, env=env, home=Path.home(), server=server)
+            app = App(config, env=env, home=Path.home(), host=server.host)
             _refuse_to_be_open(app, server.host)
         except KeysError as error:
             fail(str(error), CONFIGURATION)
-        await serve(app, server, lambda url: render(collect(app, app.gateway.config, url, demo=stated is None)))
+        listeners = inherited(os.environ) or [_listen(server.host, server.port)]
+        notifier = Notifier(os.environ)
+        reloader = None
+        if stated is not None:
+            reloader = Reloader(lambda: app.gateway.config, app.swap, notifier, env, Path.home())
+        await serve(
+            app,
+            server,
+            listeners,
+            notifier=notifier,
+            reloader=reloader,
+            on_ready=lambda url: render(collect(app, app.gateway.config, url, demo=stated is None)),
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return listen(host, port)
+    except OSError as error:
+        fail(f"cannot listen on {host}:{port}: {error.strerror}. Choose another with --port.", FOUND_PROBLEMS)
 
 
 def _refuse_to_be_open(app: App, host: str) -> None:

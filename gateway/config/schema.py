@@ -217,6 +217,8 @@ class Fallback(Table, frozen=True):
     """How often the whole chain is tried."""
     max_wait_seconds: Seconds = 60.0
     """All waits of one call; beyond that the client gets 429 at once."""
+    max_waiting: Count = 500
+    """Calls that wait at a time; any further one gets its 429 at once."""
     always: list[str] = field(default_factory=list)
     """Kinds of failure that move on to the next model although by default they do not."""
     never: list[str] = field(default_factory=list)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from gateway import sse
 from gateway.dialects.chat import StreamEncoder, decode_request, encode_error, encode_response
 from gateway.dialects.chat.normalize import parse
 from gateway.failures import Exhausted, Failed, Failure
 from gateway.gateway import Gateway
 from gateway.inbound.access import check_host, check_key
-from gateway.inbound.errors import of_exhausted
+from gateway.inbound.errors import SHUTTING_DOWN, of_exhausted
 from gateway.inbound.http import (
     ClientLeft,
     Headers,
@@ -26,7 +28,7 @@ from gateway.inbound.http import (
     send_json,
 )
 from gateway.inbound.resolve import resolve
-from gateway.inbound.stream import Presence, StoppedReading, send_stream
+from gateway.inbound.stream import EventStream, Presence, StoppedReading
 from gateway.types import Call, Reply
 
 log = logging.getLogger("gateway.inbound")
@@ -62,14 +64,31 @@ class ChatEndpoint:
         self._observer = observer
         self._clock = clock
         self._wall = wall
+        self.tasks: Final[set[asyncio.Task[None]]] = set()
+        """One per call under way."""
+        self._ending = False
+
+    def end_all(self) -> None:
+        """Ends every call under way, each with an error that says why."""
+        self._ending = True
+        for task in self.tasks:
+            task.cancel()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received_at = self._clock()
-        exchange = _Exchange(self._current(), _request_id(scope), received_at, self._clock, self._wall)
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        try:
+            await self._serve(scope, receive, send, task)
+        finally:
+            self.tasks.discard(task)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, task: asyncio.Task[None]) -> None:
+        exchange = _Exchange(self._current(), _request_id(scope), self._clock(), self._clock, self._wall, send)
         self._observer.started()
         status, failure = 500, None
         try:
-            status, failure = await exchange.run(scope, receive, send)
+            status, failure = await exchange.run(scope, receive, calls=len(self.tasks))
         except ClientLeft:
             status = 499
         except StoppedReading:
@@ -77,11 +96,17 @@ class ChatEndpoint:
             log.warning("%s: the client stopped reading its stream; the call was ended", exchange.id)
         except HttpError as error:
             status = error.status
-            await send_json(send, status, error.body, [*exchange.headers(), *error.headers])
+            await exchange.refuse(error)
+        except asyncio.CancelledError:
+            if not self._ending:
+                raise
+            task.uncancel()
+            status, failure = 503, SHUTTING_DOWN
+            await exchange.refuse(HttpError(503, SHUTTING_DOWN.message, type_="server_error", code="shutting_down"))
         except Exception:
             # The outermost edge: a fault of ours. A stream that has begun just stops, and no client trusts that.
             log.exception("%s: internal error", exchange.id)
-            if not exchange.begun:
+            if not exchange.stream.begun:
                 await send_json(send, 500, _INTERNAL, exchange.headers())
         finally:
             self._observer.ended(exchange.call, status, failure, self._clock())
@@ -91,24 +116,35 @@ class _Exchange:
     """One request and its answer."""
 
     def __init__(
-        self, gateway: Gateway, id_: str, received_at: float, clock: Callable[[], float], wall: Callable[[], float]
+        self,
+        gateway: Gateway,
+        id_: str,
+        received_at: float,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        send: Send,
     ) -> None:
         self.id = id_
         self.call: Call | None = None
-        self.begun = False
-        """The answer's status line is out."""
+        self.stream = EventStream(send)
+        self._send = send
         self._gateway = gateway
         self._received_at = received_at
         self._clock = clock
         self._wall = wall
 
-    async def run(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, Failure | None]:
-        """Answers. Returns (status, the failure that broke a stream off). Raises `HttpError`, `ClientLeft`."""
+    async def run(self, scope: Scope, receive: Receive, calls: int) -> tuple[int, Failure | None]:
+        """Answers. `calls` are under way, this one included. Returns (status, the failure that broke a stream off).
+
+        Raises `HttpError`, `ClientLeft`, `StoppedReading`.
+        """
         server = self._gateway.server
         check_host(scope, self._gateway.allowed_hosts)
         client = check_key(scope, self._gateway.keys)
         if scope["method"] != "POST":
             raise HttpError(405, f"{scope['method']} is not allowed here; use POST.", headers={"allow": "POST"})
+        if calls > server.max_calls:
+            raise _too_many(server.max_calls)
         body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds)
         try:
             raw = parse(body)
@@ -128,11 +164,22 @@ class _Exchange:
             legacy_functions="functions" in raw,
         )
         async with Presence(receive):
-            return await self._answer(self.call, send)
+            return await self._answer(self.call)
 
-    async def _answer(self, call: Call, send: Send) -> tuple[int, Failure | None]:
+    async def refuse(self, error: HttpError) -> None:
+        """Tells the client of an error: as the answer, or inside a stream that has begun."""
+        if self.stream.begun:
+            await self.stream.end(sse.encode(error.body))
+        else:
+            await send_json(self._send, error.status, error.body, [*self.headers(), *error.headers])
+
+    async def _answer(self, call: Call) -> tuple[int, Failure | None]:
+        timeouts = self._gateway.config.timeouts
+        answering = self._gateway.relay.answer(call)
         try:
-            reply = await self._gateway.relay.answer(call)
+            if call.stream and timeouts.heartbeat_before_commit:
+                answering = self.stream.while_waiting(answering, timeouts.heartbeat_seconds, self.headers())
+            reply = await answering
         except Exhausted as error:
             raise of_exhausted(error, call) from error
         id_, created = "chatcmpl-" + call.id.removeprefix("req_"), int(self._wall())
@@ -144,12 +191,10 @@ class _Exchange:
                 include_usage=call.include_usage,
                 legacy_functions=call.legacy_functions,
             )
-            write_s = reply.attempt.model.timeouts.write_s
-            self.begun = True
-            return 200, await send_stream(send, reply, encoder, self.headers(reply), write_s)
+            return 200, await self.stream.relay(reply, encoder, self.headers(reply))
         assert reply.chat is not None
         body = encode_response(reply.chat, id_, created, reply.model, legacy_functions=call.legacy_functions)
-        await send_json(send, 200, body, self.headers(reply))
+        await send_json(self._send, 200, body, self.headers(reply))
         return 200, None
 
     def headers(self, reply: Reply | None = None) -> Headers:
@@ -167,6 +212,11 @@ class _Exchange:
             found["x-gateway-dropped"] = ",".join(attempt.dropped)
             found["x-gateway-upstream-request-id"] = attempt.upstream_request_id
         return [(name.encode(), str(value).encode("ascii", "replace")) for name, value in found.items() if value]
+
+
+def _too_many(calls_max: int) -> HttpError:
+    message = f"The gateway has {calls_max} calls under way (server.maxCalls)."
+    return HttpError(503, message, type_="server_error", code="too_many_calls", headers={"retry-after": "1"})
 
 
 def _request_id(scope: Scope) -> str:

@@ -34,7 +34,7 @@ class HttpError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.body = encode_error(message, type_, param=param, code=code, **more)
+        self.body = orjson.dumps(encode_error(message, type_, param=param, code=code, **more))
         self.headers: Headers = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
 
 

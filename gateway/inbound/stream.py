@@ -1,10 +1,11 @@
-"""Sends a committed stream to the client, whatever the client does: reads, stops reading, or leaves."""
+"""Sends a stream to the client, whatever the client does: reads, stops reading, or leaves."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from gateway import sse
 from gateway.dialects.chat import StreamEncoder
@@ -12,6 +13,8 @@ from gateway.failures import Failed, Failure
 from gateway.inbound.errors import in_band
 from gateway.inbound.http import ClientLeft, Headers, Receive, Send
 from gateway.types import Reply
+
+T = TypeVar("T")
 
 EVENT_STREAM: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -26,33 +29,62 @@ class StoppedReading(Exception):
     """The client holds the connection open and reads nothing."""
 
 
-async def send_stream(
-    send: Send, reply: Reply, encoder: StreamEncoder, headers: Headers, write_s: float
-) -> Failure | None:
-    """The whole event stream, to one of its two ends. Returns the failure that broke it off, or None.
+class EventStream:
+    """The answer to a streaming call. It begins with the first content, or with the first heartbeat before it."""
 
-    Raises `StoppedReading` when one write waits longer than `write_s`.
-    """
-    assert reply.chunks is not None
-    await send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM, *headers]})
-    broken: Failure | None = None
-    with Watchdog(write_s) as watchdog:
-        async with aclosing(reply.chunks) as chunks:  # type: ignore[type-var]  # an async generator
-            try:
-                async for batch in chunks:
-                    data = encoder.encode(batch) if batch else HEARTBEAT
-                    if data:
-                        watchdog.sending()
-                        await send({"type": "http.response.body", "body": data, "more_body": True})
-                        watchdog.sent()
-                end = encoder.done()
-            except Failed as failed:
-                broken = failed.failure
-                end = encoder.error(in_band(broken, reply.attempt))
-        watchdog.sending()
-        await send({"type": "http.response.body", "body": end})
-        watchdog.sent()
-    return broken
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+        """The status line is out: what fails from now on is told inside the stream."""
+
+    async def begin(self, headers: Headers) -> None:
+        if not self.begun:
+            self.begun = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM, *headers]})
+
+    async def write(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def while_waiting(self, work: Coroutine[Any, Any, T], every_s: float, headers: Headers) -> T:
+        """What `work` returns or raises; a heartbeat is sent after each silence of `every_s` seconds."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait((task,), timeout=every_s))[0]:
+                await self.begin(headers)
+                await self.write(HEARTBEAT)
+        except BaseException:
+            task.cancel()
+            await asyncio.wait((task,))
+            raise
+        return task.result()
+
+    async def relay(self, reply: Reply, encoder: StreamEncoder, headers: Headers) -> Failure | None:
+        """The whole of a committed stream, to one of its two ends. Returns the failure that broke it off, or None.
+
+        Raises `StoppedReading` when one write waits longer than the model's `write_s`.
+        """
+        assert reply.chunks is not None
+        broken: Failure | None = None
+        async with aclosing(reply.chunks) as chunks:
+            with Watchdog(reply.attempt.model.timeouts.write_s) as watchdog:
+                await self.begin(headers)
+                try:
+                    async for batch in chunks:
+                        data = encoder.encode(batch) if batch else HEARTBEAT
+                        if data:
+                            watchdog.sending()
+                            await self.write(data)
+                            watchdog.sent()
+                    end = encoder.done()
+                except Failed as failed:
+                    broken = failed.failure
+                    end = encoder.error(in_band(broken, reply.attempt))
+                watchdog.sending()
+                await self.end(end)
+        return broken
 
 
 class Watchdog:

@@ -7,7 +7,7 @@ nonsense. Committed means that the first content is here; what fails afterwards 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -170,40 +170,34 @@ class UpstreamClient:
         finally:
             await response.aclose()
         chat = decode_whole(face, body, encoded)
-        attempt.committed_at = self._clock()
         reply = self._reply(attempt, response, chat.get("model"))
         reply.chat = chat
         Record(attempt, self._vault).see_whole(chat)
         if is_empty(chat):
-            attempt.committed_at = None
             raise EmptyAnswer(reply)
+        attempt.committed_at = self._clock()
         return reply
 
     async def _open_stream(self, response: Response, face: Upstream, encoded: Encoded, attempt: Attempt) -> Reply:
         """Reads up to the first content, within `first_token_s` of the request."""
-        stream = AnswerStream(response, face, encoded)
-        deadline = attempt.started_at + attempt.model.timeouts.first_token_s
+        timeouts = attempt.model.timeouts
+        stream = AnswerStream(response, face, encoded, timeouts, self._clock, Record(attempt, self._vault))
         try:
-            first = await stream.until_content(deadline, self._clock)
+            first = await stream.begin(attempt.started_at + timeouts.first_token_s)
         except BaseException:
             await response.aclose()
             raise
-        attempt.committed_at = self._clock()
         reply = self._reply(attempt, response, stream.model)
+        reply.chunks = stream
         if _says_nothing(first):
-            await response.aclose()
-            attempt.committed_at = None
-            reply.chunks = _only(first)
+            await stream.aclose()
             raise EmptyAnswer(reply)
-        reply.chunks = stream.chunks(first, attempt.model.timeouts, self._clock, Record(attempt, self._vault))
+        attempt.committed_at = self._clock()
         return reply
 
     def _reply(self, attempt: Attempt, response: Response, model: str | None) -> Reply:
-        return Reply(attempt, model or attempt.model.model_id, headers=response.headers)
-
-    def empty_for_s(self, reply: Reply) -> float | None:
-        """Seconds for which the provider's headers say that its budget is spent, or None."""
-        return ratelimits.empty_for_s(reply.headers, self._wall())
+        empty_for_s = ratelimits.empty_for_s(response.headers, self._wall())
+        return Reply(attempt, model or attempt.model.model_id, empty_for_s=empty_for_s)
 
 
 _ESSENTIAL: Final = frozenset({"", "model", "messages", "contents", "input", "max_tokens", "stream", "tools"})
@@ -246,7 +240,3 @@ def _says_nothing(chunks: list[Chunk]) -> bool:
     return all(
         choice["finish_reason"] == "stop" and not choice["delta"] for chunk in chunks for choice in chunk["choices"]
     )
-
-
-async def _only(chunks: list[Chunk]) -> AsyncIterator[list[Chunk]]:
-    yield chunks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -22,10 +22,24 @@ ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
 class AnswerStream:
-    """One streamed answer: bytes in, chunks out."""
+    """One streamed answer: bytes in, chunks out, as a `types.Chunks`. `clock` is monotonic, in seconds."""
 
-    def __init__(self, response: Response, face: Upstream, encoded: Encoded) -> None:
+    def __init__(
+        self,
+        response: Response,
+        face: Upstream,
+        encoded: Encoded,
+        timeouts: Timeouts,
+        clock: Callable[[], float],
+        record: Record,
+    ) -> None:
         self._response = response
+        self._timeouts = timeouts
+        self._clock = clock
+        self._record = record
+        self._ends_at = clock() + timeouts.total_s
+        self._ready: list[Chunk] = []
+        """Decoded, and not yet taken."""
         self._face = face
         self._encoded = encoded
         self._decoder = face.StreamDecoder(encoded)
@@ -42,50 +56,49 @@ class AnswerStream:
         """The model that answers, once the provider has said it."""
         return self._decoder.model
 
-    async def until_content(self, deadline: float, clock: Callable[[], float]) -> list[Chunk]:
-        """The first chunks with content, or with an end. Raises `Failed` and `TransportError`."""
-        chunks: list[Chunk] = []
-        while not chunks:
+    async def begin(self, deadline: float) -> list[Chunk]:
+        """Waits for the first chunks with content, or with an end, and shows them; they stay to be taken.
+
+        Raises `Failed` and `TransportError`.
+        """
+        while not self._ready:
             if self._broken is not None:
                 raise self._broken
             if self._ended:
                 raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended before it said anything"))
-            chunks = await self._read(max(deadline - clock(), 0.001))
-        return chunks
+            self._ready = await self._read(max(deadline - self._clock(), 0.001))
+        return self._ready
 
-    async def chunks(
-        self, first: list[Chunk], timeouts: Timeouts, clock: Callable[[], float], record: Record
-    ) -> AsyncIterator[list[Chunk]]:
-        """`first` and all that follows, read by read; [] after a silence of `heartbeat_s`.
+    def __aiter__(self) -> AnswerStream:
+        return self
 
-        Raises `Failed` where the provider breaks off.
-        """
-        ends_at = clock() + timeouts.total_s
-        batch = first
-        try:
-            while True:
-                if batch:
-                    record.see(batch)
-                    yield batch
-                elif self._silent_s:
-                    yield batch  # a sign of life for the client
-                if self._broken is not None:
-                    raise self._broken
-                if self._ended:
-                    break
-                if clock() > ends_at:
-                    raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
-                batch = await self._read_more(timeouts)
-            record.done()
-        finally:
-            await self._response.aclose()
+    async def __anext__(self) -> list[Chunk]:
+        while not self._ready:
+            if self._broken is not None:
+                raise self._broken
+            if self._ended:
+                self._record.done()
+                raise StopAsyncIteration
+            if self._clock() > self._ends_at:
+                raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
+            self._ready = await self._read_more()
+            if not self._ready and self._silent_s:
+                return []
+        batch, self._ready = self._ready, []
+        self._record.see(batch)
+        return batch
 
-    async def _read_more(self, timeouts: Timeouts) -> list[Chunk]:
+    async def aclose(self) -> None:
+        self._ended = True
+        await self._response.aclose()
+
+    async def _read_more(self) -> list[Chunk]:
         """The next chunks; [] when nothing came for as long as a heartbeat takes.
 
         A connection that breaks after the finish reason has broken nothing.
         """
-        wait_s = min(timeouts.heartbeat_s, timeouts.idle_s - self._silent_s)
+        idle_s = self._timeouts.idle_s
+        wait_s = min(self._timeouts.heartbeat_s, idle_s - self._silent_s)
         if self._decoder.finished:
             wait_s = FINISHED_S
         try:
@@ -95,7 +108,7 @@ class AnswerStream:
             if self._decoder.finished:
                 self._ended = True
                 return self._decoder.flush()
-            if error.kind == "timeout" and self._silent_s < timeouts.idle_s:
+            if error.kind == "timeout" and self._silent_s < idle_s:
                 return []
             raise Failed(transport_failure(error)) from error
         self._silent_s = 0.0
