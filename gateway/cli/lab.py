@@ -62,7 +62,7 @@ def _script(text: str) -> tuple[str, str]:
 
 
 async def _serve(host: str, port: int, faults: dict[str, str], delay_s: float) -> None:
-    async def delay() -> None:
+    async def delay(_: int) -> None:
         await asyncio.sleep(delay_s)
 
     try:

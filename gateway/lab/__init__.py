@@ -24,7 +24,7 @@ from gateway.lab.answers import Asked
 from gateway.lab.faults import FAULTS, Fault
 from gateway.lab.limits import Limit
 from gateway.lab.play import Played, error, play, refuse
-from gateway.lab.server import Request, Server
+from gateway.lab.server import Delay, Request, Server
 
 __all__ = ["BASE_PATHS", "FAULTS", "Fault", "Lab", "Limit", "Seen"]
 
@@ -74,7 +74,7 @@ class Lab:
         *,
         limits: Mapping[str, Limit] | None = None,
         pause: Callable[[], Awaitable[None]] | None = None,
-        delay: Callable[[], Awaitable[None]] | None = None,
+        delay: Delay | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:

@@ -49,15 +49,14 @@ class Request:
 
 
 Handler = Callable[[Request], Played]
+Delay = Callable[[int], Awaitable[object]]
 
 
 class Server:
-    """Answers every request with what `handle` says. `pause` is the wait of a slow first token, `delay` that between
-    two pieces of a stream."""
+    """Answers every request with what `handle` says. `pause` is the wait of a slow first token, `delay` that after each
+    piece of a stream, by its number from 0."""
 
-    def __init__(
-        self, handle: Handler, pause: Callable[[], Awaitable[None]], delay: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
+    def __init__(self, handle: Handler, pause: Callable[[], Awaitable[None]], delay: Delay | None = None) -> None:
         self._handle = handle
         self._pause = pause
         self._delay = delay
@@ -106,14 +105,14 @@ class Server:
         if played.before_headers is not None and not await self._act(played.before_headers, reader, writer):
             return False
         writer.write(_head(played))
-        for step in played.steps:
+        for number, step in enumerate(played.steps):
             if isinstance(step, Act):
                 if not await self._act(step, reader, writer):
                     return False
                 continue
             writer.write(_framed(step, played))
             if self._delay is not None:
-                await self._delay()
+                await self._delay(number)
             await writer.drain()
         if played.length is None:
             writer.write(b"0\r\n\r\n")
