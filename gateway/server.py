@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -20,8 +21,10 @@ from gateway.notify import Notifier, watchdog
 logger = logging.getLogger("gateway.server")
 
 BACKLOG = 2048
-LOOK_S = 0.25
-"""How often a drain looks whether it has been told to hurry."""
+LOOK_S = 0.1
+"""How often a drain looks whether it is done, or has been told to hurry."""
+GRACE_S = 0.5
+"""How long a connection that was accepted just before the stop may take to send its request."""
 
 
 class _Server(uvicorn.Server):
@@ -50,17 +53,22 @@ class _Server(uvicorn.Server):
         for sock in sockets or ():
             sock.close()
         for connection in list(self.server_state.connections):
-            connection.shutdown()  # an idle one closes now, a busy one after its answer
+            if connection not in self._silent():
+                connection.shutdown()  # an idle one closes now, a busy one after its answer
         await self._drain()
         await super().shutdown()
         await self._app.aclose()
 
     async def _drain(self) -> None:
-        """Waits for the calls under way, up to `drain_s`; a second signal ends the patience."""
+        """Waits for the calls under way, up to `drain_s`, and for those whose connection was just accepted; a second
+        signal ends the patience."""
         calls = self._app.calls
         if calls.tasks:
             logger.info("draining: %d calls under way, %g s at most", len(calls.tasks), self._drain_s)
         loop = asyncio.get_running_loop()
+        grace_until = loop.time() + GRACE_S
+        while self._silent() and loop.time() < grace_until and not self.force_exit:
+            await asyncio.sleep(LOOK_S)
         deadline = loop.time() + self._drain_s
         while calls.tasks and loop.time() < deadline and not self.force_exit:
             await asyncio.wait(set(calls.tasks), timeout=min(LOOK_S, deadline - loop.time()))
@@ -68,6 +76,10 @@ class _Server(uvicorn.Server):
             logger.warning("drainSeconds are over: %d calls are ended", len(calls.tasks))
             calls.end_all()
             await asyncio.wait(set(calls.tasks), timeout=1.0)
+
+    def _silent(self) -> list[Any]:
+        """Connections that have sent no request yet: to close one may lose a call that is on its way."""
+        return [each for each in self.server_state.connections if getattr(each, "cycle", None) is None]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, a second one does not wait. Neither makes the process look killed."""
