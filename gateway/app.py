@@ -23,7 +23,7 @@ from gateway.chain import Policy
 from gateway.config.load import Config
 from gateway.config.schema import Breaker as BreakerConfig
 from gateway.config.schema import Fallback
-from gateway.credentials import Credentials
+from gateway.credentials import CredentialError, Credentials
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.gateway import Gateway, allowed_hosts
 from gateway.inbound import keys
@@ -32,6 +32,7 @@ from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.routes import application
+from gateway.inbound.status import StatusEndpoint
 from gateway.observe import log
 from gateway.observe.metrics import CircuitStates, Metrics
 from gateway.observe.observer import Observer
@@ -63,12 +64,15 @@ class App:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
+        self._began = clock()
         self._host = host or config.server.host
         self._transports: dict[str | None, Transport] = {}
         self.phase: Phase = "starting"
         self.metrics = Metrics()
         self.observer = Observer(self.metrics)
         self.room = WaitingRoom()
+        self._refused: dict[tuple[str, ...], list[object]] = {}
+        """Credential circuits that opened, and the keys that were refused."""
         self.breaker = Breaker(clock, _settings(config.breaker, config.fallback), self._circuit_changed)
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
@@ -100,6 +104,25 @@ class App:
         self.breaker.settings = _settings(config.breaker, config.fallback)
         self.gateway = self._build(config)
 
+    def look_for_new_keys(self) -> None:
+        """Ends the rest of every credential whose key has changed since it was refused, or is there by now."""
+        for key, refused in list(self._refused.items()):
+            if self._keys_of(key) != refused:
+                del self._refused[key]
+                self.breaker.mended(key)
+
+    def _keys_of(self, circuit: tuple[str, ...]) -> list[object]:
+        """The keys, or the reasons why there are none, of the models behind a credential's circuit."""
+        models = [model for model in self.gateway.models.values() if model.key[: len(circuit)] == circuit]
+        return [self._key_of(model) for model in models]
+
+    def _key_of(self, model: Model) -> object:
+        try:
+            found = self.credentials.find(model)
+        except CredentialError as error:
+            return str(error)
+        return found.secret if found is not None else None
+
     async def aclose(self) -> None:
         """Closes every connection to a provider."""
         for transport in self._transports.values():
@@ -113,6 +136,8 @@ class App:
 
     def _circuit_changed(self, change: Change) -> None:
         log.circuit_changed(change)
+        if change.failure is not None and change.failure.kind is Kind.CREDENTIAL:
+            self._refused[change.key] = self._keys_of(change.key)
         if change.state == "closed":
             self.room.wake_all(change.key)
 
@@ -125,7 +150,13 @@ class App:
                 "/models": models,
                 "/models/{id:path}": models,
             },
-            {"/livez": health.live, "/readyz": health.ready, "/health": health.health, "/metrics": self._metrics},
+            {
+                "/livez": health.live,
+                "/readyz": health.ready,
+                "/health": health.health,
+                "/metrics": self._metrics,
+                "/status": StatusEndpoint(lambda: self.gateway, self.breaker, self._status),
+            },
         )
 
     def _facts(self) -> dict[str, Any]:
@@ -135,6 +166,10 @@ class App:
             "models": len(self.gateway.models),
             "in_flight": self.observer.in_flight,
         }
+
+    def _status(self) -> dict[str, Any]:
+        facts = {"status": self.phase, "version": __version__, "uptime_s": round(self._clock() - self._began, 1)}
+        return {**facts, "in_flight": self.observer.in_flight, "waiting": len(self.room)}
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         text = self.metrics.text().decode()

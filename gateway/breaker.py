@@ -152,6 +152,14 @@ class Breaker:
         circuit = self._of(model)[0]
         self._open(circuit, min(seconds, self.settings.cooldown_max_s), failure)
 
+    def mended(self, key: Key) -> None:
+        """What put this circuit to rest was mended by the operator: it closes at once."""
+        circuit = self._circuits.get(key)
+        if circuit is not None and circuit.is_open:
+            circuit.is_open = circuit.probing = False
+            circuit.failures, circuit.cooldown_s, circuit.failure = 0, 0.0, None
+            self._on_change(Change(key, "closed"))
+
     def resting_s(self, model: Model) -> float:
         """Seconds until `model` may be tried; 0 for now. A model that is being probed counts as ready."""
         now = self._clock()

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -23,6 +23,7 @@ logger = logging.getLogger("gateway.server")
 BACKLOG = 2048
 LOOK_S = 0.1
 """How often a drain looks whether it is done, or has been told to hurry."""
+KEYS_LOOK_S = 1.0
 GRACE_S = 0.5
 """How long a connection that was accepted just before the stop may take to send its request."""
 
@@ -97,7 +98,48 @@ async def serve(
     on_ready: Callable[[str], None],
 ) -> None:
     """Serves on `listeners` until SIGTERM or SIGINT; streams then have `server.drain_seconds` to end."""
-    config = uvicorn.Config(
+    background = [asyncio.create_task(watchdog(notifier)), asyncio.create_task(_look_for_new_keys(app))]
+    if reloader is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.reload)
+        background.append(asyncio.create_task(reloader.watch()))
+    try:
+        url = url_of(listeners[0])
+        await _Server(_options(app), app, notifier, server.drain_seconds, lambda: on_ready(url)).serve(listeners)
+    finally:
+        for task in background:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _look_for_new_keys(app: App) -> None:
+    """A key that was stored after its predecessor was refused serves the next call, until cancelled."""
+    while True:
+        await asyncio.sleep(KEYS_LOOK_S)
+        app.look_for_new_keys()
+
+
+@asynccontextmanager
+async def running(app: App, listener: socket.socket) -> AsyncIterator[str]:
+    """Serves as a context, without signals and without a drain; gives the URL. For drills and tests."""
+    server = uvicorn.Server(_options(app))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup([listener])
+    app.phase = "serving"
+    try:
+        yield url_of(listener)
+    finally:
+        for each in server.servers:
+            each.close()
+        listener.close()
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        await app.aclose()
+
+
+def _options(app: App) -> uvicorn.Config:
+    return uvicorn.Config(
         app.asgi,
         http="httptools",
         loop="none",
@@ -111,18 +153,6 @@ async def serve(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
-    background = [asyncio.create_task(watchdog(notifier))]
-    if reloader is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.reload)
-        background.append(asyncio.create_task(reloader.watch()))
-    try:
-        url = url_of(listeners[0])
-        await _Server(config, app, notifier, server.drain_seconds, lambda: on_ready(url)).serve(listeners)
-    finally:
-        for task in background:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 def url_of(listener: socket.socket) -> str:

@@ -18,6 +18,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "config": "Check, show and describe the configuration.",
     "credentials": "Store the providers' keys.",
     "keys": "Make and revoke the clients' keys.",
+    "explain": "Explain what an agent would try now.",
+    "status": "Show what the running gateway is doing.",
+    "drill": "Run an agent's chain against every fault.",
     "lab": "Play a provider that fails on demand.",
 }
 """Command → what `gateway --help` says of it."""

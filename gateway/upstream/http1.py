@@ -30,8 +30,6 @@ IDLE_PER_ORIGIN_MAX: Final = 100
 UNREAD_BYTES_MAX: Final = 256 * 1024
 """Reading pauses when this much of a body waits to be taken."""
 HEADER_BYTES_MAX: Final = 64 * 1024
-LINGER_S: Final = 2.0
-"""How long a response that needs nothing more may take to end, so that its connection can be kept."""
 
 _BODILESS: Final = frozenset({204, 304})
 
@@ -40,12 +38,19 @@ class _Decoded:
     """Undoes a content encoding, piece by piece."""
 
     def __init__(self, encoding: str) -> None:
-        self._inflate = zlib.decompressobj(
-            47 if encoding == "gzip" else 15
-        )  # 47: 32 + 15, "automatic header detection"
+        self._is_deflate = encoding == "deflate"
+        self._inflate = zlib.decompressobj(15 if self._is_deflate else 31)  # 31: 16 + 15, "gzip header and trailer"
 
     def feed(self, data: bytes) -> bytes:
-        return self._inflate.decompress(data)
+        """Raises `zlib.error`."""
+        maybe_raw, self._is_deflate = self._is_deflate, False
+        try:
+            return self._inflate.decompress(data)
+        except zlib.error:
+            if not maybe_raw:
+                raise
+            self._inflate = zlib.decompressobj(-15)  # some servers leave out the header that RFC 9110 asks for
+            return self._inflate.decompress(data)
 
 
 class Connection(asyncio.Protocol):
@@ -57,8 +62,6 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
-        self._linger: asyncio.TimerHandle | None = None
         self.idle_since = 0.0
         self.closed = False
         self._reset()
@@ -68,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self.status = 0
         self.headers: dict[str, str] = {}
-        self._header_bytes = 0
+        self._head_bytes = self._header_bytes = 0
         self._body: deque[bytes] = deque()
         self._unread = 0
         self._paused = False
@@ -90,12 +93,10 @@ class Connection(asyncio.Protocol):
             self.abort()  # bytes that nobody asked for: the framing can no longer be trusted
             return
         self.heard = True
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fail("protocol", "it wants to switch protocols")
-        except (httptools.HttpParserError, zlib.error) as error:
-            self._fail("protocol", f"its answer is no HTTP/1.1: {error}")
+        self._parse(data)
+        if not self.has_headers:
+            self._head_bytes += len(data)  # the parser shows a header once it is whole: this one may never be
+            self._check_head(self._head_bytes)
         self._wake()
 
     def eof_received(self) -> bool:
@@ -107,27 +108,32 @@ class Connection(asyncio.Protocol):
             self.complete = True  # a body without a length ends where the connection does
         elif not self.complete and self._error is None:
             self._error = self._trouble("reset", f"the connection broke off{f': {exc}' if exc else ''}")
-        for future in (self._waiter, self._writable):
-            if future is not None and not future.done():
-                future.set_result(None)
+        self._wake()
         self._pool.lost(self)
 
-    def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail("protocol", "it wants to switch protocols")
+        except httptools.HttpParserError as error:
+            if self.complete:
+                self.abort()  # as above, but in one piece with the answer, which is whole
+            else:
+                self._fail("protocol", f"its answer is no HTTP/1.1: {error.__context__ or error}")
 
     # --- httptools calls ---------------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self.complete:
+            raise ValueError("a second answer")  # nobody asked for it, and the first one shall not grow by it
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.has_headers:
+            return  # a trailer, and too late to say anything about what was passed on
         self._header_bytes += len(name) + len(value)
-        if self._header_bytes > HEADER_BYTES_MAX:
-            self._fail("protocol", f"its headers exceed {HEADER_BYTES_MAX} bytes")
-            return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self._check_head(self._header_bytes)
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
@@ -146,8 +152,12 @@ class Connection(asyncio.Protocol):
             self._fail("protocol", f"it used the content encoding {encoding}, which was not asked for")
 
     def on_body(self, data: bytes) -> None:
+        if self._error is not None:
+            return
         if self._decoded is not None:
             data = self._decoded.feed(data)
+            if not data:
+                return
         self._body.append(data)
         self._unread += len(data)
         if self._unread > UNREAD_BYTES_MAX and not self._paused and self._transport is not None:
@@ -159,8 +169,6 @@ class Connection(asyncio.Protocol):
             self.headers.clear()  # those of a 1xx
             return
         self.complete = True
-        if self._linger is not None:
-            self._end_linger()
 
     # --- the pool and the response call ------------------------------------------------------------------------------
 
@@ -171,10 +179,10 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._transport.writelines((head, body))
         deadline = self._loop.time() + timeout_s
-        while not self.has_headers and self._error is None:
+        while not self.has_headers:
+            if self._error is not None:
+                raise self._error
             await self._wait(deadline - self._loop.time())
-        if self._error is not None:
-            raise self._error
 
     async def receive(self, timeout_s: float) -> bytes:
         """What has arrived of the body; b"" at its end. Raises `TransportError`."""
@@ -193,33 +201,22 @@ class Connection(asyncio.Protocol):
         if self._paused and self._transport is not None:
             self._transport.resume_reading()
             self._paused = False
-        return data or await self.receive(timeout_s)
+        return data
 
     def release(self) -> None:
-        """The response is done with: keep the connection, close it, or wait a moment for the end that is due."""
+        """The response is done with: keep the connection if all of it is here, or close it."""
         if self.closed:
             return
-        if self.complete and self._keep and self._error is None:
+        if self.complete and self._keep and self._error is None and not self._paused:
+            self._body.clear()
             self._pool.put(self)
-        elif self._error is None and self.has_headers and not self._until_close and not self._unread:
-            self._linger = self._loop.call_later(LINGER_S, self.abort)
         else:
             self.abort()
 
     def abort(self) -> None:
         """Closes at once; a provider then stops generating."""
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
         if self._transport is not None and not self.closed:
             self._transport.abort()
-
-    def _end_linger(self) -> None:
-        assert self._linger is not None
-        self._linger.cancel()
-        self._linger = None
-        self._body.clear()
-        self._loop.call_soon(self.release)
 
     async def _wait(self, timeout_s: float) -> None:
         """Until something happens. Raises `TransportError` after `timeout_s`."""
@@ -238,6 +235,10 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _check_head(self, size: int) -> None:
+        if size > HEADER_BYTES_MAX:
+            self._fail("protocol", f"its headers exceed {HEADER_BYTES_MAX} bytes")
 
     def _fail(self, kind: Trouble, what: str) -> None:
         if self._error is None:
@@ -388,7 +389,7 @@ def _head(request: Request, where: Target) -> bytes:
     lines += [b"%s: %s" % header for header in request.headers]
     lines.append(b"accept-encoding: identity\r\ncontent-length: %d\r\n\r\n" % len(request.body))
     head = b"\r\n".join(lines)
-    if head.count(b"\n") != len(request.headers) + 5:
+    if not head.count(b"\r") == head.count(b"\n") == len(request.headers) + 5:
         raise ValueError("a header holds a line break")
     return head
 
@@ -396,7 +397,7 @@ def _head(request: Request, where: Target) -> bytes:
 def _connect_trouble(origin: Origin, error: OSError, connect_s: float) -> TransportError:
     """Most specific first: TLS and name errors are `OSError`s too."""
     if isinstance(error, ssl.SSLError):
-        reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+        reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or "handshake failed"
         return TransportError("tls", f"{origin}: TLS: {reason}")
     if isinstance(error, socket.gaierror):
         return TransportError("dns", f"{origin}: the name cannot be resolved")

@@ -8,7 +8,10 @@ responses runs through both.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Final
 
 import httpx
 
@@ -26,14 +29,28 @@ _TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
 )
 """httpx's errors, most specific first."""
 
+_DECODED: Final = frozenset({"", "identity", "gzip", "deflate"})
+"""Content encodings that httpx undoes without further packages; it hands the bytes of others on as they are."""
+
 
 def _trouble(error: Exception, where: str) -> TransportError:
     kind: Trouble = next((kind for class_, kind in _TROUBLES if isinstance(error, class_)), "reset")
-    if isinstance(error, httpx.ConnectError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        kind = "tls"
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            kind = "dns"
+        elif isinstance(cause, ssl.SSLError) and isinstance(error, httpx.ConnectError):
+            kind = "tls"
     if isinstance(error, httpx.RemoteProtocolError) and "without sending" in str(error):
         kind = "reset"  # closed before, or inside, its answer
     return TransportError(kind, f"{where}: {type(error).__name__}: {error}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What led to `error`, the nearest first."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 class HttpxTransport:
@@ -44,7 +61,12 @@ class HttpxTransport:
 
     async def send(self, request: Request, timeout_s: float) -> Response:
         """Raises `TransportError`."""
-        limits = {"connect": request.connect_s, "read": timeout_s, "write": timeout_s, "pool": request.connect_s}
+        limits: dict[str, float | None] = {
+            "connect": request.connect_s,
+            "read": timeout_s,
+            "write": timeout_s,
+            "pool": request.connect_s,
+        }
         sent = httpx.Request(
             request.method,
             request.url,
@@ -59,6 +81,7 @@ class HttpxTransport:
             raise TransportError("timeout", f"{sent.url.host}: it took too long to answer") from error
         except httpx.TransportError as error:
             raise _trouble(error, sent.url.host) from error
+        limits["read"] = None  # of the body: a read that httpx cuts off cannot be repeated, and we keep the time
         response.request = sent
         return _HttpxResponse(response)
 
@@ -89,6 +112,9 @@ class _HttpxResponse:
             raise _trouble(error, self._response.url.host) from error
 
     async def _piece(self) -> bytes:
+        encoding = self._response.headers.get("content-encoding", "")
+        if encoding.lower() not in _DECODED:
+            raise httpx.DecodingError(f"it used the content encoding {encoding}, which was not asked for")
         async for piece in self._pieces:
             if piece:
                 return piece
@@ -107,7 +133,7 @@ class _HttpxResponse:
     async def aclose(self) -> None:
         if self._next is not None:
             self._next.cancel()
-            await asyncio.wait((self._next,))
+            await asyncio.gather(self._next, return_exceptions=True)
         await self._response.aclose()
 
 
@@ -132,7 +158,11 @@ class PoolTransport(httpx.AsyncBaseTransport):
             response = await self._pool.send(sent, read_s)
         except TransportError as error:
             raise _as_httpx(error, request) from error
-        headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in response.headers.items()
+            if name != "content-encoding"
+        ]
         return httpx.Response(response.status, headers=headers, stream=_Body(response, read_s, request))
 
     async def aclose(self) -> None:

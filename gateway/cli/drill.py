@@ -1,0 +1,115 @@
+"""`gateway drill AGENT`: the agent's chain against every fault, as a table of pass, safe and fail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from gateway.cli.console import (
+    FOUND_PROBLEMS,
+    WRONG_USAGE,
+    config_option,
+    fail,
+    json_option,
+    print_json,
+    required,
+    styled,
+    table,
+)
+from gateway.config.load import Config
+from gateway.drill import Result, drill
+from gateway.inbound.http import HttpError
+from gateway.inbound.resolve import resolve
+from gateway.lab import FAULTS
+from gateway.types import Agent, Client
+
+_COLOURS = {"pass": "green", "safe": "yellow", "fail": "red"}
+
+
+def collect(config: Config, agent: Agent, *, progress: bool) -> list[Result]:
+    """All results; the name of the fault that is being played is shown on standard error."""
+    logging.getLogger("gateway").setLevel(logging.CRITICAL)
+
+    def begin(name: str) -> None:
+        if progress:
+            click.echo(f"\r\x1b[K  {name} ...", err=True, nl=False)
+
+    results = asyncio.run(drill(config, agent, begin))
+    if progress:
+        click.echo("\r\x1b[K", err=True, nl=False)
+    return results
+
+
+def render(agent: Agent, results: Sequence[Result]) -> None:
+    chain = " -> ".join(model.name for model in agent.models)
+    click.echo(click.wrap_text(f"{agent.name}: {chain}", 78, subsequent_indent="  "))
+    click.echo("The first model has the fault; waits are cut to a second.\n")
+    names = list(dict.fromkeys(result.fault for result in results))
+    rows = [(name, _cell(name, results, stream=True), _cell(name, results, stream=False)) for name in names]
+    for line in table(("FAULT", "STREAMED", "WHOLE"), rows).split("\n"):
+        click.echo(_coloured(line))
+    click.echo()
+    for verdict, saw in dict.fromkeys((each.verdict, each.saw) for each in results if each.verdict != "pass"):
+        _explain(verdict, saw, [each for each in results if (each.verdict, each.saw) == (verdict, saw)])
+    counts = {word: sum(result.verdict == word for result in results) for word in _COLOURS}
+    click.echo(", ".join(f"{count} {word}" for word, count in counts.items()))
+
+
+def _cell(name: str, results: Sequence[Result], *, stream: bool) -> str:
+    found = next((each for each in results if each.fault == name and each.stream == stream), None)
+    return f"{found.verdict}  {found.seconds:5.2f} s" if found is not None else "-"
+
+
+def _coloured(line: str) -> str:
+    for word, colour in _COLOURS.items():
+        line = line.replace(f"{word} ", styled(word, colour) + " ")
+    return line
+
+
+def _explain(verdict: str, saw: str, results: Sequence[Result]) -> None:
+    click.echo(styled(verdict, _COLOURS[verdict]))
+    for result in results:
+        what = FAULTS[result.fault].summary if result.fault in FAULTS else "see `gateway drill --help`"
+        click.echo(f"  {result.fault}, {'streamed' if result.stream else 'whole'}: {what}")
+    click.echo(click.wrap_text(f"the client saw {saw}", 78, initial_indent="    ", subsequent_indent="    "))
+
+
+@click.command()
+@click.argument("agent")
+@config_option
+@json_option
+def command(agent: str, config_path: str | None, as_json: bool) -> None:
+    """Run AGENT's chain against every fault, on this host alone.
+
+    Each model is played by the fault lab in its own native API; no key is used
+    and no provider is asked. The first model of the chain has the fault.
+
+    \b
+    pass   the client got the whole answer, as fast as the fault allows
+    safe   the fault could not be hidden, and the client was told the truth
+    fail   a wrong answer shown as right, a hang, or an error that was needless
+
+    \b
+    Besides the lab's faults (`gateway lab --list`):
+      all_down         every model is rate-limited: a 429 that says when to return
+      thundering_herd  100 calls as a rest ends: one tests, 99 go to the next model
+      client_leaves    the provider is left as soon as the client is gone
+
+    Exit code 1 when anything failed.
+    """
+    config = required(config_path)
+    try:
+        meant = resolve(agent, config.agents, config.models, Client("local"))
+    except HttpError as error:
+        fail(str(error), WRONG_USAGE)
+    results = collect(config, meant, progress=sys.stderr.isatty() and not as_json)
+    found: Any = [msgspec.to_builtins(result) for result in results]
+    print_json(found) if as_json else render(meant, results)
+    if any(result.verdict == "fail" for result in results):
+        raise SystemExit(FOUND_PROBLEMS)

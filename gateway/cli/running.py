@@ -1,0 +1,41 @@
+"""Asks the gateway that is running, for the commands that tell of it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from gateway.config.load import Config
+
+
+class NotRunning(Exception):
+    """Nothing answers, or nothing that is a gateway; says where it was looked for, and what may help."""
+
+
+def address(config: Config | None) -> str:
+    """Where the gateway of this configuration listens, or `$GATEWAY_URL`."""
+    stated = os.environ.get("GATEWAY_URL", "").rstrip("/").removesuffix("/v1")
+    if stated:
+        return stated
+    host, port = (config.server.host, config.server.port) if config is not None else ("127.0.0.1", 8484)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def ask(config: Config | None, path: str) -> dict[str, Any]:
+    """The JSON object at `path`. `$GATEWAY_KEY` is the client key, where one is needed. Raises `NotRunning`."""
+    import httpx
+
+    url = address(config)
+    key = os.environ.get("GATEWAY_KEY", "")
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    try:
+        response = httpx.get(url + path, headers=headers, timeout=3.0, trust_env=False)
+        body = response.json()
+    except (httpx.HTTPError, ValueError):
+        raise NotRunning(f"no gateway answers at {url}; start it with `gateway serve`, or set $GATEWAY_URL") from None
+    if response.status_code == 401:
+        raise NotRunning(f"the gateway at {url} wants a client key: set $GATEWAY_KEY")
+    if response.status_code != 200 or not isinstance(body, dict):
+        raise NotRunning(f"what answers at {url} is no gateway of this version (status {response.status_code})")
+    return body

@@ -1,0 +1,53 @@
+"""`GET /status`: what the gateway is doing now, for `gateway status` and `gateway explain`; none of OpenAI's paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gateway.breaker import Breaker
+from gateway.gateway import Gateway
+from gateway.inbound.access import check_host, check_key
+from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
+from gateway.scrub import scrub
+from gateway.types import Agent, Client, Model
+
+
+class StatusEndpoint:
+    """An ASGI application. `facts` adds what the process knows of itself."""
+
+    def __init__(self, current: Callable[[], Gateway], breaker: Breaker, facts: Callable[[], dict[str, Any]]) -> None:
+        self._current = current
+        self._breaker = breaker
+        self._facts = facts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gateway = self._current()
+        try:
+            check_host(scope, gateway.allowed_hosts)
+            client = check_key(scope, gateway.keys)
+            if scope["method"] not in ("GET", "HEAD"):
+                raise HttpError(405, f"{scope['method']} is not allowed here; use GET.", headers={"allow": "GET"})
+        except HttpError as error:
+            await send_json(send, error.status, error.body, error.headers)
+            return
+        await send_json(send, 200, {**self._facts(), "agents": self._agents(gateway, client)}, [])
+
+    def _agents(self, gateway: Gateway, client: Client) -> list[dict[str, Any]]:
+        agents = [agent for agent in gateway.agents.values() if client.may_use(agent.name)]
+        return [self._agent(agent) for agent in agents]
+
+    def _agent(self, agent: Agent) -> dict[str, Any]:
+        return {"agent": agent.name, "chain": [self._model(model) for model in agent.models]}
+
+    def _model(self, model: Model) -> dict[str, Any]:
+        """`state` is closed (well), open (rests) or half_open (its next call is a test)."""
+        reason = self._breaker.reason(model)
+        return {
+            "model": model.name,
+            "provider": model.provider.name,
+            "id": model.model_id,
+            "state": self._breaker.state(model),
+            "resting_s": round(self._breaker.resting_s(model), 1),
+            "reason": f"{reason.brief()}: {scrub(reason.message)[:200]}" if reason is not None else None,
+        }
