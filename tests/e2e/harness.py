@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import openai
-import uvicorn
 
+from gateway import server
 from gateway.app import App
 from gateway.config import schema
 from gateway.config.load import Config, build
 from gateway.lab import Lab, Limit
-from gateway.server import listen
 
 T = TypeVar("T")
 
@@ -45,10 +43,10 @@ class Running:
         self._home = home
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._server: uvicorn.Server
-        self._listener: socket.socket
+        self._serving: AbstractAsyncContextManager[str]
 
     def start(self, root: Callable[[Lab], schema.Root]) -> None:
+        """Starts both; `root` makes the configuration."""
         self._thread.start()
         self.run(self._start(root))
 
@@ -71,28 +69,16 @@ class Running:
         await self.lab.__aenter__()
         config: Config = build(root(self.lab), None, {}, None, [])
         self.app = App(config, env=KEYS, home=self._home)
-        self.app.phase = "serving"
-        listener = listen("127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        options = uvicorn.Config(self.app.asgi, http="httptools", lifespan="off", log_config=None, access_log=False)
-        self._server = uvicorn.Server(options)
-        options.load()
-        self._server.lifespan = options.lifespan_class(options)
-        await self._server.startup([listener])
-        self._listener = listener
+        self._serving = server.running(self.app, server.listen("127.0.0.1", 0))
+        self.url = await self._serving.__aenter__()
 
     async def _stop(self) -> None:
         await self.lab.__aexit__(None, None, None)
-        for server in self._server.servers:
-            server.close()
-        for connection in list(self._server.server_state.connections):
-            connection.shutdown()
-        await self.app.aclose()
-        self._listener.close()
+        await self._serving.__aexit__(None, None, None)
 
 
 def chains(lab: Lab, *agents: str, **timeouts: Any) -> schema.Root:
-    """A configuration: agents written as `anthropic>openai`, with one model per provider."""
+    """A configuration: agents written as `anthropic>openai`, with one model per provider, that waits for nothing."""
     models = {
         name: schema.Model(provider=name, model=model_id, base_url=lab.base_url(name), max_output_tokens=4096)
         for name, model_id in IDS.items()

@@ -1,0 +1,80 @@
+"""The drill's judgement, and a whole drill over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gateway.config import schema
+from gateway.config.load import build
+from gateway.drill import TEXT, Seen, drill, judge
+from gateway.lab import FAULTS
+
+WHOLE = Seen(200, TEXT, "stop", None, events_after_end=False, done=True, attempts="a;200")
+BROKEN = replace(WHOLE, text=TEXT[:20], finish=None, done=False, error={"code": "upstream_stream_error"})
+
+
+def verdict(fault: str, seen: Seen, *, seconds: float = 0.1, stream: bool = True, alone: bool = False) -> str:
+    return judge(fault, FAULTS[fault], seen, seconds, stream=stream, alone=alone)[0]
+
+
+def test_a_whole_answer_passes() -> None:
+    assert verdict("overloaded", WHOLE) == "pass"
+
+
+def test_a_slow_one_is_only_safe() -> None:
+    assert verdict("overloaded", WHOLE, seconds=5) == "safe"
+    assert verdict("silent", WHOLE, seconds=1.5) == "pass"
+
+
+def test_the_truth_about_a_cut_is_safe() -> None:
+    assert verdict("cut", BROKEN) == "safe"
+    assert verdict("cut", replace(BROKEN, status=502, text=""), stream=False, alone=True) == "safe"
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        replace(WHOLE, text=TEXT[:20]),
+        replace(WHOLE, finish=None),
+        replace(WHOLE, done=False),
+        replace(WHOLE, events_after_end=True),
+        replace(BROKEN, done=True),
+        replace(BROKEN, text="something else"),
+    ],
+)
+def test_a_lie_fails(lie: Seen) -> None:
+    assert verdict("clean_cut", lie) == "fail"
+
+
+def test_an_error_that_another_model_could_have_prevented_fails() -> None:
+    error = replace(BROKEN, status=502, text="")
+    assert verdict("overloaded", error, stream=False) == "fail"
+    assert verdict("overloaded", error, stream=False, alone=True) == "safe"
+
+
+def test_the_clients_own_error_must_be_given_back() -> None:
+    assert verdict("bad_request", replace(BROKEN, status=400, text=""), stream=False) == "pass"
+    assert verdict("bad_request", replace(BROKEN, status=502, text=""), stream=False) == "fail"
+
+
+def test_a_refusal_must_be_seen() -> None:
+    assert verdict("content_filter", replace(WHOLE, text="", finish="content_filter")) == "pass"
+    assert verdict("content_filter", WHOLE) == "fail"
+
+
+@pytest.mark.parametrize("chain", [["anthropic", "google"], ["openai"]])
+def test_no_chain_fails_a_drill(chain: list[str]) -> None:
+    ids = {"anthropic": "claude-sonnet-5", "google": "gemini-3.5-flash", "openai": "gpt-4o"}
+    models = {name: schema.Model(provider=name, model=ids[name]) for name in chain}
+    config = build(schema.Root(models=models, agents={"dev": schema.Agent(models=chain)}), None, {}, None, [])
+    begun: list[str] = []
+    results = asyncio.run(drill(config, config.agents["dev"], begun.append))
+    assert [(each.fault, each.stream, each.saw) for each in results if each.verdict == "fail"] == []
+    assert {*FAULTS, "dns", "tls", "all_down", "thundering_herd", "client_leaves"} <= set(begun)
+    if len(chain) > 1:
+        assert {each.fault for each in results if each.verdict == "safe"} == {
+            "cut", "clean_cut", "stall", "bad_chunk", "error_mid_stream", "cut_tool_call", "all_down",
+        }  # fmt: skip
