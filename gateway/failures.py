@@ -233,8 +233,11 @@ def classify(
     the table of the dialect. Prose decides only between kinds that one status covers.
     """
     for word in (code, type_):
-        if word is not None and word in codes:
-            return _sharpen(codes[word], message)
+        if word is None or word not in codes:
+            continue
+        if codes[word] is Kind.UNAVAILABLE and status in BY_STATUS:
+            break  # "server_error" with a 503 says less than the 503
+        return _sharpen(codes[word], message)
     if status in (400, 413, 422, 500) and OVERFLOW.search(message) and not _THROTTLED.search(message):
         return Kind.CONTEXT_TOO_LONG
     if status in BY_STATUS:

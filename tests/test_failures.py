@@ -58,3 +58,9 @@ def test_a_final_failure_speaks_before_all_others() -> None:
 
 def test_long_messages_are_cut() -> None:
     assert len(Failure(Kind.EMPTY, "x" * 10_000).message) < 2_100
+
+
+def test_a_status_says_more_than_a_vague_code() -> None:
+    assert classify(503, "server_error", "busy", type_="server_error") is Kind.OVERLOADED
+    assert classify(500, "server_error", "boom") is Kind.UNAVAILABLE
+    assert classify(200, "server_error", "boom") is Kind.UNAVAILABLE

@@ -1,0 +1,41 @@
+"""`gateway explain`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Run
+
+NOBODY = {"GATEWAY_URL": "http://127.0.0.1:1"}
+REQUEST = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "seed": 7, "max_tokens": 9})
+
+
+def test_the_order_and_the_reasons(run: Run, config: Path) -> None:
+    out = run("explain", "dev", **NOBODY).stdout
+    assert "no gateway is running" in out
+    assert "1. sonnet  anthropic claude-sonnet-5  https://api.anthropic.com" in out
+    assert "would fail: no key for sonnet" in out
+    assert "2. local  custom qwen3:32b" in out
+
+
+def test_what_each_model_would_be_sent(run: Run, config: Path) -> None:
+    found = json.loads(run("explain", "dev", "-", "--json", input=REQUEST, **NOBODY).stdout)
+    sonnet, local = found["chain"]
+    assert (sonnet["dialect"], sonnet["path"], sonnet["dropped"]) == ("anthropic", "/v1/messages", ["seed"])
+    assert sonnet["request"]["max_tokens"] == 9
+    assert local["request"]["seed"] == 7
+    assert "POST https://api.anthropic.com/v1/messages (anthropic, dropped: seed)" in run(
+        "explain", "dev", "-", input=REQUEST, **NOBODY
+    ).stdout  # fmt: skip
+
+
+def test_a_named_model_can_be_explained_too(run: Run, config: Path) -> None:
+    assert "1. local" in run("explain", "local", **NOBODY).stdout
+
+
+def test_wrong_usage(run: Run, config: Path) -> None:
+    unknown = run("explain", "dew", **NOBODY)
+    assert (unknown.exit_code, "'dev'" in unknown.stderr) == (2, True)
+    broken = run("explain", "dev", "-", input="{", **NOBODY)
+    assert (broken.exit_code, "the request" in broken.stderr) == (1, True)

@@ -1,0 +1,48 @@
+"""`gateway status`, against a gateway that runs and one that does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.cli.status import duration
+from tests.cli.conftest import Run
+from tests.e2e.harness import running
+
+
+def test_a_gateway_with_a_model_that_rests(run: Run, tmp_path: Path) -> None:
+    with running(tmp_path, "openai>custom") as gateway:
+        gateway.lab.fault("openai", "overloaded")
+        body = {"model": "openai>custom", "messages": [{"role": "user", "content": "Hi"}]}
+        httpx.post(f"{gateway.url}/v1/chat/completions", json=body)
+        shown = run("status", GATEWAY_URL=gateway.url + "/v1").stdout.splitlines()
+        found = json.loads(run("status", "--json", GATEWAY_URL=gateway.url).stdout)
+    assert shown[1].split() == ["AGENT", "MODEL", "STATE", "WHY"]
+    assert "openai>custom  openai  rests" in shown[2]
+    assert "overloaded" in shown[2]
+    assert shown[3].split() == ["custom", "ready"]
+    assert [model["state"] for model in found["agents"][0]["chain"]] == ["open", "closed"]
+    assert (found["in_flight"], found["waiting"], found["status"]) == (0, 0, "serving")
+
+
+def test_none_is_running(run: Run, config: Path) -> None:
+    result = run("status", GATEWAY_URL="http://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "no gateway answers at http://127.0.0.1:1" in result.stderr
+
+
+def test_a_client_key_is_needed(run: Run, tmp_path: Path) -> None:
+    with running(tmp_path, "custom") as gateway:
+        key = gateway.app.keys.add("me")
+        refused = run("status", GATEWAY_URL=gateway.url)
+        allowed = run("status", GATEWAY_URL=gateway.url, GATEWAY_KEY=key)
+    assert "set $GATEWAY_KEY" in refused.stderr
+    assert allowed.exit_code == 0
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (59, "59 s"), (300, "5 min"), (7200, "2 h"), (2e5, "2 d")])
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
