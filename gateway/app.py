@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from starlette.applications import Starlette
+from starlette.routing import Router
 
 from gateway import __version__
 from gateway.backoff import Backoff
@@ -81,7 +81,7 @@ class App:
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
-        self.calls = ChatEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
+        self.chat = ChatEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
         self.asgi = self._application(wall)
 
     def _build(self, config: Config) -> Gateway:
@@ -141,12 +141,12 @@ class App:
         if change.state == "closed":
             self.room.wake_all(change.key)
 
-    def _application(self, wall: Callable[[], float]) -> Starlette:
+    def _application(self, wall: Callable[[], float]) -> Router:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
         return application(
             {
-                "/chat/completions": self.calls,
+                "/chat/completions": self.chat,
                 "/models": models,
                 "/models/{id:path}": models,
             },

@@ -9,8 +9,9 @@ HIDDEN: Final = "***"
 
 _KEY_LIKE: Final = re.compile(
     r"(?i:\bbearer\s+)[\w.~+/=-]{8,}"
-    r"|\b(?:sk|gsk|xai|gw|pk|rk)[-_][\w*-]{6,}"
-    r"|\bAIza[\w-]{10,}"
+    r"|\b(?:sk|gsk|csk|xai|gw|pk|rk|pplx|nvapi)[-_][\w*-]{6,}"
+    r"|\bhf_\w{16,}"
+    r"|\b(?:AIza|ya29\.|AQ\.)[\w.-]{10,}"
     r"|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*"
 )
 """What keys look like: the known prefixes of providers, bearer headers, signed tokens."""

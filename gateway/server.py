@@ -63,20 +63,20 @@ class _Server(uvicorn.Server):
     async def _drain(self) -> None:
         """Waits for the calls under way, up to `drain_s`, and for those whose connection was just accepted; a second
         signal ends the patience."""
-        calls = self._app.calls
-        if calls.tasks:
-            logger.info("draining: %d calls under way, %g s at most", len(calls.tasks), self._drain_s)
+        calls = self._app.chat.calls
+        if calls:
+            logger.info("draining: %d calls under way, %g s at most", len(calls), self._drain_s)
         loop = asyncio.get_running_loop()
         grace_until = loop.time() + GRACE_S
         while self._silent() and loop.time() < grace_until and not self.force_exit:
             await asyncio.sleep(LOOK_S)
         deadline = loop.time() + self._drain_s
-        while calls.tasks and loop.time() < deadline and not self.force_exit:
-            await asyncio.wait(set(calls.tasks), timeout=min(LOOK_S, deadline - loop.time()))
-        if calls.tasks:
-            logger.warning("drainSeconds are over: %d calls are ended", len(calls.tasks))
-            calls.end_all()
-            await asyncio.wait(set(calls.tasks), timeout=1.0)
+        while calls and loop.time() < deadline and not self.force_exit:
+            await asyncio.sleep(LOOK_S)
+        if calls:
+            logger.warning("drainSeconds are over: %d calls are ended", len(calls))
+            self._app.chat.end_all()
+            await asyncio.sleep(LOOK_S)
 
     def _silent(self) -> list[Any]:
         """Connections that have sent no request yet: to close one may lose a call that is on its way."""

@@ -1,9 +1,8 @@
 """Remembers what clients drop: signatures and reasoning, by tool-call id.
 
 Most clients send back a tool call's id and arguments and nothing else, while some providers refuse, or think worse,
-when
-their signature does not come back with it. Bounded, in memory, forgotten on restart: losing an entry costs quality,
-never correctness, because every dialect does without.
+when their signature does not come back with it. Bounded, in memory, forgotten on restart: losing an entry costs
+quality, never correctness, because every dialect does without.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ class Vault:
         if call.get("extra_content"):
             entry["extra_content"] = call["extra_content"]
         size = len(repr(entry)) if entry else 0
+        self._forget(tool_call_id)  # what an earlier call of the same id left belongs to another conversation
         if not entry or size > ENTRY_BYTES_MAX:
             return
-        self._forget(tool_call_id)
         self._entries[tool_call_id] = (entry, size)
         self._bytes += size
         while len(self._entries) > self._entries_max or self._bytes > self._bytes_max:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import logging
 import re
 import secrets
@@ -15,7 +15,7 @@ from gateway.dialects.chat.normalize import parse
 from gateway.failures import Exhausted, Failed, Failure
 from gateway.gateway import Gateway
 from gateway.inbound.access import check_host, check_key
-from gateway.inbound.errors import SHUTTING_DOWN, of_exhausted
+from gateway.inbound.errors import of_exhausted
 from gateway.inbound.http import (
     ClientLeft,
     Headers,
@@ -27,6 +27,7 @@ from gateway.inbound.http import (
     read_body,
     send_json,
 )
+from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.resolve import resolve
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
 from gateway.types import Call, Reply
@@ -35,6 +36,9 @@ log = logging.getLogger("gateway.inbound")
 
 _INTERNAL: Final = encode_error("internal error; the gateway's log has it", "server_error", code="internal_error")
 _REQUEST_ID: Final = re.compile(r"[\w.:-]{1,128}")
+_ID_PREFIX: Final = "req_" + secrets.token_hex(8)
+"""Random once per process: with a running number, ids are unique without asking the system for each."""
+_numbers: Final = itertools.count(1)
 
 
 class Observer(Protocol):
@@ -64,31 +68,23 @@ class ChatEndpoint:
         self._observer = observer
         self._clock = clock
         self._wall = wall
-        self.tasks: Final[set[asyncio.Task[None]]] = set()
+        self.calls: Final[set[Interrupt]] = set()
         """One per call under way."""
-        self._ending = False
 
     def end_all(self) -> None:
         """Ends every call under way, each with an error that says why."""
-        self._ending = True
-        for task in self.tasks:
-            task.cancel()
+        for interrupt in list(self.calls):
+            interrupt.fire(HttpError(503, "The gateway is shutting down.", type_="server_error", code="shutting_down"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.tasks.add(task)
-        try:
-            await self._serve(scope, receive, send, task)
-        finally:
-            self.tasks.discard(task)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, task: asyncio.Task[None]) -> None:
-        exchange = _Exchange(self._current(), _request_id(scope), self._clock(), self._clock, self._wall, send)
+        interrupt = Interrupt()
+        self.calls.add(interrupt)
         self._observer.started()
+        exchange = _Exchange(self._current(), _request_id(scope), self._clock, self._wall, send, interrupt)
         status, failure = 500, None
         try:
-            status, failure = await exchange.run(scope, receive, calls=len(self.tasks))
+            with interrupt:
+                status, failure = await exchange.run(scope, receive, calls=len(self.calls))
         except ClientLeft:
             status = 499
         except StoppedReading:
@@ -97,18 +93,13 @@ class ChatEndpoint:
         except HttpError as error:
             status = error.status
             await exchange.refuse(error)
-        except asyncio.CancelledError:
-            if not self._ending:
-                raise
-            task.uncancel()
-            status, failure = 503, SHUTTING_DOWN
-            await exchange.refuse(HttpError(503, SHUTTING_DOWN.message, type_="server_error", code="shutting_down"))
         except Exception:
             # The outermost edge: a fault of ours. A stream that has begun just stops, and no client trusts that.
             log.exception("%s: internal error", exchange.id)
             if not exchange.stream.begun:
                 await send_json(send, 500, _INTERNAL, exchange.headers())
         finally:
+            self.calls.discard(interrupt)
             self._observer.ended(exchange.call, status, failure, self._clock())
 
 
@@ -119,17 +110,18 @@ class _Exchange:
         self,
         gateway: Gateway,
         id_: str,
-        received_at: float,
         clock: Callable[[], float],
         wall: Callable[[], float],
         send: Send,
+        interrupt: Interrupt,
     ) -> None:
         self.id = id_
         self.call: Call | None = None
-        self.stream = EventStream(send)
+        self.stream = EventStream(send, interrupt)
         self._send = send
+        self._interrupt = interrupt
         self._gateway = gateway
-        self._received_at = received_at
+        self._received_at = clock()
         self._clock = clock
         self._wall = wall
 
@@ -145,7 +137,7 @@ class _Exchange:
             raise HttpError(405, f"{scope['method']} is not allowed here; use POST.", headers={"allow": "POST"})
         if calls > server.max_calls:
             raise _too_many(server.max_calls)
-        body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds)
+        body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
         try:
             raw = parse(body)
             chat = decode_request(raw)
@@ -163,7 +155,7 @@ class _Exchange:
             include_usage=bool((chat.get("stream_options") or {}).get("include_usage")),
             legacy_functions="functions" in raw,
         )
-        async with Presence(receive):
+        with Presence(self._interrupt, receive):
             return await self._answer(self.call)
 
     async def refuse(self, error: HttpError) -> None:
@@ -224,4 +216,4 @@ def _request_id(scope: Scope) -> str:
     stated = header(scope, b"x-request-id")
     if stated is not None and _REQUEST_ID.fullmatch(stated):
         return stated
-    return "req_" + secrets.token_hex(12)
+    return f"{_ID_PREFIX}{next(_numbers):08x}"

@@ -18,8 +18,6 @@ from gateway.types import Attempt, Call
 RETRY_AFTER_S_MAX: Final = 120
 """Official SDKs wait no longer than this; a longer wait is stated, but not recommended."""
 
-SHUTTING_DOWN: Final = Failure(Kind.UNAVAILABLE, "The gateway is shutting down; the call was ended.")
-
 _OWN_CODE: Final = frozenset({Kind.INVALID_REQUEST, Kind.POLICY})
 """Kinds where the provider's own code says more than ours."""
 

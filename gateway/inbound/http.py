@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
 from gateway.dialects.chat import encode_error
+from gateway.inbound.interrupt import Interrupt
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -50,30 +51,37 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-async def read_body(scope: Scope, receive: Receive, bytes_max: int, limit_s: float) -> bytes:
-    """The whole request body. Raises `HttpError` 413 and 408, `ClientLeft`."""
+async def read_body(scope: Scope, receive: Receive, bytes_max: int, limit_s: float, interrupt: Interrupt) -> bytes:
+    """The whole request body. Raises `HttpError` 413 and `ClientLeft`; interrupted with a 408 after `limit_s`."""
     stated = header(scope, b"content-length")
     if stated is not None and stated.isdigit() and int(stated) > bytes_max:
         raise _too_large(bytes_max)
+    timer = interrupt.loop.call_later(limit_s, interrupt.fire, _too_slow(limit_s))
+    try:
+        return await _read(receive, bytes_max)
+    finally:
+        timer.cancel()
+
+
+async def _read(receive: Receive, bytes_max: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(limit_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientLeft
-                piece = message.get("body", b"")
-                size += len(piece)
-                if size > bytes_max:
-                    raise _too_large(bytes_max)
-                pieces.append(piece)
-                if not message.get("more_body"):
-                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    except TimeoutError as error:
-        raise HttpError(
-            408, f"The request took longer than {limit_s:.0f} s to send.", code="request_timeout"
-        ) from error
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        pieces.append(piece)
+        if not message.get("more_body"):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+@lru_cache(maxsize=16)
+def _too_slow(limit_s: float) -> HttpError:
+    return HttpError(408, f"The request took longer than {limit_s:g} s to send.", code="request_timeout")
 
 
 def _too_large(bytes_max: int) -> HttpError:

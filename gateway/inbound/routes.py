@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
 from gateway.inbound.resolve import nearest
@@ -39,12 +38,10 @@ class NotFound:
         await send_json(send, error.status, error.body, [])
 
 
-def application(endpoints: Mapping[str, object], unprefixed: Mapping[str, object]) -> Starlette:
+def application(endpoints: Mapping[str, object], unprefixed: Mapping[str, object]) -> Router:
     """The ASGI application. `endpoints` are served with and without `/v1`, `unprefixed` as they stand."""
     paths = [(prefix + path, app) for path, app in endpoints.items() for prefix in PREFIXES]
     paths += list(unprefixed.items())
     routes = [Route(path, endpoint=Asgi(app)) for path, app in paths]
-    app = Starlette(routes=routes)  # no middleware, on purpose: it would run for every streamed event
-    app.router.default = NotFound(tuple(path for path, _ in paths))
-    app.router.redirect_slashes = False
-    return app
+    # The bare router: an application's middleware would run for every streamed event.
+    return Router(routes, redirect_slashes=False, default=NotFound(tuple(path for path, _ in paths)))

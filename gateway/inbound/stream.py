@@ -12,6 +12,7 @@ from gateway.dialects.chat import StreamEncoder
 from gateway.failures import Failed, Failure
 from gateway.inbound.errors import in_band
 from gateway.inbound.http import ClientLeft, Headers, Receive, Send
+from gateway.inbound.interrupt import Interrupt
 from gateway.types import Reply
 
 T = TypeVar("T")
@@ -24,6 +25,9 @@ EVENT_STREAM: Final[Headers] = [
 HEARTBEAT: Final = sse.comment(b"")
 """Only comments keep a connection alive without breaking a client: `event: ping` does."""
 
+LOOK_AFTER_S: Final = 0.02
+"""When a call begins to be watched for a client that leaves."""
+
 
 class StoppedReading(Exception):
     """The client holds the connection open and reads nothing."""
@@ -32,8 +36,9 @@ class StoppedReading(Exception):
 class EventStream:
     """The answer to a streaming call. It begins with the first content, or with the first heartbeat before it."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, interrupt: Interrupt) -> None:
         self._send = send
+        self._interrupt = interrupt
         self.begun = False
         """The status line is out: what fails from now on is told inside the stream."""
 
@@ -64,12 +69,12 @@ class EventStream:
     async def relay(self, reply: Reply, encoder: StreamEncoder, headers: Headers) -> Failure | None:
         """The whole of a committed stream, to one of its two ends. Returns the failure that broke it off, or None.
 
-        Raises `StoppedReading` when one write waits longer than the model's `write_s`.
+        Interrupted with `StoppedReading` when one write waits longer than the model's `write_s`.
         """
         assert reply.chunks is not None
         broken: Failure | None = None
         async with aclosing(reply.chunks) as chunks:
-            with Watchdog(reply.attempt.model.timeouts.write_s) as watchdog:
+            with Watchdog(self._interrupt, reply.attempt.model.timeouts.write_s) as watchdog:
                 await self.begin(headers)
                 try:
                     async for batch in chunks:
@@ -88,26 +93,21 @@ class EventStream:
 
 
 class Watchdog:
-    """Ends a task whose write takes too long. One timer per stream, moved on rather than renewed at every write."""
+    """Ends a call whose write takes too long. One timer per stream, moved on rather than renewed at every write."""
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, interrupt: Interrupt, limit_s: float) -> None:
+        self._interrupt = interrupt
         self._limit_s = limit_s
-        self._loop = asyncio.get_running_loop()
+        self._loop = interrupt.loop
         self._since: float | None = None
-        self._fired = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._task = asyncio.current_task()
+        self._timer: asyncio.TimerHandle
 
     def __enter__(self) -> Watchdog:
         self._timer = self._loop.call_later(self._limit_s, self._look)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._fired and kind is asyncio.CancelledError and self._task is not None:
-            self._task.uncancel()
-            raise StoppedReading
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
 
     def sending(self) -> None:
         self._since = self._loop.time()
@@ -117,38 +117,37 @@ class Watchdog:
 
     def _look(self) -> None:
         late_s = 0.0 if self._since is None else self._loop.time() - self._since
-        if late_s >= self._limit_s and self._task is not None:
-            self._fired = True
-            self._task.cancel()
+        if late_s >= self._limit_s:
+            self._interrupt.fire(StoppedReading())
             return
         self._timer = self._loop.call_later(self._limit_s - late_s, self._look)
 
 
 class Presence:
-    """Cancels the current task when the client leaves; a context around everything done for it."""
+    """Ends the call when its client leaves; a context around everything done for it once its body is read.
 
-    def __init__(self, receive: Receive) -> None:
+    Looks only after `LOOK_AFTER_S`: the answer of a call that is quicker is not worth a task to watch it.
+    """
+
+    def __init__(self, interrupt: Interrupt, receive: Receive) -> None:
+        self._interrupt = interrupt
         self._receive = receive
-        self._left = False
-        self._done = False
-        self._task = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle
 
-    async def __aenter__(self) -> Presence:
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+    def __enter__(self) -> Presence:
+        self._timer = self._interrupt.loop.call_later(LOOK_AFTER_S, self._begin)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._done = True
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
-        if self._left and kind is asyncio.CancelledError and self._task is not None:
-            self._task.uncancel()
-            raise ClientLeft
+
+    def _begin(self) -> None:
+        self._watcher = self._interrupt.loop.create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        if not self._done and self._task is not None:
-            self._left = True
-            self._task.cancel()
+        self._interrupt.fire(ClientLeft())

@@ -64,10 +64,11 @@ class Seen:
 
 
 class Lab:
-    """The lab on a port of its own, as a context. Which fault is played is decided per call: by the header
-    `x-lab-fault`,
-    by a path that begins with `/fault/<name>`, by a model id that ends in `+<name>`, by the script (`fault`), in this
-    order; else none."""
+    """The lab on a port of its own, as a context.
+
+    Which fault is played is decided per call: by the header `x-lab-fault`, by a path that begins with `/fault/<name>`,
+    by a model id that ends in `+<name>`, by the script (`fault`), in this order; else none.
+    """
 
     def __init__(
         self,
@@ -125,9 +126,9 @@ class Lab:
     def _post(self, request: Request, path: str, provider: str, api: ModuleType, forced: str | None) -> Played:
         try:
             body = orjson.loads(request.body)
-        except orjson.JSONDecodeError:
+            asked = api.asked(body, path)
+        except _UNREADABLE:
             return refuse(api)
-        asked = api.asked(body, path)
         if asked is None:
             return refuse(api)
         if not api.key_of(request.headers) and provider != "custom":
@@ -160,6 +161,8 @@ class Lab:
         return Played(200, {"content-type": "application/json"}, [body], len(body))
 
 
+_UNREADABLE: Final = (ValueError, AttributeError, KeyError, TypeError, IndexError)
+"""What reading a request of another shape raises; a real server answers 400 and goes on."""
 _KEY_HEADERS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key"})
 _PAGE: Final = (
     b"The fault lab of the Local Agent Gateway. Point a provider's base URL here:\n\n"

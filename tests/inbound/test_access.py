@@ -1,0 +1,133 @@
+"""Who may come in: the `Host` header, the client's key, and what a key is limited to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from gateway.config import schema
+from gateway.inbound.access import ANYBODY, check_host, check_key
+from gateway.inbound.http import HttpError
+from gateway.inbound.keys import Keys
+from gateway.types import Client
+from tests.inbound.asgi import CHAT, ask, make, scope
+from tests.makers import Clock
+
+OURS = frozenset({"localhost", "127.0.0.1", "[::1]", "gateway.lan"})
+BODY = orjson.dumps({"model": "dev", "messages": [{"role": "user", "content": "Hello"}]})
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost:8484", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8484", "gateway.lan:80"]
+)
+def test_our_own_names(host: str) -> None:
+    check_host(scope("GET", "/", {"host": host}), OURS)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "evil.example",
+        "evil.example:8484",
+        "localhost.evil.example",
+        "evil.example#localhost",
+        "127.0.0.1.evil.example:8484",
+        "127.0.0.2",
+        "[::2]:8484",
+        "localhost:8484:evil",
+        "user@localhost",
+        "0.0.0.0:8484",
+    ],
+)
+def test_any_other_name(host: str) -> None:
+    with pytest.raises(HttpError) as raised:
+        check_host(scope("GET", "/", {"host": host}), OURS)
+    assert raised.value.status == 421
+    assert orjson.loads(raised.value.body)["error"]["code"] == "host_not_allowed"
+
+
+def test_a_star_allows_any() -> None:
+    check_host(scope("GET", "/", {"host": "evil.example"}), frozenset({"*"}))
+
+
+def test_a_request_without_a_host() -> None:
+    bare = {**scope("GET", "/", {}), "headers": []}
+    with pytest.raises(HttpError):
+        check_host(bare, OURS)
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", CHAT), ("GET", "/v1/models"), ("GET", "/v1/models/dev")])
+def test_a_page_that_rebinds_its_name_gets_nothing(tmp_path: Path, method: str, path: str) -> None:
+    answer = ask(make(tmp_path), method, path, BODY, {"host": "evil.example:8484"})
+    assert answer.status == 421
+    assert "dev" not in answer.body.decode()
+
+
+def test_a_listed_name_is_ours(tmp_path: Path) -> None:
+    app = make(tmp_path, schema.Server(allowed_hosts=["Gateway.LAN"]))
+    assert ask(app, "GET", "/v1/models", headers={"host": "gateway.lan:8484"}).status == 200
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return Keys(tmp_path / "keys.json", Clock(), Clock(1_800_000_000.0))
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer anything"}, {"x-api-key": "anything"}])
+def test_without_keys_anybody_on_this_host_may_call(keys: Keys, headers: dict[str, str]) -> None:
+    assert check_key(scope("GET", "/", headers), keys) is ANYBODY
+
+
+@pytest.mark.parametrize(
+    "form", [{"authorization": "Bearer {}"}, {"authorization": "bearer  {} "}, {"x-api-key": "{}"}]
+)
+def test_a_key_may_come_in_either_header(keys: Keys, form: dict[str, str]) -> None:
+    key = keys.add("laptop")
+    headers = {name: value.format(key) for name, value in form.items()}
+    assert check_key(scope("GET", "/", headers), keys) == Client("laptop")
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({}, "You didn't provide an API key"),
+        ({"authorization": "Bearer "}, "You didn't provide an API key"),
+        ({"authorization": "Basic Z3c6eA=="}, "You didn't provide an API key"),
+        ({"authorization": "Bearer gw-wrong"}, "Incorrect API key"),
+        ({"x-api-key": "gw-wrong"}, "Incorrect API key"),
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("POST", CHAT), ("GET", "/v1/models")])
+def test_a_wrong_key_or_none(tmp_path: Path, headers: dict[str, str], message: str, method: str, path: str) -> None:
+    app = make(tmp_path)
+    app.keys.add("laptop")
+    answer = ask(app, method, path, BODY, headers)
+    assert answer.status == 401
+    assert answer.error["code"] == "invalid_api_key"
+    assert message in answer.error["message"]
+    assert "gw-wrong" not in answer.body.decode()
+
+
+def test_a_key_that_is_limited_to_agents(tmp_path: Path) -> None:
+    app = make(tmp_path)
+    other, own = app.keys.add("other", ["ops"]), app.keys.add("own", ["dev"])
+    refused = ask(app, "POST", CHAT, BODY, {"authorization": f"Bearer {other}"})
+    assert refused.status == 404
+    assert refused.error["code"] == "model_not_found"
+    assert "Did you mean" not in refused.error["message"]
+    assert ask(app, "POST", CHAT, BODY, {"authorization": f"Bearer {own}"}).headers["x-gateway-agent"] == "dev"
+
+
+def test_the_key_is_asked_for_before_the_body_is_read(tmp_path: Path) -> None:
+    app = make(tmp_path, schema.Server(max_body_bytes=1))
+    app.keys.add("laptop")
+    assert ask(app, "POST", CHAT, BODY).status == 401
+
+
+def test_health_needs_no_key(tmp_path: Path) -> None:
+    app = make(tmp_path)
+    app.keys.add("laptop")
+    assert [ask(app, "GET", path).status for path in ("/livez", "/readyz", "/health")] == [200, 200, 200]

@@ -1,0 +1,253 @@
+"""Sending a stream: heartbeats, the one error event, a client that reads no more, a client that leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, MutableMapping
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.dialects.chat import StreamEncoder
+from gateway.dialects.chunks import delta, finish
+from gateway.failures import Failed, Failure, Kind
+from gateway.inbound.http import ClientLeft
+from gateway.inbound.interrupt import Interrupt
+from gateway.inbound.stream import HEARTBEAT, LOOK_AFTER_S, EventStream, Presence, StoppedReading, Watchdog
+from gateway.types import Attempt, Chunk, Reply, Timeouts
+from tests.makers import model
+
+Step = list[Chunk] | Failure
+HELLO = [delta(0, content="Hello")]
+END = [finish("stop")]
+BROKEN = Failure(Kind.OVERLOADED, "Bearer sk-secret-123456 is overloaded", status=529, type="overloaded_error")
+
+
+class Chunks:
+    """A committed stream, as a script."""
+
+    def __init__(self, *steps: Step) -> None:
+        self._steps = list(steps)
+        self.closed = False
+
+    def __aiter__(self) -> Chunks:
+        return self
+
+    async def __anext__(self) -> list[Chunk]:
+        if not self._steps:
+            raise StopAsyncIteration
+        step = self._steps.pop(0)
+        if isinstance(step, Failure):
+            raise Failed(step)
+        return step
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Sent:
+    """What a client was sent; `stuck` is a client that reads nothing after the headers."""
+
+    def __init__(self, *, stuck: bool = False) -> None:
+        self.messages: list[MutableMapping[str, Any]] = []
+        self._stuck = stuck
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        self.messages.append(message)
+        if self._stuck and message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.messages)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.messages[-1].get("more_body", self.messages[-1]["type"] == "http.response.start")
+
+
+def reply(chunks: Chunks, write_s: float = 5.0) -> Reply:
+    attempt = Attempt(model("anthropic", timeouts=Timeouts(write_s=write_s)), 1)
+    return Reply(attempt, "claude-sonnet-5", chunks=chunks)
+
+
+async def relayed(send: Sent, chunks: Chunks, write_s: float = 5.0) -> Failure | None:
+    encoder = StreamEncoder("chatcmpl-1", 0, "claude-sonnet-5", include_usage=False, legacy_functions=False)
+    with Interrupt() as interrupt:
+        stream = EventStream(send, interrupt)
+        return await stream.relay(reply(chunks, write_s), encoder, [(b"x-request-id", b"req_1")])
+
+
+def events(body: bytes) -> list[str]:
+    return [event.removeprefix("data: ") for event in body.decode().split("\n\n") if event.startswith("data: ")]
+
+
+def test_a_whole_stream_ends_with_done() -> None:
+    send, chunks = Sent(), Chunks(HELLO, END)
+    assert asyncio.run(relayed(send, chunks)) is None
+    assert send.messages[0]["status"] == 200
+    headers = dict(send.messages[0]["headers"])
+    assert headers[b"content-type"] == b"text/event-stream; charset=utf-8"
+    assert headers[b"cache-control"] == b"no-cache"
+    assert headers[b"x-request-id"] == b"req_1"
+    *_, last, done = events(send.body)
+    assert orjson.loads(last)["choices"][0]["finish_reason"] == "stop"
+    assert done == "[DONE]"
+    assert send.is_complete
+    assert chunks.closed
+
+
+def test_silence_is_a_comment() -> None:
+    send = Sent()
+    asyncio.run(relayed(send, Chunks(HELLO, [], [], END)))
+    assert HEARTBEAT.startswith(b":")
+    assert send.body.count(HEARTBEAT) == 2
+    assert "event:" not in send.body.decode()
+
+
+def test_a_broken_stream_ends_in_one_error_and_without_done() -> None:
+    send, chunks = Sent(), Chunks(HELLO, BROKEN)
+    assert asyncio.run(relayed(send, chunks)) is BROKEN
+    *content, last = events(send.body)
+    error = orjson.loads(last)["error"]
+    assert (error["type"], error["code"]) == ("server_error", "upstream_overloaded")
+    assert error["message"] == "anthropic: *** is overloaded"
+    assert error["upstream"]["status"] == 529
+    assert not any("error" in event for event in content)
+    assert b"[DONE]" not in send.body
+    assert b"sk-secret" not in send.body
+    assert send.is_complete
+    assert chunks.closed
+
+
+def test_a_client_that_reads_nothing_is_given_up() -> None:
+    send, chunks = Sent(stuck=True), Chunks(HELLO, END)
+    with pytest.raises(StoppedReading):
+        asyncio.run(relayed(send, chunks, write_s=0.01))
+    assert chunks.closed
+    assert len(send.messages) == 2
+
+
+def test_the_watchdog_counts_no_time_between_writes() -> None:
+    """The provider may take its time; only a write that waits is the client's fault."""
+
+    async def work() -> bool:
+        with Interrupt() as interrupt, Watchdog(interrupt, 0.005) as watchdog:
+            watchdog.sending()
+            watchdog.sent()
+            await quiet(0.03)
+        return True
+
+    assert asyncio.run(work())
+
+
+# --- before the commit -----------------------------------------------------------------------------------------------
+
+
+async def waited(send: Sent, work: Coroutine[Any, Any, str], every_s: float = 0.005) -> str:
+    with Interrupt() as interrupt:
+        return await EventStream(send, interrupt).while_waiting(work, every_s, [(b"x-request-id", b"req_1")])
+
+
+def test_a_quick_answer_has_no_heartbeat_before_it() -> None:
+    async def quick() -> str:
+        return "answer"
+
+    send = Sent()
+    assert asyncio.run(waited(send, quick())) == "answer"
+    assert send.messages == []
+
+
+def test_a_slow_answer_has_heartbeats_before_it() -> None:
+    send, enough = Sent(), 3
+
+    async def slow() -> str:
+        while send.body.count(HEARTBEAT) < enough:
+            await asyncio.sleep(0)
+        return "answer"
+
+    assert asyncio.run(waited(send, slow())) == "answer"
+    assert send.messages[0]["type"] == "http.response.start"
+    assert send.body == HEARTBEAT * enough
+
+
+def test_a_failure_comes_through() -> None:
+    async def failing() -> str:
+        raise Failed(BROKEN)
+
+    with pytest.raises(Failed):
+        asyncio.run(waited(Sent(), failing()))
+
+
+def test_leaving_ends_the_work_that_was_waited_for() -> None:
+    ended = []
+
+    async def endless() -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+        return "never"
+
+    async def work() -> None:
+        task = asyncio.create_task(waited(Sent(), endless()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(work())
+    assert ended == [True]
+
+
+# --- presence --------------------------------------------------------------------------------------------------------
+
+
+def receiver(*messages: str) -> Callable[[], Coroutine[Any, Any, MutableMapping[str, Any]]]:
+    left = list(messages)
+
+    async def receive() -> MutableMapping[str, Any]:
+        if not left:
+            await asyncio.Event().wait()
+        return {"type": left.pop(0)}
+
+    return receive
+
+
+def test_whoever_leaves_is_noticed() -> None:
+    async def work() -> None:
+        with Interrupt() as interrupt, Presence(interrupt, receiver("http.request", "http.disconnect")):
+            await asyncio.Event().wait()
+
+    with pytest.raises(ClientLeft):
+        asyncio.run(work())
+
+
+def test_nobody_is_watched_once_the_answer_is_out() -> None:
+    async def work() -> tuple[int, int]:
+        with Interrupt() as interrupt, Presence(interrupt, receiver("http.disconnect")):
+            await asyncio.sleep(0)
+        await quiet(LOOK_AFTER_S * 2)
+        task = asyncio.current_task()
+        assert task is not None
+        return task.cancelling(), len(asyncio.all_tasks())
+
+    assert asyncio.run(work()) == (0, 1)
+
+
+async def quiet(seconds: float) -> None:
+    """Lets everything happen that is due within this time."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()
+
+
+def test_an_error_of_the_work_is_its_own() -> None:
+    async def work() -> None:
+        with Interrupt() as interrupt, Presence(interrupt, receiver("http.disconnect")):
+            raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        asyncio.run(work())

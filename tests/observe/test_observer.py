@@ -1,0 +1,70 @@
+"""Everybody hears of every call, once."""
+
+from __future__ import annotations
+
+from gateway.failures import Failure, Kind
+from gateway.observe.metrics import Metrics
+from gateway.observe.observer import Observer
+from gateway.types import Attempt, Call
+from tests.makers import call, model
+
+Heard = list[tuple[str, int, float]]
+
+
+def observing() -> tuple[Observer, Heard]:
+    heard: Heard = []
+
+    def sink(call: Call, status: int, seconds: float) -> None:
+        heard.append((call.id, status, seconds))
+
+    return Observer(Metrics(), sink), heard
+
+
+def answered() -> Call:
+    asked = call(model(), received_at=100.0)
+    asked.attempts = [Attempt(model(), 1, sent_at=100.25, committed_at=101.0)]
+    return asked
+
+
+def test_a_call_is_counted_while_it_is_under_way() -> None:
+    observer, heard = observing()
+    observer.started()
+    observer.started()
+    assert observer.in_flight == 2
+    assert b"gateway_requests_in_flight 2.0" in observer.metrics.text()
+    observer.ended(answered(), 200, None, 102.5)
+    assert observer.in_flight == 1
+    assert heard == [("req_1", 200, 2.5)]
+
+
+def test_a_stream_that_broke_off_is_told_as_what_it_is() -> None:
+    """The client had its 200; the ledger shall not call it a success."""
+    observer, heard = observing()
+    observer.started()
+    observer.ended(answered(), 200, Failure(Kind.TRUNCATED, "cut"), 102.0)
+    assert heard == [("req_1", 502, 2.0)]
+
+
+def test_a_request_that_never_became_a_call_is_counted_and_not_told() -> None:
+    observer, heard = observing()
+    observer.started()
+    observer.ended(None, 401, None, 102.0)
+    assert heard == []
+    assert observer.in_flight == 0
+    assert b'gateway_requests_total{agent="",status="401"} 1.0' in observer.metrics.text()
+
+
+def test_overhead_is_our_own_time_before_the_answer_began() -> None:
+    observer, _ = observing()
+    observer.started()
+    observer.ended(answered(), 200, None, 150.0)
+    assert b"gateway_overhead_seconds_sum 0.25" in observer.metrics.text()
+
+
+def test_without_an_answer_there_is_no_overhead() -> None:
+    observer, _ = observing()
+    asked = call(model(), received_at=100.0)
+    asked.attempts = [Attempt(model(), 1, failure=Failure(Kind.TIMEOUT, "slow"))]
+    observer.started()
+    observer.ended(asked, 504, None, 160.0)
+    assert b"gateway_overhead_seconds_count 0.0" in observer.metrics.text()

@@ -1,0 +1,204 @@
+"""The shape of the code: who may import whom, where a vendor may be named, and how long a file may grow.
+
+Read from the sources, lazy imports inside functions included. A violation is a reason to move code; the tables are
+widened only together with the reason, and a permission that nobody uses any more fails too.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parent.parent
+LINES_MAX: Final = 420
+
+MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
+    area: frozenset(others.split())
+    for area, others in {
+        # the heart: no I/O, no clock, no globals
+        "failures": "",
+        "types": "failures",
+        "backoff": "",
+        "breaker": "failures types",
+        "capacity": "types",
+        "chain": "backoff breaker capacity failures types",
+        "sse": "",
+        "providers": "types",
+        "ratelimits": "",
+        "scrub": "",
+        "vault": "types",
+        "dialects": "failures ratelimits sse types",
+        # the edges
+        "upstream": "credentials dialects failures ratelimits sse types vault",
+        "relay": "breaker capacity chain failures types upstream",  # of upstream: EmptyAnswer alone, see below
+        "waiting": "capacity types",
+        "inbound": "breaker credentials dialects failures gateway scrub sse types",  # the breaker: `status` shows it
+        "observe": "breaker failures scrub types",
+        "config": "failures notify providers scrub types upstream",  # of upstream: `transport.target`, to check URLs
+        "credentials": "pi providers types",
+        "pi": "",
+        "notify": "",
+        "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
+        # what puts them together
+        "gateway": "config inbound relay types",
+        "app": "__version__ backoff breaker chain config credentials failures gateway inbound observe relay types"
+        " upstream vault waiting",
+        "server": "app config notify",
+        "demo": "config lab",
+        "drill": "app config failures lab providers server sse types",
+        "cli": "__version__ app config credentials demo dialects drill failures inbound lab notify observe providers"
+        " server types",  # dialects: `explain` shows what a model would be sent
+        "__main__": "cli",
+        "__init__": "",
+    }.items()
+}
+"""File or folder → what of ours it may import."""
+
+ONLY: Final[Mapping[tuple[str, str], frozenset[str]]] = {
+    ("relay", "upstream"): frozenset({"gateway.upstream.client.EmptyAnswer"}),
+    ("config", "upstream"): frozenset({"gateway.upstream.transport.target"}),
+    ("inbound", "credentials"): frozenset({"gateway.credentials.write_private"}),
+}
+"""Imports that are allowed for a name's sake and not for the module's."""
+
+HEART: Final = ("failures", "types", "breaker", "capacity", "chain", "backoff", "sse", "providers", "ratelimits")
+WORLD: Final = frozenset({"asyncio", "time", "random", "socket", "os", "threading", "subprocess", "httpx", "anyio"})
+"""What the heart and the dialects do not touch."""
+
+VENDOR: Final = re.compile(
+    r"anthropic|openai|groq|gemini|google|(?<![a-z])xai(?![a-z])|mistral|openrouter|claude|(?<![a-z])gpt", re.I
+)
+NAMES_VENDORS: Final[Mapping[str, str]] = {
+    "providers.py": "the rows",
+    "dialects/": "each its own vendor's, and a hub spoken with eight accents",
+    "lab/": "plays all of them",
+    "demo.py": "two providers that the lab plays",
+    "config/defaults.py": "the models of somebody who has a key and no configuration",
+    "ratelimits.py": "a table of headers",
+    "scrub.py": "what keys look like",
+    "cli/credentials.py": "an example in a hint",
+    "upstream/client.py": "a request-id header",
+    "upstream/signing.py": "a beta header",
+}
+"""File or folder → why a vendor is named there in code (prose may name them anywhere)."""
+
+FILES: Final = sorted((ROOT / "gateway").rglob("*.py"))
+IDS: Final = [str(file.relative_to(ROOT)) for file in FILES]
+each_file = pytest.mark.parametrize("file", FILES, ids=IDS)
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def area(file: Path) -> str:
+    """The part of the tree that a file belongs to: its folder, or itself."""
+    return file.relative_to(ROOT / "gateway").with_suffix("").parts[0]
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Dotted names of everything a file imports, wherever in it."""
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own(file: Path) -> Iterator[tuple[str, str]]:
+    """(area, dotted name) of what a file imports of ours."""
+    for name in imports(file):
+        if name.startswith("gateway."):
+            yield name.split(".")[1], name
+
+
+@each_file
+def test_who_imports_whom(file: Path) -> None:
+    here = area(file)
+    allowed = MAY_IMPORT[here] | {here}
+    assert {name for other, name in own(file) if other not in allowed} == set()
+
+
+@each_file
+def test_for_a_names_sake(file: Path) -> None:
+    here = area(file)
+    wrong = {name for other, name in own(file) if (here, other) in ONLY and name not in ONLY[here, other]}
+    assert wrong == set()
+
+
+def test_no_permission_is_left_over() -> None:
+    used = {(area(file), other) for file in FILES for other, _ in own(file)}
+    given = {(here, other) for here, others in MAY_IMPORT.items() for other in others}
+    assert {pair for pair in given if pair not in used} == set()
+    assert set(MAY_IMPORT) == {area(file) for file in FILES}
+
+
+@each_file
+def test_the_heart_touches_nothing(file: Path) -> None:
+    if area(file) not in (*HEART, "dialects"):
+        return
+    assert {name for name in imports(file) if name.split(".")[0] in WORLD} == set()
+
+
+@each_file
+def test_a_file_says_what_it_is_and_stays_readable(file: Path) -> None:
+    assert ast.get_docstring(parsed(file)), "it has no docstring"
+    assert len(file.read_text().splitlines()) <= LINES_MAX
+
+
+def words(tree: ast.Module) -> Iterator[str]:
+    """The identifiers and the text constants of a module, without its docstrings."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)) if id(node) not in prose:
+                yield text
+            case ast.Constant(value=bytes(data)):
+                yield data.decode("latin-1")
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.alias(name=name):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case _:
+                pass
+
+
+def named_in(file: Path) -> set[str]:
+    return {word for word in words(parsed(file)) if VENDOR.search(word)}
+
+
+@each_file
+def test_vendors_are_named_where_they_belong(file: Path) -> None:
+    here = file.relative_to(ROOT / "gateway").as_posix()
+    if not any(here == place or (place.endswith("/") and here.startswith(place)) for place in NAMES_VENDORS):
+        assert named_in(file) == set()
+
+
+@pytest.mark.parametrize("place", [place for place in NAMES_VENDORS if not place.endswith("/")])
+def test_no_vendor_is_excused_for_nothing(place: str) -> None:
+    assert named_in(ROOT / "gateway" / place)
+
+
+def test_the_lab_shares_nothing_with_the_translators() -> None:
+    assert MAY_IMPORT["lab"] == frozenset()
+
+
+def test_no_test_patches_anything() -> None:
+    """Fakes are a function, a clock, bytes, or a real server."""
+    wrong = re.compile(r"mock\.patch|monkeypatch\.|time\.sleep\(")
+    found = {
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for file in sorted((ROOT / "tests").rglob("*.py"))
+        if file != Path(__file__)
+        for line in file.read_text().splitlines()
+        if wrong.search(line)
+    }
+    assert found == set()

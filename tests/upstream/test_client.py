@@ -1,0 +1,320 @@
+"""One attempt: what is sent, what each answer means, and that every response is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.credentials import CredentialError
+from gateway.failures import Failed, Kind
+from gateway.types import Agent, Attempt, Call, Model, Reply, Timeouts
+from gateway.upstream.client import EmptyAnswer, UpstreamClient
+from gateway.upstream.transport import Trouble
+from gateway.vault import Vault
+from tests.makers import Clock, call, model
+from tests.upstream.fakes import EVENTS, JSON, Response, Transport
+
+CUSTOM = model("custom", base_url="http://test/v1", timeouts=Timeouts(connect_s=1, first_token_s=2, answer_s=3))
+SONNET = model("anthropic", headers={"X-Team": "one", "anthropic-beta": "mine"})
+
+
+def answer(content: str | None = "Hello", **more: Any) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+    return orjson.dumps({"model": "served", "choices": [choice], **more})
+
+
+def error(message: str, status: int = 400, headers: Mapping[str, str] = JSON, **more: Any) -> Response:
+    body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None, **more}}
+    return Response(orjson.dumps(body), status=status, headers=headers)
+
+
+def whole(*pieces: bytes, **headers: str) -> Response:
+    return Response(*(pieces or (answer(),)), headers={**JSON, **headers})
+
+
+def sign(model: Model) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"x-api-key", b"secret"),)
+
+
+class Trying:
+    """A client over scripted answers, and one attempt."""
+
+    def __init__(self, *answers: Response | Trouble, chosen: Model = CUSTOM, **fields: Any) -> None:
+        self.transport = Transport(*answers)
+        self.responses = [response for response in answers if isinstance(response, Response)]
+        self.clock = Clock()
+        self.vault = Vault()
+        self.sign = sign
+        self.call = call(chosen, received_at=self.clock.now, **fields)
+        self.attempt = Attempt(chosen, 1, started_at=self.clock.now)
+
+    async def open(self) -> Reply:
+        client = UpstreamClient(
+            lambda model: self.transport,
+            self.sign,
+            self.vault,
+            clock=self.clock,
+            wall=Clock(1_800_000_000.0),
+            user_agent="local-agent-gateway/test",
+        )
+        return await client.open(self.attempt, self.call)
+
+    def reply(self) -> Reply:
+        return asyncio.run(self.open())
+
+    def failure(self) -> Failed:
+        with pytest.raises(Failed) as raised:
+            self.reply()
+        return raised.value
+
+    def sent(self, number: int = 0) -> dict[str, Any]:
+        return dict(orjson.loads(self.transport.requests[number].body))
+
+    @property
+    def are_closed(self) -> bool:
+        return all(response.closed for response in self.responses)
+
+
+# --- what is sent ----------------------------------------------------------------------------------------------------
+
+
+def test_a_request_of_each_kind() -> None:
+    trying = Trying(whole())
+    trying.reply()
+    [request] = trying.transport.requests
+    assert (request.method, request.url, request.connect_s) == ("POST", "http://test/v1/chat/completions", 1)
+    assert trying.transport.waits == [3]
+    headers = dict(request.headers)
+    assert headers[b"user-agent"] == b"local-agent-gateway/test"
+    assert headers[b"content-type"] == b"application/json"
+    assert headers[b"accept"] == b"application/json"
+    assert headers[b"x-api-key"] == b"secret"
+    assert trying.sent()["model"] == "qwen3:32b"
+
+
+def test_a_stream_is_asked_for_and_waited_for_otherwise() -> None:
+    trying = Trying(Response(b"data: " + answer() + b"\n\n"), stream=True)
+    trying.reply()
+    assert dict(trying.transport.requests[0].headers)[b"accept"] == b"text/event-stream"
+    assert trying.transport.waits == [2]
+    assert trying.sent()["stream"] is True
+
+
+def test_headers_of_the_provider_the_dialect_the_signature_and_the_user() -> None:
+    trying = Trying(error("no", 500), chosen=SONNET)
+    trying.failure()
+    headers = trying.transport.requests[0].headers
+    names = [name for name, _ in headers]
+    assert len(names) == len(set(names)), "no header is sent twice"
+    found = dict(headers)
+    assert found[b"anthropic-version"] == b"2023-06-01"
+    assert found[b"x-team"] == b"one"
+    assert found[b"anthropic-beta"].split(b",")[-1] == b"mine"
+
+
+def test_what_the_vault_kept_goes_along() -> None:
+    tool_call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [tool_call]},
+        {"role": "tool", "tool_call_id": "a", "content": "x"},
+    ]
+    thinks = model("openrouter", base_url="http://test/v1")
+    trying = Trying(whole(), chosen=thinks, messages=messages)
+    trying.vault.put("a", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, tool_call)
+    trying.reply()
+    assert trying.sent()["messages"][1]["reasoning_details"] == [{"type": "reasoning.text", "text": "hm"}]
+
+
+# --- good answers ----------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_answer() -> None:
+    trying = Trying(whole(answer(usage={"prompt_tokens": 3, "completion_tokens": 4}), **{"x-request-id": "req_9"}))
+    reply = trying.reply()
+    assert reply.chat is not None
+    assert reply.chat["choices"][0]["message"]["content"] == "Hello"
+    assert reply.model == "served"
+    attempt = trying.attempt
+    assert attempt.upstream_request_id == "req_9"
+    assert (attempt.sent_at, attempt.committed_at) == (1000, 1000)
+    assert attempt.usage is not None
+    assert (attempt.usage.input, attempt.usage.output, attempt.finish_reason) == (3, 4, "stop")
+    assert trying.are_closed
+
+
+def test_a_stream_is_committed_with_its_first_content_and_stays_open() -> None:
+    chunk = {"model": "served", "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}
+    trying = Trying(Response(b"data: " + orjson.dumps(chunk) + b"\n\n"), stream=True)
+    reply = trying.reply()
+    assert reply.chunks is not None
+    assert reply.model == "served"
+    assert trying.attempt.committed_at == 1000
+    assert not trying.are_closed
+
+
+def test_an_answer_without_a_model_has_the_one_that_was_asked() -> None:
+    body = orjson.loads(answer())
+    del body["model"]
+    assert Trying(whole(orjson.dumps(body))).reply().model == "qwen3:32b"
+
+
+def test_a_spent_budget_is_noticed_on_a_good_answer() -> None:
+    reply = Trying(whole(**{"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12s"})).reply()
+    assert reply.empty_for_s == 12
+
+
+# --- answers that say nothing ----------------------------------------------------------------------------------------
+
+
+def test_an_empty_answer_is_kept_for_the_case_that_nobody_says_more() -> None:
+    trying = Trying(whole(answer("")))
+    failed = trying.failure()
+    assert isinstance(failed, EmptyAnswer)
+    assert failed.reply.chat is not None
+    assert trying.attempt.committed_at is None
+    assert trying.are_closed
+
+
+def test_an_empty_stream_too() -> None:
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    trying = Trying(Response(b"data: " + orjson.dumps(end) + b"\n\ndata: [DONE]\n\n"), stream=True)
+    failed = trying.failure()
+    assert isinstance(failed, EmptyAnswer)
+
+    async def read() -> list[Any]:
+        assert failed.reply.chunks is not None
+        return [chunk async for batch in failed.reply.chunks for chunk in batch]
+
+    [chunk] = asyncio.run(read())
+    assert chunk["choices"][0]["finish_reason"] == "stop"
+    assert trying.are_closed
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Kind.INVALID_REQUEST),
+        (401, Kind.CREDENTIAL),
+        (402, Kind.QUOTA),
+        (403, Kind.CREDENTIAL),
+        (404, Kind.MODEL_UNKNOWN),
+        (413, Kind.TOO_LARGE),
+        (422, Kind.INVALID_REQUEST),
+        (429, Kind.RATE_LIMIT),
+        (500, Kind.UNAVAILABLE),
+        (503, Kind.OVERLOADED),
+        (529, Kind.OVERLOADED),
+        (302, Kind.UNAVAILABLE),
+        (204, Kind.UNAVAILABLE),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_error_answer_is_a_failure(status: int, kind: Kind, stream: bool) -> None:
+    trying = Trying(error("no", status), stream=stream)
+    failure = trying.failure().failure
+    assert (failure.kind, failure.status) == (kind, status)
+    assert trying.are_closed
+
+
+def test_an_error_whose_body_breaks_off_keeps_its_status_and_its_headers() -> None:
+    response = Response(b'{"err', "reset", status=429, headers={**JSON, "retry-after": "7"})
+    failure = Trying(response).failure().failure
+    assert (failure.kind, failure.status, failure.retry_after_s) == (Kind.RATE_LIMIT, 429, 7)
+    assert response.closed
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"), [("connect", Kind.UNAVAILABLE), ("timeout", Kind.TIMEOUT), ("protocol", Kind.MALFORMED)]
+)
+def test_trouble_before_the_answer(trouble: Trouble, kind: Kind) -> None:
+    assert Trying(trouble).failure().failure.kind is kind
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_trouble_inside_the_answer(stream: bool) -> None:
+    trying = Trying(Response(b"{", "reset", headers=EVENTS if stream else JSON), stream=stream)
+    assert trying.failure().failure.kind is Kind.UNAVAILABLE
+    assert trying.are_closed
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b"{}", b'{"choices": [{"message": 1}]}'])
+def test_nonsense(body: bytes) -> None:
+    trying = Trying(whole(body))
+    assert trying.failure().failure.kind in (Kind.MALFORMED, Kind.EMPTY)
+    assert trying.are_closed
+
+
+def test_without_a_key_nothing_is_sent() -> None:
+    trying = Trying(whole())
+
+    def no_key(model: Model) -> tuple[tuple[bytes, bytes], ...]:
+        raise CredentialError("the file is empty")
+
+    trying.sign = no_key
+    failure = trying.failure().failure
+    assert (failure.kind, failure.status) == (Kind.CREDENTIAL, None)
+    assert trying.transport.requests == []
+
+
+def test_fields_a_model_cannot_take_are_named_or_refused() -> None:
+    trying = Trying(whole(), metadata={"a": "b"})
+    trying.reply()
+    assert trying.attempt.dropped == ("metadata",)
+    strict = Trying(whole(), metadata={"a": "b"})
+    strict.call.agent = Agent("dev", (CUSTOM,), unsupported="reject")
+    failure = strict.failure().failure
+    assert (failure.kind, failure.param) == (Kind.UNSUPPORTED, "metadata")
+    assert strict.transport.requests == []
+
+
+# --- fields that a model refuses by name -----------------------------------------------------------------------------
+
+
+def test_a_field_refused_by_name_is_left_out_and_remembered() -> None:
+    refusal = error("Unsupported parameter: 'top_k' is not supported", param="top_k", code="unsupported_parameter")
+    trying = Trying(refusal, whole(), whole(), top_k=5)
+    client = UpstreamClient(
+        lambda model: trying.transport, sign, Vault(), clock=trying.clock, wall=trying.clock, user_agent="x"
+    )
+
+    async def work() -> tuple[Attempt, Call]:
+        await client.open(trying.attempt, trying.call)
+        again = Attempt(CUSTOM, 1)
+        await client.open(again, trying.call)
+        return again, trying.call
+
+    again, _ = asyncio.run(work())
+    assert [("top_k" in trying.sent(number)) for number in range(3)] == [True, False, False]
+    assert trying.attempt.dropped == again.dropped == ("top_k",)
+    assert trying.are_closed
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ("'messages' is not supported", "messages"),
+        ("top_k must be at most 3", "top_k"),
+        ("unsupported value", "elsewhere"),
+        ("unsupported", None),
+    ],
+)
+def test_what_is_no_refusal_of_a_field_is_the_clients_own_error(message: str, param: str | None) -> None:
+    trying = Trying(error(message, param=param), top_k=5)
+    failure = trying.failure().failure
+    assert (failure.kind, failure.param) == (Kind.INVALID_REQUEST, param)
+    assert len(trying.transport.requests) == 1
+
+
+def test_a_field_of_the_operators_is_not_left_out() -> None:
+    chosen = model("custom", base_url="http://test/v1", options={"top_k": 5})
+    trying = Trying(error("unsupported: top_k", param="top_k"), chosen=chosen)
+    assert trying.failure().failure.kind is Kind.INVALID_REQUEST
+    assert len(trying.transport.requests) == 1
