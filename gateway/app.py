@@ -145,11 +145,8 @@ class App:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
         return application(
-            {
-                "/chat/completions": self.chat,
-                "/models": models,
-                "/models/{id:path}": models,
-            },
+            self.chat,
+            {"/models": models, "/models/{id:path}": models},
             {
                 "/livez": health.live,
                 "/readyz": health.ready,

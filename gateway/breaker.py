@@ -120,15 +120,23 @@ class Breaker:
         return Permit(tuple((circuit, circuit.generation, circuit.is_open) for circuit in circuits))
 
     def succeeded(self, permit: Permit) -> None:
-        """The model answered: its circuits close, unless they opened after this call began."""
+        """The model began to answer: its circuits close, unless they opened after this call began."""
         for circuit, generation, probe in permit.circuits:
             if circuit.generation != generation or (circuit.is_open and not probe):
                 continue
-            was_open = circuit.is_open
-            circuit.is_open = circuit.probing = False
-            circuit.failures, circuit.cooldown_s, circuit.failure = 0, 0.0, None
-            if was_open:
-                self._on_change(Change(circuit.key, "closed"))
+            if circuit.is_open:
+                self._close(circuit)
+
+    def finished(self, model: Model) -> None:
+        """An answer of the model came to its end: failures before it were not in a row."""
+        for circuit in self._of(model):
+            if not circuit.is_open:
+                circuit.failures = 0
+
+    def _close(self, circuit: Circuit) -> None:
+        circuit.is_open = circuit.probing = False
+        circuit.failures, circuit.cooldown_s, circuit.failure = 0, 0.0, None
+        self._on_change(Change(circuit.key, "closed"))
 
     def failed(self, permit: Permit, failure: Failure) -> float:
         """The model failed. Returns how long it rests because of that, in seconds; 0 if it does not."""
@@ -156,9 +164,7 @@ class Breaker:
         """What put this circuit to rest was mended by the operator: it closes at once."""
         circuit = self._circuits.get(key)
         if circuit is not None and circuit.is_open:
-            circuit.is_open = circuit.probing = False
-            circuit.failures, circuit.cooldown_s, circuit.failure = 0, 0.0, None
-            self._on_change(Change(key, "closed"))
+            self._close(circuit)
 
     def resting_s(self, model: Model) -> float:
         """Seconds until `model` may be tried; 0 for now. A model that is being probed counts as ready."""

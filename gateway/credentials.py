@@ -47,6 +47,10 @@ class CredentialMissing(CredentialError):
     """There is no such key anywhere."""
 
 
+class CredentialExpired(CredentialError):
+    """A sign-in of pi's whose time is over. It can be renewed: see `upstream/oauth.py`."""
+
+
 class Secret:
     """A string that does not print."""
 
@@ -125,6 +129,7 @@ class Credentials:
         self._places_of: dict[str, tuple[tuple[str, str], ...]] = {}
         self._pi_text: Secret | None = None
         self._pi: Mapping[str, Any] = {}
+        self._held: dict[str, tuple[str, Mapping[str, Any]]] = {}
 
     def __repr__(self) -> str:
         return f"<Credentials store={str(self.store)!r} read={len(self._read)}>"
@@ -254,19 +259,38 @@ class Credentials:
 
     # --- pi's own file -----------------------------------------------------------------------------------------------
 
+    @property
+    def pi_file(self) -> Path:
+        """pi's `auth.json`, which need not exist."""
+        folder = self._env.get("PI_CODING_AGENT_DIR")
+        return (Path(folder).expanduser() if folder else self._home / ".pi/agent") / "auth.json"
+
+    def hold(self, provider: str, replaces: str, entry: Mapping[str, Any]) -> None:
+        """Keeps a renewed entry that could not be written, for as long as the file has the one that it replaces.
+
+        `replaces` is the refresh token in the file.
+        """
+        self._held[provider] = (replaces, entry)
+
+    def held(self, provider: str, entry: object) -> object:
+        """What is in force for `entry` of pi's file: itself, or what replaces it and could not be written."""
+        replaces, instead = self._held.get(provider, (None, None))
+        return instead if replaces and isinstance(entry, dict) and entry.get("refresh") == replaces else entry
+
     def _of_pi(self, provider: str) -> Found:
         """An entry of pi's `auth.json`. Raises `CredentialError` with the reason when it cannot be used."""
         if any((self._root / mark).exists() for mark in _IN_CONTAINER):
             raise CredentialError("pi_auth does not work in a container: use api_key or oauth_token with a stored key")
-        folder = self._env.get("PI_CODING_AGENT_DIR")
-        path = (Path(folder).expanduser() if folder else self._home / ".pi/agent") / "auth.json"
+        path = self.pi_file
         text = self._file(os.fspath(path), PI_BYTES_MAX)
         if text is None:
             raise CredentialMissing(f"pi_auth: there is no {path}: sign in with pi first, or use api_key")
         if text is not self._pi_text:
             self._pi_text, self._pi = text, self._parsed(text, path)
         try:
-            key, bearer = pi.key_of(self._pi.get(provider), self._env, self._wall())
+            key, bearer = pi.key_of(self.held(provider, self._pi.get(provider)), self._env, self._wall())
+        except pi.Expired as error:
+            raise CredentialExpired(f"pi_auth for {provider}: {path} {error}") from error
         except pi.Unusable as error:
             raise CredentialError(f"pi_auth for {provider}: {path} {error}") from error
         return Found(_checked(key, f"pi_auth: the key for {provider} in {path}"), f"pi {path}", bearer)

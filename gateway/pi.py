@@ -13,8 +13,15 @@ class Unusable(Exception):
     """Why an entry cannot be used; never holds the key."""
 
 
+class Expired(Unusable):
+    """An OAuth entry whose time is over, with what is needed to renew it."""
+
+
 def key_of(entry: object, env: Mapping[str, str], now: float) -> tuple[str, bool]:
-    """(key, whether it is an OAuth token) of one provider's entry. `now` is Unix time. Raises `Unusable`."""
+    """(key, whether it is an OAuth token) of one provider's entry. `now` is Unix time.
+
+    Raises `Expired` for a sign-in that can be renewed, and `Unusable` for anything else that is no key.
+    """
     if not isinstance(entry, dict):
         raise Unusable("has no entry for it: sign in with pi, or use api_key")
     if entry.get("type") == "oauth":
@@ -35,6 +42,13 @@ def _token(entry: Mapping[str, Any], now: float) -> str:
     token, expires_ms = entry.get("access"), entry.get("expires")
     if not isinstance(token, str) or not isinstance(expires_ms, int | float):
         raise Unusable("has an oauth entry for it without `access` or `expires`")
-    if expires_ms / 1000 <= now:
-        raise Unusable("has an expired sign-in for it, and the gateway does not renew it yet: run pi, which does")
-    return token
+    if expires_ms / 1000 > now:
+        return token
+    if isinstance(entry.get("refresh"), str) and entry["refresh"]:
+        raise Expired("has an expired sign-in for it: the next call renews it, or run pi")
+    raise Unusable("has an expired sign-in for it and nothing to renew it with: run pi and sign in again")
+
+
+def renewed(entries: Mapping[str, Any], provider: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole file with one entry brought up to date; keys that nobody here knows are kept, and so is the order."""
+    return {**entries, provider: {**entries[provider], **entry}}

@@ -105,13 +105,14 @@ class Relay:
             reply = await self._upstream.open(attempt, call)
         except BaseException as error:
             attempt.ended_at = self._clock()
+            capacity.give(model)
             if isinstance(error, Failed):
                 attempt.failure = error.failure
-            capacity.give(model)
             raise
         if reply.chunks is None:
             attempt.ended_at = self._clock()
             capacity.give(model)
+            self._breaker.finished(model)
         else:
             reply.chunks = _Watched(reply.chunks, attempt, self._breaker, capacity, self._clock)
         return reply
@@ -138,6 +139,9 @@ class _Watched:
         except Failed as failed:
             self._attempt.failure = failed.failure
             self._attempt.cooldown_s = self._breaker.failed_late(self._attempt.model, failed.failure)
+            raise
+        except StopAsyncIteration:
+            self._breaker.finished(self._attempt.model)
             raise
 
     async def aclose(self) -> None:

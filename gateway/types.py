@@ -221,7 +221,8 @@ class Attempt:
         """As in `x-gateway-attempts`: `sonnet;429;cooldown=60` or `local;200`."""
         if self.failure is None:
             return f"{self.model.name};200"
-        outcome = self.failure.status or self.failure.kind.value
+        status = self.failure.status
+        outcome = status if status is not None and status != 200 else self.failure.kind.value
         rest = f";cooldown={self.cooldown_s:.0f}" if self.cooldown_s else ""
         return f"{self.model.name};{outcome}{rest}"
 

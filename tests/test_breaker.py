@@ -88,6 +88,7 @@ def test_a_probe_that_says_nothing_about_the_model_frees_its_place(bench: Bench)
 def test_server_errors_count_three_in_a_row(bench: Bench) -> None:
     assert [bench.fail(BROKEN), bench.fail(BROKEN)] == [0, 0]
     bench.breaker.succeeded(bench.permit())
+    bench.breaker.finished(SONNET)
     assert [bench.fail(BROKEN), bench.fail(BROKEN), bench.fail(BROKEN)] == [0, 0, 60]
 
 

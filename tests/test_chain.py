@@ -143,6 +143,6 @@ def test_a_client_that_leaves_gives_the_permit_back(committed: bool) -> None:
     assert isinstance(attempt, Attempt)
     if committed:
         attempt.committed_at = play.clock.now
-    steps.close()  # type: ignore[attr-defined]
+    steps.close()
     assert play.breaker.state(SONNET) == ("closed" if committed else "half_open")
     assert play.breaker.admit(SONNET) is not None

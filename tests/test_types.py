@@ -26,7 +26,6 @@ def test_an_attempt_in_brief(failure: Failure | None, cooldown_s: float, brief: 
     assert Attempt(model(name="sonnet"), 1, failure=failure, cooldown_s=cooldown_s).brief() == brief
 
 
-@pytest.mark.xfail(strict=True, reason="it reads sonnet;200, like a success")
 @pytest.mark.parametrize("kind", [Kind.EMPTY, Kind.MALFORMED])
 def test_a_failure_behind_a_200_is_no_200(kind: Kind) -> None:
     assert Attempt(model(name="sonnet"), 1, failure=Failure(kind, "", status=200)).brief() == f"sonnet;{kind}"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import re
-import secrets
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -23,8 +20,9 @@ from gateway.inbound.http import (
     Receive,
     Scope,
     Send,
-    header,
+    header_value,
     read_body,
+    request_id,
     send_json,
 )
 from gateway.inbound.interrupt import Interrupt
@@ -35,10 +33,6 @@ from gateway.types import Call, Reply
 log = logging.getLogger("gateway.inbound")
 
 _INTERNAL: Final = encode_error("internal error; the gateway's log has it", "server_error", code="internal_error")
-_REQUEST_ID: Final = re.compile(r"[\w.:-]{1,128}")
-_ID_PREFIX: Final = "req_" + secrets.token_hex(8)
-"""Random once per process: with a running number, ids are unique without asking the system for each."""
-_numbers: Final = itertools.count(1)
 
 
 class Observer(Protocol):
@@ -80,7 +74,7 @@ class ChatEndpoint:
         interrupt = Interrupt()
         self.calls.add(interrupt)
         self._observer.started()
-        exchange = _Exchange(self._current(), _request_id(scope), self._clock, self._wall, send, interrupt)
+        exchange = _Exchange(self._current(), request_id(scope), self._clock, self._wall, send, interrupt)
         status, failure = 500, None
         try:
             with interrupt:
@@ -203,17 +197,9 @@ class _Exchange:
             found["x-gateway-provider"] = attempt.model.provider.name
             found["x-gateway-dropped"] = ",".join(attempt.dropped)
             found["x-gateway-upstream-request-id"] = attempt.upstream_request_id
-        return [(name.encode(), str(value).encode("ascii", "replace")) for name, value in found.items() if value]
+        return [(name.encode(), header_value(value)) for name, value in found.items() if value]
 
 
 def _too_many(calls_max: int) -> HttpError:
     message = f"The gateway has {calls_max} calls under way (server.maxCalls)."
     return HttpError(503, message, type_="server_error", code="too_many_calls", headers={"retry-after": "1"})
-
-
-def _request_id(scope: Scope) -> str:
-    """The client's own id if it is one, else a new one."""
-    stated = header(scope, b"x-request-id")
-    if stated is not None and _REQUEST_ID.fullmatch(stated):
-        return stated
-    return f"{_ID_PREFIX}{next(_numbers):08x}"

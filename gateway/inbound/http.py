@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -15,6 +17,14 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+
+HEADER_CHARS_MAX: Final = 2048
+_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
+
+_REQUEST_ID: Final = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_ID_PREFIX: Final = "req_" + secrets.token_hex(8)
+"""Random once per process: with a running number, ids are unique without asking the system for each."""
+_numbers: Final = itertools.count(1)
 
 JSON: Final = (b"content-type", b"application/json")
 
@@ -51,12 +61,26 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def request_id(scope: Scope) -> str:
+    """The client's own id if it is one, else a new one."""
+    stated = header(scope, b"x-request-id")
+    if stated is not None and _REQUEST_ID.fullmatch(stated):
+        return stated
+    return f"{_ID_PREFIX}{next(_numbers):08x}"
+
+
+def header_value(value: object) -> bytes:
+    """`value` as a header can hold it: some of what we tell are a client's or a provider's own words."""
+    text = str(value)[:HEADER_CHARS_MAX]
+    return _UNPRINTABLE.sub("?", text).encode("ascii")
+
+
 async def read_body(scope: Scope, receive: Receive, bytes_max: int, limit_s: float, interrupt: Interrupt) -> bytes:
     """The whole request body. Raises `HttpError` 413 and `ClientLeft`; interrupted with a 408 after `limit_s`."""
     stated = header(scope, b"content-length")
-    if stated is not None and stated.isdigit() and int(stated) > bytes_max:
+    if stated is not None and stated.isascii() and stated.isdigit() and int(stated) > bytes_max:
         raise _too_large(bytes_max)
-    timer = interrupt.loop.call_later(limit_s, interrupt.fire, _too_slow(limit_s))
+    timer = interrupt.loop.call_later(limit_s, lambda: interrupt.fire(_too_slow(limit_s)))
     try:
         return await _read(receive, bytes_max)
     finally:
@@ -79,7 +103,6 @@ async def _read(receive: Receive, bytes_max: int) -> bytes:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-@lru_cache(maxsize=16)
 def _too_slow(limit_s: float) -> HttpError:
     return HttpError(408, f"The request took longer than {limit_s:g} s to send.", code="request_timeout")
 

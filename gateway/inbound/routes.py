@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
 
 from starlette.routing import Route, Router
 
-from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
+from gateway.inbound.http import HttpError, Receive, Scope, Send, request_id, send_json
 from gateway.inbound.resolve import nearest
 
 PREFIXES: Final = ("/v1", "")
+CHAT: Final = "/chat/completions"
 
 
-class Asgi:
-    """Marks a bound method or an object as an ASGI application: the router would take a function for an endpoint."""
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-    def __init__(self, app: object) -> None:
+
+class Identified:
+    """An ASGI application whose answers all say their `x-request-id`."""
+
+    def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)  # type: ignore[operator]
+        id_ = request_id(scope).encode()
+
+        async def send_with_id(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", id_)]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
 
 
 class NotFound:
@@ -38,10 +49,12 @@ class NotFound:
         await send_json(send, error.status, error.body, [])
 
 
-def application(endpoints: Mapping[str, object], unprefixed: Mapping[str, object]) -> Router:
-    """The ASGI application. `endpoints` are served with and without `/v1`, `unprefixed` as they stand."""
-    paths = [(prefix + path, app) for path, app in endpoints.items() for prefix in PREFIXES]
-    paths += list(unprefixed.items())
-    routes = [Route(path, endpoint=Asgi(app)) for path, app in paths]
+def application(chat: App, prefixed: Mapping[str, App], unprefixed: Mapping[str, App]) -> Router:
+    """The ASGI application. `chat` answers the calls and says its own ids; `prefixed` are served with and without
+    `/v1`, `unprefixed` as they stand."""
+    apps: dict[str, App] = {prefix + CHAT: chat for prefix in PREFIXES}
+    apps |= {prefix + path: Identified(app) for path, app in prefixed.items() for prefix in PREFIXES}
+    apps |= {path: Identified(app) for path, app in unprefixed.items()}
+    routes = [Route(path, endpoint=app) for path, app in apps.items()]
     # The bare router: an application's middleware would run for every streamed event.
-    return Router(routes, redirect_slashes=False, default=NotFound(tuple(path for path, _ in paths)))
+    return Router(routes, redirect_slashes=False, default=Identified(NotFound(tuple(apps))))

@@ -6,6 +6,7 @@ Prompts and answers are never logged. Keys cannot be: they are `Secret`s, and ot
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
@@ -19,6 +20,7 @@ from gateway.types import Call
 calls: Final = logging.getLogger("gateway.calls")
 circuits: Final = logging.getLogger("gateway.breaker")
 
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]|\n(?! )")
 _COLOURS: Final = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}
 
 
@@ -32,7 +34,7 @@ class Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         area = record.name.removeprefix("gateway.")
-        message = record.getMessage()
+        message = _CONTROL.sub("?", record.getMessage())  # other people's words must not begin a line of their own
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         if record.exc_info:
             message += "\n" + scrub(self.formatException(record.exc_info))
@@ -72,7 +74,8 @@ def set_up(form: Literal["auto", "text", "json"], level: str, stream: TextIO | N
 
 def call_ended(call: Call, status: int, seconds: float) -> None:
     """The line of one call."""
-    if not calls.isEnabledFor(logging.INFO):
+    level = logging.WARNING if status >= 500 or status == 429 else logging.INFO
+    if not calls.isEnabledFor(level):
         return
     fields = _fields(call, status, seconds)
     words = [
@@ -86,7 +89,6 @@ def call_ended(call: Call, status: int, seconds: float) -> None:
         f"dropped {','.join(fields['dropped'])}" if fields["dropped"] else "",
         call.id,
     ]
-    level = logging.WARNING if status >= 500 or status == 429 else logging.INFO
     calls.log(level, "%s", "  ".join(word for word in words if word), extra={"fields": fields})
 
 

@@ -116,12 +116,12 @@ class CircuitStates(Collector):
         family = GaugeMetricFamily(
             "gateway_circuit_state",
             "1 for the state a circuit is in; a circuit without a model stands for a whole credential.",
-            labels=["provider", "credential", "model", "state"],
+            labels=["provider", "address", "credential", "model", "state"],
         )
         now = self._clock()
         for circuit in self._circuits():
-            provider, _, credential = circuit.key[:3]
+            provider, address, credential = circuit.key[:3]
             model = circuit.key[3] if len(circuit.key) > 3 else ""
             for state in _STATES:
-                family.add_metric([provider, credential, model, state], float(circuit.state(now) == state))
+                family.add_metric([provider, address, credential, model, state], float(circuit.state(now) == state))
         yield family

@@ -88,7 +88,7 @@ class UpstreamClient:
         model = attempt.model
         face = DIALECTS[choose(call.chat, model)]
         try:
-            encoded = face.encode_request(self._vault.restore(call.chat), model)
+            encoded = face.encode_request(self._vault.restore(call.client.name, call.chat), model)
         except UNREADABLE as error:
             message = f"the request holds something that cannot be translated ({type(error).__name__}: {error})"
             raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
@@ -109,8 +109,8 @@ class UpstreamClient:
                 raise Failed(await self._failure(response, face, attempt))
         attempt.upstream_request_id = _request_id(response.headers)
         if call.stream:
-            return await self._open_stream(response, face, encoded, attempt)
-        return await self._read_whole(response, face, encoded, attempt)
+            return await self._open_stream(response, face, encoded, attempt, call)
+        return await self._read_whole(response, face, encoded, attempt, call)
 
     # --- the request -------------------------------------------------------------------------------------------------
 
@@ -163,7 +163,9 @@ class UpstreamClient:
         attempt.upstream_request_id = failure.request_id
         return failure
 
-    async def _read_whole(self, response: Response, face: Upstream, encoded: Encoded, attempt: Attempt) -> Reply:
+    async def _read_whole(
+        self, response: Response, face: Upstream, encoded: Encoded, attempt: Attempt, call: Call
+    ) -> Reply:
         left_s = attempt.model.timeouts.answer_s - (self._clock() - attempt.started_at)
         try:
             body = await response.read(ANSWER_BYTES_MAX, max(left_s, 0.001))
@@ -172,16 +174,19 @@ class UpstreamClient:
         chat = decode_whole(face, body, encoded)
         reply = self._reply(attempt, response, chat.get("model"))
         reply.chat = chat
-        Record(attempt, self._vault).see_whole(chat)
+        Record(attempt, self._vault, call.client.name).see_whole(chat)
         if is_empty(chat):
             raise EmptyAnswer(reply)
         attempt.committed_at = self._clock()
         return reply
 
-    async def _open_stream(self, response: Response, face: Upstream, encoded: Encoded, attempt: Attempt) -> Reply:
+    async def _open_stream(
+        self, response: Response, face: Upstream, encoded: Encoded, attempt: Attempt, call: Call
+    ) -> Reply:
         """Reads up to the first content, within `first_token_s` of the request."""
         timeouts = attempt.model.timeouts
-        stream = AnswerStream(response, face, encoded, timeouts, self._clock, Record(attempt, self._vault))
+        record = Record(attempt, self._vault, call.client.name)
+        stream = AnswerStream(response, face, encoded, timeouts, self._clock, record)
         try:
             first = await stream.begin(attempt.started_at + timeouts.first_token_s)
         except BaseException:

@@ -12,9 +12,10 @@ from gateway.vault import Vault
 class Record:
     """Notes usage, finish reason and tool calls of one answer; costs next to nothing for plain text."""
 
-    def __init__(self, attempt: Attempt, vault: Vault) -> None:
+    def __init__(self, attempt: Attempt, vault: Vault, owner: str) -> None:
         self._attempt = attempt
         self._vault = vault
+        self._owner = owner
         self._message: dict[str, Any] = {}
         self._reasoning: list[str] = []
         self._calls: list[dict[str, Any]] = []
@@ -37,7 +38,7 @@ class Record:
         if self._calls and self._reasoning:
             self._message["reasoning_content"] = "".join(self._reasoning)
         for call in self._calls:
-            self._vault.put(call["id"], self._message, call)
+            self._vault.put(self._owner, self._message, call)
 
     def see_whole(self, chat: Chat) -> None:
         """An answer that is not streamed."""
@@ -46,7 +47,7 @@ class Record:
         for choice in chat["choices"]:
             self._attempt.finish_reason = choice["finish_reason"]
             for call in choice["message"].get("tool_calls", ()):
-                self._vault.put(call["id"], choice["message"], call)
+                self._vault.put(self._owner, choice["message"], call)
 
     def _note(self, fields: Mapping[str, Any]) -> None:
         if "reasoning_content" in fields:

@@ -38,6 +38,7 @@ class AnswerStream:
         self._clock = clock
         self._record = record
         self._ends_at = clock() + timeouts.total_s
+        self._given_at = clock()
         self._ready: list[Chunk] = []
         """Decoded, and not yet taken."""
         self._face = face
@@ -82,15 +83,21 @@ class AnswerStream:
             if self._clock() > self._ends_at:
                 raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
             self._ready = await self._read_more()
-            if not self._ready and self._silent_s:
-                return []
+            if not self._ready and self._is_quiet():
+                self._given_at = self._clock()
+                return []  # a sign of life for the client
         batch, self._ready = self._ready, []
+        self._given_at = self._clock()
         self._record.see(batch)
         return batch
 
     async def aclose(self) -> None:
         self._ended = True
         await self._response.aclose()
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing has come for a while, or nothing but a provider's own signs of life."""
+        return not self._ended and (self._silent_s > 0 or self._clock() - self._given_at >= self._timeouts.heartbeat_s)
 
     async def _read_more(self) -> list[Chunk]:
         """The next chunks; [] when nothing came for as long as a heartbeat takes.

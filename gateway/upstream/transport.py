@@ -5,10 +5,11 @@ Small enough that our own HTTP/1.1 pool and httpx's transports both fit behind i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 Trouble = Literal["connect", "dns", "tls", "timeout", "reset", "protocol", "too_large"]
@@ -42,6 +43,9 @@ class Target(NamedTuple):
     """Path and query."""
 
 
+_NOT_IN_A_URL: Final = re.compile(r"[\x00-\x20\x7f]")
+
+
 @lru_cache(maxsize=1024)
 def target(url: str) -> Target:
     """The parts of an http(s) URL. Raises `ValueError` for any other, and for one that holds a user or a password."""
@@ -51,6 +55,8 @@ def target(url: str) -> Target:
     if parts.username is not None or parts.password is not None:
         raise ValueError("a URL must not hold a user name or a password")
     port = parts.port or (443 if parts.scheme == "https" else 80)
+    if _NOT_IN_A_URL.search(url):
+        raise ValueError("a URL must not hold spaces or control characters")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(Origin(parts.scheme, parts.hostname, port), parts.netloc.encode("idna"), path.encode("ascii"))
 

@@ -33,10 +33,7 @@ def test_a_body_within_the_limit(pieces: list[bytes]) -> None:
     assert read(*pieces) == b"".join(pieces)
 
 
-NO_NUMBER = pytest.mark.xfail(strict=True, raises=ValueError, reason="a digit for isdigit(), and no number for int()")
-
-
-@pytest.mark.parametrize("length", [None, "", "5", "-5", "five", pytest.param("²", marks=NO_NUMBER)])
+@pytest.mark.parametrize("length", [None, "", "5", "-5", "five", "²"])
 def test_a_wrong_length_is_not_believed(length: str | None) -> None:
     with pytest.raises(HttpError) as raised:
         read(b"01234", b"567890", length=length)
@@ -55,7 +52,6 @@ def test_too_slow() -> None:
     assert raised.value.status == 408
 
 
-@pytest.mark.xfail(strict=True, reason="all share one exception, whose traceback holds every frame it was raised in")
 def test_being_too_slow_leaves_nothing_behind() -> None:
     depths = []
     for _ in range(3):

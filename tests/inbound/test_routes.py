@@ -46,7 +46,6 @@ def test_what_is_no_api_stands_without_v1(tmp_path: Path, path: str) -> None:
     assert ask(make(tmp_path), "GET", "/v1" + path).status == 404
 
 
-@pytest.mark.xfail(strict=True, reason="only the chat endpoint sends one so far")
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/nowhere"), ("GET", "/v1/models"), ("GET", "/v1/models/nobody"), ("POST", "/v1/models")],

@@ -135,7 +135,6 @@ def test_the_states_of_circuits_are_read_when_they_are_asked_for() -> None:
     assert {has["credential"] for has in whole} == {"anthropic_key:default"}
 
 
-@pytest.mark.xfail(strict=True, reason="the labels leave out the address, which is part of a circuit's key")
 def test_two_circuits_that_differ_in_their_address_alone_are_told_apart() -> None:
     """Otherwise a scrape holds the same series twice, and Prometheus refuses all of it."""
     metrics, clock = Metrics(), Clock()

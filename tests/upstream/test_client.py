@@ -117,15 +117,15 @@ def test_headers_of_the_provider_the_dialect_the_signature_and_the_user() -> Non
 
 
 def test_what_the_vault_kept_goes_along() -> None:
-    tool_call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    tool_call = {"id": "call_aaaa", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages = [
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": None, "tool_calls": [tool_call]},
-        {"role": "tool", "tool_call_id": "a", "content": "x"},
+        {"role": "tool", "tool_call_id": "call_aaaa", "content": "x"},
     ]
     thinks = model("openrouter", base_url="http://test/v1")
     trying = Trying(whole(), chosen=thinks, messages=messages)
-    trying.vault.put("a", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, tool_call)
+    trying.vault.put("tests", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, tool_call)
     trying.reply()
     assert trying.sent()["messages"][1]["reasoning_details"] == [{"type": "reasoning.text", "text": "hm"}]
 

@@ -21,17 +21,17 @@ USAGE = Usage(input=100, output=20, cache_read=40, cache_write=7, reasoning=5)
 
 
 def call(id_: str, **more: Any) -> dict[str, Any]:
-    return {"index": 0, "id": id_, "type": "function", "function": {"name": "f", "arguments": ""}, **more}
+    return {"index": 0, "id": f"toolcall_{id_}", "type": "function", "function": {"name": "f", "arguments": ""}, **more}
 
 
 def recording() -> tuple[Record, Attempt, Vault]:
     attempt, vault = Attempt(model(), 1), Vault()
-    return Record(attempt, vault), attempt, vault
+    return Record(attempt, vault, "me"), attempt, vault
 
 
 def restored(vault: Vault, id_: str) -> dict[str, Any]:
     message = {"role": "assistant", "tool_calls": [call(id_)]}
-    return dict(vault.restore({"messages": [message]})["messages"][0])
+    return dict(vault.restore("me", {"messages": [message]})["messages"][0])
 
 
 def test_usage_and_finish_of_a_stream() -> None:
