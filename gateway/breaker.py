@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from gateway.failures import VERDICTS, Failure, Kind, Verdict
 from gateway.types import Model
@@ -49,8 +49,7 @@ class Circuit:
         return "open" if now < self.open_until else "half_open"
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(NamedTuple):
     """Leave to try a model once; remembers the circuits as they were."""
 
     circuits: tuple[tuple[Circuit, int, bool], ...]
@@ -186,8 +185,7 @@ class Breaker:
         return list(self._circuits.values())
 
     def _of(self, model: Model) -> tuple[Circuit, Circuit]:
-        key = model.key
-        return self._circuit(key), self._circuit(key[:3])
+        return self._circuit(model.key), self._circuit(model.credential_key)
 
     def _circuit(self, key: Key) -> Circuit:
         circuit = self._circuits.get(key)

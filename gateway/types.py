@@ -154,10 +154,15 @@ class Model:
     max_concurrent: int | None = None
     proxy: str | None = None
 
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """What shares one breaker: (provider, base URL, credential, model id)."""
-        return (self.provider.name, self.base_url, self.credential, self.model_id)
+    key: tuple[str, ...] = field(init=False)
+    """What shares one breaker: (provider, base URL, credential, model id)."""
+    credential_key: tuple[str, ...] = field(init=False)
+    """What shares one account: the first three of them."""
+
+    def __post_init__(self) -> None:
+        account = (self.provider.name, self.base_url, self.credential)
+        object.__setattr__(self, "credential_key", account)
+        object.__setattr__(self, "key", (*account, self.model_id))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Chat, Chunk, Model
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A request in a provider's own format, and what is needed to read the answer."""
 
     path: str
     """After the model's base URL, with the query: `/v1/messages`."""
     body: dict[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     """Headers of the format (versions, betas); never a credential."""
     dropped: tuple[str, ...] = ()
     """Paths of the request fields this model does not receive."""
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = MappingProxyType({})
     """Tool names as sent → as the client wrote them, where they differ."""
     custom_tools: frozenset[str] = frozenset()
     """Names (the client's) of tools of type `custom` that were sent as functions."""

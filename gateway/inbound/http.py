@@ -72,7 +72,9 @@ def request_id(scope: Scope) -> str:
 def header_value(value: object) -> bytes:
     """`value` as a header can hold it: some of what we tell are a client's or a provider's own words."""
     text = str(value)[:HEADER_CHARS_MAX]
-    return _UNPRINTABLE.sub("?", text).encode("ascii")
+    if not (text.isascii() and text.isprintable()):
+        text = _UNPRINTABLE.sub("?", text)
+    return text.encode("ascii")
 
 
 async def read_body(scope: Scope, receive: Receive, bytes_max: int, limit_s: float, interrupt: Interrupt) -> bytes:

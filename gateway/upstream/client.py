@@ -7,9 +7,9 @@ nonsense. Committed means that the first content is here; what fails afterwards 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Final, Protocol
 
 import orjson
 
@@ -137,7 +137,7 @@ class UpstreamClient:
             return encoded
         body = {field: value for field, value in encoded.body.items() if field not in refused}
         gone = tuple(field for field in encoded.body if field in refused)
-        return _replace(encoded, body, encoded.dropped + gone)
+        return encoded._replace(body=body, dropped=encoded.dropped + gone)
 
     def _learn(self, failure: Failure, encoded: Encoded, model: Model) -> bool:
         """Whether the same request without one optional field is worth a try: the provider refused it by name."""
@@ -215,12 +215,10 @@ def _names_a_field(failure: Failure) -> bool:
     return any(word in words for word in ("unsupported", "not support", "not permitted", "unrecognized", "unknown"))
 
 
-def _replace(encoded: Encoded, body: dict[str, Any], dropped: tuple[str, ...]) -> Encoded:
-    return replace(encoded, body=body, dropped=dropped)
-
-
-def _headers(model: Model, encoded: Encoded, signed: Headers) -> list[tuple[bytes, bytes]]:
+def _headers(model: Model, encoded: Encoded, signed: Headers) -> Iterable[tuple[bytes, bytes]]:
     """The provider's, the dialect's, the signature's and the user's headers; a list such as the betas is joined."""
+    if not (model.provider.headers or encoded.headers or model.headers):
+        return signed
     merged: dict[bytes, bytes] = {}
     for name, value in (
         *_encoded(model.provider.headers),
@@ -229,11 +227,16 @@ def _headers(model: Model, encoded: Encoded, signed: Headers) -> list[tuple[byte
         *_encoded(model.headers),
     ):
         merged[name] = merged[name] + b"," + value if name == BETA and name in merged else value
-    return list(merged.items())
+    return merged.items()
 
 
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+def _encoded(headers: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
+    return (_pair(name, value) for name, value in headers.items())
+
+
+@lru_cache(maxsize=4096)
+def _pair(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode(), value.encode()
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:

@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, pool: Pool, origin: Origin) -> None:
         self._pool = pool
         self.origin = origin
-        self._loop = asyncio.get_running_loop()
+        self.loop: Final = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.idle_since = 0.0
@@ -178,11 +178,11 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         assert self._transport is not None
         self._transport.writelines((head, body))
-        deadline = self._loop.time() + timeout_s
+        deadline = self.loop.time() + timeout_s
         while not self.has_headers:
             if self._error is not None:
                 raise self._error
-            await self._wait(deadline - self._loop.time())
+            await self._wait(deadline - self.loop.time())
 
     async def receive(self, timeout_s: float) -> bytes:
         """What has arrived of the body; b"" at its end. Raises `TransportError`."""
@@ -193,8 +193,8 @@ class Connection(asyncio.Protocol):
             if self.complete:
                 return b""
             if deadline is None:
-                deadline = self._loop.time() + timeout_s
-            await self._wait(deadline - self._loop.time())
+                deadline = self.loop.time() + timeout_s
+            await self._wait(deadline - self.loop.time())
         data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         self._unread = 0
@@ -222,8 +222,8 @@ class Connection(asyncio.Protocol):
         """Until something happens. Raises `TransportError` after `timeout_s`."""
         if timeout_s <= 0:
             raise self._trouble("timeout", "it took too long to answer")
-        waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(timeout_s, _expire, waiter)
+        waiter = self._waiter = self.loop.create_future()
+        timer = self.loop.call_later(timeout_s, _expire, waiter)
         try:
             await waiter
         except TimeoutError:
@@ -270,7 +270,9 @@ class PooledResponse:
     async def read(self, bytes_max: int, timeout_s: float) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        loop = asyncio.get_running_loop()
+        if self._connection is None:
+            return b""
+        loop = self._connection.loop
         deadline = loop.time() + timeout_s
         while piece := await self.receive(deadline - loop.time()):
             size += len(piece)
@@ -330,12 +332,11 @@ class Pool:
 
     def _take(self, origin: Origin) -> Connection | None:
         idle = self._idle.get(origin)
-        oldest = asyncio.get_running_loop().time() - IDLE_S
         while idle:
             connection = idle.pop()
             if connection.closed:
                 continue
-            if connection.idle_since >= oldest:
+            if connection.idle_since >= connection.loop.time() - IDLE_S:
                 return connection
             connection.abort()
         return None
@@ -343,7 +344,7 @@ class Pool:
     def put(self, connection: Connection) -> None:
         """Takes back a connection whose response was read to its end."""
         idle = self._idle.setdefault(connection.origin, [])
-        now = asyncio.get_running_loop().time()
+        now = connection.loop.time()
         if (idle and idle[0].idle_since < now - IDLE_S) or len(idle) >= IDLE_PER_ORIGIN_MAX:
             idle.pop(0).abort()
         connection.idle_since = now

@@ -105,12 +105,16 @@ _TYPES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
 }
 
 
+_ANYTHING: Final[tuple[Callable[[Any], bool], str]] = (lambda value: True, "")
+
+
 def _check_types(chat: Chat) -> None:
     for field in ("model", "messages"):
         if field not in chat:
             raise invalid(f"you must provide a {field} parameter", field, "missing_required_parameter")
-    for field, (accepts, wanted) in _TYPES.items():
-        if field in chat and not accepts(chat[field]):
+    for field, value in chat.items():
+        accepts, wanted = _TYPES.get(field, _ANYTHING)
+        if not accepts(value):
             raise invalid(f"Invalid value for '{field}': expected {wanted}.", field, "invalid_value")
     for field in ("max_tokens", "max_completion_tokens", "seed"):
         if isinstance(chat.get(field), float):
