@@ -24,7 +24,7 @@ from gateway.config.load import Config
 from gateway.config.schema import Breaker as BreakerConfig
 from gateway.config.schema import Fallback
 from gateway.credentials import CredentialError, Credentials
-from gateway.failures import VERDICTS, Kind, Verdict
+from gateway.failures import VERDICTS, Failure, Kind, Verdict
 from gateway.gateway import Gateway, allowed_hosts
 from gateway.inbound import keys
 from gateway.inbound.endpoint import ChatEndpoint
@@ -37,6 +37,7 @@ from gateway.observe import log
 from gateway.observe.metrics import CircuitStates, Metrics
 from gateway.observe.observer import Observer
 from gateway.relay import Relay
+from gateway.scrub import scrub
 from gateway.types import Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
@@ -44,6 +45,7 @@ from gateway.upstream.signing import Signer
 from gateway.upstream.transport import Transport
 from gateway.vault import Vault
 from gateway.waiting import WaitingRoom
+from gateway.workers import Siblings
 
 logger = logging.getLogger("gateway.app")
 
@@ -62,7 +64,9 @@ class App:
         host: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        siblings: Siblings | None = None,
     ) -> None:
+        self._siblings = siblings
         self._clock = clock
         self._began = clock()
         self._host = host or config.server.host
@@ -136,6 +140,8 @@ class App:
 
     def _circuit_changed(self, change: Change) -> None:
         log.circuit_changed(change)
+        if self._siblings is not None:
+            self._siblings.tell(_news(change))
         if change.failure is not None and change.failure.kind is Kind.CREDENTIAL:
             self._refused[change.key] = self._keys_of(change.key)
         if change.state == "closed":
@@ -168,9 +174,37 @@ class App:
         facts = {"status": self.phase, "version": __version__, "uptime_s": round(self._clock() - self._began, 1)}
         return {**facts, "in_flight": self.observer.in_flight, "waiting": len(self.room)}
 
+    def join_siblings(self) -> None:
+        """Begins to hear what the other processes of this gateway learn. Called on the running loop."""
+        if self._siblings is not None:
+            self._siblings.join(self._heard, self._own_metrics)
+            self._siblings.ready()
+
+    def _heard(self, news: dict[str, Any]) -> None:
+        change = _change(news)
+        self.breaker.heard(change)
+        if change.state == "closed":
+            self.room.wake_all(change.key)
+
+    def _own_metrics(self) -> str:
+        return self.metrics.text().decode()
+
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text = self.metrics.text().decode()
+        text = await self._siblings.metrics() if self._siblings is not None else self._own_metrics()
         await send_text(send, 200, text, b"text/plain; version=0.0.4; charset=utf-8")
+
+
+def _news(change: Change) -> dict[str, Any]:
+    """A change of a circuit, as plain JSON."""
+    failure = change.failure
+    told = {"kind": failure.kind, "message": scrub(failure.message), "status": failure.status} if failure else None
+    return {"key": change.key, "state": change.state, "cooldown_s": change.cooldown_s, "failure": told}
+
+
+def _change(news: dict[str, Any]) -> Change:
+    told = news["failure"]
+    failure = Failure(Kind(told["kind"]), told["message"], status=told["status"]) if told else None
+    return Change(tuple(news["key"]), news["state"], news["cooldown_s"], failure)
 
 
 def _new_transport(proxy: str | None) -> Transport:

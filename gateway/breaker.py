@@ -159,6 +159,18 @@ class Breaker:
         circuit = self._of(model)[0]
         self._open(circuit, min(seconds, self.settings.cooldown_max_s), failure)
 
+    def heard(self, change: Change) -> None:
+        """What another process of this gateway has learnt; told to nobody."""
+        circuit = self._circuit(change.key)
+        until = self._clock() + change.cooldown_s
+        if change.state == "closed":
+            circuit.is_open = circuit.probing = False
+            circuit.failures, circuit.cooldown_s, circuit.failure = 0, 0.0, None
+        elif not circuit.is_open or until > circuit.open_until:
+            circuit.generation += not circuit.is_open
+            circuit.is_open, circuit.probing = True, False
+            circuit.open_until, circuit.cooldown_s, circuit.failure = until, change.cooldown_s, change.failure
+
     def mended(self, key: Key) -> None:
         """What put this circuit to rest was mended by the operator: it closes at once."""
         circuit = self._circuits.get(key)

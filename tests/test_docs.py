@@ -28,7 +28,6 @@ TABLES: dict[str, type[schema.Table]] = {
     "timeouts": schema.Timeouts,
     "log": schema.Log,
     "ledger": schema.Ledger,
-    "images": schema.Images,
 }
 
 

@@ -48,12 +48,13 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         # what puts them together
         "gateway": "config inbound relay types",
         "app": "__version__ backoff breaker chain config credentials failures gateway inbound observe relay types"
-        " upstream vault waiting",
+        " scrub upstream vault waiting workers",
         "server": "app config notify",
         "demo": "config lab",
+        "workers": "notify observe",
         "drill": "app config failures lab providers server sse types",
         "cli": "__version__ app config credentials demo dialects drill failures inbound lab notify observe providers"
-        " server types",  # dialects: `explain` shows what a model would be sent
+        " server types workers",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",
     }.items()

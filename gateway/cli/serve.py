@@ -20,10 +20,12 @@ from gateway.cli.console import CONFIGURATION, FOUND_PROBLEMS, config_option, co
 from gateway.cli.models import key_source
 from gateway.config.load import Config
 from gateway.config.reload import Reloader
+from gateway.config.schema import Server
 from gateway.inbound.keys import KeysError
 from gateway.notify import Notifier, inherited
 from gateway.observe import log
 from gateway.server import listen, serve
+from gateway.workers import Siblings, Supervisor, Work
 
 
 def collect(app: App, config: Config, url: str, *, demo: bool) -> dict[str, Any]:
@@ -86,7 +88,22 @@ def command(config_path: str | None, host: str | None, port: int | None, demo: b
     config = None if demo else configured(config_path)
     if config is not None:
         report(config.warnings)
-    asyncio_run(_serve(config, host, port))
+    if config is None or config.server.workers == 1:
+        asyncio_run(_serve(config, host, port, Notifier(os.environ)))
+        return
+    listeners = _listeners(_stated(config, host, port))
+    supervisor = Supervisor(config.server.workers, _work(config, host, port, listeners), Notifier(os.environ))
+    log.set_up(config.log.format, config.log.level)
+    raise SystemExit(supervisor.run())
+
+
+def _work(config: Config, host: str | None, port: int | None, listeners: list[socket.socket]) -> Work:
+    """What each of several workers does. The first one prints the first screen; the parent speaks with systemd."""
+
+    def work(number: int, siblings: Siblings) -> None:
+        asyncio_run(_serve(config, host, port, Notifier({}), listeners, siblings, quiet=number > 0))
+
+    return work
 
 
 def asyncio_run(main: Any) -> None:
@@ -99,7 +116,16 @@ def asyncio_run(main: Any) -> None:
         uvloop.run(main)
 
 
-async def _serve(stated: Config | None, host: str | None, port: int | None) -> None:
+async def _serve(
+    stated: Config | None,
+    host: str | None,
+    port: int | None,
+    notifier: Notifier,
+    listeners: list[socket.socket] | None = None,
+    siblings: Siblings | None = None,
+    *,
+    quiet: bool = False,
+) -> None:
     async with AsyncExitStack() as stack:
         if stated is not None:
             config, env = stated, cast(Mapping[str, str], os.environ)
@@ -107,30 +133,37 @@ async def _serve(stated: Config | None, host: str | None, port: int | None) -> N
             from gateway.demo import demo_config
 
             config, env = await stack.enter_async_context(demo_config())
-        server = msgspec.structs.replace(
-            config.server,
-            host=host if host is not None else config.server.host,
-            port=port if port is not None else config.server.port,
-        )
+        server = _stated(config, host, port)
         log.set_up(config.log.format, config.log.level)
         try:
-            app = App(config, env=env, home=Path.home(), host=server.host)
+            app = App(config, env=env, home=Path.home(), host=server.host, siblings=siblings)
             _refuse_to_be_open(app, server.host)
         except KeysError as error:
             fail(str(error), CONFIGURATION)
-        listeners = inherited(os.environ) or [_listen(server.host, server.port)]
-        notifier = Notifier(os.environ)
         reloader = None
         if stated is not None:
             reloader = Reloader(lambda: app.gateway.config, app.swap, notifier, env, Path.home())
-        await serve(
-            app,
-            server,
-            listeners,
-            notifier=notifier,
-            reloader=reloader,
-            on_ready=lambda url: render(collect(app, app.gateway.config, url, demo=stated is None)),
-        )
+
+        def on_ready(url: str) -> None:
+            if not quiet:
+                render(collect(app, app.gateway.config, url, demo=stated is None))
+
+        listeners = listeners or _listeners(server)
+        await serve(app, server, listeners, notifier=notifier, reloader=reloader, on_ready=on_ready)
+
+
+def _stated(config: Config, host: str | None, port: int | None) -> Server:
+    """The configuration's `[server]`, with what the command line says over it."""
+    return msgspec.structs.replace(
+        config.server,
+        host=host if host is not None else config.server.host,
+        port=port if port is not None else config.server.port,
+    )
+
+
+def _listeners(server: Server) -> list[socket.socket]:
+    """The sockets that systemd hands over, or one of our own."""
+    return inherited(os.environ) or [_listen(server.host, server.port)]
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -48,7 +48,6 @@ class Config:
     files: tuple[Path, ...] = ()
     """All files that were read."""
     warnings: tuple[Problem, ...] = ()
-    images: schema.Images = field(default_factory=schema.Images)
     root: schema.Root = field(default_factory=schema.Root)
     """The tables as they stand in the files, defaults filled in."""
 
@@ -170,7 +169,6 @@ def build(
         ledger=root.ledger,
         files=files.paths() if files else (),
         warnings=tuple(problems),
-        images=root.images,
         root=root,
     )
 

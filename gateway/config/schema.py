@@ -266,13 +266,6 @@ class Ledger(Table, frozen=True):
     """Older calls are removed."""
 
 
-class Images(Table, frozen=True):
-    """Images that a request names by their address, for providers that do not fetch them themselves."""
-
-    fetch: bool = False
-    """Fetches them, never from private addresses. Off, because a request could then make this host fetch things."""
-
-
 class Root(Table, frozen=True):
     """The whole file."""
 
@@ -292,8 +285,6 @@ class Root(Table, frozen=True):
     """What is written to standard error."""
     ledger: Ledger = field(default_factory=Ledger)
     """The record of calls."""
-    images: Images = field(default_factory=Images)
-    """Images that a request names by their address."""
 
 
 ACTION_LLAMA_KEYS: Final = frozenset(
