@@ -132,6 +132,10 @@ class App:
         for transport in self._transports.values():
             await transport.aclose()
 
+    def use_transport(self, transport: Transport) -> None:
+        """Sends through `transport` instead of our own pool whatever needs no proxy."""
+        self._transports[None] = transport
+
     def _transport(self, model: Model) -> Transport:
         transport = self._transports.get(model.proxy)
         if transport is None:

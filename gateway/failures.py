@@ -284,3 +284,7 @@ class Exhausted(Exception):
     def speaker(self) -> Failure:
         """The failure that speaks for all: a final one, else that of the model likeliest to recover first."""
         return min(self.failures, key=lambda failure: failure.verdict.rank)
+
+
+UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, IndexError)
+"""What reading JSON of an unknown shape raises: where somebody else wrote it, they mean that it is wrong."""

@@ -39,7 +39,7 @@ class Vault:
 
     def put(self, owner: str, message: Mapping[str, Any], call: Mapping[str, Any]) -> None:
         """Keeps for the client `owner` what belongs to a tool call: the extras of its message, and its own."""
-        if len(call["id"]) < ID_CHARS_MIN:
+        if not isinstance(call["id"], str) or len(call["id"]) < ID_CHARS_MIN:
             return
         key = (owner, call["id"])
         entry = {key: message[key] for key in _KEYS if message.get(key)}

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from gateway import sse
 from gateway.dialects.chat import StreamEncoder, decode_request, encode_error, encode_response
 from gateway.dialects.chat.normalize import parse
-from gateway.failures import Exhausted, Failed, Failure
+from gateway.failures import UNREADABLE, Exhausted, Failed, Failure
 from gateway.gateway import Gateway
 from gateway.inbound.access import check_host, check_key
 from gateway.inbound.errors import of_exhausted
@@ -138,6 +138,9 @@ class _Exchange:
         except Failed as failed:
             wrong = failed.failure
             raise HttpError(400, wrong.message, code=wrong.code, param=wrong.param) from failed
+        except UNREADABLE as error:
+            message = f"The request holds something that cannot be read ({type(error).__name__}: {error})."
+            raise HttpError(400, message, code="invalid_value") from error
         agent = resolve(chat["model"], self._gateway.agents, self._gateway.models, client)
         self.call = Call(
             id=self.id,

@@ -17,11 +17,11 @@ from gateway import ratelimits
 from gateway.credentials import CredentialError
 from gateway.dialects import DIALECTS, Encoded, Upstream, choose
 from gateway.dialects.chat import is_empty
-from gateway.failures import Failed, Failure, Kind
+from gateway.failures import UNREADABLE, Failed, Failure, Kind
 from gateway.types import Attempt, Call, Chunk, Model, Reply
 from gateway.upstream.record import Record
 from gateway.upstream.signing import BETA
-from gateway.upstream.stream import ANSWER_BYTES_MAX, UNREADABLE, AnswerStream, decode_whole, transport_failure
+from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, transport_failure
 from gateway.upstream.transport import Request, Response, Transport, TransportError
 from gateway.vault import Vault
 

@@ -10,7 +10,7 @@ import orjson
 from gateway import sse
 from gateway.dialects import Encoded, Upstream
 from gateway.dialects.chat import as_chunks
-from gateway.failures import Failed, Failure, Kind
+from gateway.failures import UNREADABLE, Failed, Failure, Kind
 from gateway.types import Chat, Chunk, Timeouts
 from gateway.upstream.record import Record
 from gateway.upstream.transport import Response, TransportError
@@ -74,21 +74,24 @@ class AnswerStream:
         return self
 
     async def __anext__(self) -> list[Chunk]:
-        while not self._ready:
-            if self._broken is not None:
-                raise self._broken
-            if self._ended:
-                self._record.done()
-                raise StopAsyncIteration
-            if self._clock() > self._ends_at:
-                raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
-            self._ready = await self._read_more()
-            if not self._ready and self._is_quiet():
-                self._given_at = self._clock()
-                return []  # a sign of life for the client
-        batch, self._ready = self._ready, []
-        self._given_at = self._clock()
-        self._record.see(batch)
+        try:
+            while not self._ready:
+                if self._broken is not None:
+                    raise self._broken
+                if self._ended:
+                    self._record.done()
+                    raise StopAsyncIteration
+                if self._clock() > self._ends_at:
+                    raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
+                self._ready = await self._read_more()
+                if not self._ready and self._is_quiet():
+                    self._given_at = self._clock()
+                    return []  # a sign of life for the client
+            batch, self._ready = self._ready, []
+            self._given_at = self._clock()
+            self._record.see(batch)
+        except UNREADABLE as error:
+            raise unreadable(error) from error
         return batch
 
     async def aclose(self) -> None:
@@ -141,10 +144,19 @@ class AnswerStream:
                 chunks += self._decoder.decode(event)
             if end:
                 chunks += self._decoder.flush()
-        except Failed as failed:
-            self._broken = failed
-        except UNREADABLE as error:
-            self._broken = unreadable(error)
+        except (Failed, *UNREADABLE) as error:
+            self._broken = error if isinstance(error, Failed) else unreadable(error)
+            if self._decoder.finished:
+                chunks += self._ending()
+        return chunks
+
+    def _ending(self) -> list[Chunk]:
+        """What is left of an answer that was finished before something broke, which then has broken nothing."""
+        try:
+            chunks = self._decoder.flush()
+        except (Failed, *UNREADABLE):
+            return []
+        self._ended, self._broken = True, None
         return chunks
 
     def _read_json(self, data: bytes) -> list[Chunk]:
@@ -173,10 +185,6 @@ _KINDS: Final[Mapping[str, Kind]] = {
 def transport_failure(error: TransportError) -> Failure:
     """Trouble of the connection as a failure of the attempt."""
     return Failure(_KINDS.get(error.kind, Kind.UNAVAILABLE), str(error), code=error.kind)
-
-
-UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, IndexError)
-"""What a decoder raises when JSON has another shape than any the provider is known for."""
 
 
 def unreadable(error: Exception) -> Failed:
