@@ -35,7 +35,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "vault": "types",
         "dialects": "failures ratelimits sse types",
         # the edges
-        "upstream": "credentials dialects failures ratelimits sse types vault",
+        "upstream": "credentials dialects failures ratelimits scrub sse types vault",
         "relay": "breaker capacity chain failures types upstream",  # of upstream: EmptyAnswer alone, see below
         "waiting": "capacity types",
         "inbound": "breaker credentials dialects failures gateway scrub sse types",  # the breaker: `status` shows it

@@ -18,6 +18,7 @@ from gateway.credentials import CredentialError
 from gateway.dialects import DIALECTS, Encoded, Upstream, choose
 from gateway.dialects.chat import is_empty
 from gateway.failures import UNREADABLE, Failed, Failure, Kind
+from gateway.scrub import HIDDEN
 from gateway.types import Attempt, Call, Chunk, Model, Reply
 from gateway.upstream.record import Record
 from gateway.upstream.signing import BETA
@@ -28,6 +29,8 @@ from gateway.vault import Vault
 log = logging.getLogger("gateway.upstream")
 
 ERROR_BYTES_MAX: Final = 1024 * 1024
+KEY_CHARS_MIN: Final = 6
+"""What is shorter is no secret, and may be a word."""
 ERROR_READ_S: Final = 10.0
 """Time for the body of an error answer."""
 
@@ -74,11 +77,16 @@ class UpstreamClient:
         self._agent = (b"user-agent", user_agent.encode())
         self._refused: dict[tuple[str, ...], set[str]] = {}
         """Optional fields that a model has refused by name, learnt from its own errors."""
+        self._keys: dict[bytes, str] = {}
+        """Header values that signed a request → the key in them, which an error message may quote."""
 
     async def open(self, attempt: Attempt, call: Call) -> Reply:
         """The committed reply. Raises `Failed`, with `EmptyAnswer` for one that says nothing."""
         try:
             return await self._open(attempt, call)
+        except Failed as failed:
+            failed.failure = self._conceal(failed.failure)
+            raise
         except TransportError as error:
             raise Failed(transport_failure(error)) from error
         except CredentialError as error:
@@ -116,11 +124,15 @@ class UpstreamClient:
 
     async def _send(self, encoded: Encoded, attempt: Attempt, call: Call) -> Response:
         model = attempt.model
+        signed = self._sign(model)
+        for name, value in signed:
+            if value not in self._keys and name != BETA:
+                self._keys[value] = value.decode().rpartition(" ")[2]
         headers = [
             self._agent,
             (b"content-type", b"application/json"),
             (b"accept", b"text/event-stream" if call.stream else b"application/json"),
-            *_headers(model, encoded, self._sign(model)),
+            *_headers(model, encoded, signed),
         ]
         timeouts = model.timeouts
         request = Request(
@@ -130,6 +142,14 @@ class UpstreamClient:
             attempt.sent_at = self._clock()
         limit_s = timeouts.first_token_s if call.stream else timeouts.answer_s
         return await self._transport(model).send(request, limit_s)
+
+    def _conceal(self, failure: Failure) -> Failure:
+        """`failure` without any key of ours: providers quote what they refuse."""
+        message = failure.message
+        for key in self._keys.values():
+            if len(key) >= KEY_CHARS_MIN:
+                message = message.replace(key, HIDDEN)
+        return failure if message == failure.message else failure.with_(message=message)
 
     def _without_refused(self, encoded: Encoded, model: Model) -> Encoded:
         refused = self._refused.get(model.key)
@@ -186,7 +206,7 @@ class UpstreamClient:
         """Reads up to the first content, within `first_token_s` of the request."""
         timeouts = attempt.model.timeouts
         record = Record(attempt, self._vault, call.client.name)
-        stream = AnswerStream(response, face, encoded, timeouts, self._clock, record)
+        stream = AnswerStream(response, face, encoded, timeouts, self._clock, record, self._conceal)
         try:
             first = await stream.begin(attempt.started_at + timeouts.first_token_s)
         except BaseException:

@@ -32,7 +32,9 @@ class AnswerStream:
         timeouts: Timeouts,
         clock: Callable[[], float],
         record: Record,
+        conceal: Callable[[Failure], Failure] = lambda failure: failure,
     ) -> None:
+        self._conceal = conceal
         self._response = response
         self._timeouts = timeouts
         self._clock = clock
@@ -90,6 +92,9 @@ class AnswerStream:
             batch, self._ready = self._ready, []
             self._given_at = self._clock()
             self._record.see(batch)
+        except Failed as failed:
+            failed.failure = self._conceal(failed.failure)
+            raise
         except UNREADABLE as error:
             raise unreadable(error) from error
         return batch
