@@ -151,12 +151,12 @@ class AnswerStream:
                 chunks += self._decoder.flush()
         except (Failed, *UNREADABLE) as error:
             self._broken = error if isinstance(error, Failed) else unreadable(error)
-            if self._decoder.finished:
+            if self._decoder.finished and self._broken.failure.kind is Kind.MALFORMED:
                 chunks += self._ending()
         return chunks
 
     def _ending(self) -> list[Chunk]:
-        """What is left of an answer that was finished before something broke, which then has broken nothing."""
+        """What is left of an answer that was finished before its stream broke, which then has broken nothing."""
         try:
             chunks = self._decoder.flush()
         except (Failed, *UNREADABLE):
