@@ -6,6 +6,7 @@ built once, in `App`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -34,6 +35,7 @@ from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.routes import application
 from gateway.inbound.status import StatusEndpoint
 from gateway.observe import log
+from gateway.observe.ledger import Ledger
 from gateway.observe.metrics import CircuitStates, Metrics
 from gateway.observe.observer import Observer
 from gateway.relay import Relay
@@ -41,6 +43,7 @@ from gateway.scrub import scrub
 from gateway.types import Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
+from gateway.upstream.oauth import Renewal
 from gateway.upstream.signing import Signer
 from gateway.upstream.transport import Transport
 from gateway.vault import Vault
@@ -65,23 +68,32 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         siblings: Siblings | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._siblings = siblings
+        self._ledger = ledger
         self._clock = clock
         self._began = clock()
         self._host = host or config.server.host
         self._transports: dict[str | None, Transport] = {}
         self.phase: Phase = "starting"
         self.metrics = Metrics()
-        self.observer = Observer(self.metrics)
+        self.observer = Observer(self.metrics, *((ledger.record,) if ledger is not None else ()))
         self.room = WaitingRoom()
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
         self.breaker = Breaker(clock, _settings(config.breaker, config.fallback), self._circuit_changed)
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
+        self._renewal = Renewal(self.credentials, user_agent=USER_AGENT)
         self._upstream = UpstreamClient(
-            self._transport, Signer(self.credentials), Vault(), clock=clock, wall=wall, user_agent=USER_AGENT
+            self._transport,
+            Signer(self.credentials),
+            Vault(),
+            clock=clock,
+            wall=wall,
+            user_agent=USER_AGENT,
+            renew=self._renewal.renew,
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
@@ -129,6 +141,9 @@ class App:
 
     async def aclose(self) -> None:
         """Closes every connection to a provider."""
+        await self._renewal.aclose()
+        if self._ledger is not None:
+            await asyncio.to_thread(self._ledger.close)
         for transport in self._transports.values():
             await transport.aclose()
 

@@ -265,17 +265,22 @@ class Credentials:
         folder = self._env.get("PI_CODING_AGENT_DIR")
         return (Path(folder).expanduser() if folder else self._home / ".pi/agent") / "auth.json"
 
+    def pi_entry(self, provider: str) -> object:
+        """The entry in force, as of the last `find`."""
+        return self.in_force(provider, self._pi.get(provider))
+
+    def in_force(self, provider: str, entry: object) -> object:
+        """What holds where pi's file has `entry`: the entry itself, or its successor that could not be written."""
+        replaces, successor = self._held.get(provider, (None, None))
+        return successor if replaces and isinstance(entry, dict) and entry.get("refresh") == replaces else entry
+
     def hold(self, provider: str, replaces: str, entry: Mapping[str, Any]) -> None:
         """Keeps a renewed entry that could not be written, for as long as the file has the one that it replaces.
 
-        `replaces` is the refresh token in the file.
+        `replaces` is the refresh token that was in force.
         """
-        self._held[provider] = (replaces, entry)
-
-    def held(self, provider: str, entry: object) -> object:
-        """What is in force for `entry` of pi's file: itself, or what replaces it and could not be written."""
-        replaces, instead = self._held.get(provider, (None, None))
-        return instead if replaces and isinstance(entry, dict) and entry.get("refresh") == replaces else entry
+        before, successor = self._held.get(provider, (replaces, entry))
+        self._held[provider] = (before if successor.get("refresh") == replaces else replaces, entry)
 
     def _of_pi(self, provider: str) -> Found:
         """An entry of pi's `auth.json`. Raises `CredentialError` with the reason when it cannot be used."""
@@ -288,7 +293,7 @@ class Credentials:
         if text is not self._pi_text:
             self._pi_text, self._pi = text, self._parsed(text, path)
         try:
-            key, bearer = pi.key_of(self.held(provider, self._pi.get(provider)), self._env, self._wall())
+            key, bearer = pi.key_of(self.pi_entry(provider), self._env, self._wall())
         except pi.Expired as error:
             raise CredentialExpired(f"pi_auth for {provider}: {path} {error}") from error
         except pi.Unusable as error:
@@ -356,8 +361,8 @@ def _problem(path: Path) -> str:
     return ""
 
 
-def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner may read, whole or not at all."""
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Writes a file that only its owner may read (unless `mode` says otherwise), whole or not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     beside.unlink(missing_ok=True)
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -365,6 +370,7 @@ def write_private(path: Path, text: str) -> None:
         with os.fdopen(handle, "w") as file:
             file.write(text)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:

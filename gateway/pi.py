@@ -47,8 +47,3 @@ def _token(entry: Mapping[str, Any], now: float) -> str:
     if isinstance(entry.get("refresh"), str) and entry["refresh"]:
         raise Expired("has an expired sign-in for it: the next call renews it, or run pi")
     raise Unusable("has an expired sign-in for it and nothing to renew it with: run pi and sign in again")
-
-
-def renewed(entries: Mapping[str, Any], provider: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole file with one entry brought up to date; keys that nobody here knows are kept, and so is the order."""
-    return {**entries, provider: {**entries[provider], **entry}}

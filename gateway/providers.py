@@ -46,7 +46,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             bearer_beta="oauth-2025-04-20",
             headers={"anthropic-version": "2023-06-01"},
             key_hint="sk-ant-api",
-            models_path="/v1/models",
+            models_path="/v1/models?limit=1000",
         ),
         Provider(
             name="openai",

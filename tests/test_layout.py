@@ -54,7 +54,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "workers": "notify observe",
         "drill": "app config failures lab providers server sse types",
         "cli": "__version__ app config credentials demo dialects drill failures inbound lab notify observe providers"
-        " server types workers",  # dialects: `explain` shows what a model would be sent
+        " server types upstream workers",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",
     }.items()
@@ -65,6 +65,7 @@ ONLY: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("relay", "upstream"): frozenset({"gateway.upstream.client.EmptyAnswer"}),
     ("config", "upstream"): frozenset({"gateway.upstream.transport.target"}),
     ("inbound", "credentials"): frozenset({"gateway.credentials.write_private"}),
+    ("cli", "upstream"): frozenset({"gateway.upstream.signing.sign"}),
 }
 """Imports that are allowed for a name's sake and not for the module's."""
 
@@ -84,7 +85,10 @@ NAMES_VENDORS: Final[Mapping[str, str]] = {
     "ratelimits.py": "a table of headers",
     "scrub.py": "what keys look like",
     "cli/credentials.py": "an example in a hint",
+    "config/retired.py": "a table of ids that are gone",
+    "observe/prices.py": "what a price library calls them",
     "upstream/client.py": "a request-id header",
+    "upstream/oauth.py": "where sign-ins are renewed",
     "upstream/signing.py": "a beta header",
 }
 """File or folder → why a vendor is named there in code (prose may name them anywhere)."""

@@ -13,6 +13,8 @@ from gateway import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Serve the agents on one endpoint.",
+    "init": "Write a first configuration for the keys that are there.",
+    "doctor": "Find everything that can be wrong before the first call.",
     "agents": "List the agents and their chains.",
     "models": "List the models and where their keys come from.",
     "config": "Check, show and describe the configuration.",
@@ -20,6 +22,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "keys": "Make and revoke the clients' keys.",
     "explain": "Explain what an agent would try now.",
     "status": "Show what the running gateway is doing.",
+    "requests": "Show the last calls, or what happened in one.",
+    "usage": "Add up tokens and money.",
     "drill": "Run an agent's chain against every fault.",
     "lab": "Play a provider that fails on demand.",
 }

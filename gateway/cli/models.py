@@ -10,7 +10,7 @@ import click
 
 from gateway.cli.console import CREDENTIALS, config_option, json_option, print_json, required, styled, table
 from gateway.config.load import Config
-from gateway.credentials import CredentialError, Credentials
+from gateway.credentials import CredentialError, CredentialExpired, Credentials
 from gateway.types import Model
 
 
@@ -22,6 +22,8 @@ def key_source(model: Model, credentials: Credentials) -> tuple[str, str]:
     """(where the key comes from, what is wrong with it); one of the two is empty."""
     try:
         found = credentials.find(model)
+    except CredentialExpired:
+        return "pi (expired; the next call renews it)", ""
     except CredentialError as error:
         return "", str(error)
     return (found.source if found else "none needed"), ""

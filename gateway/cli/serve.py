@@ -24,6 +24,7 @@ from gateway.config.schema import Server
 from gateway.inbound.keys import KeysError
 from gateway.notify import Notifier, inherited
 from gateway.observe import log
+from gateway.observe.ledger import Ledger
 from gateway.server import listen, serve
 from gateway.workers import Siblings, Supervisor, Work
 
@@ -136,7 +137,8 @@ async def _serve(
         server = _stated(config, host, port)
         log.set_up(config.log.format, config.log.level)
         try:
-            app = App(config, env=env, home=Path.home(), host=server.host, siblings=siblings)
+            ledger = _ledger(config) if stated is not None else None
+            app = App(config, env=env, home=Path.home(), host=server.host, siblings=siblings, ledger=ledger)
             _refuse_to_be_open(app, server.host)
         except KeysError as error:
             fail(str(error), CONFIGURATION)
@@ -150,6 +152,14 @@ async def _serve(
 
         listeners = listeners or _listeners(server)
         await serve(app, server, listeners, notifier=notifier, reloader=reloader, on_ready=on_ready)
+
+
+def _ledger(config: Config) -> Ledger | None:
+    if not config.ledger.enabled:
+        return None
+    ledger = Ledger(Path(config.ledger.path).expanduser(), config.ledger.retention_days)
+    ledger.start()
+    return ledger
 
 
 def _stated(config: Config, host: str | None, port: int | None) -> Server:

@@ -7,14 +7,14 @@ nonsense. Committed means that the first content is here; what fails afterwards 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final, Protocol
 
 import orjson
 
 from gateway import ratelimits
-from gateway.credentials import CredentialError
+from gateway.credentials import CredentialError, CredentialExpired
 from gateway.dialects import DIALECTS, Encoded, Upstream, choose
 from gateway.dialects.chat import is_empty
 from gateway.failures import UNREADABLE, Failed, Failure, Kind
@@ -68,7 +68,9 @@ class UpstreamClient:
         clock: Callable[[], float],
         wall: Callable[[], float],
         user_agent: str,
+        renew: Callable[[Model], Awaitable[None]] | None = None,
     ) -> None:
+        self._renew = renew
         self._transport = transport
         self._sign = sign
         self._vault = vault
@@ -124,7 +126,7 @@ class UpstreamClient:
 
     async def _send(self, encoded: Encoded, attempt: Attempt, call: Call) -> Response:
         model = attempt.model
-        signed = self._sign(model)
+        signed = await self._signed(model)
         for name, value in signed:
             if value not in self._keys and name != BETA:
                 self._keys[value] = value.decode().rpartition(" ")[2]
@@ -142,6 +144,16 @@ class UpstreamClient:
             attempt.sent_at = self._clock()
         limit_s = timeouts.first_token_s if call.stream else timeouts.answer_s
         return await self._transport(model).send(request, limit_s)
+
+    async def _signed(self, model: Model) -> Headers:
+        """The signature. A sign-in whose time is over is renewed first."""
+        try:
+            return self._sign(model)
+        except CredentialExpired:
+            if self._renew is None:
+                raise
+        await self._renew(model)
+        return self._sign(model)
 
     def _conceal(self, failure: Failure) -> Failure:
         """`failure` without any key of ours: providers quote what they refuse."""

@@ -33,5 +33,5 @@ class Signer:
         self._credentials = credentials
 
     def __call__(self, model: Model) -> tuple[tuple[bytes, bytes], ...]:
-        """Raises `CredentialError`."""
+        """Raises `CredentialError`; `CredentialExpired` for a sign-in that `oauth.Renewal` can renew."""
         return sign(model, self._credentials.find(model))

@@ -21,6 +21,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     home = tmp_path / "home"
     home.mkdir()
     env: dict[str, str | None] = {"HOME": str(home), "GATEWAY_CONFIG": None, "GATEWAY_KEYS": None, "AL_ENV": None}
+    env |= {"GATEWAY_URL": None, "GATEWAY_KEY": None, "PI_CODING_AGENT_DIR": None}
     env |= {"AL_CREDENTIALS_DIR": None, "AL_CREDENTIALS_PATH": None, "CREDENTIALS_DIRECTORY": None}
     env |= {"CUSTOM_BASE_URL": None} | {name: None for row in PROVIDERS.values() for name in row.env}
 

@@ -1,0 +1,201 @@
+"""`gateway init`: writes a first `config.toml` for the keys that are there, and says how to go on."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from gateway.cli.console import CREDENTIALS, FOUND_PROBLEMS, WRONG_USAGE, fail, styled
+from gateway.config import schema
+from gateway.config.defaults import AGENT, MODEL_IDS
+from gateway.config.files import NAME, places
+from gateway.config.load import build
+from gateway.credentials import CredentialError, CredentialMissing, Credentials
+from gateway.providers import PROVIDERS
+from gateway.types import Model
+
+LOCAL: Final = "custom"
+LOCAL_MODEL: Final = "qwen3:32b"
+LOCAL_URL: Final = "http://127.0.0.1:11434/v1"
+"""Where a local server usually listens; a start, to be edited."""
+CHOICES: Final = (*MODEL_IDS, LOCAL)
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def collect(providers: Sequence[str], agent: str, credentials: Credentials) -> dict[str, Any]:
+    """`{agent, chain, text, missing}`: what is to be written, and the credential types that have no key yet."""
+    text = written(providers, agent)
+    missing = [model.provider.credential for model in _models(providers) if not _has_key(model, credentials)]
+    return {"agent": agent, "chain": list(providers), "text": text, "missing": missing}
+
+
+def with_keys(credentials: Credentials) -> list[str]:
+    """The providers whose key is found, wherever it lies, first choice first."""
+    return [model.name for model in _models(tuple(MODEL_IDS)) if _has_key(model, credentials)]
+
+
+def _has_key(model: Model, credentials: Credentials) -> bool:
+    try:
+        credentials.find(model)
+    except CredentialMissing:
+        return False
+    except CredentialError as error:
+        click.echo(f"{styled('note', 'yellow', err=True)}: {error}", err=True)
+        return False
+    return True
+
+
+def _models(providers: Sequence[str]) -> list[Model]:
+    entries = {name: schema.Model(provider=name, model=_model_id(name), base_url=_base_url(name)) for name in providers}
+    return list(build(schema.Root(models=entries), None, {}, None, []).models.values())
+
+
+def _model_id(provider: str) -> str:
+    return MODEL_IDS.get(provider, LOCAL_MODEL)
+
+
+def _base_url(provider: str) -> str | None:
+    return None if PROVIDERS[provider].base_url else LOCAL_URL
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+
+def written(providers: Sequence[str], agent: str) -> str:
+    """The text of a `config.toml` with one model of each provider, and one agent."""
+    chain = ", ".join(f'"{name}"' for name in providers)
+    tables = "\n".join(_table(name) for name in providers)
+    return f"""\
+# Local Agent Gateway. Every key that may stand here is described in config.toml.example, and by
+# `gateway config schema`. The gateway takes a change over at once; an invalid one is refused, with the reasons.
+#
+# Provider keys do not belong here: `gateway credentials set TYPE` stores them.
+
+# Models: one table for each. The name in brackets is yours.
+
+{tables}
+# Agents: the names that clients send as `model`. The first model of the chain answers; when it is rate-limited or
+# unavailable, the next one does, at once.
+
+[agents.{agent}]
+models = [{chain}]
+"""
+
+
+def _table(provider: str) -> str:
+    lines = [f"[models.{provider}]", f'provider = "{provider}"', f'model = "{_model_id(provider)}"']
+    if base_url := _base_url(provider):
+        lines.append(f'baseUrl = "{base_url}"        # a server of your own; edit this and the model')
+    lines.append('#thinkingLevel = "medium"      # how much it thinks when the request does not say')
+    return "\n".join(lines) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Never writes over anything."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        fail(f"{path} is there already, and is left as it is. Name another with --path.", FOUND_PROBLEMS)
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror}", FOUND_PROBLEMS)
+
+
+# --- asking ----------------------------------------------------------------------------------------------------------
+
+
+def _ask_providers(found: Sequence[str]) -> list[str]:
+    click.echo(f"Keys found: {', '.join(found) or 'none yet'}.")
+    click.echo(f"Providers:  {', '.join(CHOICES)}")
+    click.echo(f"            ({LOCAL} is any server that speaks chat completions)")
+    default = " ".join(found or CHOICES[:1])
+    chosen: list[str] = click.prompt("Which ones, first choice first", default=default, value_proc=_parse_providers)
+    return chosen
+
+
+def _parse_providers(text: str) -> list[str]:
+    names = list(dict.fromkeys(text.replace(",", " ").split()))
+    unknown = [name for name in names if name not in CHOICES]
+    if unknown or not names:
+        raise click.BadParameter(f"choose among {', '.join(CHOICES)}")
+    return names
+
+
+def _ask_keys(providers: Sequence[str], credentials: Credentials) -> None:
+    for model in _models(providers):
+        if _has_key(model, credentials):
+            continue
+        question = f"Key of {model.provider.name} (not shown; empty for later)"
+        key = click.prompt(question, default="", hide_input=True, show_default=False)
+        if key.strip():
+            try:
+                click.echo(f"  stored in {credentials.put(model.provider.credential, 'default', key)}")
+            except CredentialError as error:
+                click.echo(f"  not stored: {error}")
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def render(made: dict[str, Any], path: Path) -> None:
+    named = "" if path.resolve() in [place.resolve() for place in places(Path.cwd(), Path.home())] else path
+    option = f" --config {named}" if named else ""
+    server = schema.Server()
+    click.echo(f"wrote {path}: the agent {made['agent']} tries {' -> '.join(made['chain'])}\n")
+    for type_ in made["missing"]:
+        click.echo(f"  store the key   gateway credentials set {type_}")
+    click.echo(f"  check it all    gateway doctor{option}")
+    click.echo(f"  start           gateway serve{option}")
+    click.echo("  then try")
+    click.echo(f"    curl http://{server.host}:{server.port}/v1/chat/completions \\")
+    click.echo("      -H 'content-type: application/json' \\")
+    click.echo(f"""      -d '{{"model":"{made["agent"]}","messages":[{{"role":"user","content":"Hello"}}]}}'""")
+
+
+@click.command()
+@click.option("--path", metavar="FILE", default=NAME, help="Where to write.", show_default=True)
+@click.option("--provider", "providers", multiple=True, type=click.Choice(CHOICES), help="May be given more than once.")
+@click.option("--agent", default=None, help="The name that clients send as `model`.")
+@click.option("--yes", is_flag=True, help="Ask nothing: one model for each key that is found.")
+def command(path: str, providers: tuple[str, ...], agent: str | None, yes: bool) -> None:
+    """Write a first configuration for the keys that are there.
+
+    Looks for keys in the store and in the environment, and never writes over a
+    file.
+
+    \b
+    Example:  gateway init
+              gateway init --yes --path ~/.config/gateway/config.toml
+    """
+    target = Path(path).expanduser()
+    target = target / NAME if target.is_dir() else target
+    if target.exists():
+        fail(f"{target} is there already, and is left as it is. Name another with --path.", FOUND_PROBLEMS)
+    credentials = Credentials(os.environ, Path.home())
+    asks = not yes and not providers and sys.stdin.isatty()
+    chosen = list(dict.fromkeys(providers)) or with_keys(credentials)
+    if asks:
+        chosen = _ask_providers(chosen)
+        _ask_keys(chosen, credentials)
+        agent = agent or click.prompt("Name of the agent", default=AGENT)
+    if not chosen:
+        some = PROVIDERS[CHOICES[0]]
+        fail(
+            "no provider key was found\n"
+            f"  store one:       gateway credentials set {some.credential}\n"
+            f"  or name one:     gateway init --provider {some.name}",
+            CREDENTIALS,
+        )
+    if not _BARE.fullmatch(agent or AGENT):
+        fail(f"{agent!r} cannot be an agent's name here: use letters, digits, - and _", WRONG_USAGE)
+    made = collect(chosen, agent or AGENT, credentials)
+    _write(target, made["text"])
+    render(made, target)

@@ -1,0 +1,186 @@
+"""Asks each provider's model list with each key, for `doctor --live`: is the key taken, and does it know the model?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from time import time
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from gateway.config.doctor import Finding, is_the_providers
+from gateway.credentials import CredentialError, Credentials, Found
+from gateway.dialects import DIALECTS
+from gateway.failures import Kind
+from gateway.types import Model
+from gateway.upstream.signing import sign
+
+if TYPE_CHECKING:
+    import httpx
+
+LIMIT_S: Final = 10.0
+"""For one question, name and connection included."""
+
+_UNSEEN: Final = "".join(map(chr, range(32))) + "\x7f"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a model list said."""
+
+    status: int | None
+    """None when nobody answered."""
+    reason: str = ""
+    kind: Kind | None = None
+    """What an answer other than 200 means."""
+    ids: frozenset[str] = frozenset()
+    """Every id and alias in the list."""
+    complete: bool = True
+    open_to_all: bool = False
+    """The list is given without a key too, so it proves nothing about ours."""
+
+
+@dataclass(slots=True)
+class _Question:
+    """One list, and all models that it decides about."""
+
+    models: list[Model] = field(default_factory=list)
+    found: Found | None = None
+
+
+def probe(models: Sequence[Model], credentials: Credentials) -> list[Finding]:
+    """What the providers say. Models without a usable key are passed over."""
+    questions = _questions(models, credentials)
+    answers = asyncio.run(_all(questions))
+    return [finding for question, answer in zip(questions, answers, strict=True) for finding in judge(question, answer)]
+
+
+def _questions(models: Sequence[Model], credentials: Credentials) -> list[_Question]:
+    """One for each address and key."""
+    questions: dict[tuple[object, ...], _Question] = {}
+    for model in models:
+        try:
+            found = credentials.find(model)
+        except CredentialError:
+            continue
+        key = (model.provider.name, model.base_url, model.proxy, found.secret if found else None)
+        question = questions.setdefault(key, _Question(found=found))
+        question.models.append(model)
+    return list(questions.values())
+
+
+async def _all(questions: Sequence[_Question]) -> list[Listed]:
+    return await asyncio.gather(*(_ask(question) for question in questions))
+
+
+async def _ask(question: _Question) -> Listed:
+    import httpx
+
+    model = question.models[0]
+    url = model.base_url + model.provider.models_path
+    signed = {name.decode(): value.decode() for name, value in sign(model, question.found)}
+    try:
+        async with (
+            asyncio.timeout(LIMIT_S),
+            httpx.AsyncClient(timeout=LIMIT_S, trust_env=False, proxy=model.proxy) as client,
+        ):
+            listed = _read(model, await client.get(url, headers={**model.provider.headers, **signed, **model.headers}))
+            if listed.status == 200 and question.found is not None:
+                unsigned = await client.get(url, headers=dict(model.provider.headers))
+                listed = _with(listed, open_to_all=unsigned.status_code == 200)
+    except TimeoutError:
+        return Listed(None, f"no answer within {LIMIT_S:.0f} s")
+    except httpx.HTTPError as error:
+        return Listed(None, _plain(str(error)) or type(error).__name__)
+    return listed
+
+
+def _with(listed: Listed, *, open_to_all: bool) -> Listed:
+    return Listed(listed.status, listed.reason, listed.kind, listed.ids, listed.complete, open_to_all)
+
+
+def _read(model: Model, response: httpx.Response) -> Listed:
+    if response.status_code != 200:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        dialect = DIALECTS[model.provider.dialect]
+        failure = dialect.decode_error(response.status_code, headers, response.content, time())
+        return Listed(response.status_code, failure.code or failure.type or "", failure.kind)
+    try:
+        body = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        return Listed(200, "what it answers is no model list", Kind.MALFORMED)
+    complete = not body.get("has_more") and not body.get("nextPageToken")
+    return Listed(200, ids=frozenset(_ids(body)), complete=complete)
+
+
+def _ids(body: Mapping[str, Any]) -> Iterator[str]:
+    """Lists are `{data: [{id, aliases?}]}` or `{models: [{name: "models/…"}]}`."""
+    for key in ("data", "models"):
+        for entry in body[key] if isinstance(body.get(key), list) else ():
+            if isinstance(entry, dict):
+                aliases = entry.get("aliases")
+                names = [entry.get("id"), entry.get("name"), *(aliases if isinstance(aliases, list) else ())]
+                yield from (name.removeprefix("models/") for name in names if isinstance(name, str))
+
+
+# --- the verdict -----------------------------------------------------------------------------------------------------
+
+
+def judge(question: _Question, listed: Listed) -> Iterator[Finding]:
+    """One finding about the key, and one about every model."""
+    model = question.models[0]
+    names = ", ".join(model.name for model in question.models)
+    if listed.status == 200 and listed.kind is None:
+        yield _key_is_taken(names, question, listed)
+        for model in question.models:
+            yield from _is_listed(model, listed)
+    elif listed.status is None:
+        yield Finding("live", "error", names, f"{model.base_url} cannot be reached: {listed.reason}.")
+    elif listed.kind is Kind.CREDENTIAL or listed.status in (401, 403):
+        cure = f"Store another: `gateway credentials set {model.credential.removesuffix(':default')}`"
+        if model.auth_type == "pi_auth":
+            cure = "Sign in with pi again."
+        yield Finding("live", "error", names, f"{model.provider.name} refuses the key ({_said(listed)}).", cure)
+    elif listed.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED, Kind.QUOTA):
+        yield Finding("live", "warning", names, f"{model.provider.name} takes no calls now ({_said(listed)}).")
+    elif listed.status == 404:
+        message = f"{model.base_url}{model.provider.models_path} does not exist, so the key was not checked."
+        yield Finding("live", "warning", names, message, "If calls fail too, mend baseUrl.")
+    else:
+        yield Finding("live", "error", names, f"{model.base_url} answered with {_said(listed)}.")
+
+
+def _key_is_taken(names: str, question: _Question, listed: Listed) -> Finding:
+    if question.found is None:
+        return Finding("live", "ok", names, "reached; it needs no key")
+    if listed.open_to_all:
+        return Finding("live", "info", names, "reached; its list is open to anybody, so the key was not checked.")
+    return Finding("live", "ok", names, "reached, key accepted (status 200)")
+
+
+def _is_listed(model: Model, listed: Listed) -> Iterator[Finding]:
+    if model.model_id in listed.ids or any(known.startswith(f"{model.model_id}-2") for known in listed.ids):
+        return  # an id without a date stands for the newest with one
+    if not listed.complete or not listed.ids:
+        message = f"the list is not whole, so it cannot be said whether {model.model_id} is known."
+        yield Finding("live", "info", model.name, message)
+        return
+    near = get_close_matches(model.model_id, sorted(listed.ids), n=2, cutoff=0.5)
+    cure = f"Near ones are: {', '.join(_plain(known) for known in near)}." if near else ""
+    message = f"{model.model_id} is not in the list of {len(listed.ids)} models."
+    yield Finding("live", "error" if is_the_providers(model) else "warning", model.name, message, cure)
+
+
+def _said(listed: Listed) -> str:
+    status = f"status {listed.status}" if listed.status else ""
+    return ", ".join(part for part in (status, _plain(listed.reason)) if part)
+
+
+def _plain(text: str) -> str:
+    """Words from afar as a terminal may show them."""
+    return text.translate({ord(char): " " for char in _UNSEEN})[:120].strip()

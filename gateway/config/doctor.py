@@ -1,0 +1,164 @@
+"""What can be wrong with a valid configuration, found without asking anybody: addresses, ids, chains, forms of keys."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from gateway.config.load import Config
+from gateway.config.retired import GONE, retired_on
+from gateway.providers import PROVIDERS
+from gateway.types import Model, Provider
+
+Severity = Literal["ok", "info", "warning", "error"]
+
+CUSTOM_PATH: Final = "/v1"
+"""What stands before `/chat/completions` at nearly every server that speaks it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. A command in backticks in `message` or `cure` can be typed as it stands."""
+
+    section: str
+    severity: Severity
+    subject: str
+    message: str
+    cure: str = ""
+
+
+def examine(config: Config, today: date) -> Iterator[Finding]:
+    """Everything about models and agents, models first."""
+    for model in config.models.values():
+        yield from _address(model)
+        yield from _retirement(model, today)
+    yield from _agents(config)
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+def _address(model: Model) -> Iterator[Finding]:
+    parts = urlsplit(model.base_url)
+    usual = urlsplit(model.provider.base_url).path if model.provider.base_url else CUSTOM_PATH
+    if "//" in parts.path:
+        yield Finding("models", "warning", model.name, f"{model.base_url} has a double slash.", "Write one.")
+    if usual and not parts.path:
+        cure = f'Most likely it should be baseUrl = "{model.base_url}{usual}".'
+        yield Finding("models", "warning", model.name, f"{model.base_url} has no path.", cure)
+    if parts.scheme == "http" and not is_near(parts.hostname or ""):
+        message = f"{model.base_url} is not encrypted: the key and every prompt travel in the clear."
+        yield Finding("models", "warning", model.name, message, "Use https.")
+
+
+def _retirement(model: Model, today: date) -> Iterator[Finding]:
+    day = retired_on(model.provider.name, model.model_id) if is_the_providers(model) else None
+    if day is None:
+        return
+    if day > today:
+        yield Finding("models", "warning", model.name, f"{model.model_id} is switched off on {day}.", "Choose another.")
+        return
+    when = "" if day == GONE else f" on {day}"
+    message = f"{model.model_id} was switched off{when}; calls to it fail and move on."
+    yield Finding("models", "error", model.name, message, "Choose another: `gateway doctor --live` names near ones.")
+
+
+def is_the_providers(model: Model) -> bool:
+    """Whether it is asked for at the provider's own address, where the provider's own rules hold."""
+    return model.base_url == model.provider.base_url
+
+
+def is_near(host: str) -> bool:
+    """This host, a private address, or a name that only a local network knows."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".localhost", ".internal", ".lan", ".home.arpa"))
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this host can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# --- agents ----------------------------------------------------------------------------------------------------------
+
+
+def _agents(config: Config) -> Iterator[Finding]:
+    used = {model.name for agent in config.agents.values() for model in agent.models}
+    if not config.agents:
+        yield Finding("agents", "warning", "", "there are no agents.", "Add [agents.NAME] with models = [...].")
+    for agent in config.agents.values():
+        chain = " -> ".join(model.name for model in agent.models)
+        yield Finding("agents", "ok", agent.name, chain)
+        circuits = {model.key[:3] for model in agent.models}
+        if len(agent.models) > 1 and len(circuits) == 1:
+            message = "all its models share one key: an empty account or a refused key stops every one."
+            yield Finding("agents", "info", agent.name, message)
+    for name in config.models:
+        if name not in used:
+            yield Finding("agents", "info", name, "is in no chain; clients may still send its name as `model`.")
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+
+def shared_keys(models: list[Model]) -> Iterator[Finding]:
+    """Keys that are sent to more than one host, of models that have a key."""
+    hosts: dict[str, set[str]] = defaultdict(set)
+    for model in models:
+        hosts[model.credential].add(urlsplit(model.base_url).netloc)
+    for credential, found in hosts.items():
+        if len(found) > 1:
+            name = credential.removesuffix(":default")
+            message = f"the same key is sent to {', '.join(sorted(found))}."
+            cure = f'Unless that is meant, give one its own: credential = "{credential.split(":")[0]}:NAME".'
+            yield Finding("keys", "warning", name, message, cure)
+
+
+def form(model: Model, key: str) -> Iterator[Finding]:
+    """What the form of a key says against its use. Never quotes more of it than the vendor's usual beginning."""
+    row = model.provider
+    if model.auth_type == "pi_auth" or not is_the_providers(model):
+        return
+    wrong = _wrong_kind(model, key) or _wrong_vendor(row, key)
+    if wrong:
+        yield Finding("keys", "error", model.name, *wrong)
+    elif model.auth_type == "api_key" and not key.startswith(row.key_hint):
+        yield Finding("keys", "warning", model.name, f"keys of {row.name} usually begin with {row.key_hint}.")
+
+
+def _wrong_kind(model: Model, key: str) -> tuple[str, str] | None:
+    row = model.provider
+    if not row.bearer_beta:
+        return None
+    is_key, is_ours = key.startswith(row.key_hint), key.startswith(_vendor(row))
+    if model.auth_type == "api_key" and is_ours and not is_key:
+        return ('the key is an OAuth token, but authType is "api_key".', 'Write authType = "oauth_token".')
+    if model.auth_type == "oauth_token" and is_key:
+        return ('the key is an API key, but authType is "oauth_token".', 'Write authType = "api_key".')
+    return None
+
+
+def _wrong_vendor(row: Provider, key: str) -> tuple[str, str] | None:
+    """Judged by the longest beginning that fits: what begins with `sk-or-` begins with `sk-` too."""
+    fitting = [other for other in PROVIDERS.values() if other.key_hint and key.startswith(_vendor(other))]
+    other = max(fitting, key=lambda row: len(_vendor(row)), default=None)
+    if other is None or other is row or (other.key_hint == "sk-" and not row.key_hint):
+        return None  # half the world's keys begin with sk-
+    cure = f"Store the right one: `gateway credentials set {row.credential}`"
+    return f"the key looks like one of {other.name}, not of {row.name}.", cure
+
+
+def _vendor(row: Provider) -> str:
+    """How everything of this vendor begins: `sk-ant-` where keys begin with `sk-ant-api`."""
+    return row.key_hint.rpartition("-")[0] + "-" if row.bearer_beta else row.key_hint

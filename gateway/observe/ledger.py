@@ -1,0 +1,174 @@
+"""The record of calls, in SQLite: who asked which agent, what was tried, what it took. Never prompts or answers.
+
+A request only puts plain values into a queue. One thread writes them, a batch per `FLUSH_S`, so that a crash loses at
+most a second and the request path never waits for a disk. A ledger that cannot be written is said once, and done
+without: the record must not stop what it records.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.scrub import scrub
+from gateway.types import Attempt, Call
+
+log = logging.getLogger("gateway.ledger")
+
+FLUSH_S: Final = 0.5
+WAITING_MAX: Final = 10_000
+"""Calls that wait to be written; any further one is not recorded, and counted in `lost`."""
+CLEAN_S: Final = 24 * 3600.0
+VERSION: Final = 1
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS calls (
+    id TEXT NOT NULL, at REAL NOT NULL, agent TEXT NOT NULL, client TEXT NOT NULL, model TEXT, provider TEXT,
+    model_id TEXT, status INTEGER NOT NULL, stream INTEGER NOT NULL, seconds REAL NOT NULL, first_token_s REAL,
+    input INTEGER, output INTEGER, cache_read INTEGER, cache_write INTEGER, reasoning INTEGER,
+    finish TEXT, failure TEXT, dropped TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS calls_at ON calls (at);
+CREATE TABLE IF NOT EXISTS attempts (
+    call TEXT NOT NULL, at REAL NOT NULL, number INTEGER NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,
+    model_id TEXT NOT NULL, began_s REAL NOT NULL, first_token_s REAL, ended_s REAL, outcome TEXT NOT NULL,
+    status INTEGER, cooldown_s REAL NOT NULL, request_id TEXT, message TEXT
+);
+CREATE INDEX IF NOT EXISTS attempts_call ON attempts (call);
+CREATE INDEX IF NOT EXISTS attempts_at ON attempts (at);
+"""
+"""Times: `at` is Unix time, what ends in `_s` counts seconds from the call's arrival."""
+
+Row = tuple[Any, ...]
+
+
+class Ledger:
+    """Writes calls down, from a thread of its own. `record` is an `observer.Sink`. `wall` is Unix time in seconds."""
+
+    def __init__(self, path: Path, retention_days: int, wall: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self.lost = 0
+        self._retention_s = retention_days * 86_400.0
+        self._wall = wall
+        self._rows: deque[tuple[Row, list[Row]]] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._cleaned_at = 0.0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Opens the file, in the thread that will write it."""
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    def record(self, call: Call, status: int, seconds: float) -> None:
+        """Takes one finished call down; never waits and never raises."""
+        if self._thread is None or len(self._rows) >= WAITING_MAX:
+            self.lost += 1
+            return
+        at = self._wall() - seconds
+        self._rows.append((_call(call, status, seconds, at), [_attempt(call, each, at) for each in call.attempts]))
+        if len(self._rows) == 1:
+            self._wake.set()
+
+    def close(self) -> None:
+        """Writes what waits, and ends the thread."""
+        self._closing = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(5.0)
+            self._thread = None
+
+    def _run(self) -> None:
+        try:
+            with self._open() as database:
+                while not self._closing:
+                    self._wake.wait()
+                    self._wake.clear()
+                    self._write(database)
+                    if not self._closing:
+                        self._pause()
+                self._write(database)
+            database.close()
+        except (sqlite3.Error, OSError) as error:
+            log.warning("%s: the ledger cannot be written, and calls are not recorded: %s", self.path, error)
+            self._thread = None
+
+    def _pause(self) -> None:
+        """Lets a batch come together, unless the end comes first."""
+        if self._wake.wait(FLUSH_S) and self._closing:
+            return
+        if self._rows:
+            self._wake.set()
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.touch(mode=0o600)
+        database = sqlite3.connect(self.path, timeout=5.0)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise sqlite3.DatabaseError(f"it was written by a newer version of the gateway (schema {version})")
+        database.executescript(SCHEMA)
+        database.execute(f"PRAGMA user_version = {VERSION}")
+        return database
+
+    def _write(self, database: sqlite3.Connection) -> None:
+        calls: list[Row] = []
+        attempts: list[Row] = []
+        while self._rows:
+            call, tried = self._rows.popleft()
+            calls.append(call)
+            attempts += tried
+        with database:
+            database.executemany(f"INSERT INTO calls VALUES ({_marks(19)})", calls)  # noqa: S608 -- marks alone
+            database.executemany(f"INSERT INTO attempts VALUES ({_marks(14)})", attempts)  # noqa: S608
+        now = self._wall()
+        if now - self._cleaned_at > CLEAN_S:
+            self._cleaned_at = now
+            with database:
+                for table in ("calls", "attempts"):
+                    database.execute(f"DELETE FROM {table} WHERE at < ?", (now - self._retention_s,))  # noqa: S608
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _call(call: Call, status: int, seconds: float, at: float) -> Row:
+    last = call.attempts[-1] if call.attempts else None
+    served = last if last is not None and last.committed_at is not None else None
+    usage = served.usage if served is not None else None
+    counts = (
+        (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning)
+        if usage is not None
+        else (None,) * 5
+    )
+    who = (served.model.name, served.model.provider.name, served.model.model_id) if served is not None else (None,) * 3
+    first_s = served.committed_at - call.received_at if served is not None and served.committed_at else None
+    return (
+        call.id, at, call.agent.name, call.client.name, *who, status, call.stream, seconds, first_s, *counts,
+        served.finish_reason if served is not None else None,
+        last.failure.kind.value if last is not None and last.failure is not None else None,
+        ",".join(served.dropped)[:500] if served is not None else "",
+    )  # fmt: skip
+
+
+def _attempt(call: Call, attempt: Attempt, at: float) -> Row:
+    model, failure, since = attempt.model, attempt.failure, call.received_at
+    return (
+        call.id, at, attempt.number, model.name, model.provider.name, model.model_id, attempt.started_at - since,
+        attempt.committed_at - since if attempt.committed_at is not None else None,
+        attempt.ended_at - since if attempt.ended_at is not None else None,
+        failure.kind.value if failure is not None else "ok",
+        failure.status if failure is not None else 200,
+        attempt.cooldown_s, attempt.upstream_request_id,
+        scrub(failure.message)[:300] if failure is not None else None,
+    )  # fmt: skip

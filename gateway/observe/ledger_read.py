@@ -1,0 +1,105 @@
+"""Questions to the ledger, for the commands. Reading disturbs nobody: the file is in WAL mode and opened read-only."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+Record = dict[str, Any]
+
+GROUPS: Final = {
+    "agent": "agent",
+    "model": "coalesce(model, '-')",
+    "day": "date(at, 'unixepoch', 'localtime')",
+    "client": "client",
+}
+"""What usage can be grouped by → the expression."""
+
+
+class Unreadable(Exception):
+    """There is no ledger, or it cannot be read; says why."""
+
+
+class Filters(NamedTuple):
+    """Which calls are asked for; None is all."""
+
+    agent: str | None = None
+    model: str | None = None
+    status: int | None = None
+    since: float | None = None
+    """Unix time."""
+    failed: bool = False
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.is_file():
+        raise Unreadable(f"{path}: there is no ledger yet; it begins with the first call")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as database:
+            database.row_factory = sqlite3.Row
+            yield database
+    except sqlite3.Error as error:
+        raise Unreadable(f"{path}: {error}") from error
+
+
+def calls(path: Path, filters: Filters, limit: int) -> list[Record]:
+    """The last calls, newest first, each with `tried`: the models tried, in order. Raises `Unreadable`."""
+    where, values = _where(filters)
+    tried = (
+        "(SELECT group_concat(model || ' ' || outcome, ', ') FROM"
+        " (SELECT model, outcome FROM attempts WHERE call = calls.id AND at = calls.at ORDER BY number)) AS tried"
+    )
+    query = f"SELECT *, {tried} FROM calls WHERE {where} ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608
+    with _reading(path) as database:
+        return [dict(row) for row in database.execute(query, (*values, limit))]
+
+
+def call(path: Path, id_: str) -> Record | None:
+    """The last call whose id begins with `id_`, with `attempts`: a list of records. Raises `Unreadable`."""
+    with _reading(path) as database:
+        found = database.execute(
+            "SELECT * FROM calls WHERE id LIKE ? ESCAPE '\\' ORDER BY at DESC LIMIT 1", (_escaped(id_) + "%",)
+        ).fetchone()
+        if found is None:
+            return None
+        tried = database.execute(
+            "SELECT * FROM attempts WHERE call = ? AND at = ? ORDER BY number", (found["id"], found["at"])
+        )
+        return {**dict(found), "attempts": [dict(row) for row in tried]}
+
+
+def usage(path: Path, by: str, filters: Filters) -> list[Record]:
+    """One record per value of `by` (one of `GROUPS`), model and day: what was used, to be priced and added up.
+
+    Keys: `group`, `day`, `provider`, `model`, `model_id`, `calls`, `failed`, and the five counts of tokens.
+    Raises `Unreadable`.
+    """
+    where, values = _where(filters)
+    query = (
+        f"SELECT {GROUPS[by]} AS 'group', date(at, 'unixepoch') AS day, provider, model, model_id,"  # noqa: S608
+        " count(*) AS calls, sum(status >= 400) AS failed, total(input) AS input, total(output) AS output,"
+        " total(cache_read) AS cache_read, total(cache_write) AS cache_write, total(reasoning) AS reasoning"
+        f" FROM calls WHERE {where} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1"
+    )
+    with _reading(path) as database:
+        return [dict(row) for row in database.execute(query, values)]
+
+
+def _where(filters: Filters) -> tuple[str, list[Any]]:
+    conditions = {
+        "agent = ?": filters.agent,
+        "model = ?": filters.model,
+        "status = ?": filters.status,
+        "at >= ?": filters.since,
+    }
+    stated = {condition: value for condition, value in conditions.items() if value is not None}
+    words = [*stated, *(["status >= 400"] if filters.failed else [])]
+    return " AND ".join(words) or "1", list(stated.values())
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,183 @@
+"""The record of calls: whole, bounded, durable, and never in the way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.failures import Failure, Kind
+from gateway.observe import ledger as module
+from gateway.observe.ledger import Ledger
+from gateway.observe.ledger_read import Filters, Unreadable, call, calls, usage
+from gateway.types import Attempt, Call, Usage
+from tests.makers import call as make_call
+from tests.makers import model
+
+WALL = 1_800_000_000.0
+SONNET, LOCAL = model(name="sonnet"), model("custom", name="local")
+LIMITED = Failure(Kind.RATE_LIMIT, "slow down, sk-ant-api03-secretsecret", status=429, request_id="req_up")
+
+
+def answered(id_: str = "req_1", agent: str = "dev", content: str = "Hi") -> Call:
+    """A call that fell back from sonnet to local."""
+    made = make_call(SONNET, LOCAL, received_at=100.0, messages=[{"role": "user", "content": content}])
+    first = Attempt(SONNET, 1, started_at=100.0, ended_at=100.5, failure=LIMITED, cooldown_s=7.0)
+    second = Attempt(LOCAL, 2, started_at=100.5, committed_at=101.0, ended_at=102.0, finish_reason="stop")
+    second.usage = Usage(input=100, output=20, cache_read=40)
+    second.dropped = ("seed",)
+    made.attempts += [first, second]
+    return replace(made, id=id_, agent=replace(made.agent, name=agent))
+
+
+def written(path: Path, *made: Call, retention_days: int = 90, wall: float = WALL) -> Path:
+    ledger = Ledger(path, retention_days, lambda: wall)
+    ledger.start()
+    for each in made:
+        ledger.record(each, 200, 2.0)
+    ledger.close()
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "ledger.db"
+
+
+def test_a_call_and_its_attempts(path: Path) -> None:
+    found = call(written(path, answered()), "req_")
+    assert found is not None
+    assert (found["at"], found["agent"], found["client"], found["model"]) == (WALL - 2, "dev", "tests", "local")
+    assert (found["input"], found["output"], found["cache_read"], found["finish"]) == (100, 20, 40, "stop")
+    assert (found["first_token_s"], found["seconds"], found["dropped"]) == (1.0, 2.0, "seed")
+    first, second = found["attempts"]
+    assert (first["outcome"], first["status"], first["cooldown_s"], first["ended_s"]) == ("rate_limit", 429, 7.0, 0.5)
+    assert (second["outcome"], second["began_s"], second["first_token_s"]) == ("ok", 0.5, 1.0)
+
+
+def test_the_list_can_be_narrowed(path: Path) -> None:
+    written(path, answered("req_1"), answered("req_2", agent="other"))
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_2", "req_1"]
+    assert [each["id"] for each in calls(path, Filters(agent="dev"), 10)] == ["req_1"]
+    assert calls(path, Filters(failed=True), 10) == []
+    assert calls(path, Filters(since=WALL), 10) == []
+    assert calls(path, Filters(), 1)[0]["tried"] == "sonnet rate_limit, local ok"
+
+
+def test_usage_by_agent(path: Path) -> None:
+    written(path, answered("req_1"), answered("req_2"), answered("req_3", agent="other"))
+    found = usage(path, "agent", Filters())
+    assert [(each["group"], each["calls"], each["input"], each["output"]) for each in found] == [
+        ("dev", 2, 200, 40),
+        ("other", 1, 100, 20),
+    ]
+
+
+def test_neither_prompts_nor_keys_are_in_it(path: Path) -> None:
+    written(path, answered(content="canary-of-a-prompt"))
+    everything = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert b"slow down" in everything
+    assert b"canary-of-a-prompt" not in everything
+    assert b"secretsecret" not in everything
+
+
+def test_nobody_else_may_read_it(path: Path) -> None:
+    written(path, answered())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_what_is_old_is_removed(path: Path) -> None:
+    written(path, answered("old"))
+    written(path, answered("new"), retention_days=30, wall=WALL + 31 * 86_400)
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["new"]
+    assert call(path, "old") is None
+
+
+def test_a_queue_that_is_full_loses_calls_and_not_time(path: Path) -> None:
+    ledger = Ledger(path, 90)
+    for _ in range(3):
+        ledger.record(answered(), 200, 2.0)
+    assert ledger.lost == 3  # nobody writes yet
+
+
+def test_a_reader_sees_what_is_written_while_it_is_written(path: Path) -> None:
+    written(path, answered("req_1"))
+    ledger = Ledger(path, 90, lambda: WALL)
+    ledger.start()
+    assert len(calls(path, Filters(), 10)) == 1
+    ledger.record(answered("req_2"), 200, 2.0)
+    ledger.close()
+    assert len(calls(path, Filters(), 10)) == 2
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all, only some text\n" * 30, b"\0" * 5000])
+def test_a_broken_file_is_told_once_and_done_without(
+    path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    logging.getLogger("gateway").propagate = True
+    caplog.set_level(logging.WARNING, "gateway.ledger")
+    written(path, answered(), answered())
+    assert len([record for record in caplog.records if record.name == "gateway.ledger"]) == 1
+    assert path.read_bytes() == content
+    with pytest.raises(Unreadable):
+        calls(path, Filters(), 1)
+
+
+def test_a_newer_ledger_is_left_alone(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    written(path, answered())
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {module.VERSION + 1}")
+    database.close()
+    logging.getLogger("gateway").propagate = True
+    caplog.set_level(logging.WARNING, "gateway.ledger")
+    written(path, answered())
+    assert "newer version" in caplog.text
+
+
+def test_there_is_none_yet(path: Path) -> None:
+    with pytest.raises(Unreadable, match="no ledger yet"):
+        calls(path, Filters(), 1)
+
+
+CRASH = """
+import sys, threading
+from pathlib import Path
+from gateway.observe.ledger import Ledger
+from gateway.observe.ledger_read import Filters, Unreadable, calls
+from tests.observe.test_ledger import answered
+path = Path(sys.argv[1])
+ledger = Ledger(path, 90)
+ledger.start()
+ledger.record(answered(), 200, 2.0)
+while True:
+    try:
+        if calls(path, Filters(), 1):
+            break
+    except Unreadable:
+        pass
+print("written", flush=True)
+threading.Event().wait()
+"""
+
+
+def test_kill_9_loses_nothing_that_was_written(path: Path) -> None:
+    folder = Path(__file__).parents[2]
+    command = [sys.executable, "-W", "ignore", "-c", CRASH, str(path)]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "written\n"
+        os.kill(process.pid, signal.SIGKILL)
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_1"]
+    written(path, answered("req_2"))
+    assert len(calls(path, Filters(), 10)) == 2
