@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,30 +120,39 @@ def test_a_reader_sees_what_is_written_while_it_is_written(path: Path) -> None:
     assert len(calls(path, Filters(), 10)) == 2
 
 
+@pytest.fixture
+def warned() -> Iterator[list[str]]:
+    """What the ledger has logged."""
+    lines: list[str] = []
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    handler = Lines()
+    module.log.addHandler(handler)
+    yield lines
+    module.log.removeHandler(handler)
+
+
 @pytest.mark.parametrize("content", [b"this is no database at all, only some text\n" * 30, b"\0" * 5000])
-def test_a_broken_file_is_told_once_and_done_without(
-    path: Path, content: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_file_is_told_once_and_done_without(path: Path, content: bytes, warned: list[str]) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
-    logging.getLogger("gateway").propagate = True
-    caplog.set_level(logging.WARNING, "gateway.ledger")
     written(path, answered(), answered())
-    assert len([record for record in caplog.records if record.name == "gateway.ledger"]) == 1
+    assert len(warned) == 1
     assert path.read_bytes() == content
     with pytest.raises(Unreadable):
         calls(path, Filters(), 1)
 
 
-def test_a_newer_ledger_is_left_alone(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_newer_ledger_is_left_alone(path: Path, warned: list[str]) -> None:
     written(path, answered())
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA user_version = {module.VERSION + 1}")
     database.close()
-    logging.getLogger("gateway").propagate = True
-    caplog.set_level(logging.WARNING, "gateway.ledger")
     written(path, answered())
-    assert "newer version" in caplog.text
+    assert "newer version" in warned[0]
 
 
 def test_there_is_none_yet(path: Path) -> None:
