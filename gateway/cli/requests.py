@@ -90,7 +90,7 @@ def _time(at: float) -> str:
 
 def print_csv(records: Iterable[Mapping[str, Any]]) -> None:
     """With a header; nothing for no records."""
-    rows = list(records)
+    rows = [{key: value for key, value in record.items() if not isinstance(value, list)} for record in records]
     if rows:
         writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
         writer.writeheader()

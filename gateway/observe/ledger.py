@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+
 from gateway.scrub import scrub
 from gateway.types import Attempt, Call
 
@@ -32,18 +34,12 @@ CREATE TABLE IF NOT EXISTS calls (
     id TEXT NOT NULL, at REAL NOT NULL, agent TEXT NOT NULL, client TEXT NOT NULL, model TEXT, provider TEXT,
     model_id TEXT, status INTEGER NOT NULL, stream INTEGER NOT NULL, seconds REAL NOT NULL, first_token_s REAL,
     input INTEGER, output INTEGER, cache_read INTEGER, cache_write INTEGER, reasoning INTEGER,
-    finish TEXT, failure TEXT, dropped TEXT NOT NULL
+    finish TEXT, failure TEXT, dropped TEXT NOT NULL, attempts TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS calls_at ON calls (at);
-CREATE TABLE IF NOT EXISTS attempts (
-    call TEXT NOT NULL, at REAL NOT NULL, number INTEGER NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,
-    model_id TEXT NOT NULL, began_s REAL NOT NULL, first_token_s REAL, ended_s REAL, outcome TEXT NOT NULL,
-    status INTEGER, cooldown_s REAL NOT NULL, request_id TEXT, message TEXT
-);
-CREATE INDEX IF NOT EXISTS attempts_call ON attempts (call);
-CREATE INDEX IF NOT EXISTS attempts_at ON attempts (at);
 """
-"""Times: `at` is Unix time, what ends in `_s` counts seconds from the call's arrival."""
+"""`at` is Unix time; what ends in `_s` counts seconds from the call's arrival. `attempts` is JSON, a list of objects as
+`_attempt` makes them, kept with their call because nobody asks for one without the other."""
 
 Row = tuple[Any, ...]
 
@@ -56,7 +52,7 @@ class Ledger:
         self.lost = 0
         self._retention_s = retention_days * 86_400.0
         self._wall = wall
-        self._rows: deque[tuple[Row, list[Row]]] = deque()
+        self._rows: deque[Row] = deque()
         self._wake = threading.Event()
         self._closing = False
         self._cleaned_at = 0.0
@@ -72,8 +68,7 @@ class Ledger:
         if self._thread is None or len(self._rows) >= WAITING_MAX:
             self.lost += 1
             return
-        at = self._wall() - seconds
-        self._rows.append((_call(call, status, seconds, at), [_attempt(call, each, at) for each in call.attempts]))
+        self._rows.append(_row(call, status, seconds, self._wall() - seconds))
         if len(self._rows) == 1:
             self._wake.set()
 
@@ -121,28 +116,19 @@ class Ledger:
         return database
 
     def _write(self, database: sqlite3.Connection) -> None:
-        calls: list[Row] = []
-        attempts: list[Row] = []
+        rows = []
         while self._rows:
-            call, tried = self._rows.popleft()
-            calls.append(call)
-            attempts += tried
+            rows.append(self._rows.popleft())
         with database:
-            database.executemany(f"INSERT INTO calls VALUES ({_marks(19)})", calls)  # noqa: S608 -- marks alone
-            database.executemany(f"INSERT INTO attempts VALUES ({_marks(14)})", attempts)  # noqa: S608
+            database.executemany(f"INSERT INTO calls VALUES ({', '.join('?' * 20)})", rows)  # noqa: S608 -- marks alone
         now = self._wall()
         if now - self._cleaned_at > CLEAN_S:
             self._cleaned_at = now
             with database:
-                for table in ("calls", "attempts"):
-                    database.execute(f"DELETE FROM {table} WHERE at < ?", (now - self._retention_s,))  # noqa: S608
+                database.execute("DELETE FROM calls WHERE at < ?", (now - self._retention_s,))
 
 
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
-
-
-def _call(call: Call, status: int, seconds: float, at: float) -> Row:
+def _row(call: Call, status: int, seconds: float, at: float) -> Row:
     last = call.attempts[-1] if call.attempts else None
     served = last if last is not None and last.committed_at is not None else None
     usage = served.usage if served is not None else None
@@ -158,17 +144,23 @@ def _call(call: Call, status: int, seconds: float, at: float) -> Row:
         served.finish_reason if served is not None else None,
         last.failure.kind.value if last is not None and last.failure is not None else None,
         ",".join(served.dropped)[:500] if served is not None else "",
+        orjson.dumps([_attempt(call, each) for each in call.attempts]).decode(),
     )  # fmt: skip
 
 
-def _attempt(call: Call, attempt: Attempt, at: float) -> Row:
+def _attempt(call: Call, attempt: Attempt) -> dict[str, Any]:
     model, failure, since = attempt.model, attempt.failure, call.received_at
-    return (
-        call.id, at, attempt.number, model.name, model.provider.name, model.model_id, attempt.started_at - since,
-        attempt.committed_at - since if attempt.committed_at is not None else None,
-        attempt.ended_at - since if attempt.ended_at is not None else None,
-        failure.kind.value if failure is not None else "ok",
-        failure.status if failure is not None else 200,
-        attempt.cooldown_s, attempt.upstream_request_id,
-        scrub(failure.message)[:300] if failure is not None else None,
-    )  # fmt: skip
+    return {
+        "number": attempt.number,
+        "model": model.name,
+        "provider": model.provider.name,
+        "model_id": model.model_id,
+        "began_s": attempt.started_at - since,
+        "first_token_s": attempt.committed_at - since if attempt.committed_at is not None else None,
+        "ended_s": attempt.ended_at - since if attempt.ended_at is not None else None,
+        "outcome": failure.kind.value if failure is not None else "ok",
+        "status": failure.status if failure is not None else 200,
+        "cooldown_s": attempt.cooldown_s,
+        "request_id": attempt.upstream_request_id,
+        "message": scrub(failure.message)[:300] if failure is not None else None,
+    }

@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 Record = dict[str, Any]
 
 GROUPS: Final = {
@@ -49,27 +51,25 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 def calls(path: Path, filters: Filters, limit: int) -> list[Record]:
     """The last calls, newest first, each with `tried`: the models tried, in order. Raises `Unreadable`."""
     where, values = _where(filters)
-    tried = (
-        "(SELECT group_concat(model || ' ' || outcome, ', ') FROM"
-        " (SELECT model, outcome FROM attempts WHERE call = calls.id AND at = calls.at ORDER BY number)) AS tried"
-    )
-    query = f"SELECT *, {tried} FROM calls WHERE {where} ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608
+    query = f"SELECT * FROM calls WHERE {where} ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608
     with _reading(path) as database:
-        return [dict(row) for row in database.execute(query, (*values, limit))]
+        return [_record(row) for row in database.execute(query, (*values, limit))]
 
 
 def call(path: Path, id_: str) -> Record | None:
-    """The last call whose id begins with `id_`, with `attempts`: a list of records. Raises `Unreadable`."""
+    """The last call whose id begins with `id_`, with `attempts`. Raises `Unreadable`."""
     with _reading(path) as database:
         found = database.execute(
             "SELECT * FROM calls WHERE id LIKE ? ESCAPE '\\' ORDER BY at DESC LIMIT 1", (_escaped(id_) + "%",)
         ).fetchone()
-        if found is None:
-            return None
-        tried = database.execute(
-            "SELECT * FROM attempts WHERE call = ? AND at = ? ORDER BY number", (found["id"], found["at"])
-        )
-        return {**dict(found), "attempts": [dict(row) for row in tried]}
+        return _record(found) if found is not None else None
+
+
+def _record(row: sqlite3.Row) -> Record:
+    """`attempts` is a list of objects, as `ledger.py` wrote them; `tried` says the same in a few words."""
+    attempts = orjson.loads(row["attempts"])
+    tried = ", ".join(f"{each['model']} {each['outcome']}" for each in attempts)
+    return {**dict(row), "tried": tried, "attempts": attempts}
 
 
 def usage(path: Path, by: str, filters: Filters) -> list[Record]:

@@ -26,7 +26,7 @@ from gateway.upstream.transport import Origin, Request, Target, TransportError, 
 
 IDLE_S: Final = 30.0
 """A connection idle for longer is not used again: most servers close theirs after a minute."""
-IDLE_PER_ORIGIN_MAX: Final = 100
+IDLE_PER_ORIGIN_MAX: Final = 512
 UNREAD_BYTES_MAX: Final = 256 * 1024
 """Reading pauses when this much of a body waits to be taken."""
 HEADER_BYTES_MAX: Final = 64 * 1024
