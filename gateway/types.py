@@ -150,7 +150,7 @@ class Model:
     cache: bool = False
     """Sets prompt-cache breakpoints where the provider wants them set."""
     price: Mapping[str, float] | None = None
-    """Money per million tokens (`input`, `output`, `cacheRead`, `cacheWrite`), where the user states it."""
+    """Money per million tokens (`input`, `output`, `cache_read`, `cache_write`), where the user states it."""
     max_concurrent: int | None = None
     proxy: str | None = None
 

@@ -40,7 +40,8 @@ def _dollars(record: Record, config: Config | None) -> float | None:
         return 0.0
     model = config.models.get(record["model"]) if config is not None else None
     at = datetime.fromisoformat(record["day"]).replace(hour=12, tzinfo=UTC).timestamp()
-    return cost(record["provider"], record["model_id"], record, at, model.price if model is not None else None)
+    stated = model.price if model is not None else None
+    return cost(record["provider"], record["model_id"], record, at, stated, record["calls"])
 
 
 def render(found: Sequence[dict[str, Any]], by: str) -> None:

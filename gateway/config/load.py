@@ -206,9 +206,7 @@ def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeou
         quirks=replace(provider.quirks, **_stated(entry.compat)),
         timeouts=replace(Timeouts(**_waits(general)), **_waits(entry.timeouts)),
         cache=entry.cache,
-        price={key: value for key, value in msgspec.to_builtins(entry.price).items() if value is not None}
-        if entry.price
-        else None,
+        price=_stated(entry.price) if entry.price is not None else None,
         max_concurrent=entry.max_concurrent,
         proxy=entry.proxy,
     )

@@ -1,8 +1,8 @@
 """The record of calls, in SQLite: who asked which agent, what was tried, what it took. Never prompts or answers.
 
 A request only puts plain values into a queue. One thread writes them, a batch per `FLUSH_S`, so that a crash loses at
-most a second and the request path never waits for a disk. A ledger that cannot be written is said once, and done
-without: the record must not stop what it records.
+most a second and the request path never waits for a disk. A ledger that cannot be written is said once, and tried
+again: the record must not stop what it records.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from gateway.types import Attempt, Call
 log = logging.getLogger("gateway.ledger")
 
 FLUSH_S: Final = 0.5
+RETRY_S: Final = 5.0
+"""How long to wait after a failure: another process held the file, or the disk was full."""
 WAITING_MAX: Final = 10_000
 """Calls that wait to be written; any further one is not recorded, and counted in `lost`."""
 CLEAN_S: Final = 24 * 3600.0
@@ -53,8 +55,8 @@ class Ledger:
         self._retention_s = retention_days * 86_400.0
         self._wall = wall
         self._rows: deque[Row] = deque()
-        self._wake = threading.Event()
-        self._closing = False
+        self._filled = threading.Event()
+        self._closing = threading.Event()
         self._cleaned_at = 0.0
         self._thread: threading.Thread | None = None
 
@@ -69,58 +71,72 @@ class Ledger:
             self.lost += 1
             return
         self._rows.append(_row(call, status, seconds, self._wall() - seconds))
-        if len(self._rows) == 1:
-            self._wake.set()
+        if not self._filled.is_set():
+            self._filled.set()
 
     def close(self) -> None:
         """Writes what waits, and ends the thread."""
-        self._closing = True
-        self._wake.set()
+        self._closing.set()
+        self._filled.set()
         if self._thread is not None:
             self._thread.join(5.0)
             self._thread = None
 
     def _run(self) -> None:
-        try:
-            with self._open() as database:
-                while not self._closing:
-                    self._wake.wait()
-                    self._wake.clear()
-                    self._write(database)
-                    if not self._closing:
-                        self._pause()
+        database: sqlite3.Connection | None = None
+        told = ""
+        while True:
+            # In this order: a `close` between these two lines is seen now, and one after them ends the waits below.
+            self._filled.clear()
+            closing = self._closing.is_set()
+            try:
+                database = database or self._open()
                 self._write(database)
+                told = ""
+            except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("%s: the ledger cannot be written, and calls are not recorded: %s", self.path, error)
+                if database is not None:
+                    database.close()
+                    database = None
+            if closing:
+                break
+            self._filled.wait()
+            self._closing.wait(RETRY_S if told else FLUSH_S)
+        if database is not None:
             database.close()
-        except (sqlite3.Error, OSError) as error:
-            log.warning("%s: the ledger cannot be written, and calls are not recorded: %s", self.path, error)
-            self._thread = None
-
-    def _pause(self) -> None:
-        """Lets a batch come together, unless the end comes first."""
-        if self._wake.wait(FLUSH_S) and self._closing:
-            return
-        if self._rows:
-            self._wake.set()
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.touch(mode=0o600)
         database = sqlite3.connect(self.path, timeout=5.0)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise sqlite3.DatabaseError(f"it was written by a newer version of the gateway (schema {version})")
-        database.executescript(SCHEMA)
-        database.execute(f"PRAGMA user_version = {VERSION}")
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise sqlite3.DatabaseError(f"it was written by a newer version of the gateway (schema {version})")
+            database.executescript(SCHEMA)
+            database.execute(f"PRAGMA user_version = {VERSION}")
+        except sqlite3.Error:
+            database.close()
+            raise
         return database
 
     def _write(self, database: sqlite3.Connection) -> None:
         rows = []
         while self._rows:
             rows.append(self._rows.popleft())
-        with database:
-            database.executemany(f"INSERT INTO calls VALUES ({', '.join('?' * 20)})", rows)  # noqa: S608 -- marks alone
+        try:
+            with database:
+                database.executemany(f"INSERT INTO calls VALUES ({', '.join('?' * 20)})", rows)  # noqa: S608
+        except sqlite3.OperationalError:  # another process writes, or the disk is full: they may yet be written
+            self._rows.extendleft(reversed(rows))
+            raise
+        except (sqlite3.Error, ValueError, OverflowError):
+            self.lost += len(rows)
+            raise
         now = self._wall()
         if now - self._cleaned_at > CLEAN_S:
             self._cleaned_at = now

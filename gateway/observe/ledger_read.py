@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from gateway.observe.prices import LONG_CONTEXT
+
 Record = dict[str, Any]
 
 GROUPS: Final = {
@@ -73,7 +75,8 @@ def _record(row: sqlite3.Row) -> Record:
 
 
 def usage(path: Path, by: str, filters: Filters) -> list[Record]:
-    """One record per value of `by` (one of `GROUPS`), model and day: what was used, to be priced and added up.
+    """One record per value of `by` (one of `GROUPS`), model and day, and one for each call whose prompt is so long that
+    it may have a price of its own: what was used, to be priced and added up.
 
     Keys: `group`, `day`, `provider`, `model`, `model_id`, `calls`, `failed`, and the five counts of tokens.
     Raises `Unreadable`.
@@ -83,7 +86,8 @@ def usage(path: Path, by: str, filters: Filters) -> list[Record]:
         f"SELECT {GROUPS[by]} AS 'group', date(at, 'unixepoch') AS day, provider, model, model_id,"  # noqa: S608
         " count(*) AS calls, sum(status >= 400) AS failed, total(input) AS input, total(output) AS output,"
         " total(cache_read) AS cache_read, total(cache_write) AS cache_write, total(reasoning) AS reasoning"
-        f" FROM calls WHERE {where} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1"
+        f" FROM calls WHERE {where} GROUP BY 1, 2, 3, 4, 5,"
+        f" CASE WHEN input >= {LONG_CONTEXT} THEN rowid END ORDER BY 1"
     )
     with _reading(path) as database:
         return [dict(row) for row in database.execute(query, values)]

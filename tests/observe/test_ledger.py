@@ -110,6 +110,64 @@ def test_a_queue_that_is_full_loses_calls_and_not_time(path: Path) -> None:
     assert ledger.lost == 3  # nobody writes yet
 
 
+class Counting(Ledger):
+    """Counts the batches that were written."""
+
+    batches = 0
+
+    def _write(self, database: sqlite3.Connection) -> None:
+        self.batches += 1
+        super()._write(database)
+
+
+def test_calls_are_written_in_batches(path: Path) -> None:
+    ledger = Counting(path, 90)
+    ledger.start()
+    for number in range(500):
+        ledger.record(answered(f"req_{number}"), 200, 2.0)
+    ledger.close()
+    assert len(calls(path, Filters(), 1000)) == 500
+    assert ledger.batches < 50
+
+
+def test_processes_that_start_together_share_one_file(path: Path) -> None:
+    ledgers = [Ledger(path, 90) for _ in range(8)]
+    for ledger in ledgers:
+        ledger.start()
+    for number, ledger in enumerate(ledgers):
+        ledger.record(answered(f"req_{number}"), 200, 2.0)
+    for ledger in ledgers:
+        ledger.close()
+    assert {each["id"] for each in calls(path, Filters(), 100)} == {f"req_{number}" for number in range(8)}
+
+
+def test_a_count_that_no_column_holds_costs_its_batch_alone(path: Path, warned: list[str]) -> None:
+    odd = answered("req_odd")
+    odd.attempts[-1].usage = Usage(input=2**70)
+    ledger = Ledger(path, 90)
+    ledger.start()
+    ledger.record(odd, 200, 2.0)
+    while not warned:
+        pass
+    ledger.record(answered("req_2"), 200, 2.0)
+    ledger.close()
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_2"]
+    assert ledger.lost == 1
+    assert len(warned) == 1
+
+
+def test_what_could_not_be_written_is_written_later(path: Path, warned: list[str]) -> None:
+    path.parent.write_text("in the way")
+    ledger = Ledger(path, 90)
+    ledger.start()
+    ledger.record(answered("req_1"), 200, 2.0)
+    while not warned:
+        pass
+    path.parent.unlink()
+    ledger.close()
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_1"]
+
+
 def test_a_reader_sees_what_is_written_while_it_is_written(path: Path) -> None:
     written(path, answered("req_1"))
     ledger = Ledger(path, 90, lambda: WALL)

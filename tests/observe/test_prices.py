@@ -25,5 +25,16 @@ def test_the_librarys(provider: str, id_: str) -> None:
     assert 0 < cached < fresh
 
 
+def test_a_sum_of_short_prompts_is_not_taken_for_a_long_one() -> None:
+    one = {"input": 50_000, "output": 1_000, "cache_read": 20_000, "cache_write": 0}
+    many = {key: count * 40 for key, count in one.items()}
+    single = cost("anthropic", "claude-sonnet-4-5", one, AT)
+    assert single is not None
+    assert cost("anthropic", "claude-sonnet-4-5", many, AT, calls=40) == pytest.approx(40 * single, rel=1e-3)
+    long = cost("anthropic", "claude-sonnet-4-5", {**many, "input": 300_000, "cache_read": 0}, AT)
+    assert long is not None
+    assert long > 300_000 * 3.0 / 1e6  # one call, at the long prompt's price
+
+
 def test_unknown_is_not_zero() -> None:
     assert cost("custom", "qwen3:32b-private", COUNTS, AT) is None

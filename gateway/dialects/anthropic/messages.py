@@ -27,6 +27,8 @@ _IMAGE_TYPES: Final[Mapping[str, str]] = {
 
 CONTINUED: Final = "(continued)"
 """The first turn has to be the user's."""
+EMPTY: Final = "(empty)"
+"""Stands for a conversation in which nobody says anything."""
 GO_ON: Final = "Continue exactly where your last message stopped."
 """Stands behind a trailing assistant message where a generation takes no prefill."""
 
@@ -49,7 +51,7 @@ def encode_messages(
         else:
             turns.append(("user", _user(message)))
     if not any(blocks for role, blocks in turns if role != "system"):
-        turns, system = [("user", system or [_text(" ".join(("(empty)",)))])], []
+        turns, system = [("user", system or [_text(EMPTY)])], []
     messages = [{"role": role, "content": blocks} for role, blocks in _system_in_place(turns, system)]
     if messages[0]["role"] != "user":
         messages.insert(0, {"role": "user", "content": [_text(CONTINUED)]})

@@ -264,30 +264,47 @@ def _legacy_result(message: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def pair(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every tool call followed by its results, every result after its call.
+    """Every tool call followed by its results, every result after its call, no id twice in a conversation.
 
     A call without a result gets `NO_RESULT` (the user interrupted the tool); a result without its call becomes user
-    text, after the results that do belong there.
+    text, after the results that do belong there. Some models count their calls from zero in every turn, and some
+    providers refuse a conversation that says an id twice; the later call and its result are renamed.
     """
-    waiting: list[str] = []
+    used: set[str] = set()
+    waiting: list[tuple[str, str]] = []  # (the client's id, ours)
     orphans: list[dict[str, Any]] = []
     for message in messages:
         if message["role"] != "tool":
             yield from _close(waiting, orphans)
+            calls = message.get("tool_calls", [])
+            waiting = [(call["id"], _unused(call["id"], used)) for call in calls]
+            for call, (_, id_) in zip(calls, waiting, strict=True):
+                call["id"] = id_
             yield message
-            waiting = [call["id"] for call in message.get("tool_calls", ())]
             continue
-        id_ = message.setdefault("tool_call_id", waiting[0] if waiting else "")
-        if id_ in waiting:
-            waiting.remove(id_)
+        stated = message.get("tool_call_id")
+        answered = next((ids for ids in waiting if stated in (ids[0], None)), None)
+        if answered is not None:
+            waiting.remove(answered)
+            message["tool_call_id"] = answered[1]
             yield message
         else:
             orphans.append({"role": "user", "content": message["content"]})
     yield from _close(waiting, orphans)
 
 
-def _close(waiting: list[str], orphans: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for id_ in waiting:
+def _unused(id_: str, used: set[str]) -> str:
+    """`id_`, or with a number behind it where it was used before; depends on nothing but what came before."""
+    candidate, number = id_, 1
+    while candidate in used:
+        number += 1
+        candidate = f"{id_}_{number}"
+    used.add(candidate)
+    return candidate
+
+
+def _close(waiting: list[tuple[str, str]], orphans: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for _, id_ in waiting:
         yield {"role": "tool", "tool_call_id": id_, "content": NO_RESULT}
     yield from orphans
     waiting.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.dialects.usage import token_count
 from gateway.types import Usage
 
 
@@ -18,23 +19,19 @@ def decode_usage(usage: Any) -> Usage | None:
         return None
     details = usage.get("completion_tokens_details") or {}
     prompt = usage.get("prompt_tokens_details") or {}
-    inputs, outputs = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    reasoning = _count(details.get("reasoning_tokens") or usage.get("reasoning_tokens"))
-    if reasoning and inputs + outputs + reasoning == _count(usage.get("total_tokens")):
+    inputs, outputs = token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens"))
+    reasoning = token_count(details.get("reasoning_tokens") or usage.get("reasoning_tokens"))
+    if reasoning and inputs + outputs + reasoning == token_count(usage.get("total_tokens")):
         outputs += reasoning
     return Usage(
         input=inputs,
         output=outputs,
-        cache_read=_count(
+        cache_read=token_count(
             prompt.get("cached_tokens")
             or usage.get("prompt_cache_hit_tokens")
             or usage.get("num_cached_tokens")
             or usage.get("cached_tokens")
         ),
-        cache_write=_count(prompt.get("cache_write_tokens")),
+        cache_write=token_count(prompt.get("cache_write_tokens")),
         reasoning=reasoning,
     )
-
-
-def _count(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and value > 0 else 0

@@ -12,6 +12,7 @@ from gateway.dialects.contract import Encoded
 from gateway.dialects.google.errors import decode_error_value
 from gateway.dialects.structured import unfence
 from gateway.dialects.tools import custom_input, digest
+from gateway.dialects.usage import token_count
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Chat, Usage
 
@@ -131,8 +132,7 @@ def decode_usage(counts: Mapping[str, Any]) -> Usage:
     """`candidatesTokenCount` leaves thoughts out, the hub's output includes them."""
 
     def count(key: str) -> int:
-        value = counts.get(key)
-        return value if isinstance(value, int) else 0
+        return token_count(counts.get(key))
 
     thoughts = count("thoughtsTokenCount")
     return Usage(

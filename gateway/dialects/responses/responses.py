@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.dialects.chat.errors import CODES, decode_error_value
 from gateway.dialects.chunks import usage_dict
 from gateway.dialects.contract import Encoded
+from gateway.dialects.usage import token_count
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Chat, Usage
 
@@ -58,11 +59,11 @@ def decode_finish(body: Mapping[str, Any], called: bool) -> str:
 def decode_usage(counts: Mapping[str, Any]) -> Usage:
     inputs, outputs = counts.get("input_tokens_details") or {}, counts.get("output_tokens_details") or {}
     return Usage(
-        input=counts.get("input_tokens") or 0,
-        output=counts.get("output_tokens") or 0,
-        cache_read=inputs.get("cached_tokens") or 0,
-        cache_write=inputs.get("cache_write_tokens") or 0,
-        reasoning=outputs.get("reasoning_tokens") or 0,
+        input=token_count(counts.get("input_tokens")),
+        output=token_count(counts.get("output_tokens")),
+        cache_read=token_count(inputs.get("cached_tokens")),
+        cache_write=token_count(inputs.get("cache_write_tokens")),
+        reasoning=token_count(outputs.get("reasoning_tokens")),
     )
 
 
