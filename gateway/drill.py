@@ -7,8 +7,9 @@ are not used and nothing leaves this host. Waits are shortened (`TIMEOUTS`), so 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +44,7 @@ LIMIT_S: Final = 20.0
 _FORCED_S: Final[Mapping[str, float]] = {
     "silent": 1.0, "slow_first_token": 1.0, "stall": 1.0, "dns": 1.0,
 }  # fmt: skip
-"""Faults that can only be noticed by waiting."""
+"""Faults that can only be noticed by waiting; all of them are played at once."""
 _SCRIPTED: Final = ("server_error", "flap")
 """Faults with a memory: the lab plays them by script, not by path."""
 
@@ -80,23 +81,30 @@ async def drill(config: Config, agent: Agent, begin: Observe = lambda name: None
     """Every fault, streamed and not. `begin` hears of each fault as it starts."""
     results: list[Result] = []
     async with Lab() as lab:
-        for name, fault in _faults():
+        begin(", ".join(_FORCED_S))
+        slow = await asyncio.gather(*(_each(name, config, agent, lab) for name in _FORCED_S))
+        waited = dict(zip(_FORCED_S, slow, strict=True))
+        for name in _faults():
             begin(name)
-            for stream in (True,) if fault.needs_stream else (True, False):
-                results.append(await _one(name, fault, config, agent, lab, stream=stream))
+            results += waited[name] if name in waited else await _each(name, config, agent, lab)
         for name, play in _CROWDS.items():
             begin(name)
             results.append(await play(config, agent, lab))
     return results
 
 
-def _faults() -> Iterator[tuple[str, Fault]]:
-    yield from FAULTS.items()
-    for name in (*CONNECTION_FAULTS, "tls"):
-        yield name, Fault("no connection", "fallback")
+def _faults() -> tuple[str, ...]:
+    return (*FAULTS, *CONNECTION_FAULTS, "tls")
 
 
 # --- one call under one fault ----------------------------------------------------------------------------------------
+
+
+async def _each(name: str, config: Config, agent: Agent, lab: Lab) -> list[Result]:
+    """One fault, streamed and, where that makes sense, not."""
+    fault = FAULTS.get(name) or Fault("no connection", "fallback")
+    forms = (True,) if fault.needs_stream else (True, False)
+    return [await _one(name, fault, config, agent, lab, stream=stream) for stream in forms]
 
 
 async def _one(name: str, fault: Fault, config: Config, agent: Agent, lab: Lab, *, stream: bool) -> Result:
@@ -200,7 +208,7 @@ async def _leaves(config: Config, agent: Agent, lab: Lab) -> Result:
     async with _served(_aimed(config, agent, lab, "stall")) as (app, url):
         left = lab.clients_left
         async with (
-            httpx.AsyncClient(timeout=LIMIT_S) as client,
+            _client() as client,
             client.stream("POST", f"{url}/v1/chat/completions", json=_body(agent.name, stream=True)) as response,
         ):
             async for line in response.aiter_lines():
@@ -271,8 +279,13 @@ def _body(agent: str, *, stream: bool) -> dict[str, Any]:
     return {"model": agent, "messages": [{"role": "user", "content": "Hello"}], "stream": stream}
 
 
+def _client() -> httpx.AsyncClient:
+    """It speaks with loopback alone; to load the system's certificates would take longer than a call."""
+    return httpx.AsyncClient(timeout=LIMIT_S, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
 async def _ask(url: str, agent: str, *, stream: bool) -> Seen:
-    async with httpx.AsyncClient(timeout=LIMIT_S) as client:
+    async with _client() as client:
         response = await client.post(f"{url}/v1/chat/completions", json=_body(agent, stream=stream))
     attempts = response.headers.get("x-gateway-attempts", "")
     if response.headers["content-type"].startswith("text/event-stream"):

@@ -66,7 +66,7 @@ def configuration(lab: Lab, echo: HTTPServer) -> schema.Root:
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
+def written(own_log: None) -> Iterator[io.StringIO]:
     """Everything that is logged, by the gateway or any library."""
     stream = io.StringIO()
     log.set_up("json", "debug", stream)
@@ -77,7 +77,6 @@ def written() -> Iterator[io.StringIO]:
     yield stream
     root.removeHandler(handler)
     root.setLevel(level)
-    log.set_up("text", "info")
 
 
 def environment(home: Path) -> dict[str, str]:

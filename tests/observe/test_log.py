@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import orjson
@@ -26,13 +25,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """`set_up` changes the process's loggers; this puts them back."""
-    root = logging.getLogger("gateway")
-    before = root.handlers[:], root.level, root.propagate
-    yield
-    root.handlers[:], root.level, root.propagate = before
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 def written(
