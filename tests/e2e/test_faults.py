@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ TEXT = " ".join(WORDS)
 PROVIDERS = ("anthropic", "google", "openai", "mistral")
 FALLBACK = "custom"
 
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""All is loopback; to load certificates for each call would take longer than the call."""
 FALLING_BACK = [name for name, fault in FAULTS.items() if fault.outcome == "fallback"]
 BREAKING = [name for name, fault in FAULTS.items() if fault.outcome == "truth"]
 HARMLESS = [
@@ -40,7 +43,7 @@ def ask(gateway: Running, provider: str, *, stream: bool) -> tuple[httpx.Respons
         "messages": [{"role": "user", "content": "Hello"}],
         "stream": stream,
     }
-    response = httpx.post(gateway.url + "/v1/chat/completions", json=body, timeout=20)
+    response = httpx.post(gateway.url + "/v1/chat/completions", json=body, timeout=20, verify=NO_TLS)
     return response, [line[6:] for line in response.text.split("\n") if line.startswith("data: ")]
 
 
