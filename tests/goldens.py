@@ -23,6 +23,7 @@ from gateway.types import Chunk
 from tests.makers import model
 
 FOLDER = Path(__file__).parent / "goldens"
+NAMES = b": names "
 WRITING = os.environ.get("GOLDENS") == "write"
 
 
@@ -61,7 +62,9 @@ def stream_bytes(dialect: str, case: str) -> bytes:
 
 def check_stream(face: Upstream, dialect: str, case: str, pieces: list[bytes]) -> None:
     """The stream of a case, cut into `pieces`, comes out as its file says."""
-    found = decode_stream(face, pieces)
+    first = b"".join(pieces).splitlines()[0]
+    names = json.loads(first.removeprefix(NAMES)) if first.startswith(NAMES) else {}
+    found = decode_stream(face, pieces, Encoded("/", {}, names=names))
     path = FOLDER / dialect / "streams" / f"{case}.chunks.json"
     if WRITING:
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")

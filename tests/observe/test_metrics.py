@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,33 @@ NAMES = {
     "gateway_tokens",
     "gateway_streams_broken",
 }
+
+
+def documented() -> dict[str, set[str]]:
+    """Every metric of the documentation → its labels."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `(gateway_\w+)` \| ([\w, ]*)\|", page, re.MULTILINE)
+    return {name: {label.strip() for label in labels.split(",")} - {""} for name, labels in rows}
+
+
+def test_each_metric_is_documented_with_its_labels() -> None:
+    metrics, breaker = Metrics(), Breaker(Clock())
+    breaker.rest(LOCAL, 60.0, LIMITED)
+    metrics.registry.register(CircuitStates(breaker.circuits, Clock()))
+    metrics.ended(None, 404, 0.0, None)
+    asked = call(SONNET, LOCAL)
+    asked.attempts = [
+        Attempt(SONNET, 1, failure=LIMITED),
+        Attempt(LOCAL, 2, committed_at=1.0, failure=CUT, usage=Usage(1, 1)),
+    ]
+    metrics.ended(asked, 200, 1.0, 0.001)
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(metrics.text().decode()):
+        for sample in family.samples:
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            if not sample.name.endswith("_created"):
+                found.setdefault(name, set()).update(set(sample.labels) - {"le"})
+    assert found == documented()
 
 
 def samples(metrics: Metrics) -> Iterator[tuple[str, dict[str, str], float]]:
