@@ -22,7 +22,7 @@ bench: $(VENV)/.installed-test     ## the short benchmark; see benchmarks/README
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/e2e/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,4 +38,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	@echo "installing into $(VENV), with what the tests need ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@if command -v npm >/dev/null; then \
+		npm install --prefix tests/e2e/node --silent --no-audit --no-fund --fetch-retries=0 --fetch-timeout=10000 || \
+		echo "the Node SDK cannot be installed: its tests are skipped" >&2; fi
 	@touch $@ $(VENV)/.installed
