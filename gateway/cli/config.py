@@ -15,6 +15,7 @@ from gateway.config.check import Problem
 from gateway.config.describe import json_schema
 from gateway.config.files import read
 from gateway.config.load import Config, ConfigError
+from gateway.config.reference import markdown
 
 
 def collect(config: Config) -> dict[str, Any]:
@@ -97,10 +98,11 @@ def show_(config_path: str | None, as_json: bool) -> None:
 
 
 @command.command("schema")
-def schema_() -> None:
+@click.option("--markdown", "as_page", is_flag=True, help="Print a page to read instead.")
+def schema_(as_page: bool) -> None:
     """Print the configuration's JSON Schema, each key with its description.
 
     \b
     Example:  gateway config schema > gateway.schema.json
     """
-    print_json(json_schema())
+    click.echo(markdown(), nl=False) if as_page else print_json(json_schema())
