@@ -6,16 +6,15 @@ A client's words never become a label: an unknown model is counted under no name
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar, cast
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.breaker import Circuit
-from gateway.types import Attempt, Call
-
-MetricT = TypeVar("MetricT", Counter, Histogram)
+from gateway.observe.numbers import Counts, Level, Spread
+from gateway.types import Attempt, Call, Usage
 
 _SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _OVERHEAD: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
@@ -26,62 +25,47 @@ class Metrics:
     """Every metric of the gateway, on a registry of its own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry(auto_describe=True)
-        self._children: dict[tuple[object, ...], Counter | Histogram] = {}
-        r = self.registry
-        self.requests = Counter(
-            "gateway_requests", "Client requests by agent and HTTP status.", ["agent", "status"], registry=r
+        self.requests: Final = Counts(
+            "gateway_requests", "Client requests by agent and HTTP status.", ["agent", "status"]
         )
-        self.in_flight = Gauge("gateway_requests_in_flight", "Client requests being answered.", registry=r)
-        self.duration = Histogram(
+        self.in_flight: Final = Level("gateway_requests_in_flight", "Client requests being answered.")
+        self.duration: Final = Spread(
             "gateway_request_duration_seconds",
             "From a request's arrival to the last byte of its answer.",
             ["agent"],
-            buckets=_SECONDS,
-            registry=r,
+            _SECONDS,
         )
-        self.first_token = Histogram(
+        self.first_token: Final = Spread(
             "gateway_time_to_first_token_seconds",
             "From a request's arrival to the first content of its answer.",
             ["agent"],
-            buckets=_SECONDS,
-            registry=r,
+            _SECONDS,
         )
-        self.overhead = Histogram(
-            "gateway_overhead_seconds",
-            "The gateway's own time before an answer begins.",
-            buckets=_OVERHEAD,
-            registry=r,
+        self.overhead: Final = Spread(
+            "gateway_overhead_seconds", "The gateway's own time before an answer begins.", [], _OVERHEAD
         )
-        self.attempts = Counter(
+        self.attempts: Final = Counts(
             "gateway_upstream_attempts",
             "Attempts by model and outcome: ok, or the kind of failure.",
             ["model", "provider", "outcome"],
-            registry=r,
         )
-        self.fallbacks = Counter(
-            "gateway_fallbacks",
-            "Moves from one model to the next, by reason.",
-            ["agent", "model", "reason"],
-            registry=r,
+        self.fallbacks: Final = Counts(
+            "gateway_fallbacks", "Moves from one model to the next, by reason.", ["agent", "model", "reason"]
         )
-        self.tokens = Counter(
+        self.tokens: Final = Counts(
             "gateway_tokens",
             "Tokens by model and type: input, output, cache_read, cache_write, reasoning.",
             ["agent", "model", "type"],
-            registry=r,
         )
-        self.broken = Counter(
-            "gateway_streams_broken", "Streams that ended in an error event.", ["agent", "model"], registry=r
+        self.broken: Final = Counts(
+            "gateway_streams_broken", "Streams that ended in an error event.", ["agent", "model"]
         )
-
-    def _of(self, metric: MetricT, *labels: str) -> MetricT:
-        """The child of a metric with these labels; the library's own way to it takes longer than what it counts."""
-        key = (metric, *labels)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = metric.labels(*labels)
-        return cast(MetricT, child)
+        self.registry: Final = CollectorRegistry()
+        for metric in (
+            self.requests, self.in_flight, self.duration, self.first_token, self.overhead, self.attempts,
+            self.fallbacks, self.tokens, self.broken,
+        ):  # fmt: skip
+            self.registry.register(metric)
 
     def text(self) -> bytes:
         """What `GET /metrics` answers."""
@@ -89,31 +73,40 @@ class Metrics:
 
     def ended(self, call: Call | None, status: int, seconds: float, overhead_s: float | None) -> None:
         """Counts one finished request."""
-        agent = call.agent.name if call is not None else ""
-        self._of(self.requests, agent, str(status)).inc()
         if call is None:
+            self.requests.add(("", str(status)))
             return
-        self._of(self.duration, agent).observe(seconds)
+        agent = call.agent.name
+        self.requests.add((agent, str(status)))
+        self.duration.observe((agent,), seconds)
         if overhead_s is not None:
-            self.overhead.observe(overhead_s)
+            self.overhead.observe((), overhead_s)
         for attempt in call.attempts:
             self._attempt(call, attempt)
 
     def _attempt(self, call: Call, attempt: Attempt) -> None:
-        agent, model = call.agent.name, attempt.model
-        outcome = attempt.failure.kind.value if attempt.failure is not None else "ok"
-        self._of(self.attempts, model.name, model.provider.name, outcome).inc()
+        agent, model, failure = call.agent.name, attempt.model, attempt.failure
+        outcome = failure.kind.value if failure is not None else "ok"
+        self.attempts.add((model.name, model.provider.name, outcome))
         if attempt.committed_at is not None:
-            self._of(self.first_token, agent).observe(attempt.committed_at - call.received_at)
-            if attempt.failure is not None:
-                self._of(self.broken, agent, model.name).inc()
-        elif attempt.failure is not None and attempt is not call.attempts[-1]:
-            self._of(self.fallbacks, agent, model.name, outcome).inc()
+            self.first_token.observe((agent,), attempt.committed_at - call.received_at)
+            if failure is not None:
+                self.broken.add((agent, model.name))
+        elif failure is not None and attempt is not call.attempts[-1]:
+            self.fallbacks.add((agent, model.name, outcome))
         if attempt.usage is not None:
-            for kind in ("input", "output", "cache_read", "cache_write", "reasoning"):
-                count = getattr(attempt.usage, kind)
-                if count:
-                    self._of(self.tokens, agent, model.name, kind).inc(count)
+            self._tokens(agent, model.name, attempt.usage)
+
+    def _tokens(self, agent: str, model: str, usage: Usage) -> None:
+        for kind, count in (
+            ("input", usage.input),
+            ("output", usage.output),
+            ("cache_read", usage.cache_read),
+            ("cache_write", usage.cache_write),
+            ("reasoning", usage.reasoning),
+        ):
+            if count:
+                self.tokens.add((agent, model, kind), count)
 
 
 class CircuitStates(Collector):

@@ -20,16 +20,18 @@ class Observer:
     def __init__(self, metrics: Metrics, *sinks: Sink) -> None:
         self.metrics: Final = metrics
         self._sinks: Final = (call_ended, *sinks)
-        self.in_flight = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are under way."""
+        return self.metrics.in_flight.value
 
     def started(self) -> None:
-        self.in_flight += 1
-        self.metrics.in_flight.inc()
+        self.metrics.in_flight.value += 1
 
     def ended(self, call: Call | None, status: int, failure: Failure | None, ended_at: float) -> None:
         """`failure` is what broke a committed stream off; the client had its 200 by then."""
-        self.in_flight -= 1
-        self.metrics.in_flight.dec()
+        self.metrics.in_flight.value -= 1
         seconds = ended_at - call.received_at if call is not None else 0.0
         self.metrics.ended(call, status, seconds, _overhead_s(call))
         if call is not None:
