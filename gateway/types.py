@@ -251,6 +251,16 @@ class Call:
     attempts: list[Attempt] = field(default_factory=list)
     waited_s: float = 0.0
 
+    def tried(self) -> str:
+        """All attempts, as in `x-gateway-attempts`: `sonnet;429;cooldown=60, local;200`."""
+        return ", ".join(attempt.brief() for attempt in self.attempts)
+
+    @property
+    def served(self) -> Attempt | None:
+        """The attempt whose answer the client was given; None when nobody answered."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.committed_at is not None else None
+
     def overhead_s(self, until: float) -> float:
         """Our own time from the request's arrival to `until`: without waiting for providers and between rounds."""
         waiting_s = self.waited_s

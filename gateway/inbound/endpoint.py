@@ -192,7 +192,7 @@ class _Exchange:
         call = self.call
         if call is not None:
             found["x-gateway-agent"] = call.agent.name
-            found["x-gateway-attempts"] = ", ".join(attempt.brief() for attempt in call.attempts)
+            found["x-gateway-attempts"] = call.tried()
             found["x-gateway-overhead-ms"] = f"{call.overhead_s(self._clock()) * 1000:.2f}"
         if reply is not None:
             attempt = reply.attempt

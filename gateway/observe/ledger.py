@@ -146,7 +146,7 @@ class Ledger:
 
 def _row(call: Call, status: int, seconds: float, at: float) -> Row:
     last = call.attempts[-1] if call.attempts else None
-    served = last if last is not None and last.committed_at is not None else None
+    served = call.served
     usage = served.usage if served is not None else None
     counts = (
         (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
@@ -33,13 +34,14 @@ class Text(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         area = record.name.removeprefix("gateway.")
-        message = _CONTROL.sub("?", record.getMessage())  # other people's words must not begin a line of their own
+        message = record.words() if isinstance(record, CallEnded) else record.getMessage()
+        message = _CONTROL.sub("?", message)  # other people's words must not begin a line of their own
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         if record.exc_info:
             message += "\n" + scrub(self.formatException(record.exc_info))
-        line = f"{time} {area:<9} {level}{message}"
+        line = f"{clock} {area:<9} {level}{message}"
         code = _COLOURS.get(record.levelname)
         return f"\x1b[{code}m{line}\x1b[0m" if self._colour and code else line
 
@@ -74,53 +76,74 @@ def set_up(form: Literal["auto", "text", "json"], level: str, stream: TextIO | N
     root.propagate = False
 
 
+class CallEnded(logging.LogRecord):
+    """The record of one call; its words are put together when somebody's eyes shall read them.
+
+    What the library's constructor looks up for each record (threads, files, lines of code) nobody prints: it is looked
+    up once for all.
+    """
+
+    _blank: Final = vars(logging.LogRecord(calls.name, logging.INFO, "", 0, "call ended", None, None))
+
+    def __init__(self, call: Call, status: int, seconds: float, level: int) -> None:
+        self.__dict__.update(self._blank)
+        self.levelno = level
+        self.levelname = logging.getLevelName(level)
+        self.created = time.time()
+        self.fields = _fields(call, status, seconds)
+        self.moved_on = len(call.attempts) != 1 or call.attempts[0].failure is not None
+
+    def words(self) -> str:
+        """The line of the text form."""
+        f = self.fields
+        words = (
+            f"{f['agent']} -> {f['model'] or '-'}",
+            str(f["status"]),
+            f"{f['duration_s']:.2f}s",
+            f"first {f['first_token_s']:.2f}s" if f["first_token_s"] is not None else "",
+            f"tokens {f['input_tokens']}+{f['output_tokens']}" if f["output_tokens"] is not None else "",
+            f["finish_reason"] or "",
+            f"[{f['attempts']}]" if self.moved_on else "",
+            f"dropped {','.join(f['dropped'])}" if f["dropped"] else "",
+            f["request_id"],
+        )
+        return "  ".join(word for word in words if word)
+
+
 def call_ended(call: Call, status: int, seconds: float) -> None:
     """The line of one call."""
     level = logging.WARNING if status >= 500 or status == 429 else logging.INFO
-    if not calls.isEnabledFor(level):
-        return
-    fields = _fields(call, status, seconds)
-    words = [
-        f"{fields['agent']} -> {fields['model'] or '-'}",
-        str(status),
-        f"{seconds:.2f}s",
-        f"first {fields['first_token_s']:.2f}s" if fields["first_token_s"] is not None else "",
-        f"tokens {fields['input_tokens']}+{fields['output_tokens']}" if fields["output_tokens"] is not None else "",
-        fields["finish_reason"] or "",
-        f"[{fields['attempts']}]" if len(call.attempts) != 1 or call.attempts[0].failure else "",
-        f"dropped {','.join(fields['dropped'])}" if fields["dropped"] else "",
-        call.id,
-    ]
-    # What `calls.log` does, without looking for the line of code that called it.
-    text = "  ".join(word for word in words if word)
-    record = logging.LogRecord(calls.name, level, "", 0, text, None, None)
-    record.fields = fields
-    calls.handle(record)
+    if calls.isEnabledFor(level):
+        calls.handle(CallEnded(call, status, seconds, level))
 
 
 def _fields(call: Call, status: int, seconds: float) -> dict[str, Any]:
-    last = call.attempts[-1] if call.attempts else None
-    served = last if last is not None and last.committed_at is not None else None
-    usage = served.usage if served is not None else None
-    first = served.committed_at - call.received_at if served is not None and served.committed_at else None
-    failure = last.failure if last is not None else None
-    return {
+    failure = call.attempts[-1].failure if call.attempts else None
+    fields: dict[str, Any] = {
         "request_id": call.id,
         "agent": call.agent.name,
         "client": call.client.name,
-        "model": served.model.name if served is not None else None,
-        "provider": served.model.provider.name if served is not None else None,
+        "model": None,
+        "provider": None,
         "status": status,
         "stream": call.stream,
-        "attempts": ", ".join(attempt.brief() for attempt in call.attempts),
+        "attempts": call.tried(),
         "duration_s": round(seconds, 4),
-        "first_token_s": round(first, 4) if first is not None else None,
-        "input_tokens": usage.input if usage is not None else None,
-        "output_tokens": usage.output if usage is not None else None,
-        "finish_reason": served.finish_reason if served is not None else None,
-        "dropped": list(served.dropped) if served is not None else [],
+        "first_token_s": None,
+        "input_tokens": None,
+        "output_tokens": None,
+        "finish_reason": None,
+        "dropped": (),
         "failure": scrub(failure.message) if failure is not None else None,
     }
+    served = call.served
+    if served is not None and served.committed_at is not None:
+        fields["model"], fields["provider"] = served.model.name, served.model.provider.name
+        fields["first_token_s"] = round(served.committed_at - call.received_at, 4)
+        fields["finish_reason"], fields["dropped"] = served.finish_reason, served.dropped
+        if served.usage is not None:
+            fields["input_tokens"], fields["output_tokens"] = served.usage.input, served.usage.output
+    return fields
 
 
 def circuit_changed(change: Change) -> None:
