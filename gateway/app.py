@@ -15,8 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from starlette.routing import Router
-
 from gateway import __version__
 from gateway.backoff import Backoff
 from gateway.breaker import Breaker, Change, Settings
@@ -32,7 +30,7 @@ from gateway.inbound.endpoint import ChatEndpoint
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.models import ModelsEndpoint
-from gateway.inbound.routes import application
+from gateway.inbound.routes import Application
 from gateway.inbound.status import StatusEndpoint
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
@@ -166,10 +164,10 @@ class App:
         if change.state == "closed":
             self.room.wake_all(change.key)
 
-    def _application(self, wall: Callable[[], float]) -> Router:
+    def _application(self, wall: Callable[[], float]) -> Application:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
-        return application(
+        return Application(
             self.chat,
             {"/models": models, "/models/{id:path}": models},
             {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from functools import lru_cache
+from typing import Final, Protocol
 
 from gateway import sse
 from gateway.dialects.chat import StreamEncoder, decode_request, encode_error, encode_response
@@ -28,7 +29,7 @@ from gateway.inbound.http import (
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.resolve import resolve
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
-from gateway.types import Call, Reply
+from gateway.types import Call, Model, Reply
 
 log = logging.getLogger("gateway.inbound")
 
@@ -188,19 +189,31 @@ class _Exchange:
 
     def headers(self, reply: Reply | None = None) -> Headers:
         """What every answer says about itself."""
-        found: dict[str, Any] = {"x-request-id": self.id}
+        found: Headers = [(b"x-request-id", self.id.encode())]
         call = self.call
         if call is not None:
-            found["x-gateway-agent"] = call.agent.name
-            found["x-gateway-attempts"] = call.tried()
-            found["x-gateway-overhead-ms"] = f"{call.overhead_s(self._clock()) * 1000:.2f}"
+            found.append((b"x-gateway-agent", header_value(call.agent.name)))
+            if call.attempts:
+                found.append((b"x-gateway-attempts", header_value(call.tried())))
+            overhead_ms = call.overhead_s(self._clock()) * 1000
+            found.append((b"x-gateway-overhead-ms", f"{overhead_ms:.2f}".encode()))
         if reply is not None:
             attempt = reply.attempt
-            found["x-gateway-model"] = attempt.model.name
-            found["x-gateway-provider"] = attempt.model.provider.name
-            found["x-gateway-dropped"] = ",".join(attempt.dropped)
-            found["x-gateway-upstream-request-id"] = attempt.upstream_request_id
-        return [(name.encode(), header_value(value)) for name, value in found.items() if value]
+            found += _of_model(attempt.model)
+            if attempt.dropped:
+                found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
+            if attempt.upstream_request_id:
+                found.append((b"x-gateway-upstream-request-id", header_value(attempt.upstream_request_id)))
+        return found
+
+
+@lru_cache(maxsize=1024)
+def _of_model(model: Model) -> Headers:
+    """The headers that name the model which answered."""
+    return [
+        (b"x-gateway-model", header_value(model.name)),
+        (b"x-gateway-provider", header_value(model.provider.name)),
+    ]
 
 
 def _too_many(calls_max: int) -> HttpError:

@@ -69,9 +69,9 @@ def request_id(scope: Scope) -> str:
     return f"{_ID_PREFIX}{next(_numbers):08x}"
 
 
-def header_value(value: object) -> bytes:
-    """`value` as a header can hold it: some of what we tell are a client's or a provider's own words."""
-    text = str(value)[:HEADER_CHARS_MAX]
+def header_value(text: str) -> bytes:
+    """`text` as a header can hold it: some of what we tell are a client's or a provider's own words."""
+    text = text[:HEADER_CHARS_MAX]
     if not (text.isascii() and text.isprintable()):
         text = _UNPRINTABLE.sub("?", text)
     return text.encode("ascii")

@@ -49,12 +49,21 @@ class NotFound:
         await send_json(send, error.status, error.body, [])
 
 
-def application(chat: App, prefixed: Mapping[str, App], unprefixed: Mapping[str, App]) -> Router:
-    """The ASGI application. `chat` answers the calls and says its own ids; `prefixed` are served with and without
-    `/v1`, `unprefixed` as they stand."""
-    apps: dict[str, App] = {prefix + CHAT: chat for prefix in PREFIXES}
-    apps |= {prefix + path: Identified(app) for path, app in prefixed.items() for prefix in PREFIXES}
-    apps |= {path: Identified(app) for path, app in unprefixed.items()}
-    routes = [Route(path, endpoint=app) for path, app in apps.items()]
-    # The bare router: an application's middleware would run for every streamed event.
-    return Router(routes, redirect_slashes=False, default=Identified(NotFound(tuple(apps))))
+class Application:
+    """The ASGI application: calls are found by their path at once, everything else by Starlette's router.
+
+    The bare router: an application's middleware would run for every streamed event.
+    """
+
+    def __init__(self, chat: App, prefixed: Mapping[str, App], unprefixed: Mapping[str, App]) -> None:
+        """`chat` answers the calls and says its own ids; `prefixed` are served with and without `/v1`, `unprefixed` as
+        they stand."""
+        self._calls: Final[Mapping[str, App]] = {prefix + CHAT: chat for prefix in PREFIXES}
+        others = {prefix + path: Identified(app) for path, app in prefixed.items() for prefix in PREFIXES}
+        others |= {path: Identified(app) for path, app in unprefixed.items()}
+        routes = [Route(path, endpoint=app) for path, app in others.items()]
+        not_found = Identified(NotFound((*self._calls, *others)))
+        self._router: Final = Router(routes, redirect_slashes=False, default=not_found)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._calls.get(scope.get("path", "")) or self._router)(scope, receive, send)
