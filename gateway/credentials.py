@@ -127,6 +127,8 @@ class Credentials:
         self._root = root
         self._read: dict[str, tuple[_Mark, Secret]] = {}
         self._places_of: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._of_env: dict[str, Secret | None] = {}
+        self._known: dict[tuple[str, str], Found] = {}
         self._pi_text: Secret | None = None
         self._pi: Mapping[str, Any] = {}
         self._held: dict[str, tuple[str, Mapping[str, Any]]] = {}
@@ -147,18 +149,32 @@ class Credentials:
         places = self._places_of.get(model.credential)
         if places is None:
             places = self._places_of[model.credential] = tuple(self._places(*split(model.credential)))
-        bearer = model.auth_type == "oauth_token"
         for source, path in places:
             secret = self._file(path)
             if secret is not None:
-                return Found(secret, f"{source} {path}", bearer)
+                return self._found(model, secret, source, path)
         for variable in self._variables(model):
-            value = self._env.get(variable, "").strip()
-            if value:
-                return Found(_checked(value, f"${variable}"), f"environment ${variable}", bearer)
+            secret = self._variable(variable)
+            if secret is not None:
+                return self._found(model, secret, "environment", f"${variable}")
         if model.provider.key_optional and model.credential == f"{model.provider.credential}:default":
             return None
         raise self._missing(model)
+
+    def _found(self, model: Model, secret: Secret, source: str, place: str) -> Found:
+        """The same object as long as it is the same secret, so that what is made of it can be kept."""
+        key = (model.credential, model.auth_type)
+        known = self._known.get(key)
+        if known is None or known.secret is not secret:
+            known = self._known[key] = Found(secret, f"{source} {place}", model.auth_type == "oauth_token")
+        return known
+
+    def _variable(self, name: str) -> Secret | None:
+        """An environment variable as a key; None where it is not set. Read once: a process's environment stays."""
+        if name not in self._of_env:
+            value = self._env.get(name, "").strip()
+            self._of_env[name] = _checked(value, f"${name}") if value else None
+        return self._of_env[name]
 
     def _variables(self, model: Model) -> tuple[str, ...]:
         """The provider's own variables. They hold its default key, and never an OAuth token."""

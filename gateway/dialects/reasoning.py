@@ -5,7 +5,7 @@ The scale is `none < minimal < low < medium < high < xhigh < max`; `off` is the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from gateway.types import Chat, Model
@@ -19,12 +19,11 @@ _BUDGETS: Final = ((1024, "minimal"), (2048, "low"), (8192, "medium"), (16384, "
 def level(chat: Chat, model: Model) -> str | None:
     """The level asked for: by the request's `reasoning_effort`, by its `reasoning` or `thinking` (extensions other
     gateways know), by the model's `thinkingLevel`; None when nobody said anything."""
-    return (
-        _known(chat.get("reasoning_effort"))
-        or _of_reasoning(chat.get("reasoning"))
-        or _of_thinking(chat.get("thinking"))
-        or _known(model.thinking_level)
-    )
+    for field, read in _SOURCES:
+        found = read(chat[field]) if field in chat else None
+        if found is not None:
+            return found
+    return _known(model.thinking_level)
 
 
 def clamp(wanted: str, supported: Collection[str]) -> str:
@@ -68,6 +67,14 @@ def _of_thinking(value: Any) -> str | None:
     if isinstance(budget, int):
         return of_budget(budget)
     return "medium" if kind in ("enabled", "adaptive") else None
+
+
+_SOURCES: Final[tuple[tuple[str, Callable[[Any], str | None]], ...]] = (
+    ("reasoning_effort", _known),
+    ("reasoning", _of_reasoning),
+    ("thinking", _of_thinking),
+)
+"""(field of the request, how it is read), the first that says something wins."""
 
 
 def of_budget(tokens: int) -> str:

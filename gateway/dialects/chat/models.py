@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from gateway.dialects.profiles import lookup
@@ -137,6 +138,7 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
 """Provider → pattern of the model id → family. `*` as provider is any server that is not listed."""
 
 
+@lru_cache(maxsize=1024)
 def family(provider_name: str, model_id: str) -> Family:
     """What `model_id` of `provider_name` accepts."""
     return lookup(FAMILIES.get(provider_name, FAMILIES["*"]), model_id)

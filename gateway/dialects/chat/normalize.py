@@ -182,13 +182,17 @@ def _messages(messages: Any) -> Iterator[dict[str, Any]]:
         elif role == "assistant":
             yield _assistant(message, path)
         elif role in ROLES:
-            yield {**_present(message), "content": _content(message.get("content"), path)}
+            result = _present(message)
+            result["content"] = _content(result.get("content"), path)
+            yield result
         else:
             known = ", ".join(sorted(ROLES))
             raise invalid(f"Invalid value: {role!r}. Supported values are: {known}.", f"{path}.role", "invalid_value")
 
 
 def _present(message: Mapping[str, Any]) -> dict[str, Any]:
+    if None not in message.values():
+        return dict(message)
     return {key: value for key, value in message.items() if value is not None}
 
 
@@ -275,10 +279,11 @@ def pair(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     orphans: list[dict[str, Any]] = []
     for message in messages:
         if message["role"] != "tool":
-            yield from _close(waiting, orphans)
-            calls = message.get("tool_calls", [])
-            waiting = [(call["id"], _unused(call["id"], used)) for call in calls]
-            for call, (_, id_) in zip(calls, waiting, strict=True):
+            if waiting or orphans:
+                yield from _close(waiting, orphans)
+            for call in message.get("tool_calls", ()):
+                id_ = _unused(call["id"], used)
+                waiting.append((call["id"], id_))
                 call["id"] = id_
             yield message
             continue

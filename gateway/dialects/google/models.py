@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Literal
 
 from gateway.dialects.profiles import lookup
@@ -56,6 +57,7 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def generation(model_id: str) -> Generation:
     """What `model_id` accepts, with or without its `models/`."""
     return lookup(GENERATIONS, model_id.removeprefix("models/"))
