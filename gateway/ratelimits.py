@@ -31,6 +31,7 @@ _BUCKETS: Final = (
     ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
 )
 """(what is left, when it is full again), one pair per bucket a provider counts."""
+_REMAINING: Final = frozenset(remaining for remaining, _ in _BUCKETS)
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float, message: str = "") -> float | None:
@@ -55,6 +56,8 @@ def empty_for_s(headers: Mapping[str, str], now_s: float) -> float | None:
 
     Also true on a good answer: the next call would earn a 429, so the model can be left before it.
     """
+    if _REMAINING.isdisjoint(headers):
+        return None
     waits = [
         seconds(headers.get(reset), now_s) for remaining, reset in _BUCKETS if _number(headers.get(remaining)) == 0
     ]

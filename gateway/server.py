@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -24,6 +25,9 @@ BACKLOG = 2048
 LOOK_S = 0.1
 """How often a drain looks whether it is done, or has been told to hurry."""
 KEYS_LOOK_S = 1.0
+GARBAGE_MIN = 20_000
+"""New objects before the interpreter looks for cycles among them. A call leaves none, but log and ledger hold enough
+records for a moment to set the usual 700 off all the time."""
 GRACE_S = 0.5
 """How long a connection that was accepted just before the stop may take to send its request."""
 
@@ -103,6 +107,8 @@ async def serve(
     if reloader is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.reload)
         background.append(asyncio.create_task(reloader.watch()))
+    gc.freeze()  # what is loaded by now stays, and need not be looked at again
+    gc.set_threshold(GARBAGE_MIN)
     try:
         url = url_of(listeners[0])
         await _Server(_options(app), app, notifier, server.drain_seconds, lambda: on_ready(url)).serve(listeners)

@@ -62,6 +62,9 @@ class Connection(asyncio.Protocol):
         self.loop: Final = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        """When the present wait is over."""
         self.idle_since = 0.0
         self.closed = False
         self._reset()
@@ -104,6 +107,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self._until_close and exc is None and not self.complete:
             self.complete = True  # a body without a length ends where the connection does
         elif not self.complete and self._error is None:
@@ -182,7 +187,7 @@ class Connection(asyncio.Protocol):
         while not self.has_headers:
             if self._error is not None:
                 raise self._error
-            await self._wait(deadline - self.loop.time())
+            await self._wait(deadline)
 
     async def receive(self, timeout_s: float) -> bytes:
         """What has arrived of the body; b"" at its end. Raises `TransportError`."""
@@ -194,7 +199,7 @@ class Connection(asyncio.Protocol):
                 return b""
             if deadline is None:
                 deadline = self.loop.time() + timeout_s
-            await self._wait(deadline - self.loop.time())
+            await self._wait(deadline)
         data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         self._unread = 0
@@ -218,19 +223,35 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and not self.closed:
             self._transport.abort()
 
-    async def _wait(self, timeout_s: float) -> None:
-        """Until something happens. Raises `TransportError` after `timeout_s`."""
-        if timeout_s <= 0:
+    async def _wait(self, deadline: float) -> None:
+        """Until something happens. Raises `TransportError` at `deadline`, in the loop's time."""
+        if deadline <= self.loop.time():
             raise self._trouble("timeout", "it took too long to answer")
         waiter = self._waiter = self.loop.create_future()
-        timer = self.loop.call_later(timeout_s, _expire, waiter)
+        self._deadline = deadline
+        if self._timer is None or self._timer.when() > deadline:
+            self._set_timer()
         try:
             await waiter
         except TimeoutError:
             raise self._trouble("timeout", "it took too long to answer") from None
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _set_timer(self) -> None:
+        """One timer for many waits: it is moved on when it rings too early, as nearly all waits end long before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self.loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self._waiter.set_exception(TimeoutError())
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -247,11 +268,6 @@ class Connection(asyncio.Protocol):
 
     def _trouble(self, kind: Trouble, what: str) -> TransportError:
         return TransportError(kind, f"{self.origin}: {what}")
-
-
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
 
 
 class PooledResponse:
