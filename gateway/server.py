@@ -17,6 +17,7 @@ import uvicorn
 from gateway.app import App
 from gateway.config.reload import Reloader
 from gateway.config.schema import Server
+from gateway.inbound.protocol import Protocol
 from gateway.notify import Notifier, watchdog
 
 logger = logging.getLogger("gateway.server")
@@ -148,7 +149,7 @@ async def running(app: App, listener: socket.socket) -> AsyncIterator[str]:
 def _options(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
-        http="httptools",
+        http=Protocol,
         loop="none",
         lifespan="off",
         log_config=None,

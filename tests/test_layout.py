@@ -49,7 +49,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "gateway": "config inbound relay types",
         "app": "__version__ backoff breaker chain config credentials failures gateway inbound observe relay types"
         " scrub upstream vault waiting workers",
-        "server": "app config notify",
+        "server": "app config inbound notify",
         "demo": "config lab",
         "workers": "notify observe",
         "drill": "app config failures lab providers server sse types",

@@ -15,13 +15,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import zlib
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import httptools
 
+from gateway.upstream.encoding import Inflated
 from gateway.upstream.transport import Origin, Request, Target, TransportError, Trouble, target
 
 IDLE_S: Final = 30.0
@@ -32,25 +32,6 @@ UNREAD_BYTES_MAX: Final = 256 * 1024
 HEADER_BYTES_MAX: Final = 64 * 1024
 
 _BODILESS: Final = frozenset({204, 304})
-
-
-class _Decoded:
-    """Undoes a content encoding, piece by piece."""
-
-    def __init__(self, encoding: str) -> None:
-        self._is_deflate = encoding == "deflate"
-        self._inflate = zlib.decompressobj(15 if self._is_deflate else 31)  # 31: 16 + 15, "gzip header and trailer"
-
-    def feed(self, data: bytes) -> bytes:
-        """Raises `zlib.error`."""
-        maybe_raw, self._is_deflate = self._is_deflate, False
-        try:
-            return self._inflate.decompress(data)
-        except zlib.error:
-            if not maybe_raw:
-                raise
-            self._inflate = zlib.decompressobj(-15)  # some servers leave out the header that RFC 9110 asks for
-            return self._inflate.decompress(data)
 
 
 class Connection(asyncio.Protocol):
@@ -78,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._body: deque[bytes] = deque()
         self._unread = 0
         self._paused = False
-        self._decoded: _Decoded | None = None
+        self._decoded: Inflated | None = None
         self.has_headers = False
         self.complete = False
         self.heard = False
@@ -152,7 +133,7 @@ class Connection(asyncio.Protocol):
         self._until_close = not framed and status not in _BODILESS
         encoding = self.headers.get("content-encoding", "identity").lower()
         if encoding in ("gzip", "deflate", "x-gzip"):
-            self._decoded = _Decoded(encoding.removeprefix("x-"))
+            self._decoded = Inflated(encoding.removeprefix("x-"))
         elif encoding != "identity":
             self._fail("protocol", f"it used the content encoding {encoding}, which was not asked for")
 

@@ -1,0 +1,37 @@
+"""Compressed bodies come out whole, wherever they were cut."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+
+from gateway.upstream.encoding import Inflated
+
+TEXT = b"The same words, the same words, the same words. " * 50
+
+
+def compressed(window: int) -> bytes:
+    deflate = zlib.compressobj(wbits=window)
+    return deflate.compress(TEXT) + deflate.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", compressed(31)),
+        ("deflate", compressed(15)),
+        ("deflate", compressed(-15)),  # without the zlib header
+    ],
+    ids=["gzip", "deflate", "raw deflate"],
+)
+@pytest.mark.parametrize("size", [1, 2, 7, 10_000])
+def test_a_body_in_pieces(encoding: str, body: bytes, size: int) -> None:
+    inflated = Inflated(encoding)
+    pieces = [inflated.feed(body[start : start + size]) for start in range(0, len(body), size)]
+    assert b"".join(pieces) == TEXT
+
+
+def test_what_is_not_compressed_is_an_error() -> None:
+    with pytest.raises(zlib.error):
+        Inflated("gzip").feed(TEXT)
