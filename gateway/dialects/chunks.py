@@ -46,6 +46,16 @@ def usage_dict(usage: Usage) -> dict[str, Any]:
     return body
 
 
+def indexed(items: Any) -> Any:
+    """Items of a list-valued extension with an integer `index`: one official accumulator crashes without."""
+    if not isinstance(items, list):
+        return items
+    return [
+        {"index": place, **item} if isinstance(item, dict) and not isinstance(item.get("index"), int) else item
+        for place, item in enumerate(items)
+    ]
+
+
 class ToolCalls:
     """The tool calls of one choice, as they stream in.
 

@@ -43,7 +43,7 @@ def _of_parts(parts: list[Any]) -> Said:
     for part in parts:
         if isinstance(part, str):
             text.append(part)
-        elif part.get("type") == "text":
+        elif part.get("type") in ("text", "output_text"):
             text.append(part.get("text") or "")
         elif part.get("type") == "thinking":
             inner = part.get("thinking")

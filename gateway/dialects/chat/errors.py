@@ -84,6 +84,13 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
     )
 
 
+def is_error(body: Mapping[str, Any]) -> bool:
+    """Whether an object that came with status 200 is an error: several servers put one where an answer should be."""
+    if body.get("error") or body.get("object") == "error":
+        return True
+    return "choices" not in body and bool(body.get("detail") or isinstance(body.get("message"), str))
+
+
 def _error_object(value: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """(the error itself, what it lay in)."""
     if isinstance(value, str):

@@ -15,6 +15,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "stop_sequence": "stop",
     "length": "length",
     "max_tokens": "length",
+    "max_length": "length",
     "model_length": "length",
     "model_context_window_exceeded": "length",
     "tool_calls": "tool_calls",
@@ -23,10 +24,12 @@ _WORDS: Final[Mapping[str, str]] = {
     "content_filter": "content_filter",
     "sensitive": "content_filter",
     "refusal": "content_filter",
+    "safety": "content_filter",
 }
 _FAILURES: Final[Mapping[str, Kind]] = {
     "error": Kind.UNAVAILABLE,
     "network_error": Kind.UNAVAILABLE,
+    "abort": Kind.UNAVAILABLE,
     "insufficient_system_resource": Kind.OVERLOADED,
 }
 
@@ -36,9 +39,10 @@ def decode_finish(reason: str, tool_calls: int) -> str:
 
     Agents go by this word: calls that came with `stop` are calls all the same, and `tool_calls` without one is a stop.
     """
-    if reason in _FAILURES:
-        raise Failed(Failure(_FAILURES[reason], f"the provider ended the answer with finish_reason {reason!r}"))
-    word = _WORDS.get(reason, "stop")
+    known = reason.lower()
+    if known in _FAILURES:
+        raise Failed(Failure(_FAILURES[known], f"the provider ended the answer with finish_reason {reason!r}"))
+    word = _WORDS.get(known, "stop")
     if word == "stop" and tool_calls:
         return "tool_calls"
     if word == "tool_calls" and not tool_calls:

@@ -6,15 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.content import decode_content
-from gateway.dialects.chat.errors import decode_error_value
+from gateway.dialects.chat.errors import decode_error_value, is_error
 from gateway.dialects.chat.finish import decode_finish
+from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.chat.usage import decode_usage
-from gateway.dialects.chunks import delta, finish, usage_chunk, usage_dict
+from gateway.dialects.chunks import delta, finish, indexed, usage_chunk, usage_dict
 from gateway.dialects.contract import Encoded
 from gateway.dialects.structured import unfence
 from gateway.dialects.tools import arguments_text, custom_input, digest
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Chat, Chunk
+
+_TIERS: Final = frozenset({"auto", "default", "flex", "fast", "scale", "priority"})
+"""The tiers of the contract: strict clients refuse an answer with a vendor's own (`on_demand`)."""
 
 _KEPT: Final = ("annotations", "audio", "reasoning_details", "images")
 """Keys of a message that are handed on as they are, where a server sends them."""
@@ -23,7 +27,7 @@ _KEPT: Final = ("annotations", "audio", "reasoning_details", "images")
 def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     """A chat completion without `id` and `created`. Raises `Failed` for an error inside a 200."""
     choices = body.get("choices")
-    if body.get("error") or not isinstance(choices, list):
+    if body.get("error") or not isinstance(choices, list) or not choices:
         raise Failed(_failure_inside(body))
     usage = decode_usage(body.get("usage") or (body.get("x_groq") or {}).get("usage"))
     chat: Chat = {
@@ -33,27 +37,29 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     }
     if usage is not None:
         chat["usage"] = usage_dict(usage)
-    for key in ("system_fingerprint", "service_tier", "citations"):
+    for key in ("system_fingerprint", "citations"):
         if body.get(key) is not None:
             chat[key] = body[key]
+    if body.get("service_tier") in _TIERS:
+        chat["service_tier"] = body["service_tier"]
     return chat
 
 
 def _failure_inside(body: Mapping[str, Any]) -> Failure:
-    if body.get("error"):
+    if is_error(body):
         return decode_error_value(body, None)
-    if body.get("object") == "error" or body.get("detail"):
-        return decode_error_value(body, None)
-    return Failure(Kind.MALFORMED, "the provider's answer holds no choices", status=200)
+    keys = ", ".join(sorted(body))[:300]
+    return Failure(Kind.MALFORMED, f"the provider's answer holds no choices; its keys: {keys}", status=200)
 
 
 def _choice(choice: Mapping[str, Any], number: int, body: Mapping[str, Any], encoded: Encoded) -> dict[str, Any]:
     if choice.get("error"):
         raise Failed(decode_error_value(choice, None))
-    message = choice.get("message") or {}
+    message = choice.get("message") or choice.get("delta") or {}
     said = decode_content(message)
+    ids: set[str] = set()
     calls = [
-        _tool_call(call, f"{body.get('id')} {place}", encoded)
+        _tool_call(call, f"{body.get('id')} {place}", ids, encoded)
         for place, call in enumerate(message.get("tool_calls") or _legacy(message))
     ]
     text = unfence(said.text) if encoded.unfence else said.text
@@ -66,7 +72,7 @@ def _choice(choice: Mapping[str, Any], number: int, body: Mapping[str, Any], enc
         result["tool_calls"] = calls
     result |= {key: message[key] for key in _KEPT if message.get(key)}
     return {
-        "index": choice.get("index", number),
+        "index": choice["index"] if isinstance(choice.get("index"), int) else number,
         "message": result,
         "finish_reason": decode_finish(choice.get("finish_reason") or "", len(calls)),
         "logprobs": choice.get("logprobs"),
@@ -82,9 +88,11 @@ def _legacy(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"function": call}] if isinstance(call, Mapping) else []
 
 
-def _tool_call(call: Mapping[str, Any], place: str, encoded: Encoded) -> dict[str, Any]:
-    id_ = call.get("id")
-    id_ = id_ if id_ and id_ != "null" else "call_" + digest(place, 24)
+def _tool_call(call: Mapping[str, Any], place: str, ids: set[str], encoded: Encoded) -> dict[str, Any]:
+    id_ = decode_id(call.get("id"))
+    if id_ is None or id_ in ids:
+        id_ = "call_" + digest(place, 24)  # clients tell calls apart by nothing else
+    ids.add(id_)
     if "custom" in call and "function" not in call:
         return {"id": id_, "type": "custom", "custom": call["custom"]}
     function = call.get("function") or {}
@@ -122,9 +130,9 @@ def as_chunks(chat: Chat) -> Iterator[Chunk]:
     """A whole answer as the chunks of a stream, for a server that ignored `stream`."""
     for choice in chat["choices"]:
         number, message = choice["index"], choice["message"]
-        for key in ("reasoning_content", "content", "refusal", "reasoning_details", "annotations"):
+        for key in ("reasoning_content", "content", "refusal", *_KEPT):
             if message.get(key):
-                yield delta(number, **{key: message[key]})
+                yield delta(number, **{key: indexed(message[key])})
         calls = message.get("tool_calls", ())
         if calls:
             yield delta(number, tool_calls=[{"index": place, **call} for place, call in enumerate(calls)])

@@ -13,10 +13,11 @@ import orjson
 
 from gateway import sse
 from gateway.dialects.chat.content import decode_content
-from gateway.dialects.chat.errors import decode_error_value
+from gateway.dialects.chat.errors import decode_error_value, is_error
 from gateway.dialects.chat.finish import decode_finish
+from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.chat.usage import decode_usage
-from gateway.dialects.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
+from gateway.dialects.chunks import ToolCalls, delta, finish, indexed, usage_chunk, usage_dict
 from gateway.dialects.contract import Encoded
 from gateway.dialects.structured import Unfence
 from gateway.dialects.tools import arguments_text, digest
@@ -24,7 +25,6 @@ from gateway.failures import Failed, Failure, Kind
 from gateway.types import Chunk
 
 _RARE: Final = frozenset({"refusal", "annotations", "audio", "reasoning_details", "function_call", "images"})
-_LISTS: Final = frozenset({"annotations", "reasoning_details", "images"})
 
 
 class _Choice:
@@ -33,10 +33,44 @@ class _Choice:
     def __init__(self, index: int, encoded: Encoded) -> None:
         self.index = index
         self.calls = ToolCalls(encoded, index)
-        self.slots: dict[int, str] = {}
-        """The provider's index → the id of the call that has it now."""
+        self.slots: dict[int, _Slot] = {}
+        """The provider's index → the call that has it now."""
+        self.ids: set[str] = set()
+        """Every id that has been given out."""
         self.finished = False
         self.unfence = Unfence() if encoded.unfence else None
+
+
+class _Slot:
+    """A call that streams in: what tells its next delta from the beginning of another call."""
+
+    def __init__(self, key: str, stated: str | None, name: str) -> None:
+        self.key = key
+        """The id that the client sees."""
+        self.stated = stated
+        """The id that the server gave it."""
+        self.name = name
+        self.arguments: list[str] = []
+
+    def is_continued_by(self, stated: str | None, name: str, arguments: Any) -> bool:
+        """Whether a delta with this id, name and arguments goes on with the call.
+
+        Servers repeat id or name in every delta, send index 0 for all calls, or no id at all: then another name begins
+        a call, and so does the same name again with more to say although the arguments are whole.
+        """
+        if not name or (stated and stated == self.stated):
+            return True
+        if stated or name != self.name:
+            return False
+        return not arguments or not self.is_whole()
+
+    def is_whole(self) -> bool:
+        """Whether the arguments so far are JSON."""
+        try:
+            orjson.loads("".join(self.arguments))
+        except orjson.JSONDecodeError:
+            return False
+        return True
 
 
 class StreamDecoder:
@@ -49,13 +83,14 @@ class StreamDecoder:
         self._choices: dict[int, _Choice] = {}
         self._usage: Any = None
         self._id = ""
-        self._done = False
 
     def decode(self, event: sse.Event) -> list[Chunk]:
         """The chunks of one event. Raises `Failed` for an error event, broken JSON, a finish that is none."""
-        if event.data == b"[DONE]":
-            self._done = True
-            return self._take_usage() if self.finished else []
+        data = event.data.strip()
+        if data == b"[DONE]":
+            return self._end()
+        if not data:
+            return []  # a sign of life
         body = self._loads(event)
         if self.model is None and body.get("model"):
             self.model = body["model"]
@@ -70,20 +105,28 @@ class StreamDecoder:
         """The usage chunk. Raises `Failed` when the stream ended without a finish reason and without `[DONE]`."""
         if self.finished:
             return self._take_usage()
-        if self._done and self._choices:
-            # Some servers never send a finish reason, but say that they are done.
-            chunks = [chunk for choice in self._choices.values() for chunk in self._finish(choice, "stop")]
-            return chunks + self._take_usage()
         raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason"))
+
+    def _end(self) -> list[Chunk]:
+        """`[DONE]`: some servers never send a finish reason, or an empty one, but say that they are done."""
+        open_ = [choice for choice in self._choices.values() if not choice.finished]
+        if any(slot.arguments and not slot.is_whole() for choice in open_ for slot in choice.slots.values()):
+            raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended inside the arguments of a tool call"))
+        chunks = [chunk for choice in open_ for chunk in self._finish(choice, "stop")]
+        return chunks + self._take_usage() if self.finished else []
 
     def _loads(self, event: sse.Event) -> dict[str, Any]:
         try:
             body = orjson.loads(event.data)
         except orjson.JSONDecodeError as error:
+            if event.name == b"error":
+                raise Failed(decode_error_value(event.data.decode("utf-8", "replace"), None)) from error
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")) from error
+        if isinstance(body, list) and body and isinstance(body[0], dict):
+            body = body[0]
         if not isinstance(body, dict):
             raise Failed(Failure(Kind.MALFORMED, "the provider sent an event that is no JSON object"))
-        if body.get("error") or event.name == b"error" or body.get("object") == "error":
+        if event.name == b"error" or is_error(body):
             raise Failed(decode_error_value(body, None))
         inner = body.get("x_groq")
         if inner and inner.get("error"):
@@ -111,12 +154,14 @@ class StreamDecoder:
             self._usage = body["usage"]
         if choice.finished:
             return []  # some servers repeat themselves after the finish reason
-        fields = body.get("delta") or body.get("message") or {}
+        fields = body.get("delta")
+        if fields is None:
+            fields = body.get("message") or {}
         chunks = self._decode_delta(choice, fields)
         if body.get("logprobs") and chunks:
             chunks[0]["choices"][0]["logprobs"] = body["logprobs"]
         reason = body.get("finish_reason")
-        if reason is not None and (reason or choice.calls.count):
+        if reason:  # an empty one comes with every chunk of some servers, and with the last of others: `[DONE]` tells
             chunks += self._finish(choice, reason)
         return chunks
 
@@ -143,40 +188,51 @@ class StreamDecoder:
             if key == "function_call":
                 chunks += self._tool_call(choice, {"index": 0, "function": value})
             else:
-                chunks.append(delta(choice.index, **{key: _indexed(value) if key in _LISTS else value}))
+                chunks.append(delta(choice.index, **{key: indexed(value)}))
         return chunks
 
     def _tool_call(self, choice: _Choice, call: Mapping[str, Any]) -> list[Chunk]:
         """One delta of a call. A new id at an old index is a new call: several servers send index 0 for all."""
-        slot, id_ = call.get("index"), call.get("id")
-        id_ = None if id_ == "null" else id_
-        if slot is None:
-            slot = self._slot_of(choice, id_)
-        function = call.get("function") or {}
-        chunks: list[Chunk] = []
-        known = choice.slots.get(slot)
-        if known is None or (id_ and id_ != known and function.get("name")):
-            key = id_ or "call_" + digest(f"{self._id} {choice.index} {choice.calls.count}", 24)
-            if known is not None:
-                chunks += choice.calls.end(known)
-            choice.slots[slot] = key
-            if "custom" in call:
-                return chunks + self._custom(choice, key, call)
-            chunks += choice.calls.start(key, key, function.get("name") or "", call.get("extra_content"))
-        elif "custom" in call:
-            return choice.calls.custom_text(known, (call["custom"] or {}).get("input") or "")
+        stated, function = decode_id(call.get("id")), call.get("function") or {}
+        name = function.get("name") or (call.get("custom") or {}).get("name") or ""
         arguments = function.get("arguments")
+        place = call.get("index")
+        if place is None:
+            place = self._place_of(choice, stated, name, arguments)
+        chunks: list[Chunk] = []
+        slot = choice.slots.get(place)
+        if slot is None or not slot.is_continued_by(stated, name, arguments):
+            if slot is not None:
+                chunks += choice.calls.end(slot.key)
+            slot = choice.slots[place] = _Slot(self._new_id(choice, stated), stated, name)
+            if "custom" in call:
+                return chunks + self._custom(choice, slot.key, call)
+            chunks += choice.calls.start(slot.key, slot.key, name, call.get("extra_content"))
+        elif "custom" in call:
+            return choice.calls.custom_text(slot.key, (call["custom"] or {}).get("input") or "")
         if arguments:
-            chunks += choice.calls.arguments(choice.slots[slot], arguments_text(arguments))
+            text = arguments_text(arguments)
+            slot.arguments.append(text)
+            chunks += choice.calls.arguments(slot.key, text)
         return _joined(chunks)
 
-    def _slot_of(self, choice: _Choice, id_: str | None) -> int:
-        """Where no index is sent: a known id keeps its place, a new id opens one, no id goes on with the last."""
-        for slot, key in choice.slots.items():
-            if key == id_:
-                return slot
+    def _place_of(self, choice: _Choice, stated: str | None, name: str, arguments: Any) -> int:
+        """Where no index is sent: a known id keeps its place, a new call opens one, anything else goes on with the
+        last."""
+        for place, slot in choice.slots.items():
+            if stated and slot.stated == stated:
+                return place
         last = max(choice.slots, default=-1)
-        return last + 1 if id_ or last < 0 else last
+        goes_on = last >= 0 and choice.slots[last].is_continued_by(stated, name, arguments)
+        return last if goes_on else last + 1
+
+    def _new_id(self, choice: _Choice, stated: str | None) -> str:
+        """The server's own id, unless another call of the answer has it already."""
+        id_ = stated
+        if id_ is None or id_ in choice.ids:
+            id_ = "call_" + digest(f"{self._id} {choice.index} {choice.calls.count}", 24)
+        choice.ids.add(id_)
+        return id_
 
     def _custom(self, choice: _Choice, key: str, call: Mapping[str, Any]) -> list[Chunk]:
         custom = call["custom"] or {}
@@ -201,16 +257,6 @@ def _joined(chunks: list[Chunk]) -> list[Chunk]:
         return chunks
     first["function"]["arguments"] += last["function"]["arguments"]
     return chunks[:-1]
-
-
-def _indexed(items: Any) -> Any:
-    """Items of a list-valued extension with an integer `index`: one official accumulator crashes without."""
-    if not isinstance(items, list):
-        return items
-    return [
-        {"index": place, **item} if isinstance(item, dict) and not isinstance(item.get("index"), int) else item
-        for place, item in enumerate(items)
-    ]
 
 
 class StreamEncoder:
