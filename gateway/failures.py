@@ -171,8 +171,10 @@ BY_STATUS: Final[Mapping[int, Kind]] = {
     402: Kind.QUOTA,
     403: Kind.CREDENTIAL,
     404: Kind.MODEL_UNKNOWN,
+    405: Kind.MODEL_UNKNOWN,  # an address that is none of the API's
     408: Kind.TIMEOUT,
     409: Kind.UNAVAILABLE,
+    410: Kind.MODEL_UNKNOWN,
     413: Kind.TOO_LARGE,
     424: Kind.UNAVAILABLE,
     429: Kind.RATE_LIMIT,
@@ -213,9 +215,10 @@ _BAD_KEY: Final = re.compile(
 )
 _NO_MONEY: Final = re.compile(
     r"credit balance is too low|available credits|insufficient (credits|balance|funds)|spending limit"
-    r"|exceeded your current quota|billing",
+    r"|exceeded your current quota|billing (details|hard limit|is not)|have any credits|requires more credits",
     re.IGNORECASE,
 )
+"""Not `billing` alone: a plain rate limit may name the page where a larger plan is sold."""
 _TOO_BIG_FOR_RATE: Final = re.compile(r"request too large for", re.IGNORECASE)
 
 
@@ -257,8 +260,8 @@ def _sharpen(kind: Kind, message: str) -> Kind:
         return Kind.QUOTA
     if kind is Kind.CREDENTIAL and "usage guidelines" in message.lower():
         return Kind.POLICY
-    if kind is Kind.TOO_LARGE and _THROTTLED.search(message):
-        return Kind.TOO_LARGE
+    if kind is Kind.CREDENTIAL and _NO_MONEY.search(message):
+        return Kind.QUOTA
     return kind
 
 
