@@ -13,10 +13,13 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNIT_S: Final = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PROSE: Final = re.compile(
-    r"(?:try again|retry|reset)\s+(?:in|after)\s+((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h|d)\s*)+)", re.IGNORECASE
+    r"(?:try again|retry|resets?|wait)\b(?:\s+[a-z]+){0,3}?\s+"
+    r"((?:\d+(?:\.\d+)?\s*(?:ms|milli\w*|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)(?![a-z])[\s,]*(?:and\s+)?)+)",
+    re.IGNORECASE,
 )
+_IN_WORDS: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[smhd])", re.IGNORECASE)
 _UNIX_MS_FROM: Final = 1e11
 """A number beyond this is Unix time in milliseconds; the same in seconds would be the year 5138."""
 _UNIX_S_FROM: Final = 1e8
@@ -25,6 +28,9 @@ _BUCKETS: Final = (
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ("x-ratelimit-remaining-requests-day", "x-ratelimit-reset-requests-day"),
+    ("x-ratelimit-remaining-tokens-minute", "x-ratelimit-reset-tokens-minute"),
+    ("ratelimit-remaining", "ratelimit-reset"),
     ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
     ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
     ("anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"),
@@ -38,7 +44,7 @@ def retry_after_s(headers: Mapping[str, str], now_s: float, message: str = "") -
     """Seconds until the provider may be asked again, or None if it does not say.
 
     `headers` has lower-case names, `now_s` is Unix time. An explicit retry time wins; then the resets of the buckets
-    that are empty (the latest of them); then the words of `message`.
+    that are empty (the latest of them); then the words of `message`; then a reset without a count of what is left.
     """
     stated = _number(headers.get("retry-after-ms"))
     if stated is not None and stated > 0:
@@ -48,7 +54,7 @@ def retry_after_s(headers: Mapping[str, str], now_s: float, message: str = "") -
         return after
     if headers.get("anthropic-ratelimit-unified-status") == "rejected":
         return seconds(headers.get("anthropic-ratelimit-unified-reset"), now_s)
-    return empty_for_s(headers, now_s) or _of_prose(message)
+    return empty_for_s(headers, now_s) or _of_prose(message) or _reset_alone_s(headers, now_s)
 
 
 def empty_for_s(headers: Mapping[str, str], now_s: float) -> float | None:
@@ -61,6 +67,13 @@ def empty_for_s(headers: Mapping[str, str], now_s: float) -> float | None:
     waits = [
         seconds(headers.get(reset), now_s) for remaining, reset in _BUCKETS if _number(headers.get(remaining)) == 0
     ]
+    stated = [wait for wait in waits if wait is not None and wait > 0]
+    return max(stated) if stated else None
+
+
+def _reset_alone_s(headers: Mapping[str, str], now_s: float) -> float | None:
+    """After a refusal, a bucket whose content is not told is the empty one."""
+    waits = [seconds(headers.get(reset), now_s) for remaining, reset in _BUCKETS if remaining not in headers]
     stated = [wait for wait in waits if wait is not None and wait > 0]
     return max(stated) if stated else None
 
@@ -115,4 +128,6 @@ def _date(text: str) -> datetime | None:
 
 def _of_prose(message: str) -> float | None:
     match = _PROSE.search(message)
-    return duration_s(match[1].lower()) if match else None
+    if match is None:
+        return None
+    return sum(float(amount) * _UNIT_S[unit.lower()] for amount, unit in _IN_WORDS.findall(match[1]))

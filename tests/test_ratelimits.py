@@ -33,6 +33,9 @@ NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
             },
             3600.0,
         ),
+        ({"x-ratelimit-remaining-tokens-minute": "0", "x-ratelimit-reset-tokens-minute": "32.5"}, 32.5),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "9"}, 9.0),
+        ({"x-ratelimit-reset": "9"}, 9.0),
         ({}, None),
     ],
 )
@@ -47,7 +50,13 @@ def test_every_form_becomes_seconds(headers: dict[str, str], seconds: float | No
         ("Please retry in 34.07s.", 34.07),
         ("Your quota will reset after 18h31m10s.", 66_670.0),
         ("Please try again in 20ms", 0.02),
+        ("Please try again in 20 milliseconds", 0.02),
+        ("Please try again in 5 minutes", 300.0),
+        ("Retry your request after 10 seconds.", 10.0),
+        ("Limit resets in 1 minute and 30 seconds", 90.0),
+        ("please wait 12s before the next request", 12.0),
         ("Please try again in a while", None),
+        ("Please retry in 3 steps", None),
     ],
 )
 def test_words_are_the_last_resort(message: str, seconds: float | None) -> None:
