@@ -7,7 +7,7 @@ nonsense. Committed means that the first content is here; what fails afterwards 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -110,9 +110,10 @@ class UpstreamClient:
         response = await self._send(encoded, attempt, call)
         if response.status != 200:
             failure = await self._failure(response, face, attempt)
-            if not self._learn(failure, encoded, model):
+            field = self._refused_field(failure, encoded, model)
+            if field is None:
                 raise Failed(failure)
-            encoded = self._without_refused(encoded, model)
+            encoded = _without(encoded, {field})
             attempt.dropped = encoded.dropped
             response = await self._send(encoded, attempt, call)
             if response.status != 200:
@@ -165,22 +166,20 @@ class UpstreamClient:
 
     def _without_refused(self, encoded: Encoded, model: Model) -> Encoded:
         refused = self._refused.get(model.key)
-        if not refused:
-            return encoded
-        body = {field: value for field, value in encoded.body.items() if field not in refused}
-        gone = tuple(field for field in encoded.body if field in refused)
-        return encoded._replace(body=body, dropped=encoded.dropped + gone)
+        return _without(encoded, refused) if refused else encoded
 
-    def _learn(self, failure: Failure, encoded: Encoded, model: Model) -> bool:
-        """Whether the same request without one optional field is worth a try: the provider refused it by name."""
+    def _refused_field(self, failure: Failure, encoded: Encoded, model: Model) -> str | None:
+        """The optional field without which the same request is worth a try, because the provider refused it by name;
+        remembered, unless a level was refused, which says nothing about the others."""
         field = (failure.param or "").split(".")[0].split("[")[0]
-        if failure.kind is not Kind.INVALID_REQUEST or field in _ESSENTIAL or field not in encoded.body:
-            return False
+        if failure.kind not in _OBJECTIONS or field in _ESSENTIAL or field not in encoded.body:
+            return None
         if field in model.options or not _names_a_field(failure):
-            return False
-        log.warning("%s refuses the field %s and is sent none from now on", model.name, field)
-        self._refused.setdefault(model.key, set()).add(field)
-        return True
+            return None
+        if field not in _LEVELS:
+            log.warning("%s refuses the field %s and is sent none from now on", model.name, field)
+            self._refused.setdefault(model.key, set()).add(field)
+        return field
 
     # --- the answer --------------------------------------------------------------------------------------------------
 
@@ -237,6 +236,8 @@ class UpstreamClient:
         return Reply(attempt, model or attempt.model.model_id, empty_for_s=empty_for_s)
 
 
+_OBJECTIONS: Final = frozenset({Kind.INVALID_REQUEST, Kind.UNSUPPORTED})
+_LEVELS: Final = frozenset({"reasoning", "reasoning_effort"})
 _ESSENTIAL: Final = frozenset({"", "model", "messages", "contents", "input", "max_tokens", "stream", "tools"})
 """Without these a request would mean something else."""
 
@@ -244,7 +245,16 @@ _ESSENTIAL: Final = frozenset({"", "model", "messages", "contents", "input", "ma
 def _names_a_field(failure: Failure) -> bool:
     """Whether the provider objects to the presence of a field or its value, not to its form."""
     words = f"{failure.code or ''} {failure.message}".lower()
-    return any(word in words for word in ("unsupported", "not support", "not permitted", "unrecognized", "unknown"))
+    return any(word in words for word in _OBJECTING)
+
+
+_OBJECTING: Final = ("unsupported", "not support", "not permitted", "unrecognized", "unknown", "cannot be disabled")
+
+
+def _without(encoded: Encoded, fields: Collection[str]) -> Encoded:
+    body = {field: value for field, value in encoded.body.items() if field not in fields}
+    gone = tuple(field for field in encoded.body if field in fields)
+    return encoded._replace(body=body, dropped=encoded.dropped + gone)
 
 
 def _headers(model: Model, encoded: Encoded, signed: Headers) -> Iterable[tuple[bytes, bytes]]:

@@ -297,6 +297,24 @@ def test_a_field_refused_by_name_is_left_out_and_remembered() -> None:
     assert trying.are_closed
 
 
+def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> None:
+    refusal = error("Reasoning is mandatory for this endpoint and cannot be disabled.")
+    trying = Trying(refusal, whole(), whole(), reasoning_effort="none")
+    client = UpstreamClient(
+        lambda model: trying.transport, sign, Vault(), clock=trying.clock, wall=trying.clock, user_agent="x"
+    )
+    chosen = model("openrouter", base_url="http://test/v1")
+
+    async def work() -> None:
+        await client.open(Attempt(chosen, 1), trying.call)
+        trying.call.chat["reasoning_effort"] = "high"
+        await client.open(Attempt(chosen, 1), trying.call)
+
+    asyncio.run(work())
+    levels = [trying.sent(number).get("reasoning") for number in range(3)]
+    assert levels == [{"effort": "none"}, None, {"effort": "high"}]
+
+
 @pytest.mark.parametrize(
     ("message", "param"),
     [

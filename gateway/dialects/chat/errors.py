@@ -20,14 +20,32 @@ CODES: Final[Mapping[str, Kind]] = {
     "tool_use_failed": Kind.MALFORMED,  # the model wrote a call that is none: its fault, not the client's
     "json_validate_failed": Kind.MALFORMED,
     "slow_down": Kind.OVERLOADED,
+    "overloaded_error": Kind.OVERLOADED,
+    "engine_overloaded_error": Kind.OVERLOADED,
+    "queue_exceeded": Kind.OVERLOADED,
+    "unavailable_error": Kind.OVERLOADED,
     "provider_overloaded": Kind.OVERLOADED,
     "provider_unavailable": Kind.UNAVAILABLE,
     "service_tier_capacity_exceeded": Kind.OVERLOADED,
     "rate_limited": Kind.RATE_LIMIT,
+    "rate_limit_error": Kind.RATE_LIMIT,
+    "rate_limit_reached_error": Kind.RATE_LIMIT,
+    "exceeded_current_quota_error": Kind.QUOTA,
     "invalid_model": Kind.MODEL_UNKNOWN,
+    "not_found": Kind.MODEL_UNKNOWN,
+    "not_found_error": Kind.MODEL_UNKNOWN,
+    "model_terms_required": Kind.MODEL_UNKNOWN,
+    "model_permission_blocked_org": Kind.MODEL_UNKNOWN,  # this model, not the key
+    "model_permission_blocked_project": Kind.MODEL_UNKNOWN,
     "exceed_context_size_error": Kind.CONTEXT_TOO_LONG,
     "token_limit_exceeded": Kind.CONTEXT_TOO_LONG,
+    "string_too_long": Kind.CONTEXT_TOO_LONG,
+    "request_too_large": Kind.TOO_LARGE,
+    "payload_too_large": Kind.TOO_LARGE,
     "authentication": Kind.CREDENTIAL,
+    "authentication_error": Kind.CREDENTIAL,
+    "invalid_authentication_error": Kind.CREDENTIAL,
+    "organization_restricted": Kind.CREDENTIAL,
     "payment_required": Kind.QUOTA,
     "refusal": Kind.POLICY,
     "server": Kind.UNAVAILABLE,
@@ -35,13 +53,26 @@ CODES: Final[Mapping[str, Kind]] = {
 }
 _REQUEST_ID: Final = ("x-request-id", "request-id", "mistral-correlation-id", "x-generation-id", "cf-ray")
 _TITLE: Final = re.compile(rb"<title>\s*(.*?)\s*</title>", re.DOTALL | re.IGNORECASE)
-_UNKNOWN_MODEL: Final = re.compile(r"is not a valid model|invalid model|model_not_found", re.IGNORECASE)
+_UNKNOWN_MODEL: Final = re.compile(
+    r"is not a valid model|invalid model|model_not_found|unknown model|model not (found|exist)"
+    r"|\bmodel \S+ (does not exist|(was |is )?not found)",
+    re.IGNORECASE,
+)
+_LACKING: Final = re.compile(
+    r"(does not|doesn't|do not|don't) support|not supported (with|by|on|for|in) (this|the|that) "
+    r"|cannot be (combined with|disabled)|requires --enable-auto-tool-choice|unsupported_(parameter|value)",
+    re.IGNORECASE,
+)
+"""What this model or server cannot do, and the next one of the chain perhaps can."""
+_BUSY: Final = re.compile(r"overloaded|temporarily|rate.?limit|try again later|capacity", re.IGNORECASE)
 _UNKNOWN_FIELD: Final = re.compile(
     r"argument not supported on this model: (\w+)|property '(\w+)' is unsupported"
     r"|unsupported parameter: '([\w.]+)'|unrecognized request argument supplied: (\w+)"
-    r"|this model does not support '(\w+)' value",
+    r"|this model does not support '(\w+)' value|[`'](\w+)[`'] is not supported"
+    r"|(reasoning) is mandatory",
     re.IGNORECASE,
 )
+_CLIENTS_FAULT: Final = frozenset({"invalid_request_error", "BadRequestError"})
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -51,37 +82,71 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: fl
     if isinstance(value, list) and value:
         value = value[0]
     failure = decode_error_value(value, status)
-    if not failure.message:
+    if value is None:
         failure = failure.with_(message=_plain(status, body))
+    if status == 400 and not body.strip():
+        # One server says nothing else when a request is too long for it; nobody else is known to say nothing.
+        failure = failure.with_(kind=Kind.CONTEXT_TOO_LONG)
     return failure.with_(
         request_id=next((headers[name] for name in _REQUEST_ID if name in headers), None),
-        retry_after_s=retry_after_s(headers, now_s, failure.message),
+        retry_after_s=retry_after_s({**_headers_inside(value), **headers}, now_s, failure.message),
     )
 
 
 def decode_error_value(value: Any, status: int | None) -> Failure:
     """The parsed error object, from an error answer or from inside a 200; `status` None where there was none."""
     error, outer = _error_object(value)
-    message = _message(error, outer)
     code, stated = _code(error.get("code", outer.get("code")))
-    metadata = error.get("metadata") if isinstance(error.get("metadata"), Mapping) else {}
-    code = (metadata or {}).get("error_type") or code
+    metadata = _table(error, "metadata")
+    message = _with_raw(_message(error, outer) or _shown(value), metadata)
+    if isinstance(metadata.get("error_type"), str):
+        code = metadata["error_type"]
     type_ = error.get("type") if isinstance(error.get("type"), str) else None
-    actual = status or error.get("status_code") or stated or 500
+    actual = status or error.get("status_code") or stated or (400 if type_ in _CLIENTS_FAULT else 500)
     kind = classify(int(actual), code, message, CODES, type_=type_)
-    if kind is Kind.CREDENTIAL and (metadata or {}).get("reasons"):
+    if kind is Kind.CREDENTIAL and ("reasons" in metadata or "flagged_input" in metadata):
         kind = Kind.POLICY  # a moderation refusal comes as 403
-    if kind is Kind.INVALID_REQUEST and _UNKNOWN_MODEL.search(message):
-        kind = Kind.MODEL_UNKNOWN
+    if kind in (Kind.INVALID_REQUEST, Kind.MODEL_UNKNOWN):
+        kind = _read(kind, message, code, metadata)
     param = error.get("param")
     return Failure(
         kind,
-        _with_raw(message, metadata or {}),
+        message,
         status=int(actual) if status or stated else status,
         type=type_,
         code=code,
         param=param if isinstance(param, str) and param else _field_in(message, value),
+        retry_after_s=retry_after_s({}, 0.0, message),
     )
+
+
+def _read(kind: Kind, message: str, code: str | None, metadata: Mapping[str, Any]) -> Kind:
+    """What a 400 or 404 says in words, where its status covers several kinds."""
+    if kind is Kind.MODEL_UNKNOWN:
+        return Kind.UNSUPPORTED if "no endpoints found that" in message.lower() else kind
+    if _UNKNOWN_MODEL.search(message):
+        return Kind.MODEL_UNKNOWN
+    if _LACKING.search(f"{code or ''} {message}"):
+        return Kind.UNSUPPORTED
+    if metadata.get("raw") and _BUSY.search(message):
+        return Kind.OVERLOADED  # a router hands on its provider's trouble under a status of its own
+    return kind
+
+
+def _table(value: Any, key: str) -> Mapping[str, Any]:
+    inner = value.get(key) if isinstance(value, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _headers_inside(value: Any) -> dict[str, str]:
+    """Rate-limit headers that a router puts into the body: `error.metadata.headers`."""
+    inner = _table(_table(_table(value, "error"), "metadata"), "headers")
+    return {str(name).lower(): str(text) for name, text in inner.items()}
+
+
+def _shown(value: Any) -> str:
+    """An object without a message, as it is."""
+    return orjson.dumps(value, default=str).decode()[:300] if value else ""
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
