@@ -30,6 +30,7 @@ class Kind(StrEnum):
     TRUNCATED = "truncated"
     EMPTY = "empty"
     MALFORMED = "malformed"
+    BAD_OUTPUT = "bad_output"
     TOO_LARGE = "too_large"
     CONTEXT_TOO_LONG = "context_too_long"
     UNSUPPORTED = "unsupported"
@@ -80,6 +81,7 @@ VERDICTS: Final[Mapping[Kind, Verdict]] = {
     Kind.UNAVAILABLE: _verdict("always", 60, 3, (502, "server_error", "upstream_error"), 3),
     Kind.TRUNCATED: _verdict("always", 60, 3, (502, "server_error", "upstream_stream_error"), 3),
     Kind.MALFORMED: _verdict("always", 60, 3, (502, "server_error", "upstream_stream_error"), 3),
+    Kind.BAD_OUTPUT: _verdict("always", 0, 1, (502, "server_error", "upstream_error"), 3),
     Kind.EMPTY: _verdict("always", 60, 3, (502, "server_error", "upstream_empty_answer"), 3),
     Kind.CONTEXT_TOO_LONG: _verdict(
         "larger_window", 0, 1, (400, "invalid_request_error", "context_length_exceeded"), 4

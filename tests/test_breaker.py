@@ -42,6 +42,11 @@ def test_a_rate_limit_rests_the_model_for_a_minute(bench: Bench) -> None:
     assert bench.breaker.state(SONNET) == "open"
 
 
+def test_what_a_model_wrote_wrong_says_nothing_about_its_provider(bench: Bench) -> None:
+    assert [bench.fail(Failure(Kind.BAD_OUTPUT, "tool_use_failed", status=400)) for _ in range(9)] == [0.0] * 9
+    assert bench.breaker.admit(SONNET) is not None
+
+
 def test_the_provider_states_the_time(bench: Bench) -> None:
     assert bench.fail(LIMITED.with_(retry_after_s=7.0)) == 7
 

@@ -18,7 +18,7 @@ from gateway.types import Attempt, Call
 RETRY_AFTER_S_MAX: Final = 120
 """Official SDKs wait no longer than this; a longer wait is stated, but not recommended."""
 
-_OWN_CODE: Final = frozenset({Kind.INVALID_REQUEST, Kind.UNSUPPORTED, Kind.POLICY})
+_OWN_CODE: Final = frozenset({Kind.INVALID_REQUEST, Kind.UNSUPPORTED, Kind.POLICY, Kind.BAD_OUTPUT})
 """Kinds where the provider's own code says more than ours."""
 
 

@@ -17,8 +17,8 @@ from gateway.ratelimits import retry_after_s
 
 CODES: Final[Mapping[str, Kind]] = {
     **BY_CODE,
-    "tool_use_failed": Kind.MALFORMED,  # the model wrote a call that is none: its fault, not the client's
-    "json_validate_failed": Kind.MALFORMED,
+    "tool_use_failed": Kind.BAD_OUTPUT,  # the model wrote a call that is none: not the client's fault, nor trouble
+    "json_validate_failed": Kind.BAD_OUTPUT,
     "slow_down": Kind.OVERLOADED,
     "overloaded_error": Kind.OVERLOADED,
     "engine_overloaded_error": Kind.OVERLOADED,

@@ -42,6 +42,8 @@ GROQ_SIZE = (
         (429, said(GROQ_LIMIT, code="rate_limit_exceeded"), Kind.RATE_LIMIT),
         (413, said(GROQ_SIZE, code="rate_limit_exceeded"), Kind.TOO_LARGE),
         (413, said(GROQ_SIZE), Kind.TOO_LARGE),
+        (400, said("Failed to call a function.", code="tool_use_failed"), Kind.BAD_OUTPUT),
+        (400, said("Failed to generate JSON.", code="json_validate_failed"), Kind.BAD_OUTPUT),
         (403, said("The model `m` is blocked.", code="model_permission_blocked_project"), Kind.MODEL_UNKNOWN),
         (400, said("The model `m` requires terms acceptance.", code="model_terms_required"), Kind.MODEL_UNKNOWN),
         (400, said("Organization has been restricted.", code="organization_restricted"), Kind.CREDENTIAL),
