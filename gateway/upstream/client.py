@@ -226,6 +226,7 @@ class UpstreamClient:
         reply = self._reply(attempt, response, stream.model)
         reply.chunks = stream
         if _says_nothing(first):
+            await stream.settle()
             await stream.aclose()
             raise EmptyAnswer(reply)
         attempt.committed_at = self._clock()

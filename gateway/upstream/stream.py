@@ -17,6 +17,8 @@ from gateway.upstream.transport import Response, TransportError
 
 FINISHED_S: Final = 2.0
 """How long a stream may stay open after its finish reason, for token counts that come late."""
+SETTLED_S: Final = 0.5
+"""The same for an answer that says nothing, while which the next model waits to be asked."""
 ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 """A whole answer larger than this is refused."""
 
@@ -47,7 +49,8 @@ class AnswerStream:
         self._encoded = encoded
         self._decoder = face.StreamDecoder(encoded)
         self._events = sse.Decoder()
-        self._json = not response.headers.get("content-type", "").startswith("text/event-stream")
+        self._json: bool | None = None
+        """Whether the body is one JSON value after all; None before its first byte."""
         self._whole = bytearray()
         self._ended = False
         self._silent_s = 0.0
@@ -99,6 +102,18 @@ class AnswerStream:
             raise unreadable(error) from error
         return batch
 
+    async def settle(self) -> None:
+        """Takes in the token counts that follow a finish at once, before an answer is laid aside."""
+        until = self._clock() + SETTLED_S
+        while not self._ended and self._broken is None and all(chunk["choices"] for chunk in self._ready):
+            left_s = until - self._clock()
+            if left_s <= 0:
+                return
+            try:
+                self._ready += await self._read(left_s)
+            except (Failed, TransportError, *UNREADABLE):
+                return
+
     async def aclose(self) -> None:
         self._ended = True
         await self._response.aclose()
@@ -131,6 +146,10 @@ class AnswerStream:
 
     async def _read(self, timeout_s: float) -> list[Chunk]:
         data = await self._response.receive(timeout_s)
+        if self._json is None:
+            data = self._begun(data)
+            if self._json is None:
+                return []  # blank lines: a server's signs of life while the call is queued
         if self._json:
             return self._read_json(data)
         if not data:
@@ -164,6 +183,17 @@ class AnswerStream:
         self._ended, self._broken = True, None
         return chunks
 
+    def _begun(self, data: bytes) -> bytes:
+        """Decides by the first byte what the body is, for the content type is not to be relied on: whole answers come
+        as event streams, and event streams as plain text. Returns what is to be read."""
+        first = data.lstrip()[:1]
+        if data and not first:
+            return b""
+        stated = self._response.headers.get("content-type", "").lower().startswith("text/event-stream")
+        is_stream = first not in _WHOLE if stated else first in _FIELDS
+        self._json = not is_stream
+        return data
+
     def _read_json(self, data: bytes) -> list[Chunk]:
         """A server that ignored `stream` and answers with one JSON body, or with an error page and 200."""
         if data:
@@ -172,12 +202,14 @@ class AnswerStream:
                 raise Failed(Failure(Kind.MALFORMED, "the provider's answer is too large"))
             return []
         self._ended = True
-        if bytes(self._whole[:64]).lstrip().startswith((b"data:", b"event:", b": ")):
-            return self._decode([*self._events.decode(bytes(self._whole)), *self._events.flush()], end=True)
         chat = decode_whole(self._face, bytes(self._whole), self._encoded)
         self._decoder.model, self._decoder.finished = chat.get("model"), True
         return list(as_chunks(chat))
 
+
+_WHOLE: Final = frozenset({b"{", b"[", b"<"})
+_FIELDS: Final = frozenset({b"d", b"e", b"i", b"r", b":"})
+"""How a line of an event stream can begin: `data`, `event`, `id`, `retry`, a comment."""
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "timeout": Kind.TIMEOUT,

@@ -182,7 +182,9 @@ def test_an_empty_answer_is_kept_for_the_case_that_nobody_says_more() -> None:
 
 def test_an_empty_stream_too() -> None:
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    trying = Trying(Response(b"data: " + orjson.dumps(end) + b"\n\ndata: [DONE]\n\n"), stream=True)
+    count = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
+    pieces = [b"data: " + orjson.dumps(body) + b"\n\n" for body in (end, count)]
+    trying = Trying(Response(*pieces, b"data: [DONE]\n\n"), stream=True)
     failed = trying.failure()
     assert isinstance(failed, EmptyAnswer)
 
@@ -190,8 +192,9 @@ def test_an_empty_stream_too() -> None:
         assert failed.reply.chunks is not None
         return [chunk async for batch in failed.reply.chunks for chunk in batch]
 
-    [chunk] = asyncio.run(read())
+    [chunk, usage] = asyncio.run(read())
     assert chunk["choices"][0]["finish_reason"] == "stop"
+    assert usage["usage"]["prompt_tokens"] == 3
     assert trying.are_closed
 
 

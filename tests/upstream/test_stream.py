@@ -93,6 +93,23 @@ def test_a_server_that_says_done_has_finished() -> None:
     assert reading.attempt.finish_reason == "stop"
 
 
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "Text/Event-Stream; charset=utf-8"])
+@pytest.mark.parametrize("pieces", [[HELLO, WORLD, END, DONE], [b"\n", b": wait\n\n", WHOLE], [WHOLE[:2], WHOLE[2:]]])
+def test_an_event_stream_is_known_by_its_first_byte(content_type: str, pieces: list[bytes]) -> None:
+    reading = read(response=Response(*pieces, headers={"content-type": content_type}))
+    assert (reading.failed, reading.text) == (None, "Hello world")
+    assert len(reading.batches) == len([piece for piece in pieces if b"delta" in piece or b"finish" in piece])
+
+
+def test_a_whole_body_is_known_by_its_first_byte_although_it_is_called_a_stream() -> None:
+    refusal = read(b"\n\n", b'{"error": {"code": 429, "message": "slow down"}}')
+    assert refusal.failed is not None
+    assert refusal.failed.failure.kind is Kind.RATE_LIMIT
+    page = read(b"<html>data: {}\n\n</html>")
+    assert page.failed is not None
+    assert page.failed.failure.kind is Kind.MALFORMED
+
+
 def test_after_the_finish_nobody_waits_for_long() -> None:
     response = Response(HELLO, END, "timeout")
     assert read(response=response).failed is None
