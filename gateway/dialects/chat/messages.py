@@ -66,11 +66,34 @@ def _assistant(message: Message, quirks: Quirks) -> Iterator[Message]:
     if calls:
         encoded["tool_calls"] = [encode_call(call, quirks) for call in calls]
     if quirks.reasoning_details and message.get("reasoning_details"):
-        encoded["reasoning_details"] = message["reasoning_details"]
+        encoded["reasoning_details"] = _merged(message["reasoning_details"])
     if quirks.reasoning_replay and calls:
         # "The `reasoning_content` in the thinking mode must be passed back to the API": a space is accepted.
         encoded["reasoning_content"] = message.get("reasoning_content") or " "
     yield _named(encoded, message, quirks)
+
+
+def _merged(details: list[Any]) -> list[Any]:
+    """`reasoning_details` as they were before they were streamed: the pieces of one text as one item with its
+    signature, which belongs to the whole text."""
+    merged: list[Any] = []
+    for item in details:
+        if merged and _is_more_of(item, merged[-1]):
+            last = merged[-1]
+            text = {key: (last.get(key) or "") + item[key] for key in ("text", "summary") if item.get(key)}
+            merged[-1] = {**last, **{key: value for key, value in item.items() if value is not None}, **text}
+        else:
+            merged.append(item)
+    return merged
+
+
+def _is_more_of(item: Any, last: Any) -> bool:
+    """Whether `item` is a further piece of `last`; what is signed is complete, and what is encrypted comes whole."""
+    if not isinstance(item, dict) or not isinstance(last, dict) or last.get("signature"):
+        return False
+    if item.get("type") not in ("reasoning.text", "reasoning.summary") or not isinstance(item.get("index"), int):
+        return False
+    return (item["type"], item["index"]) == (last.get("type"), last.get("index"))
 
 
 def _tool(message: Message, quirks: Quirks) -> Iterator[Message]:

@@ -35,6 +35,8 @@ class Family:
     """Effort → the provider's word for it, where it differs."""
     hide_reasoning: bool = False
     """Cannot be switched off: level `none` sends the lowest effort and hides the text."""
+    reasoning_format: str | None = None
+    """Has to be asked for its reasoning in a field of its own, with this word; otherwise it lies in the content."""
     temperature_max: float | None = None
     vision: bool = True
 
@@ -105,8 +107,10 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
     "groq": {
         "*": Family(),
         "openai/gpt-oss*": Family(_efforts("low", "medium", "high"), "medium", hide_reasoning=True, vision=False),
-        "qwen/qwen3*": Family(_efforts("none", "medium"), "medium", effort_names={"medium": "default"}),
-        "qwen/qwen3.8*": Family(_efforts("none", "low", "medium", "high"), "medium"),
+        "qwen/qwen3*": Family(
+            _efforts("none", "medium"), "medium", effort_names={"medium": "default"}, reasoning_format="parsed"
+        ),
+        "qwen/qwen3.8*": Family(_efforts("none", "low", "medium", "high"), "medium", reasoning_format="parsed"),
     },
     "xai": {
         "*": _GROK,

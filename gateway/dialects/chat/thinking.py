@@ -24,7 +24,14 @@ def reasons(chat: Chat, model: Model, family: Family) -> bool:
 
 
 def encode_reasoning(chat: Chat, model: Model, family: Family) -> dict[str, Any]:
-    """The body fields that set the level."""
+    """The body fields that set the level, and where the reasoning shall be found."""
+    body = _encode_level(chat, model, family)
+    if family.reasoning_format and body.get("reasoning_effort") != "none":
+        body["reasoning_format"] = family.reasoning_format
+    return body
+
+
+def _encode_level(chat: Chat, model: Model, family: Family) -> dict[str, Any]:
     own = chat.get("reasoning_effort")
     if own is not None and own not in LEVELS and own != "off":
         return {"reasoning_effort": own}  # a word of the provider's own, which it will judge itself
