@@ -7,7 +7,9 @@ Adding an OpenAI-compatible provider is adding a row (or nothing at all: `provid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from gateway.types import Provider, Quirks
 
@@ -19,6 +21,8 @@ _SERVER_FEATURES: Final = {
     "moderation": _OPENAI_ONLY,
 }
 """A client that asks for these reads fields that would be missing: another model must serve, or none."""
+
+_TEXT_ONLY: Final = {"modalities": "answers in text alone"}
 
 _HINTS: Final = {
     "metadata": _OPENAI_ONLY,
@@ -84,6 +88,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 "logit_bias": "not supported by any of its models",
             },
             refused=_SERVER_FEATURES
+            | _TEXT_ONLY
             | {
                 "logprobs": "not supported by any of its models",
                 "top_logprobs": "not supported by any of its models",
@@ -115,7 +120,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             credential="xai_key",
             env=("XAI_API_KEY",),
             dropped=_HINTS | {"logit_bias": "documented as unsupported"},
-            refused=_SERVER_FEATURES,
+            refused=_SERVER_FEATURES | _TEXT_ONLY,
             quirks=Quirks(late_system=True, reasoning="effort", tool_parameters=True),
             key_hint="xai-",
         ),
@@ -183,12 +188,35 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             base_url=None,
             credential="custom_key",
             dropped=_HINTS,
-            refused=_SERVER_FEATURES,
+            refused=_SERVER_FEATURES | _TEXT_ONLY,
             quirks=Quirks(reasoning="effort", files="file", audio="object"),
             key_optional=True,
         ),
     )
 }
 """Facts and sources: `docs/providers.md`."""
+
+_THINKING_SWITCH: Final = {"reasoning": "thinking"}
+_THINKING_REPLAY: Final = {"reasoning": "thinking", "reasoning_replay": True}
+
+HOSTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "api.deepseek.com": {**_THINKING_REPLAY, "json_schema": False},
+    "api.moonshot.ai": _THINKING_REPLAY,
+    "api.moonshot.cn": _THINKING_REPLAY,
+    "api.z.ai": _THINKING_SWITCH,
+    "open.bigmodel.cn": _THINKING_SWITCH,
+    "dashscope.aliyuncs.com": {"reasoning": "enable_thinking"},
+    "dashscope-intl.aliyuncs.com": {"reasoning": "enable_thinking"},
+}
+"""Public servers without a row of their own → the switches by which they differ from a server that nobody knows. Never
+an address of one's own network: what answers there is for the user to say."""
+
+
+def quirks_of(provider: Provider, base_url: str) -> Quirks:
+    """The provider's quirks, and those of the host where it says nothing of its own."""
+    if provider.base_url is not None:
+        return provider.quirks
+    return replace(provider.quirks, **HOSTS.get(urlsplit(base_url).hostname or "", {}))
+
 
 CREDENTIAL_TYPES: Final = frozenset(provider.credential for provider in PROVIDERS.values())

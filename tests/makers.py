@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.dialects.chat import decode_request
-from gateway.providers import PROVIDERS
+from gateway.providers import PROVIDERS, quirks_of
 from gateway.types import Agent, Call, Chat, Client, Model
 
 IDS = {
@@ -23,13 +23,14 @@ IDS = {
 def model(provider: str = "anthropic", model_id: str | None = None, *, name: str | None = None, **more: Any) -> Model:
     """A model of a provider; `name` is the provider's unless stated."""
     row = PROVIDERS[provider]
+    base_url = more.pop("base_url", row.base_url or "http://127.0.0.1:9/v1")
     return Model(
         name=name or provider,
         provider=row,
         model_id=model_id or IDS[provider],
-        base_url=more.pop("base_url", row.base_url or "http://127.0.0.1:9/v1"),
+        base_url=base_url,
         credential=more.pop("credential", f"{row.credential}:default"),
-        quirks=more.pop("quirks", row.quirks),
+        quirks=more.pop("quirks", quirks_of(row, base_url)),
         **more,
     )
 

@@ -13,7 +13,7 @@ import msgspec
 from gateway.config import meaning, schema
 from gateway.config.check import CLOSE, Flaw, Problem, flaws
 from gateway.config.files import Files, read
-from gateway.providers import PROVIDERS
+from gateway.providers import PROVIDERS, quirks_of
 from gateway.types import Agent, Model, Provider, Timeouts
 
 CUSTOM_BASE_URL: Final = "CUSTOM_BASE_URL"
@@ -203,7 +203,7 @@ def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeou
         options=entry.options,
         context_window=entry.context_window,
         max_output_tokens=entry.max_output_tokens,
-        quirks=replace(provider.quirks, **_stated(entry.compat)),
+        quirks=replace(quirks_of(provider, base_url), **_stated(entry.compat)),
         timeouts=replace(Timeouts(**_waits(general)), **_waits(entry.timeouts)),
         cache=entry.cache,
         price=_stated(entry.price) if entry.price is not None else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.dialects.messages import text_of
 from gateway.dialects.structured import hint
 from gateway.types import Chat, Quirks
 
@@ -18,11 +19,17 @@ def encode_format(body: dict[str, Any], chat: Chat, quirks: Quirks) -> tuple[lis
         body["response_format"] = {"type": "json_object"}
         _instruct(body, hint(wanted))
         return ["response_format.json_schema"], True
+    if not quirks.json_schema and not _speaks_of_json(body["messages"]):
+        _instruct(body, hint(wanted))  # JSON mode is refused otherwise
     if "tools" in body and not quirks.json_schema_with_tools:
         _instruct(body, hint(wanted))
         return ["response_format"], True
     body["response_format"] = wanted
     return [], False
+
+
+def _speaks_of_json(messages: list[dict[str, Any]]) -> bool:
+    return any("json" in text_of(message.get("content")).lower() for message in messages)
 
 
 def _instruct(body: dict[str, Any], text: str) -> None:
