@@ -30,7 +30,7 @@ class Quirks:
     developer_role: bool = False
     """Takes the role `developer`; otherwise it is sent as `system`."""
     late_system: bool = False
-    """Takes system messages after the first turn; otherwise they become marked user text."""
+    """Takes system messages after the first turn; otherwise they join the first one."""
     names: bool = False
     """Takes `name` on messages."""
     reasoning: Literal["none", "effort", "object", "thinking", "enable_thinking", "template"] = "none"
@@ -66,9 +66,18 @@ class Quirks:
     json_schema_with_tools: bool = True
     list_content: bool = True
     """Takes a list of text parts as content; otherwise they are joined to one string."""
+    null_content: bool = True
+    """Takes `null` as the content of an assistant message with tool calls; otherwise it is an empty string."""
+    think_tags: bool = False
+    """Writes `<think>…</think>` before its answer, which is then handed on as reasoning."""
+    tools: bool = True
+    """Takes tools at all; otherwise another model must serve a request that has some."""
+    images: bool = True
+    """Takes images at all; otherwise another model must serve a request that holds one."""
     files: Literal["file", "document_url", "none"] = "none"
     audio: Literal["object", "string", "none"] = "none"
     remote_images: bool = True
+    """Takes images by their address; otherwise another model must serve a request that holds one."""
     api: Literal["chat", "responses", "auto"] = "chat"
     """Which of OpenAI's two APIs is spoken; `auto` takes the Responses API where chat completions refuse the
     request."""

@@ -68,12 +68,20 @@ class Compat(Table, frozen=True):
     """Takes it together with tools."""
     list_content: bool | None = None
     """Takes a list of text parts as content."""
+    null_content: bool | None = None
+    """Takes `null` as the content of an assistant message with tool calls."""
+    think_tags: bool | None = None
+    """Writes `<think>…</think>` before its answer, which is then handed on as reasoning."""
+    tools: bool | None = None
+    """Takes tools at all."""
+    images: bool | None = None
+    """Takes images at all."""
     files: Literal["file", "document_url", "none"] | None = None
     """The form in which it takes files."""
     audio: Literal["object", "string", "none"] | None = None
     """The form in which it takes audio."""
     remote_images: bool | None = None
-    """Fetches images by their address."""
+    """Takes images by their address."""
     api: Literal["chat", "responses", "auto"] | None = None
     """Which of the two APIs is spoken; `auto` takes responses where chat completions refuse a request."""
     unknown_fields: Literal["pass", "drop"] | None = None

@@ -27,6 +27,8 @@ class Encoded(NamedTuple):
     """Names (the client's) of tools of type `custom` that were sent as functions."""
     unfence: bool = False
     """The answer is JSON that was asked for in words: a Markdown fence around it is removed."""
+    think_tags: bool = False
+    """The answer may begin with its reasoning between `<think>` and `</think>`."""
 
 
 class Unsupported(Failed):

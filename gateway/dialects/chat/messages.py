@@ -58,7 +58,7 @@ def _assistant(message: Message, quirks: Quirks) -> Iterator[Message]:
     text = content if isinstance(content, str) or content is None else _text_with_refusal(content)
     if not text and message.get("refusal"):
         text = message["refusal"]
-    encoded: Message = {"role": "assistant", "content": text or (None if calls else "")}
+    encoded: Message = {"role": "assistant", "content": text or (None if calls and quirks.null_content else "")}
     if not calls and not text:
         if quirks.prefill == "prefix":
             return  # an assistant message with neither text nor calls is refused
@@ -148,6 +148,14 @@ def _part(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     return encoded
 
 
+def _image(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    if not quirks.images:
+        raise Unsupported("messages.content.image_url", "this model takes no images")
+    if not quirks.remote_images and not part["image_url"]["url"].startswith("data:"):
+        raise Unsupported("messages.content.image_url", "this server takes images only as data")
+    return part
+
+
 def _audio(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     if quirks.audio == "none":
         raise Unsupported("messages.content.input_audio", "this provider takes no audio")
@@ -176,6 +184,7 @@ def _refusal(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
 
 
 _PARTS: Final[Mapping[str, Callable[[dict[str, Any], Quirks], dict[str, Any]]]] = {
+    "image_url": _image,
     "input_audio": _audio,
     "file": _file,
     "refusal": _refusal,

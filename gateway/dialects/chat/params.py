@@ -137,6 +137,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         dropped=(*losses, *tool_losses, *format_losses),
         custom_tools=frozenset() if quirks.custom_tools else custom_names(chat),
         unfence=unfence,
+        think_tags=quirks.think_tags,
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.dialects.chat.content import decode_content
+from gateway.dialects.chat.content import Said, decode_content
 from gateway.dialects.chat.errors import decode_error_value, is_error
 from gateway.dialects.chat.finish import decode_finish
+from gateway.dialects.chat.think_tags import split
 from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.chat.usage import decode_usage
 from gateway.dialects.chunks import delta, finish, indexed, usage_chunk, usage_dict
@@ -57,6 +58,9 @@ def _choice(choice: Mapping[str, Any], number: int, body: Mapping[str, Any], enc
         raise Failed(decode_error_value(choice, None))
     message = choice.get("message") or choice.get("delta") or {}
     said = decode_content(message)
+    if encoded.think_tags:
+        text, reasoning = split(said.text)
+        said = Said(text, said.reasoning or reasoning)
     ids: set[str] = set()
     calls = [
         _tool_call(call, f"{body.get('id')} {place}", ids, encoded)

@@ -15,6 +15,7 @@ from gateway import sse
 from gateway.dialects.chat.content import decode_content
 from gateway.dialects.chat.errors import decode_error_value, is_error
 from gateway.dialects.chat.finish import decode_finish
+from gateway.dialects.chat.think_tags import Splitter
 from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.chat.usage import decode_usage
 from gateway.dialects.chunks import ToolCalls, delta, finish, indexed, usage_chunk, usage_dict
@@ -39,6 +40,7 @@ class _Choice:
         """Every id that has been given out."""
         self.finished = False
         self.unfence = Unfence() if encoded.unfence else None
+        self.splitter = Splitter() if encoded.think_tags else None
 
 
 class _Slot:
@@ -167,17 +169,25 @@ class StreamDecoder:
 
     def _decode_delta(self, choice: _Choice, fields: Mapping[str, Any]) -> list[Chunk]:
         said = decode_content(fields)
-        chunks: list[Chunk] = []
-        if said.reasoning:
-            chunks.append(delta(choice.index, reasoning_content=said.reasoning))
-        text = choice.unfence.feed(said.text) if choice.unfence and said.text else said.text
-        if text:
-            chunks.append(delta(choice.index, content=text))
+        chunks = [delta(choice.index, reasoning_content=said.reasoning)] if said.reasoning else []
+        if said.text:
+            chunks += self._content(choice, said.text)
         if not _RARE.isdisjoint(fields):
             chunks += self._rare(choice, fields)
         for call in fields.get("tool_calls") or ():
             chunks += self._tool_call(choice, call)
         return chunks
+
+    def _content(self, choice: _Choice, text: str, *, last: bool = False) -> list[Chunk]:
+        """Content without what does not belong to it; `last` gives out what was held back."""
+        reasoning = ""
+        if choice.splitter:
+            text, reasoning = choice.splitter.flush() if last else choice.splitter.feed(text)
+        if choice.unfence:
+            text = choice.unfence.feed(text) if text else ""
+            text += choice.unfence.flush() if last else ""
+        chunks = [delta(choice.index, reasoning_content=reasoning)] if reasoning else []
+        return [*chunks, delta(choice.index, content=text)] if text else chunks
 
     def _rare(self, choice: _Choice, fields: Mapping[str, Any]) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -242,9 +252,8 @@ class StreamDecoder:
         word = decode_finish(reason, choice.calls.count)
         choice.finished = True
         self.finished = all(known.finished for known in self._choices.values())
-        rest = choice.unfence.flush() if choice.unfence else ""
-        chunks = [delta(choice.index, content=rest)] if rest else []
-        return [*chunks, *choice.calls.end_all(), finish(word, choice.index)]
+        rest = self._content(choice, "", last=True)
+        return [*rest, *choice.calls.end_all(), finish(word, choice.index)]
 
 
 def _joined(chunks: list[Chunk]) -> list[Chunk]:

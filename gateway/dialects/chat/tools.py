@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.dialects.contract import Unsupported
 from gateway.dialects.tools import fit_id, function_of_custom, plain_function_call
 from gateway.types import Chat, Quirks
 
@@ -34,6 +35,8 @@ def encode_tools(chat: Chat, quirks: Quirks) -> tuple[dict[str, Any], list[str]]
     tools = chat.get("tools")
     if not tools:
         return {}, []
+    if not quirks.tools:
+        raise Unsupported("tools", "this model takes none")
     losses: list[str] = []
     choice = chat.get("tool_choice")
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and not quirks.allowed_tools:
