@@ -71,7 +71,7 @@ def attempts(
             verdict = policy.verdicts[attempt.failure.kind]
             if verdict.moves_on == "never":
                 return
-            candidates = _left(candidates, attempt, verdict)
+            candidates = _left(candidates, call.attempts, verdict)
         rounds += tried
         delay_s = _delay_s(candidates, call, breaker, policy.backoff, rounds, waits, clock, jitter)
         if delay_s is None:
@@ -92,13 +92,16 @@ def _settle(attempt: Attempt, permit: Permit, breaker: Breaker) -> None:
         breaker.released(permit)
 
 
-def _left(candidates: list[Model], attempt: Attempt, verdict: Verdict) -> list[Model]:
-    """The models that may still serve this request: a request that does not fit does not fit later either."""
-    failed = attempt.model
+def _left(candidates: list[Model], attempts: Sequence[Attempt], verdict: Verdict) -> list[Model]:
+    """The models that may still serve this request: a request that does not fit does not fit later either, and what a
+    model got wrong twice it is not asked for a third time."""
+    attempt = attempts[-1]
+    failed, kind = attempt.model, attempt.failure.kind if attempt.failure else None
     if verdict.moves_on == "larger_window":
         window = failed.context_window or 0
         return [model for model in candidates if (model.context_window or 0) > window and model is not failed]
-    if attempt.failure is not None and attempt.failure.kind in (Kind.UNSUPPORTED, Kind.TOO_LARGE):
+    same = [one for one in attempts if one.model is failed and one.failure and one.failure.kind is kind]
+    if kind in (Kind.UNSUPPORTED, Kind.TOO_LARGE) or (kind is Kind.BAD_OUTPUT and len(same) > 1):
         return [model for model in candidates if model is not failed]
     return candidates
 

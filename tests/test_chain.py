@@ -72,6 +72,15 @@ def test_a_resting_model_is_passed_by() -> None:
     assert play.transcript(SONNET, HAIKU) == "sonnet, haiku"
 
 
+def test_what_a_model_gets_wrong_twice_it_is_not_asked_a_third_time() -> None:
+    wrong = Failure(Kind.BAD_OUTPUT, "tool_use_failed", status=400)
+    assert Play(sonnet=[wrong]).transcript(SONNET) == "sonnet, wait 1, sonnet"
+    assert (
+        Play(sonnet=[wrong], haiku=[BROKEN, None]).transcript(SONNET, HAIKU) == "sonnet, haiku, wait 1, sonnet, haiku"
+    )
+    assert Play(sonnet=[wrong, None]).transcript(SONNET) == "sonnet, wait 1, sonnet"
+
+
 def test_when_all_rest_the_wait_aims_at_the_first_to_wake() -> None:
     play = Play(sonnet=[LIMITED.with_(retry_after_s=7.0), None], haiku=[LIMITED.with_(retry_after_s=20.0), None])
     assert play.transcript(SONNET, HAIKU) == "sonnet, haiku, wait 7, sonnet"
