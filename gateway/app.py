@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -62,7 +62,7 @@ class App:
         *,
         env: Mapping[str, str],
         home: Path,
-        host: str | None = None,
+        hosts: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         siblings: Siblings | None = None,
@@ -72,7 +72,7 @@ class App:
         self._ledger = ledger
         self._clock = clock
         self._began = clock()
-        self._host = host or config.server.host
+        self._hosts = hosts or (config.server.host,)
         self._transports: dict[str | None, Transport] = {}
         self.phase: Phase = "starting"
         self.metrics = Metrics()
@@ -111,7 +111,7 @@ class App:
             config.breaker.leave_early,
         )
         relay = Relay(self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random)
-        return Gateway(config, relay, self.keys, allowed_hosts(config.server.allowed_hosts, self._host))
+        return Gateway(config, relay, self.keys, allowed_hosts(config.server.allowed_hosts, self._hosts))
 
     def swap(self, config: Config) -> None:
         """Puts a validated configuration in force. Calls in flight finish on the old one."""

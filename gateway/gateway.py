@@ -37,6 +37,13 @@ class Gateway:
         return self.config.server
 
 
-def allowed_hosts(listed: Iterable[str], own: str) -> frozenset[str]:
-    """The names under which the gateway answers: loopback, its own address, and what the user lists."""
-    return LOOPBACK_HOSTS | {own.lower()} | {host.lower() for host in listed}
+def allowed_hosts(listed: Iterable[str], own: Iterable[str]) -> frozenset[str]:
+    """The names under which the gateway answers: loopback, its own addresses, and what the user lists.
+
+    As a `Host` header has them: an IPv6 address in brackets.
+    """
+    return LOOPBACK_HOSTS | {_bracketed(host.lower()) for host in (*own, *listed)}
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from typing import Any
 
 import click
 
 from gateway.cli.console import WRONG_USAGE, fail, print_json, table
+from gateway.config.doctor import is_loopback
 from gateway.lab import BASE_PATHS, FAULTS, Lab
 
 
@@ -45,7 +45,7 @@ def command(host: str, port: int, scripts: tuple[str, ...], delay: int, listing:
     if listing:
         print_json(collect()) if as_json else render(collect())
         return
-    if not ipaddress.ip_address(host).is_loopback:
+    if not is_loopback(host):
         fail(f"--host {host}: the lab answers anybody, so it listens on loopback only", WRONG_USAGE)
     faults = dict(_script(script) for script in scripts)
     try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +18,11 @@ from gateway import __version__
 from gateway.app import App
 from gateway.cli.console import CONFIGURATION, FOUND_PROBLEMS, config_option, configured, fail, report, styled
 from gateway.cli.models import key_source
+from gateway.config.doctor import is_loopback
 from gateway.config.load import Config
 from gateway.config.reload import Reloader
 from gateway.config.schema import Server
-from gateway.inbound.keys import KeysError
+from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.notify import Notifier, inherited
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
@@ -92,7 +93,10 @@ def command(config_path: str | None, host: str | None, port: int | None, demo: b
     if config is None or config.server.workers == 1:
         asyncio_run(_serve(config, host, port, Notifier(os.environ)))
         return
-    listeners = _listeners(_stated(config, host, port))
+    server = _stated(config, host, port)
+    given = inherited(os.environ)
+    _refuse_to_be_open(_client_keys(), _hosts(given, server))
+    listeners = given or [_listen(server.host, server.port)]
     supervisor = Supervisor(config.server.workers, _work(config, host, port, listeners), Notifier(os.environ))
     log.set_up(config.log.format, config.log.level)
     raise SystemExit(supervisor.run())
@@ -135,13 +139,15 @@ async def _serve(
 
             config, env = await stack.enter_async_context(demo_config())
         server = _stated(config, host, port)
+        given = listeners or inherited(os.environ)
+        hosts = _hosts(given, server)
         log.set_up(config.log.format, config.log.level)
         try:
             ledger = _ledger(config) if stated is not None else None
-            app = App(config, env=env, home=Path.home(), host=server.host, siblings=siblings, ledger=ledger)
-            _refuse_to_be_open(app, server.host)
+            app = App(config, env=env, home=Path.home(), hosts=hosts, siblings=siblings, ledger=ledger)
         except KeysError as error:
             fail(str(error), CONFIGURATION)
+        _refuse_to_be_open(app.keys, hosts)
         reloader = None
         if stated is not None:
             reloader = Reloader(lambda: app.gateway.config, app.swap, notifier, env, Path.home())
@@ -150,7 +156,7 @@ async def _serve(
             if not quiet:
                 render(collect(app, app.gateway.config, url, demo=stated is None))
 
-        listeners = listeners or _listeners(server)
+        listeners = given or [_listen(server.host, server.port)]
         await serve(app, server, listeners, notifier=notifier, reloader=reloader, on_ready=on_ready)
 
 
@@ -171,9 +177,18 @@ def _stated(config: Config, host: str | None, port: int | None) -> Server:
     )
 
 
-def _listeners(server: Server) -> list[socket.socket]:
-    """The sockets that systemd hands over, or one of our own."""
-    return inherited(os.environ) or [_listen(server.host, server.port)]
+def _client_keys() -> Keys:
+    try:
+        return at_home(os.environ, Path.home(), time.monotonic, time.time)
+    except KeysError as error:
+        fail(str(error), CONFIGURATION)
+
+
+def _hosts(given: Sequence[socket.socket], server: Server) -> list[str]:
+    """The addresses that are listened on: those of the sockets that were handed over, whatever `[server]` says."""
+    if not given:
+        return [server.host]
+    return [sock.getsockname()[0] for sock in given if sock.family != socket.AF_UNIX]
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -183,21 +198,13 @@ def _listen(host: str, port: int) -> socket.socket:
         fail(f"cannot listen on {host}:{port}: {error.strerror}. Choose another with --port.", FOUND_PROBLEMS)
 
 
-def _refuse_to_be_open(app: App, host: str) -> None:
-    if _is_loopback(host) or app.keys.any():
+def _refuse_to_be_open(keys: Keys, hosts: Sequence[str]) -> None:
+    wide = next((host for host in hosts if not is_loopback(host)), None)
+    if wide is None or keys.any():
         return
     fail(
-        f"server.host = {host!r} would let the whole network use your provider keys.\n"
+        f"{wide} is open to the network, and everybody there could use your provider keys.\n"
         "  Make a client key first:  gateway keys add NAME\n"
-        "  or listen on loopback:    gateway serve --host 127.0.0.1",
+        "  or listen on loopback:    server.host, --host, or ListenStream= of the socket unit",
         CONFIGURATION,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.inbound.keys import Keys
 from gateway.lab import Lab
 from gateway.lab.answers import WORDS
 from tests.e2e.process import HANG_UP, TERMINATE, Process, ask, gateway
@@ -58,9 +60,12 @@ def lab() -> Iterator[SlowLab]:
         slow.stop()
 
 
-def write(folder: Path, lab: SlowLab, *, agent: str = "dev", drain_s: float = 20, port: int = 0) -> None:
+def write(
+    folder: Path, lab: SlowLab, *, agent: str = "dev", drain_s: float = 20, port: int = 0, workers: int = 1
+) -> None:
     (folder / "config.toml").write_text(
-        f'[server]\nport = {port}\ndrainSeconds = {drain_s}\n[models.a]\nprovider = "openai"\nmodel = "gpt-4o"\n'
+        f"[server]\nport = {port}\ndrainSeconds = {drain_s}\nworkers = {workers}\n"
+        '[models.a]\nprovider = "openai"\nmodel = "gpt-4o"\n'
         f'baseUrl = "{lab.lab.base_url("openai")}"\n[agents.{agent}]\nmodels = ["a"]\n'
     )
 
@@ -181,3 +186,20 @@ def test_an_address_that_is_taken(tmp_path: Path, lab: SlowLab) -> None:
         write(tmp_path, lab, port=listener.getsockname()[1])
         with pytest.raises(AssertionError, match="Choose another with --port"), gateway(tmp_path, env=KEY):
             pass
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_socket_that_is_open_to_the_network_is_refused_whoever_opened_it(
+    tmp_path: Path, lab: SlowLab, workers: int
+) -> None:
+    write(tmp_path, lab, workers=workers)
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        with (
+            pytest.raises(AssertionError, match=r"0\.0\.0\.0 is open to the network"),
+            gateway(tmp_path, env=KEY, sockets=(listener,)) as process,
+        ):
+            pass
+        Keys(tmp_path / "keys.json", time.monotonic, time.time).add("me")
+        env = {**KEY, "GATEWAY_KEYS": str(tmp_path / "keys.json")}
+        with gateway(tmp_path, env=env, sockets=(listener,)) as process:
+            assert ask(process.url.replace("0.0.0.0", "127.0.0.1")).status_code == 401

@@ -71,6 +71,11 @@ def test_a_listed_name_is_ours(tmp_path: Path) -> None:
     assert ask(app, "GET", "/v1/models", headers={"host": "gateway.lan:8484"}).status == 200
 
 
+def test_an_address_in_brackets_is_ours_when_the_gateway_listens_there(tmp_path: Path) -> None:
+    app = make(tmp_path, schema.Server(host="FD00::1"))
+    assert ask(app, "GET", "/v1/models", headers={"host": "[fd00::1]:8484"}).status == 200
+
+
 @pytest.fixture
 def keys(tmp_path: Path) -> Keys:
     return Keys(tmp_path / "keys.json", Clock(), Clock(1_800_000_000.0))
