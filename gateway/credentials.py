@@ -16,6 +16,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -218,7 +219,10 @@ class Credentials:
     # --- the store ---------------------------------------------------------------------------------------------------
 
     def stored(self, types: Collection[str] = CREDENTIAL_TYPES) -> list[Stored]:
-        """Every key of these types, wherever it lies; of one that lies in several places the first is used."""
+        """Every key of these types, wherever it lies; of one that lies in several places the first is used.
+
+        Raises `CredentialError` for a folder that cannot be read.
+        """
         listed: list[Stored] = []
         seen: set[tuple[str, str]] = set()
         for type_, instance, source, place, problem in sorted(self._everywhere(types), key=lambda row: row[:2]):
@@ -232,39 +236,46 @@ class Credentials:
         for path in sorted(Path(systemd).glob("*")) if systemd else ():
             type_, _, instance = path.name.partition(".")
             if type_ in types:
-                yield type_, instance or "default", "systemd", str(path), _empty(path)
+                yield type_, instance or "default", "systemd", str(path), _flaw(path)
         folders = [("staged", Path(staged).expanduser())] if staged else []
         for source, folder in [*folders, ("store", self.store)]:
-            for path in sorted(folder.glob(f"*/*/{FIELD}")):
-                type_, instance = path.parts[-3:-1]
-                if type_ in types:
-                    yield type_, instance, source, str(path), _problem(path)
+            for path in _tokens(folder, types):
+                yield path.parts[-3], path.parts[-2], source, str(path), _problem(path)
         for provider in PROVIDERS.values():
             for variable in provider.env:
                 if provider.credential in types and self._env.get(variable, "").strip():
                     yield provider.credential, "default", "environment", f"${variable}", ""
 
     def put(self, type_: str, instance: str, value: str) -> Path:
-        """Writes a key, folders 0700 and file 0600. Raises `CredentialError` for a bad name and for what is no key."""
+        """Writes a key, folders 0700 and file 0600.
+
+        Raises `CredentialError` for a bad name, for what is no key, and for a place that cannot be written.
+        """
         path = self._path(type_, instance)
         near = get_close_matches(type_, CREDENTIAL_TYPES, n=1, cutoff=0.8)
         if type_ not in CREDENTIAL_TYPES and near:
             raise CredentialError(f"{type_!r} is no provider's key: did you mean {near[0]}, or {near[0]}:NAME?")
         text = _checked(value.strip("\ufeff \t\r\n"), "the key").reveal()
-        for folder in (self.store.parent, self.store, path.parent.parent, path.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(path, text + "\n")
+        try:
+            for folder in (self.store.parent, self.store, path.parent.parent, path.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(path, text + "\n")
+        except OSError as error:
+            raise CredentialError(f"{path} cannot be written: {error.strerror}") from error
         return path
 
     def remove(self, type_: str, instance: str) -> Path:
-        """Deletes a key. Raises `CredentialError` when there is none."""
+        """Deletes a key. Raises `CredentialError` when there is none, or none that can be deleted."""
         path = self._path(type_, instance)
-        if not path.is_file():
-            raise CredentialMissing(f"there is no {short(type_, instance)} in {self.store}")
-        path.unlink()
-        for folder in (path.parent, path.parent.parent):
-            if not any(folder.iterdir()):
-                folder.rmdir()
+        try:
+            path.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            raise CredentialMissing(f"there is no {short(type_, instance)} in {self.store}") from None
+        except OSError as error:
+            raise CredentialError(f"{path} cannot be removed: {error.strerror}") from error
+        with suppress(OSError):  # one that still holds something stays
+            path.parent.rmdir()
+            path.parent.parent.rmdir()
         return path
 
     def _path(self, type_: str, instance: str) -> Path:
@@ -363,13 +374,38 @@ def _checked(value: str, place: str) -> Secret:
     return Secret(value)
 
 
-def _empty(path: Path) -> str:
-    return "" if path.stat().st_size else "empty"
+def _tokens(folder: Path, types: Collection[str]) -> Iterator[Path]:
+    """The files of a store. Raises `CredentialError` for a folder that cannot be read."""
+    for type_ in sorted(_names(folder) & set(types)):
+        for instance in sorted(_names(folder / type_)):
+            if FIELD in _names(folder / type_ / instance):
+                yield folder / type_ / instance / FIELD
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise CredentialError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _flaw(path: Path) -> str:
+    """Why a file is no key, in a word or two: `empty`; nothing for one that is."""
+    try:
+        _secret_in(os.fspath(path), path.stat(), KEY_BYTES_MAX)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except CredentialError as error:
+        words = str(error).removeprefix(f"{path} ")
+        return words.partition(":")[0].removeprefix("is ") if words.startswith("is ") else words
+    return ""
 
 
 def _problem(path: Path) -> str:
-    if problem := _empty(path):
-        return problem
+    if flaw := _flaw(path):
+        return flaw
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         return "others may read it: chmod 600"
     if stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
@@ -378,7 +414,10 @@ def _problem(path: Path) -> str:
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Writes a file that only its owner may read (unless `mode` says otherwise), whole or not at all."""
+    """Writes a file that only its owner may read (unless `mode` says otherwise), whole or not at all.
+
+    What root writes into somebody else's folder is theirs: a key that `sudo` stored for a service is for the service.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     beside.unlink(missing_ok=True)
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -387,6 +426,9 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
             file.write(text)
             file.flush()
             os.fchmod(file.fileno(), mode)
+            if os.geteuid() == 0:
+                folder = path.parent.stat()
+                os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
             os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:

@@ -222,14 +222,43 @@ def test_the_list_says_where_each_key_lies_and_what_is_wrong(tmp_path: Path) -> 
     credentials.put("openai_key", "default", "x")
     credentials.put("anthropic_key", "default", "x").chmod(0o644)
     credentials.put("xai_key", "default", "x").write_text("")
+    stored(tmp_path, "mistral_key", " \n")
+    stored(tmp_path, "google_key", "two words")
+    stored(tmp_path, "custom_key", "").unlink()
+    (credentials.store / "custom_key/default/token").symlink_to("token")
+    (credentials.store / "openrouter_key/default/token").mkdir(parents=True)
     stored(tmp_path, "github_token", "not ours")
     assert [(key.type, key.source, key.problem, key.used) for key in credentials.stored()] == [
         ("anthropic_key", "store", "others may read it: chmod 600", True),
+        ("custom_key", "store", "cannot be read: Too many levels of symbolic links", True),
+        ("google_key", "store", "no key", True),
         ("groq_key", "environment", "", True),
+        ("mistral_key", "store", "empty", True),
         ("openai_key", "systemd", "", True),
         ("openai_key", "store", "", False),
+        ("openrouter_key", "store", "no file", True),
         ("xai_key", "store", "empty", True),
     ]
+
+
+def test_a_store_that_is_no_store_is_an_error(tmp_path: Path) -> None:
+    credentials = keys(tmp_path)
+    credentials.store.parent.mkdir()
+    credentials.store.symlink_to(credentials.store)
+    with pytest.raises(CredentialError, match="credentials cannot be read"):
+        credentials.stored()
+    with pytest.raises(CredentialError, match="cannot be written"):
+        credentials.put("openai_key", "default", "x")
+    with pytest.raises(CredentialError, match="cannot be removed"):
+        credentials.remove("openai_key", "default")
+
+
+def test_a_key_belongs_to_whom_the_folder_belongs(tmp_path: Path) -> None:
+    folder = keys(tmp_path).put("openai_key", "default", "x").parent
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    path = keys(tmp_path).put("openai_key", "default", "y")
+    assert (path.stat().st_uid, path.stat().st_gid) == (folder.stat().st_uid, folder.stat().st_gid)
 
 
 # --- pi --------------------------------------------------------------------------------------------------------------

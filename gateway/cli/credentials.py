@@ -73,7 +73,10 @@ def ls(as_json: bool) -> None:
     \b
     Example:  gateway credentials ls --json | jq -r '.[] | select(.problem)'
     """
-    found = collect(_credentials())
+    try:
+        found = collect(_credentials())
+    except CredentialError as error:
+        fail(str(error), CREDENTIALS)
     print_json(found) if as_json else render(found)
     if any(key["problem"] for key in found):
         raise SystemExit(CREDENTIALS)

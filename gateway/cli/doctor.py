@@ -44,6 +44,8 @@ _CODES: Final = {"files": CONFIGURATION, "configuration": CONFIGURATION, "keys":
 _COMMAND: Final = re.compile(r"`((?:gateway|chmod) [^`]+)`")
 _SUBJECT_CHARS: Final = 12
 _KNOCK_S: Final = 1.0
+_LOOSE_MAX: Final = 2
+"""More files that are open to others are one mistake, not many."""
 
 
 def collect(config_path: str | None, *, live: bool = False) -> dict[str, Any]:
@@ -125,9 +127,9 @@ def _files(config_path: str | None, config: Config | None) -> Iterator[Finding]:
             yield Finding("files", "info", "", "the provider keys in the environment make up one")
         return
     for file in config.files if config else [path]:
-        if file.is_file():
+        if os.access(file, os.R_OK) and file.is_file():
             yield Finding("files", "ok", "", f"read {file}")
-            if stat.S_IMODE(file.stat().st_mode) & 0o022:
+            if _mode(file) & 0o022:
                 message = f"{file} can be changed by others, and it decides where your keys are sent."
                 yield Finding("files", "warning", "", message, f"`chmod go-w {file}`")
 
@@ -167,8 +169,13 @@ def _keys(models: Iterable[Model], credentials: Credentials) -> Iterator[Finding
 def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Finding]:
     """What is wrong with files that hold secrets, also of keys that no model uses."""
     used = {model.credential for model in models}
+    try:
+        listed = credentials.stored(CREDENTIAL_TYPES | {split(credential)[0] for credential in used})
+    except CredentialError as error:
+        yield Finding("keys", "error", "store", str(error))
+        return
     secret: dict[Path, tuple[str, int]] = {}
-    for key in credentials.stored(CREDENTIAL_TYPES | {split(credential)[0] for credential in used}):
+    for key in listed:
         name = short(key.type, key.instance)
         if key.problem == "empty" and f"{key.type}:{key.instance}" not in used:
             yield Finding("keys", "warning", name, f"{key.place} is empty.", f"`gateway credentials rm {name}`")
@@ -176,16 +183,25 @@ def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Findi
             path = Path(key.place)
             secret |= {path.parents[2]: ("store", 0o700), path.parents[1]: (key.type, 0o700)}
             secret |= {path.parent: (name, 0o700), path: (name, 0o600)}
-    if credentials.pi_file.is_file() and any(credential.startswith("pi_auth:") for credential in used):
+    loose = {path: _mode(path) for path in secret if _mode(path) & 0o077}
+    if len(loose) > _LOOSE_MAX:
+        message = f"{len(loose)} files and folders in {credentials.store} are open to others."
+        yield Finding("keys", "error", "store", message, f"`chmod -R go= {credentials.store}`")
+        loose = {}
+    if any(credential.startswith("pi_auth:") for credential in used) and _mode(credentials.pi_file) & 0o077:
         secret[credentials.pi_file] = ("pi_auth", 0o600)
-    for path, (name, mode) in secret.items():
-        yield from _loose(name, path, mode)
-
-
-def _loose(name: str, path: Path, mode: int) -> Iterator[Finding]:
-    now = stat.S_IMODE(path.stat().st_mode)
-    if now & 0o077:
+        loose[credentials.pi_file] = _mode(credentials.pi_file)
+    for path, now in loose.items():
+        name, mode = secret[path]
         yield Finding("keys", "error", name, f"{path} is open to others (mode {now:04o}).", f"`chmod {mode:o} {path}`")
+
+
+def _mode(path: Path) -> int:
+    """None of its bits for what is not there or out of sight: others do not see it either."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return 0
 
 
 # --- the server ------------------------------------------------------------------------------------------------------

@@ -138,6 +138,24 @@ def test_open_files(run: Run, somewhere: Path, path: str, mode: int, command: st
     assert (code, f"`{command} ~/.action-llama/credentials" in said) == (10, True)
 
 
+def test_a_store_that_is_open_throughout_is_one_mistake(run: Run, somewhere: Path) -> None:
+    store = somewhere.parent / STORE
+    run("credentials", "set", "openai_key:team", input="sk-x")
+    for path in (store, *store.rglob("*")):
+        path.chmod(0o755)
+    code, said = one(run)
+    assert (code, "4 files and folders" in said, "`chmod -R go= ~/" in said) == (10, True, True)
+
+
+def test_a_store_that_cannot_be_read(run: Run, somewhere: Path) -> None:
+    store = somewhere.parent / STORE
+    store.parent.mkdir()
+    store.symlink_to(store)
+    code, rows = found(run)
+    assert (code, {row["subject"] for row in rows}) == (10, {"local", "store"})
+    assert all("cannot be read" in row["message"] for row in rows)
+
+
 def test_an_empty_key_that_nobody_uses_and_a_configuration_for_everybody(run: Run, somewhere: Path) -> None:
     run("credentials", "set", "openai_key:team", input="sk-x")
     (somewhere.parent / STORE / "openai_key/team/token").write_text("")
