@@ -176,8 +176,8 @@ def command(path: str, providers: tuple[str, ...], agent: str | None, yes: bool)
               gateway init --yes --path ~/.config/gateway/config.toml
     """
     target = Path(path).expanduser()
-    target = target / NAME if target.is_dir() else target
-    if target.exists():
+    target = target / NAME if os.path.isdir(target) else target  # noqa: PTH112 -- Path's raises where access is denied
+    if os.path.lexists(target):
         fail(f"{target} is there already, and is left as it is. Name another with --path.", FOUND_PROBLEMS)
     credentials = Credentials(os.environ, Path.home())
     asks = not yes and not providers and sys.stdin.isatty()

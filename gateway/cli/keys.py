@@ -16,7 +16,7 @@ from gateway.config.check import did_you_mean
 from gateway.config.load import ConfigError
 from gateway.inbound.keys import Keys, KeysError, at_home
 
-_PERIOD: Final = re.compile(r"(\d+)([hdw])")
+_PERIOD: Final = re.compile(r"([1-9]\d*)([hdw])", re.ASCII)
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -38,9 +38,10 @@ def collect(keys: Keys) -> list[dict[str, Any]]:
     ]
 
 
-def render(rows: list[dict[str, Any]]) -> None:
+def render(rows: list[dict[str, Any]], *, locked: bool) -> None:
     if not rows:
-        click.echo("No client keys: anybody on this host may call, and nobody from elsewhere.")
+        who = "nobody may call" if locked else "anybody on this host may call, and nobody from elsewhere"
+        click.echo(f"No client keys: {who}.")
         click.echo("Make one with: gateway keys add NAME")
         return
     body = [
@@ -96,10 +97,11 @@ def add(name: str, agents: tuple[str, ...], expires: str | None, as_json: bool) 
 def ls(as_json: bool) -> None:
     """List the keys; their secrets are not kept."""
     try:
-        rows = collect(_keys())
+        keys = _keys()
     except KeysError as error:
         fail(str(error), FOUND_PROBLEMS)
-    print_json(rows) if as_json else render(rows)
+    rows = collect(keys)
+    print_json(rows) if as_json else render(rows, locked=keys.any())
 
 
 @command.command("rm")
@@ -133,4 +135,7 @@ def _end(period: str | None) -> datetime | None:
     match = _PERIOD.fullmatch(period)
     if match is None:
         fail(f"--expires {period!r}: write it as 12h, 90d or 4w", WRONG_USAGE)
-    return datetime.now(UTC) + timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return datetime.now(UTC) + timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        fail(f"--expires {period!r} is beyond all calendars; leave it away for a key that never expires", WRONG_USAGE)

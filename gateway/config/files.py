@@ -7,6 +7,7 @@ works untouched, and what is ours can stand apart from it.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -110,8 +111,22 @@ def discover(explicit: str | None, env: Mapping[str, str], cwd: Path, home: Path
     named = explicit or env.get("GATEWAY_CONFIG")
     if named:
         path = Path(named).expanduser()
-        return path / NAME if path.is_dir() else path
-    return next((place for place in places(cwd, home) if place.is_file()), None)
+        return path / NAME if os.path.isdir(path) else path  # noqa: PTH112 -- Path's raises where access is denied
+    return next((place for place in places(cwd, home) if is_there(place)), None)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something, be it a loop of links or out of our sight: who reads it then learns why it cannot be.
+
+    What is passed over in silence instead is a demo on the port of a service, or an agent that nobody misses in time.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def places(cwd: Path, home: Path) -> tuple[Path, ...]:
@@ -123,6 +138,8 @@ def read(path: Path, env: Mapping[str, str], home: Path) -> Files:
     """`path` and everything that belongs to it. What cannot be read becomes a problem, and the rest is still read."""
     files = Files(path.parent)
     _add(files, path, required=True)
+    if not os.access(files.root, os.X_OK):
+        return files  # what lies beside it is out of sight too, and one error says it
     if path.name != OVERLAY:
         _add(files, path.parent / OVERLAY)
     dotenv = _add(files, path.parent / DOTENV)
@@ -139,17 +156,25 @@ def read(path: Path, env: Mapping[str, str], home: Path) -> Files:
 
 
 def _add_agents(files: Files) -> None:
-    for folder in sorted((files.root / "agents").glob("*/")):
-        path = folder / NAME
-        if path.is_file() and not folder.name.startswith(".") and folder.name != "node_modules":
+    folder = files.root / "agents"
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        files.problems.append(Problem(str(folder), "", f"cannot be read: {error.strerror}."))
+        return
+    for name in names:
+        path = folder / name / NAME
+        if not name.startswith(".") and name != "node_modules" and is_there(path):
             source = _read(path, files.problems)
             if source is not None:
-                source.under = ("agents", folder.name)
-                files.agents[folder.name] = source
+                source.under = ("agents", name)
+                files.agents[name] = source
 
 
 def _add(files: Files, path: Path, *, required: bool = False) -> Source | None:
-    if not required and not path.exists():
+    if not required and not is_there(path):
         return None
     source = _read(path, files.problems)
     if source is not None:

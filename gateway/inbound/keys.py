@@ -114,8 +114,11 @@ class Keys:
         self._write(left)
 
     def _write(self, entries: list[Entry]) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(self.path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(self.path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
+        except OSError as error:
+            raise KeysError(f"{self.path} cannot be written: {error.strerror}") from error
         self._read()
 
     def _look(self) -> None:
@@ -140,7 +143,9 @@ class Keys:
         except FileNotFoundError:
             self._mark, self._entries = None, {}
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except OSError as error:
+            raise KeysError(f"{self.path} cannot be read: {error.strerror}.") from error
+        except msgspec.DecodeError as error:
             raise KeysError(f"{self.path}: {error}. Mend it, or remove it and add the keys anew.") from error
         self._locked = True
         self._entries = {entry.hash: (entry, _client(entry)) for entry in entries}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -40,8 +41,8 @@ class Filters(NamedTuple):
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    if not path.is_file():
-        raise Unreadable(f"{path}: there is no ledger yet; it begins with the first call")
+    if not os.path.lexists(path):
+        raise Unreadable(f"{path}: there is no ledger yet; it begins with the first call (the demo keeps none)")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as database:
             database.row_factory = sqlite3.Row

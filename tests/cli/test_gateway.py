@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -13,6 +15,7 @@ from gateway import __version__
 from gateway.cli import COMMANDS
 from tests.cli.conftest import Run
 
+ROOT = Path(__file__).parents[2]
 MINE = ("agents", "models", "config", "credentials", "keys")
 
 
@@ -45,3 +48,20 @@ def test_config_check_loads_no_server() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("gateway agents <&- >&- 2>&-", 13),
+        ("gateway credentials set openai_key <&-", 10),
+        ("gateway init --yes <&- >&-", 10),
+        ("mkdir gone; cd gone; rmdir ../gone; gateway doctor", 1),
+    ],
+)
+def test_odd_surroundings_are_no_crash(tmp_path: Path, command: str, code: int) -> None:
+    script = f'gateway() {{ "$PYTHON" -m gateway "$@"; }}; {command}'
+    env = {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    ended = subprocess.run(["/bin/sh", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stderr

@@ -35,12 +35,25 @@ def test_wrong_use(run: Run) -> None:
     assert run("keys", "add", "a/b").exit_code == 1
     assert run("keys", "rm", "x").exit_code == 1
     assert run("keys", "add").exit_code == 2
+    for never in ("0d", "99999999999d", "9999999w"):
+        assert run("keys", "add", "x", "--expires", never).exit_code == 2
 
 
 def test_rm(run: Run) -> None:
     run("keys", "add", "laptop")
     assert run("keys", "rm", "laptop").stdout == "revoked laptop\n"
     assert run("keys", "ls", "--json").stdout == "[]\n"
+    assert "nobody may call" in run("keys", "ls").stdout
+
+
+def test_without_any_key_this_host_may_call(run: Run) -> None:
+    assert "anybody on this host may call" in run("keys", "ls").stdout
+
+
+def test_a_place_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("keys", "add", "x", GATEWAY_KEYS=str(tmp_path / "file/keys.json"))
+    assert (result.exit_code, "cannot be written" in result.stderr or "cannot be read" in result.stderr) == (1, True)
 
 
 def test_a_broken_file_is_told(run: Run, tmp_path: Path) -> None:

@@ -89,6 +89,37 @@ def told(path: Path, **env: str) -> list[str]:
 MODEL = '[models.m]\nprovider = "openai"\nmodel = "gpt-4o"\n'
 
 
+def test_what_cannot_be_read_is_an_error_and_never_passed_over(write: Write, tmp_path: Path) -> None:
+    path = write(MODEL, {"project/agents/dev/SKILL.md": "", "project/agents/note.md": "", "project/agents/.x/y": ""})
+    loops = {"gateway.toml": "gateway.toml", "agents/dev/config.toml": "nowhere", "agents/all/config.toml": "."}
+    for name, target in loops.items():
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        (path.parent / name).symlink_to(target)
+    assert told(path) == [
+        "gateway.toml: cannot be read: Too many levels of symbolic links.",
+        "agents/all/config.toml: cannot be read: Is a directory.",
+        "agents/dev/config.toml: there is no such file. Make one, or name another with --config.",
+    ]
+    for name in ("loop", "gone", "folder"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "loop/config.toml").symlink_to("config.toml")
+    (tmp_path / "gone/config.toml").symlink_to("nowhere")
+    (tmp_path / "folder/config.toml").mkdir()
+    for name in ("loop", "gone", "folder"):
+        assert discover(None, {}, tmp_path / name, tmp_path) == tmp_path / name / "config.toml"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_out_of_sight_is_one_error(write: Write) -> None:
+    path = write(MODEL)
+    path.parent.chmod(0)
+    try:
+        assert discover(None, {}, path.parent, path.parent) == path
+        assert told(path) == ["config.toml: cannot be read: Permission denied."]
+    finally:
+        path.parent.chmod(0o700)
+
+
 # --- what loads ------------------------------------------------------------------------------------------------------
 
 
