@@ -21,7 +21,8 @@ def render(agents: list[dict[str, Any]]) -> None:
     if not agents:
         click.echo("No agents yet. Add [agents.<name>] with models = [...] to the configuration.")
         return
-    click.echo(table(("AGENT", "CHAIN"), [(agent["agent"], " -> ".join(agent["models"])) for agent in agents]))
+    head = ("AGENT", "CHAIN")
+    click.echo(table(head, [(agent["agent"], " -> ".join(agent["models"])) for agent in agents], whole=head))
 
 
 @click.command()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -21,7 +22,9 @@ WRONG_USAGE: Final = 2
 CREDENTIALS: Final = 10
 CONFIGURATION: Final = 13
 
-WIDTH_MAX: Final = 80
+WIDTH: Final = 80
+CUT_MIN: Final = 8
+"""No column is cut to less."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,7 +63,7 @@ def required(config_path: str | None) -> Config:
         fail(
             "there is no configuration, and no provider key in the environment\n"
             f"  looked for: {looked}\n"
-            "  begin with: cp config.toml.example config.toml",
+            "  begin with: gateway init",
             CONFIGURATION,
         )
     return config
@@ -68,12 +71,13 @@ def required(config_path: str | None) -> Config:
 
 def report(problems: Iterable[Problem]) -> None:
     """Problems on standard error: the place, and below it what is wrong and what to do."""
+    indent = " " * 8
     for problem in problems:
         word = styled(f"{problem.severity:<7}", "red" if problem.severity == "error" else "yellow", err=True)
         place = _near(problem.file) + (f":{problem.line}" if problem.line else "")
         click.echo(f"{word} {'  '.join(part for part in (place, problem.key) if part)}", err=True)
         text = f"{problem.message} {problem.cure}".strip()
-        click.echo(click.wrap_text(text, WIDTH_MAX, initial_indent=" " * 8, subsequent_indent=" " * 8), err=True)
+        click.echo(wrapped(text, indent, err=True), err=True)
 
 
 def _near(file: str) -> str:
@@ -98,15 +102,45 @@ def styled(text: str, colour: str, *, err: bool = False) -> str:
     return click.style(text, fg=colour) if stream.isatty() and "NO_COLOR" not in os.environ else text
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int = WIDTH_MAX) -> str:
-    """Aligned columns within `width`; what does not fit is cut in the widest column, with an ellipsis."""
+def room(*, err: bool = False) -> int:
+    """How many characters a line may have: those of the terminal, 80 anywhere else."""
+    stream = sys.stderr if err else sys.stdout
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or WIDTH
+    except (OSError, ValueError):  # no terminal, or not even a file
+        return WIDTH
+
+
+def wrapped(text: str, indent: str, *, err: bool = False) -> str:
+    """A paragraph. Paths and names stay whole, so that they can be copied."""
+    return textwrap.fill(
+        text,
+        max(min(room(err=err), WIDTH), len(indent) + 20),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None, whole: Collection[str] = ()
+) -> str:
+    """Aligned columns within `width`; what does not fit is cut in the widest column, with an ellipsis.
+
+    Columns whose head is in `whole` are never cut: what a user copies out of them has to work.
+    """
     cells = [list(map(str, row)) for row in (head, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > 8:
-        widths[widths.index(max(widths))] -= 1
-    lines = ["  ".join(_fitted(cell, room) for cell, room in zip(row, widths, strict=True)).rstrip() for row in cells]
+    cut = [column for column, name in enumerate(head) if name not in whole]
+    while sum(widths) + 2 * (len(widths) - 1) > (width or room()):
+        widest = max(cut, key=lambda column: widths[column], default=None)
+        if widest is None or widths[widest] <= CUT_MIN:
+            break
+        widths[widest] -= 1
+    lines = ["  ".join(_fitted(cell, space) for cell, space in zip(row, widths, strict=True)).rstrip() for row in cells]
     return "\n".join([styled(lines[0], "bright_black"), *lines[1:]])
 
 
-def _fitted(cell: str, room: int) -> str:
-    return cell.ljust(room) if len(cell) <= room else cell[: room - 1] + "…"
+def _fitted(cell: str, space: int) -> str:
+    return cell.ljust(space) if len(cell) <= space else cell[: space - 1] + "…"

@@ -41,7 +41,7 @@ def render(keys: list[dict[str, Any]]) -> None:
         click.echo("There are no keys. Add one with, for example: gateway credentials set anthropic_key")
         return
     rows = [(short(key["type"], key["instance"]), key["source"], _state(key)) for key in keys]
-    click.echo(table(("KEY", "FROM", "STATE"), rows))
+    click.echo(table(("KEY", "FROM", "STATE"), rows, whole=("KEY",)))
 
 
 def _state(key: dict[str, Any]) -> str:

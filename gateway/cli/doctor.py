@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import stat
-import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -21,12 +20,13 @@ from gateway.cli.console import (
     CONFIGURATION,
     CREDENTIALS,
     FOUND_PROBLEMS,
-    WIDTH_MAX,
     config_option,
     find,
     json_option,
     print_json,
+    room,
     styled,
+    wrapped,
 )
 from gateway.cli.running import address
 from gateway.config.check import Problem
@@ -43,6 +43,8 @@ _COLOURS: Final = {"ok": "green", "info": "bright_black", "warning": "yellow", "
 _CODES: Final = {"files": CONFIGURATION, "configuration": CONFIGURATION, "keys": CREDENTIALS}
 _COMMAND: Final = re.compile(r"`((?:gateway|chmod) [^`]+)`")
 _SUBJECT_CHARS: Final = 12
+_ROOM_MIN: Final = 60
+"""On a narrower terminal every message stands below its subject."""
 _KNOCK_S: Final = 1.0
 _LOOSE_MAX: Final = 2
 """More files that are open to others are one mistake, not many."""
@@ -288,26 +290,14 @@ def _line(row: dict[str, str]) -> None:
     word = styled(f"{row['severity']:<7}", _COLOURS[row["severity"]])
     text = f"{row['message']} {row['cure']}".strip()
     subject = row["subject"]
-    short_enough = len(subject) <= _SUBJECT_CHARS
+    short_enough = len(subject) <= _SUBJECT_CHARS and room() >= _ROOM_MIN
     indent = 11 + (_SUBJECT_CHARS + 2 if subject and short_enough else 0)
-    wrapped = _wrapped(text, " " * indent)
+    paragraph = wrapped(text, " " * indent)
     if subject and not short_enough:
-        click.echo(f"  {word}  {subject}\n{wrapped}")
+        click.echo(f"  {word}  {subject}\n{paragraph}")
         return
     head = f"{subject:<{_SUBJECT_CHARS}}  " if subject else ""
-    click.echo(f"  {word}  {head}{wrapped.lstrip()}")
-
-
-def _wrapped(text: str, indent: str) -> str:
-    """Paths and names stay whole, so that they can be copied."""
-    return textwrap.fill(
-        text,
-        WIDTH_MAX,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    click.echo(f"  {word}  {head}{paragraph.lstrip()}")
 
 
 def _count(number: int, word: str) -> str:

@@ -21,6 +21,7 @@ from gateway.cli.console import (
     required,
     styled,
     table,
+    wrapped,
 )
 from gateway.config.load import Config
 from gateway.drill import Result, drill
@@ -48,11 +49,11 @@ def collect(config: Config, agent: Agent, *, progress: bool) -> list[Result]:
 
 def render(agent: Agent, results: Sequence[Result]) -> None:
     chain = " -> ".join(model.name for model in agent.models)
-    click.echo(click.wrap_text(f"{agent.name}: {chain}", 78, subsequent_indent="  "))
+    click.echo(wrapped(f"{agent.name}: {chain}", ""))
     click.echo("The first model has the fault; waits are cut to a second.\n")
     names = list(dict.fromkeys(result.fault for result in results))
     rows = [(name, _cell(name, results, stream=True), _cell(name, results, stream=False)) for name in names]
-    for line in table(("FAULT", "STREAMED", "WHOLE"), rows).split("\n"):
+    for line in table(("FAULT", "STREAMED", "WHOLE"), rows, whole=("FAULT",)).split("\n"):
         click.echo(_coloured(line))
     click.echo()
     for verdict, saw in dict.fromkeys((each.verdict, each.saw) for each in results if each.verdict != "pass"):
@@ -77,7 +78,7 @@ def _explain(verdict: str, saw: str, results: Sequence[Result]) -> None:
     for result in results:
         what = FAULTS[result.fault].summary if result.fault in FAULTS else "see `gateway drill --help`"
         click.echo(f"  {result.fault}, {'streamed' if result.stream else 'whole'}: {what}")
-    click.echo(click.wrap_text(f"the client saw {saw}", 78, initial_indent="    ", subsequent_indent="    "))
+    click.echo(wrapped(f"the client saw {saw}", "    "))
 
 
 @click.command()

@@ -53,7 +53,7 @@ def render(rows: list[dict[str, Any]], *, locked: bool) -> None:
         )
         for row in rows
     ]
-    click.echo(table(("NAME", "AGENTS", "CREATED", "EXPIRES"), body))
+    click.echo(table(("NAME", "AGENTS", "CREATED", "EXPIRES"), body, whole=("NAME",)))
 
 
 @click.group()

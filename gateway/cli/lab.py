@@ -19,7 +19,7 @@ def collect() -> list[dict[str, Any]]:
 
 def render(faults: list[dict[str, Any]]) -> None:
     rows = [(fault["fault"], fault["provider"], fault["client_sees"]) for fault in faults]
-    click.echo(table(("FAULT", "THE PROVIDER", "CLIENT SEES"), rows))
+    click.echo(table(("FAULT", "THE PROVIDER", "CLIENT SEES"), rows, whole=("FAULT",)))
 
 
 @click.command()

@@ -44,7 +44,7 @@ def _row(model: Model, credentials: Credentials) -> dict[str, Any]:
 
 def render(rows: list[dict[str, Any]]) -> None:
     body = [(row["model"], row["provider"], row["id"], _briefly(row["key"])) for row in rows]
-    click.echo(table(("MODEL", "PROVIDER", "ID", "KEY FROM"), body))
+    click.echo(table(("MODEL", "PROVIDER", "ID", "KEY FROM"), body, whole=("MODEL", "ID")))
     for row in rows:
         if row["problem"]:
             click.echo(f"{styled('!', 'red')} {row['problem']}")

@@ -13,7 +13,17 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.console import FOUND_PROBLEMS, config_option, configured, fail, json_option, print_json, styled, table
+from gateway.cli.console import (
+    FOUND_PROBLEMS,
+    config_option,
+    configured,
+    fail,
+    json_option,
+    print_json,
+    styled,
+    table,
+    wrapped,
+)
 from gateway.config import schema
 from gateway.config.load import Config
 from gateway.observe.ledger_read import Filters, Record, Unreadable, call, calls
@@ -58,7 +68,7 @@ def render(found: Sequence[Record]) -> None:
         )
         for each in found
     ]
-    click.echo(table(("TIME", "AGENT", "MODEL", "STATUS", "TOOK", "TOKENS", "ID"), rows))
+    click.echo(table(("TIME", "AGENT", "MODEL", "STATUS", "TOOK", "TOKENS", "ID"), rows, whole=("ID",)))
 
 
 def timeline(found: Record) -> None:
@@ -76,7 +86,7 @@ def timeline(found: Record) -> None:
         click.echo(f"  {each['began_s']:8.3f} to {ended} s  {each['model']} ({each['provider']} {each['model_id']})")
         click.echo(f"      {word}{first}{rest}" + (f"  {each['request_id']}" if each["request_id"] else ""))
         if each["message"]:
-            click.echo(click.wrap_text(each["message"], 80, initial_indent=" " * 6, subsequent_indent=" " * 6))
+            click.echo(wrapped(each["message"], " " * 6))
     counts = f"tokens {found['input']}+{found['output']}" if found["output"] is not None else "no tokens counted"
     click.echo(f"  {found['seconds']:8.3f} s  status {found['status']}  {counts}  {found['finish'] or ''}")
     if found["dropped"]:

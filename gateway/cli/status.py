@@ -28,7 +28,7 @@ def render(found: dict[str, Any]) -> None:
         for number, model in enumerate(agent["chain"])
     ]
     if rows:
-        click.echo(table(("AGENT", "MODEL", "STATE", "WHY"), rows))
+        click.echo(table(("AGENT", "MODEL", "STATE", "WHY"), rows, whole=("AGENT", "MODEL")))
     resting = any(model["state"] != "closed" for agent in found["agents"] for model in agent["chain"])
     if resting:
         click.echo(styled("a model that rests is passed over; its next call after that is a test", "bright_black"))

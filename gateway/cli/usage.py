@@ -55,7 +55,8 @@ def render(found: Sequence[dict[str, Any]], by: str) -> None:
         )
         for each in (*found, _sum(found, by))
     ]  # fmt: skip
-    click.echo(table((by.upper(), "CALLS", "FAILED", "INPUT", "CACHED", "OUTPUT", "COST"), rows))
+    head = (by.upper(), "CALLS", "FAILED", "INPUT", "CACHED", "OUTPUT", "COST")
+    click.echo(table(head, rows, whole=head))
     if any(each["unpriced"] for each in found):
         click.echo("? the price of some of it is not known; state it with [models.<name>.price]")
 

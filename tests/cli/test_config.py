@@ -66,7 +66,7 @@ def test_show_is_toml_with_origins(run: Run, config: Path) -> None:
 def test_show_without_a_configuration(run: Run) -> None:
     result = run("config", "show")
     assert result.exit_code == 13
-    assert "cp config.toml.example config.toml" in result.stderr
+    assert "begin with: gateway init" in result.stderr
     assert tomllib.loads(run("config", "show", GROQ_API_KEY="canary").stdout)["agents"]["default"]["models"] == ["groq"]
 
 
