@@ -58,17 +58,17 @@ def check(config_path: str | None, as_json: bool) -> None:
     try:
         config = find(config_path)
     except ConfigError as error:
-        _told(error.problems, None, as_json=as_json)
+        _told(error.problems, None, as_json=as_json, valid=False)
         raise SystemExit(CONFIGURATION) from None
     if config is None and not as_json:
         click.echo("There is no configuration: `gateway serve` would start the demo. See config.toml.example.")
         return
-    _told(list(config.warnings) if config else [], config, as_json=as_json)
+    _told(list(config.warnings) if config else [], config, as_json=as_json, valid=True)
 
 
-def _told(problems: list[Problem], config: Config | None, *, as_json: bool) -> None:
+def _told(problems: list[Problem], config: Config | None, *, as_json: bool, valid: bool) -> None:
     if as_json:
-        print_json({"valid": config is not None, "problems": [msgspec.to_builtins(problem) for problem in problems]})
+        print_json({"valid": valid, "problems": [msgspec.to_builtins(problem) for problem in problems]})
         return
     report(problems)
     errors = sum(problem.severity == "error" for problem in problems)

@@ -19,7 +19,7 @@ from gateway.cli.console import (
     required,
     styled,
 )
-from gateway.cli.models import key_source
+from gateway.cli.models import NO_KEY, key_source
 from gateway.cli.running import NotRunning, ask
 from gateway.cli.status import duration
 from gateway.config.load import Config
@@ -98,7 +98,7 @@ def render(found: dict[str, Any]) -> None:
 def _why(step: dict[str, Any], *, first: bool) -> str:
     if step["problem"]:
         return styled(f"would fail: {step['problem']}", "red")
-    key = f"key from {step['key']}"
+    key = f"key from {step['key']}" if step["key"] != NO_KEY else "no key needed"
     if step["state"] == "open":
         return styled(f"passed over for {duration(step['resting_s'])}: {step['reason']}", "yellow") + f"; {key}"
     if step["state"] == "half_open":

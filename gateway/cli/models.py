@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -12,6 +12,8 @@ from gateway.cli.console import CREDENTIALS, config_option, json_option, print_j
 from gateway.config.load import Config
 from gateway.credentials import CredentialError, CredentialExpired, Credentials
 from gateway.types import Model
+
+NO_KEY: Final = "none needed"
 
 
 def collect(config: Config, credentials: Credentials) -> list[dict[str, Any]]:
@@ -26,7 +28,7 @@ def key_source(model: Model, credentials: Credentials) -> tuple[str, str]:
         return "pi (expired; the next call renews it)", ""
     except CredentialError as error:
         return "", str(error)
-    return (found.source if found else "none needed"), ""
+    return (found.source if found else NO_KEY), ""
 
 
 def _row(model: Model, credentials: Credentials) -> dict[str, Any]:

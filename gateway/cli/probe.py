@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 LIMIT_S: Final = 10.0
 """For one question, name and connection included."""
 
+_ERRNO: Final = re.compile(r"^\[Errno -?\d+\] ")
 _UNSEEN: Final = "".join(map(chr, range(32))) + "\x7f"
 
 
@@ -94,7 +96,7 @@ async def _ask(question: _Question) -> Listed:
     except TimeoutError:
         return Listed(None, f"no answer within {LIMIT_S:.0f} s")
     except httpx.HTTPError as error:
-        return Listed(None, _plain(str(error)) or type(error).__name__)
+        return Listed(None, _ERRNO.sub("", _plain(str(error))) or type(error).__name__)
     return listed
 
 

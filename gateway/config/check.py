@@ -167,9 +167,10 @@ def _range(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
 
 def did_you_mean(wrong: str, known: Sequence[str], *, list_all: bool = True) -> str:
     """The cure for a name that does not exist."""
-    near = get_close_matches(wrong, known, n=1, cutoff=0.5)
+    folded = {name.casefold(): name for name in known}
+    near = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.5)
     if near:
-        return f"Did you mean {near[0]!r}?"
+        return f"Did you mean {folded[near[0]]!r}?"
     return f"Known are: {', '.join(sorted(known))}." if known and list_all else ""
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -72,24 +73,27 @@ class Reloader:
         path = self._current().path
         if path is None:
             return
-        loaded = seen = fingerprint(path)
+        loaded = seen = fingerprint(path, self._current().files)
         while True:
             await asyncio.sleep(LOOK_S)
-            now = fingerprint(path)
+            now = fingerprint(path, self._current().files)
             if now == seen and now != loaded:
                 loaded = now
                 self.reload()
             seen = now
 
 
-def fingerprint(path: Path) -> frozenset[tuple[str, int, int]]:
-    """(name, time of change, size) of every file that may belong to the configuration at `path`."""
+def fingerprint(path: Path, read: Iterable[Path] = ()) -> frozenset[tuple[str, int, int, int]]:
+    """(name, times of change, size) of every file that may belong to the configuration at `path`, and of those `read`,
+    which may lie elsewhere. The second time is the one of the file's mode: what could not be read may be readable now.
+    """
     folder = path.parent
+    beside = (folder.glob("*.toml"), folder.glob(".env.toml"), folder.glob("agents/*/config.toml"))
     found = []
-    for file in (path, *folder.glob("*.toml"), *folder.glob(".env.toml"), *folder.glob("agents/*/config.toml")):
+    for file in (path, *chain.from_iterable(beside), *read):
         try:
             stat = file.stat()
         except OSError:
             continue  # it went away between two looks, which is a change as well
-        found.append((str(file), stat.st_mtime_ns, stat.st_size))
+        found.append((str(file), stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size))
     return frozenset(found)

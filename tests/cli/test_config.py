@@ -48,6 +48,7 @@ def test_check_without_a_configuration(run: Run) -> None:
     result = run("config", "check")
     assert result.exit_code == 0
     assert "demo" in result.stdout
+    assert json.loads(run("config", "check", "--json").stdout) == {"valid": True, "problems": []}
     assert "1 agent, 1 model" in run("config", "check", OPENAI_API_KEY="x").stdout
 
 

@@ -31,7 +31,9 @@ def test_what_each_model_would_be_sent(run: Run, config: Path) -> None:
 
 
 def test_a_named_model_can_be_explained_too(run: Run, config: Path) -> None:
-    assert "1. local" in run("explain", "local", **NOBODY).stdout
+    shown = run("explain", "local", **NOBODY).stdout
+    assert "1. local" in shown
+    assert "tried first; no key needed" in shown
 
 
 def test_wrong_usage(run: Run, config: Path) -> None:

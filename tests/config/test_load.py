@@ -423,6 +423,8 @@ never = ["ratelimit"]
         (MODEL + 'headers = { a = "x\\ny" }', "is no header"),
         (MODEL + "options = { stream = false }", "set by the gateway itself"),
         (MODEL + 'compat = { toolIds = "max4" }', "Did you mean 'max40'?"),
+        (MODEL.replace("openai", "OPENAI"), "Did you mean 'openai'?"),
+        ('[log]\nlevel = "INFO"', "Did you mean 'info'?"),
         (MODEL + "price = { input = 1 }", "price.output: is missing"),
     ],
 )

@@ -70,3 +70,20 @@ def test_other_files_do_not(life: Life) -> None:
     before = fingerprint(life.path)
     (life.path.parent / "notes.txt").write_text("x")
     assert fingerprint(life.path) == before
+
+
+def test_an_environments_file_counts_wherever_it_lies(life: Life, tmp_path: Path) -> None:
+    environment = tmp_path / ".action-llama/environments/prod.toml"
+    environment.parent.mkdir(parents=True)
+    environment.write_text("")
+    (life.path.parent / ".env.toml").write_text('environment = "prod"\n')
+    assert life.reloader.reload()
+    before = fingerprint(life.path, life.config.files)
+    environment.write_text('[models.a]\nmodel = "gpt-5"\n')
+    assert fingerprint(life.path, life.config.files) != before
+
+
+def test_a_file_that_has_become_readable_counts(life: Life) -> None:
+    before = fingerprint(life.path)
+    life.path.chmod(0o400)
+    assert fingerprint(life.path) != before
