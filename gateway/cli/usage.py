@@ -14,12 +14,12 @@ from gateway.config.load import Config
 from gateway.observe.ledger_read import GROUPS, Filters, Record, Unreadable, usage
 from gateway.observe.prices import cost
 
-_COUNTS = ("calls", "failed", "input", "output", "cache_read", "cache_write", "reasoning")
+_COUNTS = ("calls", "failed", "uncounted", "input", "output", "cache_read", "cache_write", "reasoning")
 
 
 def collect(config: Config | None, by: str, filters: Filters) -> list[dict[str, Any]]:
-    """One record per group: the counts, `cost` in dollars of what has a known price, and `unpriced`, the number of
-    calls whose tokens have none. Raises `Unreadable`."""
+    """One record per group: the counts, `cost` in dollars of what has a known price (None if nothing has), `unpriced`,
+    the number of calls whose tokens have none, and `uncounted`, of those without a count. Raises `Unreadable`."""
     groups: dict[str, dict[str, Any]] = {}
     for record in usage(ledger_path(config), by, filters):
         total = groups.setdefault(
@@ -32,6 +32,9 @@ def collect(config: Config | None, by: str, filters: Filters) -> list[dict[str, 
             total["unpriced"] += record["calls"]
         else:
             total["cost"] += dollars
+    for total in groups.values():
+        if not total["cost"] and (total["unpriced"] or total["uncounted"]):
+            total["cost"] = None  # unknown is not zero
     return list(groups.values())
 
 
@@ -59,21 +62,24 @@ def render(found: Sequence[dict[str, Any]], by: str) -> None:
     click.echo(table(head, rows, whole=head))
     if any(each["unpriced"] for each in found):
         click.echo("? the price of some of it is not known; state it with [models.<name>.price]")
+    if uncounted := sum(each["uncounted"] for each in found):
+        click.echo(f"? nobody counted the tokens of {uncounted} of the answers")
 
 
 def _sum(found: Sequence[dict[str, Any]], by: str) -> dict[str, Any]:
     keys = (*_COUNTS, "cost", "unpriced")
-    return {by: "all", **{key: sum(each[key] for each in found) for key in keys}}
+    return {by: "all", **{key: sum(each[key] or 0 for each in found) for key in keys}}
 
 
 def money(groups: Iterable[dict[str, Any]]) -> str:
     """`$1.23`; `$1.23 ?` where part of it is unknown, `?` where all is."""
     rows = list(groups)
-    dollars, unpriced = sum(each["cost"] for each in rows), any(each["unpriced"] for each in rows)
-    if unpriced and not dollars:
+    dollars = sum(each["cost"] or 0.0 for each in rows)
+    unknown = any(each["unpriced"] or each["uncounted"] for each in rows)
+    if unknown and not dollars:
         return "?"
     text = f"${dollars:,.2f}" if dollars >= 0.1 or not dollars else f"${dollars:.4f}"
-    return f"{text} ?" if unpriced else text
+    return f"{text} ?" if unknown else text
 
 
 @click.command()

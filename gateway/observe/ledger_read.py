@@ -79,13 +79,15 @@ def usage(path: Path, by: str, filters: Filters) -> list[Record]:
     """One record per value of `by` (one of `GROUPS`), model and day, and one for each call whose prompt is so long that
     it may have a price of its own: what was used, to be priced and added up.
 
-    Keys: `group`, `day`, `provider`, `model`, `model_id`, `calls`, `failed`, and the five counts of tokens.
+    Keys: `group`, `day`, `provider`, `model`, `model_id`, `calls`, `failed`, `uncounted` (calls that a model answered
+    and whose tokens nobody counted), and the five counts of tokens.
     Raises `Unreadable`.
     """
     where, values = _where(filters)
     query = (
         f"SELECT {GROUPS[by]} AS 'group', date(at, 'unixepoch') AS day, provider, model, model_id,"  # noqa: S608
-        " count(*) AS calls, sum(status >= 400) AS failed, total(input) AS input, total(output) AS output,"
+        " count(*) AS calls, sum(status >= 400) AS failed,"
+        " sum(model IS NOT NULL AND output IS NULL) AS uncounted, total(input) AS input, total(output) AS output,"
         " total(cache_read) AS cache_read, total(cache_write) AS cache_write, total(reasoning) AS reasoning"
         f" FROM calls WHERE {where} GROUP BY 1, 2, 3, 4, 5,"
         f" CASE WHEN input >= {LONG_CONTEXT} THEN rowid END ORDER BY 1"

@@ -64,6 +64,22 @@ def test_an_unknown_price_is_a_question_mark(run: Run, ledger: Path, tmp_path: P
     out = run("usage", "--by", "model").stdout
     assert out.splitlines()[1].split()[-1] == "?"
     assert "is not known" in out
+    (row,) = json.loads(run("usage", "--by", "model", "--json").stdout)
+    assert (row["cost"], row["unpriced"]) == (None, 2)
+    assert next(csv.DictReader(io.StringIO(run("usage", "--by", "model", "--csv").stdout)))["cost"] == ""
+
+
+def test_an_answer_whose_tokens_nobody_counted_is_not_free(run: Run, ledger: Path) -> None:
+    writer = Ledger(ledger, 90, time.time)
+    writer.start()
+    call = answered("req_ccc", agent="vague")
+    call.attempts[-1].usage = None
+    writer.record(call, 200, 2.0)
+    writer.close()
+    lines = run("usage").stdout.splitlines()
+    assert next(line for line in lines if line.startswith("vague")).split()[-1] == "?"
+    assert lines[-2].split()[-2:] == ["$0.0060", "?"]
+    assert lines[-1] == "? nobody counted the tokens of 1 of the answers"
 
 
 def test_wrong_usage(run: Run, ledger: Path) -> None:
