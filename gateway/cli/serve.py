@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -29,6 +30,8 @@ from gateway.observe.ledger import Ledger
 from gateway.server import listen, serve
 from gateway.workers import Siblings, Supervisor, Work
 
+logger = logging.getLogger("gateway.server")
+
 
 def collect(app: App, config: Config, url: str, *, demo: bool) -> dict[str, Any]:
     """What the first screen says."""
@@ -42,7 +45,14 @@ def collect(app: App, config: Config, url: str, *, demo: bool) -> dict[str, Any]
         for agent in config.agents.values()
     ]
     keys = {model.name: key_source(model, app.credentials) for model in config.models.values()}
-    return {"url": url, "demo": demo, "config": config.path, "agents": agents, "keys": keys, "locked": app.keys.any()}
+    return {
+        "url": url,
+        "demo": demo,
+        "config": config.path and str(config.path),
+        "agents": agents,
+        "keys": keys,
+        "locked": app.keys.any(),
+    }
 
 
 def render(shown: Mapping[str, Any]) -> None:
@@ -72,6 +82,14 @@ def render(shown: Mapping[str, Any]) -> None:
     say()
 
 
+def log_start(shown: Mapping[str, Any]) -> None:
+    """The first screen as one record, for who wants nothing but JSON on standard error."""
+    logger.info("gateway %s listening on %s/v1", __version__, shown["url"], extra={"fields": shown})
+    for model, (_, problem) in shown["keys"].items():
+        if problem:
+            logger.warning("%s: %s", model, problem)
+
+
 @click.command()
 @config_option
 @click.option("--host", help="Address to listen on; overrides server.host.")
@@ -88,7 +106,11 @@ def command(config_path: str | None, host: str | None, port: int | None, demo: b
               OPENAI_BASE_URL=http://127.0.0.1:8484/v1 OPENAI_API_KEY=any my-agent
     """
     config = None if demo else configured(config_path)
-    if config is not None:
+    if config is not None and config.log.format == "json":
+        log.set_up(config.log.format, config.log.level)
+        for problem in config.warnings:
+            logger.warning("%s", problem)
+    elif config is not None:
         report(config.warnings)
     if config is None or config.server.workers == 1:
         asyncio_run(_serve(config, host, port, Notifier(os.environ)))
@@ -154,7 +176,8 @@ async def _serve(
 
         def on_ready(url: str) -> None:
             if not quiet:
-                render(collect(app, app.gateway.config, url, demo=stated is None))
+                shown = collect(app, app.gateway.config, url, demo=stated is None)
+                log_start(shown) if config.log.format == "json" else render(shown)
 
         listeners = given or [_listen(server.host, server.port)]
         await serve(app, server, listeners, notifier=notifier, reloader=reloader, on_ready=on_ready)

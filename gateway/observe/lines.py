@@ -38,6 +38,14 @@ class Batched(logging.Handler):
                 self._loop = self._timer = None
         return self._loop is not None and threading.get_ident() == self._thread
 
+    def _line(self, record: logging.LogRecord) -> str:
+        """Nothing for a record that cannot be formatted: its neighbours are written all the same."""
+        try:
+            return self.format(record) + "\n"
+        except Exception:
+            self.handleError(record)
+            return ""
+
     def flush(self) -> None:
         """Writes what waits."""
         if self._timer is not None:
@@ -48,7 +56,7 @@ class Batched(logging.Handler):
             if not records:
                 return
             try:
-                self._stream.write("".join(self.format(record) + "\n" for record in records))
+                self._stream.write("".join(self._line(record) for record in records))
                 self._stream.flush()
             except (OSError, ValueError):
                 self.handleError(records[-1])

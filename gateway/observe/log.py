@@ -5,6 +5,7 @@ Prompts and answers are never logged. Keys cannot be: they are `Secret`s, and ot
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -59,7 +60,12 @@ class Json(logging.Formatter):
         }
         if record.exc_info:
             body["exception"] = scrub(self.formatException(record.exc_info))
-        return orjson.dumps(body, default=str).decode()
+        try:
+            return orjson.dumps(body, default=str).decode()
+        except (
+            TypeError
+        ):  # half a surrogate pair, from the name of a file: UTF-8 has no bytes for it, JSON has an escape
+            return json.dumps(body, default=str)
 
 
 def set_up(form: Literal["auto", "text", "json"], level: str, stream: TextIO | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -76,7 +77,7 @@ def gateway(
     popen = subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True, **more)
     process = Process(popen)
     try:
-        process.url = process.until("listening on").split()[-1].removesuffix("/v1")
+        process.url = re.findall(r"listening on +(\S+?)/v1", process.until("listening on"))[0]
         yield process
     finally:
         if popen.poll() is None:

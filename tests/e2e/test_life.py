@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -203,3 +204,16 @@ def test_a_socket_that_is_open_to_the_network_is_refused_whoever_opened_it(
         env = {**KEY, "GATEWAY_KEYS": str(tmp_path / "keys.json")}
         with gateway(tmp_path, env=env, sockets=(listener,)) as process:
             assert ask(process.url.replace("0.0.0.0", "127.0.0.1")).status_code == 401
+
+
+def test_who_asks_for_json_gets_nothing_else(tmp_path: Path, lab: SlowLab) -> None:
+    write(tmp_path, lab)
+    with (tmp_path / "config.toml").open("a") as file:
+        file.write('[models.b]\nprovider = "custom"\nmodel = "m"\n[log]\nformat = "json"\n')
+    with gateway(tmp_path) as process:
+        process.kill(TERMINATE)
+        assert process.wait() == 0
+        process.until('"keys"')
+    records = [json.loads(line) for line in process.lines]
+    assert next(record for record in records if "url" in record)["agents"][0]["agent"] == "dev"
+    assert [record["level"] for record in records] == ["warning", "info", "warning"]

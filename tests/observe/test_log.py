@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import pytest
 from gateway.breaker import Change
 from gateway.failures import Failure, Kind
 from gateway.observe import log
+from gateway.observe.lines import Batched
 from gateway.types import Attempt, Call, Usage
 from tests.makers import call, model
 
@@ -162,3 +164,29 @@ def test_a_client_cannot_write_lines_of_its_own() -> None:
     asked.attempts[1].dropped = ("a\n12:00:00 calls     forged",)
     log.call_ended(asked, 200, 1.5)
     assert out.getvalue().count("\n") == 1
+
+
+class Complaining(Batched):
+    """Keeps what it cannot write, instead of a traceback on standard error."""
+
+    complaints: list[str]
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- logging's own name
+        self.complaints.append(record.msg)
+
+
+@pytest.mark.parametrize("form", [log.Text(colour=False), log.Json()])
+def test_a_line_that_cannot_be_written_takes_no_other_with_it(form: logging.Formatter) -> None:
+    out = io.StringIO()
+    handler = Complaining(out)
+    handler.complaints = []
+    handler.setFormatter(form)
+
+    async def write() -> None:
+        for message, args in (("one", ()), ("%d", ("no number",)), ("half \ud83d", ()), ("four", ())):
+            handler.emit(logging.LogRecord("gateway.x", logging.INFO, "", 0, message, args, None))
+        handler.flush()
+
+    asyncio.run(write())
+    assert [word in out.getvalue() for word in ("one", "half", "four")] == [True, True, True]
+    assert handler.complaints == ["%d"]
