@@ -19,6 +19,6 @@ WORKDIR /var/lib/gateway
 EXPOSE 8484
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8484/readyz', timeout=2)"]
-# Listening beyond loopback needs client keys (`gateway keys add`), kept in $GATEWAY_KEYS.
+# Listening beyond loopback needs client keys: `gateway keys add NAME`, with the same volume on /var/lib/gateway.
 ENTRYPOINT ["gateway"]
 CMD ["serve", "--config", "/etc/gateway/config.toml", "--host", "0.0.0.0"]

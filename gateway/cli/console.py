@@ -69,6 +69,15 @@ def required(config_path: str | None) -> Config:
     return config
 
 
+def agents_beginning(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell's completion: the agents that may be meant. Silent whatever is wrong with the configuration."""
+    try:
+        config = find(ctx.params.get("config_path"))
+    except (ConfigError, OSError):
+        return []
+    return [name for name in (config.agents if config is not None else ()) if name.startswith(incomplete)]
+
+
 def report(problems: Iterable[Problem]) -> None:
     """Problems on standard error: the place, and below it what is wrong and what to do."""
     indent = " " * 8

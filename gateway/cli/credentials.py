@@ -48,6 +48,11 @@ def _state(key: dict[str, Any]) -> str:
     return key["problem"] or ("ok" if key["used"] else "not used: found above")
 
 
+def _beginning(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    return sorted(type_ for type_ in CREDENTIAL_TYPES if type_.startswith(incomplete))
+
+
 @click.group()
 def command() -> None:
     """Store the providers' keys.
@@ -83,7 +88,7 @@ def ls(as_json: bool) -> None:
 
 
 @command.command("set")
-@click.argument("reference", metavar="TYPE[:INSTANCE]")
+@click.argument("reference", metavar="TYPE[:INSTANCE]", shell_complete=_beginning)
 def set_(reference: str) -> None:
     """Store a key, read from a prompt or from standard input.
 
@@ -117,7 +122,7 @@ def _remarks(credentials: Credentials, type_: str, instance: str, value: str) ->
 
 
 @command.command("rm")
-@click.argument("reference", metavar="TYPE[:INSTANCE]")
+@click.argument("reference", metavar="TYPE[:INSTANCE]", shell_complete=_beginning)
 def rm(reference: str) -> None:
     """Remove a stored key.
 

@@ -14,6 +14,7 @@ import msgspec
 from gateway.cli.console import (
     FOUND_PROBLEMS,
     WRONG_USAGE,
+    agents_beginning,
     config_option,
     fail,
     json_option,
@@ -82,7 +83,7 @@ def _explain(verdict: str, saw: str, results: Sequence[Result]) -> None:
 
 
 @click.command()
-@click.argument("agent")
+@click.argument("agent", shell_complete=agents_beginning)
 @config_option
 @json_option
 def command(agent: str, config_path: str | None, as_json: bool) -> None:

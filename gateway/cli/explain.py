@@ -12,6 +12,7 @@ import orjson
 from gateway.cli.console import (
     FOUND_PROBLEMS,
     WRONG_USAGE,
+    agents_beginning,
     config_option,
     fail,
     json_option,
@@ -107,7 +108,7 @@ def _why(step: dict[str, Any], *, first: bool) -> str:
 
 
 @click.command()
-@click.argument("agent")
+@click.argument("agent", shell_complete=agents_beginning)
 @click.argument("request", required=False, type=click.File("rb"))
 @config_option
 @json_option

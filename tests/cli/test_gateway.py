@@ -65,3 +65,17 @@ def test_odd_surroundings_are_no_crash(tmp_path: Path, command: str, code: int) 
     ended = subprocess.run(["/bin/sh", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert ended.returncode == code
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("gateway ex", ["explain"]),
+        ("gateway explain d", ["dev"]),
+        ("gateway drill --config nowhere.toml d", []),
+        ("gateway credentials set op", ["openai_key", "openrouter_key"]),
+    ],
+)
+def test_the_shell_completes_names(run: Run, config: Path, words: str, offered: list[str]) -> None:
+    env = {"_GATEWAY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert [line.removeprefix("plain,") for line in run(**env).stdout.split()] == offered
