@@ -106,9 +106,9 @@ def print_json(value: Any) -> None:
 
 
 def styled(text: str, colour: str, *, err: bool = False) -> str:
-    """Coloured on a terminal, unless $NO_COLOR is set; plain anywhere else."""
+    """Coloured on a terminal, unless $NO_COLOR has a value; plain anywhere else."""
     stream = sys.stderr if err else sys.stdout
-    return click.style(text, fg=colour) if stream.isatty() and "NO_COLOR" not in os.environ else text
+    return click.style(text, fg=colour) if stream.isatty() and not os.environ.get("NO_COLOR") else text
 
 
 def room(*, err: bool = False) -> int:

@@ -28,7 +28,7 @@ from gateway.cli.console import (
     styled,
     wrapped,
 )
-from gateway.cli.running import address
+from gateway.cli.running import NotRunning, address
 from gateway.config.check import Problem
 from gateway.config.doctor import Finding, examine, form, is_loopback, shared_keys
 from gateway.config.files import discover, places
@@ -95,7 +95,8 @@ def _report(
 
 def _homely(text: str) -> str:
     """Without the name of the user: the report is made to be pasted."""
-    return text.replace(f"{Path.home()}/", "~/")
+    home = str(Path.home())
+    return text.replace(f"{home}/", "~/") if home != "/" else text  # a container's, and every // is no home
 
 
 def _exit_code(findings: Iterable[Finding]) -> int:
@@ -238,7 +239,10 @@ def _knock(config: Config | None) -> Finding:
     """Whether a gateway runs where this configuration says, or something else has taken its port."""
     import httpx
 
-    url = address(config)
+    try:
+        url = address(config)
+    except NotRunning as error:
+        return Finding("server", "error", "", f"{error}.")
     try:
         body = httpx.get(f"{url}/health", timeout=_KNOCK_S, trust_env=False).json()
     except httpx.ConnectError:

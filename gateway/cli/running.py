@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.config.load import Config
 
@@ -13,13 +14,23 @@ class NotRunning(Exception):
 
 
 def address(config: Config | None) -> str:
-    """Where the gateway of this configuration listens, or `$GATEWAY_URL`."""
+    """Where the gateway of this configuration listens, or `$GATEWAY_URL`. Raises `NotRunning` if that is no address."""
     stated = os.environ.get("GATEWAY_URL", "").rstrip("/").removesuffix("/v1")
     if stated:
+        if not _is_address(stated):
+            raise NotRunning(f"$GATEWAY_URL is {stated!r}, which is no address; write http://host:port")
         return stated
     host, port = (config.server.host, config.server.port) if config is not None else ("127.0.0.1", 8484)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def ask(config: Config | None, path: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -74,7 +75,7 @@ def set_up(form: Literal["auto", "text", "json"], level: str, stream: TextIO | N
     terminal = out.isatty()
     handler = Batched(out)
     is_json = form == "json" or (form == "auto" and not terminal)
-    handler.setFormatter(Json() if is_json else Text(colour=terminal))
+    handler.setFormatter(Json() if is_json else Text(colour=terminal and not os.environ.get("NO_COLOR")))
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # nobody prints them
     root = logging.getLogger("gateway")
     root.handlers[:] = [handler]

@@ -138,6 +138,10 @@ def test_open_files(run: Run, somewhere: Path, path: str, mode: int, command: st
     assert (code, f"`{command} ~/.action-llama/credentials" in said) == (10, True)
 
 
+def test_in_a_container_without_a_home_addresses_stay_as_they_are(run: Run) -> None:
+    assert "nothing listens on http://127.0.0.1:1;" in run("doctor", HOME="/", GATEWAY_URL="http://127.0.0.1:1").stdout
+
+
 def test_a_store_that_is_open_throughout_is_one_mistake(run: Run, somewhere: Path) -> None:
     store = somewhere.parent / STORE
     run("credentials", "set", "openai_key:team", input="sk-x")

@@ -46,3 +46,10 @@ def test_a_client_key_is_needed(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (59, "59 s"), (300, "5 min"), (7200, "2 h"), (2e5, "2 d")])
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize("url", ["http://[bad", "127.0.0.1:9", "http://:x", "ftp://x", "http://127.0.0.1:99999"])
+def test_an_address_that_is_none(run: Run, url: str) -> None:
+    refused = run("status", GATEWAY_URL=url)
+    assert (refused.exit_code, "write http://host:port" in refused.stderr) == (1, True)
+    assert "write http://host:port" in " ".join(run("doctor", GATEWAY_URL=url).stdout.split())

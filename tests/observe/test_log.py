@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
 from gateway.breaker import Change
 from gateway.failures import Failure, Kind
@@ -137,6 +138,14 @@ def test_auto_is_text_on_a_terminal_and_json_elsewhere() -> None:
     file = written("auto")
     log.call_ended(answered(), 200, 1.5)
     assert orjson.loads(file.getvalue())["agent"] == "dev"
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("", True), ("1", False)])
+def test_colour_is_for_terminals_whose_owner_wants_it(no_color: str | None, coloured: bool) -> None:
+    with CliRunner().isolation(env={"NO_COLOR": no_color}):
+        out = written("auto", out=Terminal())
+        logging.getLogger("gateway.x").warning("look")
+    assert ("\x1b[33m" in out.getvalue()) is coloured
 
 
 def test_what_is_less_important_is_left_out() -> None:
