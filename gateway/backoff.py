@@ -8,6 +8,9 @@ from dataclasses import dataclass
 WAIT_MIN_S = 0.05
 """Full jitter may draw nothing at all; a wait of nothing would be a busy loop."""
 
+_DOUBLINGS_MAX = 64
+"""Beyond these any ceiling is reached, and a float would overflow at some point."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -22,5 +25,5 @@ class Backoff:
 
     def delay_s(self, waits: int, jitter: Callable[[], float]) -> float:
         """The wait after `waits` earlier ones; `jitter` draws from 0 to 1."""
-        ceiling = min(self.first_s * 2.0**waits, self.max_s)
+        ceiling = min(self.first_s * 2.0 ** min(waits, _DOUBLINGS_MAX), self.max_s)
         return max(WAIT_MIN_S, ceiling * jitter())
