@@ -77,10 +77,10 @@ class App:
         self.phase: Phase = "starting"
         self.metrics = Metrics()
         self.observer = Observer(self.metrics, *((ledger.record,) if ledger is not None else ()))
-        self.room = WaitingRoom()
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
         self.breaker = Breaker(clock, _settings(config.breaker, config.fallback), self._circuit_changed)
+        self.room = WaitingRoom(self.breaker.is_ready)
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
         self._renewal = Renewal(self.credentials, user_agent=USER_AGENT)

@@ -96,14 +96,17 @@ class Breaker:
 
     def admit(self, model: Model) -> Permit | None:
         """Leave to try `model` now, or None: it rests, or another call is probing it."""
-        now = self._clock()
+        if not self.is_ready(model):
+            return None
         circuits = self._of(model)
-        for circuit in circuits:
-            if circuit.is_open and (circuit.probing or now < circuit.open_until):
-                return None
         for circuit in circuits:
             circuit.probing = circuit.is_open
         return Permit(tuple((circuit, circuit.generation, circuit.is_open) for circuit in circuits))
+
+    def is_ready(self, model: Model) -> bool:
+        """Whether `model` would be admitted now; takes no permit."""
+        now = self._clock()
+        return not any(circuit.is_open and (circuit.probing or now < circuit.open_until) for circuit in self._of(model))
 
     def admit_as_last_resort(self, model: Model) -> Permit | None:
         """Leave to try a model that rests for a fault of the operator's, when no other is left: a key may have been

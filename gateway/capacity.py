@@ -8,7 +8,7 @@ of calls each agent has waiting.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.types import Agent, Call, Model
@@ -21,6 +21,8 @@ class Ticket:
     """One waiting call's place in the order."""
 
     call: Call
+    models: Sequence[Model]
+    """Those it waits for."""
     starts: float
     """Virtual time: the lower, the earlier."""
 
@@ -40,12 +42,12 @@ class FairOrder:
         """The waiting calls, in the order in which they shall be served."""
         return iter(sorted(self._tickets, key=lambda ticket: ticket.starts))
 
-    def join(self, call: Call) -> Ticket:
-        """A place at the end of the agent's own calls."""
+    def join(self, call: Call, models: Sequence[Model]) -> Ticket:
+        """A place at the end of the agent's own calls, waiting for `models`."""
         agent: Agent = call.agent
         starts = max(self._now, self._finished.get(agent.name, 0.0))
         self._finished[agent.name] = starts + 1.0 / agent.weight
-        ticket = Ticket(call, starts)
+        ticket = Ticket(call, models, starts)
         self._tickets.append(ticket)
         return ticket
 

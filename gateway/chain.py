@@ -22,6 +22,8 @@ class Wait:
     """Every model has failed or rests: try again after `delay_s`."""
 
     delay_s: float
+    models: tuple[Model, ...]
+    """Those that may still serve the call: none but these is worth being woken for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def attempts(
             last_resort = True
             continue
         waits += 1
-        yield Wait(delay_s)
+        yield Wait(delay_s, tuple(candidates))
 
 
 def _settle(attempt: Attempt, permit: Permit, breaker: Breaker) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from gateway.breaker import Breaker
 from gateway.capacity import Capacity
 from gateway.chain import Policy, Wait, attempts, exhausted
 from gateway.failures import Failed, Failure, Kind
-from gateway.types import Attempt, Call, Chunk, Chunks, Reply
+from gateway.types import Attempt, Call, Chunk, Chunks, Model, Reply
 from gateway.upstream.client import EmptyAnswer
 
 
@@ -31,8 +31,8 @@ class Room(Protocol):
     @property
     def is_full(self) -> bool: ...
 
-    async def wait(self, call: Call, delay_s: float) -> None:
-        """Until `delay_s` are over, or sooner if a model of the call's chain has become available."""
+    async def wait(self, call: Call, models: Sequence[Model], delay_s: float) -> None:
+        """Until `delay_s` are over, or sooner if one of `models` has become available."""
         ...
 
 
@@ -79,7 +79,7 @@ class Relay:
                 if isinstance(step, Wait):
                     if empty is not None or self._room.is_full:
                         break
-                    await self._wait(call, step.delay_s)
+                    await self._wait(call, step)
                     continue
                 try:
                     return await self._attempt(step, call)
@@ -91,10 +91,10 @@ class Relay:
             return empty  # nobody said more, and this model did say that it had finished
         raise exhausted(call, self._breaker, self._policy)
 
-    async def _wait(self, call: Call, delay_s: float) -> None:
+    async def _wait(self, call: Call, step: Wait) -> None:
         since = self._clock()
         try:
-            await self._room.wait(call, delay_s)
+            await self._room.wait(call, step.models, step.delay_s)
         finally:
             call.waited_s += self._clock() - since
 

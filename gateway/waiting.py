@@ -6,6 +6,7 @@ A bounded room: what does not fit is told so at once. A client that leaves takes
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.capacity import Capacity, FairOrder, Ticket
@@ -15,10 +16,15 @@ PLACES_MAX: Final = 500
 
 
 class WaitingRoom:
-    """All calls that wait. One per process; outlives every reload."""
+    """All calls that wait. One per process; outlives every reload.
 
-    def __init__(self, places_max: int = PLACES_MAX) -> None:
+    `is_ready` says whether a model may be tried now, its places aside. A place at one that rests is promised to nobody:
+    whoever was woken for it could only hand it on to the next, who would do the same, round and round.
+    """
+
+    def __init__(self, is_ready: Callable[[Model], bool], places_max: int = PLACES_MAX) -> None:
         self.places_max = places_max
+        self._is_ready = is_ready
         self.capacity: Final = Capacity(self._next_in_line)
         self._order = FairOrder()
         self._alarms: dict[Ticket, asyncio.Future[None]] = {}
@@ -30,12 +36,12 @@ class WaitingRoom:
     def is_full(self) -> bool:
         return len(self._order) >= self.places_max
 
-    async def wait(self, call: Call, delay_s: float) -> None:
-        """Until `delay_s` are over, or a model of the call's chain has become available."""
+    async def wait(self, call: Call, models: Sequence[Model], delay_s: float) -> None:
+        """Until `delay_s` are over, or one of `models` has become available."""
         self.capacity.forgo(call)
         loop = asyncio.get_running_loop()
         alarm: asyncio.Future[None] = loop.create_future()
-        ticket = self._order.join(call)
+        ticket = self._order.join(call, models)
         self._alarms[ticket] = alarm
         timer = loop.call_later(delay_s, _ring, alarm)
         try:
@@ -48,13 +54,15 @@ class WaitingRoom:
     def wake_all(self, circuit: tuple[str, ...]) -> None:
         """A circuit has closed: whoever waits for one of its models may try, in fair order."""
         for ticket in list(self._order):
-            if any(model.key[: len(circuit)] == circuit for model in ticket.call.agent.models):
+            if any(model.key[: len(circuit)] == circuit for model in ticket.models):
                 self._wake(ticket)
 
     def _next_in_line(self, model: Model) -> Call | None:
         """Wakes the call that gets the place which became free at `model`."""
+        if not self._is_ready(model):
+            return None
         for ticket in self._order:
-            if any(other.key == model.key for other in ticket.call.agent.models):
+            if any(other.key == model.key for other in ticket.models):
                 self._wake(ticket)
                 return ticket.call
         return None

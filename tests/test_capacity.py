@@ -21,7 +21,7 @@ def order_of(*groups: list[Call]) -> list[str]:
     order = FairOrder()
     for group in groups:
         for each in group:
-            order.join(each)
+            order.join(each, each.agent.models)
     return [ticket.call.id for ticket in order]
 
 
@@ -35,19 +35,19 @@ def test_a_heavier_agent_takes_more_turns() -> None:
 
 def test_a_newcomer_does_not_profit_from_having_been_idle() -> None:
     order = FairOrder()
-    busy = [order.join(each) for each in calls_of("a", 6)]
+    busy = [order.join(each, each.agent.models) for each in calls_of("a", 6)]
     for ticket in busy[:3]:
         order.leave(ticket, served=True)
-    order.join(calls_of("b", 1)[0])
+    order.join(calls_of("b", 1)[0], (LOCAL,))
     assert [ticket.call.id for ticket in order] == ["b1", "a4", "a5", "a6"]
 
 
 def test_whoever_leaves_unserved_gives_the_turn_back() -> None:
     order = FairOrder()
-    first, second = (order.join(each) for each in calls_of("a", 2))
+    first, second = (order.join(each, each.agent.models) for each in calls_of("a", 2))
     order.leave(second, served=False)
-    order.join(calls_of("b", 1)[0])
-    again = order.join(calls_of("a", 3)[2])
+    order.join(calls_of("b", 1)[0], (LOCAL,))
+    again = order.join(calls_of("a", 3)[2], (LOCAL,))
     assert again.starts == second.starts
     assert first.starts == 0.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -93,7 +93,7 @@ class Room:
         self.waits: list[float] = []
         self._clock = clock
 
-    async def wait(self, call: Call, delay_s: float) -> None:
+    async def wait(self, call: Call, models: Sequence[Model], delay_s: float) -> None:
         self.waits.append(delay_s)
         self._clock.now += delay_s
 

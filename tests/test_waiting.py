@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from gateway.types import Agent, Call, Client
+from gateway.types import Agent, Call, Client, Model
 from gateway.waiting import WaitingRoom
 from tests.makers import model
 
@@ -23,6 +23,10 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 5))
 
 
+def ready(_: Model) -> bool:
+    return True
+
+
 async def settle() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
@@ -36,7 +40,7 @@ class Waiters:
         self.tasks = {call.id: asyncio.create_task(self._wait(room, call)) for call in calls}
 
     async def _wait(self, room: WaitingRoom, call: Call) -> None:
-        await room.wait(call, LONG_S)
+        await room.wait(call, call.agent.models, LONG_S)
         self.back.append(call.id)
 
     def stop(self) -> None:
@@ -46,7 +50,7 @@ class Waiters:
 
 def test_a_circuit_that_closes_wakes_all_in_fair_order() -> None:
     async def work() -> None:
-        room = WaitingRoom()
+        room = WaitingRoom(ready)
         waiters = Waiters(room, call_of("a", 1), call_of("a", 2), call_of("b"), call_of("c", models=(OTHER,)))
         await settle()
         room.wake_all(LOCAL.key)
@@ -60,7 +64,7 @@ def test_a_circuit_that_closes_wakes_all_in_fair_order() -> None:
 
 def test_a_credential_that_recovers_wakes_all_its_models() -> None:
     async def work() -> None:
-        room = WaitingRoom()
+        room = WaitingRoom(ready)
         waiters = Waiters(room, call_of("c", models=(OTHER,)))
         await settle()
         room.wake_all(OTHER.key[:3])
@@ -72,7 +76,7 @@ def test_a_credential_that_recovers_wakes_all_its_models() -> None:
 
 def test_a_place_that_becomes_free_goes_to_one() -> None:
     async def work() -> None:
-        room = WaitingRoom()
+        room = WaitingRoom(ready)
         room.capacity.take(call_of("x"), LOCAL)
         first, second = call_of("a"), call_of("b")
         waiters = Waiters(room, first, second)
@@ -89,7 +93,7 @@ def test_a_place_that_becomes_free_goes_to_one() -> None:
 
 def test_a_client_that_leaves_frees_its_place_in_the_room() -> None:
     async def work() -> None:
-        room = WaitingRoom(places_max=1)
+        room = WaitingRoom(ready, places_max=1)
         waiters = Waiters(room, call_of("a"))
         await settle()
         full_before = room.is_full
@@ -102,8 +106,38 @@ def test_a_client_that_leaves_frees_its_place_in_the_room() -> None:
 
 def test_time_runs_out() -> None:
     async def work() -> None:
-        room = WaitingRoom()
-        await room.wait(call_of("a"), 0.0)
+        room = WaitingRoom(ready)
+        await room.wait(call_of("a"), (LOCAL,), 0.0)
         assert len(room) == 0
+
+    run(work())
+
+
+def test_a_place_at_a_model_that_rests_is_promised_to_nobody() -> None:
+    async def work() -> None:
+        room = WaitingRoom(lambda _: False)
+        room.capacity.take(call_of("x"), LOCAL)
+        waiters = Waiters(room, call_of("a"), call_of("b"))
+        await settle()
+        room.capacity.give(LOCAL)
+        await settle()
+        assert (waiters.back, len(room)) == ([], 2)
+        assert room.capacity.has_room(call_of("newcomer"), LOCAL)
+        waiters.stop()
+
+    run(work())
+
+
+def test_nobody_is_woken_for_a_model_that_cannot_serve_the_call_any_more() -> None:
+    async def work() -> None:
+        room = WaitingRoom(ready)
+        room.capacity.take(call_of("x"), LOCAL)
+        waiting = asyncio.create_task(room.wait(call_of("a", models=(LOCAL, OTHER)), (OTHER,), LONG_S))
+        await settle()
+        room.capacity.give(LOCAL)
+        room.wake_all(LOCAL.key)
+        await settle()
+        assert (waiting.done(), len(room)) == (False, 1)
+        waiting.cancel()
 
     run(work())

@@ -72,6 +72,19 @@ def test_calls_wait_for_a_place_and_all_are_answered(tmp_path: Path) -> None:
         assert gateway.app.room.capacity._taken == {}
 
 
+def test_calls_that_wait_for_a_place_at_a_resting_model_wait_in_peace(tmp_path: Path) -> None:
+    def edit(root: schema.Root) -> schema.Root:
+        return change(
+            change(limited(root, "custom", 1), "fallback", max_wait_seconds=20), "breaker", cooldown_seconds=1
+        )
+
+    with shared(tmp_path, edit, "custom") as gateway, ThreadPoolExecutor(4) as pool:
+        gateway.lab.fault("custom", "rate_limit_bare", "ok")
+        answers = list(pool.map(lambda _: ask(gateway, "custom"), range(4)))
+        assert [answer.status_code for answer in answers] == [200] * 4
+        assert gateway.app.room.capacity._taken == {}
+
+
 def test_no_more_calls_than_the_gateway_takes(tmp_path: Path) -> None:
     with shared(tmp_path, lambda root: change(root, "server", max_calls=1), "custom") as gateway:
         gateway.lab.fault("custom", "stall", "ok")

@@ -370,8 +370,9 @@ class Upstream:
 async def answered(process: Process, *models: Model) -> list[str]:
     """What became of the attempts of one call."""
     clock = makers.Clock(0.0)
-    room = WaitingRoom()
-    relay = Relay(Upstream(process), Breaker(clock), Policy(Backoff()), room, clock=clock, jitter=lambda: 1.0)
+    breaker = Breaker(clock)
+    room = WaitingRoom(breaker.is_ready)
+    relay = Relay(Upstream(process), breaker, Policy(Backoff()), room, clock=clock, jitter=lambda: 1.0)
     call = makers.call(*models)
     await relay.answer(call)
     return [attempt.brief() for attempt in call.attempts]
