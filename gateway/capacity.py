@@ -70,8 +70,8 @@ class Capacity:
     def __init__(self, next_in_line: Callable[[Model], Call | None] = lambda model: None) -> None:
         self._next_in_line = next_in_line
         self._taken: Counter[Key] = Counter()
-        self._promised: dict[str, Model] = {}
-        """Call id → the model whose place is kept for it; the place counts as taken."""
+        self._promised: dict[Call, Model] = {}
+        """Call → the model whose place is kept for it; the place counts as taken."""
 
     def has_room(self, call: Call, model: Model) -> bool:
         """Whether `call` may be sent to `model` now."""
@@ -80,13 +80,13 @@ class Capacity:
         return self._taken[model.key] < model.max_concurrent
 
     def take(self, call: Call, model: Model) -> None:
-        """`call` is sent to `model`; `give` must follow."""
-        if model.max_concurrent is None:
+        """`call` is sent to `model`; `give` must follow. What it was promised elsewhere goes on to the next."""
+        if model.max_concurrent is not None and self._is_promised(call, model):
+            del self._promised[call]
             return
-        if self._is_promised(call, model):
-            del self._promised[call.id]
-            return
-        self._taken[model.key] += 1
+        self.forgo(call)
+        if model.max_concurrent is not None:
+            self._taken[model.key] += 1
 
     def give(self, model: Model) -> None:
         """A call to `model` is over."""
@@ -94,7 +94,7 @@ class Capacity:
             return
         following = self._next_in_line(model)
         if following is not None:
-            self._promised[following.id] = model
+            self._promised[following] = model
             return
         self._taken[model.key] -= 1
         if not self._taken[model.key]:
@@ -102,10 +102,10 @@ class Capacity:
 
     def forgo(self, call: Call) -> None:
         """`call` does not need what it was promised."""
-        model = self._promised.pop(call.id, None)
+        model = self._promised.pop(call, None)
         if model is not None:
             self.give(model)
 
     def _is_promised(self, call: Call, model: Model) -> bool:
-        promised = self._promised.get(call.id)
+        promised = self._promised.get(call)
         return promised is not None and promised.key == model.key

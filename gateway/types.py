@@ -241,11 +241,12 @@ class Attempt:
         return f"{self.model.name};{outcome}{rest}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
-    """A client's request, and the record of what became of it."""
+    """A client's request, and the record of what became of it. Equal only to itself, as its id may not be."""
 
     id: str
+    """Said by the client, or made up by us: for people, who are free to use one for many calls."""
     agent: Agent
     client: Client
     chat: Chat

@@ -103,3 +103,26 @@ def test_models_that_share_a_breaker_share_their_places() -> None:
     capacity.take(call(LOCAL), LOCAL)
     capacity.take(call(other), other)
     assert not capacity.has_room(call(other), other)
+
+
+def test_two_calls_of_one_id_are_two_calls() -> None:
+    first, second = calls_of("a", 1) + calls_of("a", 1)
+    waiting = [second, first]
+    capacity = Capacity(lambda _: waiting.pop() if waiting else None)
+    for _ in range(2):
+        capacity.take(call(LOCAL), LOCAL)
+    for _ in range(2):
+        capacity.give(LOCAL)
+    for each in (first, second):
+        assert capacity.has_room(each, LOCAL)
+        capacity.take(each, LOCAL)
+    for _ in range(2):
+        capacity.give(LOCAL)
+    assert capacity.has_room(call(LOCAL), LOCAL)
+
+
+def test_whoever_takes_another_place_keeps_none() -> None:
+    waiter, newcomer = calls_of("a", 2)
+    capacity = full_with_a_waiter(waiter)
+    capacity.take(waiter, FREE)
+    assert capacity.has_room(newcomer, LOCAL)
