@@ -9,8 +9,9 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -149,7 +150,7 @@ async def running(app: App, listener: socket.socket) -> AsyncIterator[str]:
 def _options(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
-        http=Protocol,
+        http=cast(Any, partial(Protocol, request_s=lambda: app.gateway.server.request_seconds)),
         loop="none",
         lifespan="off",
         log_config=None,

@@ -21,6 +21,7 @@ from gateway.inbound.http import (
     Receive,
     Scope,
     Send,
+    abort,
     header_value,
     read_body,
     request_id,
@@ -85,6 +86,7 @@ class ChatEndpoint:
         except StoppedReading:
             status = 499
             log.warning("%s: the client stopped reading its stream; the call was ended", exchange.id)
+            abort(scope)
         except HttpError as error:
             status = error.status
             await exchange.refuse(error)

@@ -26,6 +26,9 @@ _ID_PREFIX: Final = "req_" + secrets.token_hex(8)
 """Random once per process: with a running number, ids are unique without asking the system for each."""
 _numbers: Final = itertools.count(1)
 
+ABORT: Final = "gateway.abort"
+"""The extension of an ASGI scope with which our protocol lets its connection be cut."""
+
 JSON: Final = (b"content-type", b"application/json")
 
 
@@ -82,7 +85,7 @@ async def read_body(scope: Scope, receive: Receive, bytes_max: int, limit_s: flo
     stated = header(scope, b"content-length")
     if stated is not None and stated.isascii() and stated.isdigit() and int(stated) > bytes_max:
         raise _too_large(bytes_max)
-    timer = interrupt.loop.call_later(limit_s, lambda: interrupt.fire(_too_slow(limit_s)))
+    timer = interrupt.loop.call_later(limit_s, lambda: interrupt.fire(too_slow(limit_s)))
     try:
         return await _read(receive, bytes_max)
     finally:
@@ -105,8 +108,18 @@ async def _read(receive: Receive, bytes_max: int) -> bytes:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _too_slow(limit_s: float) -> HttpError:
-    return HttpError(408, f"The request took longer than {limit_s:g} s to send.", code="request_timeout")
+def too_slow(limit_s: float) -> HttpError:
+    """What a client is told that dribbles its request. The connection is closed: more of it may follow for ever."""
+    message = f"The request took longer than {limit_s:g} s to send."
+    return HttpError(408, message, code="request_timeout", headers={"connection": "close"})
+
+
+def abort(scope: Scope) -> None:
+    """Cuts the client's connection at once. To close it in order would wait until the client has read what it was
+    sent."""
+    cut = scope.get("extensions", {}).get(ABORT)
+    if cut is not None:
+        cut()
 
 
 def _too_large(bytes_max: int) -> HttpError:

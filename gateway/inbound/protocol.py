@@ -1,46 +1,113 @@
-"""uvicorn's HTTP/1.1, whose answers leave in few pieces.
+"""A client's connection: uvicorn's HTTP/1.1, with what it leaves open.
 
-The loop sends at once what it is given, and a system call and its packet cost as much as translating a dozen events.
-uvicorn writes the head of an answer before its body, and a stream that has come to its end has more to say than its
-last event: what is written in one turn of the loop leaves together at its end.
+The head of a request is limited in size and in time; a request that offers another protocol is answered in this one,
+body included; and a client that reads no more can be left at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.inbound.gathering import Gathering
+from gateway.inbound.http import ABORT, HttpError, request_id, too_slow
+
+HEAD_BYTES_MAX: Final = 64 * 1024
+"""More than a client with cookies and a long key ever sends."""
+
+_UPGRADE: Final = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
+_REASONS: Final = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+
 
 class Protocol(HttpToolsProtocol):
-    """One client's connection."""
+    """One connection. `request_s` gives the seconds that the head of a request may take."""
+
+    def __init__(self, *args: Any, request_s: Callable[[], float], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._request_s = request_s
+        self._in_head = False
+        self._head_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.cycle is None or not self.cycle.more_body:
+            data = _without_upgrade(data)
+        super().data_received(data)
+        if self._in_head:  # the common case is a head in one piece, which is over by now
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._refuse(_too_long())
+            elif self._timer is None:
+                self._wait()
+
+    # --- httptools calls ---------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    # --- a head that does not end ------------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        self._timer = self.loop.call_later(self._request_s(), self._expire)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self._in_head:
+            self._refuse(too_slow(self._request_s()))
+        else:
+            self.transport.close()  # it was opened and never used
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answers, unless the answer to an earlier request is still under way, and closes."""
+        self._in_head = False
+        self._stop_waiting()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+            return
+        lines = (
+            b"HTTP/1.1 %d %s" % (error.status, _REASONS[error.status]),
+            b"content-type: application/json",
+            b"content-length: %d" % len(error.body),
+            b"x-request-id: " + request_id({"headers": self.headers}).encode(),
+            b"connection: close",
+        )
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + error.body)
+        self.transport.close()
 
 
-class Gathering:
-    """A transport that sends what is written in one turn of the loop together; in all else the one that it is given."""
+def _without_upgrade(data: bytes) -> bytes:
+    """A request's first bytes without its offer to change the protocol, which a server may ignore (RFC 9110, section
+    7.8). Some clients make it with every request, and the parser would stop where their body begins."""
+    end = data.find(b"\r\n\r\n")
+    head = data if end < 0 else data[:end]
+    if b"\nupgrade" not in head.lower():
+        return data
+    return _UPGRADE.sub(b"\r\nx-upgrade:", head) + data[len(head) :]
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport: Final = transport
-        self._loop: Final = loop
-        self._pieces: list[bytes] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if not self._pieces:
-            self._loop.call_soon(self._flush)
-        self._pieces.append(data)
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        pieces, self._pieces = self._pieces, []
-        if pieces and not self._transport.is_closing():
-            self._transport.writelines(pieces)
+def _too_long() -> HttpError:
+    return HttpError(431, f"The request's headers exceed {HEAD_BYTES_MAX} bytes.", code="headers_too_large")

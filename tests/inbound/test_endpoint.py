@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import orjson
 import pytest
 
 from gateway.config import schema
+from gateway.inbound.http import ABORT
 from gateway.lab import Lab
-from tests.inbound.asgi import CHAT, Client, ask, ask_here, make, scope
+from tests.inbound.asgi import CHAT, NOBODY, Client, ask, ask_here, make, scope
+from tests.upstream.fakes import Response, Transport
 
 HELLO: dict[str, Any] = {"model": "dev", "messages": [{"role": "user", "content": "Hello"}]}
 BODY = orjson.dumps(HELLO)
@@ -94,6 +96,29 @@ def test_a_client_that_dribbles_its_body(tmp_path: Path) -> None:
     answer = asyncio.run(work()).answer
     assert answer.status == 408
     assert answer.error["code"] == "request_timeout"
+
+
+def test_a_client_that_stops_reading_is_cut_off(tmp_path: Path) -> None:
+    timeouts = schema.ModelTimeouts(write_seconds=0.01)
+    model = schema.Model(provider="custom", model="m", base_url=NOBODY, timeouts=timeouts)
+    app = make(tmp_path, local=model)
+    event = {"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}
+    app.use_transport(Transport(Response(b"data: " + orjson.dumps(event) + b"\n\n")))
+    cuts: list[str] = []
+
+    class Stuck(Client):
+        async def send(self, message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.body":
+                await asyncio.Event().wait()
+
+    async def work() -> None:
+        client = Stuck(with_(stream=True))
+        asked = {**scope("POST", CHAT, {}), "extensions": {ABORT: lambda: cuts.append("cut")}}
+        await app.asgi(asked, client.receive, client.send)
+
+    asyncio.run(work())
+    assert cuts == ["cut"]
+    assert app.observer.in_flight == 0
 
 
 def test_a_client_that_leaves_before_its_request_is_sent(tmp_path: Path) -> None:

@@ -1,88 +1,117 @@
-"""What is written together leaves together, and nothing waits longer than a turn of the loop."""
+"""A client's connection on a real socket: heads without an end, offers of another protocol, and being cut."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
-from gateway.inbound.protocol import Gathering
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+from gateway.inbound.http import Receive, Scope, Send, abort, send_text
+from gateway.inbound.protocol import HEAD_BYTES_MAX, Protocol
 
-
-class Wire:
-    """A transport and a loop: what was sent, in pieces as they left, and what the loop was told to do soon."""
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self.soon: list[Callable[[], Any]] = []
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        assert not self.closed
-        self.sent.append(data)
-
-    def writelines(self, pieces: Iterable[bytes]) -> None:
-        self.write(b"".join(pieces))
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def call_soon(self, callback: Callable[[], Any]) -> None:
-        self.soon.append(callback)
-
-    def turn(self) -> None:
-        """The loop comes round."""
-        due, self.soon = self.soon, []
-        for callback in due:
-            callback()
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+LONG_S, SHORT_S = 60.0, 0.01
+HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
 
 
-def gathering() -> tuple[Gathering, Wire]:
-    wire = Wire()
-    return Gathering(cast(asyncio.Transport, wire), cast(asyncio.AbstractEventLoop, wire)), wire
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with what it was sent."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    await send_text(send, 200, body.decode())
 
 
-def test_what_is_written_in_one_turn_leaves_together() -> None:
-    transport, wire = gathering()
-    for piece in (HEAD, b"{", b"}"):
-        transport.write(piece)
-    assert wire.sent == []
-    wire.turn()
-    assert wire.sent == [HEAD + b"{}"]
+@asynccontextmanager
+async def connected(
+    app: App = echo, request_s: float = LONG_S
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    config = uvicorn.Config(cast(Any, app), lifespan="off", log_config=None, ws="none")
+    config.load()
+    make = partial(Protocol, config, ServerState(), {}, request_s=lambda: request_s)
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        server.close()
 
 
-def test_every_turn_sends_what_was_written_in_it() -> None:
-    transport, wire = gathering()
-    for piece in (HEAD, b"data: 1\n\n", b"data: 2\n\n"):
-        transport.write(piece)
-        wire.turn()
-    assert wire.sent == [HEAD, b"data: 1\n\n", b"data: 2\n\n"]
+def run(work: Coroutine[Any, Any, bytes]) -> bytes:
+    return asyncio.run(asyncio.wait_for(work, 10))
 
 
-def test_closing_sends_what_waits_first() -> None:
-    transport, wire = gathering()
-    transport.write(HEAD)
-    transport.close()
-    assert (wire.sent, wire.closed) == ([HEAD], True)
-    wire.turn()
-    assert wire.sent == [HEAD]
+async def sent(data: bytes, *, request_s: float = LONG_S) -> bytes:
+    """Everything that comes back until the server closes."""
+    async with connected(request_s=request_s) as (reader, writer):
+        writer.write(data)
+        return await reader.read()
 
 
-def test_a_client_that_has_left_is_sent_nothing() -> None:
-    transport, wire = gathering()
-    transport.write(HEAD)
-    wire.closed = True
-    wire.turn()
-    assert wire.sent == []
+def test_a_head_that_does_not_end_is_waited_for_no_longer_than_a_request() -> None:
+    answer = run(sent(HEAD, request_s=SHORT_S))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"request_timeout"' in answer
+    assert b"\r\nx-request-id: req_" in answer
 
 
-def test_everything_else_is_the_transports_own() -> None:
-    transport, wire = gathering()
-    assert not transport.is_closing()
-    wire.close()
-    assert transport.is_closing()
+def test_a_connection_that_is_never_used_is_closed_without_a_word() -> None:
+    assert run(sent(b"", request_s=SHORT_S)) == b""
+
+
+def test_a_head_that_is_too_long_is_refused() -> None:
+    head = HEAD + b"x-long: "
+    answer = run(sent(head + b"a" * (HEAD_BYTES_MAX + 1 - len(head))))
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b'"code":"headers_too_large"' in answer
+
+
+def test_a_head_may_come_byte_by_byte() -> None:
+    async def work() -> bytes:
+        async with connected() as (reader, writer):
+            for byte in HEAD + b"content-length: 5\r\nconnection: close\r\n\r\nhello":
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0)
+            return await reader.read()
+
+    assert run(work()).endswith(b"\r\n\r\nhello")
+
+
+@pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE "])
+def test_an_offer_of_another_protocol_costs_no_body(name: bytes) -> None:
+    offer = b"Connection: Upgrade, HTTP2-Settings, close\r\nHTTP2-Settings: AAEAAE\r\n" + name + b": h2c\r\n"
+    answer = run(sent(HEAD + offer + b"content-length: 18\r\n\r\nhello\r\nupgrade: no"))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\nhello\r\nupgrade: no")
+
+
+def test_requests_that_follow_each_other_on_one_connection() -> None:
+    one = HEAD + b"content-length: 3\r\n\r\none"
+    two = HEAD + b"content-length: 3\r\nconnection: close\r\n\r\ntwo"
+    assert run(sent(one + two)).count(b"HTTP/1.1 200 ") == 2
+
+
+def test_a_client_that_does_not_read_can_be_cut_off() -> None:
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        abort(scope)
+
+    async def work() -> bytes:
+        async with connected(silent) as (reader, writer):
+            writer.write(HEAD + b"content-length: 0\r\n\r\n")
+            return await reader.read()
+
+    run(work())
+
+
+def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
+    abort({"type": "http"})
