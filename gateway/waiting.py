@@ -13,6 +13,9 @@ from gateway.capacity import Capacity, FairOrder, Ticket
 from gateway.types import Call, Model
 
 PLACES_MAX: Final = 500
+EARLY_S: Final = 0.002
+"""Loops count whole milliseconds, and may ring one too early: a call that woke just before the end of a rest would have
+to wait again, and that for longer."""
 
 
 class WaitingRoom:
@@ -43,7 +46,7 @@ class WaitingRoom:
         alarm: asyncio.Future[None] = loop.create_future()
         ticket = self._order.join(call, models)
         self._alarms[ticket] = alarm
-        timer = loop.call_later(delay_s, _ring, alarm)
+        timer = loop.call_later(delay_s + EARLY_S, _ring, alarm)
         try:
             await alarm
         finally:
