@@ -54,6 +54,7 @@ class AnswerStream:
         self._whole = bytearray()
         self._ended = False
         self._silent_s = 0.0
+        self._finished_at: float | None = None
         self._broken: Failed | None = None
         """A failure that was found behind chunks of the same read; raised once those are out."""
 
@@ -86,7 +87,7 @@ class AnswerStream:
                 if self._ended:
                     self._record.done()
                     raise StopAsyncIteration
-                if self._clock() > self._ends_at:
+                if self._clock() >= self._ends_at:
                     raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
                 self._ready = await self._read_more()
                 if not self._ready and self._is_quiet():
@@ -127,22 +128,30 @@ class AnswerStream:
 
         A connection that breaks after the finish reason has broken nothing.
         """
-        idle_s = self._timeouts.idle_s
-        wait_s = min(self._timeouts.heartbeat_s, idle_s - self._silent_s)
-        if self._decoder.finished:
-            wait_s = FINISHED_S
+        wait_s = self._patience_s()
         try:
+            if wait_s <= 0:
+                raise TransportError("timeout", "the stream stays open although it has finished")
             batch = await self._read(wait_s)
         except TransportError as error:
             self._silent_s += wait_s
             if self._decoder.finished:
                 self._ended = True
                 return self._decoder.flush()
-            if error.kind == "timeout" and self._silent_s < idle_s:
+            if error.kind == "timeout" and self._silent_s < self._timeouts.idle_s:
                 return []
             raise Failed(transport_failure(error)) from error
         self._silent_s = 0.0
         return batch
+
+    def _patience_s(self) -> float:
+        """How long to wait for the next read: signs of life do not keep a stream open that has finished."""
+        now, limits = self._clock(), self._timeouts
+        if not self._decoder.finished:
+            return min(limits.heartbeat_s, limits.idle_s - self._silent_s, self._ends_at - now)
+        if self._finished_at is None:
+            self._finished_at = now
+        return self._finished_at + FINISHED_S - now
 
     async def _read(self, timeout_s: float) -> list[Chunk]:
         data = await self._response.receive(timeout_s)

@@ -116,6 +116,25 @@ def test_after_the_finish_nobody_waits_for_long() -> None:
     assert response.waits[-1] == FINISHED_S
 
 
+def test_pings_after_the_finish_keep_no_stream_open() -> None:
+    clock = Clock()
+
+    class Pinging(Response):
+        async def receive(self, timeout_s: float) -> bytes:
+            clock.now += 0.5
+            return await super().receive(timeout_s)
+
+    async def work() -> Reading:
+        reading = Reading(response)
+        reading.stream._clock = clock
+        await reading.read()
+        return reading
+
+    response = Pinging(HELLO, END, *[b": ping\n\n"] * 100)
+    assert asyncio.run(work()).failed is None
+    assert response.waits == [60, 15, 2, 1.5, 1, 0.5]
+
+
 @pytest.mark.parametrize(
     ("pieces", "kind", "text"),
     [
@@ -186,6 +205,12 @@ def test_a_provider_that_only_pings_leaves_the_client_without_a_sign_of_life() -
         return reading
 
     assert [] in asyncio.run(work()).batches
+
+
+def test_no_read_waits_beyond_the_end_of_the_whole_stream() -> None:
+    response = Response(HELLO, "timeout", END)
+    read(response=response, timeouts=Timeouts(total_s=3.0))
+    assert response.waits[1] == 3.0
 
 
 def test_a_stream_has_an_end() -> None:
