@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import aclosing
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from gateway import sse
 from gateway.dialects.chat import StreamEncoder
@@ -14,8 +14,6 @@ from gateway.inbound.errors import in_band
 from gateway.inbound.http import ClientLeft, Headers, Receive, Send
 from gateway.inbound.interrupt import Interrupt
 from gateway.types import Reply
-
-T = TypeVar("T")
 
 EVENT_STREAM: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -53,7 +51,7 @@ class EventStream:
     async def end(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data})
 
-    async def while_waiting(self, work: Coroutine[Any, Any, T], every_s: float, headers: Headers) -> T:
+    async def while_waiting(self, work: Coroutine[Any, Any, Reply], every_s: float, headers: Headers) -> Reply:
         """What `work` returns or raises; a heartbeat is sent after each silence of `every_s` seconds."""
         task = asyncio.ensure_future(work)
         try:
@@ -63,6 +61,7 @@ class EventStream:
         except BaseException:
             task.cancel()
             await asyncio.wait((task,))
+            await _let_go(task)
             raise
         return task.result()
 
@@ -90,6 +89,15 @@ class EventStream:
                 watchdog.sending()
                 await self.end(end)
         return broken
+
+
+async def _let_go(task: asyncio.Task[Reply]) -> None:
+    """Closes the reply that came in the moment in which nobody wanted it any more."""
+    if task.cancelled() or task.exception() is not None:
+        return
+    chunks = task.result().chunks
+    if chunks is not None:
+        await chunks.aclose()
 
 
 class Watchdog:

@@ -145,35 +145,38 @@ def test_the_watchdog_counts_no_time_between_writes() -> None:
 # --- before the commit -----------------------------------------------------------------------------------------------
 
 
-async def waited(send: Sent, work: Coroutine[Any, Any, str], every_s: float = 0.005) -> str:
+ANSWER = Reply(Attempt(model(), 1), "m", chat={})
+
+
+async def waited(send: Sent, work: Coroutine[Any, Any, Reply], every_s: float = 0.005) -> Reply:
     with Interrupt() as interrupt:
         return await EventStream(send, interrupt).while_waiting(work, every_s, [(b"x-request-id", b"req_1")])
 
 
 def test_a_quick_answer_has_no_heartbeat_before_it() -> None:
-    async def quick() -> str:
-        return "answer"
+    async def quick() -> Reply:
+        return ANSWER
 
     send = Sent()
-    assert asyncio.run(waited(send, quick())) == "answer"
+    assert asyncio.run(waited(send, quick())) is ANSWER
     assert send.messages == []
 
 
 def test_a_slow_answer_has_heartbeats_before_it() -> None:
     send, enough = Sent(), 3
 
-    async def slow() -> str:
+    async def slow() -> Reply:
         while send.body.count(HEARTBEAT) < enough:
             await asyncio.sleep(0)
-        return "answer"
+        return ANSWER
 
-    assert asyncio.run(waited(send, slow())) == "answer"
+    assert asyncio.run(waited(send, slow())) is ANSWER
     assert send.messages[0]["type"] == "http.response.start"
     assert send.body == HEARTBEAT * enough
 
 
 def test_a_failure_comes_through() -> None:
-    async def failing() -> str:
+    async def failing() -> Reply:
         raise Failed(BROKEN)
 
     with pytest.raises(Failed):
@@ -183,12 +186,12 @@ def test_a_failure_comes_through() -> None:
 def test_leaving_ends_the_work_that_was_waited_for() -> None:
     ended = []
 
-    async def endless() -> str:
+    async def endless() -> Reply:
         try:
             await asyncio.Event().wait()
         finally:
             ended.append(True)
-        return "never"
+        return ANSWER
 
     async def work() -> None:
         task = asyncio.create_task(waited(Sent(), endless()))
@@ -251,3 +254,25 @@ def test_an_error_of_the_work_is_its_own() -> None:
 
     with pytest.raises(ValueError, match="ours"):
         asyncio.run(work())
+
+
+def test_a_reply_that_comes_as_the_client_leaves_is_closed() -> None:
+    chunks, here, send = Chunks(HELLO, END), asyncio.Event(), Sent(stuck=True)
+
+    async def answering() -> Reply:
+        await here.wait()
+        return Reply(Attempt(model(), 1), "m", chunks=chunks)
+
+    async def work() -> None:
+        task = asyncio.create_task(waited(send, answering()))
+        while len(send.messages) < 2:  # the head, and the heartbeat in which the client hangs
+            await asyncio.sleep(0)
+        here.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(work())
+    assert chunks.closed
