@@ -12,6 +12,9 @@ from typing import Final, NamedTuple
 EVENT_BYTES_MAX: Final = 16 * 1024 * 1024
 """An event larger than this is an error: a provider that never ends a line must not fill our memory."""
 
+BOM: Final = b"\xef\xbb\xbf"
+"""A byte order mark. It may precede a stream, or JSON, and means nothing."""
+
 DONE: Final = b"data: [DONE]\n\n"
 
 
@@ -33,9 +36,13 @@ class Decoder:
         self._buffer = bytearray()
         self._searched = 0
         self._skip_lf = False
+        self._start: bytes | None = b""
+        """What may yet turn out to be a byte order mark; None once that is settled."""
 
     def decode(self, data: bytes) -> list[Event]:
         """The events completed by `data`. Raises `EventTooLarge`."""
+        if self._start is not None:
+            data = self._without_mark(data)
         if b"\r" in data or self._skip_lf:
             data = self._newlines(data)
         if not self._buffer and data[-2:] == b"\n\n":
@@ -56,6 +63,15 @@ class Decoder:
         """The event left over at a clean end: providers do omit the last blank line."""
         rest, self._buffer = bytes(self._buffer), bytearray()
         return _events(rest)
+
+    def _without_mark(self, data: bytes) -> bytes:
+        """`data` without the mark that may precede it, in one piece or in several; it would spoil the first field."""
+        start = (self._start or b"") + data
+        if len(start) < len(BOM) and BOM.startswith(start):
+            self._start = start
+            return b""
+        self._start = None
+        return start.removeprefix(BOM)
 
     def _newlines(self, data: bytes) -> bytes:
         """Every line end as LF. A CR at the end counts at once; the LF that may follow it is then skipped."""

@@ -36,6 +36,15 @@ def test_events_are_the_same_wherever_the_bytes_are_cut(pieces: list[bytes]) -> 
     assert decode(pieces) == EVENTS
 
 
+@pytest.mark.parametrize("pieces", list(splits(sse.BOM + b"data: a\n\ndata: b\n\n")))
+def test_a_byte_order_mark_belongs_to_no_field(pieces: list[bytes]) -> None:
+    assert decode(pieces) == [sse.Event(b"", b"a"), sse.Event(b"", b"b")]
+
+
+def test_a_byte_order_mark_elsewhere_is_text() -> None:
+    assert decode([b"data: \xef\xbb\xbf\n\n"]) == [sse.Event(b"", sse.BOM)]
+
+
 def test_the_last_blank_line_may_be_missing() -> None:
     assert decode([b"data: a\n\ndata: b"]) == [sse.Event(b"", b"a"), sse.Event(b"", b"b")]
 

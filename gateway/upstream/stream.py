@@ -252,7 +252,7 @@ def decode_whole(face: Upstream, body: bytes, encoded: Encoded) -> Chat:
 def loads(body: bytes) -> dict[str, Any]:
     """The JSON object of a whole answer. Raises `Failed` when it is none."""
     try:
-        value = orjson.loads(body.strip())
+        value = orjson.loads(body.removeprefix(sse.BOM).strip())
     except orjson.JSONDecodeError as error:
         raise Failed(Failure(Kind.MALFORMED, f"the provider's answer is no JSON: {error}", status=200)) from error
     if isinstance(value, list) and value:

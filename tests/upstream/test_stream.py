@@ -284,6 +284,10 @@ def test_trouble_of_the_connection_is_a_failure_of_the_attempt(kind: Trouble, fo
     assert (failure.kind, failure.code, failure.status) == (found, kind, None)
 
 
+def test_a_byte_order_mark_before_an_answer_is_taken_off() -> None:
+    assert loads(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
 def test_a_list_around_an_object_is_taken_off() -> None:
     assert loads(b' [{"a": 1}]\n') == {"a": 1}
 
