@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +36,8 @@ Word = Literal["pass", "safe", "fail"]
 TEXT: Final = " ".join(WORDS)
 """What the lab answers to a question that asks for nothing."""
 TIMEOUTS: Final = Timeouts(connect_s=1.0, first_token_s=1.0, answer_s=1.0, idle_s=1.0, write_s=1.0, heartbeat_s=0.5)
+CALLS_MAX: Final = 1000
+"""Instead of the configured limits: a herd shall meet the breaker, not them."""
 SLACK_S: Final = 1.0
 """Beyond the time that the fault itself forces, an answer is not fast any more."""
 LIMIT_S: Final = 20.0
@@ -75,6 +77,7 @@ class Seen:
 
 
 Observe = Callable[[str], None]
+Crowd = Callable[[Config, Agent, Lab], Awaitable[Result]]
 
 
 async def drill(config: Config, agent: Agent, begin: Observe = lambda name: None) -> list[Result]:
@@ -89,7 +92,7 @@ async def drill(config: Config, agent: Agent, begin: Observe = lambda name: None
             results += waited[name] if name in waited else await _each(name, config, agent, lab)
         for name, play in _CROWDS.items():
             begin(name)
-            results.append(await play(config, agent, lab))
+            results.append(await _crowd(name, play, config, agent, lab))
     return results
 
 
@@ -173,6 +176,14 @@ def _of_an_error(fault: Fault, seen: Seen, *, stream: bool, alone: bool) -> tupl
 # --- many calls at once ----------------------------------------------------------------------------------------------
 
 
+async def _crowd(name: str, play: Crowd, config: Config, agent: Agent, lab: Lab) -> Result:
+    started = time.monotonic()
+    try:
+        return await play(config, agent, lab)
+    except (TimeoutError, httpx.HTTPError) as error:
+        return Result(name, False, "fail", time.monotonic() - started, f"{type(error).__name__}: {error}")
+
+
 async def _all_down(config: Config, agent: Agent, lab: Lab) -> Result:
     async with _served(_aimed(config, agent, lab, "rate_limit", everywhere=True)) as (_, url):
         started = time.monotonic()
@@ -223,7 +234,7 @@ async def _leaves(config: Config, agent: Agent, lab: Lab) -> Result:
     return Result("client_leaves", True, verdict, seconds, f"the provider was left after {seconds * 1000:.0f} ms")
 
 
-_CROWDS: Final[Mapping[str, Callable[[Config, Agent, Lab], Any]]] = {
+_CROWDS: Final[Mapping[str, Crowd]] = {
     "all_down": _all_down,
     "thundering_herd": _herd,
     "client_leaves": _leaves,
@@ -241,7 +252,8 @@ def _aimed(config: Config, agent: Agent, lab: Lab, fault: str, *, everywhere: bo
     ]
     chain = replace(agent, models=tuple(models))
     fallback = msgspec.structs.replace(config.fallback, max_wait_seconds=0.0)
-    return replace(config, agents={agent.name: chain}, models={}, fallback=fallback)
+    server = msgspec.structs.replace(config.server, max_calls=CALLS_MAX)
+    return replace(config, agents={agent.name: chain}, models={}, fallback=fallback, server=server)
 
 
 def _at_the_lab(model: Model, lab: Lab, fault: str) -> Model:
@@ -261,6 +273,7 @@ def _at_the_lab(model: Model, lab: Lab, fault: str) -> Model:
         credential=f"{model.provider.credential}:default",
         headers={},
         proxy=None,
+        max_concurrent=None,
         timeouts=TIMEOUTS,
     )
 

@@ -68,8 +68,10 @@ def test_a_refusal_must_be_seen() -> None:
 @pytest.mark.parametrize("chain", [["anthropic", "google"], ["openai"]])
 def test_no_chain_fails_a_drill(chain: list[str]) -> None:
     ids = {"anthropic": "claude-sonnet-5", "google": "gemini-3.5-flash", "openai": "gpt-4o"}
-    models = {name: schema.Model(provider=name, model=ids[name]) for name in chain}
-    config = build(schema.Root(models=models, agents={"dev": schema.Agent(models=chain)}), None, {}, None, [])
+    models = {name: schema.Model(provider=name, model=ids[name], max_concurrent=2) for name in chain}
+    limits = schema.Server(max_calls=10)
+    root = schema.Root(models=models, agents={"dev": schema.Agent(models=chain)}, server=limits)
+    config = build(root, None, {}, None, [])
     begun: list[str] = []
     results = asyncio.run(drill(config, config.agents["dev"], begun.append))
     assert [(each.fault, each.stream, each.saw) for each in results if each.verdict == "fail"] == []
