@@ -37,13 +37,10 @@ GRACE_S = 0.5
 class _Server(uvicorn.Server):
     """uvicorn, with the application's own life: it says when it is ready, and lets streams end before it goes."""
 
-    def __init__(
-        self, config: uvicorn.Config, app: App, notifier: Notifier, drain_s: float, on_ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, notifier: Notifier, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._app = app
         self._notifier = notifier
-        self._drain_s = drain_s
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -68,16 +65,16 @@ class _Server(uvicorn.Server):
         await self._app.aclose()
 
     async def _drain(self) -> None:
-        """Waits for the calls under way, up to `drain_s`, and for those whose connection was just accepted; a second
+        """Waits for the calls under way, up to `drainSeconds`, and for those whose connection was just accepted; a second
         signal ends the patience."""
-        calls = self._app.chat.calls
+        calls, drain_s = self._app.chat.calls, self._app.gateway.server.drain_seconds
         if calls:
-            logger.info("draining: %d calls under way, %g s at most", len(calls), self._drain_s)
+            logger.info("draining: %d calls under way, %g s at most", len(calls), drain_s)
         loop = asyncio.get_running_loop()
         grace_until = loop.time() + GRACE_S
         while self._silent() and loop.time() < grace_until and not self.force_exit:
             await asyncio.sleep(LOOK_S)
-        deadline = loop.time() + self._drain_s
+        deadline = loop.time() + drain_s
         while calls and loop.time() < deadline and not self.force_exit:
             await asyncio.sleep(LOOK_S)
         if calls:
@@ -113,7 +110,7 @@ async def serve(
     gc.set_threshold(GARBAGE_MIN)
     try:
         url = url_of(listeners[0])
-        await _Server(_options(app), app, notifier, server.drain_seconds, lambda: on_ready(url)).serve(listeners)
+        await _Server(_options(app), app, notifier, lambda: on_ready(url)).serve(listeners)
     finally:
         for task in background:
             task.cancel()

@@ -9,13 +9,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from gateway.config.load import Config, ConfigError, load
 from gateway.notify import Notifier
 
 log = logging.getLogger("gateway.config")
 
-FIXED: Final = ("host", "port", "workers")
-"""Keys of `[server]` that need a restart."""
+FIXED: Final = (
+    ("server", "host"), ("server", "port"), ("server", "workers"), ("log", "format"), ("log", "level"),
+    ("ledger", "enabled"), ("ledger", "path"), ("ledger", "retentionDays"),
+)  # fmt: skip
+"""(table, key) of what needs a restart."""
 LOOK_S: Final = 0.5
 
 
@@ -55,9 +60,10 @@ class Reloader:
             self._notifier.ready("serving")
 
     def _take_over(self, old: Config, new: Config) -> bool:
-        for key in FIXED:
-            if getattr(old.root.server, key) != getattr(new.root.server, key):
-                log.warning("server.%s has changed and takes effect at the next restart", key)
+        before, after = msgspec.to_builtins(old.root), msgspec.to_builtins(new.root)
+        for table, key in FIXED:
+            if before[table][key] != after[table][key]:
+                log.warning("%s.%s has changed and takes effect at the next restart", table, key)
         for problem in new.warnings:
             log.warning("%s", problem)
         self._swap(new)

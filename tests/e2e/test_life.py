@@ -98,12 +98,17 @@ def test_streams_end_before_a_stopped_process_does(tmp_path: Path, lab: SlowLab)
         assert process.wait() == 0
 
 
-def test_streams_that_do_not_end_in_time_are_ended_truthfully(tmp_path: Path, lab: SlowLab) -> None:
-    write(tmp_path, lab, drain_s=0)
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_streams_that_do_not_end_in_time_are_ended_truthfully(tmp_path: Path, lab: SlowLab, reloaded: bool) -> None:
+    write(tmp_path, lab, drain_s=60 if reloaded else 0)
     with gateway(tmp_path, env=KEY) as process, ThreadPoolExecutor(1) as pool:
         begun = threading.Event()
         running = pool.submit(stream, process, begun)
         assert begun.wait(10)
+        if reloaded:
+            write(tmp_path, lab, drain_s=0)
+            process.kill(HANG_UP)
+            process.until("reloaded")
         process.kill(TERMINATE)
         events, done = running.result(20)
         assert not done
