@@ -65,8 +65,8 @@ class _Server(uvicorn.Server):
         await self._app.aclose()
 
     async def _drain(self) -> None:
-        """Waits for the calls under way, up to `drainSeconds`, and for those whose connection was just accepted; a second
-        signal ends the patience."""
+        """Waits for the calls under way, up to `drainSeconds`, and for those whose connection was just accepted; a
+        second signal ends the patience."""
         calls, drain_s = self._app.chat.calls, self._app.gateway.server.drain_seconds
         if calls:
             logger.info("draining: %d calls under way, %g s at most", len(calls), drain_s)

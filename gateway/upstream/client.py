@@ -31,8 +31,8 @@ log = logging.getLogger("gateway.upstream")
 ERROR_BYTES_MAX: Final = 1024 * 1024
 KEY_CHARS_MIN: Final = 6
 """What is shorter is no secret, and may be a word."""
-ERROR_READ_S: Final = 10.0
-"""Time for the body of an error answer."""
+ERROR_READ_S: Final = 3.0
+"""Time for the body of an error answer: the status says enough to move on, and the client waits for that."""
 
 _REQUEST_ID: Final = ("request-id", "x-request-id", "mistral-correlation-id", "x-generation-id")
 
