@@ -100,6 +100,26 @@ def test_requests_that_follow_each_other_on_one_connection() -> None:
     assert run(sent(one + two)).count(b"HTTP/1.1 200 ") == 2
 
 
+def test_a_client_that_leaves_is_noticed_although_its_next_request_is_here() -> None:
+    left, asked = asyncio.Event(), asyncio.Event()
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left.set()
+
+    async def work() -> bytes:
+        async with connected(waiting) as (_, writer):
+            writer.write((HEAD + b"content-length: 0\r\n\r\n") * 2)
+            await asked.wait()
+            writer.close()
+            await left.wait()
+        return b""
+
+    run(work())
+
+
 def test_a_client_that_does_not_read_can_be_cut_off() -> None:
     async def silent(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
