@@ -14,10 +14,14 @@ PATHS: Final = (":generateContent", ":streamGenerateContent")
 MODELS_PATH: Final = "/v1beta/models"
 
 _FINISH: Final = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP", "content_filter": "SAFETY"}
-_ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {
+_ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {  # a limit of a minute speaks of billing too
     "rate_limit": (429, "RESOURCE_EXHAUSTED", "You exceeded your current rate. Please retry in 7s."),
     "rate_limit_bare": (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted."),
-    "rate_limit_long": (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted."),
+    "rate_limit_long": (
+        429,
+        "RESOURCE_EXHAUSTED",
+        "You exceeded your current quota, please check your plan and billing details.",
+    ),
     "overloaded": (503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
     "server_error": (500, "INTERNAL", "An internal error has occurred."),
     "quota": (429, "RESOURCE_EXHAUSTED", "Your project has exceeded its monthly spending limit."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -23,7 +24,14 @@ _STATUS: Final[Mapping[str, Kind]] = {
     "CANCELLED": Kind.UNAVAILABLE,
 }
 _PER_DAY_S: Final = 3600.0
-"""A daily quota says no time to wait for; an hour is asked at most 24 times in vain."""
+"""A daily quota states half a minute at most, or nothing; an hour is asked at most 24 times in vain."""
+_NO_MONEY: Final = re.compile(r"prepay|credits? .{0,20}(depleted|exhausted)|spend(ing)? (cap|limit)", re.IGNORECASE)
+_TOO_LARGE: Final = re.compile(r"request payload size exceeds", re.IGNORECASE)
+_CANNOT: Final = re.compile(
+    r"is not (enabled|supported) (for|by|in)|is unsupported|only works in thinking mode|thought[ _]signature",
+    re.IGNORECASE,
+)
+"""What this one model does not do, or does not take from another: the next one may."""
 _UNKNOWN_NAME: Final = 'Unknown name "'
 
 
@@ -45,21 +53,36 @@ def _sharpened(failure: Failure, value: Any) -> Failure:
         return failure
     details = list(_details(error))
     status = str(error.get("status") or "")
-    kind = _STATUS.get(status, failure.kind)
-    if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
-        kind = Kind.CREDENTIAL
-    if failure.kind in (Kind.CONTEXT_TOO_LONG, Kind.QUOTA):
-        kind = failure.kind
     return failure.with_(
-        kind=kind,
+        kind=_kind(failure, status, details),
         code=status or failure.code,
-        retry_after_s=_retry_s(details) or failure.retry_after_s or _per_day(details),
+        retry_after_s=_per_day(details) or _retry_s(details) or failure.retry_after_s,
         param=failure.param or _unknown_name(failure.message),
     )
 
 
+def _kind(failure: Failure, status: str, details: list[Mapping[str, Any]]) -> Kind:
+    if failure.kind is Kind.CONTEXT_TOO_LONG:
+        return failure.kind
+    if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
+        return Kind.CREDENTIAL
+    if failure.kind is Kind.QUOTA and failure.status != 429:
+        return failure.kind
+    if status == "RESOURCE_EXHAUSTED" and _NO_MONEY.search(failure.message):
+        # Only these words tell: "You exceeded your current quota, please check your plan and billing details" opens
+        # every rate limit too, that of a minute and of one model.
+        return Kind.QUOTA
+    kind = _STATUS.get(status, failure.kind)
+    if kind is Kind.INVALID_REQUEST and _TOO_LARGE.search(failure.message):
+        return Kind.TOO_LARGE
+    if kind is Kind.INVALID_REQUEST and _CANNOT.search(failure.message):
+        return Kind.UNSUPPORTED
+    return kind
+
+
 def _details(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for detail in error.get("details") or ():
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else ():
         if isinstance(detail, Mapping):
             yield detail
 
@@ -72,8 +95,10 @@ def _retry_s(details: list[Mapping[str, Any]]) -> float | None:
 
 
 def _per_day(details: list[Mapping[str, Any]]) -> float | None:
-    quotas = [str(violation.get("quotaId")) for detail in details for violation in detail.get("violations") or ()]
-    return _PER_DAY_S if any("PerDay" in quota for quota in quotas) else None
+    """A wait for a quota of the day, whose `RetryInfo` speaks of seconds all the same; None for any other quota."""
+    if not any("PerDay" in str(detail.get("violations")) for detail in details):
+        return None
+    return max(_PER_DAY_S, _retry_s(details) or 0)
 
 
 def _unknown_name(message: str) -> str | None:

@@ -1,0 +1,75 @@
+"""Google's errors: one status for every limit, and words that mean less than they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.dialects.google import decode_error
+from gateway.failures import Failure, Kind
+
+BOILERPLATE = "You exceeded your current quota, please check your plan and billing details. For more information, see …"
+
+
+def failure(code: int, status: str, message: str, *details: Any) -> Failure:
+    body = {"error": {"code": code, "message": message, "status": status, "details": list(details)}}
+    return decode_error(code, {}, orjson.dumps(body), 0.0)
+
+
+def quota(id_: str) -> dict[str, Any]:
+    return {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": id_}]}
+
+
+def retry(delay: str) -> dict[str, Any]:
+    return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+
+
+def test_a_limit_of_a_minute_is_no_empty_account() -> None:
+    """Its words speak of a plan and of billing, as those of every other limit do."""
+    found = failure(
+        429, "RESOURCE_EXHAUSTED", BOILERPLATE, quota("GenerateRequestsPerMinutePerProjectPerModel"), retry("34.07s")
+    )
+    assert (found.kind, found.retry_after_s) == (Kind.RATE_LIMIT, 34.07)
+    assert found.verdict.scope == "model"
+
+
+def test_the_words_state_a_time_where_no_detail_does() -> None:
+    found = failure(429, "RESOURCE_EXHAUSTED", BOILERPLATE + "\nPlease retry in 34.07s.")
+    assert (found.kind, found.retry_after_s) == (Kind.RATE_LIMIT, 34.07)
+
+
+@pytest.mark.parametrize(("stated", "expected_s"), [((), 3600), ((retry("36s"),), 3600), ((retry("7200s"),), 7200)])
+def test_a_limit_of_the_day_rests_long_whatever_seconds_it_states(stated: tuple[Any, ...], expected_s: float) -> None:
+    day = quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier")
+    found = failure(429, "RESOURCE_EXHAUSTED", BOILERPLATE, day, *stated)
+    assert (found.kind, found.retry_after_s) == (Kind.RATE_LIMIT, expected_s)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "kind"),
+    [
+        (429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted. Please manage your billing.", Kind.QUOTA),
+        (429, "RESOURCE_EXHAUSTED", "Your project has exceeded its monthly spending cap.", Kind.QUOTA),
+        (402, "RESOURCE_EXHAUSTED", "Payment required.", Kind.QUOTA),
+        (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).", Kind.RATE_LIMIT),
+        (503, "UNAVAILABLE", "The model is overloaded. Please try again later.", Kind.OVERLOADED),
+        (400, "FAILED_PRECONDITION", "User location is not supported for the API use.", Kind.CREDENTIAL),
+        (403, "PERMISSION_DENIED", "Your API key was reported as leaked.", Kind.CREDENTIAL),
+        (400, "INVALID_ARGUMENT", "Request payload size exceeds the limit: 20971520 bytes.", Kind.TOO_LARGE),
+        (400, "INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-1b-it", Kind.UNSUPPORTED),
+        (400, "INVALID_ARGUMENT", "Image input modality is not enabled for models/x", Kind.UNSUPPORTED),
+        (400, "INVALID_ARGUMENT", "Budget 0 is invalid. This model only works in thinking mode.", Kind.UNSUPPORTED),
+        (400, "INVALID_ARGUMENT", "Corrupted thought signature.", Kind.UNSUPPORTED),
+        (400, "INVALID_ARGUMENT", "contents is not specified", Kind.INVALID_REQUEST),
+    ],
+)
+def test_kinds(code: int, status: str, message: str, kind: Kind) -> None:
+    assert failure(code, status, message).kind is kind
+
+
+@pytest.mark.parametrize("details", [5, {"a": 1}, [1, {"violations": ["x", 7]}, {"violations": 3}]])
+def test_details_of_an_unknown_shape_are_passed_over(details: Any) -> None:
+    body = orjson.dumps({"error": {"code": 429, "message": "no", "status": "RESOURCE_EXHAUSTED", "details": details}})
+    assert decode_error(429, {}, body, 0.0).kind is Kind.RATE_LIMIT
