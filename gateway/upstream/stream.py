@@ -211,6 +211,12 @@ class AnswerStream:
                 raise Failed(Failure(Kind.MALFORMED, "the provider's answer is too large"))
             return []
         self._ended = True
+        items = _listed(bytes(self._whole))
+        if items:
+            chunks = self._decode(items, end=True)
+            if self._broken is not None:
+                raise self._broken  # nothing has been given yet: another model may still answer
+            return chunks
         chat = decode_whole(self._face, bytes(self._whole), self._encoded)
         self._decoder.model, self._decoder.finished = chat.get("model"), True
         return list(as_chunks(chat))
@@ -249,13 +255,25 @@ def decode_whole(face: Upstream, body: bytes, encoded: Encoded) -> Chat:
         raise unreadable(error) from error
 
 
+def _listed(body: bytes) -> list[sse.Event]:
+    """The items of a JSON array, as events: so one API streams where a proxy has lost the query that asks for events.
+
+    [] for any other body, and for an array of one, which is a whole answer or an error.
+    """
+    try:
+        value = orjson.loads(body) if body.lstrip().startswith(b"[") else None
+    except orjson.JSONDecodeError:
+        return []
+    return [sse.Event(b"", orjson.dumps(item)) for item in value] if isinstance(value, list) and len(value) > 1 else []
+
+
 def loads(body: bytes) -> dict[str, Any]:
     """The JSON object of a whole answer. Raises `Failed` when it is none."""
     try:
         value = orjson.loads(body.removeprefix(sse.BOM).strip())
     except orjson.JSONDecodeError as error:
         raise Failed(Failure(Kind.MALFORMED, f"the provider's answer is no JSON: {error}", status=200)) from error
-    if isinstance(value, list) and value:
+    if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
         raise Failed(Failure(Kind.MALFORMED, "the provider's answer is no JSON object", status=200))

@@ -250,6 +250,33 @@ def test_a_server_that_ignores_stream_is_understood() -> None:
     assert reading.attempt.finish_reason == "stop"
 
 
+def array(*events: bytes) -> bytes:
+    return b"[" + b",\r\n".join(event.removeprefix(b"data: ").strip() for event in events) + b"]\n"
+
+
+def test_an_array_of_chunks_is_read_to_its_end() -> None:
+    body = array(HELLO, WORLD, END)
+    reading = read(response=Response(body[:9], body[9:], headers=JSON))
+    assert reading.failed is None
+    assert reading.text == "Hello world"
+    assert reading.attempt.finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (array(HELLO, WORLD), Kind.TRUNCATED),
+        (array(HELLO, WORLD, END)[:-3], Kind.MALFORMED),
+        (array(HELLO, b'{"error": {"message": "overloaded", "code": 503}}'), Kind.OVERLOADED),
+    ],
+)
+def test_an_array_that_is_not_whole_gives_nothing(body: bytes, kind: Kind) -> None:
+    reading = read(response=Response(body, headers=JSON))
+    assert reading.failed is not None
+    assert reading.failed.failure.kind is kind
+    assert reading.batches == []
+
+
 @pytest.mark.parametrize("headers", [{}, JSON, {"content-type": "text/plain"}])
 def test_events_under_another_name_are_understood(headers: dict[str, str]) -> None:
     reading = read(response=Response(WHOLE, headers=headers))
@@ -292,7 +319,7 @@ def test_a_list_around_an_object_is_taken_off() -> None:
     assert loads(b' [{"a": 1}]\n') == {"a": 1}
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[1]", b"1", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[1]", b"[{}, {}]", b"1", b"\xff"])
 def test_what_is_no_object_is_malformed(body: bytes) -> None:
     with pytest.raises(Failed) as raised:
         loads(body)

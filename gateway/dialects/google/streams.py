@@ -45,13 +45,8 @@ class StreamDecoder:
             body = orjson.loads(event.data)
         except orjson.JSONDecodeError as error:
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")) from error
-        if isinstance(body, list) and body:
-            body = body[0]
-        if not isinstance(body, dict) or "error" in body:
-            raise Failed(decode_error_value(body, None))
-        self._note(body)
-        candidates = body.get("candidates")
-        return self._candidate(candidates[0], body) if candidates else []
+        bodies = body if isinstance(body, list) else [body]
+        return [chunk for item in bodies for chunk in self._response(item)]
 
     def flush(self) -> list[Chunk]:
         """Finish and usage. Raises `Failed` when no finish reason came."""
@@ -66,6 +61,13 @@ class StreamDecoder:
         if self._usage is not None:
             chunks.append(usage_chunk(usage_dict(decode_usage(self._usage))))
         return chunks
+
+    def _response(self, body: Any) -> list[Chunk]:
+        if not isinstance(body, dict) or "error" in body:
+            raise Failed(decode_error_value(body, None))
+        self._note(body)
+        candidates = body.get("candidates")
+        return self._candidate(candidates[0], body) if candidates else []
 
     def _note(self, body: Mapping[str, Any]) -> None:
         if self.model is None:
