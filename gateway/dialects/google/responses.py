@@ -29,16 +29,11 @@ _FINISH: Final[Mapping[str, str]] = {
         "content_filter",
     ),
 }  # fmt: skip
-_FAILURES: Final = frozenset(
-    {
-        "MALFORMED_FUNCTION_CALL",
-        "MALFORMED_RESPONSE",
-        "UNEXPECTED_TOOL_CALL",
-        "TOO_MANY_TOOL_CALLS",
-        "MISSING_THOUGHT_SIGNATURE",
-    }
-)
+_FAILURES: Final = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE"})
 """The model produced nothing usable: to call that a stop would be a lie."""
+_FAILURES_WITHOUT_CALL: Final = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
+"""The calls are whole, although nobody declared such a tool or so many were not wanted: the client answers them as it
+answers those of any other model."""
 
 
 def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
@@ -99,12 +94,14 @@ def decode_call(
 ) -> tuple[str, str, str, dict[str, Any] | None]:
     """(id, name, arguments, what has to come back with it) of a functionCall part.
 
-    An id is made of the response's own where the call has none, so that it is new in every answer.
+    An id is made of the response's own where the call has none, so that it is new in every answer; of all that is
+    known of the call where the response has none either.
     """
     call = part["functionCall"]
-    id_ = call.get("id") or "call_" + digest(f"{body.get('responseId')} {call.get('name')} {place}", 24)
     arguments = orjson.dumps(call.get("args") or {}).decode()
     signature = part.get("thoughtSignature")
+    answer = body.get("responseId") or f"{signature} {arguments}"
+    id_ = call.get("id") or "call_" + digest(f"{answer} {call.get('name')} {place}", 24)
     extra = {"google": {"thought_signature": signature}} if signature else None
     return id_, call.get("name", ""), arguments, extra
 
@@ -112,7 +109,8 @@ def decode_call(
 def decode_finish(candidate: Mapping[str, Any], called: bool, spoke: bool) -> str:
     """One of the four finish reasons. Raises `Failed` where the model produced nothing usable."""
     reason = candidate.get("finishReason") or "STOP"
-    if reason in _FAILURES or (reason not in _FINISH and not spoke and not called):
+    unusable = reason in _FAILURES or (reason in _FAILURES_WITHOUT_CALL and not called)
+    if unusable or (reason not in _FINISH and not spoke and not called):
         words = candidate.get("finishMessage") or f"the model ended with {reason}"
         raise Failed(Failure(Kind.MALFORMED, str(words), status=200, code=reason))
     word = _FINISH.get(reason, "stop")

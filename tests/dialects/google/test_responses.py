@@ -1,0 +1,52 @@
+"""Whole answers of Gemini."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.dialects import Encoded
+from gateway.dialects.google import decode_response
+from gateway.failures import Failed, Kind
+from gateway.types import Chat
+
+CALL = {"functionCall": {"name": "look_up", "args": {"city": "Oslo"}}}
+
+
+def decoded(*parts: dict[str, Any], reason: str = "STOP", encoded: Encoded | None = None, **more: Any) -> Chat:
+    candidate = {"content": {"parts": list(parts), "role": "model"}, "finishReason": reason}
+    return decode_response({"candidates": [candidate], "responseId": "r1", **more}, encoded or Encoded("/x", {}))
+
+
+def message(chat: Chat) -> dict[str, Any]:
+    return dict(chat["choices"][0]["message"])
+
+
+@pytest.mark.parametrize("reason", ["UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"])
+def test_a_whole_call_is_a_call_even_to_a_tool_that_nobody_declared(reason: str) -> None:
+    """The client answers that there is no such tool, and the model mends its ways."""
+    assert decoded(CALL, reason=reason)["choices"][0]["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    ("reason", "parts"),
+    [
+        ("UNEXPECTED_TOOL_CALL", []),
+        ("UNEXPECTED_TOOL_CALL", [{"text": "Let me see."}]),
+        ("MALFORMED_FUNCTION_CALL", [{"text": "Let me see."}]),
+        ("MALFORMED_FUNCTION_CALL", [CALL]),
+        ("OTHER", []),
+    ],
+)
+def test_an_answer_that_is_of_no_use_is_a_failure(reason: str, parts: list[dict[str, Any]]) -> None:
+    with pytest.raises(Failed) as raised:
+        decoded(*parts, reason=reason)
+    assert (raised.value.failure.kind, raised.value.failure.code) == (Kind.MALFORMED, reason)
+
+
+def test_ids_differ_from_call_to_call_even_without_the_answers_own() -> None:
+    """The vault knows a signature by its call's id: one id for all would give one answer another's signature."""
+    signed = [decoded({**CALL, "thoughtSignature": text}, responseId=None) for text in ("c2ln", "bmF0")]
+    ids = {message(chat)["tool_calls"][0]["id"] for chat in signed}
+    assert len(ids) == 2
