@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ CONTINUED: Final = "(continued)"
 UNSIGNED: Final = base64.b64encode(b"skip_thought_signature_validator").decode()
 """Stands for the signature of a call that another model made; documented for histories that were migrated."""
 _AUDIO: Final[Mapping[str, str]] = {"mp3": "audio/mp3", "wav": "audio/wav"}
+_NESTED: Final = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+"""What a function response may hold; anything else stands behind it."""
 
 
 def encode_messages(
@@ -31,7 +34,7 @@ def encode_messages(
     system = [{"text": text} for text in (text_of(message["content"]) for message in instructions) if text]
     called = _called(conversation)
     turns = []
-    for message in conversation:
+    for message in _in_order(conversation, called):
         if message["role"] == "assistant":
             turns.append(("model", _model(message, names, gemini)))
         elif message["role"] == "tool":
@@ -50,6 +53,18 @@ def _called(messages: list[dict[str, Any]]) -> dict[str, str]:
     """Tool-call id → the client's name of the tool: a function response is told by its name."""
     calls = (plain_function_call(call) for message in messages for call in message.get("tool_calls", ()))
     return {call["id"]: call["name"] for call in calls}
+
+
+def _in_order(messages: Iterable[dict[str, Any]], called: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Results in the order of their calls, whichever came first: without ids, two calls of one tool are told apart by
+    nothing else."""
+    places = {id_: place for place, id_ in enumerate(called)}
+
+    def place(message: Mapping[str, Any]) -> int:
+        return places[message["tool_call_id"]] if message["role"] == "tool" else 0
+
+    for _, run in groupby(messages, lambda message: message["role"] == "tool"):
+        yield from sorted(run, key=place)
 
 
 def _results_first(blocks: list[Part]) -> list[Part]:
@@ -81,10 +96,14 @@ def _result(
     response: Part = {"name": names.get(name, name), "response": {"output": text_of(message["content"])}}
     content = message["content"]
     media = [] if isinstance(content, str) else [part for part in _parts(content) if "text" not in part]
-    if media and gemini.nested_media:
-        response["parts"] = media
-        media = []
-    return [{"functionResponse": response}, *media]
+    nested = [part for part in media if gemini.nested_media and _mime_type(part) in _NESTED]
+    if nested:
+        response["parts"] = nested
+    return [{"functionResponse": response}, *(part for part in media if part not in nested)]
+
+
+def _mime_type(part: Part) -> str:
+    return str((part.get("inlineData") or part.get("fileData") or {}).get("mimeType"))
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
