@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 INSTRUCTIONS: Final = frozenset({"system", "developer"})
+_TYPES: Final = {"image/jpg": "image/jpeg"}
+"""What clients write → the registered type, which alone the providers know."""
 
 
 class Media(NamedTuple):
@@ -46,14 +50,15 @@ def split_instructions(
 
 
 def data_url(url: str) -> Media | None:
-    """The parts of a `data:` URL with base64 data; None for any other URL."""
+    """The parts of a `data:` URL, its data in base64 whether it was or not; None for any other URL."""
     if not url.startswith("data:"):
         return None
     head, _, data = url[5:].partition(",")
     mime_type, *flags = head.split(";")
     if "base64" not in flags:
-        return None
-    return Media(mime_type.strip().lower() or "application/octet-stream", data, None)
+        data = base64.b64encode(unquote_to_bytes(data)).decode()
+    mime_type = mime_type.strip().lower() or "application/octet-stream"
+    return Media(_TYPES.get(mime_type, mime_type), data, None)
 
 
 def image(part: Mapping[str, Any]) -> Media:
