@@ -41,6 +41,7 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
     "*": _3,
     "gemini-1*": _2,
     "gemini-2.0*": _2,
+    "gemini-2.5*": _2_5,
     "gemini-2.5-pro*": replace(_2_5, budget_min=128, budget_max=32_768, can_disable=False),
     "gemini-2.5-flash*": _2_5,
     "gemini-2.5-flash-lite*": replace(_2_5, budget_min=512),
