@@ -50,7 +50,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
         message["refusal"] = blocked
         reason = "content_filter"
     else:
-        reason = decode_finish(candidate, "tool_calls" in message, bool(message["content"]))
+        reason = decode_finish(candidate, "tool_calls" in message, bool(message["content"] or message.get("images")))
     chat: Chat = {
         "object": "chat.completion",
         "model": body.get("modelVersion"),
@@ -65,18 +65,26 @@ def _message(candidate: Mapping[str, Any], body: Mapping[str, Any], encoded: Enc
     text: list[str] = []
     thoughts: list[str] = []
     calls: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
     for part in (candidate.get("content") or {}).get("parts") or ():
         if "functionCall" in part:
             calls.append(_call(part, body, len(calls), encoded))
         elif part.get("text"):
             (thoughts if part.get("thought") else text).append(part["text"])
+        elif is_image(part):
+            images.append(decode_image(part, len(images)))
     joined = "".join(text)
     message: dict[str, Any] = {
         "role": "assistant",
         "content": (unfence(joined) if encoded.unfence else joined) or None,
     }
     annotations = decode_grounding(candidate)
-    extras = {"reasoning_content": "".join(thoughts), "tool_calls": calls, "annotations": annotations}
+    extras = {
+        "reasoning_content": "".join(thoughts),
+        "tool_calls": calls,
+        "annotations": annotations,
+        "images": images,
+    }
     return message | {key: value for key, value in extras.items() if value}
 
 
@@ -104,6 +112,19 @@ def decode_call(
     id_ = call.get("id") or "call_" + digest(f"{answer} {call.get('name')} {place}", 24)
     extra = {"google": {"thought_signature": signature}} if signature else None
     return id_, call.get("name", ""), arguments, extra
+
+
+def is_image(part: Mapping[str, Any]) -> bool:
+    """Whether a part is an image of the answer; a draft among the thoughts is none."""
+    inline = part.get("inlineData") or {}
+    return bool(inline.get("data")) and str(inline.get("mimeType")).startswith("image/") and not part.get("thought")
+
+
+def decode_image(part: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """An item of `images`, where clients of image models look."""
+    inline = part["inlineData"]
+    url = f"data:{inline['mimeType']};base64,{inline['data']}"
+    return {"type": "image_url", "index": place, "image_url": {"url": url}}
 
 
 def decode_finish(candidate: Mapping[str, Any], called: bool, spoke: bool) -> str:

@@ -16,7 +16,9 @@ from gateway.dialects.google.responses import (
     decode_call,
     decode_finish,
     decode_grounding,
+    decode_image,
     decode_usage,
+    is_image,
 )
 from gateway.dialects.structured import Unfence
 from gateway.failures import Failed, Failure, Kind
@@ -35,6 +37,8 @@ class StreamDecoder:
         self._blocked: str | None = None
         self._usage: dict[str, Any] | None = None
         self._spoke = False
+        self._images = 0
+        self._annotations: list[dict[str, Any]] = []
         self._unfence = Unfence() if encoded.unfence else None
 
     def decode(self, event: sse.Event) -> list[Chunk]:
@@ -54,6 +58,9 @@ class StreamDecoder:
             raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason"))
         rest = self._unfence.flush() if self._unfence else ""
         chunks = [delta(content=rest)] if rest else []
+        if self._annotations and self._spoke:
+            # Several events may state the sources so far: told once, because accumulators join what has one index.
+            chunks.append(delta(annotations=self._annotations))
         if self._blocked is not None:
             chunks += [delta(refusal=self._blocked), finish("content_filter")]
         else:
@@ -82,9 +89,7 @@ class StreamDecoder:
         chunks: list[Chunk] = []
         for part in (candidate.get("content") or {}).get("parts") or ():
             chunks += self._part(part, body)
-        annotations = decode_grounding(candidate)
-        if annotations:
-            chunks.append(delta(annotations=annotations))
+        self._annotations = decode_grounding(candidate) or self._annotations
         if candidate.get("finishReason"):
             self.finished, self._last = True, dict(candidate)
         return chunks
@@ -92,6 +97,9 @@ class StreamDecoder:
     def _part(self, part: Mapping[str, Any], body: Mapping[str, Any]) -> list[Chunk]:
         if "functionCall" in part:
             return self._calls.whole(*decode_call(part, body, self._calls.count))
+        if is_image(part):
+            self._spoke, self._images = True, self._images + 1
+            return [delta(images=[decode_image(part, self._images - 1)])]
         text = part.get("text")
         if not text:
             return []

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.dialects import Encoded
+from gateway.dialects.chat import as_chunks, is_empty
 from gateway.dialects.google import decode_response
 from gateway.failures import Failed, Kind
 from gateway.types import Chat
@@ -50,3 +51,12 @@ def test_ids_differ_from_call_to_call_even_without_the_answers_own() -> None:
     signed = [decoded({**CALL, "thoughtSignature": text}, responseId=None) for text in ("c2ln", "bmF0")]
     ids = {message(chat)["tool_calls"][0]["id"] for chat in signed}
     assert len(ids) == 2
+
+
+def test_an_image_is_an_answer() -> None:
+    drawn = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+    chat = decoded({**drawn, "thought": True}, drawn)
+    image = {"type": "image_url", "index": 0, "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    assert message(chat)["images"] == [image]
+    assert not is_empty(chat)
+    assert [chunk for chunk in as_chunks(chat) if chunk["choices"][0]["delta"].get("images") == [image]]
