@@ -69,7 +69,7 @@ class ToolCalls:
         self._choice = index
         self._open: dict[Any, int] = {}
         self._arguments_seen: set[int] = set()
-        self._custom: dict[int, tuple[str, str, list[str]]] = {}
+        self._custom: dict[int, tuple[dict[str, Any], list[str]]] = {}
         self.count = 0
 
     def start(self, key: Any, id_: str, name: str, extra: Mapping[str, Any] | None = None) -> list[Chunk]:
@@ -77,12 +77,12 @@ class ToolCalls:
         number = self._open[key] = self.count
         self.count += 1
         name = self._encoded.names.get(name, name)
+        extras = {"extra_content": dict(extra)} if extra else {}
         if name in self._encoded.custom_tools:
-            self._custom[number] = (id_, name, [])
+            custom = {"index": number, "id": id_, "type": "custom", "custom": {"name": name, "input": ""}, **extras}
+            self._custom[number] = (custom, [])
             return []
-        call = {"index": number, "id": id_, "type": "function", "function": {"name": name, "arguments": ""}}
-        if extra:
-            call["extra_content"] = dict(extra)
+        call = {"index": number, "id": id_, "type": "function", "function": {"name": name, "arguments": ""}, **extras}
         return [delta(self._choice, tool_calls=[call])]
 
     def arguments(self, key: Any, text: str) -> list[Chunk]:
@@ -92,7 +92,7 @@ class ToolCalls:
             return []
         self._arguments_seen.add(number)
         if number in self._custom:
-            self._custom[number][2].append(text)
+            self._custom[number][1].append(text)
             return []
         return [delta(self._choice, tool_calls=[{"index": number, "function": {"arguments": text}}])]
 
@@ -136,7 +136,6 @@ class ToolCalls:
         return self.arguments(key, text) + self.end(key)
 
     def _end_custom(self, number: int) -> list[Chunk]:
-        id_, name, pieces = self._custom.pop(number)
-        text = custom_input("".join(pieces))
-        call = {"index": number, "id": id_, "type": "custom", "custom": {"name": name, "input": text}}
+        call, pieces = self._custom.pop(number)
+        call["custom"]["input"] = custom_input("".join(pieces))
         return [delta(self._choice, tool_calls=[call])]

@@ -91,9 +91,9 @@ def _message(candidate: Mapping[str, Any], body: Mapping[str, Any], encoded: Enc
 def _call(part: Mapping[str, Any], body: Mapping[str, Any], place: int, encoded: Encoded) -> dict[str, Any]:
     id_, name, arguments, extra = decode_call(part, body, place)
     name = encoded.names.get(name, name)
-    if name in encoded.custom_tools:
-        return {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
     call: dict[str, Any] = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+    if name in encoded.custom_tools:
+        call = {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
     return call | ({"extra_content": extra} if extra else {})
 
 

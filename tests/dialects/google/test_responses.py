@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
+from gateway import sse
 from gateway.dialects import Encoded
 from gateway.dialects.chat import as_chunks, is_empty
-from gateway.dialects.google import decode_response
+from gateway.dialects.google import StreamDecoder, decode_response
 from gateway.failures import Failed, Kind
 from gateway.types import Chat
 
@@ -60,3 +62,14 @@ def test_an_image_is_an_answer() -> None:
     assert message(chat)["images"] == [image]
     assert not is_empty(chat)
     assert [chunk for chunk in as_chunks(chat) if chunk["choices"][0]["delta"].get("images") == [image]]
+
+
+def test_a_custom_tools_call_keeps_its_signature() -> None:
+    encoded = Encoded("/x", {}, custom_tools=frozenset({"patch"}))
+    part = {"functionCall": {"name": "patch", "args": {"input": "*** Begin"}}, "thoughtSignature": "c2ln"}
+    [whole] = message(decoded(part, encoded=encoded))["tool_calls"]
+    assert whole["custom"] == {"name": "patch", "input": "*** Begin"}
+    assert whole["extra_content"] == {"google": {"thought_signature": "c2ln"}}
+    body = {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}], "responseId": "r1"}
+    [chunk] = StreamDecoder(encoded).decode(sse.Event(b"", orjson.dumps(body)))
+    assert chunk["choices"][0]["delta"]["tool_calls"] == [{"index": 0, **whole}]
