@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.dialects.chat.tools import encode_call, encode_id
 from gateway.dialects.contract import Unsupported
-from gateway.dialects.messages import INSTRUCTIONS, file, parts, split_instructions, text_of
+from gateway.dialects.messages import file, parts, split_instructions, text_of
 from gateway.types import Quirks
 
 Message = dict[str, Any]
@@ -30,9 +30,17 @@ def encode_messages(messages: list[Message], quirks: Quirks) -> list[Message]:
         encoded = list(_bridged(encoded))
     if quirks.tool_result_name:
         _name_results(encoded)
-    if quirks.prefill == "prefix" and encoded and encoded[-1]["role"] == "assistant":
-        encoded[-1]["prefix"] = True
+    if quirks.prefill == "prefix" and encoded:
+        encoded[-1] = _as_last(encoded[-1])
     return encoded
+
+
+def _as_last(message: Message) -> Message:
+    """The last message for a server that looks at its role: "Expected last role User or Tool (or Assistant with prefix
+    True)"."""
+    if message["role"] == "system":
+        return {**message, "role": "user"}
+    return {**message, "prefix": True} if message["role"] == "assistant" else message
 
 
 def _joined(instructions: list[Message]) -> list[Message]:
@@ -226,8 +234,3 @@ def _name_results(messages: list[Message]) -> None:
             names[call["id"]] = call["function"]["name"]
         if message["role"] == "tool" and message["tool_call_id"] in names:
             message["name"] = names[message["tool_call_id"]]
-
-
-def only_instructions(messages: list[Message]) -> bool:
-    """Whether nobody has said anything yet but the system."""
-    return all(message["role"] in INSTRUCTIONS for message in messages)

@@ -7,7 +7,7 @@ Mistral's docs; November 2026). An id that nobody has seen gets the `*` row of i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -38,6 +38,8 @@ class Family:
     reasoning_format: str | None = None
     """Has to be asked for its reasoning in a field of its own, with this word; otherwise it lies in the content."""
     temperature_max: float | None = None
+    greedy_top_p: bool = True
+    """Takes a `top_p` beside a temperature of 0, where it says nothing."""
     vision: bool = True
 
 
@@ -73,6 +75,9 @@ _ALWAYS_REASONS: Final = Family(
 _RESPONSES_ONLY: Final = Family(
     _efforts("low", "medium", "high", "xhigh"), "medium", "never", stop=False, penalties=False, chat=False
 )
+
+_MISTRAL: Final = Family(temperature_max=1.5, greedy_top_p=False)
+_MISTRAL_REASONING: Final = replace(_MISTRAL, efforts=_efforts("none", "high"), default_effort="none")
 
 _GROK: Final = Family(_efforts("low", "medium", "high"), "medium", stop=False, penalties=False)
 _GROK_WITHOUT_EFFORT: Final = Family(stop=False, penalties=False)
@@ -126,13 +131,13 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
         "grok-build-0*": _GROK_WITHOUT_EFFORT,
     },
     "mistral": {
-        "*": Family(temperature_max=1.5),
-        "mistral-medium-3-5*": Family(_efforts("none", "high"), "none", temperature_max=1.5),
-        "mistral-medium-latest": Family(_efforts("none", "high"), "none", temperature_max=1.5),
-        "mistral-medium-2604": Family(_efforts("none", "high"), "none", temperature_max=1.5),
-        "mistral-large-4*": Family(_efforts("none", "high"), "none", temperature_max=1.5),
-        "mistral-small-2603": Family(_efforts("none", "high"), "none", temperature_max=1.5),
-        "mistral-small-latest": Family(_efforts("none", "high"), "none", temperature_max=1.5),
+        "*": _MISTRAL,
+        "mistral-medium-3-5*": _MISTRAL_REASONING,
+        "mistral-medium-latest": _MISTRAL_REASONING,
+        "mistral-medium-2604": _MISTRAL_REASONING,
+        "mistral-large-4*": _MISTRAL_REASONING,
+        "mistral-small-2603": _MISTRAL_REASONING,
+        "mistral-small-latest": _MISTRAL_REASONING,
     },
     "openrouter": {
         "*": Family(_efforts("none", "minimal", "low", "medium", "high", "xhigh", "max"), None),

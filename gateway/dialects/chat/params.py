@@ -130,6 +130,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     if kind.temperature_max is not None and body.get("temperature", 0) > kind.temperature_max:
         body["temperature"] = kind.temperature_max
         tool_losses.append("temperature")
+    if not kind.greedy_top_p and body.get("temperature") == 0:
+        body.pop("top_p", None)  # "top_p must be 1 when using greedy sampling"
     format_losses, unfence = encode_format(body, chat, quirks)
     return Encoded(
         path="/chat/completions",
