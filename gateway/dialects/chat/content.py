@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 _REASONING_KEYS: Final = ("reasoning_content", "reasoning", "reasoning_text")
 """Probed in this order; a server that sends the same text under two of them is not doubled."""
+_TEXTS: Final = ("text", "output_text")
 
 
 class Said(NamedTuple):
@@ -41,12 +42,16 @@ def _of_parts(parts: list[Any]) -> Said:
     text: list[str] = []
     reasoning: list[str] = []
     for part in parts:
-        if isinstance(part, str):
-            text.append(part)
-        elif part.get("type") in ("text", "output_text"):
-            text.append(part.get("text") or "")
-        elif part.get("type") == "thinking":
-            inner = part.get("thinking")
-            pieces = [inner] if isinstance(inner, str) else [item.get("text") or "" for item in inner or ()]
-            reasoning += pieces
+        if isinstance(part, Mapping) and part.get("type") == "thinking":
+            inner = part.get("thinking") or ()
+            reasoning += [inner] if isinstance(inner, str) else [_text(item) for item in inner]
+        else:
+            text.append(_text(part))
     return Said("".join(text), "".join(reasoning))
+
+
+def _text(part: Any) -> str:
+    """The text of a part, which may be bare; a part of another kind (a reference, say) has none."""
+    if isinstance(part, Mapping):
+        return part.get("text") or "" if part.get("type", "text") in _TEXTS else ""
+    return part if isinstance(part, str) else ""

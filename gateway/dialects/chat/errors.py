@@ -202,11 +202,18 @@ def _field_in(message: str, value: Any) -> str | None:
     if match:
         field = next(group for group in match.groups() if group)
         return _CAMEL.sub("_", field).lower()
-    detail = value.get("detail") if isinstance(value, Mapping) else None
+    detail = _detail(value)
     if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
         path = [str(step) for step in detail[0].get("loc", ()) if step != "body"]
         return ".".join(path) or None
     return None
+
+
+def _detail(value: Any) -> Any:
+    """A validator's findings, which lie at the top or inside `message`."""
+    if not isinstance(value, Mapping):
+        return None
+    return value.get("detail") or _detail(value.get("message"))
 
 
 def loads(body: bytes) -> Any:
