@@ -102,6 +102,8 @@ def _event(block: bytes) -> Event | None:
             data.append(value[1:] if value[:1] == b" " else value)
         elif field == b"event":
             name = value.strip()
+    if not data and block[:1] in (b"{", b"["):
+        return Event(name, block)  # no field at all, but how several providers break off a stream: a bare error
     if not data:
         return None  # "If the data buffer is an empty string, … return": comments, ids and bare names end here
     return Event(name, data[0] if len(data) == 1 else b"\n".join(data))

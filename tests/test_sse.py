@@ -62,3 +62,10 @@ def test_what_is_encoded_is_decoded() -> None:
         sse.Event(b"", b'{"a":1}'),
         sse.Event(b"", b"[DONE]"),
     ]
+
+
+@pytest.mark.parametrize("bare", [b'{"error": {\n  "code": 503\n}}', b'[{"error": 1}]'])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
+def test_a_bare_error_is_an_event(bare: bytes, end: bytes) -> None:
+    """No field of the format, but how providers break off a stream."""
+    assert [event.data.strip() for event in decode([b"data: 1\n\n" + bare + end])] == [b"1", bare]
