@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -68,11 +69,14 @@ def image(part: Mapping[str, Any]) -> Media:
 
 
 def file(part: Mapping[str, Any]) -> Media | None:
-    """A `file` part with inline data; None for one that only names an upload."""
-    data = (part.get("file") or {}).get("file_data")
+    """A `file` part with inline data; None for one that only names an upload. Bare data is what its name says, else a
+    PDF."""
+    stated = part.get("file") or {}
+    data = stated.get("file_data")
     if not isinstance(data, str) or not data:
         return None
-    return data_url(data) or Media("application/pdf", data, None)
+    guessed = mimetypes.guess_type(str(stated.get("filename")))[0]
+    return data_url(data) or Media(guessed or "application/pdf", data, None)
 
 
 def merge_by_role(turns: Iterable[tuple[str, list[Any]]]) -> Iterator[tuple[str, list[Any]]]:

@@ -72,7 +72,8 @@ def _results_first(blocks: list[Part]) -> list[Part]:
 
 
 def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generation) -> list[Part]:
-    said = [part for part in _parts(message.get("content")) if "text" in part]
+    content = [part for part in parts(message.get("content")) if part["type"] in ("text", "refusal")]
+    said = _parts(content)  # an assistant turn holds text only
     if not said and message.get("refusal"):
         said = [{"text": message["refusal"]}]
     calls = []

@@ -54,3 +54,20 @@ def test_a_function_response_holds_what_it_may_hold(mime_type: str, nested: bool
 def test_every_data_url_is_inline_data(url: str, mime_type: str, data: str) -> None:
     image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
     assert contents(image)[0]["parts"] == [{"inlineData": {"mimeType": mime_type, "data": data}}]
+
+
+def test_an_assistants_turn_holds_its_text_whatever_else_a_client_kept_there() -> None:
+    said = [
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "text", "text": "yes"},
+        {"type": "refusal", "refusal": "no"},
+    ]
+    assert contents(USER, {"role": "assistant", "content": said}, USER)[1]["parts"] == [{"text": "yes"}, {"text": "no"}]
+
+
+@pytest.mark.parametrize(
+    ("filename", "mime_type"), [("notes.txt", "text/plain"), ("a.pdf", "application/pdf"), (None, "application/pdf")]
+)
+def test_bare_data_is_what_its_name_says(filename: str | None, mime_type: str) -> None:
+    file = {"role": "user", "content": [{"type": "file", "file": {"file_data": "AAAA", "filename": filename}}]}
+    assert contents(file)[0]["parts"] == [{"inlineData": {"mimeType": mime_type, "data": "AAAA"}}]
