@@ -18,10 +18,10 @@ from typing import Final
 
 from gateway.dialects import anthropic, google, responses
 from gateway.dialects import chat as chat_dialect
-from gateway.dialects.contract import Encoded, StreamDecoder, Unsupported, Upstream
+from gateway.dialects.contract import REPLAYED, Encoded, StreamDecoder, Unsupported, Upstream
 from gateway.types import Chat, Model
 
-__all__ = ["DIALECTS", "Encoded", "StreamDecoder", "Unsupported", "Upstream", "choose"]
+__all__ = ["DIALECTS", "REPLAYED", "Encoded", "StreamDecoder", "Unsupported", "Upstream", "choose"]
 
 DIALECTS: Final[Mapping[str, Upstream]] = {
     "anthropic": anthropic,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Chat, Chunk, Model
+
+REPLAYED: Final = "messages.reasoning_details"
+"""The `param` of a failure about reasoning of earlier turns that went back: without it the request is good."""
 
 
 class Encoded(NamedTuple):

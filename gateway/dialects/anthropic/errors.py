@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from gateway.dialects.chat.errors import decode_error as decode_any_error
 from gateway.dialects.chat.errors import decode_error_value as decode_any_value
+from gateway.dialects.chat.errors import loads
+from gateway.dialects.contract import REPLAYED
 from gateway.failures import Failure, Kind
 
 _STATUS: Final[Mapping[str, int]] = {
@@ -25,36 +27,79 @@ _STATUS: Final[Mapping[str, int]] = {
 }
 """The status of every error type: an error inside a stream comes without one."""
 
-_DETAILS: Final[Mapping[str, Kind]] = {
+_CODES: Final[Mapping[str, Kind]] = {
     "organization_on_hold": Kind.QUOTA,
     "enforced_spend_limit_reached": Kind.QUOTA,
     "contract_spend_limit_reached": Kind.QUOTA,
+    "linked_organization_spend_limit_reached": Kind.QUOTA,
+    "linked_organization_billing_unavailable": Kind.QUOTA,
     "ramp_limit_exceeded": Kind.RATE_LIMIT,
+    "request_body_too_large_after_decoding": Kind.TOO_LARGE,
 }
-_EXTRA_INPUT: Final = re.compile(r"([\w.]+): Extra inputs are not permitted|`?(\w+)`? is not supported", re.IGNORECASE)
+"""`details.error_code`, which says more than the type."""
+
+_WORDS: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = (
+    (re.compile(r"reached your specified \w+ usage limits|out of extra usage", re.IGNORECASE), Kind.QUOTA),
+    (re.compile(r"only authorized for use with|organization has been disabled", re.IGNORECASE), Kind.CREDENTIAL),
+    (re.compile(r"blocked by content filtering", re.IGNORECASE), Kind.POLICY),
+    (
+        re.compile(
+            r"model does not support|not supported (for|on|by|with) (this|the) model|specified for this model"
+            r"|schema is too complex|grammar is too large",
+            re.IGNORECASE,
+        ),
+        Kind.UNSUPPORTED,
+    ),
+)
+"""What Anthropic calls an `invalid_request_error` although the request is not at fault: prose is all that tells."""
+
+_EXTRA_INPUT: Final = re.compile(
+    r"([\w.]+): Extra inputs are not permitted|[`\"']?([\w.]+)[`\"']? is not supported", re.IGNORECASE
+)
 _EFFORT: Final = re.compile(r"does not support effort level", re.IGNORECASE)
+_REPLAYED: Final = re.compile(
+    r"`signature`|`thinking` or `redacted_thinking`|cannot contain `thinking`|thinking block must contain"
+    r"|bound to a different conversation",
+    re.IGNORECASE,
+)
+"""Thinking that went back is checked: it is refused when it, or what stands before it, is not what it was."""
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
     """An error answer as a `Failure`. `anthropic-ratelimit-*` resets and `retry-after` become the retry time."""
-    return _sharpened(decode_any_error(status, headers, body, now_s), {})
+    return _sharpened(decode_any_error(status, headers, body, now_s), loads(body))
 
 
 def decode_error_value(value: Mapping[str, Any], status: int | None) -> Failure:
     """An error event as a `Failure`; its type says the status it would have had."""
-    error = value.get("error") or {}
-    failure = decode_any_value(value, status or _STATUS.get(error.get("type", ""), 500))
-    return _sharpened(failure.with_(request_id=value.get("request_id")), error.get("details") or {})
+    stated = _error(value).get("type", "")
+    return _sharpened(decode_any_value(value, status or _STATUS.get(stated, 500)), value)
 
 
-def _sharpened(failure: Failure, details: Mapping[str, Any]) -> Failure:
-    kind = _DETAILS.get(details.get("error_code", ""))
-    if kind is not None:
-        return failure.with_(kind=kind)
-    if failure.kind is Kind.INVALID_REQUEST and failure.param is None:
-        match = _EXTRA_INPUT.search(failure.message)
-        if match:
-            return failure.with_(param=(match[1] or match[2]).split(".")[0])
-        if _EFFORT.search(failure.message):
-            return failure.with_(param="output_config")
-    return failure
+def _error(value: Any) -> Mapping[str, Any]:
+    """The error object inside an error's body, where there is one."""
+    error = value.get("error") if isinstance(value, Mapping) else None
+    return error if isinstance(error, Mapping) else {}
+
+
+def _sharpened(failure: Failure, value: Any) -> Failure:
+    details = _error(value).get("details")
+    code = details.get("error_code") if isinstance(details, Mapping) else None
+    if failure.request_id is None and isinstance(value, Mapping):
+        failure = failure.with_(request_id=value.get("request_id"))
+    if isinstance(code, str) and code:
+        failure = failure.with_(code=code, kind=_CODES.get(code, failure.kind))
+    if failure.kind is not Kind.INVALID_REQUEST:
+        return failure
+    kind = next((kind for words, kind in _WORDS if words.search(failure.message)), failure.kind)
+    return failure.with_(kind=kind, param=failure.param or _field_in(failure.message))
+
+
+def _field_in(message: str) -> str | None:
+    """The request field that a message objects to."""
+    if _REPLAYED.search(message):
+        return REPLAYED
+    match = _EXTRA_INPUT.search(message)
+    if match:
+        return (match[1] or match[2]).split(".")[0]
+    return "output_config.effort" if _EFFORT.search(message) else None
