@@ -7,7 +7,7 @@ nonsense. Committed means that the first content is here; what fails afterwards 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -15,11 +15,12 @@ import orjson
 
 from gateway import ratelimits
 from gateway.credentials import CredentialError, CredentialExpired
-from gateway.dialects import DIALECTS, Encoded, Upstream, choose
+from gateway.dialects import DIALECTS, REPLAYED, Encoded, Upstream, choose
 from gateway.dialects.chat import is_empty
 from gateway.failures import UNREADABLE, Failed, Failure, Kind
 from gateway.scrub import HIDDEN
-from gateway.types import Attempt, Call, Chunk, Model, Reply
+from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
+from gateway.upstream.objections import LEVELS, refused_path, refuses_replay, without, without_replay
 from gateway.upstream.record import Record
 from gateway.upstream.signing import BETA
 from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, transport_failure
@@ -78,7 +79,7 @@ class UpstreamClient:
         self._wall = wall
         self._agent = (b"user-agent", user_agent.encode())
         self._refused: dict[tuple[str, ...], set[str]] = {}
-        """Optional fields that a model has refused by name, learnt from its own errors."""
+        """Optional fields (`top_k`, `reasoning.summary`) that a model has refused, learnt from its own errors."""
         self._keys: dict[bytes, str] = {}
         """Header values that signed a request → the key in them, which an error message may quote."""
 
@@ -97,24 +98,12 @@ class UpstreamClient:
     async def _open(self, attempt: Attempt, call: Call) -> Reply:
         model = attempt.model
         face = DIALECTS[choose(call.chat, model)]
-        try:
-            encoded = face.encode_request(self._vault.restore(call.client.name, call.chat), model)
-        except UNREADABLE as error:
-            message = f"the request holds something that cannot be translated ({type(error).__name__}: {error})"
-            raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
-        if call.agent.unsupported == "reject" and encoded.dropped:
-            fields = ", ".join(encoded.dropped)
-            raise Failed(Failure(Kind.UNSUPPORTED, f"{model.name} cannot take: {fields}", param=encoded.dropped[0]))
-        encoded = self._without_refused(encoded, model)
-        attempt.dropped = encoded.dropped
+        chat = self._vault.restore(call.client.name, call.chat)
+        encoded = self._encode(face, chat, attempt, call)
         response = await self._send(encoded, attempt, call)
         if response.status != 200:
             failure = await self._failure(response, face, attempt)
-            field = self._refused_field(failure, encoded, model)
-            if field is None:
-                raise Failed(failure)
-            encoded = _without(encoded, {field})
-            attempt.dropped = encoded.dropped
+            encoded = self._again(failure, encoded, face, chat, attempt, call)
             response = await self._send(encoded, attempt, call)
             if response.status != 200:
                 raise Failed(await self._failure(response, face, attempt))
@@ -124,6 +113,39 @@ class UpstreamClient:
         return await self._read_whole(response, face, encoded, attempt, call)
 
     # --- the request -------------------------------------------------------------------------------------------------
+
+    def _encode(self, face: Upstream, chat: Chat, attempt: Attempt, call: Call, *lost: str) -> Encoded:
+        """`chat` in the model's own format, without what it has refused before. Raises `Failed`."""
+        model = attempt.model
+        try:
+            encoded = face.encode_request(chat, model)
+        except UNREADABLE as error:
+            message = f"the request holds something that cannot be translated ({type(error).__name__}: {error})"
+            raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
+        encoded = without(encoded._replace(dropped=encoded.dropped + lost), self._refused.get(model.key, ()))
+        if call.agent.unsupported == "reject" and encoded.dropped:
+            fields = ", ".join(encoded.dropped)
+            raise Failed(Failure(Kind.UNSUPPORTED, f"{model.name} cannot take: {fields}", param=encoded.dropped[0]))
+        attempt.dropped = encoded.dropped
+        return encoded
+
+    def _again(
+        self, failure: Failure, encoded: Encoded, face: Upstream, chat: Chat, attempt: Attempt, call: Call
+    ) -> Encoded:
+        """The same request without what the provider objected to. Raises `Failed` where nothing can be left out."""
+        model = attempt.model
+        if refuses_replay(failure, chat):
+            log.info("%s refuses its own reasoning of earlier turns, and is asked again without", model.name)
+            return self._encode(face, without_replay(chat), attempt, call, REPLAYED)
+        path = refused_path(failure, encoded, model.options)
+        if path is None or call.agent.unsupported == "reject":
+            raise Failed(failure)
+        if path not in LEVELS:
+            log.warning("%s refuses the field %s and is sent none from now on", model.name, path)
+            self._refused.setdefault(model.key, set()).add(path)
+        encoded = without(encoded, (path,))
+        attempt.dropped = encoded.dropped
+        return encoded
 
     async def _send(self, encoded: Encoded, attempt: Attempt, call: Call) -> Response:
         model = attempt.model
@@ -163,23 +185,6 @@ class UpstreamClient:
             if len(key) >= KEY_CHARS_MIN:
                 message = message.replace(key, HIDDEN)
         return failure if message == failure.message else failure.with_(message=message)
-
-    def _without_refused(self, encoded: Encoded, model: Model) -> Encoded:
-        refused = self._refused.get(model.key)
-        return _without(encoded, refused) if refused else encoded
-
-    def _refused_field(self, failure: Failure, encoded: Encoded, model: Model) -> str | None:
-        """The optional field without which the same request is worth a try, because the provider refused it by name;
-        remembered, unless a level was refused, which says nothing about the others."""
-        field = (failure.param or "").split(".")[0].split("[")[0]
-        if failure.kind not in _OBJECTIONS or field in _ESSENTIAL or field not in encoded.body:
-            return None
-        if field in model.options or not _names_a_field(failure):
-            return None
-        if field not in _LEVELS:
-            log.warning("%s refuses the field %s and is sent none from now on", model.name, field)
-            self._refused.setdefault(model.key, set()).add(field)
-        return field
 
     # --- the answer --------------------------------------------------------------------------------------------------
 
@@ -235,27 +240,6 @@ class UpstreamClient:
     def _reply(self, attempt: Attempt, response: Response, model: str | None) -> Reply:
         empty_for_s = ratelimits.empty_for_s(response.headers, self._wall())
         return Reply(attempt, model or attempt.model.model_id, empty_for_s=empty_for_s)
-
-
-_OBJECTIONS: Final = frozenset({Kind.INVALID_REQUEST, Kind.UNSUPPORTED})
-_LEVELS: Final = frozenset({"reasoning", "reasoning_effort"})
-_ESSENTIAL: Final = frozenset({"", "model", "messages", "contents", "input", "max_tokens", "stream", "tools"})
-"""Without these a request would mean something else."""
-
-
-def _names_a_field(failure: Failure) -> bool:
-    """Whether the provider objects to the presence of a field or its value, not to its form."""
-    words = f"{failure.code or ''} {failure.message}".lower()
-    return any(word in words for word in _OBJECTING)
-
-
-_OBJECTING: Final = ("unsupported", "not support", "not permitted", "unrecognized", "unknown", "cannot be disabled")
-
-
-def _without(encoded: Encoded, fields: Collection[str]) -> Encoded:
-    body = {field: value for field, value in encoded.body.items() if field not in fields}
-    gone = tuple(field for field in encoded.body if field in fields)
-    return encoded._replace(body=body, dropped=encoded.dropped + gone)
 
 
 def _headers(model: Model, encoded: Encoded, signed: Headers) -> Iterable[tuple[bytes, bytes]]:

@@ -339,3 +339,44 @@ def test_a_field_of_the_operators_is_not_left_out() -> None:
     trying = Trying(error("unsupported: top_k", param="top_k"), chosen=chosen)
     assert trying.failure().failure.kind is Kind.INVALID_REQUEST
     assert len(trying.transport.requests) == 1
+
+
+def test_a_field_inside_a_field_goes_alone() -> None:
+    """Whoever wants a schema does not lose it because the model refuses an effort."""
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    refusal = error("This model does not support effort level 'max'.")
+    message = {"type": "message", "content": [{"type": "text", "text": "{}"}], "stop_reason": "end_turn"}
+    trying = Trying(refusal, whole(orjson.dumps(message)), chosen=SONNET, reasoning_effort="max", response_format=form)
+    trying.reply()
+    first, second = trying.sent(0)["output_config"], trying.sent(1)["output_config"]
+    assert (sorted(first), sorted(second)) == (["effort", "format"], ["format"])
+    assert trying.attempt.dropped == ("output_config.effort",)
+
+
+# --- reasoning of earlier turns --------------------------------------------------------------------------------------
+
+THOUGHT = {"id": "anthropic:0", "type": "reasoning.text", "text": "hm", "signature": "c2ln", "index": 0}
+TOLD = [
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Hello", "reasoning_details": [THOUGHT]},
+    {"role": "user", "content": "And?"},
+]
+
+
+def test_reasoning_that_is_refused_is_left_out_for_this_call() -> None:
+    """Another account signed it, or the client has changed what stands before it."""
+    refusal = error("messages.1.content.0: Invalid `signature` in `thinking` block")
+    message = {"type": "message", "content": [{"type": "text", "text": "Yes"}], "stop_reason": "end_turn"}
+    trying = Trying(refusal, whole(orjson.dumps(message)), chosen=SONNET, messages=TOLD)
+    trying.reply()
+    kinds = [[block["type"] for block in trying.sent(number)["messages"][1]["content"]] for number in (0, 1)]
+    assert kinds == [["thinking", "text"], ["text"]]
+    assert trying.attempt.dropped == ("messages.reasoning_details",)
+    assert trying.are_closed
+
+
+def test_a_refusal_of_reasoning_that_was_not_sent_is_the_end() -> None:
+    trying = Trying(error("Invalid `signature` in `thinking` block"), chosen=SONNET)
+    assert trying.failure().failure.kind is Kind.INVALID_REQUEST
+    assert len(trying.transport.requests) == 1

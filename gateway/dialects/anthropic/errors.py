@@ -89,7 +89,7 @@ def _sharpened(failure: Failure, value: Any) -> Failure:
         failure = failure.with_(request_id=value.get("request_id"))
     if isinstance(code, str) and code:
         failure = failure.with_(code=code, kind=_CODES.get(code, failure.kind))
-    if failure.kind is not Kind.INVALID_REQUEST:
+    if failure.kind not in (Kind.INVALID_REQUEST, Kind.UNSUPPORTED):
         return failure
     kind = next((kind for words, kind in _WORDS if words.search(failure.message)), failure.kind)
     return failure.with_(kind=kind, param=failure.param or _field_in(failure.message))
