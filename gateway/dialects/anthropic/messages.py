@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.anthropic.models import Generation
-from gateway.dialects.anthropic.thinking import encode_block, signed_details
+from gateway.dialects.anthropic.thinking import encode_block, may_replay, signed_details
 from gateway.dialects.anthropic.tools import encode_id
 from gateway.dialects.contract import Unsupported
 from gateway.dialects.messages import INSTRUCTIONS, Media, file, image, merge_by_role, parts
@@ -25,6 +25,13 @@ _IMAGE_TYPES: Final[Mapping[str, str]] = {
 }
 """How the base64 of each accepted type begins: a declared type that contradicts the bytes costs a 400."""
 
+_PDF: Final = "JVBERi0"
+_TEXT_TYPES: Final = frozenset(
+    f"application/{kind}"
+    for kind in ("json", "xml", "yaml", "x-yaml", "toml", "javascript", "x-javascript", "sql", "x-sh", "x-ndjson")
+)
+"""Types that are text although they are not called so: a `document` is either a PDF or text."""
+
 CONTINUED: Final = "(continued)"
 """The first turn has to be the user's."""
 EMPTY: Final = "(empty)"
@@ -39,19 +46,21 @@ def encode_messages(
     """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that has no place."""
     system: list[Block] = []
     turns: list[tuple[str, list[Block]]] = []
+    replay = thinks and may_replay(chat, claude)
     for message in chat["messages"]:
         role = message["role"]
         if role in INSTRUCTIONS:
-            late = claude.late_system and bool(turns) and turns[-1][0] == "user"
+            late = claude.late_system and bool(turns)
             (turns.append(("system", _texts(message))) if late else system.extend(_texts(message)))
         elif role == "assistant":
-            turns.append(("assistant", _assistant(message, names, replay=thinks)))
+            turns.append(("assistant", _assistant(message, names, replay=replay)))
         elif role == "tool":
             turns.append(("user", [_result(message)]))
         else:
             turns.append(("user", _user(message)))
     if not any(blocks for role, blocks in turns if role != "system"):
-        turns, system = [("user", system or [_text(EMPTY)])], []
+        late_blocks = [block for _, blocks in turns for block in blocks]
+        turns, system = [("user", [*system, *late_blocks] or [_text(EMPTY)])], []
     messages = [{"role": role, "content": blocks} for role, blocks in _system_in_place(turns, system)]
     if messages[0]["role"] != "user":
         messages.insert(0, {"role": "user", "content": [_text(CONTINUED)]})
@@ -62,10 +71,10 @@ def _system_in_place(turns: list[tuple[str, list[Block]]], system: list[Block]) 
     """Turns merged by role. A late system message "must directly follow a user turn, and be last or be followed by
     an assistant turn"; one that would not joins the others in front."""
     merged = list(merge_by_role(turns))
+    roles = ["", *(role for role, _ in merged), "assistant"]
     legal = []
-    for place, (role, blocks) in enumerate(merged):
-        following = merged[place + 1][0] if place + 1 < len(merged) else "assistant"
-        if role == "system" and following != "assistant":
+    for before, (role, blocks), after in zip(roles, merged, roles[2:], strict=False):
+        if role == "system" and (before, after) != ("user", "assistant"):
             system.extend(blocks)
         else:
             legal.append((role, blocks))
@@ -117,14 +126,17 @@ def _user(message: Mapping[str, Any]) -> list[Block]:
 
 
 def _assistant(message: Mapping[str, Any], names: Mapping[str, str], *, replay: bool) -> list[Block]:
-    blocks = [encode_block(detail) for detail in signed_details(message)] if replay else []
     said = [
         block for block in _blocks(message.get("content")) if block["type"] == "text"
     ]  # an assistant turn holds text only
     if not said and message.get("refusal"):
         said = [_text(message["refusal"])]
+    calls = message.get("tool_calls", ())
+    if not said and not calls:
+        return []  # "The final block in an assistant message cannot be `thinking`"
+    blocks = [encode_block(detail) for detail in signed_details(message)] if replay else []
     blocks += said
-    for call in message.get("tool_calls", ()):
+    for call in calls:
         plain = plain_function_call(call)
         blocks.append(
             {
@@ -178,14 +190,22 @@ def _refusal(part: Mapping[str, Any]) -> Block | None:
 
 def _image(part: Mapping[str, Any]) -> Block:
     media = image(part)
-    source = {"type": "url", "url": media.url} if media.url is not None else _base64(_sniffed(media))
+    source = _url(media.url) if media.url is not None else _base64(_sniffed(media, "image_url"))
     return _marked({"type": "image", "source": source}, part)
 
 
-def _sniffed(media: Media) -> Media:
+def _url(url: str) -> dict[str, Any]:
+    return {"type": "url", "url": url}
+
+
+def _sniffed(media: Media, field: str) -> Media:
+    """An image with the type that its bytes have. Raises `Unsupported` for one that Anthropic does not read."""
     data = media.data or ""
-    actual = next((type_ for start, type_ in _IMAGE_TYPES.items() if data.startswith(start)), None)
-    return media._replace(mime_type=actual or media.mime_type)
+    stated = media.mime_type.replace("image/jpg", "image/jpeg")
+    actual = next((type_ for start, type_ in _IMAGE_TYPES.items() if data.startswith(start)), stated)
+    if actual not in _IMAGE_TYPES.values():
+        raise Unsupported(f"messages.content.{field}", f"Anthropic reads no images of type {actual!r}")
+    return media._replace(mime_type=actual)
 
 
 def _base64(media: Media) -> dict[str, Any]:
@@ -193,19 +213,31 @@ def _base64(media: Media) -> dict[str, Any]:
 
 
 def _file(part: Mapping[str, Any]) -> Block:
-    media = file(part)
-    if media is None:
-        raise Unsupported("messages.content.file", "an uploaded file's id means nothing to Anthropic")
-    if media.mime_type.startswith("image/"):
-        return {"type": "image", "source": _base64(_sniffed(media))}
-    source = _base64(media)
-    if media.mime_type.startswith("text/"):
-        source = {"type": "text", "media_type": "text/plain", "data": _decoded(media.data or "")}
+    source = _file_source(part)
+    if source.get("media_type", "").startswith("image/"):
+        return _marked({"type": "image", "source": source}, part)
     block: Block = {"type": "document", "source": source}
     title = (part.get("file") or {}).get("filename")
     if title:
         block["title"] = title
     return _marked(block, part)
+
+
+def _file_source(part: Mapping[str, Any]) -> dict[str, Any]:
+    data = (part.get("file") or {}).get("file_data")
+    if isinstance(data, str) and data.startswith(("https://", "http://")):
+        return _url(data)
+    media = file(part)
+    if media is None:
+        raise Unsupported("messages.content.file", "an uploaded file's id means nothing to Anthropic")
+    kind = media.mime_type
+    if kind.startswith("image/"):
+        return _base64(_sniffed(media, "file"))
+    if kind == "application/pdf" or (media.data or "").startswith(_PDF):
+        return _base64(media._replace(mime_type="application/pdf"))
+    if kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml")):
+        return {"type": "text", "media_type": "text/plain", "data": _decoded(media.data or "")}
+    raise Unsupported("messages.content.file", f"Anthropic reads PDF, text and images, no files of type {kind!r}")
 
 
 def _decoded(data: str) -> str:
@@ -220,6 +252,10 @@ def _marked(block: Block, part: Mapping[str, Any]) -> Block:
     return {**block, "cache_control": mark} if mark else block
 
 
+def _nothing(part: Mapping[str, Any]) -> None:
+    """Reasoning in another API's form, echoed as content: it goes back as what we made of it, or not at all."""
+
+
 def _audio(part: Mapping[str, Any]) -> Block:
     raise Unsupported("messages.content.input_audio", "Anthropic takes no audio")
 
@@ -230,4 +266,7 @@ _PARTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Block | None]]] = {
     "image_url": _image,
     "file": _file,
     "input_audio": _audio,
+    "thinking": _nothing,
+    "redacted_thinking": _nothing,
+    "reasoning": _nothing,
 }

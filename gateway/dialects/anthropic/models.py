@@ -23,6 +23,8 @@ class Generation:
     can_disable: bool = True
     """Takes `{type: disabled}`; otherwise it always thinks."""
     thinks_by_default: bool = True
+    bound_thinking: bool = False
+    """Thinking that goes back is refused when some that stood before it is missing."""
     efforts: frozenset[str] = frozenset({"low", "medium", "high", "xhigh", "max"})
     summarized: bool = True
     """Leaves thinking text out unless `display: summarized` is asked for."""
@@ -62,7 +64,7 @@ _CLAUDE_4_6: Final = Generation(
 )
 _CLAUDE_4_7: Final = Generation(thinks_by_default=False, late_system=False)
 _CLAUDE_5: Final = Generation()
-_ALWAYS_THINKS: Final = Generation(can_disable=False, forced_tools=False)
+_ALWAYS_THINKS: Final = Generation(can_disable=False, forced_tools=False, bound_thinking=True)
 
 GENERATIONS: Final[Mapping[str, Generation]] = {
     "*": _CLAUDE_5,
@@ -85,6 +87,7 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
     "claude-mythos-5*": _ALWAYS_THINKS,
     "claude-opus-5-5*": _ALWAYS_THINKS,
     "claude-sonnet-5-5*": _ALWAYS_THINKS,
+    "claude-haiku-5-5*": replace(_CLAUDE_5, bound_thinking=True),
 }
 
 

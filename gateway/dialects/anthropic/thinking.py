@@ -81,14 +81,10 @@ def _last_call_is_unsigned(chat: Chat) -> bool:
     """Whether the conversation goes on from a tool call whose thinking is not at hand.
 
     "Expected `thinking` or `redacted_thinking`, but found `tool_use`": a budget needs the blocks of the turn it
-    continues, and another provider's turn has none.
+    continues, and another provider's turn has none. Text of the user's behind the results changes nothing.
     """
-    for message in reversed(chat["messages"]):
-        if message["role"] == "assistant":
-            return bool(message.get("tool_calls")) and not signed_details(message)
-        if message["role"] == "user":
-            return False
-    return False
+    last = next((message for message in reversed(chat["messages"]) if message["role"] == "assistant"), None)
+    return last is not None and bool(last.get("tool_calls")) and not signed_details(last)
 
 
 ORIGIN: Final = "anthropic:"
@@ -101,6 +97,15 @@ def signed_details(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(details, list):
         return []
     return [item for item in details if isinstance(item, dict) and str(item.get("id", "")).startswith(ORIGIN)]
+
+
+def may_replay(chat: Chat, claude: Generation) -> bool:
+    """Whether thinking of earlier turns may go back: where it is bound to what stands before it, all of it or none.
+
+    An assistant message without details of ours came from another provider, or its client dropped them.
+    """
+    answers = (message for message in chat["messages"] if message["role"] == "assistant")
+    return not claude.bound_thinking or all(map(signed_details, answers))
 
 
 def encode_block(detail: Mapping[str, Any]) -> dict[str, Any]:
