@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.anthropic.caching import mark_automatically
+from gateway.dialects.anthropic.caching import limit_marks, mark_automatically
 from gateway.dialects.anthropic.messages import encode_messages
 from gateway.dialects.anthropic.models import Generation, generation
 from gateway.dialects.anthropic.structured import encode_format
@@ -94,6 +94,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         body["stop_sequences"] = stops
     if len(stops) < len(chat.get("stop", ())):
         losses.append("stop")
+    losses += limit_marks(body)
     if model.cache:
         mark_automatically(body)
     return Encoded(
