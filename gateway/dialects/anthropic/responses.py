@@ -52,7 +52,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
 
 
 def _failure_inside(body: Mapping[str, Any]) -> Failure:
-    if body.get("type") == "error":
+    if body.get("type") == "error" or body.get("error"):
         return decode_error_value(body, None)
     return Failure(Kind.MALFORMED, "Anthropic's answer holds no content", status=200)
 

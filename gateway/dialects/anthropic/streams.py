@@ -29,27 +29,31 @@ class StreamDecoder:
         self.model: str | None = None
         self.finished = False
         self._calls = ToolCalls(encoded)
-        self._usage: dict[str, Any] = {}
+        self._usage: dict[str, Any] | None = {}
         self._thinking: dict[int, dict[str, Any]] = {}
         self._details = 0
         self._annotations = 0
+        self._inputs: dict[int, str] = {}
+        """Arguments that came with the beginning of a call; those that stream in are said instead of them."""
         self._unfence = Unfence() if encoded.unfence else None
 
     def decode(self, event: sse.Event) -> list[Chunk]:
         """The chunks of one event. Raises `Failed` for an error event and for broken JSON."""
+        if not event.data or event.data == b"[DONE]":
+            return []  # some servers send a bare name as a sign of life, or the other format's end
         try:
             body = orjson.loads(event.data)
-            handle = self._HANDLERS.get(body["type"])
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            handle = self._HANDLERS.get(body.get("type") or ("error" if "error" in body else event.name.decode()))
+        except (ValueError, AttributeError, TypeError) as error:
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")) from error
         # "new event types may be added, and your code should handle unknown event types gracefully"
         return handle(self, body) if handle else []
 
     def flush(self) -> list[Chunk]:
-        """Nothing is held back. Raises `Failed` when no stop reason came."""
+        """The counts, where the end was not said. Raises `Failed` when no stop reason came."""
         if not self.finished:
             raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a stop reason"))
-        return []
+        return self._take_usage()
 
     def _message_start(self, body: Mapping[str, Any]) -> list[Chunk]:
         message = body.get("message") or {}
@@ -61,10 +65,10 @@ class StreamDecoder:
         block, index = body["content_block"], body["index"]
         kind = block.get("type")
         if kind == "tool_use":
-            chunks = self._calls.start(index, block["id"], block["name"])
+            chunks = self._end_call(index)  # where a server gives every block the same index
             if block.get("input"):
-                chunks += self._calls.arguments(index, orjson.dumps(block["input"]).decode())
-            return chunks
+                self._inputs[index] = orjson.dumps(block["input"]).decode()
+            return chunks + self._calls.start(index, block["id"], block["name"])
         if kind in _THINKING:
             self._thinking[index] = dict(block)
             return self._reasoning(block.get("thinking"))
@@ -76,19 +80,27 @@ class StreamDecoder:
         return handle(self, body["index"], piece) if handle else []
 
     def _text_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        return self._text(piece["text"])
+        return self._text(piece.get("text"))
 
     def _json_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        return self._calls.arguments(index, piece["partial_json"])
+        text = piece.get("partial_json")
+        if not text:
+            return []
+        self._inputs.pop(index, None)
+        return self._calls.arguments(index, text)
+
+    def _end_call(self, index: int) -> list[Chunk]:
+        return self._calls.arguments(index, self._inputs.pop(index, "")) + self._calls.end(index)
 
     def _thinking_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
         block = self._thinking.setdefault(index, {"type": "thinking"})
-        block["thinking"] = (block.get("thinking") or "") + piece["thinking"]
-        return self._reasoning(piece["thinking"])
+        text = piece.get("thinking") or ""
+        block["thinking"] = (block.get("thinking") or "") + text
+        return self._reasoning(text)
 
     def _signature_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
         block = self._thinking.setdefault(index, {"type": "thinking"})
-        block["signature"] = (block.get("signature") or "") + piece["signature"]
+        block["signature"] = (block.get("signature") or "") + (piece.get("signature") or "")
         return []
 
     def _citations_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
@@ -100,7 +112,7 @@ class StreamDecoder:
         index = body["index"]
         block = self._thinking.pop(index, None)
         if block is None:
-            return self._calls.end(index)
+            return self._end_call(index)
         detail = decode_block(block, self._details)
         if detail is None:
             return []
@@ -114,14 +126,21 @@ class StreamDecoder:
         if reason is None or self.finished:
             return []
         self.finished = True
-        chunks = self._calls.end_all()
+        chunks = [chunk for index in list(self._inputs) for chunk in self._end_call(index)] + self._calls.end_all()
         rest = self._unfence.flush() if self._unfence else ""
         if rest:
             chunks.append(delta(content=rest))
         if reason == "refusal":
             chunks.append(delta(refusal=refusal_text(change)))
-        chunks.append(finish(decode_stop(reason, self._calls.count > 0)))
-        return [*chunks, usage_chunk(usage_dict(decode_usage(self._usage)))]
+        return [*chunks, finish(decode_stop(reason, self._calls.count > 0))]
+
+    def _message_stop(self, body: Mapping[str, Any]) -> list[Chunk]:
+        return self._take_usage() if self.finished else []
+
+    def _take_usage(self) -> list[Chunk]:
+        """The counts, once: they may still come behind the stop reason."""
+        usage, self._usage = self._usage, None
+        return [] if usage is None else [usage_chunk(usage_dict(decode_usage(usage)))]
 
     def _error(self, body: Mapping[str, Any]) -> list[Chunk]:
         raise Failed(decode_error_value(body, None))
@@ -136,7 +155,8 @@ class StreamDecoder:
 
     def _note_usage(self, usage: Mapping[str, Any] | None) -> None:
         """Later counts win, but a null takes nothing back: some proxies repeat only part of them."""
-        self._usage |= {key: value for key, value in (usage or {}).items() if value is not None}
+        if self._usage is not None:
+            self._usage |= {key: value for key, value in (usage or {}).items() if value is not None}
 
     _HANDLERS: ClassVar[Mapping[str, Callable[[StreamDecoder, Mapping[str, Any]], list[Chunk]]]] = {
         "message_start": _message_start,
@@ -144,6 +164,7 @@ class StreamDecoder:
         "content_block_delta": _block_delta,
         "content_block_stop": _block_stop,
         "message_delta": _message_delta,
+        "message_stop": _message_stop,
         "error": _error,
     }
     _DELTAS: ClassVar[Mapping[Any, Callable[[StreamDecoder, int, Mapping[str, Any]], list[Chunk]]]] = {

@@ -73,3 +73,9 @@ def test_the_field_that_an_error_is_about(message: str, param: str) -> None:
 def test_an_error_of_another_shape_is_still_one(error: Any) -> None:
     found = anthropic.decode_error(529, {}, orjson.dumps({"type": "error", "error": error}), 0.0)
     assert (found.kind, found.status) == (Kind.OVERLOADED, 529)
+
+
+def test_an_untyped_error_inside_a_good_answer_keeps_its_words() -> None:
+    with pytest.raises(Failed) as raised:
+        anthropic.decode_response({"error": {"type": "overloaded_error", "message": "Overloaded"}}, Encoded("/", {}))
+    assert (raised.value.failure.kind, raised.value.failure.message) == (Kind.OVERLOADED, "Overloaded")
