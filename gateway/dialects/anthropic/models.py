@@ -59,7 +59,7 @@ _CLAUDE_4_6: Final = Generation(
     thinks_by_default=False,
     efforts=frozenset({"low", "medium", "high", "max"}),
     summarized=False,
-    sampling="both",
+    sampling="one",
     late_system=False,
 )
 _CLAUDE_4_7: Final = Generation(thinks_by_default=False, late_system=False)
@@ -78,7 +78,7 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
     "claude-sonnet-4-2*": _CLAUDE_4,
     "claude-opus-4-0*": replace(_CLAUDE_4, output_max=32_000),
     "claude-opus-4-2*": replace(_CLAUDE_4, output_max=32_000),
-    "claude-opus-4-1*": replace(_CLAUDE_4, output_max=32_000),
+    "claude-opus-4-1*": replace(_CLAUDE_4, sampling="one", output_max=32_000),
     "claude-*-4-5*": _CLAUDE_4_5,
     "claude-*-4-6*": _CLAUDE_4_6,
     "claude-opus-4-7*": _CLAUDE_4_7,
@@ -93,5 +93,5 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
 
 @lru_cache(maxsize=1024)
 def generation(model_id: str) -> Generation:
-    """What `model_id` accepts."""
-    return lookup(GENERATIONS, model_id)
+    """What `model_id` accepts. Proxies write the same id with a prefix and with dots: `anthropic/claude-opus-4.5`."""
+    return lookup(GENERATIONS, model_id[max(model_id.find("claude"), 0) :].replace(".", "-"))

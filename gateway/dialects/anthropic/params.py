@@ -72,7 +72,10 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     claude = generation(model.model_id)
     body, losses = apply(chat, FIELDS, _UNKNOWN)
     names = fitted_names(chat)
-    thinking = encode_thinking(chat, model, claude, _output_limit(chat, model, claude), forced=is_forced(chat))
+    limit = _output_limit(chat, model, claude)
+    if limit < chat.get("max_completion_tokens", 0):
+        losses.append("max_completion_tokens")
+    thinking = encode_thinking(chat, model, claude, limit, forced=is_forced(chat))
     losses += thinking.losses
     body["model"] = model.model_id
     body["max_tokens"] = thinking.max_tokens
@@ -108,10 +111,13 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
 
 
 def _output_limit(chat: Chat, model: Model, claude: Generation) -> int:
-    """The client's limit, or the model's own within `OUTPUT_TOKENS_DEFAULT`."""
+    """The client's limit, or the model's own within `OUTPUT_TOKENS_DEFAULT`.
+
+    "max_tokens: 128000 > 64000, which is the maximum": a limit that another model of the chain would take is lowered.
+    """
     stated = chat.get("max_completion_tokens")
     if stated is not None:
-        return int(stated)
+        return min(int(stated), max(claude.output_max, model.max_output_tokens or 0))
     return model.max_output_tokens or min(claude.output_max, OUTPUT_TOKENS_DEFAULT)
 
 
@@ -120,6 +126,8 @@ def _encode_sampling(body: dict[str, Any], chat: Chat, claude: Generation, think
     losses: list[str] = []
     temperature, top_p, top_k = chat.get("temperature"), chat.get("top_p"), chat.get("top_k")
     takes = claude.sampling != "none" and not thinking.on
+    if claude.sampling == "one" and temperature == 1 and top_p not in (None, 1):
+        temperature = None  # "cannot both be specified": the one that says something is sent
     if temperature is not None and temperature != 1 and (not takes or temperature > 1):
         losses.append("temperature")
     if temperature is not None and takes:
