@@ -14,6 +14,11 @@ from gateway.types import Chat
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_OLD: Final = re.compile(rb'"items":\[|"(?:exclusive(?:Min|Max)imum|required)":(?:true|false)')
+"""What older drafts of JSON Schema say otherwise, as JSON text: most schemas need no closer look."""
+_DATA: Final = frozenset({"const", "default", "enum", "example", "examples"})
+"""Keywords that hold values, which look like schemas at most."""
+_BOUNDS: Final = (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum"))
 _COMBINED: Final = ("anyOf", "oneOf", "allOf")
 _MODES: Final[Mapping[str, str]] = {"auto": "auto", "required": "any", "any": "any", "none": "none"}
 
@@ -50,6 +55,8 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
         return _stubs(chat, names), [], ""
     choice = _choice(chat, names)
     tools = _allowed(tools, chat.get("tool_choice"))
+    if not tools:
+        return _stubs(chat, names), [], ""  # none of the allowed ones is offered
     losses = ["tools.custom.format"] if any(tool.get("type") == "custom" for tool in tools) else []
     hint = ""
     if is_forced(chat) and not claude.forced_tools:
@@ -101,9 +108,34 @@ def _input_schema(parameters: Any) -> tuple[dict[str, Any], str]:
         return {"type": "object", "properties": {}}, ""
     refused = {key: parameters[key] for key in _COMBINED if key in parameters}
     schema = {key: value for key, value in parameters.items() if key not in refused}
+    if _OLD.search(orjson.dumps(schema)):
+        schema = _modern(schema)
     schema["type"] = "object"
     note = "The input must also satisfy: " + orjson.dumps(refused).decode() if refused else ""
     return schema, note
+
+
+def _modern(schema: Any) -> Any:
+    """A schema of an older draft in the current one's words.
+
+    "JSON schema is invalid. It must match JSON Schema draft 2020-12": many a tool describes pairs as a list of `items`
+    (draft 7), or an open end as `exclusiveMinimum: true` (draft 4), and costs every tool beside it a 400.
+    """
+    if isinstance(schema, list):
+        return [_modern(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: value if key in _DATA else _modern(value) for key, value in schema.items()}
+    if isinstance(result.get("items"), list):
+        result["prefixItems"] = result.pop("items")
+        if "additionalItems" in result:
+            result["items"] = result.pop("additionalItems")
+    for exclusive, bound in _BOUNDS:
+        if isinstance(result.get(exclusive), bool) and result.pop(exclusive) and bound in result:
+            result[exclusive] = result.pop(bound)
+    if isinstance(result.get("required"), bool):
+        del result["required"]
+    return result
 
 
 def _choice(chat: Chat, names: Mapping[str, str]) -> dict[str, Any]:
