@@ -70,9 +70,10 @@ def normalize(body: Mapping[str, Any]) -> Chat:
     chat: Chat = {field: value for field, value in body.items() if value is not None}
     _check_types(chat)
     _fold_limit(chat)
+    _plain_choice(chat)
     _drop_empty(chat)
     _modernise_functions(chat)
-    chat["messages"] = list(pair(_messages(body.get("messages"))))
+    chat["messages"] = list(pair(_results_first(_messages(body.get("messages")))))
     return chat
 
 
@@ -137,6 +138,21 @@ def _fold_limit(chat: Chat) -> None:
     limit = chat.pop("max_tokens", None)
     if limit is not None:
         chat.setdefault("max_completion_tokens", limit)
+
+
+def _plain_choice(chat: Chat) -> None:
+    """`tool_choice` as chat completions write it, where a client writes it as one of the sister APIs does."""
+    choice = chat.get("tool_choice")
+    if not isinstance(choice, dict):
+        return
+    kind = choice.get("type")
+    if kind in ("auto", "none", "required", "any"):
+        chat["tool_choice"] = "required" if kind == "any" else kind
+    elif kind == "allowed_tools" and "allowed_tools" not in choice:
+        chat["tool_choice"] = {"type": kind, "allowed_tools": {key: choice[key] for key in choice if key != "type"}}
+    elif isinstance(choice.get("name"), str) and not {"function", "custom"} & set(choice):
+        kind = "custom" if kind == "custom" else "function"
+        chat["tool_choice"] = {"type": kind, kind: {"name": choice["name"]}}
 
 
 def _drop_empty(chat: Chat) -> None:
@@ -267,6 +283,21 @@ def _legacy_result(message: Mapping[str, Any], path: str) -> dict[str, Any]:
 # --- pairs -----------------------------------------------------------------------------------------------------------
 
 
+def _results_first(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Results before whatever was said between a call and them: a hint of the system's, the user's impatience."""
+    said: list[dict[str, Any]] = []
+    called = False
+    for message in messages:
+        if called and message["role"] in ("user", "system", "developer"):
+            said.append(message)
+            continue
+        if message["role"] == "assistant":
+            yield from said
+            said, called = [], "tool_calls" in message
+        yield message
+    yield from said
+
+
 def pair(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Every tool call followed by its results, every result after its call, no id twice in a conversation.
 
@@ -288,7 +319,7 @@ def pair(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield message
             continue
         stated = message.get("tool_call_id")
-        answered = next((ids for ids in waiting if stated in (ids[0], None)), None)
+        answered = next((ids for ids in waiting if stated is None or str(stated) == ids[0]), None)
         if answered is not None:
             waiting.remove(answered)
             message["tool_call_id"] = answered[1]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from gateway.dialects.chat.normalize import NO_RESULT, pair
+import pytest
+
+from gateway.dialects.chat.normalize import NO_RESULT, normalize, pair
 
 
 def said(*ids: str) -> dict[str, Any]:
@@ -60,3 +62,46 @@ def test_a_conversation_that_grows_keeps_its_ids() -> None:
     whole = paired(*deepcopy(turns))
     for length in (2, 5):
         assert paired(*deepcopy(turns[:length])) == whole[:length]
+
+
+USER = {"role": "user", "content": "Hi"}
+
+
+def test_results_come_first_whatever_was_said_before_them() -> None:
+    note, last = {"role": "system", "content": "Hurry."}, {"role": "user", "content": "Well?"}
+    chat = normalize({"model": "dev", "messages": [USER, said("a"), note, result("a", "4C"), last, said("b")]})
+    assert [message["role"] for message in chat["messages"]] == [
+        "user", "assistant", "tool", "system", "user", "assistant", "tool",
+    ]  # fmt: skip
+    assert [message["content"] for message in chat["messages"] if message["role"] == "tool"] == ["4C", NO_RESULT]
+
+
+def test_an_id_that_is_a_number_is_still_one_id() -> None:
+    call = {"id": 7, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    answer = {"role": "tool", "tool_call_id": 7, "content": "4C"}
+    chat = normalize({"model": "dev", "messages": [USER, {"role": "assistant", "tool_calls": [call]}, answer]})
+    assert chat["messages"][2] == {"role": "tool", "tool_call_id": "7", "content": "4C"}
+
+
+NAMED = {"type": "function", "function": {"name": "f"}}
+ALLOWED = {"mode": "auto", "tools": [{"type": "function", "name": "f"}]}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ({"type": "auto"}, "auto"),
+        ({"type": "any"}, "required"),
+        ({"type": "tool", "name": "f"}, NAMED),
+        ({"type": "function", "name": "f"}, NAMED),
+        ({"type": "custom", "name": "f"}, {"type": "custom", "custom": {"name": "f"}}),
+        ({"type": "allowed_tools", **ALLOWED}, {"type": "allowed_tools", "allowed_tools": ALLOWED}),
+        (NAMED, NAMED),
+        ("auto", "auto"),
+    ],
+)
+def test_a_choice_in_the_words_of_another_api(written: Any, meant: Any) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    assert (
+        normalize({"model": "dev", "messages": [USER], "tools": tools, "tool_choice": written})["tool_choice"] == meant
+    )
