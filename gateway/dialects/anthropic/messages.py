@@ -41,7 +41,7 @@ GO_ON: Final = "Continue exactly where your last message stopped."
 
 
 def encode_messages(
-    chat: Chat, names: Mapping[str, str], claude: Generation, *, thinks: bool
+    chat: Chat, names: Mapping[str, str], claude: Generation, *, thinks: bool, prefill: bool
 ) -> tuple[list[Block], list[dict[str, Any]], list[str]]:
     """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that has no place."""
     system: list[Block] = []
@@ -64,7 +64,7 @@ def encode_messages(
     messages = [{"role": role, "content": blocks} for role, blocks in _system_in_place(turns, system)]
     if messages[0]["role"] != "user":
         messages.insert(0, {"role": "user", "content": [_text(CONTINUED)]})
-    return system, messages, _end(messages, claude, thinks=thinks)
+    return system, messages, _end(messages, prefill=prefill)
 
 
 def _system_in_place(turns: list[tuple[str, list[Block]]], system: list[Block]) -> list[tuple[str, list[Block]]]:
@@ -81,12 +81,12 @@ def _system_in_place(turns: list[tuple[str, list[Block]]], system: list[Block]) 
     return list(merge_by_role(legal))
 
 
-def _end(messages: list[dict[str, Any]], claude: Generation, *, thinks: bool) -> list[str]:
+def _end(messages: list[dict[str, Any]], *, prefill: bool) -> list[str]:
     """Mends the end: prefill without trailing white space, or a request to go on where there is no prefill."""
     last = messages[-1]
     if last["role"] != "assistant":
         return []
-    if not claude.prefill or thinks:
+    if not prefill:
         messages.append({"role": "user", "content": [_text(GO_ON)]})
         return ["messages.prefill"]
     block = last["content"][-1]

@@ -22,6 +22,8 @@ class Generation:
     """Not at all; `{type: enabled, budget_tokens}`; or `{type: adaptive}` with an effort."""
     can_disable: bool = True
     """Takes `{type: disabled}`; otherwise it always thinks."""
+    thinks_to_call: bool = False
+    """Without thinking it sometimes writes its tool calls as text; the lowest effort is then the nearest to none."""
     thinks_by_default: bool = True
     bound_thinking: bool = False
     """Thinking that goes back is refused when some that stood before it is missing."""
@@ -85,6 +87,7 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
     "claude-opus-4-8*": replace(_CLAUDE_4_7, late_system=True),
     "claude-fable-5*": _ALWAYS_THINKS,
     "claude-mythos-5*": _ALWAYS_THINKS,
+    "claude-opus-5*": replace(_CLAUDE_5, thinks_to_call=True),
     "claude-opus-5-5*": _ALWAYS_THINKS,
     "claude-sonnet-5-5*": _ALWAYS_THINKS,
     "claude-haiku-5-5*": replace(_CLAUDE_5, bound_thinking=True),

@@ -80,12 +80,13 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     body["model"] = model.model_id
     body["max_tokens"] = thinking.max_tokens
     body |= thinking.fields
-    system, messages, message_losses = encode_messages(chat, names, claude, thinks=thinking.on)
+    format_losses, format_hint, unfence = encode_format(body, chat, claude)
+    losses += format_losses
+    prefill = claude.prefill and not thinking.on and "format" not in body.get("output_config", {})
+    system, messages, message_losses = encode_messages(chat, names, claude, thinks=thinking.on, prefill=prefill)
     losses += message_losses
     tools, tool_losses, tool_hint = encode_tools(chat, names, claude)
     losses += tool_losses
-    format_losses, format_hint, unfence = encode_format(body, chat, claude)
-    losses += format_losses
     system += [{"type": "text", "text": text} for text in (tool_hint, format_hint) if text]
     if system:
         body["system"] = system

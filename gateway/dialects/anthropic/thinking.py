@@ -45,7 +45,7 @@ def encode_thinking(chat: Chat, model: Model, claude: Generation, limit: int, *,
     if wanted is None or claude.thinking == "none":
         return Thinking(limit, on=claude.thinks_by_default)
     if wanted == "none":
-        return _off(claude, limit)
+        return _off(claude, limit, tools="tools" in chat)
     if claude.thinking == "adaptive":
         return _adaptive(wanted, claude, limit)
     if forced or _last_call_is_unsigned(chat):
@@ -53,8 +53,8 @@ def encode_thinking(chat: Chat, model: Model, claude: Generation, limit: int, *,
     return _budget(BUDGETS[wanted], claude, limit, stated="max_completion_tokens" in chat)
 
 
-def _off(claude: Generation, limit: int) -> Thinking:
-    if claude.can_disable:
+def _off(claude: Generation, limit: int, *, tools: bool) -> Thinking:
+    if claude.can_disable and not (tools and claude.thinks_to_call):
         return Thinking(limit, fields={"thinking": {"type": "disabled"}})
     return Thinking(limit, on=True, fields={"output_config": {"effort": "low"}})
 

@@ -58,6 +58,10 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
     if not tools:
         return _stubs(chat, names), [], ""  # none of the allowed ones is offered
     losses = ["tools.custom.format"] if any(tool.get("type") == "custom" for tool in tools) else []
+    first = {_definition(tool)["name"]: tool for tool in reversed(tools)}
+    if len(first) < len(tools):  # "Tool names must be unique"
+        tools = [tool for tool in tools if first[_definition(tool)["name"]] is tool]
+        losses.append("tools.name")
     hint = ""
     if is_forced(chat) and not claude.forced_tools:
         wanted = f"the tool `{choice['name']}`" if "name" in choice else "one of the tools"
