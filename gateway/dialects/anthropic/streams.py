@@ -132,13 +132,14 @@ class StreamDecoder:
             chunks.append(delta(content=rest))
         if reason == "refusal":
             chunks.append(delta(refusal=refusal_text(change)))
-        return [*chunks, finish(decode_stop(reason, self._calls.count > 0))]
+        chunks.append(finish(decode_stop(reason, self._calls.count > 0)))
+        return chunks + self._take_usage() if body.get("usage") else chunks
 
     def _message_stop(self, body: Mapping[str, Any]) -> list[Chunk]:
         return self._take_usage() if self.finished else []
 
     def _take_usage(self) -> list[Chunk]:
-        """The counts, once: they may still come behind the stop reason."""
+        """The counts, once: with the stop reason, or behind it where they come later."""
         usage, self._usage = self._usage, None
         return [] if usage is None else [usage_chunk(usage_dict(decode_usage(usage)))]
 
