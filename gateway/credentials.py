@@ -25,6 +25,7 @@ from typing import Any, Final
 import orjson
 
 from gateway import pi
+from gateway.private import write_private
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.types import Model
 
@@ -411,26 +412,3 @@ def _problem(path: Path) -> str:
     if stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
         return "its folder is open to others: chmod 700"
     return ""
-
-
-def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Writes a file that only its owner may read (unless `mode` says otherwise), whole or not at all.
-
-    What root writes into somebody else's folder is theirs: a key that `sudo` stored for a service is for the service.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.unlink(missing_ok=True)
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            if os.geteuid() == 0:
-                folder = path.parent.stat()
-                os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -35,14 +35,15 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "vault": "types",
         "dialects": "failures ratelimits sse types",
         # the edges
-        "upstream": "credentials dialects failures ratelimits scrub sse types vault",
+        "upstream": "credentials dialects failures private ratelimits scrub sse types vault",
         "relay": "breaker capacity chain failures types upstream",  # of upstream: EmptyAnswer alone, see below
         "waiting": "capacity types",
-        "inbound": "breaker credentials dialects failures gateway scrub sse types",  # the breaker: `status` shows it
+        "inbound": "breaker dialects failures gateway private scrub sse types",  # the breaker: `status` shows it
         "observe": "breaker failures scrub types",
         "config": "failures notify providers scrub types upstream",  # of upstream: `transport.target`, to check URLs
-        "credentials": "pi providers types",
+        "credentials": "pi private providers types",
         "pi": "",
+        "private": "",
         "notify": "",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
@@ -64,7 +65,6 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
 ONLY: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("relay", "upstream"): frozenset({"gateway.upstream.client.EmptyAnswer"}),
     ("config", "upstream"): frozenset({"gateway.upstream.transport.target"}),
-    ("inbound", "credentials"): frozenset({"gateway.credentials.write_private"}),
     ("cli", "upstream"): frozenset({"gateway.upstream.signing.sign"}),
 }
 """Imports that are allowed for a name's sake and not for the module's."""

@@ -18,7 +18,8 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.credentials import CredentialError, CredentialExpired, Credentials, write_private
+from gateway.credentials import CredentialError, CredentialExpired, Credentials
+from gateway.private import write_private
 from gateway.types import Model
 from gateway.upstream.locking import DirectoryLock, LockBusy, Pause
 
