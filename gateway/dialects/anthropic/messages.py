@@ -201,8 +201,7 @@ def _url(url: str) -> dict[str, Any]:
 def _sniffed(media: Media, field: str) -> Media:
     """An image with the type that its bytes have. Raises `Unsupported` for one that Anthropic does not read."""
     data = media.data or ""
-    stated = media.mime_type.replace("image/jpg", "image/jpeg")
-    actual = next((type_ for start, type_ in _IMAGE_TYPES.items() if data.startswith(start)), stated)
+    actual = next((type_ for start, type_ in _IMAGE_TYPES.items() if data.startswith(start)), media.mime_type)
     if actual not in _IMAGE_TYPES.values():
         raise Unsupported(f"messages.content.{field}", f"Anthropic reads no images of type {actual!r}")
     return media._replace(mime_type=actual)
