@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -160,9 +160,7 @@ class UpstreamClient:
             *_headers(model, encoded, signed),
         ]
         timeouts = model.timeouts
-        request = Request(
-            "POST", model.base_url + encoded.path, headers, orjson.dumps(encoded.body), timeouts.connect_s
-        )
+        request = Request("POST", model.base_url + encoded.path, headers, _json(encoded.body), timeouts.connect_s)
         if attempt.sent_at is None:
             attempt.sent_at = self._clock()
         limit_s = timeouts.first_token_s if call.stream else timeouts.answer_s
@@ -240,6 +238,15 @@ class UpstreamClient:
     def _reply(self, attempt: Attempt, response: Response, model: str | None) -> Reply:
         empty_for_s = ratelimits.empty_for_s(response.headers, self._wall())
         return Reply(attempt, model or attempt.model.model_id, empty_for_s=empty_for_s)
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    """The request's bytes. Raises `Failed` for what a client may nest or count higher than JSON writers go."""
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        message = f"the request holds something that cannot be sent ({error})"
+        raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
 
 
 def _headers(model: Model, encoded: Encoded, signed: Headers) -> Iterable[tuple[bytes, bytes]]:

@@ -47,6 +47,11 @@ def with_(**fields: Any) -> bytes:
         (with_(messages="Hello"), "messages"),
         (with_(messages=["Hello"]), "messages.0"),
         (with_(messages=[{"content": "Hello"}]), "messages.0.role"),
+        (with_(messages=[{"role": ["user"], "content": "Hello"}]), "messages.0.role"),
+        (BODY[:-1] + b', "max_tokens": 1e30}', "max_tokens"),
+        (BODY[:-1] + b', "seed": 99999999999999999999}', "seed"),
+        (BODY[:-1] + b', "user": "\\ud83d", "max_tokens": Infinity}', None),
+        (BODY[:-1] + b', "user": "\\ud83d", "top_k": NaN}', None),
     ],
 )
 def test_a_body_that_is_no_chat(tmp_path: Path, body: bytes, param: str | None) -> None:

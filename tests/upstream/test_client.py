@@ -40,6 +40,13 @@ def sign(model: Model) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"x-api-key", b"secret"),)
 
 
+def deep(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 class Trying:
     """A client over scripted answers, and one attempt."""
 
@@ -114,6 +121,14 @@ def test_headers_of_the_provider_the_dialect_the_signature_and_the_user() -> Non
     assert found[b"anthropic-version"] == b"2023-06-01"
     assert found[b"x-team"] == b"one"
     assert found[b"anthropic-beta"].split(b",")[-1] == b"mine"
+
+
+@pytest.mark.parametrize("value", [10**20, deep(300)])
+def test_what_no_json_writer_takes_is_the_clients_own_error(value: Any) -> None:
+    trying = Trying(whole(), top_k=value)
+    failure = trying.failure().failure
+    assert (failure.kind, failure.status) == (Kind.INVALID_REQUEST, 400)
+    assert trying.transport.requests == []
 
 
 def test_what_the_vault_kept_goes_along() -> None:

@@ -15,6 +15,7 @@ import orjson
 
 from gateway.dialects.chat.schema import ROLES
 from gateway.dialects.tools import arguments_text, digest
+from gateway.dialects.usage import COUNT_MAX
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Chat
 
@@ -49,9 +50,14 @@ def _parse_scrubbed(body: bytes, error: orjson.JSONDecodeError) -> Any:
     if b"\\u" not in body:
         raise invalid(message, None) from error
     try:
-        return scrub(json.loads(body))
+        return scrub(json.loads(body, parse_constant=_no_constant))
     except (ValueError, RecursionError):
         raise invalid(message, None) from error
+
+
+def _no_constant(name: str) -> None:
+    """`NaN` and `Infinity`, which the standard library reads and JSON does not know."""
+    raise ValueError(f"{name} is no JSON")
 
 
 def scrub(value: Any) -> Any:
@@ -84,14 +90,22 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and 1 <= value <= COUNT_MAX
+
+
+def _is_seed(value: Any) -> bool:
+    return _is_number(value) and -(2**63) <= value < 2**63
+
+
 _TYPES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "model": (lambda value: isinstance(value, str) and bool(value), "a non-empty string"),
     "messages": (lambda value: isinstance(value, list) and bool(value), "a non-empty array"),
-    "max_tokens": (lambda value: _is_number(value) and value >= 1, "an integer of at least 1"),
-    "max_completion_tokens": (lambda value: _is_number(value) and value >= 1, "an integer of at least 1"),
+    "max_tokens": (_is_count, "an integer of at least 1"),
+    "max_completion_tokens": (_is_count, "an integer of at least 1"),
     "temperature": (lambda value: _is_number(value) and 0 <= value <= 2, "a number from 0 to 2"),
     "top_p": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),
-    "n": (lambda value: isinstance(value, int) and value >= 1, "an integer of at least 1"),
+    "n": (_is_count, "an integer of at least 1"),
     "stop": (lambda value: isinstance(value, str | list), "a string or an array of strings"),
     "stream": (lambda value: isinstance(value, bool), "a boolean"),
     "stream_options": (lambda value: isinstance(value, dict), "an object"),
@@ -102,7 +116,7 @@ _TYPES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "reasoning_effort": (lambda value: isinstance(value, str), "a string"),
     "logit_bias": (lambda value: isinstance(value, dict), "an object"),
     "metadata": (lambda value: isinstance(value, dict), "an object"),
-    "seed": (_is_number, "an integer"),
+    "seed": (_is_seed, "an integer of 64 bits"),
 }
 
 
@@ -117,7 +131,7 @@ def _check_types(chat: Chat) -> None:
         accepts, wanted = _TYPES.get(field, _ANYTHING)
         if not accepts(value):
             raise invalid(f"Invalid value for '{field}': expected {wanted}.", field, "invalid_value")
-    for field in ("max_tokens", "max_completion_tokens", "seed"):
+    for field in ("max_tokens", "max_completion_tokens", "seed", "n"):
         if isinstance(chat.get(field), float):
             chat[field] = int(chat[field])
     for number, tool in enumerate(chat.get("tools", ())):
@@ -197,7 +211,7 @@ def _messages(messages: Any) -> Iterator[dict[str, Any]]:
             yield _legacy_result(message, path)
         elif role == "assistant":
             yield _assistant(message, path)
-        elif role in ROLES:
+        elif isinstance(role, str) and role in ROLES:
             result = _present(message)
             result["content"] = _content(result.get("content"), path)
             yield result
