@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from gateway import sse
 from gateway.dialects.chat import StreamEncoder, decode_request, encode_error, encode_response
-from gateway.dialects.chat.normalize import parse
+from gateway.dialects.chat.normalize import parse, speaks_functions
 from gateway.failures import UNREADABLE, Exhausted, Failed, Failure
 from gateway.gateway import Gateway
 from gateway.inbound.access import check_host, check_key
@@ -153,7 +153,7 @@ class _Exchange:
             stream=bool(chat.get("stream")),
             received_at=self._received_at,
             include_usage=bool((chat.get("stream_options") or {}).get("include_usage")),
-            legacy_functions="functions" in raw,
+            legacy_functions=speaks_functions(raw),
         )
         with Presence(self._interrupt, receive):
             return await self._answer(self.call)

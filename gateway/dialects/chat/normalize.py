@@ -71,6 +71,11 @@ def scrub(value: Any) -> Any:
     return value
 
 
+def speaks_functions(body: Mapping[str, Any]) -> bool:
+    """Whether a request offers the deprecated `functions`, and is to be answered with `function_call`."""
+    return bool(body.get("functions")) and not body.get("tools")
+
+
 def normalize(body: Mapping[str, Any]) -> Chat:
     """A normalised chat. Raises `Failed` naming the field that is wrong. `body` is not changed."""
     chat: Chat = {field: value for field, value in body.items() if value is not None}
@@ -135,17 +140,21 @@ def _check_types(chat: Chat) -> None:
         if isinstance(chat.get(field), float):
             chat[field] = int(chat[field])
     for number, tool in enumerate(chat.get("tools", ())):
-        _check_tool(tool, number)
+        _check_tool(tool, f"tools[{number}]")
+    for number, function in enumerate(chat.get("functions", ())):
+        _check_named(function, f"functions[{number}]")
 
 
-def _check_tool(tool: Any, number: int) -> None:
-    path = f"tools[{number}]"
+def _check_tool(tool: Any, path: str) -> None:
     if not isinstance(tool, dict):
         raise invalid(f"Invalid type for '{path}': expected an object.", path, "invalid_type")
     kind = "custom" if tool.get("type") == "custom" else "function"
-    definition = tool.get(kind)
+    _check_named(tool.get(kind), f"{path}.{kind}")
+
+
+def _check_named(definition: Any, path: str) -> None:
     if not isinstance(definition, dict) or not isinstance(definition.get("name"), str):
-        raise invalid(f"Missing required parameter: '{path}.{kind}.name'.", f"{path}.{kind}.name")
+        raise invalid(f"Missing required parameter: '{path}.name'.", f"{path}.name")
 
 
 def _fold_limit(chat: Chat) -> None:
@@ -179,6 +188,8 @@ def _drop_empty(chat: Chat) -> None:
             del chat[field]
     if not chat.get("stream"):
         chat.pop("stream_options", None)
+    if not chat.get("logprobs"):
+        chat.pop("top_logprobs", None)
     if "tools" not in chat and "functions" not in chat:
         choice = chat.pop("tool_choice", None)
         if choice == "required" or isinstance(choice, dict):
@@ -187,10 +198,10 @@ def _drop_empty(chat: Chat) -> None:
 
 
 def _modernise_functions(chat: Chat) -> None:
-    """`functions` and `function_call`, deprecated since 2023, as `tools` and `tool_choice`."""
+    """`functions` and `function_call`, deprecated since 2023, as `tools` and `tool_choice`; `tools` win."""
     functions = chat.pop("functions", None)
     choice = chat.pop("function_call", None)
-    if functions:
+    if functions and "tools" not in chat:
         chat["tools"] = [{"type": "function", "function": function} for function in functions]
         if isinstance(choice, str):
             chat["tool_choice"] = choice
@@ -240,11 +251,19 @@ def _content(content: Any, path: str) -> str | list[dict[str, Any]]:
     )
 
 
+_TEXTS: Final = frozenset({"input_text", "output_text"})
+"""What the Responses API calls text; its clients mix the two."""
+_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking", "reasoning"})
+"""Parts of an assistant message that other APIs' histories hold; no model takes another's."""
+
+
 def _part(part: Any, path: str) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if not isinstance(part, dict) or not isinstance(part.get("type"), str):
         raise invalid(f"Missing required parameter: '{path}.type'.", f"{path}.type")
+    if part["type"] in _TEXTS:
+        part = {**part, "type": "text"}
     if part["type"] == "text" and not isinstance(part.get("text"), str):
         raise invalid(f"Missing required parameter: '{path}.text'.", f"{path}.text")
     if part["type"] == "image_url":
@@ -259,7 +278,7 @@ def _part(part: Any, path: str) -> dict[str, Any]:
 def _assistant(message: Mapping[str, Any], path: str) -> dict[str, Any]:
     result = _present(message)
     if "content" in result:
-        result["content"] = _content(result["content"], path)
+        result["content"] = _without_thoughts(_content(result["content"], path))
     legacy = result.pop("function_call", None)
     calls = result.pop("tool_calls", None)
     if isinstance(legacy, dict) and not calls:
@@ -267,6 +286,12 @@ def _assistant(message: Mapping[str, Any], path: str) -> dict[str, Any]:
     if isinstance(calls, list) and calls:
         result["tool_calls"] = [_tool_call(call, f"{path}.tool_calls[{number}]") for number, call in enumerate(calls)]
     return result
+
+
+def _without_thoughts(content: str | list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    if isinstance(content, str):
+        return content
+    return [part for part in content if part["type"] not in _THOUGHTS] or ""
 
 
 def _tool_call(call: Any, path: str) -> dict[str, Any]:

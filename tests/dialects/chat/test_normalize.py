@@ -1,4 +1,4 @@
-"""The conversation as every dialect may take it: calls and results in pairs, ids once."""
+"""The request as every dialect may take it: fields that mean something, calls and results in pairs, ids once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.chat.normalize import NO_RESULT, normalize, pair
+from gateway.dialects.chat.normalize import NO_RESULT, normalize, pair, speaks_functions
+from gateway.failures import Failed
 
 
 def said(*ids: str) -> dict[str, Any]:
@@ -105,3 +106,71 @@ def test_a_choice_in_the_words_of_another_api(written: Any, meant: Any) -> None:
     assert (
         normalize({"model": "dev", "messages": [USER], "tools": tools, "tool_choice": written})["tool_choice"] == meant
     )
+
+
+# --- fields ----------------------------------------------------------------------------------------------------------
+
+TOOL = {"type": "function", "function": {"name": "f"}}
+
+
+def fields(**given: Any) -> dict[str, Any]:
+    chat = normalize({"model": "dev", "messages": [USER], **given})
+    return {key: value for key, value in chat.items() if key not in ("model", "messages")}
+
+
+def test_whole_numbers_are_ints() -> None:
+    found = fields(max_tokens=5.0, n=2.0, seed=7.0)
+    assert [type(value) for value in found.values()] == [int] * 3
+
+
+def test_alternatives_without_logprobs_ask_for_nothing() -> None:
+    assert fields(top_logprobs=3) == {}
+    assert fields(top_logprobs=3, logprobs=True) == {"top_logprobs": 3, "logprobs": True}
+
+
+def test_functions_become_tools_unless_there_are_tools() -> None:
+    old = {"name": "old"}
+    assert fields(functions=[old], function_call={"name": "old"}) == {
+        "tools": [{"type": "function", "function": old}],
+        "tool_choice": {"type": "function", "function": {"name": "old"}},
+    }
+    assert fields(functions=[old], tools=[TOOL]) == {"tools": [TOOL]}
+
+
+@pytest.mark.parametrize(
+    ("body", "speaks"),
+    [
+        ({"functions": [{"name": "f"}]}, True),
+        ({"functions": [{"name": "f"}], "tools": [TOOL]}, False),
+        ({"functions": None, "tools": [TOOL]}, False),
+        ({"functions": [], "tools": [TOOL]}, False),
+    ],
+)
+def test_who_speaks_of_functions(body: dict[str, Any], speaks: bool) -> None:
+    assert speaks_functions(body) is speaks
+
+
+@pytest.mark.parametrize("function", ["f", {}, {"name": None}, None])
+def test_a_function_without_a_name_is_named(function: Any) -> None:
+    with pytest.raises(Failed) as raised:
+        fields(functions=[function])
+    assert raised.value.failure.param == "functions[0].name"
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def content(role: str, *parts: dict[str, Any]) -> Any:
+    return normalize({"model": "dev", "messages": [{"role": role, "content": list(parts)}]})["messages"][0]["content"]
+
+
+@pytest.mark.parametrize(("role", "kind"), [("user", "input_text"), ("assistant", "output_text")])
+def test_text_by_the_other_apis_name_is_text(role: str, kind: str) -> None:
+    assert content(role, {"type": kind, "text": "Hi"}) == [{"type": "text", "text": "Hi"}]
+
+
+@pytest.mark.parametrize("kind", ["thinking", "redacted_thinking", "reasoning"])
+def test_an_earlier_models_thoughts_are_nobodys_words(kind: str) -> None:
+    thought = {"type": kind, "text": "hm", "thinking": "hm"}
+    assert content("assistant", thought, {"type": "text", "text": "Hi"}) == [{"type": "text", "text": "Hi"}]
+    assert content("assistant", thought) == ""
