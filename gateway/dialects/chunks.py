@@ -96,12 +96,16 @@ class ToolCalls:
             return []
         return [delta(self._choice, tool_calls=[{"index": number, "function": {"arguments": text}}])]
 
-    def start_custom(self, key: Any, id_: str, name: str, text: str) -> list[Chunk]:
+    def start_custom(
+        self, key: Any, id_: str, name: str, text: str, extra: Mapping[str, Any] | None = None
+    ) -> list[Chunk]:
         """A call of a `custom` tool from a provider that knows such tools; its input is plain text."""
         number = self._open[key] = self.count
         self.count += 1
         self._arguments_seen.add(number)
         call = {"index": number, "id": id_, "type": "custom", "custom": {"name": name, "input": text}}
+        if extra:
+            call["extra_content"] = dict(extra)
         return [delta(self._choice, tool_calls=[call])]
 
     def custom_text(self, key: Any, text: str) -> list[Chunk]:

@@ -32,6 +32,8 @@ class Encoded(NamedTuple):
     """The answer is JSON that was asked for in words: a Markdown fence around it is removed."""
     think_tags: bool = False
     """The answer may begin with its reasoning between `<think>` and `</think>`."""
+    origin: str = ""
+    """Who is asked, as a digest of model and account: what only they can read again is marked with it."""
 
 
 class Unsupported(Failed):

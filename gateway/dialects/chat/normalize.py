@@ -263,7 +263,7 @@ def _part(part: Any, path: str) -> dict[str, Any]:
     if not isinstance(part, dict) or not isinstance(part.get("type"), str):
         raise invalid(f"Missing required parameter: '{path}.type'.", f"{path}.type")
     if part["type"] in _TEXTS:
-        part = {**part, "type": "text"}
+        return _part({**part, "type": "text"}, path)
     if part["type"] == "text" and not isinstance(part.get("text"), str):
         raise invalid(f"Missing required parameter: '{path}.text'.", f"{path}.text")
     if part["type"] == "image_url":

@@ -102,9 +102,9 @@ def _tool_call(call: Mapping[str, Any], place: str, ids: set[str], encoded: Enco
     function = call.get("function") or {}
     name = encoded.names.get(function.get("name", ""), function.get("name", ""))
     arguments = arguments_text(function.get("arguments") or {}) or "{}"
+    result: dict[str, Any] = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
     if name in encoded.custom_tools:
-        return {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
-    result = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+        result = {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
     if call.get("extra_content"):
         result["extra_content"] = call["extra_content"]
     return result

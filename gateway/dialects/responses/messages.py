@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.dialects.contract import Unsupported
 from gateway.dialects.messages import INSTRUCTIONS, parts, text_of
@@ -16,46 +16,68 @@ Item = dict[str, Any]
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+class _Known(NamedTuple):
+    """What one message cannot say of itself."""
+
+    custom: set[str]
+    """The ids of calls of custom tools."""
+    origin: str
+
+
 def encode_id(id_: str) -> str:
     return fit_id(id_, _ID, keep=64)
 
 
-def encode_messages(chat: Chat) -> tuple[str, list[Item]]:
-    """(`instructions`: the leading system messages, `input`). Raises `Unsupported` for a part that has no place."""
+def encode_messages(chat: Chat, origin: str = "") -> tuple[str, list[Item]]:
+    """(`instructions`: the leading system messages, `input`). Raises `Unsupported` for a part that has no place.
+
+    Encrypted reasoning goes back only to its `origin`: another account cannot read it, and refuses the request.
+    """
     messages = chat["messages"]
     leading = next((n for n, message in enumerate(messages) if message["role"] not in INSTRUCTIONS), len(messages))
     instructions = "\n\n".join(text for message in messages[:leading] if (text := text_of(message["content"])))
     custom = {call["id"] for message in messages for call in message.get("tool_calls", ()) if "custom" in call}
-    items = [item for message in messages[leading:] for item in _ENCODERS[message["role"]](message, custom)]
+    known = _Known(custom, origin)
+    items = [item for message in messages[leading:] for item in _ENCODERS[message["role"]](message, known)]
     if not items:
         return "", [{"role": "user", "content": instructions or "(empty)"}]
     return instructions, items
 
 
-def _developer(message: Mapping[str, Any], custom: set[str]) -> Iterator[Item]:
+def _developer(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
     yield {"role": "developer", "content": text_of(message["content"])}
 
 
-def _user(message: Mapping[str, Any], custom: set[str]) -> Iterator[Item]:
+def _user(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
     content = message["content"]
     yield {"role": "user", "content": content if isinstance(content, str) else _parts(content)}
 
 
-def _assistant(message: Mapping[str, Any], custom: set[str]) -> Iterator[Item]:
+def _assistant(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
     content = message.get("content")
     text = content if isinstance(content, str) else "".join(_said(part) for part in parts(content))
     text = text or message.get("refusal") or ""
     calls = message.get("tool_calls", ())
-    first = calls[0] if calls else {}
-    yield from ((first.get("extra_content") or {}).get("openai") or {}).get("reasoning", ())
+    thoughts = [_thoughts(call, known.origin) for call in calls]
+    yield from thoughts[0] if thoughts else ()
     if text:
         yield {
             "type": "message",
             "role": "assistant",
             "content": [{"type": "output_text", "text": text, "annotations": []}],
         }
-    for call in calls:
+    for number, call in enumerate(calls):
+        yield from thoughts[number] if number else ()
         yield _call(call)
+
+
+def _thoughts(call: Mapping[str, Any], origin: str) -> list[Item]:
+    """The reasoning that led to a call, where it is the same model's of the same account."""
+    extra = call.get("extra_content")
+    own = extra.get("openai") if isinstance(extra, Mapping) else None
+    if not isinstance(own, Mapping) or own.get("origin") != origin:
+        return []
+    return [item for item in own.get("reasoning") or () if isinstance(item, dict)]
 
 
 def _said(part: Mapping[str, Any]) -> str:
@@ -81,17 +103,17 @@ def _call(call: Mapping[str, Any]) -> Item:
     }
 
 
-def _tool(message: Mapping[str, Any], custom: set[str]) -> Iterator[Item]:
+def _tool(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
     content = message["content"]
     output: Any = content
     if not isinstance(content, str):
         plain = all(part["type"] == "text" for part in content)
         output = text_of(content) if plain else _parts(content)
-    kind = "custom_tool_call_output" if message["tool_call_id"] in custom else "function_call_output"
+    kind = "custom_tool_call_output" if message["tool_call_id"] in known.custom else "function_call_output"
     yield {"type": kind, "call_id": encode_id(message["tool_call_id"]), "output": output}
 
 
-_ENCODERS: Final[Mapping[str, Callable[[Mapping[str, Any], set[str]], Iterator[Item]]]] = {
+_ENCODERS: Final[Mapping[str, Callable[[Mapping[str, Any], _Known], Iterator[Item]]]] = {
     "system": _developer,
     "developer": _developer,
     "user": _user,

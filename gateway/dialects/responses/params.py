@@ -13,6 +13,7 @@ from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, re
 from gateway.dialects.options import merge_options
 from gateway.dialects.responses.messages import encode_messages
 from gateway.dialects.responses.tools import encode_tools
+from gateway.dialects.tools import digest
 from gateway.types import Chat, Model
 
 _NO_SUCH: Final = "the Responses API has no such parameter"
@@ -66,7 +67,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Responses request for `model`. Raises `Unsupported`."""
     kind = family(model.provider.name, model.model_id)
     body, losses = apply(chat, FIELDS, PASSED)
-    instructions, items = encode_messages(chat)
+    origin = digest(" ".join(model.key), 12)
+    instructions, items = encode_messages(chat, origin)
     body |= {"model": model.model_id, "input": items, "store": False}
     if instructions:
         body["instructions"] = instructions
@@ -80,7 +82,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     if text:
         body["text"] = text
     losses += _sampling(body, chat, takes=takes_sampling(chat, model, kind))
-    return Encoded("/responses", merge_options(body, model.options), dropped=tuple(losses))
+    return Encoded("/responses", merge_options(body, model.options), dropped=tuple(losses), origin=origin)
 
 
 def _reasoning(chat: Chat, model: Model, kind: Family) -> dict[str, Any]:

@@ -12,7 +12,32 @@ from gateway.dialects.usage import token_count
 from gateway.failures import Failed, Failure, Kind
 from gateway.types import Chat, Usage
 
-_KINDS: Final[Mapping[str, Kind]] = {**CODES, "invalid_prompt": Kind.INVALID_REQUEST}
+_KINDS: Final[Mapping[str, Kind]] = {
+    **CODES,
+    **dict.fromkeys(
+        (
+            "invalid_prompt",
+            "invalid_image",
+            "invalid_image_format",
+            "invalid_image_mode",
+            "invalid_image_url",
+            "invalid_base64_image",
+            "image_too_large",
+            "image_too_small",
+            "image_file_too_large",
+            "image_parse_error",
+            "unsupported_image_media_type",
+            "empty_image_file",
+        ),
+        Kind.INVALID_REQUEST,
+    ),
+    "image_content_policy_violation": Kind.POLICY,
+    "bio_policy": Kind.POLICY,
+    "misalignment_policy_violation": Kind.POLICY,
+    "failed_to_download_image": Kind.UNSUPPORTED,  # another provider may reach it
+    "image_file_not_found": Kind.UNSUPPORTED,
+}
+"""The SDK's `ResponseError.code`. What is wrong with the client's request is wrong at the next model too."""
 _INCOMPLETE: Final[Mapping[str, str]] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 SUMMARY_SEPARATOR: Final = "\n\n"
 
@@ -21,7 +46,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     """A chat completion without `id` and `created`. Raises `Failed` for an answer that failed."""
     if body.get("error") or body.get("status") == "failed" or "output" not in body:
         raise Failed(failure_of(body))
-    message, logprobs = _message(body["output"] or [])
+    message, logprobs = _message(body["output"] or [], encoded.origin)
     chat: Chat = {
         "object": "chat.completion",
         "model": body.get("model"),
@@ -86,7 +111,7 @@ def decode_annotation(annotation: Mapping[str, Any], index: int) -> dict[str, An
     return {"type": "url_citation", "index": index, "url_citation": facts}
 
 
-def _message(output: list[dict[str, Any]]) -> tuple[dict[str, Any], list[Any]]:
+def _message(output: list[dict[str, Any]], origin: str) -> tuple[dict[str, Any], list[Any]]:
     text: list[str] = []
     refusal: list[str] = []
     shown: list[str] = []
@@ -107,7 +132,7 @@ def _message(output: list[dict[str, Any]]) -> tuple[dict[str, Any], list[Any]]:
             shown.append(summary_of(item))
             thoughts.append(reasoning_item(item))
         elif kind in ("function_call", "custom_tool_call"):
-            calls.append(_call(item, thoughts))
+            calls.append(_call(item, extra_content(thoughts, origin)))
             thoughts = []
     message: dict[str, Any] = {"role": "assistant", "content": "".join(text) or None}
     extras = {
@@ -119,17 +144,17 @@ def _message(output: list[dict[str, Any]]) -> tuple[dict[str, Any], list[Any]]:
     return message | {key: value for key, value in extras.items() if value}, logprobs
 
 
-def _call(item: Mapping[str, Any], thoughts: list[dict[str, Any]]) -> dict[str, Any]:
+def _call(item: Mapping[str, Any], extra: Mapping[str, Any] | None) -> dict[str, Any]:
     call: dict[str, Any] = {"id": item.get("call_id") or item.get("id")}
     if item["type"] == "custom_tool_call":
         call |= {"type": "custom", "custom": {"name": item.get("name"), "input": item.get("input") or ""}}
     else:
         function = {"name": item.get("name"), "arguments": item.get("arguments") or "{}"}
         call |= {"type": "function", "function": function}
-    return call | ({"extra_content": extra} if (extra := extra_content(thoughts)) else {})
+    return call | ({"extra_content": extra} if extra else {})
 
 
-def extra_content(thoughts: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """What a call has to bring back: the encrypted reasoning that led to it."""
+def extra_content(thoughts: list[dict[str, Any]], origin: str) -> dict[str, Any] | None:
+    """What a call has to bring back: the encrypted reasoning that led to it, and who can read it."""
     kept = [item for item in thoughts if item.get("encrypted_content")]
-    return {"openai": {"reasoning": kept}} if kept else None
+    return {"openai": {"origin": origin, "reasoning": kept}} if kept else None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import orjson
 
 from gateway import sse
+from gateway.dialects.chat.responses import as_chunks
 from gateway.dialects.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
 from gateway.dialects.contract import Encoded
 from gateway.dialects.responses.responses import (
     SUMMARY_SEPARATOR,
     decode_annotation,
     decode_finish,
+    decode_response,
     decode_usage,
     extra_content,
     failure_of,
@@ -30,8 +32,12 @@ class StreamDecoder:
     def __init__(self, encoded: Encoded) -> None:
         self.model: str | None = None
         self.finished = False
+        self._encoded = encoded
         self._calls = ToolCalls(encoded)
+        self._begun: dict[Any, str] = {}
+        """The calls so far, and the type of each."""
         self._argued: set[Any] = set()
+        self._said = False
         self._thoughts: list[dict[str, Any]] = []
         self._annotations = 0
         self._summaries = 0
@@ -61,49 +67,60 @@ class StreamDecoder:
 
     def _item_added(self, body: Mapping[str, Any]) -> list[Chunk]:
         item = body["item"]
-        if item.get("type") != "function_call":
-            return []
-        extra, self._thoughts = extra_content(self._thoughts), []
-        return self._calls.start(_key(body, item), item.get("call_id") or item["id"], item.get("name") or "", extra)
+        return self._begin(_key(body, item), item) if item.get("type") in _CALLS else []
 
     def _item_done(self, body: Mapping[str, Any]) -> list[Chunk]:
         item = body["item"]
         kind = item.get("type")
         if kind == "reasoning":
             self._thoughts.append(reasoning_item(item))
+        if kind not in _CALLS:
             return []
         key = _key(body, item)
-        if kind == "custom_tool_call":
-            return self._calls.start_custom(key, item.get("call_id"), item.get("name") or "", item.get("input") or "")
-        if kind == "function_call":
-            return self._late_arguments(key, item.get("arguments")) + self._calls.end(key)
-        return []
+        return [*self._begin(key, item), *self._late(key, item.get(_CALLS[kind])), *self._calls.end(key)]
 
-    def _arguments(self, body: Mapping[str, Any]) -> list[Chunk]:
+    def _begin(self, key: Any, item: Mapping[str, Any]) -> list[Chunk]:
+        """A call begins, with the reasoning that led to it; a server may tell of it only when it is done."""
+        if key in self._begun:
+            return []
+        self._begun[key] = item["type"]
+        extra, self._thoughts = extra_content(self._thoughts, self._encoded.origin), []
+        id_, name = item.get("call_id") or item["id"], item.get("name") or ""
+        if item["type"] == "custom_tool_call":
+            return self._calls.start_custom(key, id_, name, "", extra)
+        return self._calls.start(key, id_, name, extra)
+
+    def _input(self, body: Mapping[str, Any]) -> list[Chunk]:
         key = _key(body, {})
         self._argued.add(key)
-        return self._calls.arguments(key, body.get("delta") or "")
+        return self._more(key, body.get("delta") or "")
 
-    def _arguments_done(self, body: Mapping[str, Any]) -> list[Chunk]:
-        return self._late_arguments(_key(body, {}), body.get("arguments"))
+    def _input_done(self, body: Mapping[str, Any]) -> list[Chunk]:
+        return self._late(_key(body, {}), body.get("arguments") or body.get("input"))
 
-    def _late_arguments(self, key: Any, text: str | None) -> list[Chunk]:
-        """The whole arguments, from a server that sent no deltas of them."""
+    def _late(self, key: Any, text: str | None) -> list[Chunk]:
+        """The whole arguments or input, from a server that sent no deltas of them."""
         if key in self._argued or not text:
             return []
         self._argued.add(key)
-        return self._calls.arguments(key, text)
+        return self._more(key, text)
+
+    def _more(self, key: Any, text: str) -> list[Chunk]:
+        custom = self._begun.get(key) == "custom_tool_call"
+        return self._calls.custom_text(key, text) if custom else self._calls.arguments(key, text)
 
     def _text(self, body: Mapping[str, Any]) -> list[Chunk]:
         text = body.get("delta")
         if not text:
             return []
+        self._said = True
         chunk = delta(content=text)
         if body.get("logprobs"):
             chunk["choices"][0]["logprobs"] = {"content": body["logprobs"], "refusal": None}
         return [chunk]
 
     def _refusal(self, body: Mapping[str, Any]) -> list[Chunk]:
+        self._said = True
         return [delta(refusal=body["delta"])] if body.get("delta") else []
 
     def _summary_added(self, body: Mapping[str, Any]) -> list[Chunk]:
@@ -111,6 +128,7 @@ class StreamDecoder:
         return [delta(reasoning_content=SUMMARY_SEPARATOR)] if self._summaries > 1 else []
 
     def _reasoning(self, body: Mapping[str, Any]) -> list[Chunk]:
+        self._said = True
         return [delta(reasoning_content=body["delta"])] if body.get("delta") else []
 
     def _annotation(self, body: Mapping[str, Any]) -> list[Chunk]:
@@ -124,6 +142,9 @@ class StreamDecoder:
         response = body.get("response") or {}
         self.model = self.model or response.get("model")
         self.finished = True
+        if response.get("output") and not self._said and not self._begun:
+            # A server that sent no deltas: all that there is stands in the last event.
+            return list(as_chunks(decode_response(response, self._encoded)))
         chunks = [*self._calls.end_all(), finish(decode_finish(response, self._calls.count > 0))]
         if response.get("usage"):
             chunks.append(usage_chunk(usage_dict(decode_usage(response["usage"]))))
@@ -136,8 +157,10 @@ class StreamDecoder:
         "response.created": _created,
         "response.output_item.added": _item_added,
         "response.output_item.done": _item_done,
-        "response.function_call_arguments.delta": _arguments,
-        "response.function_call_arguments.done": _arguments_done,
+        "response.function_call_arguments.delta": _input,
+        "response.function_call_arguments.done": _input_done,
+        "response.custom_tool_call_input.delta": _input,
+        "response.custom_tool_call_input.done": _input_done,
         "response.output_text.delta": _text,
         "response.refusal.delta": _refusal,
         "response.reasoning_summary_part.added": _summary_added,
@@ -149,6 +172,10 @@ class StreamDecoder:
         "response.failed": _failed,
         "error": _failed,
     }
+
+
+_CALLS: Final[Mapping[str, str]] = {"function_call": "arguments", "custom_tool_call": "input"}
+"""The items that are tool calls, and where each keeps what the tool is given."""
 
 
 def _key(body: Mapping[str, Any], item: Mapping[str, Any]) -> Any:
