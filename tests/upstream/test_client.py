@@ -11,7 +11,7 @@ import pytest
 
 from gateway.credentials import CredentialError
 from gateway.failures import Failed, Kind
-from gateway.types import Agent, Attempt, Call, Model, Reply, Timeouts
+from gateway.types import Agent, Attempt, Model, Reply, Timeouts
 from gateway.upstream.client import EmptyAnswer, UpstreamClient
 from gateway.upstream.transport import Trouble
 from gateway.vault import Vault
@@ -296,23 +296,57 @@ def test_fields_a_model_cannot_take_are_named_or_refused() -> None:
 # --- fields that a model refuses by name -----------------------------------------------------------------------------
 
 
-def test_a_field_refused_by_name_is_left_out_and_remembered() -> None:
-    refusal = error("Unsupported parameter: 'top_k' is not supported", param="top_k", code="unsupported_parameter")
-    trying = Trying(refusal, whole(), whole(), top_k=5)
+def learning(refusal: Response, chosen: Model = CUSTOM, **fields: Any) -> tuple[list[dict[str, Any]], list[Any]]:
+    """(the bodies of three requests of two calls, the first of which is refused; what each call was told it lost)."""
+    trying = Trying(refusal, whole(), whole(), chosen=chosen, **fields)
     client = UpstreamClient(
         lambda model: trying.transport, sign, Vault(), clock=trying.clock, wall=trying.clock, user_agent="x"
     )
 
-    async def work() -> tuple[Attempt, Call]:
-        await client.open(trying.attempt, trying.call)
-        again = Attempt(CUSTOM, 1)
-        await client.open(again, trying.call)
-        return again, trying.call
+    async def work() -> Attempt:
+        for attempt in (trying.attempt, again := Attempt(chosen, 1)):
+            await client.open(attempt, trying.call)
+        return again
 
-    again, _ = asyncio.run(work())
-    assert [("top_k" in trying.sent(number)) for number in range(3)] == [True, False, False]
-    assert trying.attempt.dropped == again.dropped == ("top_k",)
+    again = asyncio.run(work())
     assert trying.are_closed
+    return [trying.sent(number) for number in range(3)], [trying.attempt.dropped, again.dropped]
+
+
+def test_a_field_refused_by_name_is_left_out_and_remembered() -> None:
+    refusal = error("Unsupported parameter: 'top_k' is not supported", param="top_k", code="unsupported_parameter")
+    sent, dropped = learning(refusal, top_k=5)
+    assert ["top_k" in body for body in sent] == [True, False, False]
+    assert dropped == [("top_k",), ("top_k",)]
+
+
+def test_no_more_is_left_out_than_was_refused() -> None:
+    """Accounts that have not been verified are refused summaries, and keep the effort all the same."""
+
+    def refusal() -> Response:
+        words = "Your organization must be verified to generate reasoning summaries."
+        return error(words, param="think.summary", code="unsupported_value")
+
+    sent, dropped = learning(refusal(), think={"effort": "high", "summary": "auto"})
+    assert [body["think"] for body in sent[1:]] == [{"effort": "high"}] * 2
+    assert dropped == [("think.summary",)] * 2
+    sent, _ = learning(refusal(), think={"summary": "auto"})
+    assert ["think" in body for body in sent] == [True, False, False]
+
+
+@pytest.mark.parametrize("field", ["response_format", "tool_choice", "logprobs"])
+def test_what_the_clients_code_relies_on_is_not_left_out(field: str) -> None:
+    fields = {"response_format": {"type": "json_object"}, "tool_choice": "required", "logprobs": True}
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    chosen = model("openai", base_url="http://test/v1")
+    trying = Trying(error("'oneOf' is not permitted.", param=field), chosen=chosen, tools=tools, **fields)
+    assert trying.failure().failure.kind is Kind.INVALID_REQUEST
+    assert len(trying.transport.requests) == 1
+
+
+def test_a_refusal_that_cannot_be_mended_is_the_next_models_chance() -> None:
+    trying = Trying(error("Not with this model.", param="messages[0].role", code="unsupported_value"))
+    assert trying.failure().failure.kind is Kind.UNSUPPORTED
 
 
 def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> None:

@@ -48,6 +48,8 @@ CODES: Final[Mapping[str, Kind]] = {
     "organization_restricted": Kind.CREDENTIAL,
     "payment_required": Kind.QUOTA,
     "refusal": Kind.POLICY,
+    "unsupported_parameter": Kind.UNSUPPORTED,
+    "unsupported_value": Kind.UNSUPPORTED,
     "server": Kind.UNAVAILABLE,
     "timeout": Kind.TIMEOUT,
 }
