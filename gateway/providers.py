@@ -36,6 +36,22 @@ _HINTS: Final = {
     "service_tier": _OPENAI_ONLY,
 }
 
+_OTHER_SERVERS: Final = dict.fromkeys(
+    (
+        "top_k",
+        "min_p",
+        "top_a",
+        "repetition_penalty",
+        "chat_template_kwargs",
+        "provider",
+        "plugins",
+        "models",
+        "transforms",
+    ),
+    "only other servers have it",
+)
+"""Each costs a 400 where it is unknown. A field that nobody has heard of yet is sent: it may be new."""
+
 PROVIDERS: Final[Mapping[str, Provider]] = {
     row.name: row
     for row in (
@@ -58,6 +74,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             base_url="https://api.openai.com/v1",
             credential="openai_key",
             env=("OPENAI_API_KEY",),
+            dropped=_OTHER_SERVERS,
             quirks=Quirks(
                 max_tokens_field="max_completion_tokens",
                 developer_role=True,
@@ -119,7 +136,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             base_url="https://api.x.ai/v1",
             credential="xai_key",
             env=("XAI_API_KEY",),
-            dropped=_HINTS | {"logit_bias": "documented as unsupported"},
+            dropped=_HINTS | _OTHER_SERVERS | {"logit_bias": "documented as unsupported"},
             refused=_SERVER_FEATURES | _TEXT_ONLY,
             quirks=Quirks(late_system=True, reasoning="effort", tool_parameters=True),
             key_hint="xai-",

@@ -41,6 +41,13 @@ class Family:
     greedy_top_p: bool = True
     """Takes a `top_p` beside a temperature of 0, where it says nothing."""
     vision: bool = True
+    verbosity: bool = True
+    audio: bool = True
+    """Hears and speaks. One that does not is passed over where a client asks for it, and so is:"""
+    web_search: bool = True
+    """Searches the web on chat completions."""
+    responses_efforts: frozenset[str] = frozenset()
+    """Further efforts, which only the Responses API takes."""
 
 
 def _efforts(*names: str) -> frozenset[str]:
@@ -50,31 +57,30 @@ def _efforts(*names: str) -> frozenset[str]:
 _UP_TO_HIGH: Final = _efforts("none", "low", "medium", "high")
 _UP_TO_XHIGH: Final = _UP_TO_HIGH | {"xhigh"}
 
-_CLASSIC: Final = Family()
-_GPT_5: Final = Family(_efforts("minimal", "low", "medium", "high"), "medium", "never", stop=False, penalties=False)
-_O_SERIES: Final = Family(
-    _efforts("low", "medium", "high"), "medium", "never", stop=False, penalties=False, parallel_flag=False
-)
-_GPT_5_1: Final = Family(_UP_TO_HIGH, "none", "effort_none", stop=False, penalties=False)
-_GPT_5_2: Final = Family(_UP_TO_XHIGH, "none", "effort_none", stop=False, penalties=False)
-_GPT_5_4: Final = Family(_UP_TO_XHIGH, "none", "effort_none", stop=False, penalties=False, tools_while_reasoning=False)
-_GPT_5_5: Final = Family(
-    _UP_TO_XHIGH, "medium", "effort_none", stop=False, penalties=False, tools_while_reasoning=False
-)
-_GPT_6: Final = Family(
-    _UP_TO_XHIGH | {"max"}, "medium", "effort_none", stop=False, penalties=False, tools_while_reasoning=False
-)
-_ALWAYS_REASONS: Final = Family(
-    _efforts("low", "medium", "high", "xhigh", "max"),
-    "medium",
-    "never",
+_CLASSIC: Final = Family(verbosity=False, audio=False, web_search=False)
+_AUDIO: Final = replace(_CLASSIC, audio=True)
+_SEARCH: Final = replace(_CLASSIC, web_search=True)
+_REASONING: Final = Family(
+    _efforts("minimal", "low", "medium", "high"),
+    default_effort="medium",
+    sampling="never",
     stop=False,
     penalties=False,
-    tools_while_reasoning=False,
+    audio=False,
+    web_search=False,
 )
-_RESPONSES_ONLY: Final = Family(
-    _efforts("low", "medium", "high", "xhigh"), "medium", "never", stop=False, penalties=False, chat=False
-)
+_GPT_5: Final = _REASONING
+_O_SERIES: Final = replace(_REASONING, efforts=_efforts("low", "medium", "high"), parallel_flag=False, verbosity=False)
+_GPT_5_1: Final = replace(_REASONING, efforts=_UP_TO_HIGH, default_effort="none", sampling="effort_none")
+_GPT_5_2: Final = replace(_GPT_5_1, efforts=_UP_TO_XHIGH)
+_GPT_5_4: Final = replace(_GPT_5_2, tools_while_reasoning=False)
+_GPT_5_5: Final = replace(_GPT_5_4, default_effort="medium")
+_GPT_6: Final = replace(_GPT_5_5, responses_efforts=_efforts("max"))
+_ALWAYS_REASONS: Final = replace(_GPT_6, efforts=_efforts("low", "medium", "high", "xhigh"), sampling="never")
+_CODEX: Final = replace(_REASONING, efforts=_efforts("low", "medium", "high", "xhigh"), chat=False)
+_PRO: Final = replace(_CODEX, efforts=_efforts("medium", "high", "xhigh"))
+_GPT_5_PRO: Final = replace(_CODEX, efforts=_efforts("high"), default_effort="high")
+_O_PRO: Final = replace(_O_SERIES, chat=False)
 
 _MISTRAL: Final = Family(temperature_max=1.5, greedy_top_p=False)
 _MISTRAL_REASONING: Final = replace(_MISTRAL, efforts=_efforts("none", "high"), default_effort="none")
@@ -87,13 +93,19 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
         "*": _GPT_6,
         "gpt-3*": _CLASSIC,
         "gpt-4*": _CLASSIC,
+        "gpt-4o*-audio*": _AUDIO,
+        "gpt-4o*-search*": _SEARCH,
+        "gpt-audio*": _AUDIO,
         "chatgpt-4o*": _CLASSIC,
+        "ft:gpt-3*": _CLASSIC,
         "ft:gpt-4*": _CLASSIC,
         "o1*": _O_SERIES,
         "o3*": _O_SERIES,
         "o4*": _O_SERIES,
         "gpt-5": _GPT_5,
         "gpt-5-*": _GPT_5,
+        "gpt-5-chat*": _CLASSIC,
+        "gpt-5-search*": _SEARCH,
         "gpt-5.1*": _GPT_5_1,
         "gpt-5.2*": _GPT_5_2,
         "gpt-5.3*": _GPT_5_2,
@@ -103,12 +115,14 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
         "gpt-6-astra*": _ALWAYS_REASONS,
         "gpt-6.1-sol*": _ALWAYS_REASONS,
         "gpt-6.2-astra*": _ALWAYS_REASONS,
-        "gpt-5*codex*": _RESPONSES_ONLY,
-        "gpt-5-pro": _RESPONSES_ONLY,
-        "gpt-5.*-pro": _RESPONSES_ONLY,
-        "gpt-5*-pro-20*": _RESPONSES_ONLY,
-        "o1-pro*": _RESPONSES_ONLY,
-        "o3-pro*": _RESPONSES_ONLY,
+        "codex-*": _CODEX,
+        "gpt-*codex*": _CODEX,
+        "gpt-*-pro": _PRO,
+        "gpt-*-pro-*": _PRO,
+        "gpt-5-pro": _GPT_5_PRO,
+        "gpt-5-pro-*": _GPT_5_PRO,
+        "o1-pro*": _O_PRO,
+        "o3-pro*": _O_PRO,
     },
     "groq": {
         "*": Family(),
@@ -152,3 +166,9 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
 def family(provider_name: str, model_id: str) -> Family:
     """What `model_id` of `provider_name` accepts."""
     return lookup(FAMILIES.get(provider_name, FAMILIES["*"]), model_id)
+
+
+@lru_cache(maxsize=64)
+def on_responses(kind: Family) -> Family:
+    """The same generation on the Responses API."""
+    return replace(kind, efforts=kind.efforts | kind.responses_efforts)

@@ -7,18 +7,19 @@ What differs comes from three places, each data: the provider's row (`dropped`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from gateway.dialects.chat.messages import encode_messages
 from gateway.dialects.chat.models import Family, family
 from gateway.dialects.chat.structured import encode_format
-from gateway.dialects.chat.thinking import effort, encode_reasoning, reasons
+from gateway.dialects.chat.thinking import encode_reasoning, reasons
 from gateway.dialects.chat.tools import encode_tools
 from gateway.dialects.contract import Encoded
 from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused, renamed
 from gateway.dialects.options import merge_options
-from gateway.types import Chat, Model
+from gateway.types import Chat, Model, Quirks
 
 FIELDS: Final[Mapping[str, Rule]] = {
     "model": TRANSLATED,
@@ -76,6 +77,12 @@ def _rules(model: Model, sampling: bool) -> tuple[Mapping[str, Rule], Rule]:
         )
     if not kind.stop:
         rules["stop"] = dropped(_NOT_REASONING)
+    if not kind.verbosity:
+        rules["verbosity"] = dropped("not taken by this family")
+    if not kind.audio:
+        rules |= dict.fromkeys(("modalities", "audio"), refused("this model does not speak"))
+    if not kind.web_search:
+        rules["web_search_options"] = refused("this model does not search the web")
     if not kind.parallel_flag:
         rules["parallel_tool_calls"] = dropped("not taken by this family")
     rules |= {field: renamed(name) for field, name in provider.renamed.items()}
@@ -85,6 +92,11 @@ def _rules(model: Model, sampling: bool) -> tuple[Mapping[str, Rule], Rule]:
         rules["cache_control"] = dropped("this provider caches by itself")
     unknown = PASSED if model.quirks.unknown_fields == "pass" else dropped("unknown to this provider")
     return rules, unknown
+
+
+@lru_cache(maxsize=64)
+def _deaf(quirks: Quirks) -> Quirks:
+    return replace(quirks, audio="none")
 
 
 def takes_sampling(chat: Chat, model: Model, kind: Family) -> bool:
@@ -106,6 +118,10 @@ def needs_responses(chat: Chat, model: Model) -> bool:
         return True
     if kind.tools_while_reasoning or not reasons(chat, model, kind):
         return False
+    return _offers_functions(chat)
+
+
+def _offers_functions(chat: Chat) -> bool:
     return any(tool.get("type") != "custom" for tool in chat.get("tools", ()))
 
 
@@ -115,7 +131,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     rules, unknown = _rules(model, takes_sampling(chat, model, kind))
     body, losses = apply(chat, rules, unknown)
     body["model"] = model.model_id
-    body["messages"] = encode_messages(chat["messages"], quirks)
+    body["messages"] = encode_messages(chat["messages"], quirks if kind.audio else _deaf(quirks))
     tools, tool_losses = encode_tools(chat, quirks)
     body |= tools
     limit = chat.get("max_completion_tokens")
@@ -124,9 +140,9 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     if chat.get("stream") and quirks.stream_usage:
         body["stream_options"] = {"include_usage": True}
     body |= encode_reasoning(chat, model, kind)
-    if "tools" in body and not kind.tools_while_reasoning and effort(chat, model, kind) is None:
-        # An unset effort counts as active on some models of these families; tools are then refused.
-        body["reasoning_effort"] = "none"
+    if not kind.tools_while_reasoning and "none" in kind.efforts and _offers_functions(chat):
+        # An unset effort counts as active on some models of these families; functions are then refused.
+        body.setdefault("reasoning_effort", "none")
     if kind.temperature_max is not None and body.get("temperature", 0) > kind.temperature_max:
         body["temperature"] = kind.temperature_max
         tool_losses.append("temperature")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
-from gateway.dialects.chat.models import Family, family
+from gateway.dialects.chat.models import Family, family, on_responses
 from gateway.dialects.chat.params import takes_sampling
 from gateway.dialects.chat.thinking import effort, reasons
 from gateway.dialects.contract import Encoded
@@ -14,7 +15,7 @@ from gateway.dialects.options import merge_options
 from gateway.dialects.responses.messages import encode_messages
 from gateway.dialects.responses.tools import encode_tools
 from gateway.dialects.tools import digest
-from gateway.types import Chat, Model
+from gateway.types import Chat, Model, Provider
 
 _NO_SUCH: Final = "the Responses API has no such parameter"
 
@@ -63,10 +64,15 @@ OUTPUT_TOKENS_MIN: Final = 16
 """The API's smallest `max_output_tokens`."""
 
 
+@lru_cache(maxsize=64)
+def _rules(provider: Provider) -> Mapping[str, Rule]:
+    return {**FIELDS, **{field: dropped(reason) for field, reason in provider.dropped.items() if field not in FIELDS}}
+
+
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Responses request for `model`. Raises `Unsupported`."""
-    kind = family(model.provider.name, model.model_id)
-    body, losses = apply(chat, FIELDS, PASSED)
+    kind = on_responses(family(model.provider.name, model.model_id))
+    body, losses = apply(chat, _rules(model.provider), PASSED)
     origin = digest(" ".join(model.key), 12)
     instructions, items = encode_messages(chat, origin)
     body |= {"model": model.model_id, "input": items, "store": False}
