@@ -133,16 +133,23 @@ def _as_function_call(choice: Mapping[str, Any]) -> dict[str, Any]:
 def as_chunks(chat: Chat) -> Iterator[Chunk]:
     """A whole answer as the chunks of a stream, for a server that ignored `stream`."""
     for choice in chat["choices"]:
-        number, message = choice["index"], choice["message"]
-        for key in ("reasoning_content", "content", "refusal", *_KEPT):
-            if message.get(key):
-                yield delta(number, **{key: indexed(message[key])})
-        calls = message.get("tool_calls", ())
-        if calls:
-            yield delta(number, tool_calls=[{"index": place, **call} for place, call in enumerate(calls)])
-        yield finish(choice["finish_reason"], number)
+        chunks = list(_deltas(choice))
+        if choice.get("logprobs") and chunks:
+            chunks[0]["choices"][0]["logprobs"] = choice["logprobs"]
+        yield from chunks
+        yield finish(choice["finish_reason"], choice["index"])
     if "usage" in chat:
         yield usage_chunk(chat["usage"])
+
+
+def _deltas(choice: Mapping[str, Any]) -> Iterator[Chunk]:
+    number, message = choice["index"], choice["message"]
+    for key in ("reasoning_content", "content", "refusal", *_KEPT):
+        if message.get(key):
+            yield delta(number, **{key: indexed(message[key])})
+    calls = message.get("tool_calls", ())
+    if calls:
+        yield delta(number, tool_calls=[{"index": place, **call} for place, call in enumerate(calls)])
 
 
 def is_empty(chat: Chat) -> bool:

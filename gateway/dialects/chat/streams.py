@@ -83,6 +83,9 @@ class StreamDecoder:
         self.finished = False
         self._encoded = encoded
         self._choices: dict[int, _Choice] = {}
+        wanted = encoded.body.get("n")
+        self._wanted = wanted if isinstance(wanted, int) else 1
+        """How many choices there will be: one may end before the next begins."""
         self._usage: Any = None
         self._id = ""
 
@@ -115,6 +118,7 @@ class StreamDecoder:
         if any(slot.arguments and not slot.is_whole() for choice in open_ for slot in choice.slots.values()):
             raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended inside the arguments of a tool call"))
         chunks = [chunk for choice in open_ for chunk in self._finish(choice, "stop")]
+        self.finished = bool(self._choices)  # fewer than were asked for, perhaps, but there will be no more
         return chunks + self._take_usage() if self.finished else []
 
     def _loads(self, event: sse.Event) -> dict[str, Any]:
@@ -160,8 +164,11 @@ class StreamDecoder:
         if fields is None:
             fields = body.get("message") or {}
         chunks = self._decode_delta(choice, fields)
-        if body.get("logprobs") and chunks:
-            chunks[0]["choices"][0]["logprobs"] = body["logprobs"]
+        logprobs = body.get("logprobs")
+        if logprobs and not chunks and (logprobs.get("content") or logprobs.get("refusal")):
+            chunks = [delta(index, content="")]  # a token that is no whole letter yet
+        if logprobs and chunks:
+            chunks[0]["choices"][0]["logprobs"] = logprobs
         reason = body.get("finish_reason")
         if reason:  # an empty one comes with every chunk of some servers, and with the last of others: `[DONE]` tells
             chunks += self._finish(choice, reason)
@@ -251,7 +258,8 @@ class StreamDecoder:
     def _finish(self, choice: _Choice, reason: str) -> list[Chunk]:
         word = decode_finish(reason, choice.calls.count)
         choice.finished = True
-        self.finished = all(known.finished for known in self._choices.values())
+        finished = [known for known in self._choices.values() if known.finished]
+        self.finished = len(finished) >= max(self._wanted, len(self._choices))
         rest = self._content(choice, "", last=True)
         return [*rest, *choice.calls.end_all(), finish(word, choice.index)]
 
