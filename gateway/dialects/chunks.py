@@ -103,6 +103,7 @@ class ToolCalls:
         number = self._open[key] = self.count
         self.count += 1
         self._arguments_seen.add(number)
+        name = self._encoded.names.get(name, name)
         call = {"index": number, "id": id_, "type": "custom", "custom": {"name": name, "input": text}}
         if extra:
             call["extra_content"] = dict(extra)

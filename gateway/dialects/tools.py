@@ -14,6 +14,11 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.types import Chat
+
+OPENAI_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What a tool may be called on chat completions and on OpenAI's Responses API."""
+
 CUSTOM_SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "properties": {"input": {"type": "string", "description": "The whole input of the tool, as plain text."}},
@@ -67,6 +72,47 @@ def fit_names(names: Iterable[str], pattern: re.Pattern[str], *, length_max: int
 def reverse_names(fitted: Mapping[str, str]) -> dict[str, str]:
     """Names as sent → as the client wrote them, for those that differ."""
     return {sent: name for name, sent in fitted.items() if sent != name}
+
+
+def with_fitted_names(chat: Chat, pattern: re.Pattern[str], *, length_max: int) -> tuple[Chat, dict[str, str]]:
+    """(`chat` with tool names that match `pattern`, in offers, choice and history; names as sent → the client's)."""
+    calls = [call for message in chat["messages"] for call in message.get("tool_calls", ())]
+    definitions = [_definition(item) for item in (*chat.get("tools", ()), *calls)]
+    names = [definition.get("name") or "" for definition in definitions]
+    if all(pattern.fullmatch(name) for name in names):
+        return chat, {}
+    fitted = fit_names(names, pattern, length_max=length_max)
+    renamed = {**chat, "messages": [_fit_calls(message, fitted) for message in chat["messages"]]}
+    if "tools" in chat:
+        renamed["tools"] = [_fit(tool, fitted) for tool in chat["tools"]]
+    choice = chat.get("tool_choice")
+    if isinstance(choice, Mapping):
+        allowed = choice.get("allowed_tools")
+        if isinstance(allowed, Mapping):
+            listed = [_fit(tool, fitted) for tool in allowed.get("tools", ())]
+            renamed["tool_choice"] = {**choice, "allowed_tools": {**allowed, "tools": listed}}
+        else:
+            renamed["tool_choice"] = _fit(choice, fitted)
+    return renamed, reverse_names(fitted)
+
+
+def _definition(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What names the tool in an offer, a choice or a call."""
+    return item.get("custom") or item.get("function") or {}
+
+
+def _fit(item: Mapping[str, Any], fitted: Mapping[str, str]) -> dict[str, Any]:
+    definition = _definition(item)
+    if not definition:
+        return dict(item)
+    kind = "custom" if item.get("custom") else "function"
+    name = definition.get("name") or ""
+    return {**item, kind: {**definition, "name": fitted.get(name, name)}}
+
+
+def _fit_calls(message: dict[str, Any], fitted: Mapping[str, str]) -> dict[str, Any]:
+    calls = message.get("tool_calls")
+    return {**message, "tool_calls": [_fit(call, fitted) for call in calls]} if calls else message
 
 
 def arguments_object(text: Any) -> dict[str, Any]:

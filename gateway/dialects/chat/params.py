@@ -19,6 +19,7 @@ from gateway.dialects.chat.tools import encode_tools
 from gateway.dialects.contract import Encoded
 from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused, renamed
 from gateway.dialects.options import merge_options
+from gateway.dialects.tools import OPENAI_NAME, with_fitted_names
 from gateway.types import Chat, Model, Quirks
 
 FIELDS: Final[Mapping[str, Rule]] = {
@@ -128,6 +129,8 @@ def _offers_functions(chat: Chat) -> bool:
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A chat-completions request for `model`. Raises `Unsupported`."""
     kind, quirks = family(model.provider.name, model.model_id), model.quirks
+    custom_tools = frozenset() if quirks.custom_tools else custom_names(chat)
+    chat, names = with_fitted_names(chat, OPENAI_NAME, length_max=64)
     rules, unknown = _rules(model, takes_sampling(chat, model, kind))
     body, losses = apply(chat, rules, unknown)
     body["model"] = model.model_id
@@ -153,7 +156,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         path="/chat/completions",
         body=merge_options(body, model.options),
         dropped=(*losses, *tool_losses, *format_losses),
-        custom_tools=frozenset() if quirks.custom_tools else custom_names(chat),
+        names=names,
+        custom_tools=custom_tools,
         unfence=unfence,
         think_tags=quirks.think_tags,
     )

@@ -98,7 +98,9 @@ def _tool_call(call: Mapping[str, Any], place: str, ids: set[str], encoded: Enco
         id_ = "call_" + digest(place, 24)  # clients tell calls apart by nothing else
     ids.add(id_)
     if "custom" in call and "function" not in call:
-        return {"id": id_, "type": "custom", "custom": call["custom"]}
+        custom = call["custom"] or {}
+        name = encoded.names.get(custom.get("name") or "", custom.get("name"))
+        return {"id": id_, "type": "custom", "custom": {**custom, "name": name}}
     function = call.get("function") or {}
     name = encoded.names.get(function.get("name", ""), function.get("name", ""))
     arguments = arguments_text(function.get("arguments") or {}) or "{}"

@@ -14,7 +14,7 @@ from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, re
 from gateway.dialects.options import merge_options
 from gateway.dialects.responses.messages import encode_messages
 from gateway.dialects.responses.tools import encode_tools
-from gateway.dialects.tools import digest
+from gateway.dialects.tools import OPENAI_NAME, digest, with_fitted_names
 from gateway.types import Chat, Model, Provider
 
 _NO_SUCH: Final = "the Responses API has no such parameter"
@@ -71,6 +71,7 @@ def _rules(provider: Provider) -> Mapping[str, Rule]:
 
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Responses request for `model`. Raises `Unsupported`."""
+    chat, names = with_fitted_names(chat, OPENAI_NAME, length_max=64)
     kind = on_responses(family(model.provider.name, model.model_id))
     body, losses = apply(chat, _rules(model.provider), PASSED)
     origin = digest(" ".join(model.key), 12)
@@ -88,7 +89,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     if text:
         body["text"] = text
     losses += _sampling(body, chat, takes=takes_sampling(chat, model, kind))
-    return Encoded("/responses", merge_options(body, model.options), dropped=tuple(losses), origin=origin)
+    return Encoded("/responses", merge_options(body, model.options), dropped=tuple(losses), names=names, origin=origin)
 
 
 def _reasoning(chat: Chat, model: Model, kind: Family) -> dict[str, Any]:

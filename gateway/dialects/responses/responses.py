@@ -46,7 +46,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     """A chat completion without `id` and `created`. Raises `Failed` for an answer that failed."""
     if body.get("error") or body.get("status") == "failed" or "output" not in body:
         raise Failed(failure_of(body))
-    message, logprobs = _message(body["output"] or [], encoded.origin)
+    message, logprobs = _message(body["output"] or [], encoded)
     chat: Chat = {
         "object": "chat.completion",
         "model": body.get("model"),
@@ -111,7 +111,7 @@ def decode_annotation(annotation: Mapping[str, Any], index: int) -> dict[str, An
     return {"type": "url_citation", "index": index, "url_citation": facts}
 
 
-def _message(output: list[dict[str, Any]], origin: str) -> tuple[dict[str, Any], list[Any]]:
+def _message(output: list[dict[str, Any]], encoded: Encoded) -> tuple[dict[str, Any], list[Any]]:
     text: list[str] = []
     refusal: list[str] = []
     shown: list[str] = []
@@ -132,7 +132,7 @@ def _message(output: list[dict[str, Any]], origin: str) -> tuple[dict[str, Any],
             shown.append(summary_of(item))
             thoughts.append(reasoning_item(item))
         elif kind in ("function_call", "custom_tool_call"):
-            calls.append(_call(item, extra_content(thoughts, origin)))
+            calls.append(_call(item, extra_content(thoughts, encoded.origin), encoded.names))
             thoughts = []
     message: dict[str, Any] = {"role": "assistant", "content": "".join(text) or None}
     extras = {
@@ -144,12 +144,13 @@ def _message(output: list[dict[str, Any]], origin: str) -> tuple[dict[str, Any],
     return message | {key: value for key, value in extras.items() if value}, logprobs
 
 
-def _call(item: Mapping[str, Any], extra: Mapping[str, Any] | None) -> dict[str, Any]:
+def _call(item: Mapping[str, Any], extra: Mapping[str, Any] | None, names: Mapping[str, str]) -> dict[str, Any]:
+    name = names.get(item.get("name") or "", item.get("name"))
     call: dict[str, Any] = {"id": item.get("call_id") or item.get("id")}
     if item["type"] == "custom_tool_call":
-        call |= {"type": "custom", "custom": {"name": item.get("name"), "input": item.get("input") or ""}}
+        call |= {"type": "custom", "custom": {"name": name, "input": item.get("input") or ""}}
     else:
-        function = {"name": item.get("name"), "arguments": item.get("arguments") or "{}"}
+        function = {"name": name, "arguments": item.get("arguments") or "{}"}
         call |= {"type": "function", "function": function}
     return call | ({"extra_content": extra} if extra else {})
 
