@@ -148,20 +148,37 @@ def _content(content: Any, quirks: Quirks) -> Any:
     return text_of(encoded) if plain and not quirks.list_content else encoded
 
 
+_MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})
+
+
 def _part(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     encode = _PARTS.get(part["type"])
     encoded = encode(part, quirks) if encode else part
-    if not quirks.cache_control and "cache_control" in encoded:
-        encoded = {key: value for key, value in encoded.items() if key != "cache_control"}
+    return encoded if _MARKS.isdisjoint(part) else _marked(encoded, part, quirks)
+
+
+def _marked(encoded: dict[str, Any], part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    """A cache breakpoint in the form this server knows, if it knows any: strict ones refuse the other's."""
+    encoded = {key: value for key, value in encoded.items() if key not in _MARKS}
+    if quirks.cache_control:
+        encoded["cache_control"] = part.get("cache_control") or {"type": "ephemeral"}
+    elif quirks.api == "auto" and part.get("prompt_cache_breakpoint"):
+        encoded["prompt_cache_breakpoint"] = part["prompt_cache_breakpoint"]
     return encoded
 
 
+def _text(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    return part if len(part) == 2 else {"type": "text", "text": part["text"]}
+
+
 def _image(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    image = part["image_url"]
     if not quirks.images:
         raise Unsupported("messages.content.image_url", "this model takes no images")
-    if not quirks.remote_images and not part["image_url"]["url"].startswith("data:"):
+    if not quirks.remote_images and not image["url"].startswith("data:"):
         raise Unsupported("messages.content.image_url", "this server takes images only as data")
-    return part
+    known = {key: image[key] for key in ("url", "detail") if image.get(key) is not None}
+    return {"type": "image_url", "image_url": known}
 
 
 def _audio(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
@@ -192,6 +209,7 @@ def _refusal(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
 
 
 _PARTS: Final[Mapping[str, Callable[[dict[str, Any], Quirks], dict[str, Any]]]] = {
+    "text": _text,
     "image_url": _image,
     "input_audio": _audio,
     "file": _file,
