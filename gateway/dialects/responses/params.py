@@ -107,7 +107,8 @@ def _text(chat: Chat) -> dict[str, Any]:
     text: dict[str, Any] = {}
     wanted = chat.get("response_format") or {}
     if wanted.get("type") == "json_schema":
-        text["format"] = {"type": "json_schema", **(wanted.get("json_schema") or {})}
+        schema = wanted.get("json_schema") or {}
+        text["format"] = {"type": "json_schema", **{key: schema[key] for key in schema if schema[key] is not None}}
     elif wanted.get("type") == "json_object":
         text["format"] = {"type": "json_object"}
     if "verbosity" in chat:
