@@ -72,10 +72,14 @@ class Quirks:
     """Writes `<think>…</think>` before its answer, which is then handed on as reasoning."""
     tools: bool = True
     """Takes tools at all; otherwise another model must serve a request that has some."""
+    tools_max: int = 0
+    """How many tools it takes in one request; 0 for any number."""
     images: bool = True
     """Takes images at all; otherwise another model must serve a request that holds one."""
     files: Literal["file", "document_url", "none"] = "none"
     audio: Literal["object", "string", "none"] = "none"
+    video: bool = False
+    """Takes parts of type `video_url`, which OpenAI has not."""
     remote_images: bool = True
     """Takes images by their address; otherwise another model must serve a request that holds one."""
     api: Literal["chat", "responses", "auto"] = "chat"

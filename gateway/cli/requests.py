@@ -25,6 +25,7 @@ from gateway.cli.console import (
     wrapped,
 )
 from gateway.config import schema
+from gateway.config.files import path_of
 from gateway.config.load import Config
 from gateway.observe.ledger_read import Filters, Record, Unreadable, call, calls
 
@@ -42,9 +43,8 @@ def since(ctx: click.Context, param: click.Parameter, value: str | None) -> floa
 
 
 def ledger_path(config: Config | None) -> Path:
-    """Where this configuration's ledger is."""
-    ledger = config.ledger if config is not None else schema.Ledger()
-    return Path(ledger.path).expanduser()
+    """Where this configuration's ledger is, or that of a gateway without one."""
+    return config.ledger_path if config is not None else path_of(schema.Ledger().path)
 
 
 def collect(config: Config | None, filters: Filters, limit: int) -> list[Record]:

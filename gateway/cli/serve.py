@@ -186,7 +186,7 @@ async def _serve(
 def _ledger(config: Config) -> Ledger | None:
     if not config.ledger.enabled:
         return None
-    ledger = Ledger(Path(config.ledger.path).expanduser(), config.ledger.retention_days)
+    ledger = Ledger(config.ledger_path, config.ledger.retention_days)
     ledger.start()
     return ledger
 

@@ -110,9 +110,18 @@ def discover(explicit: str | None, env: Mapping[str, str], cwd: Path, home: Path
     """
     named = explicit or env.get("GATEWAY_CONFIG")
     if named:
-        path = Path(named).expanduser()
+        path = path_of(named)
         return path / NAME if os.path.isdir(path) else path  # noqa: PTH112 -- Path's raises where access is denied
     return next((place for place in places(cwd, home) if is_there(place)), None)
+
+
+def path_of(text: str | Path) -> Path:
+    """A path as users write it, with `~`; a home of nobody's is taken for a name like any other."""
+    path = Path(text)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def is_there(path: Path) -> bool:
@@ -147,7 +156,7 @@ def read(path: Path, env: Mapping[str, str], home: Path) -> Files:
     if dotenv:
         dotenv.table = {key: value for key, value in dotenv.table.items() if key not in _NOT_MERGED}
     if isinstance(name, str):
-        folder = Path(env.get("AL_ENVIRONMENTS_DIR") or home / ".action-llama/environments").expanduser()
+        folder = path_of(env.get("AL_ENVIRONMENTS_DIR") or home / ".action-llama/environments")
         environment = _add(files, folder / f"{name}.toml", required=True)
         if environment:
             environment.table = {key: environment.table[key] for key in _FROM_ENVIRONMENT if key in environment.table}

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.config import meaning, schema
 from gateway.config.check import CLOSE, Flaw, Problem, flaws
-from gateway.config.files import Files, read
+from gateway.config.files import Files, path_of, read
 from gateway.providers import PROVIDERS, quirks_of
 from gateway.types import Agent, Model, Provider, Timeouts
 
@@ -50,6 +50,12 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     root: schema.Root = field(default_factory=schema.Root)
     """The tables as they stand in the files, defaults filled in."""
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where the ledger is; a relative path begins at the configuration's own folder, wherever one stands."""
+        folder = self.path.absolute().parent if self.path is not None else Path()
+        return folder / path_of(self.ledger.path)
 
 
 def load(path: Path, env: Mapping[str, str], home: Path) -> Config:

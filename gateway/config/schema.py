@@ -74,12 +74,16 @@ class Compat(Table, frozen=True):
     """Writes `<think>…</think>` before its answer, which is then handed on as reasoning."""
     tools: bool | None = None
     """Takes tools at all."""
+    tools_max: Annotated[int, Meta(ge=0)] | None = None
+    """How many tools it takes in one request; 0 for any number."""
     images: bool | None = None
     """Takes images at all."""
     files: Literal["file", "document_url", "none"] | None = None
     """The form in which it takes files."""
     audio: Literal["object", "string", "none"] | None = None
     """The form in which it takes audio."""
+    video: bool | None = None
+    """Takes parts of type `video_url`."""
     remote_images: bool | None = None
     """Takes images by their address."""
     api: Literal["chat", "responses", "auto"] | None = None
@@ -269,7 +273,7 @@ class Ledger(Table, frozen=True):
     enabled: bool = True
     """Whether calls are recorded; prompts and answers never are."""
     path: str = "~/.local/state/gateway/ledger.db"
-    """The file."""
+    """The file; a relative path begins at the folder of the configuration."""
     retention_days: Count = 90
     """Older calls are removed."""
 

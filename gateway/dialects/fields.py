@@ -62,6 +62,8 @@ NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "presence_penalty": (0,),
     "service_tier": ("auto", "default"),
     "store": (False,),
+    "temperature": (1,),
+    "top_p": (1,),
     "verbosity": ("medium",),
 }
 """Values that say what would happen anyway: a provider without the field loses nothing."""

@@ -190,7 +190,7 @@ class UpstreamClient:
         try:
             body = await response.read(ERROR_BYTES_MAX, ERROR_READ_S)
         except TransportError:
-            body = b""
+            body = b"its error broke off"
         finally:
             await response.aclose()
         failure = face.decode_error(response.status, response.headers, body, self._wall())

@@ -5,6 +5,11 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
+INFLATED_BYTES_MAX: Final = 64 * 1024 * 1024
+"""What one read may grow to: a few kilobytes of zeros can stand for gigabytes."""
+
+_GZIP, _ZLIB, _RAW = 31, 15, -15
+"""zlib's window bits, which say the header it expects: 31 is 16 + 15, "gzip header and trailer"."""
 _HEADER_BYTES: Final = 2
 """By then zlib has said whether they are its header (RFC 1950, section 2.2)."""
 
@@ -14,19 +19,35 @@ class Inflated:
 
     def __init__(self, encoding: str) -> None:
         is_deflate = encoding == "deflate"
-        self._inflate = zlib.decompressobj(15 if is_deflate else 31)  # 31: 16 + 15, "gzip header and trailer"
+        self._bits = _ZLIB if is_deflate else _GZIP
+        self._inflate = zlib.decompressobj(self._bits)
         self._doubtful: bytes | None = b"" if is_deflate else None
         """The beginning of a body that may lack the header which RFC 9110 asks for: some servers leave it out."""
 
     def feed(self, data: bytes) -> bytes:
-        """What `data` adds. Raises `zlib.error`."""
+        """What `data` adds. Raises `zlib.error`, also for what grows beyond `INFLATED_BYTES_MAX`."""
         if self._doubtful is None:
-            return self._inflate.decompress(data)
+            return self._members(data)
         beginning = self._doubtful + data
         self._doubtful = beginning if len(beginning) < _HEADER_BYTES else None
         try:
-            return self._inflate.decompress(data)
+            return self._members(data)
         except zlib.error:
             self._doubtful = None
-            self._inflate = zlib.decompressobj(-15)
-            return self._inflate.decompress(beginning)
+            self._inflate = zlib.decompressobj(_RAW)
+            return self._members(beginning)
+
+    def _members(self, data: bytes) -> bytes:
+        """One gzip member after the other: "a series of members" makes a file (RFC 1952, section 2.2)."""
+        pieces = [self._bounded(data)]
+        while self._bits == _GZIP and self._inflate.eof and self._inflate.unused_data:
+            rest = self._inflate.unused_data
+            self._inflate = zlib.decompressobj(_GZIP)
+            pieces.append(self._bounded(rest))
+        return b"".join(pieces)
+
+    def _bounded(self, data: bytes) -> bytes:
+        inflated = self._inflate.decompress(data, INFLATED_BYTES_MAX)
+        if self._inflate.unconsumed_tail:
+            raise zlib.error(f"it inflates to more than {INFLATED_BYTES_MAX} bytes at once")
+        return inflated

@@ -488,3 +488,16 @@ def test_without_keys_there_is_none() -> None:
 
 def test_every_provider_with_a_public_address_has_a_model_of_its_own() -> None:
     assert set(MODEL_IDS) == {name for name, row in PROVIDERS.items() if row.base_url}
+
+
+def test_a_relative_ledger_lies_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[ledger]\npath = "calls.db"\n')
+    relative = Path(os.path.relpath(tmp_path / "config.toml"))
+    for path in (tmp_path / "config.toml", relative):
+        assert load(path, {}, tmp_path).ledger_path.resolve() == tmp_path / "calls.db"
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x.db", "/var/lib/x.db"])
+def test_a_home_of_nobodys_is_a_name_like_any_other(tmp_path: Path, path: str) -> None:
+    (tmp_path / "config.toml").write_text(f'[ledger]\npath = "{path}"\n')
+    assert load(tmp_path / "config.toml", {}, tmp_path).ledger_path == tmp_path / path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 
 import pytest
 
-from gateway.upstream.encoding import Inflated
+from gateway.upstream.encoding import INFLATED_BYTES_MAX, Inflated
 
 TEXT = b"The same words, the same words, the same words. " * 50
 
@@ -20,10 +21,11 @@ def compressed(window: int) -> bytes:
     ("encoding", "body"),
     [
         ("gzip", compressed(31)),
+        ("gzip", gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:])),
         ("deflate", compressed(15)),
         ("deflate", compressed(-15)),  # without the zlib header
     ],
-    ids=["gzip", "deflate", "raw deflate"],
+    ids=["gzip", "two members", "deflate", "raw deflate"],
 )
 @pytest.mark.parametrize("size", [1, 2, 7, 10_000])
 def test_a_body_in_pieces(encoding: str, body: bytes, size: int) -> None:
@@ -35,3 +37,10 @@ def test_a_body_in_pieces(encoding: str, body: bytes, size: int) -> None:
 def test_what_is_not_compressed_is_an_error() -> None:
     with pytest.raises(zlib.error):
         Inflated("gzip").feed(TEXT)
+
+
+def test_a_bomb_does_not_go_off() -> None:
+    deflate = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(deflate.compress(bytes(1024 * 1024)) for _ in range(INFLATED_BYTES_MAX // 1024 // 1024 + 1))
+    with pytest.raises(zlib.error, match="more than"):
+        Inflated("gzip").feed(bomb + deflate.flush())

@@ -41,6 +41,7 @@ _CODES: Final[Mapping[str, Kind]] = {
 _WORDS: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = (
     (re.compile(r"reached your specified \w+ usage limits|out of extra usage", re.IGNORECASE), Kind.QUOTA),
     (re.compile(r"only authorized for use with|organization has been disabled", re.IGNORECASE), Kind.CREDENTIAL),
+    (re.compile(r"extra usage is required for long context", re.IGNORECASE), Kind.TOO_LARGE),
     (re.compile(r"blocked by content filtering", re.IGNORECASE), Kind.POLICY),
     (
         re.compile(
@@ -89,7 +90,7 @@ def _sharpened(failure: Failure, value: Any) -> Failure:
         failure = failure.with_(request_id=value.get("request_id"))
     if isinstance(code, str) and code:
         failure = failure.with_(code=code, kind=_CODES.get(code, failure.kind))
-    if failure.kind not in (Kind.INVALID_REQUEST, Kind.UNSUPPORTED):
+    if failure.kind not in (Kind.INVALID_REQUEST, Kind.UNSUPPORTED, Kind.RATE_LIMIT):
         return failure
     kind = next((kind for words, kind in _WORDS if words.search(failure.message)), failure.kind)
     return failure.with_(kind=kind, param=failure.param or _field_in(failure.message))

@@ -189,6 +189,12 @@ def _audio(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     return part
 
 
+def _video(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    if not quirks.video:
+        raise Unsupported("messages.content.video_url", "this provider takes no video")
+    return part
+
+
 def _file(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     media = file(part)
     if quirks.files == "file":
@@ -212,6 +218,7 @@ _PARTS: Final[Mapping[str, Callable[[dict[str, Any], Quirks], dict[str, Any]]]] 
     "text": _text,
     "image_url": _image,
     "input_audio": _audio,
+    "video_url": _video,
     "file": _file,
     "refusal": _refusal,
 }

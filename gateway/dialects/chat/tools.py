@@ -41,6 +41,8 @@ def encode_tools(chat: Chat, quirks: Quirks) -> tuple[dict[str, Any], list[str]]
     choice = chat.get("tool_choice")
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and not quirks.allowed_tools:
         tools, choice = _only_allowed(tools, choice)
+    if quirks.tools_max and len(tools) > quirks.tools_max:
+        raise Unsupported("tools", f"this model takes no more than {quirks.tools_max}")
     body: dict[str, Any] = {"tools": [_tool(tool, quirks) for tool in tools]}
     if choice is not None:
         body["tool_choice"] = _choice(choice, quirks)

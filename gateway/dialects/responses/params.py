@@ -10,7 +10,7 @@ from gateway.dialects.chat.models import Family, family, on_responses
 from gateway.dialects.chat.params import takes_sampling
 from gateway.dialects.chat.thinking import effort, reasons
 from gateway.dialects.contract import Encoded
-from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused
+from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, is_neutral, refused
 from gateway.dialects.options import merge_options
 from gateway.dialects.responses.messages import encode_messages
 from gateway.dialects.responses.tools import encode_tools
@@ -121,7 +121,7 @@ def _sampling(body: dict[str, Any], chat: Chat, *, takes: bool) -> list[str]:
     for field in ("temperature", "top_p"):
         if field in chat and takes:
             body[field] = chat[field]
-        elif field in chat and chat[field] != 1:
+        elif not is_neutral(field, chat.get(field)):
             losses.append(field)
     if chat.get("logprobs"):
         body.setdefault("include", []).append("message.output_text.logprobs")

@@ -15,6 +15,8 @@ from tests.makers import chat, model
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
 
+VIDEO = chat({"role": "user", "content": [{"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}]})
+
 
 def image(url: str) -> Chat:
     return chat({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
@@ -31,6 +33,8 @@ def encode(wanted: Chat, **switches: Any) -> dict[str, Any]:
         (image("data:image/png;base64,AAAA"), {"images": False}, "messages.content.image_url"),
         (image("https://example.com/a.png"), {"remote_images": False}, "messages.content.image_url"),
         (chat(tools=TOOLS), {"tools": False}, "tools"),
+        (chat(tools=TOOLS * 2), {"tools_max": 1}, "tools"),
+        (VIDEO, {"video": False}, "messages.content.video_url"),
     ],
 )
 def test_another_model_must_serve(wanted: Chat, switches: dict[str, Any], param: str) -> None:
