@@ -12,7 +12,7 @@ test: $(VENV)/.installed-test      ## lint, types, and the whole suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
