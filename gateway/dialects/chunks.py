@@ -1,9 +1,8 @@
 """Builds the hub's chunks, and keeps the promises every client relies on.
 
 The official SDKs' accumulators crash on a tool-call index that jumps, on an id or a name sent twice, and on a call
-whose
-`type` never comes; they execute a call whose arguments were cut. `ToolCalls` is the one place where tool-call deltas
-are made.
+whose `type` never comes; they execute a call whose arguments were cut. `ToolCalls` is the one place where tool-call
+deltas are made.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The chat-completions request: its fields, and the shape a normalised one has.
 
-Source: OpenAI's OpenAPI document 2.3.0 and its official SDKs. `decode_request` (in `requests.py`) turns whatever a
+Source: OpenAI's OpenAPI document 2.3.0 and its official SDKs. `decode_request` (in `normalize.py`) turns whatever a
 client sent into a **normalised** chat, on which every other dialect builds:
 
 * nothing is `null`; empty `stop`, `tools`, `logit_bias` are absent; whole numbers are ints
@@ -10,8 +10,7 @@ client sent into a **normalised** chat, on which every other dialect builds:
 * every message has a `role` of `ROLES`; `content` is a string or a list of parts, absent only on assistant messages
 * a part is a dict with a `type`; `image_url` is always an object with `url`
 * every tool call has a non-empty `id`, and `arguments` is text; every one is answered by `tool` messages right after
-it;
-  a `tool` message without its call has become user text
+  it; a `tool` message without its call has become user text
 * no string holds a lone surrogate
 """
 
