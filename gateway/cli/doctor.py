@@ -212,7 +212,11 @@ def _mode(path: Path) -> int:
 
 def _server(config: Config | None) -> Iterator[Finding]:
     try:
-        locked = keys.at_home(os.environ, Path.home(), time.monotonic, time.time).any()
+        clients = keys.at_home(os.environ, Path.home(), time.monotonic, time.time)
+        locked = clients.any()
+        if _mode(clients.path) & 0o022:
+            message = f"{clients.path} can be changed by others, who could add a key of their own."
+            yield Finding("keys", "error", "client keys", message, f"`chmod go-w {clients.path}`")
     except keys.KeysError as error:
         yield Finding("configuration", "error", "client keys", str(error))
         locked = True

@@ -189,6 +189,14 @@ def test_pi_sign_ins(run: Run, somewhere: Path) -> None:
 # --- the server ------------------------------------------------------------------------------------------------------
 
 
+def test_client_keys_that_others_may_change(run: Run, somewhere: Path) -> None:
+    file = somewhere.parent / "keys.json"
+    assert run("keys", "add", "me", GATEWAY_KEYS=str(file)).exit_code == 0
+    file.chmod(0o620)
+    code, said = one(run, "--config", str(somewhere), GATEWAY_KEYS=str(file))
+    assert (code, "could add a key of their own" in said, "`chmod go-w" in said) == (10, True, True)
+
+
 def test_an_open_address_needs_client_keys(run: Run, somewhere: Path) -> None:
     somewhere.write_text(somewhere.read_text() + 'host = "0.0.0.0"\n')
     code, said = one(run)

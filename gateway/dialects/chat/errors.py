@@ -61,7 +61,7 @@ _UNKNOWN_MODEL: Final = re.compile(
     re.IGNORECASE,
 )
 _LACKING: Final = re.compile(
-    r"(does not|doesn't|do not|don't) support|not supported (with|by|on|for|in) (this|the|that) "
+    r"(does not|doesn't|do not|don't) support|roles must alternate|not supported (with|by|on|for|in) (this|the|that) "
     r"|cannot be (combined with|disabled)|requires --enable-auto-tool-choice|unsupported_(parameter|value)",
     re.IGNORECASE,
 )
