@@ -66,7 +66,7 @@ GROQ_SIZE = (
             Kind.UNSUPPORTED,
         ),
         (400, said("Unsupported value: 'x'", code="unsupported_value"), Kind.UNSUPPORTED),
-        (400, said("Conversation roles must alternate"), Kind.INVALID_REQUEST),
+        (400, said("Conversation roles must alternate"), Kind.UNSUPPORTED),
         (503, {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, Kind.OVERLOADED),
         (400, {"error": {"code": 400, "message": "x", "type": "exceed_context_size_error"}}, Kind.CONTEXT_TOO_LONG),
         (400, b"", Kind.CONTEXT_TOO_LONG),
