@@ -32,12 +32,14 @@ class Protocol(HttpToolsProtocol):
         self._request_s = request_s
         self._in_head = False
         self._head_bytes = 0
+        self._extensions: dict[str, Callable[[], None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
         """The request that is being answered; `cycle` is the last one that was sent, which may have to wait for it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
+        self._extensions = {ABORT: transport.abort}
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -67,7 +69,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head, self._head_bytes = True, 0
-        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -112,10 +114,10 @@ class Protocol(HttpToolsProtocol):
 def _without_upgrade(data: bytes) -> bytes:
     """A request's first bytes without its offer to change the protocol, which a server may ignore (RFC 9110, section
     7.8). Some clients make it with every request, and the parser would stop where their body begins."""
+    if b"\nupgrade" not in data.lower():
+        return data
     end = data.find(b"\r\n\r\n")
     head = data if end < 0 else data[:end]
-    if b"\nupgrade" not in head.lower():
-        return data
     return _UPGRADE.sub(b"\r\nx-upgrade:", head) + data[len(head) :]
 
 
