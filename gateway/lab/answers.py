@@ -102,7 +102,8 @@ class Asked:
     """A tool has to be called."""
     answered: bool = False
     """The last message is a tool's result."""
-    json: bool = False
+    schema: Mapping[str, Any] | None = None
+    """The JSON Schema that the answer shall fit; `{}` for any JSON, None for plain text."""
     thinks: bool = False
     limit: int | None = None
 
@@ -132,6 +133,13 @@ class Answer:
         return replace(self, pieces=(), reasoning=(), calls=())
 
 
+def schema_of(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a `response_format`, nested or flat, wants: as `Asked.schema`."""
+    if form.get("type", "text") == "text":
+        return None
+    return (form.get("json_schema") or form).get("schema") or {}
+
+
 def answer(asked: Asked) -> Answer:
     """What the lab says to `asked`. `say: X` is answered with X; a tool is called when it is forced or named."""
     reasoning = ("Let me ", "think.") if asked.thinks else ()
@@ -150,8 +158,10 @@ def _pieces(asked: Asked) -> tuple[str, ...]:
     _, said, rest = asked.text.partition("say:")
     if said:
         return (rest.strip(),)
-    if asked.json:
-        return ('{"answer":', ' "from the lab"}')
+    if asked.schema is not None:
+        value = _example(asked.schema) or {"answer": "from the lab"}
+        text = orjson.dumps(value).decode()
+        return text[: len(text) // 2], text[len(text) // 2 :]
     return tuple(word if place == 0 else " " + word for place, word in enumerate(WORDS))
 
 

@@ -46,7 +46,7 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
         tools={tool["name"]: tool.get("input_schema") or {} for tool in body.get("tools") or ()},
         forced=(body.get("tool_choice") or {}).get("type") in ("any", "tool"),
         answered=any(block.get("type") == "tool_result" for block in blocks),
-        json=bool((body.get("output_config") or {}).get("format")),
+        schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
         thinks=(body.get("thinking") or {}).get("type") in ("enabled", "adaptive"),
         limit=body.get("max_tokens"),
     )

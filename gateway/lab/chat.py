@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.lab.answers import Answer, Asked
+from gateway.lab.answers import Answer, Asked, schema_of
 from gateway.lab.events import ErrorAnswer, Part
 
 PATHS: Final = ("/chat/completions",)
@@ -50,7 +50,7 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
         tools={function["name"]: function.get("parameters") or {} for function in functions},
         forced=choice == "required" or isinstance(choice, dict),
         answered=last["role"] == "tool",
-        json=(body.get("response_format") or {}).get("type", "text") != "text",
+        schema=schema_of(body.get("response_format") or {}),
         thinks=body.get("reasoning_effort", "none") != "none" or "reasoning" in body,
         limit=body.get("max_completion_tokens") or body.get("max_tokens"),
     )

@@ -55,7 +55,7 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
         tools={item["name"]: item.get("parametersJsonSchema") or {} for item in declared},
         forced=mode == "ANY",
         answered=any("functionResponse" in part for part in parts),
-        json=config.get("responseMimeType") == "application/json",
+        schema=config.get("responseJsonSchema", {}) if config.get("responseMimeType") == "application/json" else None,
         thinks=bool((config.get("thinkingConfig") or {}).get("includeThoughts")),
         limit=config.get("maxOutputTokens"),
     )

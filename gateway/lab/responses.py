@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.lab import chat
-from gateway.lab.answers import Answer, Asked
+from gateway.lab.answers import Answer, Asked, schema_of
 from gateway.lab.events import ErrorAnswer, Part
 
 PATHS: Final = ("/responses",)
@@ -29,7 +29,7 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
         tools={tool["name"]: tool.get("parameters") or {} for tool in body.get("tools") or ()},
         forced=body.get("tool_choice") == "required" or isinstance(body.get("tool_choice"), dict),
         answered=last.get("type") == "function_call_output",
-        json="format" in (body.get("text") or {}),
+        schema=schema_of((body.get("text") or {}).get("format") or {}),
         thinks=bool((body.get("reasoning") or {}).get("summary")),
         limit=body.get("max_output_tokens"),
     )

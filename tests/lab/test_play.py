@@ -172,7 +172,9 @@ def test_a_limit_is_kept() -> None:
 
 
 def test_json_is_json_and_thoughts_come_first() -> None:
-    assert orjson.loads(answer(Asked("m", "Hello", json=True)).text)
+    assert orjson.loads(answer(Asked("m", "Hello", schema={})).text)
+    schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
+    assert orjson.loads(answer(Asked("m", "Hello", schema=schema)).text) == {"name": "Oslo", "age": 7}
     assert answer(Asked("m", "Hello", thinks=True)).reasoning
 
 
