@@ -40,7 +40,6 @@ class Family:
     temperature_max: float | None = None
     greedy_top_p: bool = True
     """Takes a `top_p` beside a temperature of 0, where it says nothing."""
-    vision: bool = True
     verbosity: bool = True
     audio: bool = True
     """Hears and speaks. One that does not is passed over where a client asks for it, and so is:"""
@@ -126,7 +125,7 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
     },
     "groq": {
         "*": Family(),
-        "openai/gpt-oss*": Family(_efforts("low", "medium", "high"), "medium", hide_reasoning=True, vision=False),
+        "openai/gpt-oss*": Family(_efforts("low", "medium", "high"), "medium", hide_reasoning=True),
         "qwen/qwen3*": Family(
             _efforts("none", "medium"), "medium", effort_names={"medium": "default"}, reasoning_format="parsed"
         ),
