@@ -203,7 +203,7 @@ BY_CODE: Final[Mapping[str, Kind]] = {
 
 OVERFLOW: Final = re.compile(
     r"prompt is too long|input is too long for requested model|exceeds the context window"
-    r"|input token count.*exceeds the maximum|maximum prompt length is \d+|reduce the length of the messages"
+    r"|input token count.{0,200}exceeds the maximum|maximum prompt length is \d+|reduce the length of the messages"
     r"|maximum context length is \d+|exceeds the limit of \d+|exceeds the available context size"
     r"|greater than the context length|context window exceeds limit|exceeded model token limit"
     r"|too large for model with \d+ maximum context length|model_context_window_exceeded"

@@ -17,7 +17,7 @@ from gateway import ratelimits
 from gateway.credentials import CredentialError, CredentialExpired
 from gateway.dialects import DIALECTS, REPLAYED, Encoded, Upstream, choose
 from gateway.dialects.chat import is_empty
-from gateway.failures import UNREADABLE, Failed, Failure, Kind
+from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify
 from gateway.scrub import HIDDEN
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
 from gateway.upstream.objections import LEVELS, refused_path, refuses_replay, without, without_replay
@@ -193,7 +193,11 @@ class UpstreamClient:
             body = b"its error broke off"
         finally:
             await response.aclose()
-        failure = face.decode_error(response.status, response.headers, body, self._wall())
+        try:
+            failure = face.decode_error(response.status, response.headers, body, self._wall())
+        except UNREADABLE:
+            message = "its error has an unknown form"
+            failure = Failure(classify(response.status, None, message), message, status=response.status)
         attempt.upstream_request_id = failure.request_id
         return failure
 
@@ -223,13 +227,15 @@ class UpstreamClient:
         stream = AnswerStream(response, face, encoded, timeouts, self._clock, record, self._conceal)
         try:
             first = await stream.begin(attempt.started_at + timeouts.first_token_s)
+            empty = _says_nothing(first)
+            if empty:
+                await stream.settle()
         except BaseException:
             await response.aclose()
             raise
         reply = self._reply(attempt, response, stream.model)
         reply.chunks = stream
-        if _says_nothing(first):
-            await stream.settle()
+        if empty:
             await stream.aclose()
             raise EmptyAnswer(reply)
         attempt.committed_at = self._clock()

@@ -39,15 +39,13 @@ class Inflated:
 
     def _members(self, data: bytes) -> bytes:
         """One gzip member after the other: "a series of members" makes a file (RFC 1952, section 2.2)."""
-        pieces = [self._bounded(data)]
-        while self._bits == _GZIP and self._inflate.eof and self._inflate.unused_data:
-            rest = self._inflate.unused_data
+        inflated = bytearray()
+        while True:
+            # One byte more than may be: zlib takes a limit of 0 for none.
+            inflated += self._inflate.decompress(data, INFLATED_BYTES_MAX - len(inflated) + 1)
+            if len(inflated) > INFLATED_BYTES_MAX:
+                raise zlib.error(f"it inflates to more than {INFLATED_BYTES_MAX} bytes at once")
+            data = self._inflate.unused_data.lstrip(b"\0")  # a file may be padded with zeros
+            if self._bits != _GZIP or not self._inflate.eof or not data:
+                return bytes(inflated)
             self._inflate = zlib.decompressobj(_GZIP)
-            pieces.append(self._bounded(rest))
-        return b"".join(pieces)
-
-    def _bounded(self, data: bytes) -> bytes:
-        inflated = self._inflate.decompress(data, INFLATED_BYTES_MAX)
-        if self._inflate.unconsumed_tail:
-            raise zlib.error(f"it inflates to more than {INFLATED_BYTES_MAX} bytes at once")
-        return inflated

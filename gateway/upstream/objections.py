@@ -13,13 +13,17 @@ from gateway.dialects import REPLAYED, Encoded
 from gateway.failures import Failure, Kind
 from gateway.types import Chat
 
-LEVELS: Final = frozenset({"reasoning", "reasoning.effort", "reasoning_effort", "output_config.effort"})
+LEVELS: Final = frozenset(
+    {"reasoning", "reasoning.effort", "reasoning_effort", "output_config.effort"}
+    | {"service_tier", "verbosity", "text.verbosity"}
+)
 """Fields of which one value was refused, which says nothing about the others."""
 
 _OBJECTIONS: Final = frozenset({Kind.INVALID_REQUEST, Kind.UNSUPPORTED})
 _ESSENTIAL: Final = frozenset(
-    {"", "model", "messages", "contents", "input", "max_tokens", "stream", "tools", "tool_choice", "response_format"}
-    | {"text.format", "output_config.format", "n", "logprobs", "top_logprobs", "modalities", "audio"}
+    {"", "model", "messages", "contents", "input", "system", "instructions", "systemInstruction", "generationConfig"}
+    | {"stream", "tools", "tool_choice", "toolConfig", "max_tokens", "max_completion_tokens", "max_output_tokens"}
+    | {"response_format", "text.format", "output_config.format", "n", "logprobs", "top_logprobs", "modalities", "audio"}
 )
 """Without these a request would mean something else, or its answer lack what the client's code reads."""
 _WORDS: Final = ("unsupported", "not support", "not permitted", "unrecognized", "unknown", "cannot be disabled")
@@ -33,7 +37,7 @@ def refused_path(failure: Failure, encoded: Encoded, options: Collection[str]) -
     """
     path = _path(failure.param or "", encoded.body)
     field = path.partition(".")[0]
-    if failure.kind not in _OBJECTIONS or field not in encoded.body or not _ESSENTIAL.isdisjoint((path, field)):
+    if failure.kind not in _OBJECTIONS or field not in encoded.body or _is_essential(path, encoded.body):
         return None
     words = f"{failure.code or ''} {failure.message}".lower()
     return path if field not in options and any(word in words for word in _WORDS) else None
@@ -48,6 +52,13 @@ def without(encoded: Encoded, paths: Collection[str]) -> Encoded:
     for path in gone:
         body = _left(body, path)
     return encoded._replace(body=body, dropped=encoded.dropped + gone)
+
+
+def _is_essential(path: str, body: Mapping[str, Any]) -> bool:
+    """Also of what holds something essential: `text` holds `text.format`."""
+    inner = body.get(path)
+    held = [f"{path}.{key}" for key in inner] if isinstance(inner, Mapping) else []
+    return not _ESSENTIAL.isdisjoint((path, path.partition(".")[0], *held))
 
 
 def _path(param: str, body: Mapping[str, Any]) -> str:

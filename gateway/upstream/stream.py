@@ -195,7 +195,7 @@ class AnswerStream:
     def _begun(self, data: bytes) -> bytes:
         """Decides by the first byte what the body is, for the content type is not to be relied on: whole answers come
         as event streams, and event streams as plain text. Returns what is to be read."""
-        first = data.lstrip()[:1]
+        first = data.removeprefix(sse.BOM).lstrip()[:1]
         if data and not first:
             return b""
         stated = self._response.headers.get("content-type", "").lower().startswith("text/event-stream")

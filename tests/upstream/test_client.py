@@ -242,6 +242,21 @@ def test_an_error_answer_is_a_failure(status: int, kind: Kind, stream: bool) -> 
     assert trying.are_closed
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"detail": [{"loc": null}]}',
+        b'{"detail": [{"loc": 7}]}',
+        b'{"error": {"code": "\xc2\xb2"}}',  # a digit to Python, and no number
+        b'{"message":' * 900 + b"1" + b"}" * 900,
+    ],
+)
+def test_an_error_of_an_odd_form_is_a_failure_all_the_same(body: bytes) -> None:
+    trying = Trying(Response(body, status=422, headers=JSON))
+    assert trying.failure().failure.status == 422
+    assert trying.are_closed
+
+
 def test_an_error_whose_body_breaks_off_keeps_its_status_and_its_headers() -> None:
     response = Response(b'{"err', "reset", status=429, headers={**JSON, "retry-after": "7"})
     failure = Trying(response).failure().failure
@@ -429,3 +444,32 @@ def test_a_refusal_of_reasoning_that_was_not_sent_is_the_end() -> None:
     trying = Trying(error("Invalid `signature` in `thinking` block"), chosen=SONNET)
     assert trying.failure().failure.kind is Kind.INVALID_REQUEST
     assert len(trying.transport.requests) == 1
+
+
+class Silent(Response):
+    """Says what it has to say, then nothing more, and does not end."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        super().__init__(*pieces)
+        self.is_silent = asyncio.Event()
+
+    async def receive(self, timeout_s: float) -> bytes:
+        if not self._pieces:
+            self.is_silent.set()
+            await asyncio.Event().wait()
+        return await super().receive(timeout_s)
+
+
+def test_a_client_that_leaves_an_empty_answer_leaves_no_connection_behind() -> None:
+    """While its token counts are waited for, before the next model is asked."""
+
+    async def work() -> int:
+        silent = Silent(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n')
+        task = asyncio.create_task(Trying(silent, stream=True).open())
+        await silent.is_silent.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return silent.closed
+
+    assert asyncio.run(work())

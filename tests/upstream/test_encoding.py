@@ -22,10 +22,11 @@ def compressed(window: int) -> bytes:
     [
         ("gzip", compressed(31)),
         ("gzip", gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:])),
+        ("gzip", gzip.compress(TEXT) + bytes(8)),  # padded, as files are
         ("deflate", compressed(15)),
         ("deflate", compressed(-15)),  # without the zlib header
     ],
-    ids=["gzip", "two members", "deflate", "raw deflate"],
+    ids=["gzip", "two members", "padded", "deflate", "raw deflate"],
 )
 @pytest.mark.parametrize("size", [1, 2, 7, 10_000])
 def test_a_body_in_pieces(encoding: str, body: bytes, size: int) -> None:
@@ -44,3 +45,9 @@ def test_a_bomb_does_not_go_off() -> None:
     bomb = b"".join(deflate.compress(bytes(1024 * 1024)) for _ in range(INFLATED_BYTES_MAX // 1024 // 1024 + 1))
     with pytest.raises(zlib.error, match="more than"):
         Inflated("gzip").feed(bomb + deflate.flush())
+
+
+def test_many_small_bombs_do_not_go_off_together() -> None:
+    member = gzip.compress(bytes(INFLATED_BYTES_MAX // 2))
+    with pytest.raises(zlib.error, match="more than"):
+        Inflated("gzip").feed(member * 3)

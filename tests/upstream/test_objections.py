@@ -18,6 +18,8 @@ BODY: dict[str, Any] = {
     "response_format": {"type": "json_object"},
     "reasoning": {"effort": "low", "summary": "auto"},
     "text": {"format": {"type": "json_schema"}},
+    "system": "Be brief.",
+    "max_completion_tokens": 5,
 }
 ENCODED = Encoded("/chat/completions", BODY)
 
@@ -40,6 +42,9 @@ def objection(param: str | None, message: str = "not supported", **more: Any) ->
         (objection("seed"), None),  # was not sent
         (objection("response_format"), None),  # the client's code reads what this asks for
         (objection("text.format.schema"), None),
+        (objection("text"), None),  # holds the format
+        (objection("system"), None),
+        (objection("max_completion_tokens"), None),
         (objection("messages[0].content"), None),
         (objection(None), None),
     ],
@@ -62,6 +67,12 @@ def test_a_request_without_a_field() -> None:
 
 def test_an_object_that_nothing_is_left_in_goes_too() -> None:
     assert "text" not in without(ENCODED, ("text.format",)).body
+
+
+def test_the_instructions_of_every_format_stay() -> None:
+    for field in ("instructions", "systemInstruction", "generationConfig", "toolConfig"):
+        encoded = Encoded("/", {field: {"anything": 1}})
+        assert refused_path(objection(field, f'Unknown name "{field}": Cannot find field.'), encoded, {}) is None
 
 
 def test_reasoning_of_earlier_turns() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway import sse
 from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed, Kind
 from gateway.types import Attempt, Chunk, Timeouts
@@ -277,9 +278,10 @@ def test_an_array_that_is_not_whole_gives_nothing(body: bytes, kind: Kind) -> No
     assert reading.batches == []
 
 
+@pytest.mark.parametrize("mark", [b"", sse.BOM])
 @pytest.mark.parametrize("headers", [{}, JSON, {"content-type": "text/plain"}])
-def test_events_under_another_name_are_understood(headers: dict[str, str]) -> None:
-    reading = read(response=Response(WHOLE, headers=headers))
+def test_events_under_another_name_are_understood(headers: dict[str, str], mark: bytes) -> None:
+    reading = read(response=Response(mark + WHOLE, headers=headers))
     assert reading.failed is None
     assert reading.text == "Hello world"
 

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.chat.errors import decode_error as decode_any_error
+from gateway.dialects.chat.errors import decode_any_error, loads
 from gateway.dialects.chat.errors import decode_error_value as decode_any_value
-from gateway.dialects.chat.errors import loads
 from gateway.dialects.contract import REPLAYED
 from gateway.failures import Failure, Kind
 

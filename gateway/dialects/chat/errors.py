@@ -74,21 +74,30 @@ _UNKNOWN_FIELD: Final = re.compile(
     r"|(reasoning) is mandatory",
     re.IGNORECASE,
 )
+_STATUS_CODE: Final = re.compile("[45][0-9][0-9]")
 _CLIENTS_FAULT: Final = frozenset({"invalid_request_error", "BadRequestError"})
+_READ_CHARS_MAX: Final = 8_000
+"""What an error's words are read from: patterns over a megabyte would hold up every call."""
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
-    """An error answer as a `Failure`."""
+    """An error answer of a server that speaks chat completions as a `Failure`."""
+    failure = decode_any_error(status, headers, body, now_s)
+    if status == 400 and not body.strip():
+        # One server says nothing else when a request is too long for it; nobody else is known to say nothing.
+        failure = failure.with_(kind=Kind.CONTEXT_TOO_LONG)
+    return failure
+
+
+def decode_any_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
+    """An error answer of any server, in any of the shapes, as a `Failure`."""
     value = loads(body)
     if isinstance(value, list) and value:
         value = value[0]
     failure = decode_error_value(value, status)
     if value is None:
         failure = failure.with_(message=_plain(status, body))
-    if status == 400 and not body.strip():
-        # One server says nothing else when a request is too long for it; nobody else is known to say nothing.
-        failure = failure.with_(kind=Kind.CONTEXT_TOO_LONG)
     return failure.with_(
         request_id=next((headers[name] for name in _REQUEST_ID if name in headers), None),
         retry_after_s=retry_after_s({**_headers_inside(value), **headers}, now_s, failure.message),
@@ -100,7 +109,7 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
     error, outer = _error_object(value)
     code, stated = _code(error.get("code", outer.get("code")))
     metadata = _table(error, "metadata")
-    message = _with_raw(_message(error, outer) or _shown(value), metadata)
+    message = _with_raw(_message(error, outer) or _shown(value), metadata)[:_READ_CHARS_MAX]
     if isinstance(metadata.get("error_type"), str):
         code = metadata["error_type"]
     type_ = error.get("type") if isinstance(error.get("type"), str) else None
@@ -193,7 +202,7 @@ def _code(code: Any) -> tuple[str | None, int | None]:
     """(a word, a status): servers put either into `code`."""
     if isinstance(code, int) and not isinstance(code, bool):
         return str(code), code if 400 <= code <= 599 else None
-    if isinstance(code, str) and code.isdigit() and 400 <= int(code) <= 599:
+    if isinstance(code, str) and _STATUS_CODE.fullmatch(code):
         return code, int(code)
     return (code, None) if isinstance(code, str) and code else (None, None)
 
@@ -206,7 +215,7 @@ def _field_in(message: str, value: Any) -> str | None:
         return _CAMEL.sub("_", field).lower()
     detail = _detail(value)
     if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
-        path = [str(step) for step in detail[0].get("loc", ()) if step != "body"]
+        path = [str(step) for step in detail[0].get("loc") or () if step != "body"]
         return ".".join(path) or None
     return None
 

@@ -18,6 +18,12 @@ def failure(status: int, body: Any, headers: dict[str, str] | None = None) -> Fa
     return decode_error(status, headers or {}, body if isinstance(body, bytes) else orjson.dumps(body), NOW)
 
 
+def test_a_megabyte_of_words_is_read_at_its_beginning() -> None:
+    """Patterns over all of it would hold up every other call for minutes."""
+    read = failure(422, {"detail": [{"msg": "input token count " * 60_000, "loc": ["body", "messages"]}]})
+    assert (read.kind, len(read.message) < 10_000) == (Kind.INVALID_REQUEST, True)
+
+
 def said(message: str, **more: Any) -> dict[str, Any]:
     return {"error": {"message": message, "type": "invalid_request_error", **more}}
 
