@@ -56,9 +56,10 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.cycle is None or not self.cycle.more_body:
             data = _without_upgrade(data)
+        in_body = self.cycle is not None and self.cycle.more_body
         super().data_received(data)
         if self._in_head:  # the common case is a head in one piece, which is over by now
-            self._head_bytes += len(data)
+            self._head_bytes += 0 if in_body else len(data)  # the head that follows a body in one read counts later
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(_too_long())
             elif self._timer is None:

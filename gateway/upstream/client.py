@@ -30,6 +30,8 @@ from gateway.vault import Vault
 log = logging.getLogger("gateway.upstream")
 
 ERROR_BYTES_MAX: Final = 1024 * 1024
+KEYS_MAX: Final = 256
+"""Signatures that are remembered, so that errors can be searched for the keys in them; renewed sign-ins add up."""
 KEY_CHARS_MIN: Final = 6
 """What is shorter is no secret, and may be a word."""
 ERROR_READ_S: Final = 3.0
@@ -153,6 +155,8 @@ class UpstreamClient:
         for name, value in signed:
             if value not in self._keys and name != BETA:
                 self._keys[value] = value.decode().rpartition(" ")[2]
+                if len(self._keys) > KEYS_MAX:
+                    del self._keys[next(iter(self._keys))]
         headers = [
             self._agent,
             (b"content-type", b"application/json"),

@@ -31,11 +31,11 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def connected(
-    app: App = echo, request_s: float = LONG_S
+    app: App = echo, request_s: float = LONG_S, state: ServerState | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     config = uvicorn.Config(cast(Any, app), lifespan="off", log_config=None, ws="none")
     config.load()
-    make = partial(Protocol, config, ServerState(), {}, request_s=lambda: request_s)
+    make = partial(Protocol, config, state or ServerState(), {}, request_s=lambda: request_s)
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     try:
@@ -118,6 +118,25 @@ def test_a_client_that_leaves_is_noticed_although_its_next_request_is_here() -> 
         return b""
 
     run(work())
+
+
+def test_a_body_does_not_count_as_the_next_requests_head() -> None:
+    """Both come in one read, and the first request is answered."""
+
+    async def work() -> bytes:
+        state = ServerState()
+        async with connected(state=state) as (reader, writer):
+            while not state.connections:
+                await asyncio.sleep(0)
+            [protocol] = state.connections
+            assert isinstance(protocol, Protocol)
+            size = HEAD_BYTES_MAX * 2
+            protocol.data_received(HEAD + b"content-length: %d\r\n\r\na" % size)
+            protocol.data_received(b"a" * (size - 1) + HEAD)
+            writer.write(b"content-length: 3\r\nconnection: close\r\n\r\ntwo")
+            return await reader.read()
+
+    assert run(work()).count(b"HTTP/1.1 200 ") == 2
 
 
 def test_a_client_that_does_not_read_can_be_cut_off() -> None:
