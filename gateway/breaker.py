@@ -12,7 +12,7 @@ keep its model away for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -56,6 +56,13 @@ class Permit(NamedTuple):
     """(circuit, its generation, whether this call is its probe)."""
 
 
+def _permit(circuits: Iterable[Circuit]) -> Permit:
+    """One permit for all of them; of those that are open it is the probe."""
+    for circuit in circuits:
+        circuit.probing = circuit.is_open
+    return Permit(tuple((circuit, circuit.generation, circuit.is_open) for circuit in circuits))
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A circuit that opened or closed."""
@@ -96,17 +103,16 @@ class Breaker:
 
     def admit(self, model: Model) -> Permit | None:
         """Leave to try `model` now, or None: it rests, or another call is probing it."""
-        if not self.is_ready(model):
-            return None
         circuits = self._of(model)
-        for circuit in circuits:
-            circuit.probing = circuit.is_open
-        return Permit(tuple((circuit, circuit.generation, circuit.is_open) for circuit in circuits))
+        return _permit(circuits) if self._are_ready(circuits) else None
 
     def is_ready(self, model: Model) -> bool:
         """Whether `model` would be admitted now; takes no permit."""
+        return self._are_ready(self._of(model))
+
+    def _are_ready(self, circuits: Iterable[Circuit]) -> bool:
         now = self._clock()
-        return not any(circuit.is_open and (circuit.probing or now < circuit.open_until) for circuit in self._of(model))
+        return not any(circuit.is_open and (circuit.probing or now < circuit.open_until) for circuit in circuits)
 
     def admit_as_last_resort(self, model: Model) -> Permit | None:
         """Leave to try a model that rests for a fault of the operator's, when no other is left: a key may have been
@@ -117,9 +123,7 @@ class Breaker:
             return None
         if not all(circuit.failure and self.settings.verdicts[circuit.failure.kind].loud for circuit in resting):
             return None
-        for circuit in circuits:
-            circuit.probing = circuit.is_open
-        return Permit(tuple((circuit, circuit.generation, circuit.is_open) for circuit in circuits))
+        return _permit(circuits)
 
     def succeeded(self, permit: Permit) -> None:
         """The model began to answer: its circuits close, unless they opened after this call began."""

@@ -76,12 +76,10 @@ class ToolCalls:
         number = self._open[key] = self.count
         self.count += 1
         name = self._encoded.names.get(name, name)
-        extras = {"extra_content": dict(extra)} if extra else {}
         if name in self._encoded.custom_tools:
-            custom = {"index": number, "id": id_, "type": "custom", "custom": {"name": name, "input": ""}, **extras}
-            self._custom[number] = (custom, [])
+            self._custom[number] = (_call(number, id_, "custom", {"name": name, "input": ""}, extra), [])
             return []
-        call = {"index": number, "id": id_, "type": "function", "function": {"name": name, "arguments": ""}, **extras}
+        call = _call(number, id_, "function", {"name": name, "arguments": ""}, extra)
         return [delta(self._choice, tool_calls=[call])]
 
     def arguments(self, key: Any, text: str) -> list[Chunk]:
@@ -103,9 +101,7 @@ class ToolCalls:
         self.count += 1
         self._arguments_seen.add(number)
         name = self._encoded.names.get(name, name)
-        call = {"index": number, "id": id_, "type": "custom", "custom": {"name": name, "input": text}}
-        if extra:
-            call["extra_content"] = dict(extra)
+        call = _call(number, id_, "custom", {"name": name, "input": text}, extra)
         return [delta(self._choice, tool_calls=[call])]
 
     def custom_text(self, key: Any, text: str) -> list[Chunk]:
@@ -143,3 +139,11 @@ class ToolCalls:
         call, pieces = self._custom.pop(number)
         call["custom"]["input"] = custom_input("".join(pieces))
         return [delta(self._choice, tool_calls=[call])]
+
+
+def _call(
+    number: int, id_: str, kind: str, definition: dict[str, Any], extra: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The delta with which a call of a tool of type `kind` begins."""
+    call = {"index": number, "id": id_, "type": kind, kind: definition}
+    return {**call, "extra_content": dict(extra)} if extra else call

@@ -63,9 +63,8 @@ class Json(logging.Formatter):
             body["exception"] = scrub(self.formatException(record.exc_info))
         try:
             return orjson.dumps(body, default=str).decode()
-        except (
-            TypeError
-        ):  # half a surrogate pair, from the name of a file: UTF-8 has no bytes for it, JSON has an escape
+        except TypeError:
+            # Half a surrogate pair, from the name of a file: UTF-8 has no bytes for it, JSON has an escape.
             return json.dumps(body, default=str)
 
 

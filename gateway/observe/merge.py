@@ -20,7 +20,7 @@ def merged(pages: Iterable[str]) -> str:
             name, _, number = line.rpartition(" ")
             known = values.get(name)
             value = float(number)
-            largest = name.startswith(LARGEST) or "_created" in name.partition("{")[0]
+            largest = name.startswith(LARGEST)
             values[name] = value if known is None else max(known, value) if largest else known + value
     lines = (line if value is None else f"{line} {value!r}" for line, value in _by_family(values))
     return "\n".join(lines) + "\n"

@@ -9,6 +9,7 @@ from typing import Any, Final
 from gateway.dialects.chat.errors import decode_any_error, loads
 from gateway.dialects.chat.errors import decode_error_value as decode_any_value
 from gateway.dialects.contract import REPLAYED
+from gateway.dialects.shapes import table
 from gateway.failures import Failure, Kind
 
 _STATUS: Final[Mapping[str, int]] = {
@@ -72,19 +73,12 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: fl
 
 def decode_error_value(value: Mapping[str, Any], status: int | None) -> Failure:
     """An error event as a `Failure`; its type says the status it would have had."""
-    stated = _error(value).get("type", "")
+    stated = table(value, "error").get("type", "")
     return _sharpened(decode_any_value(value, status or _STATUS.get(stated, 500)), value)
 
 
-def _error(value: Any) -> Mapping[str, Any]:
-    """The error object inside an error's body, where there is one."""
-    error = value.get("error") if isinstance(value, Mapping) else None
-    return error if isinstance(error, Mapping) else {}
-
-
 def _sharpened(failure: Failure, value: Any) -> Failure:
-    details = _error(value).get("details")
-    code = details.get("error_code") if isinstance(details, Mapping) else None
+    code = table(table(value, "error"), "details").get("error_code")
     if failure.request_id is None and isinstance(value, Mapping):
         failure = failure.with_(request_id=value.get("request_id"))
     if isinstance(code, str) and code:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.dialects.shapes import table
 from gateway.failures import BY_CODE, Failure, Kind, classify
 from gateway.ratelimits import retry_after_s
 
@@ -108,7 +109,7 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
     """The parsed error object, from an error answer or from inside a 200; `status` None where there was none."""
     error, outer = _error_object(value)
     code, stated = _code(error.get("code", outer.get("code")))
-    metadata = _table(error, "metadata")
+    metadata = table(error, "metadata")
     message = _with_raw(_message(error, outer) or _shown(value), metadata)[:_READ_CHARS_MAX]
     if isinstance(metadata.get("error_type"), str):
         code = metadata["error_type"]
@@ -144,14 +145,9 @@ def _read(kind: Kind, message: str, code: str | None, metadata: Mapping[str, Any
     return kind
 
 
-def _table(value: Any, key: str) -> Mapping[str, Any]:
-    inner = value.get(key) if isinstance(value, Mapping) else None
-    return inner if isinstance(inner, Mapping) else {}
-
-
 def _headers_inside(value: Any) -> dict[str, str]:
     """Rate-limit headers that a router puts into the body: `error.metadata.headers`."""
-    inner = _table(_table(_table(value, "error"), "metadata"), "headers")
+    inner = table(table(table(value, "error"), "metadata"), "headers")
     return {str(name).lower(): str(text) for name, text in inner.items()}
 
 

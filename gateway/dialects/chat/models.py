@@ -42,9 +42,9 @@ class Family:
     """Takes a `top_p` beside a temperature of 0, where it says nothing."""
     verbosity: bool = True
     audio: bool = True
-    """Hears and speaks. One that does not is passed over where a client asks for it, and so is:"""
+    """Hears and speaks; otherwise it is passed over where a client asks for that."""
     web_search: bool = True
-    """Searches the web on chat completions."""
+    """Searches the web on chat completions; likewise."""
     responses_efforts: frozenset[str] = frozenset()
     """Further efforts, which only the Responses API takes."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.dialects.shapes import table
 from gateway.dialects.usage import token_count
 from gateway.types import Usage
 
@@ -17,7 +18,7 @@ def decode_usage(usage: Any) -> Usage | None:
     """
     if not isinstance(usage, Mapping) or not usage:
         return None
-    details, prompt = _table(usage, "completion_tokens_details"), _table(usage, "prompt_tokens_details")
+    details, prompt = table(usage, "completion_tokens_details"), table(usage, "prompt_tokens_details")
     inputs, outputs = token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens"))
     reasoning = token_count(details.get("reasoning_tokens") or usage.get("reasoning_tokens"))
     if reasoning and inputs + outputs + reasoning == token_count(usage.get("total_tokens")):
@@ -34,8 +35,3 @@ def decode_usage(usage: Any) -> Usage | None:
         cache_write=token_count(prompt.get("cache_write_tokens")),
         reasoning=reasoning,
     )
-
-
-def _table(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = usage.get(key)
-    return value if isinstance(value, Mapping) else {}
