@@ -16,37 +16,37 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway import __version__
-from gateway.backoff import Backoff
-from gateway.breaker import Breaker, Change, Settings
-from gateway.chain import Policy
+from gateway.chain import Backoff, Policy
 from gateway.config.load import Config
 from gateway.config.schema import Breaker as BreakerConfig
 from gateway.config.schema import Fallback
-from gateway.credentials import CredentialError, Credentials
+from gateway.credentials.pi.renew import Renewal
+from gateway.credentials.signing import Signer
+from gateway.credentials.store import CredentialError, Credentials
 from gateway.failures import VERDICTS, Failure, Kind, Verdict
-from gateway.gateway import Gateway, allowed_hosts
 from gateway.inbound import keys
 from gateway.inbound.endpoint import ChatEndpoint
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.routes import Application
+from gateway.inbound.serving import Gateway, allowed_hosts
 from gateway.inbound.status import StatusEndpoint
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
+from gateway.observe.merge import merged
 from gateway.observe.metrics import CircuitStates, Metrics
 from gateway.observe.observer import Observer
+from gateway.redact import scrub
 from gateway.relay import Relay
-from gateway.scrub import scrub
+from gateway.shared.circuits import Breaker, Change, Settings
+from gateway.shared.replay import Vault
+from gateway.shared.waiting_room import WaitingRoom
+from gateway.shared.workers import Siblings
 from gateway.types import Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
-from gateway.upstream.oauth import Renewal
-from gateway.upstream.signing import Signer
 from gateway.upstream.transport import Transport
-from gateway.vault import Vault
-from gateway.waiting import WaitingRoom
-from gateway.workers import Siblings
 
 logger = logging.getLogger("gateway.app")
 
@@ -207,7 +207,7 @@ class App:
         return self.metrics.text().decode()
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text = await self._siblings.metrics() if self._siblings is not None else self._own_metrics()
+        text = merged(await self._siblings.pages()) if self._siblings is not None else self._own_metrics()
         await send_text(send, 200, text, b"text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -228,7 +228,7 @@ def _new_transport(proxy: str | None) -> Transport:
     """Our own pool, or httpx's where a proxy is configured (its import is not paid for otherwise)."""
     if proxy is None:
         return Pool()
-    from gateway.upstream.via_httpx import HttpxTransport
+    from gateway.upstream.proxy import HttpxTransport
 
     return HttpxTransport(proxy=proxy)
 

@@ -9,12 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from gateway.backoff import Backoff
-from gateway.breaker import Breaker, Permit
-from gateway.capacity import Capacity
 from gateway.failures import VERDICTS, Exhausted, Failure, Kind, Verdict
+from gateway.shared.circuits import Breaker, Permit
+from gateway.shared.slots import Capacity
 from gateway.types import Attempt, Call, Model
+
+WAIT_MIN_S: Final = 0.05
+"""Full jitter may draw 0, and a wait of 0 would be a busy loop."""
+
+_DOUBLINGS_MAX: Final = 64
+"""Every ceiling is reached by then, and a float would overflow at some point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How often and how long a call waits for its chain to recover."""
+
+    first_s: float = 1.0
+    max_s: float = 30.0
+    rounds: int = 4
+    """Times the whole chain is tried."""
+    wait_max_s: float = 60.0
+    """All waits of one call together, counted from its arrival."""
+
+    def delay_s(self, waits: int, jitter: Callable[[], float]) -> float:
+        """The wait after `waits` earlier ones; `jitter` draws from 0 to 1."""
+        ceiling = min(self.first_s * 2.0 ** min(waits, _DOUBLINGS_MAX), self.max_s)
+        return max(WAIT_MIN_S, ceiling * jitter())
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ from gateway.failures import Failure, Kind
 from gateway.lab import FAULTS, Fault, Lab
 from gateway.lab.answers import WORDS
 from gateway.lab.faults import CONNECTION_FAULTS
+from gateway.process.server import listen, running
 from gateway.providers import PROVIDERS
-from gateway.server import listen, running
 from gateway.types import Agent, Model, Timeouts
 
 Word = Literal["pass", "safe", "fail"]

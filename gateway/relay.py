@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Protocol
 
-from gateway.breaker import Breaker
-from gateway.capacity import Capacity
 from gateway.chain import Policy, Wait, attempts, exhausted
 from gateway.failures import Failed, Failure, Kind
+from gateway.shared.circuits import Breaker
+from gateway.shared.slots import Capacity
 from gateway.types import Attempt, Call, Chunk, Chunks, Model, Reply
 from gateway.upstream.client import EmptyAnswer
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backoff import WAIT_MIN_S, Backoff
+from gateway.chain import WAIT_MIN_S, Backoff
 
 WHOLE, HALF, NOTHING = (lambda: 1.0), (lambda: 0.5), (lambda: 0.0)
 

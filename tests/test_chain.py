@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.backoff import Backoff
-from gateway.breaker import Breaker
-from gateway.capacity import Capacity
-from gateway.chain import Policy, Wait, attempts, exhausted
+from gateway.chain import Backoff, Policy, Wait, attempts, exhausted
 from gateway.failures import Failure, Kind
+from gateway.shared.circuits import Breaker
+from gateway.shared.slots import Capacity
 from gateway.types import Attempt, Model
 from tests.makers import Clock, call, model
 

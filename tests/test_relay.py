@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from gateway.backoff import Backoff
-from gateway.breaker import Breaker
-from gateway.capacity import Capacity
-from gateway.chain import Policy
-from gateway.dialects.chunks import delta, finish
+from gateway.chain import Backoff, Policy
 from gateway.failures import Exhausted, Failed, Failure, Kind
+from gateway.hub.chunks import delta, finish
 from gateway.relay import Relay
+from gateway.shared.circuits import Breaker
+from gateway.shared.slots import Capacity
 from gateway.types import Attempt, Call, Chunk, Model, Reply
 from gateway.upstream.client import EmptyAnswer
 from tests.makers import Clock, call, model

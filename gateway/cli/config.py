@@ -12,7 +12,7 @@ import msgspec
 from gateway.cli.console import CONFIGURATION, config_option, find, json_option, print_json, report, required
 from gateway.config import show
 from gateway.config.check import Problem
-from gateway.config.describe import json_schema
+from gateway.config.docs import json_schema
 from gateway.config.files import read
 from gateway.config.load import Config, ConfigError
 from gateway.config.reference import markdown

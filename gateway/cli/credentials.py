@@ -14,7 +14,7 @@ import click
 
 from gateway.cli.console import CREDENTIALS, fail, find, json_option, print_json, styled, table
 from gateway.config.load import ConfigError
-from gateway.credentials import CredentialError, Credentials, short, split
+from gateway.credentials.store import CredentialError, Credentials, short, split
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 
 

@@ -28,14 +28,14 @@ from gateway.cli.console import (
     styled,
     wrapped,
 )
-from gateway.cli.running import NotRunning, address
+from gateway.config.audit import Finding, examine, form, is_loopback, shared_keys
 from gateway.config.check import Problem
-from gateway.config.doctor import Finding, examine, form, is_loopback, shared_keys
 from gateway.config.files import discover, places
 from gateway.config.load import Config, ConfigError
-from gateway.credentials import CredentialError, CredentialExpired, Credentials, short, split
+from gateway.credentials.store import CredentialError, CredentialExpired, Credentials, short, split
 from gateway.inbound import keys
 from gateway.providers import CREDENTIAL_TYPES
+from gateway.reports.running import NotRunning, address
 from gateway.types import Model
 
 SECTIONS: Final = ("files", "configuration", "models", "keys", "agents", "server", "live")

@@ -21,16 +21,16 @@ from gateway.cli.console import (
     styled,
 )
 from gateway.cli.models import NO_KEY, key_source
-from gateway.cli.running import NotRunning, ask
 from gateway.cli.status import duration
 from gateway.config.load import Config
-from gateway.credentials import Credentials
+from gateway.credentials.store import Credentials
 from gateway.dialects import DIALECTS, choose
 from gateway.dialects.chat import decode_request
 from gateway.dialects.chat.normalize import parse
 from gateway.failures import Failed
 from gateway.inbound.http import HttpError
 from gateway.inbound.resolve import resolve
+from gateway.reports.running import NotRunning, ask
 from gateway.types import Agent, Chat, Client, Model
 
 

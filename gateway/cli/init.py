@@ -16,7 +16,7 @@ from gateway.config import schema
 from gateway.config.defaults import AGENT, MODEL_IDS
 from gateway.config.files import NAME, places
 from gateway.config.load import build
-from gateway.credentials import CredentialError, CredentialMissing, Credentials
+from gateway.credentials.store import CredentialError, CredentialMissing, Credentials
 from gateway.providers import PROVIDERS
 from gateway.types import Model
 

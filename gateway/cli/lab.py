@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gateway.cli.console import WRONG_USAGE, fail, print_json, table
-from gateway.config.doctor import is_loopback
+from gateway.config.audit import is_loopback
 from gateway.lab import BASE_PATHS, FAULTS, Lab
 
 

@@ -10,7 +10,7 @@ import click
 
 from gateway.cli.console import CREDENTIALS, config_option, json_option, print_json, required, styled, table
 from gateway.config.load import Config
-from gateway.credentials import CredentialError, CredentialExpired, Credentials
+from gateway.credentials.store import CredentialError, CredentialExpired, Credentials
 from gateway.types import Model
 
 NO_KEY: Final = "none needed"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from gateway.config.doctor import Finding, is_the_providers
-from gateway.credentials import CredentialError, Credentials, Found
+from gateway.config.audit import Finding, is_the_providers
+from gateway.credentials.signing import sign
+from gateway.credentials.store import CredentialError, Credentials, Found
 from gateway.dialects import DIALECTS
 from gateway.failures import Kind
 from gateway.types import Model
-from gateway.upstream.signing import sign
 
 if TYPE_CHECKING:
     import httpx

@@ -19,16 +19,17 @@ from gateway import __version__
 from gateway.app import App
 from gateway.cli.console import CONFIGURATION, FOUND_PROBLEMS, config_option, configured, fail, report, styled
 from gateway.cli.models import key_source
-from gateway.config.doctor import is_loopback
+from gateway.config.audit import is_loopback
 from gateway.config.load import Config
-from gateway.config.reload import Reloader
 from gateway.config.schema import Server
 from gateway.inbound.keys import Keys, KeysError, at_home
-from gateway.notify import Notifier, inherited
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
-from gateway.server import listen, serve
-from gateway.workers import Siblings, Supervisor, Work
+from gateway.process.reload import Reloader
+from gateway.process.server import listen, serve
+from gateway.process.systemd import Notifier, inherited
+from gateway.process.workers import Supervisor, Work
+from gateway.shared.workers import Siblings
 
 logger = logging.getLogger("gateway.server")
 
@@ -157,7 +158,7 @@ async def _serve(
         if stated is not None:
             config, env = stated, cast(Mapping[str, str], os.environ)
         else:
-            from gateway.demo import demo_config
+            from gateway.cli.demo import demo_config
 
             config, env = await stack.enter_async_context(demo_config())
         server = _stated(config, host, port)

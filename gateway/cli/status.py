@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from gateway.cli.console import FOUND_PROBLEMS, config_option, configured, fail, json_option, print_json, styled, table
-from gateway.cli.running import NotRunning, ask
 from gateway.config.load import Config
+from gateway.reports.running import NotRunning, ask
 
 _COLOURS = {"closed": "green", "open": "red", "half_open": "yellow"}
 _WORDS = {"closed": "ready", "open": "rests", "half_open": "to be tested"}

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 import msgspec
 
 from gateway.config.schema import Table
-from gateway.scrub import HIDDEN, scrub
+from gateway.redact import HIDDEN, scrub
 
 Severity = Literal["error", "warning"]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.config.check import Problem
-from gateway.config.lines import line_of
-from gateway.scrub import scrub
+from gateway.config.positions import line_of
+from gateway.redact import scrub
 
 NAME: Final = "config.toml"
 OVERLAY: Final = "gateway.toml"

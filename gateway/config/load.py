@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.config import meaning, schema
+from gateway.config import rules as meaning
+from gateway.config import schema
 from gateway.config.check import CLOSE, Flaw, Problem, flaws
 from gateway.config.files import Files, path_of, read
 from gateway.providers import PROVIDERS, quirks_of

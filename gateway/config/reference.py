@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.config.describe import json_schema
+from gateway.config.docs import json_schema
 
 TITLES: Final[Mapping[str, str]] = {
     "Root": "The file",

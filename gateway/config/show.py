@@ -12,7 +12,7 @@ import msgspec
 from gateway.config.check import shown
 from gateway.config.files import Files
 from gateway.config.load import Config
-from gateway.scrub import HIDDEN
+from gateway.redact import HIDDEN
 
 DEFAULT: Final = "default"
 _COLUMN: Final = 44

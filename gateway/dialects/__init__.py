@@ -18,7 +18,7 @@ from typing import Final
 
 from gateway.dialects import anthropic, google, responses
 from gateway.dialects import chat as chat_dialect
-from gateway.dialects.contract import REPLAYED, Encoded, StreamDecoder, Unsupported, Upstream
+from gateway.hub.contracts import REPLAYED, Encoded, StreamDecoder, Unsupported, Upstream
 from gateway.types import Chat, Model
 
 __all__ = ["DIALECTS", "REPLAYED", "Encoded", "StreamDecoder", "Unsupported", "Upstream", "choose"]

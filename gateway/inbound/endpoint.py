@@ -11,7 +11,6 @@ from gateway import sse
 from gateway.dialects.chat import StreamEncoder, decode_request, encode_error, encode_response
 from gateway.dialects.chat.normalize import parse, speaks_functions
 from gateway.failures import UNREADABLE, Exhausted, Failed, Failure
-from gateway.gateway import Gateway
 from gateway.inbound.access import check_host, check_key
 from gateway.inbound.errors import of_exhausted
 from gateway.inbound.http import (
@@ -29,6 +28,7 @@ from gateway.inbound.http import (
 )
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.resolve import resolve
+from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
 from gateway.types import Call, Model, Reply
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.dialects.chat import encode_error
 from gateway.failures import Exhausted, Failure, Kind
 from gateway.inbound.http import HttpError
-from gateway.scrub import scrub
+from gateway.redact import scrub
 from gateway.types import Attempt, Call
 
 RETRY_AFTER_S_MAX: Final = 120

@@ -22,7 +22,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from gateway.private import write_private
+from gateway.private_files import write_private
 from gateway.types import Client
 
 logger = logging.getLogger("gateway.inbound")

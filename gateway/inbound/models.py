@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from gateway.gateway import Gateway
 from gateway.inbound.access import check_host, check_key
 from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
 from gateway.inbound.resolve import resolve
+from gateway.inbound.serving import Gateway
 from gateway.types import Agent, Client
 
 

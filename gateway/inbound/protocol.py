@@ -14,7 +14,7 @@ from typing import Any, Final
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gateway.inbound.gathering import Gathering
+from gateway.inbound.coalescing import Gathering
 from gateway.inbound.http import ABORT, HttpError, request_id, too_slow
 
 HEAD_BYTES_MAX: Final = 64 * 1024

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.breaker import Breaker
-from gateway.gateway import Gateway
 from gateway.inbound.access import check_host, check_key
 from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
-from gateway.scrub import scrub
+from gateway.inbound.serving import Gateway
+from gateway.redact import scrub
+from gateway.shared.circuits import Breaker
 from gateway.types import Agent, Client, Model
 
 

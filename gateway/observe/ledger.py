@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.scrub import scrub
+from gateway.redact import scrub
 from gateway.types import Attempt, Call
 
 log = logging.getLogger("gateway.ledger")

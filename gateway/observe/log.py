@@ -16,9 +16,9 @@ from typing import Any, Final, Literal, TextIO
 
 import orjson
 
-from gateway.breaker import Change
-from gateway.observe.lines import Batched
-from gateway.scrub import scrub
+from gateway.observe.batching import Batched
+from gateway.redact import scrub
+from gateway.shared.circuits import Change
 from gateway.types import Call
 
 calls: Final = logging.getLogger("gateway.calls")

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.breaker import Circuit
-from gateway.observe.numbers import Counts, Level, Spread
+from gateway.observe.collectors import Counts, Level, Spread
+from gateway.shared.circuits import Circuit
 from gateway.types import Attempt, Call, Usage
 
 _SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)

@@ -14,18 +14,18 @@ from typing import Any, Final, Protocol
 import orjson
 
 from gateway import ratelimits
-from gateway.credentials import CredentialError, CredentialExpired
+from gateway.credentials.signing import BETA
+from gateway.credentials.store import CredentialError, CredentialExpired
 from gateway.dialects import DIALECTS, REPLAYED, Encoded, Upstream, choose
 from gateway.dialects.chat import is_empty
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify
-from gateway.scrub import HIDDEN
+from gateway.redact import HIDDEN
+from gateway.shared.replay import Vault
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
-from gateway.upstream.objections import LEVELS, refused_path, refuses_replay, without, without_replay
-from gateway.upstream.record import Record
-from gateway.upstream.signing import BETA
 from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, transport_failure
+from gateway.upstream.tap import Record
 from gateway.upstream.transport import Request, Response, Transport, TransportError
-from gateway.vault import Vault
+from gateway.upstream.without_field import LEVELS, refused_path, refuses_replay, without, without_replay
 
 log = logging.getLogger("gateway.upstream")
 

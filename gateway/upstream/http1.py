@@ -21,8 +21,9 @@ from typing import Any, Final, cast
 
 import httptools
 
-from gateway.upstream.encoding import Inflated
-from gateway.upstream.transport import Origin, Request, Target, TransportError, Trouble, target
+from gateway.upstream.content_encoding import Inflated
+from gateway.upstream.transport import Request, TransportError, Trouble
+from gateway.urls import Origin, Target, target
 
 IDLE_S: Final = 30.0
 """A connection idle for longer is not used again: most servers close theirs after a minute."""

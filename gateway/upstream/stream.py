@@ -12,7 +12,7 @@ from gateway.dialects import Encoded, Upstream
 from gateway.dialects.chat import as_chunks
 from gateway.failures import UNREADABLE, Failed, Failure, Kind
 from gateway.types import Chat, Chunk, Timeouts
-from gateway.upstream.record import Record
+from gateway.upstream.tap import Record
 from gateway.upstream.transport import Response, TransportError
 
 FINISHED_S: Final = 2.0

@@ -9,9 +9,9 @@ from typing import get_args, get_type_hints
 import msgspec
 import pytest
 
-from gateway.backoff import Backoff
+from gateway.chain import Backoff
 from gateway.config import schema
-from gateway.config.describe import field_docs, json_schema
+from gateway.config.docs import field_docs, json_schema
 from gateway.providers import PROVIDERS
 from gateway.types import Quirks, Timeouts
 

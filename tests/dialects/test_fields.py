@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.dialects import DIALECTS, Unsupported
-from gateway.dialects.chat.schema import EXTENSIONS, FIELDS
-from gateway.dialects.fields import PASSED, Action, Rule, apply, dropped, refused, renamed
+from gateway.hub.fields import PASSED, Action, Rule, apply, dropped, refused, renamed
+from gateway.hub.schema import EXTENSIONS, FIELDS
 from gateway.providers import PROVIDERS
 
 

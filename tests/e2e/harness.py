@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import openai
 
-from gateway import server
 from gateway.app import App
 from gateway.config import schema
 from gateway.config.load import Config, build
 from gateway.lab import Lab, Limit
+from gateway.process import server
 
 T = TypeVar("T")
 

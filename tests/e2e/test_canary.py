@@ -20,7 +20,7 @@ from gateway.config import schema
 from gateway.config.load import build
 from gateway.lab import FAULTS, Lab
 from gateway.observe import log
-from gateway.server import listen, running
+from gateway.process.server import listen, running
 
 ENVIRONMENT = "canary-of-the-environment-4711"
 STORE = "canary-of-the-store-0815"

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from gateway.dialects.chat import StreamEncoder
-from gateway.dialects.chunks import delta, finish
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.chunks import delta, finish
 from gateway.inbound.http import ClientLeft
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.stream import HEARTBEAT, LOOK_AFTER_S, EventStream, Presence, StoppedReading, Watchdog

@@ -11,10 +11,10 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from gateway.breaker import Change
 from gateway.failures import Failure, Kind
 from gateway.observe import log
-from gateway.observe.lines import Batched
+from gateway.observe.batching import Batched
+from gateway.shared.circuits import Change
 from gateway.types import Attempt, Call, Usage
 from tests.makers import call, model
 

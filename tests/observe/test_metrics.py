@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.breaker import Breaker
 from gateway.failures import Failure, Kind
 from gateway.observe.metrics import CircuitStates, Metrics
+from gateway.shared.circuits import Breaker
 from gateway.types import Attempt, Call, Usage
 from tests.makers import Clock, call, model
 

@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.credentials import CredentialError
+from gateway.credentials.store import CredentialError
 from gateway.failures import Failed, Kind
+from gateway.shared.replay import Vault
 from gateway.types import Agent, Attempt, Model, Reply, Timeouts
 from gateway.upstream.client import EmptyAnswer, UpstreamClient
 from gateway.upstream.transport import Trouble
-from gateway.vault import Vault
 from tests.makers import Clock, call, model
 from tests.upstream.fakes import EVENTS, JSON, Response, Transport
 

@@ -13,10 +13,10 @@ from gateway.failures import Failed, Kind
 from gateway.lab import anthropic, chat, google, responses
 from gateway.lab.answers import Asked
 from gateway.lab.play import play
+from gateway.shared.replay import Vault
 from gateway.types import Attempt, Chunk, Timeouts
-from gateway.upstream.record import Record
 from gateway.upstream.stream import AnswerStream
-from gateway.vault import Vault
+from gateway.upstream.tap import Record
 from tests.makers import Clock, model
 from tests.upstream.fakes import Piece, Response
 

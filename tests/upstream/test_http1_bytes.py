@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.upstream.http1 import UNREAD_BYTES_MAX, Connection, Pool
-from gateway.upstream.transport import Origin
+from gateway.urls import Origin
 from tests.upstream.odd import ODD, Odd
 from tests.upstream.wire import WAIT_S, run
 

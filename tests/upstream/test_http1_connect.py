@@ -11,7 +11,8 @@ import pytest
 
 from gateway.upstream.http1 import Pool
 from gateway.upstream.http1 import _connect_trouble as connect_trouble
-from gateway.upstream.transport import Origin, Request, TransportError
+from gateway.upstream.transport import Request, TransportError
+from gateway.urls import Origin
 from tests.upstream.odd import OURS, Finding
 from tests.upstream.test_http1 import FOUND, OK, ask, request
 from tests.upstream.wire import WAIT_S, Wire, run

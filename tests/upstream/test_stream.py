@@ -11,11 +11,11 @@ import pytest
 from gateway import sse
 from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed, Kind
+from gateway.shared.replay import Vault
 from gateway.types import Attempt, Chunk, Timeouts
-from gateway.upstream.record import Record
 from gateway.upstream.stream import FINISHED_S, AnswerStream, decode_whole, loads, transport_failure
+from gateway.upstream.tap import Record
 from gateway.upstream.transport import Trouble
-from gateway.vault import Vault
 from tests.makers import Clock, model
 from tests.splits import splits
 from tests.upstream.fakes import JSON, Piece, Response, trouble

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.upstream.transport import Origin, Target, TransportError, target
+from gateway.upstream.transport import TransportError
+from gateway.urls import Origin, Target, target
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ traffic; see `docs/providers.md`.
 
 from __future__ import annotations
 
+from gateway.dialects.anthropic.answers import decode_response
 from gateway.dialects.anthropic.errors import decode_error
 from gateway.dialects.anthropic.params import FIELDS, encode_request
-from gateway.dialects.anthropic.responses import decode_response
 from gateway.dialects.anthropic.streams import StreamDecoder
 
 __all__ = ["FIELDS", "StreamDecoder", "decode_error", "decode_response", "encode_request"]

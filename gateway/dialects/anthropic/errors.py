@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from gateway.dialects.chat.errors import decode_any_error, loads
 from gateway.dialects.chat.errors import decode_error_value as decode_any_value
-from gateway.dialects.contract import REPLAYED
-from gateway.dialects.shapes import table
 from gateway.failures import Failure, Kind
+from gateway.hub.contracts import REPLAYED
+from gateway.hub.shapes import table
 
 _STATUS: Final[Mapping[str, int]] = {
     "invalid_request_error": 400,

@@ -10,9 +10,9 @@ from typing import Any, Final
 from gateway.dialects.anthropic.models import Generation
 from gateway.dialects.anthropic.thinking import encode_block, may_replay, signed_details
 from gateway.dialects.anthropic.tools import encode_id
-from gateway.dialects.contract import Unsupported
-from gateway.dialects.messages import INSTRUCTIONS, Media, file, image, merge_by_role, parts
-from gateway.dialects.tools import arguments_object, plain_function_call
+from gateway.hub.contracts import Unsupported
+from gateway.hub.parts import INSTRUCTIONS, Media, file, image, merge_by_role, parts
+from gateway.hub.tools import arguments_object, plain_function_call
 from gateway.types import Chat
 
 Block = dict[str, Any]

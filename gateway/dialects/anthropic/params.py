@@ -12,10 +12,10 @@ from gateway.dialects.anthropic.structured import encode_format
 from gateway.dialects.anthropic.thinking import Thinking, encode_thinking
 from gateway.dialects.anthropic.tools import encode_tools, fitted_names, is_forced
 from gateway.dialects.chat.params import custom_names
-from gateway.dialects.contract import Encoded
-from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused
-from gateway.dialects.options import merge_options
-from gateway.dialects.tools import reverse_names
+from gateway.hub.contracts import Encoded
+from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused
+from gateway.hub.options import merge_options
+from gateway.hub.tools import reverse_names
 from gateway.types import Chat, Model
 
 _NO_SUCH: Final = "Anthropic has no such parameter"

@@ -8,15 +8,15 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from gateway import sse
+from gateway.dialects.anthropic.answers import decode_stop, refusal_text
 from gateway.dialects.anthropic.citations import decode_citations
 from gateway.dialects.anthropic.errors import decode_error_value
-from gateway.dialects.anthropic.responses import decode_stop, refusal_text
 from gateway.dialects.anthropic.thinking import decode_block
 from gateway.dialects.anthropic.usage import decode_usage
-from gateway.dialects.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
-from gateway.dialects.contract import Encoded
-from gateway.dialects.structured import Unfence
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
+from gateway.hub.contracts import Encoded
+from gateway.hub.structured_output import Unfence
 from gateway.types import Chunk
 
 _THINKING: Final = frozenset({"thinking", "redacted_thinking"})

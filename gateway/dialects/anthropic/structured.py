@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.dialects.anthropic.models import Generation
-from gateway.dialects.structured import hint
+from gateway.hub.structured_output import hint
 from gateway.types import Chat
 
 _REFUSED: Final = frozenset(

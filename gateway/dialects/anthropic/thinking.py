@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.dialects.anthropic.models import Generation
-from gateway.dialects.reasoning import clamp, level
+from gateway.hub.reasoning import clamp, level
 from gateway.types import Chat, Model
 
 BUDGETS: Final[Mapping[str, int]] = {

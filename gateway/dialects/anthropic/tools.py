@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.dialects.anthropic.models import Generation
-from gateway.dialects.tools import fit_id, fit_names, function_of_custom, plain_function_call
+from gateway.hub.tools import fit_id, fit_names, function_of_custom, plain_function_call
 from gateway.types import Chat
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")

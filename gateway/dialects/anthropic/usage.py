@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.usage import token_count
+from gateway.hub.counts import token_count
 from gateway.types import Usage
 
 

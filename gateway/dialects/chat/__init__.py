@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.dialects.chat.answers import as_chunks, decode_response, encode_response, is_empty
 from gateway.dialects.chat.errors import decode_error, encode_error
 from gateway.dialects.chat.normalize import normalize as decode_request
 from gateway.dialects.chat.params import FIELDS, encode_request, needs_responses
-from gateway.dialects.chat.responses import as_chunks, decode_response, encode_response, is_empty
 from gateway.dialects.chat.streams import StreamDecoder, StreamEncoder
 
 __all__ = [

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.dialects.shapes import table
 from gateway.failures import BY_CODE, Failure, Kind, classify
+from gateway.hub.shapes import table
 from gateway.ratelimits import retry_after_s
 
 CODES: Final[Mapping[str, Kind]] = {

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.tools import encode_call, encode_id
-from gateway.dialects.contract import Unsupported
-from gateway.dialects.messages import file, parts, split_instructions, text_of
+from gateway.hub.contracts import Unsupported
+from gateway.hub.parts import file, parts, split_instructions, text_of
 from gateway.types import Quirks
 
 Message = dict[str, Any]

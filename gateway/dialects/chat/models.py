@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
 
-from gateway.dialects.profiles import lookup
+from gateway.hub.patterns import lookup
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.dialects.chat.schema import ROLES
-from gateway.dialects.tools import arguments_text, digest
-from gateway.dialects.usage import COUNT_MAX
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.counts import COUNT_MAX
+from gateway.hub.schema import ROLES
+from gateway.hub.tools import arguments_text, digest
 from gateway.types import Chat
 
 NO_RESULT: Final = "[no result: interrupted]"

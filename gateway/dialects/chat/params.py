@@ -16,10 +16,10 @@ from gateway.dialects.chat.models import Family, family
 from gateway.dialects.chat.structured import encode_format
 from gateway.dialects.chat.thinking import encode_reasoning, reasons
 from gateway.dialects.chat.tools import encode_tools
-from gateway.dialects.contract import Encoded
-from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused, renamed
-from gateway.dialects.options import merge_options
-from gateway.dialects.tools import OPENAI_NAME, with_fitted_names
+from gateway.hub.contracts import Encoded
+from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused, renamed
+from gateway.hub.options import merge_options
+from gateway.hub.tools import HUB_TOOL_NAME, with_fitted_names
 from gateway.types import Chat, Model, Quirks
 
 FIELDS: Final[Mapping[str, Rule]] = {
@@ -130,7 +130,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     """A chat-completions request for `model`. Raises `Unsupported`."""
     kind, quirks = family(model.provider.name, model.model_id), model.quirks
     custom_tools = frozenset() if quirks.custom_tools else custom_names(chat)
-    chat, names = with_fitted_names(chat, OPENAI_NAME, length_max=64)
+    chat, names = with_fitted_names(chat, HUB_TOOL_NAME, length_max=64)
     rules, unknown = _rules(model, takes_sampling(chat, model, kind))
     body, losses = apply(chat, rules, unknown)
     body["model"] = model.model_id

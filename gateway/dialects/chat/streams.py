@@ -18,11 +18,11 @@ from gateway.dialects.chat.finish import decode_finish
 from gateway.dialects.chat.think_tags import Splitter
 from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.chat.usage import decode_usage
-from gateway.dialects.chunks import ToolCalls, delta, finish, indexed, usage_chunk, usage_dict
-from gateway.dialects.contract import Encoded
-from gateway.dialects.structured import Unfence
-from gateway.dialects.tools import arguments_text, digest
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.chunks import ToolCalls, delta, finish, indexed, usage_chunk, usage_dict
+from gateway.hub.contracts import Encoded
+from gateway.hub.structured_output import Unfence
+from gateway.hub.tools import arguments_text, digest
 from gateway.types import Chunk
 
 _RARE: Final = frozenset({"refusal", "annotations", "audio", "reasoning_details", "function_call", "images"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.dialects.messages import text_of
-from gateway.dialects.structured import hint
+from gateway.hub.parts import text_of
+from gateway.hub.structured_output import hint
 from gateway.types import Chat, Quirks
 
 

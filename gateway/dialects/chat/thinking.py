@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.models import Family
-from gateway.dialects.reasoning import LEVELS, clamp, level
+from gateway.hub.reasoning import LEVELS, clamp, level
 from gateway.types import Chat, Model
 
 

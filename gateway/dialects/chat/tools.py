@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.contract import Unsupported
-from gateway.dialects.tools import fit_id, function_of_custom, plain_function_call
+from gateway.hub.contracts import Unsupported
+from gateway.hub.tools import fit_id, function_of_custom, plain_function_call
 from gateway.types import Chat, Quirks
 
 _ID: Final[Mapping[str, tuple[re.Pattern[str], int]]] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.shapes import table
-from gateway.dialects.usage import token_count
+from gateway.hub.counts import token_count
+from gateway.hub.shapes import table
 from gateway.types import Usage
 
 

@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.dialects.contract import Unsupported
 from gateway.dialects.google.models import Generation
-from gateway.dialects.messages import Media, data_url, file, image, merge_by_role, parts, split_instructions, text_of
-from gateway.dialects.tools import arguments_object, plain_function_call
+from gateway.hub.contracts import Unsupported
+from gateway.hub.parts import Media, data_url, file, image, merge_by_role, parts, split_instructions, text_of
+from gateway.hub.tools import arguments_object, plain_function_call
 from gateway.types import Chat
 
 Part = dict[str, Any]

@@ -7,15 +7,15 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.dialects.chat.params import custom_names
-from gateway.dialects.contract import Encoded
-from gateway.dialects.fields import TRANSLATED, Rule, apply, dropped, refused
 from gateway.dialects.google.messages import encode_messages
 from gateway.dialects.google.models import Generation, generation
 from gateway.dialects.google.thinking import encode_thinking
 from gateway.dialects.google.tools import encode_tools, fitted_names
-from gateway.dialects.options import merge_options
-from gateway.dialects.structured import hint
-from gateway.dialects.tools import reverse_names
+from gateway.hub.contracts import Encoded
+from gateway.hub.fields import TRANSLATED, Rule, apply, dropped, refused
+from gateway.hub.options import merge_options
+from gateway.hub.structured_output import hint
+from gateway.hub.tools import reverse_names
 from gateway.types import Chat, Model
 
 _NO_SUCH: Final = "Gemini has no such parameter"

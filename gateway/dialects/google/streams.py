@@ -8,10 +8,7 @@ from typing import Any
 import orjson
 
 from gateway import sse
-from gateway.dialects.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
-from gateway.dialects.contract import Encoded
-from gateway.dialects.google.errors import decode_error_value
-from gateway.dialects.google.responses import (
+from gateway.dialects.google.answers import (
     blocked_reason,
     decode_call,
     decode_finish,
@@ -20,8 +17,11 @@ from gateway.dialects.google.responses import (
     decode_usage,
     is_image,
 )
-from gateway.dialects.structured import Unfence
+from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
+from gateway.hub.contracts import Encoded
+from gateway.hub.structured_output import Unfence
 from gateway.types import Chunk
 
 

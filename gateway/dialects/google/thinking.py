@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.google.models import Generation
-from gateway.dialects.reasoning import clamp, level
+from gateway.hub.reasoning import clamp, level
 from gateway.types import Chat, Model
 
 BUDGETS: Final[Mapping[str, int]] = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24_576}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.tools import fit_names, function_of_custom, plain_function_call
+from gateway.hub.tools import fit_names, function_of_custom, plain_function_call
 from gateway.types import Chat
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")

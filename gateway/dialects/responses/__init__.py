@@ -8,8 +8,8 @@ reasoning model needs back travels encrypted in the conversation.
 from __future__ import annotations
 
 from gateway.dialects.chat.errors import decode_error
+from gateway.dialects.responses.answers import decode_response
 from gateway.dialects.responses.params import FIELDS, encode_request
-from gateway.dialects.responses.responses import decode_response
 from gateway.dialects.responses.streams import StreamDecoder
 
 __all__ = ["FIELDS", "StreamDecoder", "decode_error", "decode_response", "encode_request"]

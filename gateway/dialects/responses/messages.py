@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from gateway.dialects.contract import Unsupported
-from gateway.dialects.messages import INSTRUCTIONS, parts, text_of
-from gateway.dialects.tools import fit_id
+from gateway.hub.contracts import Unsupported
+from gateway.hub.parts import INSTRUCTIONS, parts, text_of
+from gateway.hub.tools import fit_id
 from gateway.types import Chat
 
 Item = dict[str, Any]

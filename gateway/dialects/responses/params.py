@@ -9,12 +9,12 @@ from typing import Any, Final
 from gateway.dialects.chat.models import Family, family, on_responses
 from gateway.dialects.chat.params import takes_sampling
 from gateway.dialects.chat.thinking import effort, reasons
-from gateway.dialects.contract import Encoded
-from gateway.dialects.fields import PASSED, TRANSLATED, Rule, apply, dropped, is_neutral, refused
-from gateway.dialects.options import merge_options
 from gateway.dialects.responses.messages import encode_messages
 from gateway.dialects.responses.tools import encode_tools
-from gateway.dialects.tools import OPENAI_NAME, digest, with_fitted_names
+from gateway.hub.contracts import Encoded
+from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, is_neutral, refused
+from gateway.hub.options import merge_options
+from gateway.hub.tools import HUB_TOOL_NAME, digest, with_fitted_names
 from gateway.types import Chat, Model, Provider
 
 _NO_SUCH: Final = "the Responses API has no such parameter"
@@ -71,7 +71,7 @@ def _rules(provider: Provider) -> Mapping[str, Rule]:
 
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Responses request for `model`. Raises `Unsupported`."""
-    chat, names = with_fitted_names(chat, OPENAI_NAME, length_max=64)
+    chat, names = with_fitted_names(chat, HUB_TOOL_NAME, length_max=64)
     kind = on_responses(family(model.provider.name, model.model_id))
     body, losses = apply(chat, _rules(model.provider), PASSED)
     origin = digest(" ".join(model.key), 12)

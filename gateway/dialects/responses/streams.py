@@ -8,10 +8,8 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from gateway import sse
-from gateway.dialects.chat.responses import as_chunks
-from gateway.dialects.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
-from gateway.dialects.contract import Encoded
-from gateway.dialects.responses.responses import (
+from gateway.dialects.chat.answers import as_chunks
+from gateway.dialects.responses.answers import (
     SUMMARY_SEPARATOR,
     decode_annotation,
     decode_finish,
@@ -22,6 +20,8 @@ from gateway.dialects.responses.responses import (
     reasoning_item,
 )
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
+from gateway.hub.contracts import Encoded
 from gateway.types import Chunk
 
 

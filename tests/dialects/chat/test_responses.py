@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from gateway.dialects.chat import decode_response
-from gateway.dialects.chat.responses import as_chunks
-from gateway.dialects.contract import Encoded
+from gateway.dialects.chat.answers import as_chunks
 from gateway.failures import Failed, Kind
+from gateway.hub.contracts import Encoded
 from gateway.types import Chat
 
 ENCODED = Encoded("/chat/completions", {})

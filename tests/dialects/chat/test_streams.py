@@ -9,9 +9,9 @@ import pytest
 
 from gateway import sse
 from gateway.dialects.chat import StreamDecoder, StreamEncoder, as_chunks
-from gateway.dialects.chunks import delta, finish
-from gateway.dialects.contract import Encoded
 from gateway.failures import Failed, Kind
+from gateway.hub.chunks import delta, finish
+from gateway.hub.contracts import Encoded
 
 TOKEN = {"token": "\\xf0", "logprob": -1.0, "bytes": [240], "top_logprobs": []}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.dialects.chat import encode_request
-from gateway.dialects.contract import Unsupported
+from gateway.hub.contracts import Unsupported
 from gateway.providers import PROVIDERS
 from gateway.types import Chat
 from tests.makers import chat, model

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.dialects.chat import StreamDecoder, decode_response
 from gateway.dialects.chat.think_tags import Splitter, split
-from gateway.dialects.contract import Encoded
+from gateway.hub.contracts import Encoded
 from gateway.sse import Decoder
 from tests.splits import splits
 

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.dialects import DIALECTS
 from gateway.failures import Failed, Kind
+from gateway.shared.replay import Vault
 from gateway.types import Model
-from gateway.vault import Vault
 from tests.makers import chat, model
 
 FACE = DIALECTS["responses"]

@@ -1,0 +1,190 @@
+"""What the schema cannot say: which names exist, what an address looks like, which keys contradict each other.
+
+Every check takes the merged table as it was read and skips what has the wrong type, which `check` reports already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from gateway.config import schema
+from gateway.config.check import Flaw, did_you_mean, shown
+from gateway.failures import Kind
+from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
+from gateway.types import Provider
+from gateway.urls import target
+
+NAME_CHARS_MAX: Final = 128
+
+_NAME: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+_NOT_IN_NAMES: Final = frozenset(',;"\\')
+_CREDENTIAL: Final = re.compile(r"\w[\w.-]*(:\w[\w.-]*)?", re.ASCII)
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OUR_HEADERS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
+_OUR_FIELDS: Final = frozenset({"model", "messages", "contents", "input", "stream"})
+_FULL_PATHS: Final = ("/chat/completions", "/messages", "/responses", "/completions")
+_PROXY: Final = re.compile(r"(https?|socks5h?)://\S+")
+
+Path = tuple[str, ...]
+
+
+def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
+    """Everything that is wrong although each value is of the right type."""
+    models, agents = _tables(table, "models"), _tables(table, "agents")
+    for name, model in models.items():
+        path = ("models", name)
+        yield from _name(path)
+        yield from _provider(path, model)
+        yield from _addresses(path, model)
+        yield from _credential(path, model)
+        yield from _extras(path, model)
+    for name, agent in agents.items():
+        yield from _name(("agents", name))
+        yield from _chain(("agents", name), agent, tuple(table.get("models") or ()))
+    yield from _server(_table(table, "server"))
+    yield from _fallback(_table(table, "fallback"))
+    fallback, breaker = schema.Fallback(), schema.Breaker()
+    yield from _in_order(table, "fallback", "backoffSeconds", "backoffMaxSeconds", fallback.backoff_max_seconds)
+    yield from _in_order(table, "breaker", "cooldownSeconds", "cooldownMaxSeconds", breaker.cooldown_max_seconds)
+
+
+def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    inner = table.get(key)
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _tables(table: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:
+    return {name: inner for name, inner in _table(table, key).items() if isinstance(inner, Mapping)}
+
+
+def _name(path: Path) -> Iterator[Flaw]:
+    """Names travel in headers, where a comma or a semicolon ends them."""
+    name = path[-1]
+    if not _NAME.fullmatch(name) or _NOT_IN_NAMES & set(name) or len(name) > NAME_CHARS_MAX:
+        cure = "Use up to 128 ASCII characters, none of them a comma, a semicolon, a quote or a backslash."
+        yield Flaw(path, f"{shown((), name)} cannot be a name.", cure)
+
+
+def _row(model: Mapping[str, Any]) -> Provider | None:
+    provider = model.get("provider")
+    return PROVIDERS.get(provider) if isinstance(provider, str) else None
+
+
+def _provider(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
+    provider, row = model.get("provider"), _row(model)
+    if isinstance(provider, str) and row is None:
+        cure = did_you_mean(provider, tuple(PROVIDERS))
+        yield Flaw((*path, "provider"), f"{shown((), provider)} is no provider.", cure)
+    if model.get("authType") == "oauth_token" and row is not None and not row.bearer_beta:
+        yield Flaw((*path, "authType"), f'"{provider}" takes no OAuth token.', 'Use authType = "api_key".')
+    if model.get("model") == "":
+        yield Flaw((*path, "model"), "is empty.", "Write the vendor's id of the model.")
+
+
+def _addresses(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
+    url, proxy, row = model.get("baseUrl"), model.get("proxy"), _row(model)
+    if isinstance(url, str):
+        yield from base_url((*path, "baseUrl"), url, row)
+    if isinstance(proxy, str) and not _PROXY.fullmatch(proxy):
+        yield Flaw((*path, "proxy"), f"{shown((), proxy)} is no address of a proxy.", "Write http://host:port.")
+
+
+def base_url(path: Path, url: str, row: Provider | None) -> Iterator[Flaw]:
+    """What is wrong with an address, wherever it was stated."""
+    try:
+        target(url)
+        wrong = "it must not have a query or a fragment" if set(url) & set("?# ") else ""
+    except (ValueError, UnicodeError) as error:
+        wrong = str(error) if "://" in url else "it does not begin with http:// or https://"
+    if wrong:
+        yield Flaw(path, f"{shown((), url)} cannot be used: {wrong}.", "Write it as http://host:port/path.")
+        return
+    bare = url.rstrip("/")
+    end = next((end for end in _FULL_PATHS if bare.endswith(end)), None)
+    if end:
+        message = f"{shown((), url)} is a whole address; only what stands before the provider's own path belongs here."
+        yield Flaw(path, message, f'Write "{shown((), bare.removesuffix(end))[1:-1]}".')
+    elif row is not None and bare.endswith("/v1") and row.models_path.startswith("/v1/"):
+        message = f"{shown((), url)} ends in /v1, and this provider's own path begins with it."
+        yield Flaw(path, message, "Most likely the /v1 should go.", "warning")
+
+
+def _credential(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
+    credential = model.get("credential")
+    if not isinstance(credential, str):
+        return
+    path = (*path, "credential")
+    type_ = credential.partition(":")[0]
+    if not _CREDENTIAL.fullmatch(credential) or shown((), credential) != f'"{credential}"':
+        message = f"{shown(('token',), credential)} names no credential."
+        yield Flaw(path, message, "Write `type` or `type:instance`; the key itself goes to `gateway credentials set`.")
+    elif type_ not in CREDENTIAL_TYPES and (near := did_you_mean(type_, tuple(CREDENTIAL_TYPES), list_all=False)):
+        yield Flaw(path, f'"{type_}" is no provider\'s usual credential.', near, "warning")
+
+
+def _extras(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
+    row = _row(model)
+    for name, value in _table(model, "headers").items():
+        where = (*path, "headers", name)
+        if not _HEADER.fullmatch(name) or (isinstance(value, str) and not re.fullmatch(r"[ -~]*", value)):
+            yield Flaw(where, "is no header: names and values are printable ASCII.")
+        elif name.lower() in _OUR_HEADERS:
+            yield Flaw(where, "is set by the gateway itself.", "Remove it.")
+        elif row is not None and name.lower() in ("authorization", row.key_header) and not row.key_optional:
+            yield Flaw(where, "carries the key.", "Store the key with `gateway credentials set`, and remove this.")
+    for name in _table(model, "options"):
+        if name in _OUR_FIELDS:
+            yield Flaw((*path, "options", name), "is set by the gateway itself.", "Remove it.")
+
+
+def _chain(path: Path, agent: Mapping[str, Any], models: Sequence[str]) -> Iterator[Flaw]:
+    path = (*path, "models")
+    chain = agent.get("models")
+    if chain == []:
+        yield Flaw(path, "the chain is empty.", "Name at least one of [models.*].")
+    seen = set()
+    for name in chain if isinstance(chain, list) else ():
+        if isinstance(name, str) and name not in models:
+            yield Flaw(path, f"there is no [models.{shown((), name)[1:-1]}].", did_you_mean(name, models))
+        elif isinstance(name, str) and name in seen:
+            yield Flaw(path, f"{shown((), name)} stands here twice; the first counts.", "Remove one.", "warning")
+        seen.add(str(name))
+
+
+def _server(server: Mapping[str, Any]) -> Iterator[Flaw]:
+    host, hosts = server.get("host"), server.get("allowedHosts")
+    if isinstance(host, str) and not _is_host(host):
+        cure = "Write an address or a name alone; the port is server.port."
+        yield Flaw(("server", "host"), f"{shown((), host)} is no host.", cure)
+    for name in hosts if isinstance(hosts, list) else ():
+        if isinstance(name, str) and name != "*" and not _is_host(name):
+            message = f"{shown((), name)} is no host name."
+            yield Flaw(("server", "allowedHosts"), message, "Write names alone, without scheme, port or path.")
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        return re.fullmatch(r"\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*\]?", host) is not None
+    return re.fullmatch(r"[\w.-]+", host, re.ASCII) is not None
+
+
+def _fallback(fallback: Mapping[str, Any]) -> Iterator[Flaw]:
+    lists = {key: fallback.get(key) for key in ("always", "never")}
+    stated = {key: [str(kind) for kind in kinds] for key, kinds in lists.items() if isinstance(kinds, list)}
+    for key, kinds in stated.items():
+        for kind in kinds:
+            if kind not in set(Kind):
+                cure = did_you_mean(kind, [known.value for known in Kind])
+                yield Flaw(("fallback", key), f"{shown((), kind)} is no kind of failure.", cure)
+    for kind in sorted(set(stated.get("always", ())) & set(stated.get("never", ()))):
+        yield Flaw(("fallback", "never"), f"{shown((), kind)} stands in `always` too.", "Keep one of them.")
+
+
+def _in_order(table: Mapping[str, Any], name: str, less: str, more: str, default: float) -> Iterator[Flaw]:
+    """A first value must not exceed its own maximum."""
+    inner = _table(table, name)
+    low, high = inner.get(less), inner.get(more, default)
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        yield Flaw((name, less), f"{low:g} is more than {more} = {high:g}.", f"Raise {more}, or lower this.")

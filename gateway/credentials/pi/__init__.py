@@ -1,0 +1,1 @@
+"""The sign-ins of the coding agent pi (`~/.pi/agent/auth.json`): read, renewed, and locked while they are renewed."""

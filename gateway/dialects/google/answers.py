@@ -1,0 +1,176 @@
+"""A whole answer: the first candidate's parts → one message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from gateway.dialects.google.errors import decode_error_value
+from gateway.failures import Failed, Failure, Kind
+from gateway.hub.chunks import usage_dict
+from gateway.hub.contracts import Encoded
+from gateway.hub.counts import token_count
+from gateway.hub.structured_output import unfence
+from gateway.hub.tools import custom_input, digest
+from gateway.types import Chat, Usage
+
+_FINISH: Final[Mapping[str, str]] = {
+    "STOP": "stop",
+    "FINISH_REASON_UNSPECIFIED": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    **dict.fromkeys(
+        (
+            "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "PUP_LIMITED_DISABLED", "ESCALATION",
+        ),
+        "content_filter",
+    ),
+}  # fmt: skip
+_FAILURES: Final = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE"})
+"""The model produced nothing usable: to call that a stop would be a lie."""
+_FAILURES_WITHOUT_CALL: Final = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
+"""The calls are whole, although nobody declared such a tool or so many were not wanted: the client answers them as it
+answers those of any other model."""
+
+
+def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
+    """A chat completion without `id` and `created`. Raises `Failed` for an error inside a 200."""
+    if "error" in body:
+        raise Failed(decode_error_value(body, None))
+    candidates = body.get("candidates") or []
+    blocked = blocked_reason(body)
+    if not candidates and blocked is None:
+        raise Failed(Failure(Kind.EMPTY, "Google answered without a candidate", status=200))
+    candidate = candidates[0] if candidates else {}
+    message = _message(candidate, body, encoded)
+    if blocked is not None:
+        message["refusal"] = blocked
+        reason = "content_filter"
+    else:
+        reason = decode_finish(candidate, "tool_calls" in message, bool(message["content"] or message.get("images")))
+    chat: Chat = {
+        "object": "chat.completion",
+        "model": body.get("modelVersion"),
+        "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
+    }
+    if body.get("usageMetadata"):
+        chat["usage"] = usage_dict(decode_usage(body["usageMetadata"]))
+    return chat
+
+
+def _message(candidate: Mapping[str, Any], body: Mapping[str, Any], encoded: Encoded) -> dict[str, Any]:
+    text: list[str] = []
+    thoughts: list[str] = []
+    calls: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
+    for part in (candidate.get("content") or {}).get("parts") or ():
+        if "functionCall" in part:
+            calls.append(_call(part, body, len(calls), encoded))
+        elif part.get("text"):
+            (thoughts if part.get("thought") else text).append(part["text"])
+        elif is_image(part):
+            images.append(decode_image(part, len(images)))
+    joined = "".join(text)
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": (unfence(joined) if encoded.unfence else joined) or None,
+    }
+    annotations = decode_grounding(candidate)
+    extras = {
+        "reasoning_content": "".join(thoughts),
+        "tool_calls": calls,
+        "annotations": annotations,
+        "images": images,
+    }
+    return message | {key: value for key, value in extras.items() if value}
+
+
+def _call(part: Mapping[str, Any], body: Mapping[str, Any], place: int, encoded: Encoded) -> dict[str, Any]:
+    id_, name, arguments, extra = decode_call(part, body, place)
+    name = encoded.names.get(name, name)
+    call: dict[str, Any] = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+    if name in encoded.custom_tools:
+        call = {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
+    return call | ({"extra_content": extra} if extra else {})
+
+
+def decode_call(
+    part: Mapping[str, Any], body: Mapping[str, Any], place: int
+) -> tuple[str, str, str, dict[str, Any] | None]:
+    """(id, name, arguments, what has to come back with it) of a functionCall part.
+
+    An id is made of the response's own where the call has none, so that it is new in every answer; of all that is
+    known of the call where the response has none either.
+    """
+    call = part["functionCall"]
+    arguments = orjson.dumps(call.get("args") or {}).decode()
+    signature = part.get("thoughtSignature")
+    answer = body.get("responseId") or f"{signature} {arguments}"
+    id_ = call.get("id") or "call_" + digest(f"{answer} {call.get('name')} {place}", 24)
+    extra = {"google": {"thought_signature": signature}} if signature else None
+    return id_, call.get("name", ""), arguments, extra
+
+
+def is_image(part: Mapping[str, Any]) -> bool:
+    """Whether a part is an image of the answer; a draft among the thoughts is none."""
+    inline = part.get("inlineData") or {}
+    return bool(inline.get("data")) and str(inline.get("mimeType")).startswith("image/") and not part.get("thought")
+
+
+def decode_image(part: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """An item of `images`, where clients of image models look."""
+    inline = part["inlineData"]
+    url = f"data:{inline['mimeType']};base64,{inline['data']}"
+    return {"type": "image_url", "index": place, "image_url": {"url": url}}
+
+
+def decode_finish(candidate: Mapping[str, Any], called: bool, spoke: bool) -> str:
+    """One of the four finish reasons. Raises `Failed` where the model produced nothing usable."""
+    reason = candidate.get("finishReason") or "STOP"
+    unusable = reason in _FAILURES or (reason in _FAILURES_WITHOUT_CALL and not called)
+    if unusable or (reason not in _FINISH and not spoke and not called):
+        words = candidate.get("finishMessage") or f"the model ended with {reason}"
+        raise Failed(Failure(Kind.MALFORMED, str(words), status=200, code=reason))
+    word = _FINISH.get(reason, "stop")
+    return "tool_calls" if word == "stop" and called else word
+
+
+def blocked_reason(body: Mapping[str, Any]) -> str | None:
+    """Why the prompt was blocked, in words; None if it was not."""
+    feedback = body.get("promptFeedback") or {}
+    reason = feedback.get("blockReason")
+    if not reason or body.get("candidates"):
+        return None
+    return str(feedback.get("blockReasonMessage") or f"The prompt was blocked: {reason}.")
+
+
+def decode_usage(counts: Mapping[str, Any]) -> Usage:
+    """`candidatesTokenCount` leaves thoughts out, the hub's output includes them."""
+
+    def count(key: str) -> int:
+        return token_count(counts.get(key))
+
+    thoughts = count("thoughtsTokenCount")
+    return Usage(
+        input=count("promptTokenCount") + count("toolUsePromptTokenCount"),
+        output=count("candidatesTokenCount") + thoughts,
+        cache_read=count("cachedContentTokenCount"),
+        reasoning=thoughts,
+    )
+
+
+def decode_grounding(candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Sources of a grounded answer as `url_citation` annotations."""
+    chunks = (candidate.get("groundingMetadata") or {}).get("groundingChunks") or ()
+    pages = [chunk["web"] for chunk in chunks if (chunk.get("web") or {}).get("uri")]
+    return [
+        {
+            "type": "url_citation",
+            "index": place,
+            "url_citation": {"url": page["uri"], "title": page.get("title") or "", "start_index": 0, "end_index": 0},
+        }
+        for place, page in enumerate(pages)
+    ]

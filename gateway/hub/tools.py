@@ -1,0 +1,177 @@
+"""What every dialect needs to know about tools: names and ids that fit, arguments that parse, custom tools as
+functions.
+
+Everything here is a pure function of its input, so that every turn of a conversation agrees, whichever model it goes
+to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+
+from gateway.types import Chat
+
+HUB_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What a tool may be called on chat completions and on OpenAI's Responses API."""
+
+CUSTOM_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "The whole input of the tool, as plain text."}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
+"""How a tool of type `custom` looks where only functions are known."""
+
+_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def digest(text: str, length: int) -> str:
+    """`length` letters and digits that depend on nothing but `text`."""
+    number = int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
+    letters = []
+    for _ in range(length):
+        number, letter = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[letter])
+    return "".join(letters)
+
+
+def fit_id(id_: str, pattern: re.Pattern[str], *, keep: int) -> str:
+    """`id_` if it matches `pattern`, else a stand-in: its first legal characters and a digest, `keep` long in all."""
+    if pattern.fullmatch(id_):
+        return id_
+    if keep <= 16:
+        return digest(id_, keep)
+    head = re.sub(r"[^A-Za-z0-9_-]", "_", id_)[: keep - 17]
+    return f"{head}_{digest(id_, 16)}" if head else digest(id_, 16)
+
+
+def fit_names(names: Iterable[str], pattern: re.Pattern[str], *, length_max: int) -> dict[str, str]:
+    """The client's tool names → names that match `pattern`; unchanged ones included, no two alike."""
+    taken: set[str] = set()
+    fitted: dict[str, str] = {}
+    for name in names:
+        if name in fitted:
+            continue
+        candidate = name
+        if not pattern.fullmatch(name):
+            candidate = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:length_max] or "_"
+            if not pattern.fullmatch(candidate):
+                candidate = ("_" + candidate)[:length_max]
+        if candidate in taken:
+            candidate = f"{candidate[: length_max - 7]}_{digest(name, 6)}"
+        taken.add(candidate)
+        fitted[name] = candidate
+    return fitted
+
+
+def reverse_names(fitted: Mapping[str, str]) -> dict[str, str]:
+    """Names as sent → as the client wrote them, for those that differ."""
+    return {sent: name for name, sent in fitted.items() if sent != name}
+
+
+def with_fitted_names(chat: Chat, pattern: re.Pattern[str], *, length_max: int) -> tuple[Chat, dict[str, str]]:
+    """(`chat` with tool names that match `pattern`, in offers, choice and history; names as sent → the client's)."""
+    calls = [call for message in chat["messages"] for call in message.get("tool_calls", ())]
+    definitions = [_definition(item) for item in (*chat.get("tools", ()), *calls)]
+    names = [definition.get("name") or "" for definition in definitions]
+    if all(pattern.fullmatch(name) for name in names):
+        return chat, {}
+    fitted = fit_names(names, pattern, length_max=length_max)
+    renamed = {**chat, "messages": [_fit_calls(message, fitted) for message in chat["messages"]]}
+    if "tools" in chat:
+        renamed["tools"] = [_fit(tool, fitted) for tool in chat["tools"]]
+    choice = chat.get("tool_choice")
+    if isinstance(choice, Mapping):
+        allowed = choice.get("allowed_tools")
+        if isinstance(allowed, Mapping):
+            listed = [_fit(tool, fitted) for tool in allowed.get("tools", ())]
+            renamed["tool_choice"] = {**choice, "allowed_tools": {**allowed, "tools": listed}}
+        else:
+            renamed["tool_choice"] = _fit(choice, fitted)
+    return renamed, reverse_names(fitted)
+
+
+def _definition(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What names the tool in an offer, a choice or a call."""
+    return item.get("custom") or item.get("function") or {}
+
+
+def _fit(item: Mapping[str, Any], fitted: Mapping[str, str]) -> dict[str, Any]:
+    definition = _definition(item)
+    if not definition:
+        return dict(item)
+    kind = "custom" if item.get("custom") else "function"
+    name = definition.get("name") or ""
+    return {**item, kind: {**definition, "name": fitted.get(name, name)}}
+
+
+def _fit_calls(message: dict[str, Any], fitted: Mapping[str, str]) -> dict[str, Any]:
+    calls = message.get("tool_calls")
+    return {**message, "tool_calls": [_fit(call, fitted) for call in calls]} if calls else message
+
+
+def arguments_object(text: Any) -> dict[str, Any]:
+    """A tool call's arguments as an object, whatever the model once wrote.
+
+    Empty is `{}`; JSON that is no object is `{"value": …}`; text that is no JSON is `{"_raw": text}`: the model that
+    reads the history sees what was said, and the provider sees an object.
+    """
+    if isinstance(text, dict):
+        return text
+    if not isinstance(text, str) or not text.strip():
+        return {}
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"_raw": text}
+    return value if isinstance(value, dict) else {"value": value}
+
+
+def arguments_text(value: Any) -> str:
+    """Arguments as JSON text; some servers send an object where the contract says text."""
+    if isinstance(value, str):
+        return value
+    return orjson.dumps(value if value is not None else {}).decode()
+
+
+def custom_input(arguments: str) -> str:
+    """The plain text inside a custom tool's `{"input": …}`; arguments of another form are handed on as they are."""
+    try:
+        value = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return arguments
+    if isinstance(value, dict) and isinstance(value.get("input"), str):
+        return str(value["input"])
+    return arguments
+
+
+def function_of_custom(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"type": "custom", "custom": {...}}` as a function of one string; the grammar goes into the description."""
+    custom = tool.get("custom") or {}
+    description = custom.get("description") or ""
+    grammar = ((custom.get("format") or {}).get("grammar") or {}).get("definition")
+    if grammar:
+        description = f"{description}\n\nThe input must follow this grammar:\n{grammar}".strip()
+    function = {"name": custom.get("name", ""), "parameters": dict(CUSTOM_SCHEMA)}
+    if description:
+        function["description"] = description
+    return {"type": "function", "function": function}
+
+
+def plain_function_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool call of the history as `{"id", "name", "arguments"}`, custom ones included."""
+    if "custom" in call:
+        custom = call["custom"] or {}
+        arguments = orjson.dumps({"input": custom.get("input") or ""}).decode()
+        return {"id": call.get("id") or "", "name": custom.get("name") or "", "arguments": arguments}
+    function = call.get("function") or {}
+    return {
+        "id": call.get("id") or "",
+        "name": function.get("name") or "",
+        "arguments": arguments_text(function.get("arguments") or ""),
+    }

@@ -1,0 +1,70 @@
+"""Writes down, as an answer passes, what the record and the vault shall keep of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gateway.shared.replay import Vault
+from gateway.types import Attempt, Chat, Chunk, Usage
+
+
+class Record:
+    """Notes usage, finish reason and tool calls of one answer; costs next to nothing for plain text."""
+
+    def __init__(self, attempt: Attempt, vault: Vault, owner: str) -> None:
+        self._attempt = attempt
+        self._vault = vault
+        self._owner = owner
+        self._message: dict[str, Any] = {}
+        self._reasoning: list[str] = []
+        self._calls: list[dict[str, Any]] = []
+
+    def see(self, chunks: Iterable[Chunk]) -> None:
+        """Chunks of a stream, before they are encoded."""
+        for chunk in chunks:
+            choices = chunk["choices"]
+            if not choices:
+                self._attempt.usage = usage_of(chunk["usage"])
+                continue
+            choice = choices[0]
+            if choice["finish_reason"] is not None:
+                self._attempt.finish_reason = choice["finish_reason"]
+            elif "content" not in choice["delta"]:
+                self._note(choice["delta"])
+
+    def done(self) -> None:
+        """The stream is whole: its tool calls are kept."""
+        if self._calls and self._reasoning:
+            self._message["reasoning_content"] = "".join(self._reasoning)
+        for call in self._calls:
+            self._vault.put(self._owner, self._message, call)
+
+    def see_whole(self, chat: Chat) -> None:
+        """An answer that is not streamed."""
+        if "usage" in chat:
+            self._attempt.usage = usage_of(chat["usage"])
+        for choice in chat["choices"]:
+            self._attempt.finish_reason = choice["finish_reason"]
+            for call in choice["message"].get("tool_calls", ()):
+                self._vault.put(self._owner, choice["message"], call)
+
+    def _note(self, fields: Mapping[str, Any]) -> None:
+        if "reasoning_content" in fields:
+            self._reasoning.append(fields["reasoning_content"])
+        for item in fields.get("reasoning_details") or ():
+            self._message.setdefault("reasoning_details", []).append(item)
+        self._calls += [call for call in fields.get("tool_calls", ()) if "id" in call]
+
+
+def usage_of(counts: Mapping[str, Any]) -> Usage:
+    """The hub's usage object as a `Usage`."""
+    prompt = counts.get("prompt_tokens_details") or {}
+    completion = counts.get("completion_tokens_details") or {}
+    return Usage(
+        input=counts.get("prompt_tokens", 0),
+        output=counts.get("completion_tokens", 0),
+        cache_read=prompt.get("cached_tokens", 0),
+        cache_write=prompt.get("cache_write_tokens", 0),
+        reasoning=completion.get("reasoning_tokens", 0),
+    )
