@@ -1,8 +1,13 @@
-"""What a dialect is: the types that every wire format is written against."""
+"""What a dialect is: the types that every wire format is written against.
+
+A dialect is a wire format with up to two faces. With the upstream face the gateway is the client of a provider; with
+the inbound face it is the server of a client. The hub between them is a chat completion as plain dicts
+(`hub/schema.py` for requests, `hub/chunks.py` for streams).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -77,4 +82,109 @@ class Upstream(Protocol):
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
         """An error answer. `headers` has lower-case names, `now_s` is Unix time: some providers state dates."""
+        ...
+
+
+# --- the inbound face -------------------------------------------------------------------------------------------------
+
+
+class Request(NamedTuple):
+    """A client's request, decoded once; every attempt is encoded from it."""
+
+    chat: Chat
+    """The hub's form, normalised (`hub/schema.py`)."""
+    body: Mapping[str, Any] = MappingProxyType({})
+    """The client's own body, for an upstream of the same dialect (the native lane)."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """The request headers that the native lane forwards (`anthropic-beta`), names in lower case."""
+    dropped: tuple[str, ...] = ()
+    """Paths of what the hub cannot express; lost on every lane but the native one."""
+    notes: Any = None
+    """What only this face needs to write the answer; no other code reads it."""
+
+
+class Answer(NamedTuple):
+    """What an inbound face must know about the call to write its answer."""
+
+    id: str
+    """Unique per call, without a prefix; the face adds its own (`chatcmpl-`, `msg_`, `resp_`)."""
+    created: int
+    """Unix time in seconds."""
+    model: str
+    """The model that answers, in the provider's words."""
+    request: Request
+
+
+class Batch(NamedTuple):
+    """What arrived together from the provider."""
+
+    chunks: Sequence[Chunk]
+    events: Sequence[sse.Event] | None = None
+    """The provider's own events behind `chunks`, when they are in the client's dialect; else None."""
+
+
+class Refusal(NamedTuple):
+    """An error as data, until the face of the request renders it. The words are the hub's, i.e. OpenAI's."""
+
+    status: int
+    """The HTTP status of chat completions; a face may have another one for the same `type` and `code`."""
+    message: str
+    type: str = "invalid_request_error"
+    code: str | None = None
+    param: str | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+    """`retry-after`, `x-should-retry` and the like."""
+    details: Mapping[str, Any] = MappingProxyType({})
+    """Further members of the error object: `attempts`, `upstream`."""
+
+
+class Rendered(NamedTuple):
+    """An error as one client format writes it."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class StreamEncoder(Protocol):
+    """Writes one streamed answer: any number of batches, then exactly one of `done` and `error`."""
+
+    def encode(self, batch: Batch) -> bytes:
+        """The events of a batch; the first one opens the stream. The provider's own events pass unchanged."""
+        ...
+
+    def keep_alive(self) -> bytes:
+        """What keeps the client waiting, at any moment before the end."""
+        ...
+
+    def done(self) -> bytes:
+        """The end of a whole answer; b"" when the provider's own terminal event has passed."""
+        ...
+
+    def error(self, refusal: Refusal) -> bytes:
+        """The end of a broken answer, also of one that never began."""
+        ...
+
+
+class Inbound(Protocol):
+    """The inbound face of a dialect; modules implement it."""
+
+    NAME: str
+    """The dialect's name in `DIALECTS`: an upstream of that name is served on the native lane."""
+    ID_HEADERS: tuple[str, ...]
+    """The response headers that carry the request id."""
+
+    def decode_request(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:
+        """`body` is the parsed JSON object, `headers` the client's, names in lower case. Raises `Failed`."""
+        ...
+
+    def encode_response(self, chat: Chat, answer: Answer) -> Mapping[str, Any]:
+        """The whole answer as the client's API has it. `chat` is the hub's, without `id` and `created`."""
+        ...
+
+    def StreamEncoder(self, answer: Answer) -> StreamEncoder:  # noqa: N802 -- a class in every module
+        ...
+
+    def encode_error(self, refusal: Refusal, request_id: str) -> Rendered:
+        """`refusal` as the client's API states errors."""
         ...
