@@ -39,7 +39,11 @@ from gateway.observe.metrics import CircuitStates, Metrics
 from gateway.observe.observer import Observer
 from gateway.redact import scrub
 from gateway.relay import Relay
-from gateway.shared.circuits import Breaker, Change, Settings
+from gateway.shared.breaker import Breaker, Settings
+from gateway.shared.circuits import Change
+from gateway.shared.engine import News
+from gateway.shared.engine import Receive as ReceiveChange
+from gateway.shared.local import Local
 from gateway.shared.replay import Vault
 from gateway.shared.waiting_room import WaitingRoom
 from gateway.shared.workers import Siblings
@@ -79,8 +83,10 @@ class App:
         self.observer = Observer(self.metrics, *((ledger.record,) if ledger is not None else ()))
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
-        self.breaker = Breaker(clock, _settings(config.breaker, config.fallback), self._circuit_changed)
-        self.room = WaitingRoom(self.breaker.is_ready)
+        self.shared = Local(clock)
+        self.breaker = Breaker(self.shared, clock, _settings(config.breaker, config.fallback))
+        self.room = WaitingRoom(self.shared)
+        self.shared.subscribe(self._receive)
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
         self._renewal = Renewal(self.credentials, user_agent=USER_AGENT)
@@ -99,7 +105,7 @@ class App:
         self.asgi = self._application(wall)
 
     def _build(self, config: Config) -> Gateway:
-        self.room.places_max = config.fallback.max_waiting
+        self.room.calls_max = config.fallback.max_waiting
         policy = Policy(
             Backoff(
                 config.fallback.backoff_seconds,
@@ -123,7 +129,7 @@ class App:
         for key, refused in list(self._refused.items()):
             if self._keys_of(key) != refused:
                 del self._refused[key]
-                self.breaker.mended(key)
+                self.breaker.key_changed(key)
 
     def _keys_of(self, circuit: tuple[str, ...]) -> list[object]:
         """The keys, or the reasons why there are none, of the models behind a credential's circuit."""
@@ -155,14 +161,16 @@ class App:
             transport = self._transports[model.proxy] = _new_transport(model.proxy)
         return transport
 
+    def _receive(self, news: News) -> None:
+        if isinstance(news, Change):
+            self._circuit_changed(news)
+
     def _circuit_changed(self, change: Change) -> None:
         log.circuit_changed(change)
         if self._siblings is not None:
             self._siblings.tell(_news(change))
         if change.failure is not None and change.failure.kind is Kind.CREDENTIAL:
-            self._refused[change.key] = self._keys_of(change.key)
-        if change.state == "closed":
-            self.room.wake_all(change.key)
+            self._refused[change.circuit_id] = self._keys_of(change.circuit_id)
 
     def _application(self, wall: Callable[[], float]) -> Application:
         health = Health(lambda: self.phase, self._facts)
@@ -198,10 +206,7 @@ class App:
             self._siblings.ready()
 
     def _heard(self, news: dict[str, Any]) -> None:
-        change = _change(news)
-        self.breaker.heard(change)
-        if change.state == "closed":
-            self.room.wake_all(change.key)
+        self.shared.tell(ReceiveChange(_change(news)))
 
     def _own_metrics(self) -> str:
         return self.metrics.text().decode()
@@ -215,13 +220,19 @@ def _news(change: Change) -> dict[str, Any]:
     """A change of a circuit, as plain JSON."""
     failure = change.failure
     told = {"kind": failure.kind, "message": scrub(failure.message), "status": failure.status} if failure else None
-    return {"key": change.key, "state": change.state, "cooldown_s": change.cooldown_s, "failure": told}
+    return {
+        "key": change.circuit_id,
+        "state": change.state,
+        "cooldown_s": change.cooldown_s,
+        "failure": told,
+        "generation": change.generation,
+    }
 
 
 def _change(news: dict[str, Any]) -> Change:
     told = news["failure"]
     failure = Failure(Kind(told["kind"]), told["message"], status=told["status"]) if told else None
-    return Change(tuple(news["key"]), news["state"], news["cooldown_s"], failure)
+    return Change(tuple(news["key"]), news["state"], news["cooldown_s"], failure, news["generation"])
 
 
 def _new_transport(proxy: str | None) -> Transport:

@@ -7,13 +7,14 @@ sonnet, haiku, wait 1 s, sonnet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.failures import VERDICTS, Exhausted, Failure, Kind, Verdict
-from gateway.shared.circuits import Breaker, Permit
-from gateway.shared.slots import Capacity
+from gateway.shared.breaker import Breaker
+from gateway.shared.engine import Permit
+from gateway.shared.port import Pending
 from gateway.types import Attempt, Call, Model
 
 WAIT_MIN_S: Final = 0.05
@@ -42,11 +43,11 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Every model has failed or rests: try again after `delay_s`."""
+    """Every model has failed or is cooling down: try again after `delay_s`."""
 
     delay_s: float
     models: tuple[Model, ...]
-    """Those that may still serve the call: none but these is worth being woken for."""
+    """Those that may still serve the call; it wakes only for one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,96 +60,137 @@ class Policy:
     """Whether a model rests once its headers say that its budget is spent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Another process decides whether a model may be tried: send its answer, a `Permit` or None, into the iterator."""
+
+    question: Pending
+
+
+Step = Attempt | Wait | Ask
+Steps = Generator[Step, Permit | None, None]
+
+
 def attempts(
     call: Call,
     breaker: Breaker,
     policy: Policy,
-    capacity: Capacity,
     *,
     clock: Callable[[], float],
     jitter: Callable[[], float],
-) -> Generator[Attempt | Wait, None, None]:
+) -> Steps:
     """What to do for `call`, step by step, until nothing is left to do.
 
-    Each attempt is appended to `call.attempts`. Whoever iterates sets `failure` or `committed_at` on it; closing the
-    iterator after neither (the client left) gives the model's permit back unused.
+    Each attempt is appended to `call.attempts`. The caller sets `failure` or `committed_at` on it; closing the iterator
+    after neither (the client left) gives the model's permit back unused. A committed attempt keeps its slot: the caller
+    gives `attempt.permit` back after the last byte.
     """
-    candidates = list(call.agent.models)
-    rounds = waits = 0
-    last_resort = False
+    plan = _Plan(call, breaker, policy, clock, jitter)
     while True:
         tried = False
-        for model in list(candidates):
-            if model not in candidates or not capacity.has_room(call, model):
+        for model in list(plan.candidates):
+            if model not in plan.candidates:
                 continue
-            permit = breaker.admit_as_last_resort(model) if last_resort else breaker.admit(model)
+            permit = yield from _permit(call, model, breaker, last_resort=plan.last_resort)
             if permit is None:
                 continue
             tried = True
-            attempt = Attempt(model, number=len(call.attempts) + 1, started_at=clock())
+            attempt = Attempt(model, number=len(call.attempts) + 1, started_at=clock(), permit=permit)
             call.attempts.append(attempt)
             try:
                 yield attempt
             finally:
                 _settle(attempt, permit, breaker)
-            if attempt.failure is None:
+            if attempt.failure is None or not plan.goes_on_after(attempt, attempt.failure):
                 return
-            verdict = policy.verdicts[attempt.failure.kind]
-            if verdict.moves_on == "never":
-                return
-            candidates = _left(candidates, call.attempts, verdict)
-        rounds += tried
-        delay_s = _delay_s(candidates, call, breaker, policy.backoff, rounds, waits, clock, jitter)
-        if delay_s is None:
-            if call.attempts or last_resort:
-                return
-            last_resort = True
-            continue
-        waits += 1
-        yield Wait(delay_s, tuple(candidates))
+        wait = plan.next_round(tried=tried)
+        if wait is not None:
+            yield wait
+        elif not plan.may_try_last_resort():
+            return
+
+
+def _permit(
+    call: Call, model: Model, breaker: Breaker, *, last_resort: bool
+) -> Generator[Ask, Permit | None, Permit | None]:
+    permit = breaker.admit(call, model, last_resort=last_resort)
+    if isinstance(permit, Pending):
+        permit = yield Ask(permit)
+    return permit
 
 
 def _settle(attempt: Attempt, permit: Permit, breaker: Breaker) -> None:
+    if attempt.failure is None and attempt.committed_at is not None:
+        breaker.succeeded(permit)
+        return
     if attempt.failure is not None:
         attempt.cooldown_s = breaker.failed(permit, attempt.failure)
-    elif attempt.committed_at is not None:
-        breaker.succeeded(permit)
     else:
         breaker.released(permit)
+    breaker.give(permit)
 
 
-def _left(candidates: list[Model], attempts: Sequence[Attempt], verdict: Verdict) -> list[Model]:
-    """The models that may still serve this request: a request that does not fit does not fit later either, and what a
-    model got wrong twice it is not asked for a third time."""
-    attempt = attempts[-1]
-    failed, kind = attempt.model, attempt.failure.kind if attempt.failure else None
-    if verdict.moves_on == "larger_window":
-        window = failed.context_window or 0
-        return [model for model in candidates if (model.context_window or 0) > window and model is not failed]
-    same = [one for one in attempts if one.model is failed and one.failure and one.failure.kind is kind]
-    if kind in (Kind.UNSUPPORTED, Kind.TOO_LARGE) or (kind is Kind.BAD_OUTPUT and len(same) > 1):
-        return [model for model in candidates if model is not failed]
-    return candidates
+class _Plan:
+    """What is left to try for one call."""
 
+    def __init__(
+        self,
+        call: Call,
+        breaker: Breaker,
+        policy: Policy,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._call = call
+        self._breaker = breaker
+        self._policy = policy
+        self._clock = clock
+        self._jitter = jitter
+        self._rounds = 0
+        self._waits = 0
+        self.candidates: list[Model] = list(call.agent.models)
+        self.last_resort = False
+        """No model was available: those whose circuit a configuration error opened are tried early."""
 
-def _delay_s(
-    candidates: Sequence[Model],
-    call: Call,
-    breaker: Breaker,
-    backoff: Backoff,
-    rounds: int,
-    waits: int,
-    clock: Callable[[], float],
-    jitter: Callable[[], float],
-) -> float | None:
-    """How long to wait before the next round, aimed at the first model to wake; None when it is not worth it."""
-    if not candidates or rounds >= backoff.rounds:
-        return None
-    left_s = call.received_at + backoff.wait_max_s - clock()
-    earliest_s = min(breaker.resting_s(model) for model in candidates)
-    if earliest_s > left_s or left_s <= 0:
-        return None
-    return min(max(earliest_s, backoff.delay_s(waits, jitter)), left_s)
+    def goes_on_after(self, attempt: Attempt, failure: Failure) -> bool:
+        """Whether another model may be tried; drops the candidates that no longer may."""
+        verdict = self._policy.verdicts[failure.kind]
+        if verdict.moves_on == "never":
+            return False
+        if verdict.moves_on == "larger_window":
+            window = attempt.model.context_window or 0
+            self.candidates = [model for model in self.candidates if (model.context_window or 0) > window]
+        elif self._cannot_serve(attempt.model, failure.kind):
+            self.candidates = [model for model in self.candidates if model is not attempt.model]
+        return True
+
+    def _cannot_serve(self, model: Model, kind: Kind) -> bool:
+        """Whether `model` cannot take this request at all, or has produced bad output twice."""
+        if kind in (Kind.UNSUPPORTED, Kind.TOO_LARGE):
+            return True
+        failures = [one.failure for one in self._call.attempts if one.model is model and one.failure is not None]
+        return kind is Kind.BAD_OUTPUT and [failure.kind for failure in failures].count(kind) > 1
+
+    def next_round(self, *, tried: bool) -> Wait | None:
+        """The wait before the next round, aimed at the end of the shortest cooldown; None when it is not worth it."""
+        self._rounds += tried
+        backoff = self._policy.backoff
+        if not self.candidates or self._rounds >= backoff.rounds:
+            return None
+        left_s = self._call.received_at + backoff.wait_max_s - self._clock()
+        earliest_s = min(self._breaker.cooldown_left_s(model) for model in self.candidates)
+        if earliest_s > left_s or left_s <= 0:
+            return None
+        delay_s = min(max(earliest_s, backoff.delay_s(self._waits, self._jitter)), left_s)
+        self._waits += 1
+        return Wait(delay_s, tuple(self.candidates))
+
+    def may_try_last_resort(self) -> bool:
+        """Whether to go through the chain once more, with permits for the last resort."""
+        if self._call.attempts or self.last_resort:
+            return False
+        self.last_resort = True
+        return True
 
 
 def exhausted(call: Call, breaker: Breaker, policy: Policy) -> Exhausted:
@@ -161,5 +203,5 @@ def exhausted(call: Call, breaker: Breaker, policy: Policy) -> Exhausted:
             failures.append(reason)
     if not failures:
         failures = [Failure(Kind.OVERLOADED, "every model of the chain is busy with other calls")]
-    rests = [breaker.resting_s(model) for model in call.agent.models]
+    rests = [breaker.cooldown_left_s(model) for model in call.agent.models]
     return Exhausted(failures, min((rest for rest in rests if rest > 0), default=None))

@@ -211,7 +211,7 @@ async def _herd(config: Config, agent: Agent, lab: Lab) -> Result:
 
 def _let_it_rest(app: App, model: Model) -> None:
     """Puts a model to rest until now: the next call is its probe."""
-    app.breaker.rest(model, 0.0, Failure(Kind.OVERLOADED, "the drill"))
+    app.breaker.cool_down(model, 0.0, Failure(Kind.OVERLOADED, "the drill"))
 
 
 async def _leaves(config: Config, agent: Agent, lab: Lab) -> Result:

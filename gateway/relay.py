@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Protocol
 
-from gateway.chain import Policy, Wait, attempts, exhausted
+from gateway.chain import Ask, Policy, Step, Steps, Wait, attempts, exhausted
 from gateway.failures import Failed, Failure, Kind
-from gateway.shared.circuits import Breaker
-from gateway.shared.slots import Capacity
+from gateway.shared.breaker import Breaker
+from gateway.shared.engine import Permit
 from gateway.types import Attempt, Call, Chunk, Chunks, Model, Reply
 from gateway.upstream.client import EmptyAnswer
 
@@ -23,16 +23,17 @@ class Upstream(Protocol):
 
 
 class Room(Protocol):
-    """Where calls wait; see `waiting.py`."""
-
-    @property
-    def capacity(self) -> Capacity: ...
+    """Where calls wait; see `shared/waiting_room.py`."""
 
     @property
     def is_full(self) -> bool: ...
 
     async def wait(self, call: Call, models: Sequence[Model], delay_s: float) -> None:
-        """Until `delay_s` are over, or sooner if one of `models` has become available."""
+        """Returns after `delay_s`, or earlier when one of `models` becomes available."""
+        ...
+
+    def leave(self, call: Call) -> None:
+        """The call is over, or is being served."""
         ...
 
 
@@ -64,31 +65,35 @@ class Relay:
         try:
             reply = await self._through_the_chain(call)
         finally:
-            self._room.capacity.forgo(call)
+            self._room.leave(call)
         if reply.empty_for_s is not None and self._policy.leave_early:
             spent = Failure(Kind.RATE_LIMIT, "its headers say that its budget is spent")
-            self._breaker.rest(reply.attempt.model, reply.empty_for_s, spent)
+            self._breaker.cool_down(reply.attempt.model, reply.empty_for_s, spent)
         return reply
 
     async def _through_the_chain(self, call: Call) -> Reply:
         empty: Reply | None = None
-        capacity = self._room.capacity
-        steps = attempts(call, self._breaker, self._policy, capacity, clock=self._clock, jitter=self._jitter)
+        steps = attempts(call, self._breaker, self._policy, clock=self._clock, jitter=self._jitter)
         with closing(steps):
-            for step in steps:
-                if isinstance(step, Wait):
+            step = next(steps, None)
+            while step is not None:
+                permit = None
+                if isinstance(step, Ask):
+                    permit = await step.question.answer
+                elif isinstance(step, Wait):
                     if empty is not None or self._room.is_full:
                         break
                     await self._wait(call, step)
-                    continue
-                try:
-                    return await self._attempt(step, call)
-                except EmptyAnswer as failed:
-                    empty = failed.reply
-                except Failed:
-                    continue  # the attempt holds its failure, and the chain reads it there
+                else:
+                    try:
+                        return await self._attempt(step, call)
+                    except EmptyAnswer as failed:
+                        empty = failed.reply
+                    except Failed:
+                        pass  # the attempt holds its failure, and the chain reads it there
+                step = _next(steps, permit)
         if empty is not None:
-            return empty  # nobody said more, and this model did say that it had finished
+            return empty  # no model said more, and this one did say that it had finished
         raise exhausted(call, self._breaker, self._policy)
 
     async def _wait(self, call: Call, step: Wait) -> None:
@@ -99,35 +104,36 @@ class Relay:
             call.waited_s += self._clock() - since
 
     async def _attempt(self, attempt: Attempt, call: Call) -> Reply:
-        capacity, model = self._room.capacity, attempt.model
-        capacity.take(call, model)
         try:
             reply = await self._upstream.open(attempt, call)
         except BaseException as error:
             attempt.ended_at = self._clock()
-            capacity.give(model)
             if isinstance(error, Failed):
                 attempt.failure = error.failure
             raise
         if reply.chunks is None:
             attempt.ended_at = self._clock()
-            capacity.give(model)
-            self._breaker.finished(model)
+            self._breaker.give(attempt.permit)
+            self._breaker.finished(attempt.model)
         else:
-            reply.chunks = _Watched(reply.chunks, attempt, self._breaker, capacity, self._clock)
+            reply.chunks = _Watched(reply.chunks, attempt, self._breaker, self._clock)
         return reply
 
 
-class _Watched:
-    """A committed stream whose model is held to account to its end."""
+def _next(steps: Steps, permit: Permit | None) -> Step | None:
+    try:
+        return steps.send(permit)
+    except StopIteration:
+        return None
 
-    def __init__(
-        self, chunks: Chunks, attempt: Attempt, breaker: Breaker, capacity: Capacity, clock: Callable[[], float]
-    ) -> None:
+
+class _Watched:
+    """A committed stream; reports to the breaker how it ends, and gives its slot back."""
+
+    def __init__(self, chunks: Chunks, attempt: Attempt, breaker: Breaker, clock: Callable[[], float]) -> None:
         self._chunks = chunks
         self._attempt = attempt
         self._breaker = breaker
-        self._capacity = capacity
         self._clock = clock
 
     def __aiter__(self) -> _Watched:
@@ -147,5 +153,5 @@ class _Watched:
     async def aclose(self) -> None:
         if self._attempt.ended_at is None:
             self._attempt.ended_at = self._clock()
-            self._capacity.give(self._attempt.model)
+            self._breaker.give(self._attempt.permit)
         await self._chunks.aclose()

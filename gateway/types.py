@@ -12,8 +12,9 @@ Two shapes are plain dicts on purpose, because they are the hub of all translati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Literal, Protocol
 
 from gateway.failures import Failure
@@ -233,7 +234,9 @@ class Attempt:
     """Request fields this model could not take, as paths (`logprobs`, `messages.0.name`)."""
     failure: Failure | None = None
     cooldown_s: float = 0.0
-    """How long the model rests because of `failure`."""
+    """The cooldown that follows from `failure`."""
+    permit: Any = None
+    """The `shared.engine.Permit` under which the model is tried."""
 
     def brief(self) -> str:
         """As in `x-gateway-attempts`: `sonnet;429;cooldown=60` or `local;200`."""
@@ -264,6 +267,10 @@ class Call:
     """The client spoke the deprecated `functions`, and is answered in kind."""
     attempts: list[Attempt] = field(default_factory=list)
     waited_s: float = 0.0
+    waits: int = 0
+    """How often the call has waited for its chain to recover."""
+    ticket: Hashable = field(default_factory=count(1).__next__)
+    """Names the call among all of this gateway's calls; `id` need not be unique."""
 
     def tried(self) -> str:
         """All attempts, as in `x-gateway-attempts`: `sonnet;429;cooldown=60, local;200`."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gateway.dialects.chat import decode_request
 from gateway.providers import PROVIDERS, quirks_of
+from gateway.shared.breaker import Breaker, Settings
+from gateway.shared.engine import News
+from gateway.shared.local import Local
 from gateway.types import Agent, Call, Chat, Client, Model
 
 IDS = {
@@ -45,6 +49,17 @@ def call(*models: Model, received_at: float = 0.0, **fields: Any) -> Call:
     """A call to an agent `dev` with the given chain."""
     body = chat(**fields)
     return Call("req_1", Agent("dev", models), Client("tests"), body, bool(body.get("stream")), received_at)
+
+
+def breaker(
+    clock: Callable[[], float],
+    settings: Settings | None = None,
+    on_news: Callable[[News], None] = lambda news: None,
+) -> Breaker:
+    """A breaker with an engine of its own."""
+    shared = Local(clock)
+    shared.subscribe(on_news)
+    return Breaker(shared, clock, settings)
 
 
 class Clock:

@@ -8,10 +8,8 @@ import pytest
 
 from gateway.chain import Backoff, Policy, Wait, attempts, exhausted
 from gateway.failures import Failure, Kind
-from gateway.shared.circuits import Breaker
-from gateway.shared.slots import Capacity
 from gateway.types import Attempt, Model
-from tests.makers import Clock, call, model
+from tests.makers import Clock, breaker, call, model
 
 SONNET = model(name="sonnet", context_window=200_000)
 HAIKU = model(name="haiku", model_id="claude-haiku-4-5", context_window=200_000)
@@ -30,18 +28,19 @@ class Play:
     def __init__(self, **script: list[Answer]) -> None:
         self.script = script
         self.clock = Clock(0.0)
-        self.breaker = Breaker(self.clock)
+        self.breaker = breaker(self.clock)
         self.call = call()
 
     def transcript(self, *models: Model, jitter: Callable[[], float] = lambda: 1.0, **backoff: float) -> str:
         self.call = call(*models, received_at=self.clock.now)
         policy = Policy(Backoff(**backoff))  # type: ignore[arg-type]
         steps = []
-        for step in attempts(self.call, self.breaker, policy, Capacity(), clock=self.clock, jitter=jitter):
+        for step in attempts(self.call, self.breaker, policy, clock=self.clock, jitter=jitter):
             if isinstance(step, Wait):
                 self.clock.now += step.delay_s
                 steps.append(f"wait {step.delay_s:g}")
                 continue
+            assert isinstance(step, Attempt)
             steps.append(step.model.name)
             self._answer(step)
         return ", ".join(steps)
@@ -146,11 +145,11 @@ def test_a_client_that_leaves_gives_the_permit_back(committed: bool) -> None:
     play = Play(sonnet=[LIMITED])
     play.transcript(SONNET, wait_max_s=1.0)
     play.clock.now += 60
-    steps = attempts(call(SONNET), play.breaker, Policy(), Capacity(), clock=play.clock, jitter=lambda: 1.0)
+    steps = attempts(call(SONNET), play.breaker, Policy(), clock=play.clock, jitter=lambda: 1.0)
     attempt = next(steps)
     assert isinstance(attempt, Attempt)
     if committed:
         attempt.committed_at = play.clock.now
     steps.close()
     assert play.breaker.state(SONNET) == ("closed" if committed else "half_open")
-    assert play.breaker.admit(SONNET) is not None
+    assert play.breaker.admit(call(SONNET), SONNET) is not None

@@ -11,8 +11,9 @@ from gateway.chain import Backoff, Policy
 from gateway.failures import Exhausted, Failed, Failure, Kind
 from gateway.hub.chunks import delta, finish
 from gateway.relay import Relay
-from gateway.shared.circuits import Breaker
-from gateway.shared.slots import Capacity
+from gateway.shared.breaker import Breaker
+from gateway.shared.circuits import State
+from gateway.shared.local import Local
 from gateway.types import Attempt, Call, Chunk, Model, Reply
 from gateway.upstream.client import EmptyAnswer
 from tests.makers import Clock, call, model
@@ -87,7 +88,6 @@ class Room:
     """Where nobody waits: time passes at once, and is written down."""
 
     def __init__(self, clock: Clock) -> None:
-        self.capacity = Capacity()
         self.is_full = False
         self.waits: list[float] = []
         self._clock = clock
@@ -96,13 +96,17 @@ class Room:
         self.waits.append(delay_s)
         self._clock.now += delay_s
 
+    def leave(self, call: Call) -> None:
+        pass
+
 
 class Stage:
     """A relay, everything around it, and one call."""
 
     def __init__(self, *models: Model, stream: bool = False, broken: Failure | None = None, **script: list[Answer]):
         self.clock = Clock(0.0)
-        self.breaker = Breaker(self.clock)
+        self.shared = Local(self.clock)
+        self.breaker = Breaker(self.shared, self.clock)
         self.room = Room(self.clock)
         self.upstream = Upstream(self.clock, script, broken)
         self.policy = Policy(Backoff())
@@ -112,12 +116,15 @@ class Stage:
     def answer(self) -> Reply:
         return asyncio.run(self.relay.answer(self.call))
 
+    def has_slot(self) -> bool:
+        """Whether another call gets a slot at `LOCAL`; it keeps it."""
+        return self.breaker.admit(call(LOCAL), LOCAL) is not None
+
     @property
     def is_settled(self) -> bool:
-        """Nothing is held: every model may be tried, or rests, and every place is free."""
-        models = self.call.agent.models
-        probing = [circuit.key for circuit in self.breaker.circuits() if circuit.probing]
-        return not probing and all(self.room.capacity.has_room(self.call, model) for model in models)
+        """Nothing is held: no circuit is being probed, and every slot is free."""
+        probing = [circuit.id for circuit in self.breaker.circuits() if circuit.state is State.PROBING]
+        return not probing and "slots={}" in repr(self.shared)
 
 
 def word(reply: Reply) -> str:
@@ -198,7 +205,7 @@ def test_a_spent_budget_is_left_early() -> None:
 
     object.__setattr__(stage.upstream, "open", spent)
     stage.answer()
-    assert stage.breaker.resting_s(SONNET) == 12.0
+    assert stage.breaker.cooldown_left_s(SONNET) == 12.0
 
 
 # --- streams ---------------------------------------------------------------------------------------------------------
@@ -209,7 +216,7 @@ def test_a_stream_is_handed_on_and_closed_once_its_reader_is_done() -> None:
 
     async def work() -> list[Chunk]:
         reply = await stage.relay.answer(stage.call)
-        assert not stage.room.capacity.has_room(stage.call, LOCAL)
+        assert not stage.has_slot()
         assert stage.call.attempts[0].ended_at is None
         return await read(reply)
 
@@ -229,8 +236,8 @@ def test_closing_twice_gives_the_place_back_once() -> None:
         await reply.chunks.aclose()
 
     asyncio.run(work())
-    stage.room.capacity.take(stage.call, LOCAL)
-    assert not stage.room.capacity.has_room(stage.call, LOCAL)
+    assert stage.has_slot()
+    assert not stage.has_slot()
 
 
 def test_a_model_whose_streams_keep_breaking_off_rests() -> None:
@@ -267,7 +274,7 @@ def test_a_stream_that_breaks_off_is_not_tried_again() -> None:
 # --- whoever leaves --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prepare", [lambda stage: None, lambda stage: stage.breaker.rest(LOCAL, 1.0, LIMITED)])
+@pytest.mark.parametrize("prepare", [lambda stage: None, lambda stage: stage.breaker.cool_down(LOCAL, 1.0, LIMITED)])
 def test_leaving_settles_everything(prepare: Callable[[Stage], None]) -> None:
     stage = Stage(LOCAL, HAIKU, local=[HANG], haiku=["hello"])
     prepare(stage)
@@ -285,7 +292,7 @@ def test_leaving_settles_everything(prepare: Callable[[Stage], None]) -> None:
     assert stage.call.attempts[0].failure is None
     assert stage.call.attempts[0].ended_at is not None
     assert stage.is_settled
-    assert stage.breaker.admit(LOCAL) is not None
+    assert stage.breaker.admit(call(LOCAL), LOCAL) is not None
 
 
 def test_a_fault_of_ours_settles_everything_too() -> None:

@@ -9,7 +9,7 @@ from gateway.inbound.access import check_host, check_key
 from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
 from gateway.inbound.serving import Gateway
 from gateway.redact import scrub
-from gateway.shared.circuits import Breaker
+from gateway.shared.breaker import Breaker
 from gateway.types import Agent, Client, Model
 
 
@@ -48,6 +48,6 @@ class StatusEndpoint:
             "provider": model.provider.name,
             "id": model.model_id,
             "state": self._breaker.state(model),
-            "resting_s": round(self._breaker.resting_s(model), 1),
+            "resting_s": round(self._breaker.cooldown_left_s(model), 1),
             "reason": f"{reason.brief()}: {scrub(reason.message)[:200]}" if reason is not None else None,
         }

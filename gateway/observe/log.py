@@ -154,7 +154,7 @@ def _fields(call: Call, status: int, seconds: float) -> dict[str, Any]:
 
 def circuit_changed(change: Change) -> None:
     """The line of a circuit that opened or closed; an operator's own fault is an error."""
-    name = "/".join(part for part in change.key if part and "://" not in part)
+    name = "/".join(part for part in change.circuit_id if part and "://" not in part)
     if change.state == "closed" or change.failure is None:
         circuits.info("%s is back", name)
         return

@@ -124,8 +124,8 @@ class CircuitStates(Collector):
         )
         now = self._clock()
         for circuit in self._circuits():
-            provider, address, credential = circuit.key[:3]
-            model = circuit.key[3] if len(circuit.key) > 3 else ""
+            provider, address, credential = circuit.id[:3]
+            model = circuit.id[3] if len(circuit.id) > 3 else ""
             for state in _STATES:
-                family.add_metric([provider, address, credential, model, state], float(circuit.state(now) == state))
+                family.add_metric([provider, address, credential, model, state], float(circuit.shown(now) == state))
         yield family

@@ -1,249 +1,158 @@
-"""Which models are worth trying now.
+"""Circuits as a table of transitions.
 
-One circuit per (provider, base URL, credential, model), and one per (provider, base URL, credential) for failures that
-concern the account; shared by all agents, kept across reloads. Closed → open, until the stated time → half-open, where
-one call may try while the others still pass it by → closed, or open again for longer.
+One circuit per (provider, base URL, credential, model), and one per (provider, base URL, credential) for failures of
+the account. A circuit id is that tuple of strings.
 
-Rule 1: an answer counts only for the circuit as it was when its call began. What was asked before a circuit opened says
-nothing about the provider now, so a late success does not close it; a late failure may still lengthen the rest.
-Rule 2: every permit is settled exactly once, by `succeeded`, `failed` or `released`: a probe that nobody settles would
-keep its model away for ever.
+    closed ──opens──▶ open ──cooldown over, a probe starts──▶ probing ──closes──▶ closed
+                       ▲                                        │
+                       └──────────── opens, or the probe ends ──┘
+
+Rule 1: `TRANSITIONS` is the only place that says which event leads from which state to which, and `Circuit.apply` is
+the only code that changes a state.
+Rule 2: every opening starts a new generation. An answer counts only for the generation in which its call began, so a
+late success, or the success of a probe that a newer failure has overtaken, closes nothing.
+Rule 3: every opening that takes effect is news, also one that only makes a cooldown longer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal
 
-from gateway.failures import VERDICTS, Failure, Kind, Verdict
-from gateway.types import Model
+from gateway.failures import Failure
 
-Key = tuple[str, ...]
-State = Literal["closed", "open", "half_open"]
-
-COOLDOWN_MIN_S: Final = 1.0
-"""A provider that says "retry in 0 s" still gets a breath."""
+CircuitId = tuple[str, ...]
+Shown = Literal["closed", "open", "half_open"]
+"""A circuit's state as people see it: `half_open` says that the cooldown is over and one call may try."""
 
 
-@dataclass(slots=True)
-class Circuit:
-    """What is known of one model, or of one credential."""
-
-    key: Key
-    failures: int = 0
-    """In a row."""
-    open_until: float = 0.0
-    cooldown_s: float = 0.0
-    """How long the last rest was; a failed probe lengthens it."""
-    is_open: bool = False
-    probing: bool = False
-    generation: int = 0
-    """Counts the openings, so that late answers can be told."""
-    failure: Failure | None = None
-    """What opened it."""
-
-    def state(self, now: float) -> State:
-        if not self.is_open:
-            return "closed"
-        return "open" if now < self.open_until else "half_open"
+class State(Enum):
+    CLOSED = "closed"
+    OPEN = "open"
+    PROBING = "probing"
 
 
-class Permit(NamedTuple):
-    """Leave to try a model once; remembers the circuits as they were."""
+class Event(Enum):
+    OPENS = "opens"
+    CLOSES = "closes"
+    PROBE_STARTS = "probe starts"
+    PROBE_ENDS = "probe ends"
+    """The probe says nothing about the model: its client left, or its request was at fault."""
 
-    circuits: tuple[tuple[Circuit, int, bool], ...]
-    """(circuit, its generation, whether this call is its probe)."""
 
-
-def _permit(circuits: Iterable[Circuit]) -> Permit:
-    """One permit for all of them; of those that are open it is the probe."""
-    for circuit in circuits:
-        circuit.probing = circuit.is_open
-    return Permit(tuple((circuit, circuit.generation, circuit.is_open) for circuit in circuits))
+TRANSITIONS: Final[Mapping[tuple[State, Event], State]] = {
+    (State.CLOSED, Event.OPENS): State.OPEN,
+    (State.CLOSED, Event.CLOSES): State.CLOSED,
+    (State.OPEN, Event.OPENS): State.OPEN,
+    (State.OPEN, Event.CLOSES): State.CLOSED,
+    (State.OPEN, Event.PROBE_STARTS): State.PROBING,
+    (State.PROBING, Event.OPENS): State.OPEN,
+    (State.PROBING, Event.CLOSES): State.CLOSED,
+    (State.PROBING, Event.PROBE_ENDS): State.OPEN,
+}
+"""What is not in the table cannot happen; `Circuit.apply` raises `KeyError` for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A circuit that opened or closed."""
+    """News: a circuit opened, its cooldown became longer, or it closed."""
 
-    key: Key
-    state: State
+    circuit_id: CircuitId
+    state: Literal["open", "closed"]
     cooldown_s: float = 0.0
+    """From the moment of the news."""
     failure: Failure | None = None
+    """What opened it."""
+    generation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The numbers of `[breaker]`."""
+@dataclass(slots=True)
+class Circuit:
+    """One circuit. Times are seconds of one monotonic clock."""
 
-    cooldown_max_s: float = 3600.0
-    growth: float = 2.0
-    verdicts: Mapping[Kind, Verdict] = field(default_factory=lambda: VERDICTS)
+    id: CircuitId
+    state: State = State.CLOSED
+    generation: int = 0
+    """Counts the openings."""
+    open_until: float = 0.0
+    cooldown_s: float = 0.0
+    """The length of the last cooldown; a failed probe makes the next one longer."""
+    failure: Failure | None = None
+    """What opened it."""
+
+    def apply(self, event: Event) -> None:
+        self.state = TRANSITIONS[self.state, event]
+        if event is Event.OPENS:
+            self.generation += 1
+
+    def is_ready(self, now: float) -> bool:
+        """Whether a call may be admitted: the circuit is closed, or a probe may start."""
+        if self.state is State.CLOSED:
+            return True
+        return self.state is State.OPEN and now >= self.open_until
+
+    def shown(self, now: float) -> Shown:
+        if self.state is State.CLOSED:
+            return "closed"
+        return "open" if now < self.open_until else "half_open"
 
 
-class Breaker:
-    """All circuits. `clock` is monotonic, in seconds; `on_change` hears of every opening and closing."""
+class Circuits:
+    """All circuits, made on first use. Pure: `now` is given."""
 
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        settings: Settings | None = None,
-        on_change: Callable[[Change], None] = lambda change: None,
-    ) -> None:
-        self._clock = clock
-        self._on_change = on_change
-        self._circuits: dict[Key, Circuit] = {}
-        self.settings = settings or Settings()
+    def __init__(self) -> None:
+        self._circuits: dict[CircuitId, Circuit] = {}
 
-    def __repr__(self) -> str:
-        now = self._clock()
-        resting = {"/".join(c.key): round(c.open_until - now) for c in self._circuits.values() if c.is_open}
-        return f"<Breaker resting={resting}>"
+    def __iter__(self) -> Iterator[Circuit]:
+        return iter(list(self._circuits.values()))
 
-    def admit(self, model: Model) -> Permit | None:
-        """Leave to try `model` now, or None: it rests, or another call is probing it."""
-        circuits = self._of(model)
-        return _permit(circuits) if self._are_ready(circuits) else None
-
-    def is_ready(self, model: Model) -> bool:
-        """Whether `model` would be admitted now; takes no permit."""
-        return self._are_ready(self._of(model))
-
-    def _are_ready(self, circuits: Iterable[Circuit]) -> bool:
-        now = self._clock()
-        return not any(circuit.is_open and (circuit.probing or now < circuit.open_until) for circuit in circuits)
-
-    def admit_as_last_resort(self, model: Model) -> Permit | None:
-        """Leave to try a model that rests for a fault of the operator's, when no other is left: a key may have been
-        mended since, and nobody loses anything. None for one that rests for its provider's sake, or is being probed."""
-        circuits = self._of(model)
-        resting = [circuit for circuit in circuits if circuit.is_open]
-        if any(circuit.probing or circuit.failure is None for circuit in resting):
-            return None
-        if not all(circuit.failure and self.settings.verdicts[circuit.failure.kind].loud for circuit in resting):
-            return None
-        return _permit(circuits)
-
-    def succeeded(self, permit: Permit) -> None:
-        """The model began to answer: its circuits close, unless they opened after this call began."""
-        for circuit, generation, probe in permit.circuits:
-            if circuit.generation != generation or (circuit.is_open and not probe):
-                continue
-            if circuit.is_open:
-                self._close(circuit)
-
-    def finished(self, model: Model) -> None:
-        """An answer of the model came to its end: failures before it were not in a row."""
-        for circuit in self._of(model):
-            if not circuit.is_open:
-                circuit.failures = 0
-
-    def _close(self, circuit: Circuit) -> None:
-        circuit.is_open = circuit.probing = False
-        circuit.failures, circuit.cooldown_s, circuit.failure = 0, 0.0, None
-        self._on_change(Change(circuit.key, "closed"))
-
-    def failed(self, permit: Permit, failure: Failure) -> float:
-        """The model failed. Returns how long it rests because of that, in seconds; 0 if it does not."""
-        verdict = self.settings.verdicts[failure.kind]
-        blamed = permit.circuits[-1 if verdict.scope == "credential" else 0]
-        self._release(permit, besides=blamed[0])
-        return self._count(blamed[0], failure, verdict, probe=blamed[2] and blamed[0].generation == blamed[1])
-
-    def failed_late(self, model: Model, failure: Failure) -> float:
-        """A committed answer broke off; its permit was settled at the commit."""
-        verdict = self.settings.verdicts[failure.kind]
-        circuit = self._of(model)[-1 if verdict.scope == "credential" else 0]
-        return self._count(circuit, failure, verdict, probe=False)
-
-    def released(self, permit: Permit) -> None:
-        """The call ended without saying anything about the model: the client left, or the request was at fault."""
-        self._release(permit, besides=None)
-
-    def rest(self, model: Model, seconds: float, failure: Failure) -> None:
-        """Leaves a model before it fails: its own headers say that its budget is spent."""
-        circuit = self._of(model)[0]
-        self._open(circuit, min(seconds, self.settings.cooldown_max_s), failure)
-
-    def heard(self, change: Change) -> None:
-        """What another process of this gateway has learnt; told to nobody."""
-        circuit = self._circuit(change.key)
-        until = self._clock() + change.cooldown_s
-        if change.state == "closed":
-            circuit.is_open = circuit.probing = False
-            circuit.failures, circuit.cooldown_s, circuit.failure = 0, 0.0, None
-        elif not circuit.is_open or until > circuit.open_until:
-            circuit.generation += not circuit.is_open
-            circuit.is_open, circuit.probing = True, False
-            circuit.open_until, circuit.cooldown_s, circuit.failure = until, change.cooldown_s, change.failure
-
-    def mended(self, key: Key) -> None:
-        """What put this circuit to rest was mended by the operator: it closes at once."""
-        circuit = self._circuits.get(key)
-        if circuit is not None and circuit.is_open:
-            self._close(circuit)
-
-    def resting_s(self, model: Model) -> float:
-        """Seconds until `model` may be tried; 0 for now. A model that is being probed counts as ready."""
-        now = self._clock()
-        return max(0.0, *(circuit.open_until - now for circuit in self._of(model) if circuit.is_open), 0.0)
-
-    def reason(self, model: Model) -> Failure | None:
-        """What put `model` to rest, if it rests."""
-        return next((circuit.failure for circuit in self._of(model) if circuit.is_open), None)
-
-    def state(self, model: Model) -> State:
-        """The state that decides about `model`: the worse one of its own and its credential's."""
-        now = self._clock()
-        states = [circuit.state(now) for circuit in self._of(model)]
-        return "open" if "open" in states else "half_open" if "half_open" in states else "closed"
-
-    def circuits(self) -> list[Circuit]:
-        """Every circuit that was ever needed, for `status` and metrics."""
-        return list(self._circuits.values())
-
-    def _of(self, model: Model) -> tuple[Circuit, Circuit]:
-        return self._circuit(model.key), self._circuit(model.credential_key)
-
-    def _circuit(self, key: Key) -> Circuit:
-        circuit = self._circuits.get(key)
+    def get(self, circuit_id: CircuitId) -> Circuit:
+        circuit = self._circuits.get(circuit_id)
         if circuit is None:
-            circuit = self._circuits[key] = Circuit(key)
+            circuit = self._circuits[circuit_id] = Circuit(circuit_id)
         return circuit
 
-    def _release(self, permit: Permit, besides: Circuit | None) -> None:
-        for circuit, generation, probe in permit.circuits:
-            if probe and circuit is not besides and circuit.generation == generation:
-                circuit.probing = False
-
-    def _count(self, circuit: Circuit, failure: Failure, verdict: Verdict, *, probe: bool) -> float:
-        if verdict.cooldown_s <= 0:
-            if probe:
-                circuit.probing = False
-            return 0.0
-        circuit.failures += 1
-        if not probe and circuit.failures < verdict.after:
-            return 0.0
-        cooldown_s = self._cooldown_s(circuit, failure, verdict, probe=probe)
-        self._open(circuit, cooldown_s, failure)
-        return cooldown_s
-
-    def _cooldown_s(self, circuit: Circuit, failure: Failure, verdict: Verdict, *, probe: bool) -> float:
-        stated = failure.retry_after_s
-        cooldown_s = verdict.cooldown_s if stated is None else stated
-        if probe:
-            cooldown_s = max(cooldown_s, circuit.cooldown_s * self.settings.growth)
-        return min(max(cooldown_s, COOLDOWN_MIN_S), self.settings.cooldown_max_s)
-
-    def _open(self, circuit: Circuit, cooldown_s: float, failure: Failure) -> None:
-        """Opens, or opens again; one that rests already may rest longer but not shorter."""
-        until = self._clock() + cooldown_s
-        resting = circuit.is_open and not circuit.probing
-        if resting and until <= circuit.open_until:
-            return
-        circuit.is_open, circuit.probing = True, False
+    def open(self, circuit_id: CircuitId, cooldown_s: float, failure: Failure | None, now: float) -> Change | None:
+        """Opens, or makes a running cooldown longer; None when a longer one is running already."""
+        circuit = self.get(circuit_id)
+        until = now + cooldown_s
+        if circuit.state is State.OPEN and until <= circuit.open_until:
+            return None
+        circuit.apply(Event.OPENS)
         circuit.open_until, circuit.cooldown_s, circuit.failure = until, cooldown_s, failure
-        if not resting:
-            circuit.generation += 1
-            self._on_change(Change(circuit.key, "open", cooldown_s, failure))
+        return Change(circuit_id, "open", cooldown_s, failure, circuit.generation)
+
+    def close(self, circuit_id: CircuitId) -> Change | None:
+        """Closes; None when it is closed already."""
+        circuit = self.get(circuit_id)
+        was_closed = circuit.state is State.CLOSED
+        circuit.apply(Event.CLOSES)
+        circuit.open_until, circuit.cooldown_s, circuit.failure = 0.0, 0.0, None
+        return None if was_closed else Change(circuit_id, "closed", generation=circuit.generation)
+
+    def close_probed(self, circuit_id: CircuitId, generation: int) -> Change | None:
+        """Closes after a probe's success, unless the circuit has opened anew since the probe started."""
+        circuit = self.get(circuit_id)
+        if circuit.state is not State.PROBING or circuit.generation != generation:
+            return None
+        return self.close(circuit_id)
+
+    def start_probe(self, circuit_id: CircuitId) -> None:
+        self.get(circuit_id).apply(Event.PROBE_STARTS)
+
+    def end_probe(self, circuit_id: CircuitId, generation: int) -> None:
+        """Frees the probe's place, if the probe is still the circuit's."""
+        circuit = self.get(circuit_id)
+        if circuit.state is State.PROBING and circuit.generation == generation:
+            circuit.apply(Event.PROBE_ENDS)
+
+    def receive(self, change: Change, now: float) -> None:
+        """Takes over a change that another process made, without making news of it."""
+        if change.state == "closed":
+            self.close(change.circuit_id)
+            return
+        self.open(change.circuit_id, change.cooldown_s, change.failure, now)
+        circuit = self.get(change.circuit_id)
+        circuit.generation = max(circuit.generation, change.generation)

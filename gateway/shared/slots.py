@@ -1,111 +1,137 @@
-"""How many calls a model serves at a time, and who is next when a place becomes free.
+"""Slots at models with `maxConcurrent`, and the order of the calls that wait.
 
-Only models that state `maxConcurrent` are counted. A place that becomes free while calls wait for it is promised to one
-of them at once, so that a newcomer cannot overtake; the order among the waiting is fair by agent, whatever the number
-of calls each agent has waiting.
+Theory of operation. A ticket is one call. `Slots` counts, per circuit id, which tickets hold a slot. A slot that
+becomes free while tickets wait is promised at once to the first of them, so that a newcomer cannot overtake; a promised
+slot counts as taken. A promise ends in `take` (the call uses it), or in `forgo` (the call was served elsewhere, waits
+again, or is over), and then passes on to the next ticket in line. `FairOrder` says who is next: start-time fair
+queueing, in which each agent's tickets are 1/weight apart in virtual time, so that agents take turns by their weight
+whatever the number of calls each has waiting.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, insort
+from collections.abc import Hashable, Iterator, Sequence
+from typing import NamedTuple
 
-from gateway.types import Agent, Call, Model
+from gateway.shared.circuits import CircuitId
 
-Key = tuple[str, ...]
+Ticket = Hashable
+"""Names one call among all of a gateway's processes."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ticket:
-    """One waiting call's place in the order."""
+class Waiting(NamedTuple):
+    """One ticket's place in the order; the order of the fields is the order of service."""
 
-    call: Call
-    models: Sequence[Model]
-    """Those it waits for."""
     starts: float
-    """Virtual time: the lower, the earlier."""
+    """Virtual time."""
+    number: int
+    """Counts the tickets that joined; no two are equal."""
+    ticket: Ticket
+    agent: str
+    weight: int
+    circuit_ids: Sequence[CircuitId]
+    """The models that the call waits for."""
 
 
 class FairOrder:
-    """Start-time fair queueing: each agent's calls stand 1/weight apart, so that agents take turns by their weight."""
+    """The waiting tickets, in the order in which they are served."""
 
     def __init__(self) -> None:
-        self._tickets: list[Ticket] = []
-        self._finished: dict[str, float] = {}
+        self._line: list[Waiting] = []
+        self._by_ticket: dict[Ticket, Waiting] = {}
+        self._finishes: dict[str, float] = {}
+        """Agent → the virtual time at which its last ticket's turn ends."""
         self._now = 0.0
+        self._joined = 0
 
     def __len__(self) -> int:
-        return len(self._tickets)
+        return len(self._line)
 
-    def __iter__(self) -> Iterator[Ticket]:
-        """The waiting calls, in the order in which they shall be served."""
-        return iter(sorted(self._tickets, key=lambda ticket: ticket.starts))
+    def __iter__(self) -> Iterator[Waiting]:
+        return iter(list(self._line))
 
-    def join(self, call: Call, models: Sequence[Model]) -> Ticket:
-        """A place at the end of the agent's own calls, waiting for `models`."""
-        agent: Agent = call.agent
-        starts = max(self._now, self._finished.get(agent.name, 0.0))
-        self._finished[agent.name] = starts + 1.0 / agent.weight
-        ticket = Ticket(call, models, starts)
-        self._tickets.append(ticket)
-        return ticket
+    def join(self, ticket: Ticket, agent: str, weight: int, circuit_ids: Sequence[CircuitId]) -> None:
+        """Adds a ticket behind its agent's others."""
+        starts = max(self._now, self._finishes.get(agent, 0.0))
+        self._finishes[agent] = starts + 1.0 / weight
+        self._joined += 1
+        waiting = Waiting(starts, self._joined, ticket, agent, weight, circuit_ids)
+        self._by_ticket[ticket] = waiting
+        insort(self._line, waiting)
 
     def leave(self, ticket: Ticket, *, served: bool) -> None:
-        """The call waits no longer. A call that left unserved gives its turn back to its agent."""
-        self._tickets.remove(ticket)
-        name = ticket.call.agent.name
+        """Removes a ticket, if it waits. One that leaves unserved gives its turn back to its agent."""
+        waiting = self._by_ticket.pop(ticket, None)
+        if waiting is None:
+            return
+        del self._line[bisect_left(self._line, waiting)]
         if served:
-            self._now = max(self._now, ticket.starts)
+            self._now = max(self._now, waiting.starts)
         else:
-            self._finished[name] -= 1.0 / ticket.call.agent.weight
-        if not self._tickets:
-            self._finished.clear()
+            self._finishes[waiting.agent] -= 1.0 / waiting.weight
+        if not self._line:
+            self._finishes.clear()
             self._now = 0.0
 
+    def first_for(self, circuit_id: CircuitId) -> Ticket | None:
+        """The first ticket that waits for a model."""
+        return next((waiting.ticket for waiting in self._line if circuit_id in waiting.circuit_ids), None)
 
-class Capacity:
-    """Places taken and promised. `next_in_line` names the waiting call that gets a freed place, and wakes it."""
+    def all_for(self, circuit_id: CircuitId) -> list[Ticket]:
+        """The tickets that wait for one of the models behind a circuit, in order."""
+        length = len(circuit_id)
+        return [
+            waiting.ticket
+            for waiting in self._line
+            if any(other[:length] == circuit_id for other in waiting.circuit_ids)
+        ]
 
-    def __init__(self, next_in_line: Callable[[Model], Call | None] = lambda model: None) -> None:
-        self._next_in_line = next_in_line
-        self._taken: Counter[Key] = Counter()
-        self._promised: dict[Call, Model] = {}
-        """Call → the model whose place is kept for it; the place counts as taken."""
 
-    def has_room(self, call: Call, model: Model) -> bool:
-        """Whether `call` may be sent to `model` now."""
-        if model.max_concurrent is None or self._is_promised(call, model):
-            return True
-        return self._taken[model.key] < model.max_concurrent
+class Slots:
+    """Who holds a slot, and to whom one is promised. Only models with `maxConcurrent` are counted."""
 
-    def take(self, call: Call, model: Model) -> None:
-        """`call` is sent to `model`; `give` must follow. What it was promised elsewhere goes on to the next."""
-        if model.max_concurrent is not None and self._is_promised(call, model):
-            del self._promised[call]
-            return
-        self.forgo(call)
-        if model.max_concurrent is not None:
-            self._taken[model.key] += 1
+    def __init__(self) -> None:
+        self._holders: dict[CircuitId, set[Ticket]] = {}
+        """Holders, and those to whom a slot is promised."""
+        self._promises: dict[Ticket, CircuitId] = {}
 
-    def give(self, model: Model) -> None:
-        """A call to `model` is over."""
-        if model.max_concurrent is None:
-            return
-        following = self._next_in_line(model)
-        if following is not None:
-            self._promised[following] = model
-            return
-        self._taken[model.key] -= 1
-        if not self._taken[model.key]:
-            del self._taken[model.key]
+    def count(self, circuit_id: CircuitId) -> int:
+        """Slots that are held or promised."""
+        return len(self._holders.get(circuit_id, ()))
 
-    def forgo(self, call: Call) -> None:
-        """`call` does not need what it was promised."""
-        model = self._promised.pop(call, None)
-        if model is not None:
-            self.give(model)
+    def held(self) -> dict[str, int]:
+        """Slots that are held or promised, by the model's circuit id as one string."""
+        return {"/".join(circuit_id): len(holders) for circuit_id, holders in self._holders.items()}
 
-    def _is_promised(self, call: Call, model: Model) -> bool:
-        promised = self._promised.get(call)
-        return promised is not None and promised.key == model.key
+    def has_room(self, ticket: Ticket, circuit_id: CircuitId, slots_max: int) -> bool:
+        """Whether `take` would succeed."""
+        return self._promises.get(ticket) == circuit_id or self.count(circuit_id) < slots_max
+
+    def take(self, ticket: Ticket, circuit_id: CircuitId) -> None:
+        """Takes a slot, the promised one if there is one. `give` must follow."""
+        if self._promises.get(ticket) == circuit_id:
+            del self._promises[ticket]
+        self._holders.setdefault(circuit_id, set()).add(ticket)
+
+    def give(self, ticket: Ticket, circuit_id: CircuitId) -> bool:
+        """Frees a slot; False when the ticket holds none there."""
+        holders = self._holders.get(circuit_id)
+        if holders is None or ticket not in holders:
+            return False
+        holders.discard(ticket)
+        if not holders:
+            del self._holders[circuit_id]
+        return True
+
+    def promise(self, ticket: Ticket, circuit_id: CircuitId) -> None:
+        """Keeps a slot for a waiting ticket."""
+        self._holders.setdefault(circuit_id, set()).add(ticket)
+        self._promises[ticket] = circuit_id
+
+    def forgo(self, ticket: Ticket) -> CircuitId | None:
+        """Ends a promise; returns where a slot became free by that."""
+        circuit_id = self._promises.pop(ticket, None)
+        if circuit_id is not None:
+            self.give(ticket, circuit_id)
+        return circuit_id

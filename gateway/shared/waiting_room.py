@@ -1,78 +1,67 @@
-"""Where calls wait when every model of their chain has failed, rests or is full; woken when that changes.
+"""Where calls wait when every model of their chain has failed, is cooling down or is full.
 
-A bounded room: what does not fit is told so at once. A client that leaves takes its call out of the room.
+The order of service is the engine's; this room holds the futures of this process's own calls. It is bounded: a call
+that finds it full is answered at once. A client that leaves takes its call out of the room.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from gateway.shared.slots import Capacity, FairOrder, Ticket
+from gateway.shared.engine import Join, Leave, News, Woken
+from gateway.shared.port import Shared
+from gateway.shared.slots import Ticket
 from gateway.types import Call, Model
 
-PLACES_MAX: Final = 500
+CALLS_MAX: Final = 500
 EARLY_S: Final = 0.002
-"""Loops count whole milliseconds, and may ring one too early: a call that woke just before the end of a rest would have
-to wait again, and that for longer."""
+"""Timers have millisecond resolution and may fire early; this margin avoids waking just before a cooldown ends."""
 
 
 class WaitingRoom:
-    """All calls that wait. One per process; outlives every reload.
+    """The waiting calls of this process. It outlives every reload."""
 
-    `is_ready` says whether a model may be tried now, its places aside. A place at one that rests is promised to nobody:
-    whoever was woken for it could only hand it on to the next, who would do the same, round and round.
-    """
-
-    def __init__(self, is_ready: Callable[[Model], bool], places_max: int = PLACES_MAX) -> None:
-        self.places_max = places_max
-        self._is_ready = is_ready
-        self.capacity: Final = Capacity(self._next_in_line)
-        self._order = FairOrder()
+    def __init__(self, shared: Shared, calls_max: int = CALLS_MAX) -> None:
+        self.calls_max = calls_max
+        self._shared = shared
         self._alarms: dict[Ticket, asyncio.Future[None]] = {}
+        shared.subscribe(self._receive)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._alarms)
 
     @property
     def is_full(self) -> bool:
-        return len(self._order) >= self.places_max
+        return len(self._alarms) >= self.calls_max
 
     async def wait(self, call: Call, models: Sequence[Model], delay_s: float) -> None:
-        """Until `delay_s` are over, or one of `models` has become available."""
-        self.capacity.forgo(call)
+        """Returns after `delay_s`, or earlier when one of `models` becomes available."""
+        call.waits += 1
         loop = asyncio.get_running_loop()
         alarm: asyncio.Future[None] = loop.create_future()
-        ticket = self._order.join(call, models)
-        self._alarms[ticket] = alarm
+        self._alarms[call.ticket] = alarm
+        agent = call.agent
+        self._shared.tell(Join(call.ticket, agent.name, agent.weight, tuple(model.key for model in models)))
         timer = loop.call_later(delay_s + EARLY_S, _ring, alarm)
         try:
             await alarm
         finally:
             timer.cancel()
-            if self._alarms.pop(ticket, None) is not None:
-                self._order.leave(ticket, served=False)
+            if self._alarms.pop(call.ticket, None) is not None:
+                self._shared.tell(Leave(call.ticket))
 
-    def wake_all(self, circuit: tuple[str, ...]) -> None:
-        """A circuit has closed: whoever waits for one of its models may try, in fair order."""
-        for ticket in list(self._order):
-            if any(model.key[: len(circuit)] == circuit for model in ticket.models):
-                self._wake(ticket)
+    def leave(self, call: Call) -> None:
+        """The call is over, or is being served: a slot that was promised to it passes on."""
+        if call.waits:
+            self._shared.tell(Leave(call.ticket))
 
-    def _next_in_line(self, model: Model) -> Call | None:
-        """Wakes the call that gets the place which became free at `model`."""
-        if not self._is_ready(model):
-            return None
-        for ticket in self._order:
-            if any(other.key == model.key for other in ticket.models):
-                self._wake(ticket)
-                return ticket.call
-        return None
-
-    def _wake(self, ticket: Ticket) -> None:
-        self._order.leave(ticket, served=True)
-        _ring(self._alarms.pop(ticket))
+    def _receive(self, news: News) -> None:
+        if isinstance(news, Woken):
+            alarm = self._alarms.pop(news.ticket, None)
+            if alarm is not None:
+                _ring(alarm)
 
 
 def _ring(alarm: asyncio.Future[None]) -> None:

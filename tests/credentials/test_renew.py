@@ -22,7 +22,8 @@ from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, CredentialExpired, Credentials
 from gateway.failures import Failed, Failure, Kind
 from gateway.relay import Relay
-from gateway.shared.circuits import Breaker
+from gateway.shared.breaker import Breaker
+from gateway.shared.local import Local
 from gateway.shared.waiting_room import WaitingRoom
 from gateway.types import Attempt, Call, Model, Reply
 from tests import makers
@@ -369,8 +370,9 @@ class Upstream:
 async def answered(process: Process, *models: Model) -> list[str]:
     """What became of the attempts of one call."""
     clock = makers.Clock(0.0)
-    breaker = Breaker(clock)
-    room = WaitingRoom(breaker.is_ready)
+    shared = Local(clock)
+    breaker = Breaker(shared, clock)
+    room = WaitingRoom(shared)
     relay = Relay(Upstream(process), breaker, Policy(Backoff()), room, clock=clock, jitter=lambda: 1.0)
     call = makers.call(*models)
     await relay.answer(call)

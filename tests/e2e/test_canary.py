@@ -114,7 +114,7 @@ async def every_byte(home: Path, echo: HTTPServer) -> tuple[list[str], str]:
                 response = await client.post("/v1/chat/completions", json=body, headers=headers)
                 seen.append(f"{response.headers} {response.text}")
                 for circuit in app.breaker.circuits():
-                    app.breaker.mended(circuit.key)
+                    app.breaker.key_changed(circuit.id)
 
             for fault in FAULTS:
                 # Those from systemd and the staging area differ in where they come from alone.

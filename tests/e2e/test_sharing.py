@@ -69,7 +69,7 @@ def test_calls_wait_for_a_place_and_all_are_answered(tmp_path: Path) -> None:
         answers = list(pool.map(lambda _: ask(gateway, "custom"), range(24)))
         assert [answer.status_code for answer in answers] == [200] * 24
         assert len(gateway.app.room) == 0
-        assert gateway.app.room.capacity._taken == {}
+        assert "slots={}" in repr(gateway.app.shared)
 
 
 def test_calls_that_wait_for_a_place_at_a_resting_model_wait_in_peace(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_calls_that_wait_for_a_place_at_a_resting_model_wait_in_peace(tmp_path: 
         gateway.lab.fault("custom", "rate_limit_bare", "ok")
         answers = list(pool.map(lambda _: ask(gateway, "custom"), range(4)))
         assert [answer.status_code for answer in answers] == [200] * 4
-        assert gateway.app.room.capacity._taken == {}
+        assert "slots={}" in repr(gateway.app.shared)
 
 
 def test_no_more_calls_than_the_gateway_takes(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def wake(gateway: Running) -> None:
-    gateway.app.breaker.mended(gateway.app.gateway.models["custom"].key)
+    gateway.app.breaker.key_changed(gateway.app.gateway.models["custom"].key)
 
 
 def test_a_model_is_left_before_its_429(tmp_path: Path) -> None:

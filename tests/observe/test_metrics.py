@@ -12,8 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.failures import Failure, Kind
 from gateway.observe.metrics import CircuitStates, Metrics
-from gateway.shared.circuits import Breaker
+from gateway.shared.engine import Permit
 from gateway.types import Attempt, Call, Usage
+from tests import makers
 from tests.makers import Clock, call, model
 
 SONNET, LOCAL = model(name="sonnet"), model("custom", name="local")
@@ -41,8 +42,8 @@ def documented() -> dict[str, set[str]]:
 
 
 def test_each_metric_is_documented_with_its_labels() -> None:
-    metrics, breaker = Metrics(), Breaker(Clock())
-    breaker.rest(LOCAL, 60.0, LIMITED)
+    metrics, breaker = Metrics(), makers.breaker(Clock())
+    breaker.cool_down(LOCAL, 60.0, LIMITED)
     metrics.registry.register(CircuitStates(breaker.circuits, Clock()))
     metrics.ended(None, 404, 0.0, None)
     asked = call(SONNET, LOCAL)
@@ -144,10 +145,10 @@ def test_labels_are_bounded_by_the_configuration() -> None:
 
 def test_the_states_of_circuits_are_read_when_they_are_asked_for() -> None:
     metrics, clock = Metrics(), Clock()
-    breaker = Breaker(clock)
+    breaker = makers.breaker(clock)
     metrics.registry.register(CircuitStates(breaker.circuits, clock))
-    permit = breaker.admit(SONNET)
-    assert permit is not None
+    permit = breaker.admit(call(SONNET), SONNET)
+    assert isinstance(permit, Permit)
     breaker.failed(permit, LIMITED)
 
     def states() -> dict[str, float]:
@@ -167,9 +168,9 @@ def test_the_states_of_circuits_are_read_when_they_are_asked_for() -> None:
 def test_two_circuits_that_differ_in_their_address_alone_are_told_apart() -> None:
     """Otherwise a scrape holds the same series twice, and Prometheus refuses all of it."""
     metrics, clock = Metrics(), Clock()
-    breaker = Breaker(clock)
+    breaker = makers.breaker(clock)
     metrics.registry.register(CircuitStates(breaker.circuits, clock))
     for port in (1, 2):
-        breaker.admit(model("custom", base_url=f"http://127.0.0.1:{port}/v1"))
+        breaker.is_ready(model("custom", base_url=f"http://127.0.0.1:{port}/v1"))
     series = [tuple(sorted(has.items())) for name, has, _ in samples(metrics) if name == "gateway_circuit_state"]
     assert len(series) == len(set(series))

@@ -1,138 +1,87 @@
+"""The table of transitions, event by event."""
+
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.failures import Failure, Kind
-from gateway.shared.circuits import Breaker, Change, Permit, Settings
-from tests.makers import Clock, model
+from gateway.shared.circuits import TRANSITIONS, Change, Circuit, Circuits, Event, State
 
-SONNET, HAIKU = model(name="sonnet"), model(name="haiku", model_id="claude-haiku-4-5")
+ID = ("anthropic", "https://a", "key:default", "sonnet")
 LIMITED = Failure(Kind.RATE_LIMIT, "slow down", status=429)
-BROKEN = Failure(Kind.UNAVAILABLE, "boom", status=500)
-BAD_KEY = Failure(Kind.CREDENTIAL, "no", status=401)
 
 
-class Bench:
-    """A breaker, its clock, and what it said."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.changes: list[Change] = []
-        self.breaker = Breaker(self.clock, Settings(), self.changes.append)
-
-    def permit(self) -> Permit:
-        permit = self.breaker.admit(SONNET)
-        assert permit is not None
-        return permit
-
-    def fail(self, failure: Failure = LIMITED) -> float:
-        return self.breaker.failed(self.permit(), failure)
+@pytest.mark.parametrize(("state", "event"), [pair for pair in product(State, Event) if pair not in TRANSITIONS])
+def test_what_is_not_in_the_table_cannot_happen(state: State, event: Event) -> None:
+    with pytest.raises(KeyError):
+        Circuit(ID, state).apply(event)
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
+@pytest.mark.parametrize("state", State)
+def test_a_circuit_opens_and_closes_in_every_state(state: State) -> None:
+    assert TRANSITIONS[state, Event.OPENS] is State.OPEN
+    assert TRANSITIONS[state, Event.CLOSES] is State.CLOSED
 
 
-def test_a_rate_limit_rests_the_model_for_a_minute(bench: Bench) -> None:
-    assert bench.fail() == 60
-    assert bench.breaker.admit(SONNET) is None
-    assert bench.breaker.admit(HAIKU) is not None
-    assert bench.breaker.resting_s(SONNET) == 60
-    assert bench.breaker.state(SONNET) == "open"
+def opened(cooldown_s: float = 60.0) -> Circuits:
+    circuits = Circuits()
+    circuits.open(ID, cooldown_s, LIMITED, now=0.0)
+    return circuits
 
 
-def test_what_a_model_wrote_wrong_says_nothing_about_its_provider(bench: Bench) -> None:
-    assert [bench.fail(Failure(Kind.BAD_OUTPUT, "tool_use_failed", status=400)) for _ in range(9)] == [0.0] * 9
-    assert bench.breaker.admit(SONNET) is not None
+def test_a_shorter_cooldown_changes_nothing() -> None:
+    circuits = opened()
+    assert circuits.open(ID, 10.0, LIMITED, now=1.0) is None
+    assert circuits.get(ID).open_until == 60.0
 
 
-def test_the_provider_states_the_time(bench: Bench) -> None:
-    assert bench.fail(LIMITED.with_(retry_after_s=7.0)) == 7
+def test_a_longer_cooldown_is_news() -> None:
+    assert opened().open(ID, 600.0, LIMITED, now=1.0) == Change(ID, "open", 600.0, LIMITED, generation=2)
 
 
-@pytest.mark.parametrize(("stated", "rests"), [(0.0, 1.0), (10**9, 3600.0)])
-def test_a_stated_time_is_clamped(bench: Bench, stated: float, rests: float) -> None:
-    assert bench.fail(LIMITED.with_(retry_after_s=stated)) == rests
+def test_an_opening_ends_a_probe_even_if_its_cooldown_is_short() -> None:
+    circuits = opened(600.0)
+    circuits.start_probe(ID)
+    assert circuits.open(ID, 10.0, LIMITED, now=1.0) is not None
+    assert circuits.close_probed(ID, generation=1) is None
+    assert circuits.get(ID).open_until == 11.0
 
 
-def test_after_the_rest_one_call_may_try_and_the_others_pass_by(bench: Bench) -> None:
-    bench.fail()
-    bench.clock.now += 60
-    assert bench.breaker.state(SONNET) == "half_open"
-    probe = bench.breaker.admit(SONNET)
-    assert probe is not None
-    assert [bench.breaker.admit(SONNET) for _ in range(99)] == [None] * 99
-    bench.breaker.succeeded(probe)
-    assert bench.breaker.state(SONNET) == "closed"
-    assert [change.state for change in bench.changes] == ["open", "closed"]
+def test_a_probe_that_ends_for_another_generation_frees_nothing() -> None:
+    circuits = opened()
+    circuits.start_probe(ID)
+    circuits.end_probe(ID, generation=0)
+    assert circuits.get(ID).state is State.PROBING
+    circuits.end_probe(ID, generation=1)
+    assert circuits.get(ID).state is State.OPEN
 
 
-def test_a_failed_probe_rests_it_for_longer(bench: Bench) -> None:
-    bench.fail()
-    bench.clock.now += 60
-    assert bench.fail() == 120
-    bench.clock.now += 120
-    assert bench.fail() == 240
+def test_what_people_see() -> None:
+    circuit = opened().get(ID)
+    assert [circuit.shown(now) for now in (0.0, 59.9, 60.0)] == ["open", "open", "half_open"]
+    assert Circuit(ID).shown(0.0) == "closed"
 
 
-def test_a_probe_whose_client_left_frees_its_place(bench: Bench) -> None:
-    bench.fail()
-    bench.clock.now += 60
-    bench.breaker.released(bench.permit())
-    assert bench.breaker.admit(SONNET) is not None
-
-
-def test_a_probe_that_says_nothing_about_the_model_frees_its_place(bench: Bench) -> None:
-    bench.fail()
-    bench.clock.now += 60
-    assert bench.fail(Failure(Kind.INVALID_REQUEST, "bad", status=400)) == 0
-    assert bench.breaker.admit(SONNET) is not None
-
-
-def test_server_errors_count_three_in_a_row(bench: Bench) -> None:
-    assert [bench.fail(BROKEN), bench.fail(BROKEN)] == [0, 0]
-    bench.breaker.succeeded(bench.permit())
-    bench.breaker.finished(SONNET)
-    assert [bench.fail(BROKEN), bench.fail(BROKEN), bench.fail(BROKEN)] == [0, 0, 60]
-
-
-def test_a_bad_key_rests_every_model_of_that_credential(bench: Bench) -> None:
-    assert bench.fail(BAD_KEY) == 300
-    assert bench.breaker.admit(HAIKU) is None
-    assert bench.breaker.admit(model(name="other", credential="anthropic_key:team2")) is not None
-
-
-def test_a_late_success_does_not_close_it(bench: Bench) -> None:
-    early = bench.permit()
-    bench.fail()
-    bench.breaker.succeeded(early)
-    assert bench.breaker.state(SONNET) == "open"
-    bench.clock.now += 60
-    bench.breaker.succeeded(early)
-    assert bench.breaker.state(SONNET) == "half_open"
-
-
-def test_a_late_failure_lengthens_the_rest_but_never_shortens_it(bench: Bench) -> None:
-    first, second, third = bench.permit(), bench.permit(), bench.permit()
-    bench.breaker.failed(first, LIMITED)
-    bench.breaker.failed(second, LIMITED.with_(retry_after_s=10.0))
-    assert bench.breaker.resting_s(SONNET) == 60
-    bench.breaker.failed(third, LIMITED.with_(retry_after_s=300.0))
-    assert bench.breaker.resting_s(SONNET) == 300
-    assert [change.state for change in bench.changes] == ["open"]
-
-
-def test_a_stream_that_breaks_off_counts(bench: Bench) -> None:
-    cut = Failure(Kind.TRUNCATED, "cut")
-    assert [bench.breaker.failed_late(SONNET, cut) for _ in range(3)] == [0, 0, 60]
-
-
-def test_a_model_can_be_left_before_it_fails(bench: Bench) -> None:
-    bench.breaker.rest(SONNET, 12.0, LIMITED)
-    assert bench.breaker.resting_s(SONNET) == 12
-
-
-def test_repr_tells_who_rests(bench: Bench) -> None:
-    bench.fail()
-    assert "claude-sonnet-5': 60" in repr(bench.breaker)
+@given(st.lists(st.tuples(st.sampled_from(["open", "close", "probe", "probed", "end"]), st.integers(1, 100))))
+def test_the_cooldown_of_an_open_circuit_never_becomes_shorter(steps: list[tuple[str, int]]) -> None:
+    circuits, now = Circuits(), 0.0
+    for word, number in steps:
+        circuit = circuits.get(ID)
+        before, was = circuit.open_until, circuit.state
+        if word == "open":
+            circuits.open(ID, float(number), LIMITED, now)
+        elif word == "close":
+            circuits.close(ID)
+        elif word == "probe" and circuit.state is State.OPEN and circuit.is_ready(now):
+            circuits.start_probe(ID)
+        elif word == "probed":
+            circuits.close_probed(ID, number % 5)
+        elif word == "end":
+            circuits.end_probe(ID, number % 5)
+        now += number / 7
+        if was is State.OPEN and circuit.state is State.OPEN:
+            assert circuit.open_until >= before

@@ -1,128 +1,157 @@
-"""Places at a model, and the order of those who wait for one."""
+"""Slots at a model, and the order of the calls that wait for one."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
-from gateway.shared.slots import Capacity, FairOrder
-from gateway.types import Agent, Call, Client, Model
-from tests.makers import call, model
+from gateway.failures import Failure, Kind
+from gateway.shared.engine import Admit, Close, Command, Engine, Give, Join, Leave, News, Open, Permit, Woken
+from gateway.shared.slots import FairOrder
 
-LOCAL = model("custom", name="local", max_concurrent=2)
-FREE = model(name="free")
-
-
-def calls_of(agent: str, count: int, weight: int = 1) -> list[Call]:
-    one = Agent(agent, (LOCAL,), weight=weight)
-    return [Call(f"{agent}{number}", one, Client("tests"), {}, False, 0.0) for number in range(1, count + 1)]
+LOCAL, OTHER, FREE = ("a", "b", "c", "local"), ("a", "b", "c", "other"), ("a", "b", "c", "free")
+SLOTS_MAX = 2
 
 
-def order_of(*groups: list[Call]) -> list[str]:
+def order_of(*groups: tuple[str, int, int]) -> list[Any]:
     order = FairOrder()
-    for group in groups:
-        for each in group:
-            order.join(each, each.agent.models)
-    return [ticket.call.id for ticket in order]
+    for agent, count, weight in groups:
+        for number in range(1, count + 1):
+            order.join(f"{agent}{number}", agent, weight, (LOCAL,))
+    return [waiting.ticket for waiting in order]
 
 
 def test_agents_take_turns_whatever_their_number_of_calls() -> None:
-    assert order_of(calls_of("a", 4), calls_of("b", 2)) == ["a1", "b1", "a2", "b2", "a3", "a4"]
+    assert order_of(("a", 4, 1), ("b", 2, 1)) == ["a1", "b1", "a2", "b2", "a3", "a4"]
 
 
 def test_a_heavier_agent_takes_more_turns() -> None:
-    assert order_of(calls_of("a", 4), calls_of("b", 4, weight=2)) == ["a1", "b1", "b2", "a2", "b3", "b4", "a3", "a4"]
+    assert order_of(("a", 4, 1), ("b", 4, 2)) == ["a1", "b1", "b2", "a2", "b3", "b4", "a3", "a4"]
 
 
 def test_a_newcomer_does_not_profit_from_having_been_idle() -> None:
     order = FairOrder()
-    busy = [order.join(each, each.agent.models) for each in calls_of("a", 6)]
-    for ticket in busy[:3]:
-        order.leave(ticket, served=True)
-    order.join(calls_of("b", 1)[0], (LOCAL,))
-    assert [ticket.call.id for ticket in order] == ["b1", "a4", "a5", "a6"]
+    for number in range(1, 7):
+        order.join(f"a{number}", "a", 1, (LOCAL,))
+    for number in range(1, 4):
+        order.leave(f"a{number}", served=True)
+    order.join("b1", "b", 1, (LOCAL,))
+    assert [waiting.ticket for waiting in order] == ["b1", "a4", "a5", "a6"]
 
 
-def test_whoever_leaves_unserved_gives_the_turn_back() -> None:
+def test_a_call_that_leaves_unserved_gives_the_turn_back() -> None:
     order = FairOrder()
-    first, second = (order.join(each, each.agent.models) for each in calls_of("a", 2))
-    order.leave(second, served=False)
-    order.join(calls_of("b", 1)[0], (LOCAL,))
-    again = order.join(calls_of("a", 3)[2], (LOCAL,))
-    assert again.starts == second.starts
-    assert first.starts == 0.0
+    for number in (1, 2):
+        order.join(f"a{number}", "a", 1, (LOCAL,))
+    before = [waiting.starts for waiting in order]
+    order.leave("a2", served=False)
+    order.join("b1", "b", 1, (LOCAL,))
+    order.join("a3", "a", 1, (LOCAL,))
+    after = {waiting.ticket: waiting.starts for waiting in order}
+    assert before == [0.0, after["a3"]]
+
+
+class Bench:
+    """An engine, and the tickets that it woke."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.woken: list[Any] = []
+        self.now = 0.0
+
+    def do(self, command: Command) -> Any:
+        answer, news = self.engine.do(command, self.now)
+        self._note(news)
+        return answer
+
+    def _note(self, news: list[News]) -> None:
+        self.woken += [each.ticket for each in news if isinstance(each, Woken)]
+
+    def takes(self, ticket: str, model: tuple[str, ...] = LOCAL) -> bool:
+        slots_max = None if model is FREE else SLOTS_MAX
+        return isinstance(self.do(Admit(ticket, (model, model[:-1]), slots_max)), Permit)
+
+    def full_with_a_waiter(self, *waiting: str) -> Bench:
+        assert self.takes("x")
+        assert self.takes("y")
+        for ticket in waiting:
+            self.do(Join(ticket, ticket, 1, (LOCAL,)))
+        self.do(Give("x", LOCAL))
+        return self
 
 
 def test_a_model_without_a_limit_always_has_room() -> None:
-    capacity = Capacity()
-    for _ in range(1000):
-        capacity.take(call(FREE), FREE)
-    assert capacity.has_room(call(FREE), FREE)
+    bench = Bench()
+    assert all(bench.takes(str(number), FREE) for number in range(1000))
 
 
 def test_a_full_model_has_none_until_one_is_given_back() -> None:
-    capacity = Capacity()
-    for _ in range(2):
-        capacity.take(call(LOCAL), LOCAL)
-    assert not capacity.has_room(call(LOCAL), LOCAL)
-    capacity.give(LOCAL)
-    assert capacity.has_room(call(LOCAL), LOCAL)
+    bench = Bench()
+    assert [bench.takes(ticket) for ticket in "abc"] == [True, True, False]
+    bench.do(Give("a", LOCAL))
+    assert bench.takes("c")
 
 
-def full_with_a_waiter(waiter: Call) -> Capacity:
-    waiting = [waiter]
-
-    def next_in_line(_: Model) -> Call | None:
-        return waiting.pop() if waiting else None
-
-    capacity = Capacity(next_in_line)
-    for _ in range(2):
-        capacity.take(call(LOCAL), LOCAL)
-    capacity.give(LOCAL)
-    return capacity
+def test_a_slot_is_given_back_once() -> None:
+    bench = Bench()
+    assert bench.takes("a")
+    assert bench.takes("b")
+    for _ in range(3):
+        bench.do(Give("a", LOCAL))
+    assert [bench.takes("c"), bench.takes("d")] == [True, False]
 
 
-def test_a_freed_place_is_kept_for_the_call_that_waited() -> None:
-    waiter, newcomer = calls_of("a", 2)
-    capacity = full_with_a_waiter(waiter)
-    assert not capacity.has_room(newcomer, LOCAL)
-    assert capacity.has_room(waiter, LOCAL)
-    capacity.take(waiter, LOCAL)
-    assert not capacity.has_room(waiter, LOCAL)
+def test_a_freed_slot_is_kept_for_the_call_that_waited() -> None:
+    bench = Bench().full_with_a_waiter("a")
+    assert bench.woken == ["a"]
+    assert not bench.takes("newcomer")
+    assert bench.takes("a")
+    assert not bench.takes("b")
 
 
-def test_a_promise_that_is_not_needed_goes_on() -> None:
-    waiter, newcomer = calls_of("a", 2)
-    capacity = full_with_a_waiter(waiter)
-    capacity.forgo(waiter)
-    assert capacity.has_room(newcomer, LOCAL)
+def test_a_promise_that_is_not_needed_passes_on() -> None:
+    bench = Bench().full_with_a_waiter("a", "b")
+    bench.do(Leave("a"))
+    assert bench.woken == ["a", "b"]
+    bench.do(Leave("b"))
+    assert bench.takes("newcomer")
 
 
-def test_models_that_share_a_breaker_share_their_places() -> None:
-    capacity = Capacity()
-    other = replace(LOCAL, name="other")
-    capacity.take(call(LOCAL), LOCAL)
-    capacity.take(call(other), other)
-    assert not capacity.has_room(call(other), other)
+def test_a_call_that_is_served_elsewhere_keeps_no_promise() -> None:
+    bench = Bench().full_with_a_waiter("a")
+    assert bench.takes("a", FREE)
+    assert bench.takes("newcomer")
 
 
-def test_two_calls_of_one_id_are_two_calls() -> None:
-    first, second = calls_of("a", 1) + calls_of("a", 1)
-    waiting = [second, first]
-    capacity = Capacity(lambda _: waiting.pop() if waiting else None)
-    for _ in range(2):
-        capacity.take(call(LOCAL), LOCAL)
-    for _ in range(2):
-        capacity.give(LOCAL)
-    for each in (first, second):
-        assert capacity.has_room(each, LOCAL)
-        capacity.take(each, LOCAL)
-    for _ in range(2):
-        capacity.give(LOCAL)
-    assert capacity.has_room(call(LOCAL), LOCAL)
+def test_a_call_that_waits_again_keeps_no_promise() -> None:
+    bench = Bench().full_with_a_waiter("a")
+    bench.do(Join("a", "a", 1, (OTHER,)))
+    assert bench.takes("newcomer")
 
 
-def test_whoever_takes_another_place_keeps_none() -> None:
-    waiter, newcomer = calls_of("a", 2)
-    capacity = full_with_a_waiter(waiter)
-    capacity.take(waiter, FREE)
-    assert capacity.has_room(newcomer, LOCAL)
+def test_a_slot_of_a_model_that_cools_down_is_promised_to_no_call() -> None:
+    bench = Bench()
+    assert bench.takes("x")
+    assert bench.takes("y")
+    bench.do(Join("a", "a", 1, (LOCAL,)))
+    bench.do(Open(LOCAL, 60.0, Failure(Kind.RATE_LIMIT, "slow down")))
+    bench.do(Give("x", LOCAL))
+    assert bench.woken == []
+    bench.now = 60.0
+    assert bench.takes("newcomer")
+
+
+def test_a_circuit_that_closes_wakes_all_in_fair_order() -> None:
+    bench = Bench()
+    for ticket, agent in (("a1", "a"), ("a2", "a"), ("b1", "b")):
+        bench.do(Join(ticket, agent, 1, (LOCAL,)))
+    bench.do(Join("c1", "c", 1, ((*FREE[:2], "another", "model"),)))
+    bench.do(Open(LOCAL[:-1], 60.0, None))
+    bench.do(Close(LOCAL[:-1]))
+    assert bench.woken == ["a1", "b1", "a2"]
+
+
+def test_no_call_is_woken_for_a_model_that_it_does_not_wait_for() -> None:
+    bench = Bench().full_with_a_waiter()
+    bench.do(Join("a", "a", 1, (OTHER,)))
+    bench.do(Give("y", LOCAL))
+    assert bench.woken == []

@@ -1,14 +1,17 @@
-"""The waiting room: who is woken, when, and that nobody stays behind."""
+"""The waiting room: which call is woken, when, and that none stays behind."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
+import pytest
+
+from gateway.shared.engine import Admit, Close, Give, Open
+from gateway.shared.local import Local
 from gateway.shared.waiting_room import WaitingRoom
-from gateway.types import Agent, Call, Client, Model
-from tests.makers import model
+from gateway.types import Agent, Call, Client
+from tests.makers import Clock, model
 
 LOCAL = model("custom", name="local", max_concurrent=1)
 OTHER = model(name="other")
@@ -17,14 +20,6 @@ LONG_S = 60.0
 
 def call_of(agent: str, number: int = 1, *, models: tuple[Any, ...] = (LOCAL,)) -> Call:
     return Call(f"{agent}{number}", Agent(agent, models), Client("tests"), {}, False, 0.0)
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 5))
-
-
-def ready(_: Model) -> bool:
-    return True
 
 
 async def settle() -> None:
@@ -48,96 +43,85 @@ class Waiters:
             task.cancel()
 
 
-def test_a_circuit_that_closes_wakes_all_in_fair_order() -> None:
-    async def work() -> None:
-        room = WaitingRoom(ready)
-        waiters = Waiters(room, call_of("a", 1), call_of("a", 2), call_of("b"), call_of("c", models=(OTHER,)))
-        await settle()
-        room.wake_all(LOCAL.key)
-        await settle()
-        assert waiters.back == ["a1", "b1", "a2"]
-        assert len(room) == 1
-        waiters.stop()
+class Bench:
+    def __init__(self, calls_max: int = 500) -> None:
+        self.shared = Local(Clock())
+        self.room = WaitingRoom(self.shared, calls_max)
 
-    run(work())
+    def reopen(self, circuit_id: tuple[str, ...]) -> None:
+        self.shared.tell(Open(circuit_id, 60.0, None))
+        self.shared.tell(Close(circuit_id))
 
-
-def test_a_credential_that_recovers_wakes_all_its_models() -> None:
-    async def work() -> None:
-        room = WaitingRoom(ready)
-        waiters = Waiters(room, call_of("c", models=(OTHER,)))
-        await settle()
-        room.wake_all(OTHER.key[:3])
-        await settle()
-        assert waiters.back == ["c1"]
-
-    run(work())
+    def admit(self, call: Call) -> bool:
+        return self.shared.ask(Admit(call.ticket, (LOCAL.key, LOCAL.credential_key), 1)) is not None
 
 
-def test_a_place_that_becomes_free_goes_to_one() -> None:
-    async def work() -> None:
-        room = WaitingRoom(ready)
-        room.capacity.take(call_of("x"), LOCAL)
-        first, second = call_of("a"), call_of("b")
-        waiters = Waiters(room, first, second)
-        await settle()
-        room.capacity.give(LOCAL)
-        await settle()
-        assert waiters.back == ["a1"]
-        assert room.capacity.has_room(first, LOCAL)
-        assert not room.capacity.has_room(call_of("newcomer"), LOCAL)
-        waiters.stop()
-
-    run(work())
+@pytest.mark.anyio
+async def test_a_circuit_that_closes_wakes_all_in_fair_order() -> None:
+    bench = Bench()
+    waiters = Waiters(bench.room, call_of("a", 1), call_of("a", 2), call_of("b"), call_of("c", models=(OTHER,)))
+    await settle()
+    bench.reopen(LOCAL.key)
+    await settle()
+    assert waiters.back == ["a1", "b1", "a2"]
+    assert len(bench.room) == 1
+    waiters.stop()
 
 
-def test_a_client_that_leaves_frees_its_place_in_the_room() -> None:
-    async def work() -> None:
-        room = WaitingRoom(ready, places_max=1)
-        waiters = Waiters(room, call_of("a"))
-        await settle()
-        full_before = room.is_full
-        waiters.stop()
-        await settle()
-        assert (full_before, room.is_full, len(room)) == (True, False, 0)
-
-    run(work())
-
-
-def test_time_runs_out() -> None:
-    async def work() -> None:
-        room = WaitingRoom(ready)
-        await room.wait(call_of("a"), (LOCAL,), 0.0)
-        assert len(room) == 0
-
-    run(work())
+@pytest.mark.anyio
+async def test_a_slot_that_becomes_free_goes_to_one() -> None:
+    bench = Bench()
+    holder, first, second = call_of("x"), call_of("a"), call_of("b")
+    assert bench.admit(holder)
+    waiters = Waiters(bench.room, first, second)
+    await settle()
+    bench.shared.tell(Give(holder.ticket, LOCAL.key))
+    await settle()
+    assert waiters.back == ["a1"]
+    assert not bench.admit(call_of("newcomer"))
+    assert bench.admit(first)
+    waiters.stop()
 
 
-def test_a_place_at_a_model_that_rests_is_promised_to_nobody() -> None:
-    async def work() -> None:
-        room = WaitingRoom(lambda _: False)
-        room.capacity.take(call_of("x"), LOCAL)
-        waiters = Waiters(room, call_of("a"), call_of("b"))
-        await settle()
-        room.capacity.give(LOCAL)
-        await settle()
-        assert (waiters.back, len(room)) == ([], 2)
-        assert room.capacity.has_room(call_of("newcomer"), LOCAL)
-        waiters.stop()
+@pytest.mark.anyio
+async def test_a_call_that_is_over_passes_its_promised_slot_on() -> None:
+    bench = Bench()
+    holder, first, second = call_of("x"), call_of("a"), call_of("b")
+    assert bench.admit(holder)
+    waiters = Waiters(bench.room, first, second)
+    await settle()
+    bench.shared.tell(Give(holder.ticket, LOCAL.key))
+    await settle()
+    bench.room.leave(first)
+    await settle()
+    assert waiters.back == ["a1", "b1"]
 
-    run(work())
+
+@pytest.mark.anyio
+async def test_a_client_that_leaves_frees_its_place_in_the_room() -> None:
+    bench = Bench(calls_max=1)
+    waiters = Waiters(bench.room, call_of("a"))
+    await settle()
+    full_before = bench.room.is_full
+    waiters.stop()
+    await settle()
+    assert (full_before, bench.room.is_full, len(bench.room)) == (True, False, 0)
 
 
-def test_nobody_is_woken_for_a_model_that_cannot_serve_the_call_any_more() -> None:
-    async def work() -> None:
-        room = WaitingRoom(ready)
-        room.capacity.take(call_of("x"), LOCAL)
-        waiting = asyncio.create_task(room.wait(call_of("a", models=(LOCAL, OTHER)), (OTHER,), LONG_S))
-        await settle()
-        room.capacity.give(LOCAL)
-        room.wake_all(LOCAL.key)
-        await settle()
-        assert (waiting.done(), len(room)) == (False, 1)
-        waiting.cancel()
+@pytest.mark.anyio
+async def test_time_runs_out() -> None:
+    bench = Bench()
+    await bench.room.wait(call_of("a"), (LOCAL,), 0.0)
+    assert len(bench.room) == 0
 
-    run(work())
+
+@pytest.mark.anyio
+async def test_two_calls_of_one_id_are_two_calls() -> None:
+    bench = Bench()
+    holder = call_of("x")
+    assert bench.admit(holder)
+    waiters = [Waiters(bench.room, call_of("a", 1)), Waiters(bench.room, call_of("a", 1))]
+    await settle()
+    bench.reopen(LOCAL.key)
+    await settle()
+    assert [each.back for each in waiters] == [["a1"], ["a1"]]
