@@ -23,7 +23,7 @@ from gateway.config.schema import Fallback
 from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, Credentials
-from gateway.failures import VERDICTS, Failure, Kind, Verdict
+from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
 from gateway.inbound.endpoint import ChatEndpoint
 from gateway.inbound.health import Health, Phase
@@ -37,16 +37,15 @@ from gateway.observe.ledger import Ledger
 from gateway.observe.merge import merged
 from gateway.observe.metrics import CircuitStates, Metrics
 from gateway.observe.observer import Observer
-from gateway.redact import scrub
 from gateway.relay import Relay
 from gateway.shared.breaker import Breaker, Settings
 from gateway.shared.circuits import Change
 from gateway.shared.engine import News
-from gateway.shared.engine import Receive as ReceiveChange
 from gateway.shared.local import Local
+from gateway.shared.port import Shared
 from gateway.shared.replay import Vault
 from gateway.shared.waiting_room import WaitingRoom
-from gateway.shared.workers import Siblings
+from gateway.shared.workers import Workers
 from gateway.types import Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
@@ -69,10 +68,10 @@ class App:
         hosts: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        siblings: Siblings | None = None,
+        workers: Workers | None = None,
         ledger: Ledger | None = None,
     ) -> None:
-        self._siblings = siblings
+        self._workers = workers
         self._ledger = ledger
         self._clock = clock
         self._began = clock()
@@ -83,7 +82,7 @@ class App:
         self.observer = Observer(self.metrics, *((ledger.record,) if ledger is not None else ()))
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
-        self.shared = Local(clock)
+        self.shared: Shared = workers or Local(clock)
         self.breaker = Breaker(self.shared, clock, _settings(config.breaker, config.fallback))
         self.room = WaitingRoom(self.shared)
         self.shared.subscribe(self._receive)
@@ -162,13 +161,11 @@ class App:
         return transport
 
     def _receive(self, news: News) -> None:
-        if isinstance(news, Change):
+        if isinstance(news, Change) and news.is_own:
             self._circuit_changed(news)
 
     def _circuit_changed(self, change: Change) -> None:
         log.circuit_changed(change)
-        if self._siblings is not None:
-            self._siblings.tell(_news(change))
         if change.failure is not None and change.failure.kind is Kind.CREDENTIAL:
             self._refused[change.circuit_id] = self._keys_of(change.circuit_id)
 
@@ -199,40 +196,17 @@ class App:
         facts = {"status": self.phase, "version": __version__, "uptime_s": round(self._clock() - self._began, 1)}
         return {**facts, "in_flight": self.observer.in_flight, "waiting": len(self.room)}
 
-    def join_siblings(self) -> None:
-        """Begins to hear what the other processes of this gateway learn. Called on the running loop."""
-        if self._siblings is not None:
-            self._siblings.join(self._heard, self._own_metrics)
-            self._siblings.ready()
-
-    def _heard(self, news: dict[str, Any]) -> None:
-        self.shared.tell(ReceiveChange(_change(news)))
+    def join_workers(self) -> None:
+        """Begins to listen to the other workers, if there are any. Called on the running loop."""
+        if self._workers is not None:
+            self._workers.join(self._own_metrics)
 
     def _own_metrics(self) -> str:
         return self.metrics.text().decode()
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text = merged(await self._siblings.pages()) if self._siblings is not None else self._own_metrics()
+        text = merged(await self._workers.pages()) if self._workers is not None else self._own_metrics()
         await send_text(send, 200, text, b"text/plain; version=0.0.4; charset=utf-8")
-
-
-def _news(change: Change) -> dict[str, Any]:
-    """A change of a circuit, as plain JSON."""
-    failure = change.failure
-    told = {"kind": failure.kind, "message": scrub(failure.message), "status": failure.status} if failure else None
-    return {
-        "key": change.circuit_id,
-        "state": change.state,
-        "cooldown_s": change.cooldown_s,
-        "failure": told,
-        "generation": change.generation,
-    }
-
-
-def _change(news: dict[str, Any]) -> Change:
-    told = news["failure"]
-    failure = Failure(Kind(told["kind"]), told["message"], status=told["status"]) if told else None
-    return Change(tuple(news["key"]), news["state"], news["cooldown_s"], failure, news["generation"])
 
 
 def _new_transport(proxy: str | None) -> Transport:

@@ -12,7 +12,7 @@ Two shapes are plain dicts on purpose, because they are the hub of all translati
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal, Protocol
@@ -269,7 +269,7 @@ class Call:
     waited_s: float = 0.0
     waits: int = 0
     """How often the call has waited for its chain to recover."""
-    ticket: Hashable = field(default_factory=count(1).__next__)
+    ticket: int = field(default_factory=count(1).__next__)
     """Names the call among all of this gateway's calls; `id` need not be unique."""
 
     def tried(self) -> str:

@@ -45,7 +45,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "reports": "config",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
-        "app": "__version__ chain config credentials failures inbound observe redact relay shared types upstream",
+        "app": "__version__ chain config credentials failures inbound observe relay shared types upstream",
         "process": "app config inbound shared",
         "drill": "app config failures lab process providers sse types",
         "cli": "__version__ app config credentials dialects drill failures inbound lab observe process providers"

@@ -29,7 +29,7 @@ from gateway.process.reload import Reloader
 from gateway.process.server import listen, serve
 from gateway.process.systemd import Notifier, inherited
 from gateway.process.workers import Supervisor, Work
-from gateway.shared.workers import Siblings
+from gateway.shared.workers import Workers
 
 logger = logging.getLogger("gateway.server")
 
@@ -128,8 +128,8 @@ def command(config_path: str | None, host: str | None, port: int | None, demo: b
 def _work(config: Config, host: str | None, port: int | None, listeners: list[socket.socket]) -> Work:
     """What each of several workers does. The first one prints the first screen; the parent speaks with systemd."""
 
-    def work(number: int, siblings: Siblings) -> None:
-        asyncio_run(_serve(config, host, port, Notifier({}), listeners, siblings, quiet=number > 0))
+    def work(number: int, workers: Workers) -> None:
+        asyncio_run(_serve(config, host, port, Notifier({}), listeners, workers, quiet=number > 0))
 
     return work
 
@@ -150,7 +150,7 @@ async def _serve(
     port: int | None,
     notifier: Notifier,
     listeners: list[socket.socket] | None = None,
-    siblings: Siblings | None = None,
+    workers: Workers | None = None,
     *,
     quiet: bool = False,
 ) -> None:
@@ -167,7 +167,7 @@ async def _serve(
         log.set_up(config.log.format, config.log.level)
         try:
             ledger = _ledger(config) if stated is not None else None
-            app = App(config, env=env, home=Path.home(), hosts=hosts, siblings=siblings, ledger=ledger)
+            app = App(config, env=env, home=Path.home(), hosts=hosts, workers=workers, ledger=ledger)
         except KeysError as error:
             fail(str(error), CONFIGURATION)
         _refuse_to_be_open(app.keys, hosts)

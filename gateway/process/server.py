@@ -46,7 +46,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._app.phase = "serving"
-        self._app.join_siblings()
+        self._app.join_workers()
         self._notifier.ready("serving")
         self._on_ready()
 

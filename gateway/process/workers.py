@@ -1,7 +1,7 @@
-"""Several processes on one port: started, watched over and stopped as one, and told what each learns.
+"""Several processes on one port: started, watched and stopped as one.
 
-The parent only supervises. Each worker has a socket to it; what a worker says there is handed to all others. They tell
-each other of circuits that open and close, so that one 429 spares them all, and lend each other their metrics.
+The supervisor serves no call. Each worker has a socket to it; the engine that the workers share runs here
+(`shared/switchboard.py`), so that they have one breaker, one probe, one count of slots and one fair order.
 """
 
 from __future__ import annotations
@@ -18,34 +18,83 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.process.systemd import Notifier
-from gateway.shared.workers import MESSAGE_BYTES_MAX, Siblings, send
+from gateway.shared.switchboard import Outgoing, Switchboard
+from gateway.shared.wire import Frames, pack
+from gateway.shared.workers import READ_BYTES, Workers
 
 log = logging.getLogger("gateway.workers")
 
 QUICK_S: Final = 2.0
 """A worker that dies sooner than this did not start at all."""
 QUICK_DEATHS_MAX: Final = 5
+UNREAD_BYTES_MAX: Final = 64 * 1024 * 1024
+"""A worker that leaves more than this unread hangs, and is replaced."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
-Work = Callable[[int, Siblings], None]
+Work = Callable[[int, Workers], None]
+
+
+class Link:
+    """The supervisor's end of the socket to one worker. Writes never wait."""
+
+    def __init__(self, number: int, sock: socket.socket, selector: selectors.BaseSelector, pid: int) -> None:
+        self.number = number
+        self.started_at = time.monotonic()
+        self.frames = Frames()
+        self.sock = sock
+        self._unsent = bytearray()
+        self._closed = False
+        self._selector = selector
+        self._pid = pid
+        selector.register(sock, selectors.EVENT_READ, pid)
+
+    @property
+    def hangs(self) -> bool:
+        return len(self._unsent) > UNREAD_BYTES_MAX
+
+    def send(self, data: bytes) -> None:
+        if self._closed:
+            return
+        waiting = bool(self._unsent)
+        self._unsent += data
+        if not waiting:
+            self.flush()
+
+    def flush(self) -> None:
+        try:
+            del self._unsent[: self.sock.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsent.clear()  # the worker is gone: SIGCHLD says so
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        self._selector.modify(self.sock, wanted, self._pid)
+
+    def close(self) -> None:
+        """Closing twice does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._selector.unregister(self.sock)
+            self.sock.close()
 
 
 class Supervisor:
-    """Keeps `wanted` workers running `work(number, siblings)` until it is told to stop."""
+    """Keeps `wanted` workers running `work(number, workers)` until it is told to stop."""
 
     def __init__(self, wanted: int, work: Work, notifier: Notifier) -> None:
         self._wanted = wanted
         self._work = work
         self._notifier = notifier
         self._selector = selectors.DefaultSelector()
-        self._workers: dict[int, tuple[int, socket.socket, float]] = {}
-        """pid → (number, the socket to it, when it was started)."""
-        self._ready: set[int] = set()
+        self._links: dict[int, Link] = {}
+        """By process id."""
+        self._switchboard = Switchboard()
         self._orphaned, self._alive = os.pipe()
-        """A pipe that nobody writes to: its end tells the workers that their parent is gone."""
+        """A pipe that no process writes to: its end tells the workers that their supervisor is gone."""
         self._stopping = False
         self._quick_deaths = 0
+        self._alive_at = 0.0
 
     def run(self) -> int:
         """The exit code, once all workers have ended."""
@@ -58,31 +107,37 @@ class Supervisor:
         self._selector.register(woken, selectors.EVENT_READ)
         for number in range(self._wanted):
             self._start(number)
-        while self._workers:
-            for key, _ in self._selector.select(self._watchdog_s()):
+        while self._links:
+            for key, events in self._selector.select(self._watchdog_s()):
                 if key.fileobj is woken:
                     for number in woken.recv(64):
                         self._signalled(number)
-                else:
-                    self._hand_on(key.data)
-            self._notifier.alive()
+                elif key.data in self._links:
+                    self._serve(key.data, events)
+            self._say_alive()
         return 1 if self._quick_deaths >= QUICK_DEATHS_MAX else 0
 
     def _watchdog_s(self) -> float | None:
         return self._notifier.watchdog_s / 2 if self._notifier.watchdog_s is not None else None
 
+    def _say_alive(self) -> None:
+        every_s = self._watchdog_s()
+        now = time.monotonic()
+        if every_s is not None and now - self._alive_at >= every_s / 2:
+            self._alive_at = now
+            self._notifier.alive()
+
     def _start(self, number: int) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         for sock in (ours, theirs):
             sock.setblocking(False)
-            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-                sock.setsockopt(socket.SOL_SOCKET, option, MESSAGE_BYTES_MAX)
         pid = os.fork()
         if pid == 0:
+            ours.close()
             self._be_a_worker(number, theirs)
         theirs.close()
-        self._workers[pid] = (number, ours, time.monotonic())
-        self._selector.register(ours, selectors.EVENT_READ, pid)
+        self._links[pid] = Link(number, ours, self._selector, pid)
+        self._switchboard.started(pid)
 
     def _be_a_worker(self, number: int, sock: socket.socket) -> None:
         """Never returns: what the parent would do after its own work is not a worker's to do."""
@@ -93,9 +148,9 @@ class Supervisor:
                 signal.signal(each, signal.SIG_DFL)
             self._selector.close()
             os.close(self._alive)
-            for _, ours, _ in self._workers.values():
-                ours.close()
-            self._work(number, Siblings(sock, self._orphaned))
+            for link in self._links.values():
+                link.sock.close()
+            self._work(number, self._port(sock))
             code = 0
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
@@ -106,6 +161,11 @@ class Supervisor:
             sys.stderr.flush()
             os._exit(code)
 
+    def _port(self, sock: socket.socket) -> Workers:
+        """The worker's end. It begins with the circuits that are open now."""
+        snapshot = self._switchboard.snapshot(time.monotonic())
+        return Workers(sock, self._orphaned, time.monotonic, workers=self._wanted, snapshot=snapshot)
+
     def _signalled(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._bury()
@@ -115,44 +175,57 @@ class Supervisor:
         else:
             self._stopping = True
             self._notifier.stopping()
-        for pid in self._workers:
+        for pid in self._links:
             os.kill(pid, number)
         if number == signal.SIGHUP:
             self._notifier.ready("serving")
 
     def _bury(self) -> None:
-        for pid in list(self._workers):
+        for pid in list(self._links):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if not ended:
                 continue
-            number, sock, started_at = self._workers.pop(pid)
-            self._selector.unregister(sock)
-            sock.close()
-            self._ready.discard(pid)
-            if self._stopping:
-                continue
-            log.error("worker %d ended by itself (%d)", number, os.waitstatus_to_exitcode(status))
-            self._quick_deaths += time.monotonic() - started_at < QUICK_S
-            if self._quick_deaths >= QUICK_DEATHS_MAX:
-                log.error("the workers do not start; giving up")
-                self._stopping = True
-                for other in self._workers:
-                    os.kill(other, signal.SIGTERM)
-            else:
-                self._start(number)
+            link = self._links.pop(pid)
+            link.close()
+            self._deliver(self._switchboard.gone(pid, time.monotonic()))
+            if not self._stopping:
+                log.error("worker %d ended unexpectedly (exit code %d)", link.number, os.waitstatus_to_exitcode(status))
+                self._replace(link)
 
-    def _hand_on(self, sender: int) -> None:
-        if sender not in self._workers:
+    def _replace(self, link: Link) -> None:
+        self._quick_deaths += time.monotonic() - link.started_at < QUICK_S
+        if self._quick_deaths < QUICK_DEATHS_MAX:
+            self._start(link.number)
+            return
+        log.error("the workers do not start; giving up")
+        self._stopping = True
+        for other in self._links:
+            os.kill(other, signal.SIGTERM)
+
+    def _serve(self, pid: int, events: int) -> None:
+        """Reads what a worker sends, and sends what it is ready to read."""
+        link = self._links[pid]
+        if events & selectors.EVENT_WRITE:
+            link.flush()
+        if not events & selectors.EVENT_READ:
             return
         try:
-            message = self._workers[sender][1].recv(MESSAGE_BYTES_MAX)
+            data = link.sock.recv(READ_BYTES)
         except (BlockingIOError, ConnectionError):
             return
-        if message == b"ready":
-            self._ready.add(sender)
-            if len(self._ready) == self._wanted:
+        if not data:
+            link.close()  # the worker is ending: SIGCHLD follows
+        for message in link.frames.feed(data):
+            self._deliver(self._switchboard.receive(pid, message, time.monotonic()))
+            if message.kind == "ready" and self._switchboard.ready == self._wanted:
                 self._notifier.ready("serving")
-            return
-        for pid, (_, sock, _) in self._workers.items():
-            if pid != sender:
-                send(sock, message)
+
+    def _deliver(self, outgoing: Outgoing) -> None:
+        for pid, message in outgoing:
+            link = self._links.get(pid)
+            if link is None:
+                continue
+            link.send(pack(message))
+            if link.hangs:
+                log.error("worker %d does not read; it is replaced", link.number)
+                os.kill(pid, signal.SIGKILL)

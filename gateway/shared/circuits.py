@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from gateway.failures import Failure
 
@@ -66,6 +66,8 @@ class Change:
     failure: Failure | None = None
     """What opened it."""
     generation: int = 0
+    is_own: bool = True
+    """This process caused it; another one reports it otherwise."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,8 @@ class Circuit:
     """The length of the last cooldown; a failed probe makes the next one longer."""
     failure: Failure | None = None
     """What opened it."""
+    prober: Any = None
+    """The ticket of the call that probes it."""
 
     def apply(self, event: Event) -> None:
         self.state = TRANSITIONS[self.state, event]
@@ -139,8 +143,10 @@ class Circuits:
             return None
         return self.close(circuit_id)
 
-    def start_probe(self, circuit_id: CircuitId) -> None:
-        self.get(circuit_id).apply(Event.PROBE_STARTS)
+    def start_probe(self, circuit_id: CircuitId, prober: Any = None) -> None:
+        circuit = self.get(circuit_id)
+        circuit.apply(Event.PROBE_STARTS)
+        circuit.prober = prober
 
     def end_probe(self, circuit_id: CircuitId, generation: int) -> None:
         """Frees the probe's place, if the probe is still the circuit's."""

@@ -91,11 +91,17 @@ class Receive(NamedTuple):
     change: Change
 
 
+class Gone(NamedTuple):
+    """A process has ended: what its calls held becomes free. Their tickets begin with its id."""
+
+    process_id: int
+
+
 class Snapshot(NamedTuple):
     """Answer: a list of `Change`, one per open circuit, with what is left of its cooldown."""
 
 
-Command = Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Snapshot
+Command = Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Gone | Snapshot
 
 
 # --- news -------------------------------------------------------------------------------------------------------------
@@ -149,7 +155,7 @@ class Engine:
         probes = tuple(circuit.state is State.OPEN for circuit in circuits)
         for circuit, is_probe in zip(circuits, probes, strict=True):
             if is_probe:
-                self.circuits.start_probe(circuit.id)
+                self.circuits.start_probe(circuit.id, ticket)
         generations = tuple(circuit.generation for circuit in circuits)
         return Permit(ticket, circuit_ids, generations, probes, slots_max is not None)
 
@@ -185,7 +191,22 @@ class Engine:
     def receive(self, command: Receive, now: float) -> None:
         self.circuits.receive(command.change, now)
         if command.change.state == "closed":
+            self._news.append(command.change)
             self._wake_all(command.change.circuit_id)
+
+    def gone(self, command: Gone, now: float) -> None:
+        def is_its(ticket: Any) -> bool:
+            return isinstance(ticket, tuple) and ticket[0] == command.process_id
+
+        for waiting in self.order:
+            if is_its(waiting.ticket):
+                self.leave(Leave(waiting.ticket), now)
+        for circuit in self.circuits:
+            if circuit.state is State.PROBING and is_its(circuit.prober):
+                self.circuits.end_probe(circuit.id, circuit.generation)
+        for ticket, circuit_id in self.slots.held_by(is_its):
+            self.slots.forgo(ticket)
+            self.give(Give(ticket, circuit_id), now)
 
     def snapshot(self, command: Snapshot, now: float) -> list[Change]:
         return [
@@ -236,5 +257,6 @@ _HANDLERS: Final[Mapping[type, Callable[..., Any]]] = {
     Join: Engine.join,
     Leave: Engine.leave,
     Receive: Engine.receive,
+    Gone: Engine.gone,
     Snapshot: Engine.snapshot,
 }

@@ -11,13 +11,13 @@ whatever the number of calls each has waiting.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.shared.circuits import CircuitId
 
-Ticket = Hashable
-"""Names one call among all of a gateway's processes."""
+Ticket = int | str | tuple[int, int]
+"""Names one call among all of a gateway's processes: (the worker's process id, a number) in the supervisor."""
 
 
 class Waiting(NamedTuple):
@@ -123,6 +123,15 @@ class Slots:
         if not holders:
             del self._holders[circuit_id]
         return True
+
+    def held_by(self, is_holder: Callable[[Ticket], bool]) -> list[tuple[Ticket, CircuitId]]:
+        """The slots of certain tickets."""
+        return [
+            (ticket, circuit_id)
+            for circuit_id, holders in self._holders.items()
+            for ticket in holders
+            if is_holder(ticket)
+        ]
 
     def promise(self, ticket: Ticket, circuit_id: CircuitId) -> None:
         """Keeps a slot for a waiting ticket."""

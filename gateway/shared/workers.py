@@ -1,4 +1,9 @@
-"""A worker's connection to the other workers, through the supervisor: circuit news and metrics."""
+"""The port of one worker among several: the engine runs in the supervisor, at the other end of a socket.
+
+The circuits are replicated: this process reads its own copy, and an opening takes effect here before it is told. The
+supervisor is asked only for what there is one of: a probe, a slot, reasoning that another worker keeps. A question
+that is not answered in time is decided by the local rule, and counted; an answer that comes too late is given back.
+"""
 
 from __future__ import annotations
 
@@ -7,79 +12,277 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import orjson
+from gateway.shared.circuits import Change, Circuits
+from gateway.shared.engine import (
+    Admit,
+    Close,
+    Command,
+    EndProbe,
+    Engine,
+    Give,
+    Join,
+    Leave,
+    News,
+    Open,
+    Permit,
+    Receive,
+    Woken,
+)
+from gateway.shared.port import Pending
+from gateway.shared.wire import Frames, Message, pack, read
 
 log = logging.getLogger("gateway.workers")
 
-MESSAGE_BYTES_MAX: Final = 1024 * 1024
-ANSWER_S: Final = 0.5
+ANSWER_S: Final = 0.25
+"""Seconds to wait for the supervisor's answer. It is on the same host: only a stopped or starved one takes longer."""
+PAGES_S: Final = 0.5
 """Seconds to wait for the metrics of the other workers."""
+READ_BYTES: Final = 256 * 1024
 
 
-def send(sock: socket.socket, message: bytes) -> None:
-    """Without waiting: news that finds no room is lost, and costs one more 429."""
-    try:
-        sock.send(message)
-    except (BlockingIOError, ConnectionError, OSError) as error:
-        log.debug("a message to another worker was lost: %s", error)
+class Question(NamedTuple):
+    """A command whose answer is awaited."""
+
+    command: Command
+    answer: asyncio.Future[Any]
 
 
-class Siblings:
-    """A worker's side: what it tells the others, and what it hears from them."""
+class Pages:
+    """The metrics of the other workers, as they come in."""
 
-    def __init__(self, sock: socket.socket, orphaned: int) -> None:
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._expected: int | None = None
+        self.complete = asyncio.Event()
+
+    def expect(self, pages: int) -> None:
+        self._expected = pages
+        self._look()
+
+    def add(self, text: str) -> None:
+        self.texts.append(text)
+        self._look()
+
+    def _look(self) -> None:
+        if self._expected is not None and len(self.texts) >= self._expected:
+            self.complete.set()
+
+
+class Workers:
+    """Implements `port.Shared`. `workers` is their number, `snapshot` the circuits that were open at the fork."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        orphaned: int,
+        clock: Callable[[], float],
+        *,
+        workers: int,
+        snapshot: list[Change],
+        answer_s: float = ANSWER_S,
+    ) -> None:
         self._sock = sock
         self._orphaned = orphaned
-        self._questions = count(1)
-        self._answers: dict[str, tuple[list[str], asyncio.Event]] = {}
-        self._hear: Callable[[dict[str, Any]], None] = lambda news: None
+        """A pipe whose end says that the supervisor is gone."""
+        self._clock = clock
+        self._workers = workers
+        self._answer_s = answer_s
+        self._local = Engine()
+        """The replica of the circuits, and the slots of calls that were admitted without the supervisor."""
+        self._listeners: list[Callable[[News], None]] = []
+        self._numbers = count(1)
+        self._questions: dict[int, Question] = {}
+        self._pages: dict[int, Pages] = {}
         self._metrics: Callable[[], str] = lambda: ""
+        self._frames = Frames()
+        self._unsent = bytearray()
+        self._waits_to_send = False
+        self.unanswered = 0
+        """Questions that the local rule decided."""
+        for change in snapshot:
+            self._local.do(Receive(change), clock())
 
-    def join(self, hear: Callable[[dict[str, Any]], None], metrics: Callable[[], str]) -> None:
-        """Begins to listen, on the running loop. `hear` gets news; `metrics` gives this worker's own."""
-        self._hear, self._metrics = hear, metrics
+    def __repr__(self) -> str:
+        return f"<Workers {self._local!r} questions={len(self._questions)}>"
+
+    # --- the port -----------------------------------------------------------------------------------------------------
+
+    @property
+    def circuits(self) -> Circuits:
+        return self._local.circuits
+
+    def ask(self, command: Command) -> Pending:
+        return Pending(self._ask(command))
+
+    def tell(self, command: Command) -> None:
+        if isinstance(command, Open | Give):
+            _, news = self._local.do(command, self._clock())
+            for each in news:
+                self._publish(each)
+        self._send(Message(type(command).__name__, 0, command))
+
+    def subscribe(self, on_news: Callable[[News], None]) -> None:
+        self._listeners.append(on_news)
+
+    # --- the life of a worker -----------------------------------------------------------------------------------------
+
+    def join(self, metrics: Callable[[], str]) -> None:
+        """Begins to listen, on the running loop. `metrics` gives this worker's own page."""
+        self._metrics = metrics
         loop = asyncio.get_running_loop()
         loop.add_reader(self._sock, self._read)
         loop.add_reader(self._orphaned, self._end)
+        self._send(Message("ready"))
 
-    def ready(self) -> None:
-        send(self._sock, b"ready")
-
-    def tell(self, news: dict[str, Any]) -> None:
-        """Hands `news` (plain JSON) to all others."""
-        send(self._sock, orjson.dumps({"news": news}))
+    def close(self) -> None:
+        """Ends the connection. A process that ends need not call it."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._sock)
+        loop.remove_writer(self._sock)
+        loop.remove_reader(self._orphaned)
+        self._sock.close()
 
     async def pages(self) -> list[str]:
-        """The metrics of all workers, one page each; without those that do not answer within `ANSWER_S`."""
-        question = f"{os.getpid()}.{next(self._questions)}"
-        answers, done = self._answers[question] = ([], asyncio.Event())
-        send(self._sock, orjson.dumps({"question": question}))
+        """The metrics of all workers, one page each; without those that do not answer within `PAGES_S`."""
+        number = next(self._numbers)
+        pages = self._pages[number] = Pages()
+        self._send(Message("question", number))
         try:
-            await asyncio.wait_for(done.wait(), ANSWER_S)
+            await asyncio.wait_for(pages.complete.wait(), PAGES_S)
         except TimeoutError:
             pass
         finally:
-            del self._answers[question]
-        return [self._metrics(), *answers]
+            del self._pages[number]
+        return [self._metrics(), *pages.texts]
 
     def _end(self) -> None:
-        """The parent is gone, and with it whoever could stop us."""
+        """The supervisor is gone, and with it the only process that could stop this one."""
         asyncio.get_running_loop().remove_reader(self._orphaned)
         os.kill(os.getpid(), signal.SIGTERM)
 
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    async def _ask(self, command: Command) -> Any:
+        number = next(self._numbers)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._questions[number] = Question(command, answer)
+        self._send(Message(type(command).__name__, number, command))
+        try:
+            await asyncio.wait((answer,), timeout=self._answer_s)
+        except asyncio.CancelledError:
+            if answer.done():
+                self._give_back(answer.result())
+            answer.cancel()
+            raise
+        if answer.done():
+            return answer.result()
+        answer.cancel()
+        self.unanswered += 1
+        return self._decide_alone(command)
+
+    def _decide_alone(self, command: Command) -> Any:
+        """The local rule: no probe is counted, and this worker takes its share of a model's slots."""
+        if not isinstance(command, Admit):
+            return None
+        now = self._clock()
+        if not command.anyway and not all(self.circuits.get(each).is_ready(now) for each in command.circuit_ids):
+            return None
+        if command.slots_max is not None and not self._takes_share(command, command.slots_max):
+            return None
+        generations = tuple(self.circuits.get(each).generation for each in command.circuit_ids)
+        no_probes = (False,) * len(generations)
+        return Permit(command.ticket, command.circuit_ids, generations, no_probes, command.slots_max is not None)
+
+    def _takes_share(self, command: Admit, slots_max: int) -> bool:
+        slots, model_id = self._local.slots, command.circuit_ids[0]
+        if not slots.has_room(command.ticket, model_id, max(1, slots_max // self._workers)):
+            return False
+        slots.take(command.ticket, model_id)
+        return True
+
+    def _give_back(self, answer: Any) -> None:
+        """Returns what an answer grants to a call that does not want it any more."""
+        if not isinstance(answer, Permit):
+            return
+        for circuit_id, generation, is_probe in zip(*answer[1:4], strict=True):
+            if is_probe:
+                self.tell(EndProbe(circuit_id, generation))
+        if answer.has_slot:
+            self.tell(Give(answer.ticket, answer.circuit_ids[0]))
+
+    # --- the socket ---------------------------------------------------------------------------------------------------
+
+    def _send(self, message: Message) -> None:
+        """Without waiting: what the socket does not take now is sent when it does."""
+        waiting = bool(self._unsent)
+        self._unsent += pack(message)
+        if not waiting:
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            del self._unsent[: self._sock.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsent.clear()  # the supervisor is gone; `_end` hears of it
+        if bool(self._unsent) != self._waits_to_send:
+            self._waits_to_send = bool(self._unsent)
+            loop = asyncio.get_running_loop()
+            if self._waits_to_send:
+                loop.add_writer(self._sock, self._flush)
+            else:
+                loop.remove_writer(self._sock)
+
     def _read(self) -> None:
         try:
-            message = orjson.loads(self._sock.recv(MESSAGE_BYTES_MAX))
+            data = self._sock.recv(READ_BYTES)
         except (BlockingIOError, ConnectionError):
             return
-        if "news" in message:
-            self._hear(message["news"])
-        elif "question" in message:
-            answer = {"answer": message["question"], "text": self._metrics()}
-            send(self._sock, orjson.dumps(answer))
-        elif message.get("answer") in self._answers:
-            self._answers[message["answer"]][0].append(message["text"])
+        for message in self._frames.feed(data):
+            self._receive(message)
+
+    def _receive(self, message: Message) -> None:
+        kind, number, body = message
+        if kind == "answer":
+            self._answered(number, body)
+        elif kind == "change":
+            self._changed(read(body, Change))
+        elif kind == "woken":
+            self._publish(Woken(body))
+        elif kind == "question":
+            self._send(Message("page", number, (body, self._metrics())))
+        elif kind == "expect" and number in self._pages:
+            self._pages[number].expect(body)
+        elif kind == "page" and number in self._pages:
+            self._pages[number].add(body)
+
+    def _answered(self, number: int, body: Any) -> None:
+        command, future = self._questions.pop(number)
+        answer = read(body, ANSWERS[type(command)])
+        if future.done():
+            self._give_back(answer)
+        else:
+            future.set_result(answer)
+
+    def _changed(self, change: Change) -> None:
+        self._local.do(Receive(change), self._clock())
+        if change.state == "closed":
+            self._publish(change)
+
+    def _publish(self, news: News) -> None:
+        for listener in self._listeners:
+            listener(news)
+
+
+COMMANDS: Final[Mapping[str, type[Any]]] = {
+    each.__name__: each for each in (Admit, Close, EndProbe, Give, Join, Leave, Open)
+}
+"""The commands that workers send."""
+
+ANSWERS: Final[Mapping[type, Any]] = {Admit: Permit | None}
+"""The answers' types."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -28,13 +29,18 @@ def lab() -> Iterator[SlowLab]:
         slow.stop()
 
 
+def configure(folder: Path, lab: SlowLab, more: str = "", chain: Sequence[str] = ("a", "b")) -> None:
+    """An agent `dev`. `more` follows the table of b."""
+    (folder / "config.toml").write_text(
+        f'[server]\nport = 0\nworkers = {WORKERS}\n[agents.dev]\nmodels = {list(chain)}\n[log]\nformat = "json"\n'
+        f'[models.a]\nprovider = "openai"\nmodel = "gpt-4o"\nbaseUrl = "{lab.lab.base_url("openai")}"\n'
+        f'[models.b]\nprovider = "custom"\nmodel = "b"\nbaseUrl = "{lab.lab.base_url("custom")}"\n{more}\n'
+    )
+
+
 @pytest.fixture
 def process(tmp_path: Path, lab: SlowLab) -> Iterator[Process]:
-    (tmp_path / "config.toml").write_text(
-        f'[server]\nport = 0\nworkers = {WORKERS}\n[models.a]\nprovider = "openai"\nmodel = "gpt-4o"\n'
-        f'baseUrl = "{lab.lab.base_url("openai")}"\n[models.b]\nprovider = "custom"\nmodel = "b"\n'
-        f'baseUrl = "{lab.lab.base_url("custom")}"\n[agents.dev]\nmodels = ["a", "b"]\n[log]\nformat = "json"\n'
-    )
+    configure(tmp_path, lab)
     with gateway(tmp_path, env=KEY) as running:
         yield running
 
@@ -63,16 +69,56 @@ def test_all_calls_are_counted_once(process: Process) -> None:
 def test_one_429_spares_them_all(process: Process, lab: SlowLab) -> None:
     lab.lab.fault("openai", "rate_limit_bare")
     assert ask(process.url).headers["x-gateway-attempts"] == "a;429;cooldown=60, b;200"
-    many(process, 2)  # whoever was not told by now has been
+    many(process, 2)  # each worker has received the news by now
     assert set(many(process, 40)) == {"b;200"}
 
 
 def test_a_worker_that_dies_is_replaced(process: Process) -> None:
     first = workers_of(process)
     os.kill(first[0], signal.SIGKILL)
-    process.until("ended by itself")
+    process.until("ended unexpectedly")
     many(process, 10)
     assert len(workers_of(process)) == WORKERS
+
+
+def test_they_share_the_slots_of_a_model(tmp_path: Path) -> None:
+    """With a count of its own, each worker would send two calls at a time."""
+    slow = SlowLab()
+    configure(tmp_path, slow, "maxConcurrent = 2\n[fallback]\nmaxWaitSeconds = 0", chain=["b"])
+    body = {"model": "dev", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+    with gateway(tmp_path, env=KEY) as process, ExitStack() as stack:
+        answers = []
+        for _ in range(12):  # each has a connection of its own, which the kernel gives to either worker
+            client = stack.enter_context(httpx.Client(timeout=20))
+            request = client.build_request("POST", f"{process.url}/v1/chat/completions", json=body)
+            answers.append(client.send(request, stream=True))
+        assert sorted(answer.status_code for answer in answers) == [200] * 2 + [503] * 10
+        slow.open()
+        for answer in answers:
+            answer.read()
+        assert ask(process.url).status_code == 200, "the slots are free again"
+    slow.stop()
+
+
+def test_one_of_them_tests_a_model_after_its_cooldown(tmp_path: Path, lab: SlowLab) -> None:
+    configure(tmp_path, lab, "[breaker]\ncooldownSeconds = 1")
+    lab.lab.fault("openai", "rate_limit_bare")
+    with gateway(tmp_path, env=KEY) as process:
+        assert ask(process.url).headers["x-gateway-attempts"] == "a;429;cooldown=1, b;200"
+        seen: list[str] = []
+        while not any("a;429" in each for each in seen):
+            seen = many(process, 16)
+        assert sum("a;429" in each for each in seen) == 1
+
+
+def test_a_worker_that_starts_later_knows_the_open_circuits(process: Process, lab: SlowLab) -> None:
+    lab.lab.fault("openai", "rate_limit_bare")
+    ask(process.url)
+    for worker in workers_of(process):
+        os.kill(worker, signal.SIGKILL)
+    process.until("ended unexpectedly")
+    lab.lab.fault("openai", "ok")
+    assert set(many(process, 20)) == {"b;200"}
 
 
 def test_they_stop_as_one(process: Process) -> None:
