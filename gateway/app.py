@@ -24,9 +24,10 @@ from gateway.config.schema import Breaker as BreakerConfig
 from gateway.config.schema import Fallback
 from gateway.credentials import CredentialError, Credentials
 from gateway.failures import VERDICTS, Failure, Kind, Verdict
-from gateway.gateway import Gateway, allowed_hosts
+from gateway.gateway import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound import keys
 from gateway.inbound.endpoint import ChatEndpoint
+from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.models import ModelsEndpoint
@@ -111,7 +112,9 @@ class App:
             config.breaker.leave_early,
         )
         relay = Relay(self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random)
-        return Gateway(config, relay, self.keys, allowed_hosts(config.server.allowed_hosts, self._hosts))
+        hosts = allowed_hosts(config.server.allowed_hosts, self._hosts)
+        origins = allowed_origins(config.server.allowed_origins)
+        return Gateway(config, relay, self.keys, hosts, origins)
 
     def swap(self, config: Config) -> None:
         """Puts a validated configuration in force. Calls in flight finish on the old one."""
@@ -164,10 +167,10 @@ class App:
         if change.state == "closed":
             self.room.wake_all(change.key)
 
-    def _application(self, wall: Callable[[], float]) -> Application:
+    def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
-        return Application(
+        application = Application(
             self.chat,
             {"/models": models, "/models/{id:path}": models},
             {
@@ -178,6 +181,7 @@ class App:
                 "/status": StatusEndpoint(lambda: self.gateway, self.breaker, self._status),
             },
         )
+        return Gate(application, lambda: self.gateway)
 
     def _facts(self) -> dict[str, Any]:
         return {

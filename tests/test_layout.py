@@ -29,6 +29,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "capacity": "types",
         "chain": "backoff breaker capacity failures types",
         "sse": "",
+        "origins": "",
         "providers": "types",
         "ratelimits": "",
         "scrub": "",
@@ -38,16 +39,16 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "upstream": "credentials dialects failures private ratelimits scrub sse types vault",
         "relay": "breaker capacity chain failures types upstream",  # of upstream: EmptyAnswer alone, see below
         "waiting": "capacity types",
-        "inbound": "breaker dialects failures gateway private scrub sse types",  # the breaker: `status` shows it
+        "inbound": "breaker dialects failures gateway origins private scrub sse types",  # the breaker: for `status`
         "observe": "breaker failures scrub types",
-        "config": "failures notify providers scrub types upstream",  # of upstream: `transport.target`, to check URLs
+        "config": "failures notify origins providers scrub types upstream",  # of upstream: `target` alone
         "credentials": "pi private providers types",
         "pi": "",
         "private": "",
         "notify": "",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
-        "gateway": "config inbound relay types",
+        "gateway": "config inbound origins relay types",
         "app": "__version__ backoff breaker chain config credentials failures gateway inbound observe relay types"
         " scrub upstream vault waiting workers",
         "server": "app config inbound notify",

@@ -12,6 +12,7 @@ from typing import Any, Final
 from gateway.config import schema
 from gateway.config.check import Flaw, did_you_mean, shown
 from gateway.failures import Kind
+from gateway.origins import ANY, parse_origin
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.types import Provider
 from gateway.upstream.transport import target
@@ -162,6 +163,11 @@ def _server(server: Mapping[str, Any]) -> Iterator[Flaw]:
         if isinstance(name, str) and name != "*" and not _is_host(name):
             message = f"{shown((), name)} is no host name."
             yield Flaw(("server", "allowedHosts"), message, "Write names alone, without scheme, port or path.")
+    origins = server.get("allowedOrigins")
+    for origin in origins if isinstance(origins, list) else ():
+        if isinstance(origin, str) and origin != ANY and parse_origin(origin) is None:
+            cure = 'Write scheme://host or scheme://host:port, without a path; "null" or "*" alone.'
+            yield Flaw(("server", "allowedOrigins"), f"{shown((), origin)} is no origin.", cure)
 
 
 def _is_host(host: str) -> bool:
