@@ -42,7 +42,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "inbound": "breaker dialects failures gateway origins private scrub sse types",  # the breaker: for `status`
         "observe": "breaker failures scrub types",
         "config": "failures notify origins providers scrub types upstream",  # of upstream: `target` alone
-        "credentials": "pi private providers types",
+        "credentials": "key_form pi private providers types",
+        "key_form": "",
         "pi": "",
         "private": "",
         "notify": "",

@@ -33,7 +33,7 @@ from gateway.config.check import Problem
 from gateway.config.doctor import Finding, examine, form, is_loopback, shared_keys
 from gateway.config.files import discover, places
 from gateway.config.load import Config, ConfigError
-from gateway.credentials import CredentialError, CredentialExpired, Credentials, short, split
+from gateway.credentials import CredentialError, CredentialExpired, Credentials, Stored, short, split
 from gateway.inbound import keys
 from gateway.providers import CREDENTIAL_TYPES
 from gateway.types import Model
@@ -182,6 +182,8 @@ def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Findi
         name = short(key.type, key.instance)
         if key.problem == "empty" and f"{key.type}:{key.instance}" not in used:
             yield Finding("keys", "warning", name, f"{key.place} is empty.", f"`gateway credentials rm {name}`")
+        elif _is_malformed(key) and f"{key.type}:{key.instance}" not in used:  # a used one is an error of its model
+            yield Finding("keys", "error", name, f"{key.place}: {key.problem}.")
         if key.source == "store":
             path = Path(key.place)
             secret |= {path.parents[2]: ("store", 0o700), path.parents[1]: (key.type, 0o700)}
@@ -197,6 +199,10 @@ def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Findi
     for path, now in loose.items():
         name, mode = secret[path]
         yield Finding("keys", "error", name, f"{path} is open to others (mode {now:04o}).", f"`chmod {mode:o} {path}`")
+
+
+def _is_malformed(key: Stored) -> bool:
+    return key.used and bool(key.problem) and key.problem != "empty" and "chmod" not in key.problem
 
 
 def _mode(path: Path) -> int:

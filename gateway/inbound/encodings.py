@@ -85,6 +85,7 @@ class _Brotli:
         import brotli
 
         self._brotli = brotli.Decompressor()
+        self._is_drained = False
 
     @property
     def eof(self) -> bool:
@@ -92,10 +93,12 @@ class _Brotli:
 
     @property
     def needs_input(self) -> bool:
-        return bool(self._brotli.can_accept_more_data()) and not self.eof
+        return self._is_drained and bool(self._brotli.can_accept_more_data()) and not self.eof
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return bytes(self._brotli.process(data, output_buffer_limit=max_length))
+        decoded = bytes(self._brotli.process(data, output_buffer_limit=max_length))
+        self._is_drained = not decoded  # it takes input while output is still to come
+        return decoded
 
 
 def _gzip(_: bytes) -> Decoder:
