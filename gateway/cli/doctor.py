@@ -243,6 +243,12 @@ def _open_to_all(config: Config, *, locked: bool) -> Iterator[Finding]:
     if "*" in config.server.allowed_hosts and not locked:
         message = 'allowedHosts has "*" and no client key is needed: any web page you open can use the gateway.'
         yield Finding("server", "warning", "", message, "Name the hosts, or `gateway keys add NAME`.")
+    open_origins = [origin for origin in ("*", "null") if origin in config.server.allowed_origins]
+    if open_origins and not locked:
+        message = (
+            f'allowedOrigins has "{open_origins[0]}" and no client key is needed: any web page can use the gateway.'
+        )
+        yield Finding("server", "warning", "", message, "Name the origins, or `gateway keys add NAME`.")
 
 
 def _knock(config: Config | None) -> Finding:

@@ -166,8 +166,20 @@ def _server(server: Mapping[str, Any]) -> Iterator[Flaw]:
     origins = server.get("allowedOrigins")
     for origin in origins if isinstance(origins, list) else ():
         if isinstance(origin, str) and origin != ANY and parse_origin(origin) is None:
-            cure = 'Write scheme://host or scheme://host:port, without a path; "null" or "*" alone.'
-            yield Flaw(("server", "allowedOrigins"), f"{shown((), origin)} is no origin.", cure)
+            message = f"{shown((), origin)} is no origin of a web page."
+            yield Flaw(("server", "allowedOrigins"), message, _origin_cure(origin))
+
+
+def _origin_cure(wrong: str) -> str:
+    """The origin that is meant, where it can be guessed: `http://a` of `http://a/b` and of `a`."""
+    meant = (
+        parse_origin(wrong.lower())
+        or parse_origin("/".join(wrong.split("/", 3)[:3]))
+        or parse_origin(f"http://{wrong}")
+    )
+    if meant is not None and meant != "file://":
+        return f'Write "{meant}".'
+    return 'Write scheme://host or scheme://host:port for each, "null", or "*" for all.'
 
 
 def _is_host(host: str) -> bool:

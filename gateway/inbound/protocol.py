@@ -124,7 +124,7 @@ class Protocol(HttpToolsProtocol):
         """Answers, unless the answer to an earlier request is still under way, and closes."""
         self._in_head = False
         self._stop_waiting()
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self._may_answer():
             self.transport.abort()
             return
         headers = self.headers or []
@@ -138,6 +138,20 @@ class Protocol(HttpToolsProtocol):
         ]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + error.body)
         self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Whether the next answer on the connection is to what was read last.
+
+        It is if that is the body of a request which has no answer yet; the request is then told that its client left.
+        """
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return True
+        if cycle is not self._running or cycle.response_started or not cycle.more_body:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
 
 
 def _without_upgrade(data: bytes) -> bytes:

@@ -207,8 +207,9 @@ def test_an_open_address_needs_client_keys(run: Run, somewhere: Path) -> None:
     assert one(run)[0] == 13
 
 
-def test_any_host_without_keys_is_worth_a_warning(run: Run, somewhere: Path) -> None:
-    somewhere.write_text(somewhere.read_text() + 'allowedHosts = ["*"]\n')
+@pytest.mark.parametrize("line", ['allowedHosts = ["*"]', 'allowedOrigins = ["*"]', 'allowedOrigins = ["null"]'])
+def test_any_host_or_page_without_keys_is_worth_a_warning(run: Run, somewhere: Path, line: str) -> None:
+    somewhere.write_text(somewhere.read_text() + line + "\n")
     code, said = one(run)
     assert (code, "any web page" in said) == (0, True)
 
