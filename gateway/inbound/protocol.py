@@ -25,6 +25,7 @@ HEAD_BYTES_MAX: Final = 64 * 1024
 _WITHOUT_CHUNKS: Final = ("0.9", "1.0")
 
 _UPGRADE: Final = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _REASONS: Final = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
@@ -98,6 +99,8 @@ class Protocol(HttpToolsProtocol):
         self._stop_waiting()
         if self.parser.get_http_version() in _WITHOUT_CHUNKS:
             self.expect_100_continue = False  # RFC 9110, section 10.1.1
+        if not self.url.startswith(b"/"):
+            self.url = _origin_form(self.url, self.headers)
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -152,6 +155,19 @@ class Protocol(HttpToolsProtocol):
         cycle.disconnected = True
         cycle.message_event.set()
         return True
+
+
+def _origin_form(url: bytes, headers: Headers) -> bytes:
+    """The path of another form of target (RFC 9112, section 3.2). The host that an absolute one names is the one that
+    counts, so it replaces the header."""
+    if url == b"*":
+        return b"/"
+    absolute = _ABSOLUTE.fullmatch(url)
+    if absolute is None:
+        return url
+    headers[:] = [(name, value) for name, value in headers if name != b"host"]
+    headers.append((b"host", absolute[1]))
+    return absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
 
 
 def _without_upgrade(data: bytes) -> bytes:

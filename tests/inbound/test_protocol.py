@@ -224,6 +224,30 @@ def test_an_id_that_is_none_is_replaced(stated: bytes) -> None:
     assert b"\r\nx-request-id: req_" in answer
 
 
+@pytest.mark.parametrize(
+    ("target", "path", "host"),
+    [
+        (b"/a?b", "/a", b"localhost"),
+        (b"http://evil.example/a?b", "/a", b"evil.example"),
+        (b"HTTP://evil.example:1", "/", b"evil.example:1"),
+        (b"http://evil.example?b", "/", b"evil.example"),
+        (b"*", "/", b"localhost"),
+    ],
+)
+def test_the_host_of_an_absolute_target_counts(target: bytes, path: str, host: bytes) -> None:
+    async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+        hosts = [value.decode() for name, value in scope["headers"] if name == b"host"]
+        await send_text(send, 200, f"{scope['path']} {hosts}")
+
+    answer = run(sent(b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target, app=tell))
+    assert answer.endswith(f"\r\n\r\n{path} {[host.decode()]}".encode())
+
+
+def test_a_tunnel_is_refused() -> None:
+    answer = run(sent(b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example:443\r\n\r\n"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 # --- HTTP/1.0 --------------------------------------------------------------------------------------------------------
 
 
