@@ -26,11 +26,12 @@ from gateway.credentials.store import CredentialError, Credentials
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
 from gateway.inbound.endpoint import ChatEndpoint
+from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.routes import Application
-from gateway.inbound.serving import Gateway, allowed_hosts
+from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound.status import StatusEndpoint
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
@@ -116,7 +117,9 @@ class App:
             config.breaker.leave_early,
         )
         relay = Relay(self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random)
-        return Gateway(config, relay, self.keys, allowed_hosts(config.server.allowed_hosts, self._hosts))
+        hosts = allowed_hosts(config.server.allowed_hosts, self._hosts)
+        origins = allowed_origins(config.server.allowed_origins)
+        return Gateway(config, relay, self.keys, hosts, origins)
 
     def swap(self, config: Config) -> None:
         """Puts a validated configuration in force. Calls in flight finish on the old one."""
@@ -169,10 +172,10 @@ class App:
         if change.failure is not None and change.failure.kind is Kind.CREDENTIAL:
             self._refused[change.circuit_id] = self._keys_of(change.circuit_id)
 
-    def _application(self, wall: Callable[[], float]) -> Application:
+    def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
-        return Application(
+        application = Application(
             self.chat,
             {"/models": models, "/models/{id:path}": models},
             {
@@ -183,6 +186,7 @@ class App:
                 "/status": StatusEndpoint(lambda: self.gateway, self.breaker, self._status),
             },
         )
+        return Gate(application, lambda: self.gateway)
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -1,9 +1,14 @@
-"""Takes http and https URLs apart, for a request line and for the pool of connections."""
+"""Takes http and https URLs, `Host` headers and web origins apart. Pure text; no name is resolved.
+
+Hosts and web origins come out in one spelling, so that equal ones compare equal.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -44,3 +49,71 @@ def target(url: str) -> Target:
         raise ValueError("a URL must not hold spaces or control characters")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(Origin(parts.scheme, parts.hostname, port), parts.netloc.encode("idna"), path.encode("ascii"))
+
+
+# --- hosts and web origins --------------------------------------------------------------------------------------------
+
+NULL: Final = "null"
+"""The origin of a page that has none: a sandboxed frame, a local file."""
+ANY: Final = "*"
+
+CHARS_MAX: Final = 300
+"""A DNS name has at most 253 characters."""
+PORT_MAX: Final = 65535
+
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::([0-9]{0,5}))?", re.ASCII)
+_ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.ASCII)
+_DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+
+
+class Address(NamedTuple):
+    """What a `Host` header names. An IPv6 address is in brackets and in its shortest form."""
+
+    host: str
+    port: int | None
+
+
+@lru_cache(maxsize=256)
+def parse_host(text: str) -> Address | None:
+    """`name`, `name:port`, `[ipv6]:port` (RFC 9110, section 7.2); None for anything else.
+
+    Case and one trailing dot do not count.
+    """
+    match = _HOST.fullmatch(text.lower()) if len(text) <= CHARS_MAX else None
+    if match is None:
+        return None
+    name, port = match[1], int(match[2]) if match[2] else None
+    if port is not None and port > PORT_MAX:
+        return None
+    host = _shortest(name) if name.startswith("[") else name.removesuffix(".")
+    return Address(host, port) if host else None
+
+
+def _shortest(bracketed: str) -> str | None:
+    try:
+        return f"[{IPv6Address(bracketed[1:-1]).compressed}]"
+    except AddressValueError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def parse_origin(text: str) -> str | None:
+    """An `Origin` header in its one spelling: `scheme://host[:port]` without a default port, or `null`.
+
+    None for anything else, such as an address with a path. A scheme of an application's own
+    (`chrome-extension://…`, `app://…`) is an origin too, and `file://` is the one without a host.
+    """
+    if text == NULL:
+        return NULL
+    match = _ORIGIN.fullmatch(text.lower()) if len(text) <= CHARS_MAX else None
+    if match is None:
+        return None
+    scheme, rest = match.groups()
+    if not rest:
+        return "file://" if scheme == "file" else None
+    address = parse_host(rest)
+    if address is None:
+        return None
+    if address.port in (None, _DEFAULT_PORTS.get(scheme)):
+        return f"{scheme}://{address.host}"
+    return f"{scheme}://{address.host}:{address.port}"

@@ -40,7 +40,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "upstream": "credentials dialects failures ratelimits redact shared sse types urls",
         "relay": "chain failures shared types upstream",
         "config": "failures providers redact types urls",
-        "inbound": "config dialects failures private_files redact relay shared sse types",
+        "inbound": "config dialects failures private_files redact relay shared sse types urls",
         "observe": "failures redact shared types",
         "reports": "config",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes

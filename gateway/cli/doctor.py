@@ -32,7 +32,7 @@ from gateway.config.audit import Finding, examine, form, is_loopback, shared_key
 from gateway.config.check import Problem
 from gateway.config.files import discover, places
 from gateway.config.load import Config, ConfigError
-from gateway.credentials.store import CredentialError, CredentialExpired, Credentials, short, split
+from gateway.credentials.store import CredentialError, CredentialExpired, Credentials, Stored, short, split
 from gateway.inbound import keys
 from gateway.providers import CREDENTIAL_TYPES
 from gateway.reports.running import NotRunning, address
@@ -182,6 +182,8 @@ def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Findi
         name = short(key.type, key.instance)
         if key.problem == "empty" and f"{key.type}:{key.instance}" not in used:
             yield Finding("keys", "warning", name, f"{key.place} is empty.", f"`gateway credentials rm {name}`")
+        elif _is_malformed(key) and f"{key.type}:{key.instance}" not in used:  # a used one is an error of its model
+            yield Finding("keys", "error", name, f"{key.place}: {key.problem}.")
         if key.source == "store":
             path = Path(key.place)
             secret |= {path.parents[2]: ("store", 0o700), path.parents[1]: (key.type, 0o700)}
@@ -197,6 +199,10 @@ def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Findi
     for path, now in loose.items():
         name, mode = secret[path]
         yield Finding("keys", "error", name, f"{path} is open to others (mode {now:04o}).", f"`chmod {mode:o} {path}`")
+
+
+def _is_malformed(key: Stored) -> bool:
+    return key.used and bool(key.problem) and key.problem != "empty" and "chmod" not in key.problem
 
 
 def _mode(path: Path) -> int:
@@ -237,6 +243,12 @@ def _open_to_all(config: Config, *, locked: bool) -> Iterator[Finding]:
     if "*" in config.server.allowed_hosts and not locked:
         message = 'allowedHosts has "*" and no client key is needed: any web page you open can use the gateway.'
         yield Finding("server", "warning", "", message, "Name the hosts, or `gateway keys add NAME`.")
+    open_origins = [origin for origin in ("*", "null") if origin in config.server.allowed_origins]
+    if open_origins and not locked:
+        message = (
+            f'allowedOrigins has "{open_origins[0]}" and no client key is needed: any web page can use the gateway.'
+        )
+        yield Finding("server", "warning", "", message, "Name the origins, or `gateway keys add NAME`.")
 
 
 def _knock(config: Config | None) -> Finding:

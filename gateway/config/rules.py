@@ -14,7 +14,7 @@ from gateway.config.check import Flaw, did_you_mean, shown
 from gateway.failures import Kind
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.types import Provider
-from gateway.urls import target
+from gateway.urls import ANY, parse_origin, target
 
 NAME_CHARS_MAX: Final = 128
 
@@ -162,6 +162,23 @@ def _server(server: Mapping[str, Any]) -> Iterator[Flaw]:
         if isinstance(name, str) and name != "*" and not _is_host(name):
             message = f"{shown((), name)} is no host name."
             yield Flaw(("server", "allowedHosts"), message, "Write names alone, without scheme, port or path.")
+    origins = server.get("allowedOrigins")
+    for origin in origins if isinstance(origins, list) else ():
+        if isinstance(origin, str) and origin != ANY and parse_origin(origin) is None:
+            message = f"{shown((), origin)} is no origin of a web page."
+            yield Flaw(("server", "allowedOrigins"), message, _origin_cure(origin))
+
+
+def _origin_cure(wrong: str) -> str:
+    """The origin that is meant, where it can be guessed: `http://a` of `http://a/b` and of `a`."""
+    meant = (
+        parse_origin(wrong.lower())
+        or parse_origin("/".join(wrong.split("/", 3)[:3]))
+        or parse_origin(f"http://{wrong}")
+    )
+    if meant is not None and meant != "file://":
+        return f'Write "{meant}".'
+    return 'Write scheme://host or scheme://host:port for each, "null", or "*" for all.'
 
 
 def _is_host(host: str) -> bool:

@@ -210,6 +210,9 @@ class Server(Table, frozen=True):
     """How long a client may take to send its request."""
     allowed_hosts: list[str] = field(default_factory=list)
     """Host names the gateway answers for, besides loopback's and its own address; "*" for any."""
+    allowed_origins: list[str] = field(default_factory=list)
+    """Origins of web pages that may use the gateway from a browser, such as "http://localhost:3000"; "*" for any page
+    but those of origin "null"."""
     drain_seconds: Seconds = 30.0
     """How long streams may go on after a stop was asked for."""
     max_calls: Count = 1000

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.credentials.key_form import mistake
 from gateway.credentials.pi import read as pi
 from gateway.private_files import write_private
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
@@ -244,8 +245,9 @@ class Credentials:
                 yield path.parts[-3], path.parts[-2], source, str(path), _problem(path)
         for provider in PROVIDERS.values():
             for variable in provider.env:
-                if provider.credential in types and self._env.get(variable, "").strip():
-                    yield provider.credential, "default", "environment", f"${variable}", ""
+                value = self._env.get(variable, "").strip()
+                if provider.credential in types and value:
+                    yield provider.credential, "default", "environment", f"${variable}", mistake(value) or ""
 
     def put(self, type_: str, instance: str, value: str) -> Path:
         """Writes a key, folders 0700 and file 0600.
@@ -367,11 +369,12 @@ def _secret_in(path: str, status: os.stat_result, bytes_max: int) -> Secret:
 
 
 def _checked(value: str, place: str) -> Secret:
-    """A key travels in a header: it is one line of visible ASCII. Raises `CredentialError`."""
+    """`value` if it can be a key. Raises `CredentialError` with the mistake and its cure."""
     if not value:
         raise CredentialError(f"{place} is empty")
-    if not re.fullmatch(r"[!-~]+", value):
-        raise CredentialError(f"{place} is no key: a key is one line without spaces or special characters")
+    wrong = mistake(value)
+    if wrong is not None:
+        raise CredentialError(f"{place} {wrong}")
     return Secret(value)
 
 

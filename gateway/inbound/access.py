@@ -1,15 +1,18 @@
-"""Who may come in: the `Host` header and the client's key.
+"""Who may call: the `Host` header and the client's key.
 
 The `Host` check keeps web pages out: a page that rebinds its own name to 127.0.0.1 still sends that name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Final, Protocol
 
-from gateway.inbound.http import HttpError, Scope, header
+from gateway.inbound.http import HttpError, Scope, header_values
 from gateway.types import Client
+from gateway.urls import ANY, Address, parse_host
 
 ANYBODY: Final = Client("local")
 """The caller when no client keys are configured."""
@@ -29,31 +32,85 @@ class Keys(Protocol):
         ...
 
 
+KEY_HEADERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key")
+"""Where clients put a key besides `Authorization: Bearer`."""
+KEYS_MAX: Final = 16
+"""Keys of one request that are looked up."""
+
+_AROUND_KEY: Final = " \t\"'"
+_BEARER: Final = re.compile(r"bearer[ \t]+", re.IGNORECASE)
+_WRAPPINGS_MAX: Final = 4
+
+
 def check_host(scope: Scope, allowed: Collection[str]) -> None:
-    """Raises `HttpError` 421 for a `Host` that is not ours. `allowed` holds names without port; `*` allows all."""
-    host = header(scope, b"host") or ""
-    name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    if name.lower() in allowed or "*" in allowed:
+    """Raises `HttpError` 421 for a `Host` that is not ours, 400 for what is none.
+
+    `allowed` holds names without port, as `parse_host` spells them; `*` allows all.
+    """
+    address = host_of(scope)
+    if address is None or address.host in allowed or ANY in allowed:
         return
-    raise HttpError(
-        421, f"This gateway does not answer for the host {name!r}; see server.allowedHosts.", code="host_not_allowed"
+    message = (
+        f"This gateway does not answer for the host {address.host!r}."
+        f' To allow it, set in its configuration: [server] allowedHosts = ["{address.host}"]'
     )
+    raise HttpError(421, message, code="host_not_allowed")
+
+
+def host_of(scope: Scope) -> Address | None:
+    """The `Host` of a request; None for an HTTP/1.0 request without one.
+
+    Raises `HttpError` 400 for none, for several and for what is no host (RFC 9112, section 3.2).
+    """
+    hosts = header_values(scope, b"host")
+    if not hosts and scope.get("http_version") == "1.0":
+        return None
+    address = parse_host(hosts[0].strip(" \t")) if len(hosts) == 1 else None
+    if address is None:
+        message = "The request needs one Host header of the form name, name:port or [ipv6]:port."
+        raise HttpError(400, message, code="invalid_host")
+    return address
 
 
 def check_key(scope: Scope, keys: Keys) -> Client:
-    """The client that calls. Raises `HttpError` 401. Any key will do where none is configured: SDKs insist on one."""
+    """The client that calls; of several keys the first valid one counts. Raises `HttpError` 401.
+
+    Without configured keys any key is accepted: SDKs insist on one.
+    """
     if not keys.any():
         return ANYBODY
-    key = _presented(scope)
-    client = keys.lookup(key) if key else None
+    presented = list(islice(_presented(scope), KEYS_MAX))
+    client = next(filter(None, map(keys.lookup, presented)), None)
     if client is None:
-        message = "Incorrect API key provided." if key else "You didn't provide an API key."
-        raise HttpError(401, f"{message} This gateway's keys are made with `gateway keys add`.", code="invalid_api_key")
+        message = "Incorrect API key provided." if presented else "You didn't provide an API key."
+        raise HttpError(
+            401,
+            f"{message} This gateway's keys are made with `gateway keys add`.",
+            code="invalid_api_key",
+            headers={"www-authenticate": "Bearer"},
+        )
     return client
 
 
-def _presented(scope: Scope) -> str | None:
-    authorization = header(scope, b"authorization")
-    if authorization is not None and authorization[:7].lower() == "bearer ":
-        return authorization[7:].strip()
-    return header(scope, b"x-api-key")
+def _presented(scope: Scope) -> Iterator[str]:
+    """The keys that a request carries, without what clients put around them by mistake."""
+    for value in header_values(scope, b"authorization"):
+        key = _unwrapped(value)
+        if key and " " not in key:  # another scheme than Bearer has a space before its credentials
+            yield key
+    for name in KEY_HEADERS:
+        yield from filter(None, map(_unwrapped, header_values(scope, name)))
+
+
+def _unwrapped(value: str) -> str:
+    """`value` without `Bearer` (which some clients write twice), quotes and white space around it.
+
+    Nothing else is a key then: the gateway's own keys have none of these characters.
+    """
+    for _ in range(_WRAPPINGS_MAX):
+        value = value.strip(_AROUND_KEY)
+        prefix = _BEARER.match(value)
+        if prefix is None:
+            break
+        value = value[prefix.end() :]
+    return "" if value.lower() == "bearer" else value

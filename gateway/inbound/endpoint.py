@@ -11,7 +11,8 @@ from gateway import sse
 from gateway.dialects.chat import StreamEncoder, decode_request, encode_error, encode_response
 from gateway.dialects.chat.normalize import parse, speaks_functions
 from gateway.failures import UNREADABLE, Exhausted, Failed, Failure
-from gateway.inbound.access import check_host, check_key
+from gateway.inbound.access import check_key
+from gateway.inbound.body import read_body
 from gateway.inbound.errors import of_exhausted
 from gateway.inbound.http import (
     ClientLeft,
@@ -22,7 +23,6 @@ from gateway.inbound.http import (
     Send,
     abort,
     header_value,
-    read_body,
     request_id,
     send_json,
 )
@@ -128,7 +128,6 @@ class _Exchange:
         Raises `HttpError`, `ClientLeft`, `StoppedReading`.
         """
         server = self._gateway.server
-        check_host(scope, self._gateway.allowed_hosts)
         client = check_key(scope, self._gateway.keys)
         if scope["method"] != "POST":
             raise HttpError(405, f"{scope['method']} is not allowed here; use POST.", headers={"allow": "POST"})

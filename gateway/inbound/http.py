@@ -1,4 +1,4 @@
-"""The little HTTP that the endpoints share: reading a body within limits, answering with JSON."""
+"""The little HTTP that the endpoints share: headers, errors, answers with JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, Final
 import orjson
 
 from gateway.dialects.chat import encode_error
-from gateway.inbound.interrupt import Interrupt
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -64,6 +63,11 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def header_values(scope: Scope, name: bytes) -> list[str]:
+    """Every value of a request header, by its lower-case name."""
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
 def request_id(scope: Scope) -> str:
     """The client's own id if it is one, else a new one."""
     stated = header(scope, b"x-request-id")
@@ -80,34 +84,6 @@ def header_value(text: str) -> bytes:
     return text.encode("ascii")
 
 
-async def read_body(scope: Scope, receive: Receive, bytes_max: int, limit_s: float, interrupt: Interrupt) -> bytes:
-    """The whole request body. Raises `HttpError` 413 and `ClientLeft`; interrupted with a 408 after `limit_s`."""
-    stated = header(scope, b"content-length")
-    if stated is not None and stated.isascii() and stated.isdigit() and int(stated) > bytes_max:
-        raise _too_large(bytes_max)
-    timer = interrupt.loop.call_later(limit_s, lambda: interrupt.fire(too_slow(limit_s)))
-    try:
-        return await _read(receive, bytes_max)
-    finally:
-        timer.cancel()
-
-
-async def _read(receive: Receive, bytes_max: int) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > bytes_max:
-            raise _too_large(bytes_max)
-        pieces.append(piece)
-        if not message.get("more_body"):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
 def too_slow(limit_s: float) -> HttpError:
     """What a client is told that dribbles its request. The connection is closed: more of it may follow for ever."""
     message = f"The request took longer than {limit_s:g} s to send."
@@ -122,18 +98,18 @@ def abort(scope: Scope) -> None:
         cut()
 
 
-def _too_large(bytes_max: int) -> HttpError:
-    return HttpError(
-        413, f"The request body exceeds {bytes_max} bytes (server.maxBodyBytes).", code="request_too_large"
-    )
-
-
 async def send_json(send: Send, status: int, body: Any, headers: Headers) -> None:
     """A whole JSON answer; `body` may be bytes that are JSON already."""
     data = body if isinstance(body, bytes) else orjson.dumps(body)
     length = (b"content-length", str(len(data)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]})
     await send({"type": "http.response.body", "body": data})
+
+
+async def send_empty(send: Send, status: int, headers: Headers) -> None:
+    """An answer without a body, such as a 204."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def send_text(send: Send, status: int, text: str, content_type: bytes = b"text/plain; charset=utf-8") -> None:

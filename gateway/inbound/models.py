@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from gateway.inbound.access import check_host, check_key
+from gateway.inbound.access import check_key
 from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
 from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
@@ -24,10 +24,7 @@ class ModelsEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._current()
         try:
-            check_host(scope, gateway.allowed_hosts)
             client = check_key(scope, gateway.keys)
-            if scope["method"] not in ("GET", "HEAD"):
-                raise HttpError(405, f"{scope['method']} is not allowed here; use GET.", headers={"allow": "GET"})
             id_ = unquote(scope.get("path_params", {}).get("id", ""))
             body = self._one(id_, gateway, client) if id_ else self._all(gateway, client)
         except HttpError as error:

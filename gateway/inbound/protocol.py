@@ -1,35 +1,55 @@
 """A client's connection: uvicorn's HTTP/1.1, with what it leaves open.
 
 The head of a request is limited in size and in time; a request that offers another protocol is answered in this one,
-body included; and a client that reads no more can be left at once.
+body included; a client that stops reading can be cut off at once; an HTTP/1.0 client gets plain bytes; and what is not
+HTTP is answered with an error object, like every other error.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.inbound.coalescing import Gathering
-from gateway.inbound.http import ABORT, HttpError, request_id, too_slow
+from gateway.inbound.http import ABORT, Headers, HttpError, request_id, too_slow
+from gateway.inbound.plain import Plain
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 """More than a client with cookies and a long key ever sends."""
 
+_WITHOUT_CHUNKS: Final = ("0.9", "1.0")
+
 _UPGRADE: Final = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
-_REASONS: Final = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+_REASONS: Final = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+
+
+def _shared_with_no_page(_: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return []
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. `request_s` gives the seconds that the head of a request may take."""
+    """One connection.
 
-    def __init__(self, *args: Any, request_s: Callable[[], float], **more: Any) -> None:
+    `request_s` gives the seconds that the head of a request may take; `shared_with` the headers of an answer that the
+    web page needs which sent a request with the given headers.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        request_s: Callable[[], float],
+        shared_with: Callable[[Iterable[tuple[bytes, bytes]]], Headers] = _shared_with_no_page,
+        **more: Any,
+    ) -> None:
         super().__init__(*args, **more)
         self._request_s = request_s
+        self._shared_with = shared_with
         self._in_head = False
         self._head_bytes = 0
         self._extensions: dict[str, Callable[[], None]] = {}
@@ -51,6 +71,8 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
+        if cycle.scope["http_version"] in _WITHOUT_CHUNKS:
+            app = Plain(app, cycle)
         super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
@@ -75,7 +97,14 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_waiting()
+        if self.parser.get_http_version() in _WITHOUT_CHUNKS:
+            self.expect_100_continue = False  # RFC 9110, section 10.1.1
+        if not self.url.startswith(b"/"):
+            self.url = _origin_form(self.url, self.headers)
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(HttpError(400, "The request is not valid HTTP.", code="invalid_http"))
 
     # --- a head that does not end ------------------------------------------------------------------------------------
 
@@ -98,18 +127,47 @@ class Protocol(HttpToolsProtocol):
         """Answers, unless the answer to an earlier request is still under way, and closes."""
         self._in_head = False
         self._stop_waiting()
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self._may_answer():
             self.transport.abort()
             return
-        lines = (
+        headers = self.headers or []
+        lines = [
             b"HTTP/1.1 %d %s" % (error.status, _REASONS[error.status]),
             b"content-type: application/json",
             b"content-length: %d" % len(error.body),
-            b"x-request-id: " + request_id({"headers": self.headers}).encode(),
+            b"x-request-id: " + request_id({"headers": headers}).encode(),
             b"connection: close",
-        )
+            *(name + b": " + value for name, value in self._shared_with(headers)),
+        ]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + error.body)
         self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Whether the next answer on the connection is to what was read last.
+
+        It is if that is the body of a request which has no answer yet; the request is then told that its client left.
+        """
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return True
+        if cycle is not self._running or cycle.response_started or not cycle.more_body:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
+
+
+def _origin_form(url: bytes, headers: Headers) -> bytes:
+    """The path of another form of target (RFC 9112, section 3.2). The host that an absolute one names is the one that
+    counts, so it replaces the header."""
+    if url == b"*":
+        return b"/"
+    absolute = _ABSOLUTE.fullmatch(url)
+    if absolute is None:
+        return url
+    headers[:] = [(name, value) for name, value in headers if name != b"host"]
+    headers.append((b"host", absolute[1]))
+    return absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
 
 
 def _without_upgrade(data: bytes) -> bytes:

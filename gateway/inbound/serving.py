@@ -13,6 +13,7 @@ from gateway.config.schema import Server
 from gateway.inbound.access import LOOPBACK_HOSTS, Keys
 from gateway.relay import Relay
 from gateway.types import Agent, Model
+from gateway.urls import parse_host, parse_origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Gateway:
     relay: Relay
     keys: Keys
     allowed_hosts: frozenset[str]
+    allowed_origins: frozenset[str]
 
     @property
     def agents(self) -> Mapping[str, Agent]:
@@ -40,10 +42,17 @@ class Gateway:
 def allowed_hosts(listed: Iterable[str], own: Iterable[str]) -> frozenset[str]:
     """The names under which the gateway answers: loopback, its own addresses, and what the user lists.
 
-    As a `Host` header has them: an IPv6 address in brackets.
+    As `parse_host` spells them: an IPv6 address is in brackets.
     """
-    return LOOPBACK_HOSTS | {_bracketed(host.lower()) for host in (*own, *listed)}
+    return LOOPBACK_HOSTS | {_spelled(host) for host in (*own, *listed)}
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+def allowed_origins(listed: Iterable[str]) -> frozenset[str]:
+    """The web origins that the user lists, as `parse_origin` spells them; `*` stays."""
+    return frozenset(parse_origin(origin) or origin for origin in listed)
+
+
+def _spelled(host: str) -> str:
+    bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    address = parse_host(bracketed)
+    return address.host if address is not None else bracketed

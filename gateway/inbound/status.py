@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.inbound.access import check_host, check_key
+from gateway.inbound.access import check_key
 from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
 from gateway.inbound.serving import Gateway
 from gateway.redact import scrub
@@ -24,10 +24,7 @@ class StatusEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._current()
         try:
-            check_host(scope, gateway.allowed_hosts)
             client = check_key(scope, gateway.keys)
-            if scope["method"] not in ("GET", "HEAD"):
-                raise HttpError(405, f"{scope['method']} is not allowed here; use GET.", headers={"allow": "GET"})
         except HttpError as error:
             await send_json(send, error.status, error.body, error.headers)
             return

@@ -17,6 +17,7 @@ import uvicorn
 
 from gateway.app import App
 from gateway.config.schema import Server
+from gateway.inbound.browsers import shared_with
 from gateway.inbound.protocol import Protocol
 from gateway.process.reload import Reloader
 from gateway.process.systemd import Notifier, watchdog
@@ -147,7 +148,7 @@ async def running(app: App, listener: socket.socket) -> AsyncIterator[str]:
 def _options(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi,
-        http=cast(Any, partial(Protocol, request_s=lambda: app.gateway.server.request_seconds)),
+        http=cast(Any, _protocol(app)),
         loop="none",
         lifespan="off",
         log_config=None,
@@ -158,6 +159,14 @@ def _options(app: App) -> uvicorn.Config:
         ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
+    )
+
+
+def _protocol(app: App) -> Callable[..., Protocol]:
+    return partial(
+        Protocol,
+        request_s=lambda: app.gateway.server.request_seconds,
+        shared_with=lambda headers: shared_with(headers, app.gateway.allowed_origins),
     )
 
 

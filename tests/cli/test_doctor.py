@@ -207,8 +207,9 @@ def test_an_open_address_needs_client_keys(run: Run, somewhere: Path) -> None:
     assert one(run)[0] == 13
 
 
-def test_any_host_without_keys_is_worth_a_warning(run: Run, somewhere: Path) -> None:
-    somewhere.write_text(somewhere.read_text() + 'allowedHosts = ["*"]\n')
+@pytest.mark.parametrize("line", ['allowedHosts = ["*"]', 'allowedOrigins = ["*"]', 'allowedOrigins = ["null"]'])
+def test_any_host_or_page_without_keys_is_worth_a_warning(run: Run, somewhere: Path, line: str) -> None:
+    somewhere.write_text(somewhere.read_text() + line + "\n")
     code, said = one(run)
     assert (code, "any web page" in said) == (0, True)
 
@@ -292,3 +293,18 @@ def test_a_list_that_is_open_to_all_proves_no_key(run: Run, listing: dict[str, A
 def test_nobody_answers(run: Run, somewhere: Path) -> None:
     code, said = one(run, "--live")
     assert (code, "http://127.0.0.1:1/v1 cannot be reached" in said, "Errno" in said) == (1, True, False)
+
+
+@pytest.mark.parametrize(("variable", "word"), [("OPENAI_API_KEY", "quotes"), ("GEMINI_API_KEY", "quotes")])
+def test_a_quoted_key_that_no_model_uses(run: Run, somewhere: Path, variable: str, word: str) -> None:
+    code, rows = found(run, **{variable: "'sk-0123456789'"})
+    assert (code, [row["severity"] for row in rows]) == (10, ["error"])
+    assert f"${variable}: has {word} around the key" in rows[0]["message"]
+
+
+def test_a_quoted_key_of_a_model_at_any_address(run: Run, somewhere: Path) -> None:
+    run("credentials", "set", "custom_key", input="sk-x")
+    (somewhere.parent / STORE / "custom_key/default/token").write_text('"sk-0123456789"')
+    code, rows = found(run)
+    assert code == 10
+    assert [row["subject"] for row in rows if "quotes" in row["message"]] == ["local"]

@@ -105,10 +105,18 @@ def ask(
     """One request, answered whole."""
     pieces = [body] if isinstance(body, bytes) else list(body)
 
+    return answered(app, scope(method, path, headers or {}), *pieces)
+
+
+def answered(app: App, request: Scope, *pieces: bytes) -> Answer:
+    """One request with a scope of its own, answered whole."""
+
     async def work() -> Answer:
+        client = Client(*pieces)
         try:
-            return await ask_here(app, method, path, pieces, headers or {})
+            await app.asgi(request, client.receive, client.send)
         finally:
             await app.aclose()
+        return client.answer
 
     return asyncio.run(work())

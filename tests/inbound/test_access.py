@@ -12,7 +12,7 @@ from gateway.inbound.access import ANYBODY, check_host, check_key
 from gateway.inbound.http import HttpError
 from gateway.inbound.keys import Keys
 from gateway.types import Client
-from tests.inbound.asgi import CHAT, ask, make, scope
+from tests.inbound.asgi import CHAT, answered, ask, make, scope
 from tests.makers import Clock
 
 OURS = frozenset({"localhost", "127.0.0.1", "[::1]", "gateway.lan"})
@@ -20,7 +20,19 @@ BODY = orjson.dumps({"model": "dev", "messages": [{"role": "user", "content": "H
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "LocalHost:8484", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8484", "gateway.lan:80"]
+    "host",
+    [
+        "localhost",
+        "LocalHost:8484",
+        "localhost.:8484",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "[::1]",
+        "[::1]:8484",
+        "[0:0:0:0:0:0:0:1]:8484",
+        "gateway.lan:80",
+        "GATEWAY.lan.",
+    ],
 )
 def test_our_own_names(host: str) -> None:
     check_host(scope("GET", "/", {"host": host}), OURS)
@@ -29,16 +41,12 @@ def test_our_own_names(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        "",
         "evil.example",
         "evil.example:8484",
         "localhost.evil.example",
-        "evil.example#localhost",
         "127.0.0.1.evil.example:8484",
         "127.0.0.2",
         "[::2]:8484",
-        "localhost:8484:evil",
-        "user@localhost",
         "0.0.0.0:8484",
     ],
 )
@@ -47,6 +55,70 @@ def test_any_other_name(host: str) -> None:
         check_host(scope("GET", "/", {"host": host}), OURS)
     assert raised.value.status == 421
     assert orjson.loads(raised.value.body)["error"]["code"] == "host_not_allowed"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ".",
+        "evil.example#localhost",
+        "localhost/",
+        "localhost:8484:evil",
+        "localhost:8484@evil.example",
+        "user@localhost",
+        "user:password@localhost:8484",
+        "localhost:abc",
+        "localhost:-1",
+        "localhost:99999",
+        "localhost:٨",
+        "localhost 8484",
+        "localhost,evil.example",
+        "localhost\\@evil.example",
+        "http://localhost",
+        "::1",
+        "[::1",
+        "[::1]x",
+        "[localhost]",
+        "[::1%25lo]",
+        "loc\xe4lhost",
+        "a" * 400,
+    ],
+)
+@pytest.mark.parametrize("path", [CHAT, "/v1/models", "/metrics", "/livez", "/nowhere"])
+def test_what_is_no_host_is_refused_on_every_route(tmp_path: Path, host: str, path: str) -> None:
+    request = scope("POST", path, {})
+    request["headers"] = [(b"host", host.encode("utf-8"))]
+    answer = answered(make(tmp_path), request)
+    assert (answer.status, answer.error["code"]) == (400, "invalid_host")
+
+
+@pytest.mark.parametrize("hosts", [[], [b"localhost", b"evil.example"], [b"localhost", b"localhost"]])
+def test_there_is_exactly_one_host(hosts: list[bytes]) -> None:
+    request = {**scope("GET", "/", {}), "headers": [(b"host", host) for host in hosts]}
+    with pytest.raises(HttpError) as raised:
+        check_host(request, OURS)
+    assert raised.value.status == 400
+
+
+def test_an_http10_request_needs_no_host() -> None:
+    check_host({**scope("GET", "/", {}), "headers": [], "http_version": "1.0"}, OURS)
+
+
+def test_the_refusal_says_what_to_set(tmp_path: Path) -> None:
+    answer = ask(make(tmp_path), "GET", "/v1/models", headers={"host": "host.docker.internal:8484"})
+    assert answer.status == 421
+    assert '[server] allowedHosts = ["host.docker.internal"]' in answer.error["message"]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/status", "/nowhere", "/v1/models"])
+def test_a_foreign_name_is_refused_on_every_route_but_the_probes(tmp_path: Path, path: str) -> None:
+    assert ask(make(tmp_path), "GET", path, headers={"host": "evil.example"}).status == 421
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health"])
+def test_a_probe_may_use_any_name(tmp_path: Path, path: str) -> None:
+    assert ask(make(tmp_path), "GET", path, headers={"host": "10.0.0.7:8484"}).status == 200
 
 
 def test_a_star_allows_any() -> None:
@@ -87,7 +159,23 @@ def test_without_keys_anybody_on_this_host_may_call(keys: Keys, headers: dict[st
 
 
 @pytest.mark.parametrize(
-    "form", [{"authorization": "Bearer {}"}, {"authorization": "bearer  {} "}, {"x-api-key": "{}"}]
+    "form",
+    [
+        {"authorization": "Bearer {}"},
+        {"authorization": "bearer  {} "},
+        {"authorization": "Bearer Bearer {}"},
+        {"authorization": 'Bearer "{}"'},
+        {"authorization": "'Bearer {}'"},
+        {"authorization": "{}"},
+        {"x-api-key": "{}"},
+        {"x-api-key": "'{}'"},
+        {"api-key": "{}"},
+        {"api-key": "Bearer {}"},
+        {"x-goog-api-key": "{}"},
+        {"authorization": "Bearer wrong", "x-api-key": "{}"},
+        {"authorization": "Basic Z3c6eA==", "api-key": "{}"},
+        {"authorization": "Bearer {}", "x-api-key": "wrong", "x-goog-api-key": "wrong"},
+    ],
 )
 def test_a_key_may_come_in_either_header(keys: Keys, form: dict[str, str]) -> None:
     key = keys.add("laptop")
@@ -100,9 +188,13 @@ def test_a_key_may_come_in_either_header(keys: Keys, form: dict[str, str]) -> No
     [
         ({}, "You didn't provide an API key"),
         ({"authorization": "Bearer "}, "You didn't provide an API key"),
+        ({"authorization": "Bearer Bearer"}, "You didn't provide an API key"),
+        ({"x-api-key": '""'}, "You didn't provide an API key"),
         ({"authorization": "Basic Z3c6eA=="}, "You didn't provide an API key"),
         ({"authorization": "Bearer gw-wrong"}, "Incorrect API key"),
         ({"x-api-key": "gw-wrong"}, "Incorrect API key"),
+        ({"api-key": "gw-wrong"}, "Incorrect API key"),
+        ({"x-goog-api-key": "gw-wrong"}, "Incorrect API key"),
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", CHAT), ("GET", "/v1/models")])
@@ -112,6 +204,7 @@ def test_a_wrong_key_or_none(tmp_path: Path, headers: dict[str, str], message: s
     answer = ask(app, method, path, BODY, headers)
     assert answer.status == 401
     assert answer.error["code"] == "invalid_api_key"
+    assert answer.headers["www-authenticate"] == "Bearer"
     assert message in answer.error["message"]
     assert "gw-wrong" not in answer.body.decode()
 

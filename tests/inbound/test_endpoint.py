@@ -140,7 +140,12 @@ def test_a_client_that_leaves_before_its_request_is_sent(tmp_path: Path) -> None
     assert b'status="499"' in app.metrics.text()
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+def test_a_plain_options_asks_for_the_methods(tmp_path: Path) -> None:
+    answer = ask(make(tmp_path), "OPTIONS", CHAT)
+    assert (answer.status, answer.headers["allow"], answer.body) == (204, "POST", b"")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
 def test_another_method(tmp_path: Path, method: str) -> None:
     answer = ask(make(tmp_path), method, CHAT)
     assert answer.status == 405

@@ -8,7 +8,8 @@ import traceback
 import orjson
 import pytest
 
-from gateway.inbound.http import ClientLeft, HttpError, header, read_body, send_json
+from gateway.inbound.body import read_body
+from gateway.inbound.http import ClientLeft, HttpError, header, send_json
 from gateway.inbound.interrupt import Interrupt
 from tests.inbound.asgi import Client, scope
 

@@ -59,4 +59,4 @@ def test_head_is_like_get_and_nothing_else_is(tmp_path: Path) -> None:
     app = gateway(tmp_path)
     assert ask(app, "HEAD", "/v1/models").status == 200
     answer = ask(app, "POST", "/v1/models")
-    assert (answer.status, answer.headers["allow"]) == (405, "GET")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")

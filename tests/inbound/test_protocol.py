@@ -8,15 +8,18 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
 
+import orjson
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from gateway.inbound.browsers import shared_with
 from gateway.inbound.http import Receive, Scope, Send, abort, send_text
 from gateway.inbound.protocol import HEAD_BYTES_MAX, Protocol
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LONG_S, SHORT_S = 60.0, 0.01
+PAGE = "http://localhost:3000"
 HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
 
 
@@ -35,7 +38,14 @@ async def connected(
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     config = uvicorn.Config(cast(Any, app), lifespan="off", log_config=None, ws="none")
     config.load()
-    make = partial(Protocol, config, state or ServerState(), {}, request_s=lambda: request_s)
+    make = partial(
+        Protocol,
+        config,
+        state or ServerState(),
+        {},
+        request_s=lambda: request_s,
+        shared_with=lambda headers: shared_with(headers, {PAGE}),
+    )
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     try:
@@ -49,9 +59,17 @@ def run(work: Coroutine[Any, Any, bytes]) -> bytes:
     return asyncio.run(asyncio.wait_for(work, 10))
 
 
-async def sent(data: bytes, *, request_s: float = LONG_S) -> bytes:
+async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+    """An answer without a length, in pieces, one of them empty."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-a", b"1")]})
+    for piece in (b"data: 1\n\n", b"", b"data: 2\n\n"):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body"})
+
+
+async def sent(data: bytes, *, request_s: float = LONG_S, app: App = echo) -> bytes:
     """Everything that comes back until the server closes."""
-    async with connected(request_s=request_s) as (reader, writer):
+    async with connected(app, request_s=request_s) as (reader, writer):
         writer.write(data)
         return await reader.read()
 
@@ -154,3 +172,115 @@ def test_a_client_that_does_not_read_can_be_cut_off() -> None:
 
 def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
     abort({"type": "http"})
+
+
+# --- what is no HTTP -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"hello\r\n\r\n",
+        b"GET /a b HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"GET / HTTP/9.9\r\nhost: localhost\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        HEAD + b"content-length: 1\r\ncontent-length: 1\r\n\r\na",
+        HEAD + b"content-length: -1\r\n\r\n",
+        HEAD + b"content-length: 1, 1\r\n\r\na",
+        HEAD + b"content-length: 99999999999999999999999\r\n\r\n",
+        HEAD + b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"transfer-encoding: gzip\r\n\r\nx",
+        HEAD + b"no colon\r\n\r\n",
+        HEAD + b"na me: x\r\n\r\n",
+        HEAD + b"x: a\x00b\r\n\r\n",
+        HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_what_is_no_http_is_answered_with_an_error_object(data: bytes) -> None:
+    head, _, body = run(sent(data)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\nx-request-id: req_" in head
+    assert orjson.loads(body)["error"]["code"] == "invalid_http"
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [(b"content-length: -1\r\n\r\n", 400), (b"x: " + b"a" * HEAD_BYTES_MAX, 431), (b"x: a\r\ny", 408)],
+)
+def test_a_listed_page_may_read_even_these_errors(rest: bytes, status: int) -> None:
+    for page, shares in ((PAGE, True), ("https://evil.example", False)):
+        origin = b"origin: %s\r\n" % page.encode()
+        answer = run(sent(HEAD + origin + rest, request_s=SHORT_S))
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert (b"\r\naccess-control-allow-origin: " + PAGE.encode() in answer) is shares
+        assert b"\r\nvary: Origin\r\n" in answer
+
+
+@pytest.mark.parametrize("stated", [b"a b", b"a" * 129, b"\xc3\xa9", b"<script>", b"", b"a\tb"])
+def test_an_id_that_is_none_is_replaced(stated: bytes) -> None:
+    answer = run(sent(HEAD + b"x-request-id: " + stated + b"\r\ncontent-length: -1\r\n\r\n"))
+    assert b"\r\nx-request-id: req_" in answer
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "host"),
+    [
+        (b"/a?b", "/a", b"localhost"),
+        (b"http://evil.example/a?b", "/a", b"evil.example"),
+        (b"HTTP://evil.example:1", "/", b"evil.example:1"),
+        (b"http://evil.example?b", "/", b"evil.example"),
+        (b"*", "/", b"localhost"),
+    ],
+)
+def test_the_host_of_an_absolute_target_counts(target: bytes, path: str, host: bytes) -> None:
+    async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+        hosts = [value.decode() for name, value in scope["headers"] if name == b"host"]
+        await send_text(send, 200, f"{scope['path']} {hosts}")
+
+    answer = run(sent(b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target, app=tell))
+    assert answer.endswith(f"\r\n\r\n{path} {[host.decode()]}".encode())
+
+
+def test_a_tunnel_is_refused() -> None:
+    answer = run(sent(b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example:443\r\n\r\n"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+# --- HTTP/1.0 --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("connection", [b"", b"connection: keep-alive\r\n", b"connection: close\r\n"])
+@pytest.mark.parametrize("host", [b"", b"host: localhost\r\n"])
+def test_a_stream_to_an_http10_client_is_plain_bytes(connection: bytes, host: bytes) -> None:
+    answer = run(sent(b"GET / HTTP/1.0\r\n" + host + connection + b"\r\n", app=stream))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert b"content-length" not in head
+    assert head.endswith(b"\r\nconnection: close")
+    assert body == b"data: 1\n\ndata: 2\n\n"
+
+
+def test_an_answer_to_an_http10_client_has_its_length() -> None:
+    answer = run(sent(b"POST / HTTP/1.0\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello"))
+    assert b"\r\ncontent-length: 5\r\n" in answer
+    assert answer.endswith(b"\r\nconnection: close\r\n\r\nhello")
+
+
+def test_a_head_request_of_an_http10_client_has_no_body() -> None:
+    assert run(sent(b"HEAD / HTTP/1.0\r\n\r\n", app=stream)).endswith(b"\r\nconnection: close\r\n\r\n")
+
+
+def test_an_http11_client_gets_chunks() -> None:
+    answer = run(sent(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", app=stream))
+    assert b"\r\ntransfer-encoding: chunked\r\n" in answer
+    assert answer.endswith(b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(("version", "asked"), [(b"1.0", False), (b"1.1", True)])
+def test_who_expects_to_be_asked_for_the_body_is_asked(version: bytes, asked: bool) -> None:
+    head = b"POST / HTTP/%s\r\nhost: localhost\r\nexpect: 100-continue\r\nconnection: close\r\n" % version
+    answer = run(sent(head + b"content-length: 5\r\n\r\nhello"))
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n") is asked
+    assert answer.endswith(b"\r\n\r\nhello")

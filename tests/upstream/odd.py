@@ -250,7 +250,7 @@ _STRICTER: Final = (
     Odd("length and chunks", [_OK + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n" + chunked(b"hello")],
         _no("protocol"), _PLAIN),
     Odd("bare line feeds", [b"HTTP/1.1 200 OK\ncontent-length: 5\n\nhello"], _no("protocol"), _PLAIN),
-    Odd("another encoding", [_encoded(b"br", b"hello")], _no("protocol", 200), _PLAIN, ("httpx",)),
+    Odd("another encoding", [_encoded(b"compress", b"hello")], _no("protocol", 200), _PLAIN, ("httpx",)),
 )  # fmt: skip
 """Answers that httpx takes and we do not: no provider sends them, and all but the last are tools of smugglers."""
 

@@ -1,0 +1,77 @@
+"""The front door: every request passes here before anything of it is read, whatever its path."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from gateway.inbound.access import check_host, host_of
+from gateway.inbound.browsers import check_page, is_listed, is_preflight, preflight_headers, shared_with
+from gateway.inbound.http import (
+    Headers,
+    HttpError,
+    Receive,
+    Scope,
+    Send,
+    header_values,
+    request_id,
+    send_empty,
+    send_json,
+)
+from gateway.inbound.serving import Gateway
+
+log = logging.getLogger("gateway.inbound")
+
+PROBES: Final = frozenset({"/livez", "/readyz", "/health"})
+"""Paths that answer under every host name: an orchestrator asks a container by its address."""
+
+
+class Gate:
+    """An ASGI application before another one: refuses foreign hosts and web pages, and answers browsers' preflights."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], current: Callable[[], Gateway]) -> None:
+        self._app = app
+        self._current = current
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        gateway = self._current()
+        shared = shared_with(scope["headers"], gateway.allowed_origins)
+        if shared:
+            send = _sending(send, shared)
+        try:
+            _check(scope, gateway)
+        except HttpError as error:
+            id_ = request_id(scope)
+            log.info("%s: refused with %d: %s", id_, error.status, error)
+            headers = [*error.headers, (b"x-request-id", id_.encode())]
+            await send_json(send, error.status, error.body, headers)
+            return
+        if is_preflight(scope) and is_listed(header_values(scope, b"origin"), gateway.allowed_origins):
+            id_header = (b"x-request-id", request_id(scope).encode())
+            await send_empty(send, 204, [*preflight_headers(scope), id_header])
+            return
+        await self._app(scope, receive, send)
+
+
+def _check(scope: Scope, gateway: Gateway) -> None:
+    """Raises `HttpError` 400, 403 and 421."""
+    is_probe = scope["path"].rstrip("/") in PROBES and not header_values(scope, b"origin")
+    if is_probe:
+        host_of(scope)
+    else:
+        check_host(scope, gateway.allowed_hosts)
+    check_page(scope, gateway.allowed_origins)
+
+
+def _sending(send: Send, headers: Headers) -> Send:
+    """`send` that adds `headers` to the answer."""
+
+    async def send_with(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *headers]}
+        await send(message)
+
+    return send_with
