@@ -23,9 +23,11 @@ from gateway.config.schema import Fallback
 from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, Credentials
+from gateway.dialects import INBOUND
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
-from gateway.inbound.endpoint import ChatEndpoint
+from gateway.inbound.endpoint import CallEndpoint
+from gateway.inbound.faces import face_of_path
 from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
@@ -101,7 +103,8 @@ class App:
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
-        self.chat = ChatEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
+        self.face_of_path = face_of_path({}, INBOUND["chat"])
+        self.endpoint = CallEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
         self.asgi = self._application(wall)
 
     def _build(self, config: Config) -> Gateway:
@@ -176,7 +179,7 @@ class App:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
         application = Application(
-            self.chat,
+            {"/chat/completions": self.endpoint.serving(INBOUND["chat"])},
             {"/models": models, "/models/{id:path}": models},
             {
                 "/livez": health.live,
@@ -186,7 +189,7 @@ class App:
                 "/status": StatusEndpoint(lambda: self.gateway, self.breaker, self._status),
             },
         )
-        return Gate(application, lambda: self.gateway)
+        return Gate(application, lambda: self.gateway, self.face_of_path)
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -229,7 +229,7 @@ async def _leaves(config: Config, agent: Agent, lab: Lab) -> Result:
         while lab.clients_left == left and time.monotonic() < started + LIMIT_S:
             await asyncio.sleep(0.005)
         seconds = time.monotonic() - started
-        tasks = len(app.chat.calls)
+        tasks = len(app.endpoint.calls)
     verdict: Word = "pass" if seconds < 0.5 and not tasks else "fail"
     return Result("client_leaves", True, verdict, seconds, f"the provider was left after {seconds * 1000:.0f} ms")
 

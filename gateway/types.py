@@ -12,15 +12,40 @@ Two shapes are plain dicts on purpose, because they are the hub of all translati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol
 
+from gateway import sse
 from gateway.failures import Failure
 
 Chat = dict[str, Any]
 Chunk = dict[str, Any]
+
+
+class Request(NamedTuple):
+    """A client's request, decoded once by an inbound face; every attempt is encoded from it."""
+
+    chat: Chat
+    """The hub's form, normalised (`hub/schema.py`)."""
+    body: Mapping[str, Any] = MappingProxyType({})
+    """The client's own body, for an upstream of the same dialect (the native lane)."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """The request headers that the native lane forwards (`anthropic-beta`), names in lower case."""
+    dropped: tuple[str, ...] = ()
+    """Paths of what the hub cannot express; lost on every lane but the native one."""
+    notes: Any = None
+    """What only the same face needs to write the answer; no other code reads it."""
+
+
+class Batch(NamedTuple):
+    """What arrived together from the provider."""
+
+    chunks: Sequence[Chunk]
+    events: Sequence[sse.Event] | None = None
+    """The provider's own events behind `chunks`, when they are in the client's dialect; else None."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,21 +281,22 @@ class Call:
     """Said by the client, or made up by us: for people, who are free to use one for many calls."""
     agent: Agent
     client: Client
-    chat: Chat
-    """The request in the hub's format, normalised once; every attempt translates from this."""
+    request: Request
     stream: bool
     received_at: float
     """Seconds of the monotonic clock."""
-    include_usage: bool = False
-    """The client asked for a usage chunk at the end of the stream."""
-    legacy_functions: bool = False
-    """The client spoke the deprecated `functions`, and is answered in kind."""
+    dialect: str = "chat"
+    """The client's own wire format, by its name in `DIALECTS`."""
     attempts: list[Attempt] = field(default_factory=list)
     waited_s: float = 0.0
     waits: int = 0
     """How often the call has waited for its chain to recover."""
     ticket: int = field(default_factory=count(1).__next__)
     """Names the call among all of this gateway's calls; `id` need not be unique."""
+
+    @property
+    def chat(self) -> Chat:
+        return self.request.chat
 
     def tried(self) -> str:
         """All attempts, as in `x-gateway-attempts`: `sonnet;429;cooldown=60, local;200`."""

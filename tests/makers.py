@@ -10,7 +10,7 @@ from gateway.providers import PROVIDERS, quirks_of
 from gateway.shared.breaker import Breaker, Settings
 from gateway.shared.engine import News
 from gateway.shared.local import Local
-from gateway.types import Agent, Call, Chat, Client, Model
+from gateway.types import Agent, Call, Chat, Client, Model, Request
 
 IDS = {
     "anthropic": "claude-sonnet-5",
@@ -48,7 +48,7 @@ def chat(*messages: dict[str, Any], **fields: Any) -> Chat:
 def call(*models: Model, received_at: float = 0.0, **fields: Any) -> Call:
     """A call to an agent `dev` with the given chain."""
     body = chat(**fields)
-    return Call("req_1", Agent("dev", models), Client("tests"), body, bool(body.get("stream")), received_at)
+    return Call("req_1", Agent("dev", models), Client("tests"), Request(body), bool(body.get("stream")), received_at)
 
 
 def breaker(

@@ -23,7 +23,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     for area, others in {
         # the ground floor
         "failures": "",
-        "types": "failures",
+        "types": "failures sse",
         "sse": "",
         "ratelimits": "",
         "redact": "",
@@ -40,12 +40,12 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "upstream": "credentials dialects failures ratelimits redact shared sse types urls",
         "relay": "chain failures shared types upstream",
         "config": "failures providers redact types urls",
-        "inbound": "config dialects failures private_files redact relay shared sse types urls",
+        "inbound": "config dialects failures hub private_files redact relay shared types urls",
         "observe": "failures redact shared types",
         "reports": "config",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
-        "app": "__version__ chain config credentials failures inbound observe relay shared types upstream",
+        "app": "__version__ chain config credentials dialects failures inbound observe relay shared types upstream",
         "process": "app config inbound shared",
         "drill": "app config failures lab process providers sse types",
         "cli": "__version__ app config credentials dialects drill failures inbound lab observe process providers"

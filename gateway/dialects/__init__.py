@@ -18,10 +18,11 @@ from typing import Final
 
 from gateway.dialects import anthropic, google, responses
 from gateway.dialects import chat as chat_dialect
-from gateway.hub.contracts import REPLAYED, Encoded, StreamDecoder, Unsupported, Upstream
+from gateway.dialects.chat import inbound as chat_inbound
+from gateway.hub.contracts import REPLAYED, Encoded, Inbound, StreamDecoder, Unsupported, Upstream
 from gateway.types import Chat, Model
 
-__all__ = ["DIALECTS", "REPLAYED", "Encoded", "StreamDecoder", "Unsupported", "Upstream", "choose"]
+__all__ = ["DIALECTS", "INBOUND", "REPLAYED", "Encoded", "StreamDecoder", "Unsupported", "Upstream", "choose"]
 
 DIALECTS: Final[Mapping[str, Upstream]] = {
     "anthropic": anthropic,
@@ -30,6 +31,10 @@ DIALECTS: Final[Mapping[str, Upstream]] = {
     "responses": responses,
 }
 """The upstream faces, by the name a provider's row uses."""
+
+
+INBOUND: Final[Mapping[str, Inbound]] = {"chat": chat_inbound}
+"""The inbound faces, by the dialect's name."""
 
 
 def choose(chat: Chat, model: Model) -> str:

@@ -7,13 +7,15 @@ the inbound face it is the server of a client. The hub between them is a chat co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failed, Failure, Kind
+from gateway.types import Batch as Batch
 from gateway.types import Chat, Chunk, Model
+from gateway.types import Request as Request
 
 REPLAYED: Final = "messages.reasoning_details"
 """The `param` of a failure about reasoning of earlier turns that went back: without it the request is good."""
@@ -88,21 +90,6 @@ class Upstream(Protocol):
 # --- the inbound face -------------------------------------------------------------------------------------------------
 
 
-class Request(NamedTuple):
-    """A client's request, decoded once; every attempt is encoded from it."""
-
-    chat: Chat
-    """The hub's form, normalised (`hub/schema.py`)."""
-    body: Mapping[str, Any] = MappingProxyType({})
-    """The client's own body, for an upstream of the same dialect (the native lane)."""
-    headers: Mapping[str, str] = MappingProxyType({})
-    """The request headers that the native lane forwards (`anthropic-beta`), names in lower case."""
-    dropped: tuple[str, ...] = ()
-    """Paths of what the hub cannot express; lost on every lane but the native one."""
-    notes: Any = None
-    """What only this face needs to write the answer; no other code reads it."""
-
-
 class Answer(NamedTuple):
     """What an inbound face must know about the call to write its answer."""
 
@@ -113,14 +100,6 @@ class Answer(NamedTuple):
     model: str
     """The model that answers, in the provider's words."""
     request: Request
-
-
-class Batch(NamedTuple):
-    """What arrived together from the provider."""
-
-    chunks: Sequence[Chunk]
-    events: Sequence[sse.Event] | None = None
-    """The provider's own events behind `chunks`, when they are in the client's dialect; else None."""
 
 
 class Refusal(NamedTuple):
@@ -169,10 +148,20 @@ class StreamEncoder(Protocol):
 class Inbound(Protocol):
     """The inbound face of a dialect; modules implement it."""
 
-    NAME: str
-    """The dialect's name in `DIALECTS`: an upstream of that name is served on the native lane."""
-    ID_HEADERS: tuple[str, ...]
-    """The response headers that carry the request id."""
+    @property
+    def NAME(self) -> str:  # noqa: N802 -- a constant in every module
+        """The dialect's name in `DIALECTS`: an upstream of that name is served on the native lane."""
+        ...
+
+    @property
+    def ID_HEADERS(self) -> tuple[str, ...]:  # noqa: N802
+        """The response headers that carry the request id."""
+        ...
+
+    @property
+    def KEEP_ALIVE(self) -> bytes:  # noqa: N802
+        """What keeps a client waiting before its answer has begun."""
+        ...
 
     def decode_request(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:
         """`body` is the parsed JSON object, `headers` the client's, names in lower case. Raises `Failed`."""

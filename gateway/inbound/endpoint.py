@@ -1,16 +1,15 @@
-"""`POST /v1/chat/completions`: a request in, one call through the relay, an answer or an error out."""
+"""A call: a request in, one way through the relay, an answer or an error out. The same for every client API."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Final, Protocol
 
-from gateway import sse
-from gateway.dialects.chat import StreamEncoder, decode_request, encode_error, encode_response
-from gateway.dialects.chat.normalize import parse, speaks_functions
+from gateway.dialects.chat.normalize import parse
 from gateway.failures import UNREADABLE, Exhausted, Failed, Failure
+from gateway.hub.contracts import Answer, Inbound
 from gateway.inbound.access import check_key
 from gateway.inbound.body import read_body
 from gateway.inbound.errors import of_exhausted
@@ -23,34 +22,34 @@ from gateway.inbound.http import (
     Send,
     abort,
     header_value,
+    id_headers,
     request_id,
+    send_error,
     send_json,
 )
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
-from gateway.types import Call, Model, Reply
+from gateway.types import Call, Model, Reply, Request
 
 log = logging.getLogger("gateway.inbound")
 
-_INTERNAL: Final = encode_error("internal error; the gateway's log has it", "server_error", code="internal_error")
-
 
 class Observer(Protocol):
-    """Hears of every call."""
+    """Receives every call."""
 
     def started(self) -> None:
         """A call is under way."""
         ...
 
     def ended(self, call: Call | None, status: int, failure: Failure | None, ended_at: float) -> None:
-        """A call is over. `call` is None when the request never became one; `status` 499 says that the client left."""
+        """A call is over. `call` is None when the request never became one; `status` 499 means that the client left."""
         ...
 
 
-class ChatEndpoint:
-    """An ASGI application. `current` gives the gateway as it is configured now; a call keeps the one it began with."""
+class CallEndpoint:
+    """Answers calls. `current` gives the gateway as it is configured now; a call keeps the one it began with."""
 
     def __init__(
         self,
@@ -72,11 +71,19 @@ class ChatEndpoint:
         for interrupt in list(self.calls):
             interrupt.fire(HttpError(503, "The gateway is shutting down.", type_="server_error", code="shutting_down"))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def serving(self, face: Inbound) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        """The ASGI application for one client API."""
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._serve(face, scope, receive, send)
+
+        return serve
+
+    async def _serve(self, face: Inbound, scope: Scope, receive: Receive, send: Send) -> None:
         interrupt = Interrupt()
         self.calls.add(interrupt)
         self._observer.started()
-        exchange = _Exchange(self._current(), request_id(scope), self._clock, self._wall, send, interrupt)
+        exchange = _Exchange(self._current(), face, request_id(scope), self._clock, self._wall, send, interrupt)
         status, failure = 500, None
         try:
             with interrupt:
@@ -88,13 +95,12 @@ class ChatEndpoint:
             log.warning("%s: the client stopped reading its stream; the call was ended", exchange.id)
             abort(scope)
         except HttpError as error:
-            status = error.status
-            await exchange.refuse(error)
+            status = await exchange.refuse(error)
         except Exception:
             # The outermost edge: a fault of ours. A stream that has begun just stops, and no client trusts that.
             log.exception("%s: internal error", exchange.id)
             if not exchange.stream.begun:
-                await send_json(send, 500, _INTERNAL, exchange.headers())
+                await exchange.refuse(_internal())
         finally:
             self.calls.discard(interrupt)
             self._observer.ended(exchange.call, status, failure, self._clock())
@@ -106,6 +112,7 @@ class _Exchange:
     def __init__(
         self,
         gateway: Gateway,
+        face: Inbound,
         id_: str,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -114,7 +121,8 @@ class _Exchange:
     ) -> None:
         self.id = id_
         self.call: Call | None = None
-        self.stream = EventStream(send, interrupt)
+        self.stream = EventStream(send, interrupt, face.KEEP_ALIVE)
+        self._face = face
         self._send = send
         self._interrupt = interrupt
         self._gateway = gateway
@@ -134,35 +142,37 @@ class _Exchange:
         if calls > server.max_calls:
             raise _too_many(server.max_calls)
         body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
-        try:
-            raw = parse(body)
-            chat = decode_request(raw)
-        except Failed as failed:
-            wrong = failed.failure
-            raise HttpError(400, wrong.message, code=wrong.code, param=wrong.param) from failed
-        except UNREADABLE as error:
-            message = f"The request holds something that cannot be read ({type(error).__name__}: {error})."
-            raise HttpError(400, message, code="invalid_value") from error
-        agent = resolve(chat["model"], self._gateway.agents, self._gateway.models, client)
+        request = self._decode(body, scope)
+        agent = resolve(request.chat["model"], self._gateway.agents, self._gateway.models, client)
         self.call = Call(
             id=self.id,
             agent=agent,
             client=client,
-            chat=chat,
-            stream=bool(chat.get("stream")),
+            request=request,
+            stream=bool(request.chat.get("stream")),
             received_at=self._received_at,
-            include_usage=bool((chat.get("stream_options") or {}).get("include_usage")),
-            legacy_functions=speaks_functions(raw),
+            dialect=self._face.NAME,
         )
         with Presence(self._interrupt, receive):
             return await self._answer(self.call)
 
-    async def refuse(self, error: HttpError) -> None:
-        """Tells the client of an error: as the answer, or inside a stream that has begun."""
-        if self.stream.begun:
-            await self.stream.end(sse.encode(error.body))
-        else:
-            await send_json(self._send, error.status, error.body, [*self.headers(), *error.headers])
+    def _decode(self, body: bytes, scope: Scope) -> Request:
+        try:
+            return self._face.decode_request(parse(body), _as_mapping(scope["headers"]))
+        except Failed as failed:
+            wrong = failed.failure
+            raise HttpError(400, wrong.message, code=wrong.code, param=wrong.param) from failed
+        except UNREADABLE as error:
+            message = f"Invalid request: unexpected structure ({type(error).__name__}: {error})."
+            raise HttpError(400, message, code="invalid_value") from error
+
+    async def refuse(self, error: HttpError) -> int:
+        """Sends an error: as the answer, or inside a stream that has begun. Returns the status."""
+        if self.stream.begun and self.call is not None:
+            encoder = self._face.StreamEncoder(self._as_answer(self.call, self.call.agent.name))
+            await self.stream.end(encoder.error(error.refusal))
+            return error.refusal.status
+        return await send_error(self._send, error, self._face, self.id, self.headers())
 
     async def _answer(self, call: Call) -> tuple[int, Failure | None]:
         timeouts = self._gateway.config.timeouts
@@ -173,24 +183,19 @@ class _Exchange:
             reply = await answering
         except Exhausted as error:
             raise of_exhausted(error, call) from error
-        id_, created = "chatcmpl-" + call.id.removeprefix("req_"), int(self._wall())
+        answer = self._as_answer(call, reply.model)
         if reply.chunks is not None:
-            encoder = StreamEncoder(
-                id_,
-                created,
-                reply.model,
-                include_usage=call.include_usage,
-                legacy_functions=call.legacy_functions,
-            )
-            return 200, await self.stream.relay(reply, encoder, self.headers(reply))
+            return 200, await self.stream.relay(reply, self._face.StreamEncoder(answer), self.headers(reply))
         assert reply.chat is not None
-        body = encode_response(reply.chat, id_, created, reply.model, legacy_functions=call.legacy_functions)
-        await send_json(self._send, 200, body, self.headers(reply))
+        await send_json(self._send, 200, self._face.encode_response(reply.chat, answer), self.headers(reply))
         return 200, None
+
+    def _as_answer(self, call: Call, model: str) -> Answer:
+        return Answer(call.id.removeprefix("req_"), int(self._wall()), model, call.request)
 
     def headers(self, reply: Reply | None = None) -> Headers:
         """What every answer says about itself."""
-        found: Headers = [(b"x-request-id", self.id.encode())]
+        found = id_headers(self._face, self.id)
         call = self.call
         if call is not None:
             found.append((b"x-gateway-agent", header_value(call.agent.name)))
@@ -220,3 +225,13 @@ def _of_model(model: Model) -> Headers:
 def _too_many(calls_max: int) -> HttpError:
     message = f"The gateway has {calls_max} calls under way (server.maxCalls)."
     return HttpError(503, message, type_="server_error", code="too_many_calls", headers={"retry-after": "1"})
+
+
+def _internal() -> HttpError:
+    message = "Internal error of the gateway; its log has the details."
+    return HttpError(500, message, type_="server_error", code="internal_error")
+
+
+def _as_mapping(headers: Headers) -> dict[str, str]:
+    """The first value of each header."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}

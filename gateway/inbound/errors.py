@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import ceil
 from typing import Any, Final
 
-from gateway.dialects.chat import encode_error
 from gateway.failures import Exhausted, Failure, Kind
+from gateway.hub.contracts import Refusal
 from gateway.inbound.http import HttpError
 from gateway.redact import scrub
 from gateway.types import Attempt, Call
@@ -40,12 +40,12 @@ def of_exhausted(error: Exhausted, call: Call) -> HttpError:
     )
 
 
-def in_band(failure: Failure, attempt: Attempt) -> dict[str, Any]:
+def in_band(failure: Failure, attempt: Attempt) -> Refusal:
     """The error event that ends a broken stream."""
     verdict = failure.verdict
     code = "upstream_stream_error" if verdict.code in (None, "upstream_error") else verdict.code
     message = scrub(f"{attempt.model.provider.name}: {failure.message}")
-    return encode_error(message, verdict.type, code=code, upstream=_upstream(failure, attempt))
+    return Refusal(verdict.status, message, verdict.type, code, details={"upstream": _upstream(failure, attempt)})
 
 
 def _code(failure: Failure) -> str | None:

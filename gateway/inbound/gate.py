@@ -6,18 +6,22 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from gateway.hub.contracts import Inbound
 from gateway.inbound.access import check_host, host_of
 from gateway.inbound.browsers import check_page, is_listed, is_preflight, preflight_headers, shared_with
 from gateway.inbound.http import (
+    FACE,
     Headers,
     HttpError,
     Receive,
     Scope,
     Send,
+    face_of,
     header_values,
+    id_headers,
     request_id,
     send_empty,
-    send_json,
+    send_error,
 )
 from gateway.inbound.serving import Gateway
 
@@ -30,13 +34,20 @@ PROBES: Final = frozenset({"/livez", "/readyz", "/health"})
 class Gate:
     """An ASGI application before another one: refuses foreign hosts and web pages, and answers browsers' preflights."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], current: Callable[[], Gateway]) -> None:
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        current: Callable[[], Gateway],
+        face_of_path: Callable[[str], Inbound],
+    ) -> None:
         self._app = app
         self._current = current
+        self._face_of_path = face_of_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        scope[FACE] = self._face_of_path(scope["path"])
         gateway = self._current()
         shared = shared_with(scope["headers"], gateway.allowed_origins)
         if shared:
@@ -45,9 +56,9 @@ class Gate:
             _check(scope, gateway)
         except HttpError as error:
             id_ = request_id(scope)
-            log.info("%s: refused with %d: %s", id_, error.status, error)
-            headers = [*error.headers, (b"x-request-id", id_.encode())]
-            await send_json(send, error.status, error.body, headers)
+            log.info("%s: refused with %d: %s", id_, error.refusal.status, error)
+            headers = id_headers(face_of(scope), id_)
+            await send_error(send, error, face_of(scope), id_, headers)
             return
         if is_preflight(scope) and is_listed(header_values(scope, b"origin"), gateway.allowed_origins):
             id_header = (b"x-request-id", request_id(scope).encode())

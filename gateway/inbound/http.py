@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.dialects.chat import encode_error
+from gateway.hub.contracts import Inbound, Refusal
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,11 +28,16 @@ _numbers: Final = itertools.count(1)
 ABORT: Final = "gateway.abort"
 """The extension of an ASGI scope with which our protocol lets its connection be cut."""
 
+ID: Final = "gateway.id"
+"""The key of an ASGI scope with the request's id."""
+FACE: Final = "gateway.face"
+"""The key of an ASGI scope with the inbound face that renders errors."""
+
 JSON: Final = (b"content-type", b"application/json")
 
 
 class HttpError(Exception):
-    """A request we answer with an error ourselves."""
+    """A request that is refused. The error stays data until the face of the request renders it."""
 
     def __init__(
         self,
@@ -43,16 +48,25 @@ class HttpError(Exception):
         code: str | None = None,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
-        **more: Any,
+        **details: Any,
     ) -> None:
         super().__init__(message)
-        self.status = status
-        self.body = orjson.dumps(encode_error(message, type_, param=param, code=code, **more))
-        self.headers: Headers = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        self.refusal = Refusal(status, message, type_, code, param, headers or {}, details)
 
 
 class ClientLeft(Exception):
     """The client closed the connection."""
+
+
+def face_of(scope: Scope) -> Inbound:
+    """The face of the client's API, as the gate has found it by the path."""
+    face: Inbound = scope[FACE]
+    return face
+
+
+def id_headers(face: Inbound, id_: str) -> Headers:
+    """The headers in which clients of this API look for the request's id."""
+    return [(name.encode(), id_.encode()) for name in face.ID_HEADERS]
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -69,11 +83,13 @@ def header_values(scope: Scope, name: bytes) -> list[str]:
 
 
 def request_id(scope: Scope) -> str:
-    """The client's own id if it is one, else a new one."""
-    stated = header(scope, b"x-request-id")
-    if stated is not None and _REQUEST_ID.fullmatch(stated):
-        return stated
-    return f"{_ID_PREFIX}{next(_numbers):08x}"
+    """The client's own id if it is one, else a new one; always the same for one request."""
+    id_: str | None = scope.get(ID)
+    if id_ is None:
+        stated = header(scope, b"x-request-id")
+        is_id = stated is not None and _REQUEST_ID.fullmatch(stated)
+        id_ = scope[ID] = stated if stated is not None and is_id else f"{_ID_PREFIX}{next(_numbers):08x}"
+    return id_
 
 
 def header_value(text: str) -> bytes:
@@ -96,6 +112,14 @@ def abort(scope: Scope) -> None:
     cut = scope.get("extensions", {}).get(ABORT)
     if cut is not None:
         cut()
+
+
+async def send_error(send: Send, error: HttpError, face: Inbound, id_: str, headers: Headers) -> int:
+    """A refusal as the client's API states it. `headers` are added. Returns the status."""
+    status, body, own = face.encode_error(error.refusal, id_)
+    stated = [(name.encode(), value.encode()) for name, value in own.items()]
+    await send_json(send, status, body, [*headers, *stated])
+    return status
 
 
 async def send_json(send: Send, status: int, body: Any, headers: Headers) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from gateway.inbound.access import check_key
-from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
+from gateway.inbound.http import HttpError, Receive, Scope, Send, face_of, request_id, send_error, send_json
 from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.types import Agent, Client
@@ -28,7 +28,7 @@ class ModelsEndpoint:
             id_ = unquote(scope.get("path_params", {}).get("id", ""))
             body = self._one(id_, gateway, client) if id_ else self._all(gateway, client)
         except HttpError as error:
-            await send_json(send, error.status, error.body, error.headers)
+            await send_error(send, error, face_of(scope), request_id(scope), [])
             return
         await send_json(send, 200, body, [])
 

@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import orjson
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.hub.contracts import Inbound
 from gateway.inbound.coalescing import Gathering
-from gateway.inbound.http import ABORT, Headers, HttpError, request_id, too_slow
+from gateway.inbound.http import ABORT, Headers, HttpError, id_headers, request_id, too_slow
 from gateway.inbound.plain import Plain
 
 HEAD_BYTES_MAX: Final = 64 * 1024
@@ -44,12 +46,14 @@ class Protocol(HttpToolsProtocol):
         self,
         *args: Any,
         request_s: Callable[[], float],
+        face_of_path: Callable[[str], Inbound],
         shared_with: Callable[[Iterable[tuple[bytes, bytes]]], Headers] = _shared_with_no_page,
         **more: Any,
     ) -> None:
         super().__init__(*args, **more)
         self._request_s = request_s
         self._shared_with = shared_with
+        self._face_of_path = face_of_path
         self._in_head = False
         self._head_bytes = 0
         self._extensions: dict[str, Callable[[], None]] = {}
@@ -131,15 +135,18 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()
             return
         headers = self.headers or []
+        id_ = request_id({"headers": headers})
+        face = self._face_of_path(self.url.decode("latin-1"))
+        status, stated, _ = face.encode_error(error.refusal, id_)
+        body = orjson.dumps(stated)
         lines = [
-            b"HTTP/1.1 %d %s" % (error.status, _REASONS[error.status]),
+            b"HTTP/1.1 %d %s" % (status, _REASONS[status]),
             b"content-type: application/json",
-            b"content-length: %d" % len(error.body),
-            b"x-request-id: " + request_id({"headers": headers}).encode(),
+            b"content-length: %d" % len(body),
             b"connection: close",
-            *(name + b": " + value for name, value in self._shared_with(headers)),
+            *(name + b": " + value for name, value in id_headers(face, id_) + self._shared_with(headers)),
         ]
-        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + error.body)
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
         self.transport.close()
 
     def _may_answer(self) -> bool:

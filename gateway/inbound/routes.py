@@ -11,12 +11,21 @@ from typing import Any, Final
 
 from starlette.routing import Route, Router
 
-from gateway.inbound.http import HttpError, Receive, Scope, Send, request_id, send_empty, send_json
+from gateway.inbound.http import (
+    HttpError,
+    Receive,
+    Scope,
+    Send,
+    face_of,
+    id_headers,
+    request_id,
+    send_empty,
+    send_error,
+)
 from gateway.inbound.resolve import nearest
 from gateway.inbound.unserved import unserved_api
 
 PREFIXES: Final = ("/v1", "")
-CHAT: Final = "/chat/completions"
 READ: Final = ("GET", "HEAD")
 
 _PATH_CHARS_MAX: Final = 200
@@ -35,11 +44,11 @@ class Identified:
         self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        id_ = request_id(scope).encode()
+        ids = id_headers(face_of(scope), request_id(scope))
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", id_)]
+                message["headers"] = [*message["headers"], *ids]
             await send(message)
 
         if self._methods and scope["method"] not in self._methods:
@@ -56,26 +65,27 @@ async def _refuse_method(scope: Scope, send: Send, methods: tuple[str, ...]) -> 
         return
     message = f"{scope['method']} is not allowed here; use {methods[0]}."
     error = HttpError(405, message, headers={"allow": allow})
-    await send_json(send, error.status, error.body, error.headers)
+    await send_error(send, error, face_of(scope), request_id(scope), [])
 
 
 class NotFound:
     """Answers every other path as OpenAI would: with an error object, never with a page."""
 
-    def __init__(self, paths: tuple[str, ...]) -> None:
-        """`paths` are those that a hint may suggest, the usual form of each first."""
+    def __init__(self, paths: tuple[str, ...], calls: int = 0) -> None:
+        """`paths` are those that a hint may suggest, the usual form of each first; `calls` of them answer calls."""
         self._paths = paths
+        self._calls = calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = scope.get(ASKED, scope["path"])[:_PATH_CHARS_MAX]
         message = f"Invalid URL ({scope['method']} {asked}).{self._hint(scope['path'])}"
         error = HttpError(404, message, code="unknown_url")
-        await send_json(send, error.status, error.body, [])
+        await send_error(send, error, face_of(scope), request_id(scope), [])
 
     def _hint(self, path: str) -> str:
         api = unserved_api(path)
         if api is not None:
-            return f" {api} is not served by this gateway; it serves POST /v1{CHAT}."
+            return f" {api} is not served by this gateway; it serves {', '.join(self._paths[: self._calls])}."
         ends = [known for known in self._paths if path.endswith(known.removeprefix("/v1"))]
         near = ends or nearest(path[:_PATH_CHARS_MAX], self._paths)
         return f" Did you mean {near[0]}?" if near else ""
@@ -91,15 +101,19 @@ class Application:
     The bare router: an application's middleware would run for every streamed event.
     """
 
-    def __init__(self, chat: App, prefixed: Mapping[str, App], unprefixed: Mapping[str, App]) -> None:
-        """`chat` answers the calls and says its own ids; `prefixed` are served with and without `/v1`, `unprefixed` as
-        they are. All of these are read only."""
-        self._calls: Final[Mapping[str, App]] = {prefix + CHAT: chat for prefix in PREFIXES}
+    def __init__(self, calls: Mapping[str, App], prefixed: Mapping[str, App], unprefixed: Mapping[str, App]) -> None:
+        """`calls` answer calls and state their own ids. They and `prefixed` are served with and without `/v1`,
+        `unprefixed` as they are. All but the calls are read only."""
+        self._calls: Final[Mapping[str, App]] = {
+            prefix + path: app for prefix in PREFIXES for path, app in calls.items()
+        }
         others = {prefix + path: app for path, app in prefixed.items() for prefix in PREFIXES}
         others |= unprefixed
         routes = [Route(path, endpoint=Identified(app, READ)) for path, app in others.items()]
         suggested = tuple(path for path in (*self._calls, *others) if "{" not in path)
-        self._router: Final = Router(routes, redirect_slashes=False, default=Identified(NotFound(suggested)))
+        self._router: Final = Router(
+            routes, redirect_slashes=False, default=Identified(NotFound(suggested, len(calls)))
+        )
         self._options: Final = Identified(NotFound(()), ("POST",))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

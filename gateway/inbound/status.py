@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.inbound.access import check_key
-from gateway.inbound.http import HttpError, Receive, Scope, Send, send_json
+from gateway.inbound.http import HttpError, Receive, Scope, Send, face_of, request_id, send_error, send_json
 from gateway.inbound.serving import Gateway
 from gateway.redact import scrub
 from gateway.shared.breaker import Breaker
@@ -26,7 +26,7 @@ class StatusEndpoint:
         try:
             client = check_key(scope, gateway.keys)
         except HttpError as error:
-            await send_json(send, error.status, error.body, error.headers)
+            await send_error(send, error, face_of(scope), request_id(scope), [])
             return
         await send_json(send, 200, {**self._facts(), "agents": self._agents(gateway, client)}, [])
 

@@ -7,22 +7,18 @@ from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any, Final
 
-from gateway import sse
-from gateway.dialects.chat import StreamEncoder
 from gateway.failures import Failed, Failure
+from gateway.hub.contracts import StreamEncoder
 from gateway.inbound.errors import in_band
 from gateway.inbound.http import ClientLeft, Headers, Receive, Send
 from gateway.inbound.interrupt import Interrupt
-from gateway.types import Reply
+from gateway.types import Batch, Reply
 
 EVENT_STREAM: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-HEARTBEAT: Final = sse.comment(b"")
-"""Only comments keep a connection alive without breaking a client: `event: ping` does."""
-
 LOOK_AFTER_S: Final = 0.02
 """When a call begins to be watched for a client that leaves."""
 
@@ -34,8 +30,10 @@ class StoppedReading(Exception):
 class EventStream:
     """The answer to a streaming call. It begins with the first content, or with the first heartbeat before it."""
 
-    def __init__(self, send: Send, interrupt: Interrupt) -> None:
+    def __init__(self, send: Send, interrupt: Interrupt, keep_alive: bytes) -> None:
+        """`keep_alive` is sent while the answer has not begun."""
         self._send = send
+        self._keep_alive = keep_alive
         self._interrupt = interrupt
         self.begun = False
         """The status line is out: what fails from now on is told inside the stream."""
@@ -57,7 +55,7 @@ class EventStream:
         try:
             while not (await asyncio.wait((task,), timeout=every_s))[0]:
                 await self.begin(headers)
-                await self.write(HEARTBEAT)
+                await self.write(self._keep_alive)
         except BaseException:
             task.cancel()
             await asyncio.wait((task,))
@@ -77,7 +75,7 @@ class EventStream:
                 await self.begin(headers)
                 try:
                     async for batch in chunks:
-                        data = encoder.encode(batch) if batch else HEARTBEAT
+                        data = encoder.encode(Batch(batch)) if batch else encoder.keep_alive()
                         if data:
                             watchdog.sending()
                             await self.write(data)

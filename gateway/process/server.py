@@ -68,7 +68,7 @@ class _Server(uvicorn.Server):
     async def _drain(self) -> None:
         """Waits for the calls under way, up to `drainSeconds`, and for those whose connection was just accepted; a
         second signal ends the patience."""
-        calls, drain_s = self._app.chat.calls, self._app.gateway.server.drain_seconds
+        calls, drain_s = self._app.endpoint.calls, self._app.gateway.server.drain_seconds
         if calls:
             logger.info("draining: %d calls under way, %g s at most", len(calls), drain_s)
         loop = asyncio.get_running_loop()
@@ -80,7 +80,7 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(LOOK_S)
         if calls:
             logger.warning("drainSeconds are over: %d calls are ended", len(calls))
-            self._app.chat.end_all()
+            self._app.endpoint.end_all()
             await asyncio.sleep(LOOK_S)
 
     def _silent(self) -> list[Any]:
@@ -166,6 +166,7 @@ def _protocol(app: App) -> Callable[..., Protocol]:
     return partial(
         Protocol,
         request_s=lambda: app.gateway.server.request_seconds,
+        face_of_path=app.face_of_path,
         shared_with=lambda headers: shared_with(headers, app.gateway.allowed_origins),
     )
 

@@ -12,7 +12,8 @@ import orjson
 from gateway.app import App
 from gateway.config import schema
 from gateway.config.load import build
-from gateway.inbound.http import Scope
+from gateway.dialects import INBOUND
+from gateway.inbound.http import FACE, Scope
 
 CHAT = "/v1/chat/completions"
 NOBODY = "http://127.0.0.1:1/v1"
@@ -41,6 +42,7 @@ def scope(method: str, path: str, headers: Mapping[str, str]) -> Scope:
         "type": "http",
         "method": method,
         "path": path,
+        FACE: INBOUND["chat"],
         "raw_path": path.encode(),
         "query_string": b"",
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()],

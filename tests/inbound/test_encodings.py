@@ -58,7 +58,7 @@ DATA = {
 def refused(body: bytes, *codings: str, limit: int = LIMIT) -> tuple[int, str]:
     with pytest.raises(HttpError) as raised:
         decode(body, codings, limit)
-    return raised.value.status, str(raised.value)
+    return raised.value.refusal.status, str(raised.value)
 
 
 @each_coding

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 
+from gateway.dialects import INBOUND
 from gateway.failures import VERDICTS, Exhausted, Failure, Kind
+from gateway.hub.contracts import Refusal
 from gateway.inbound.errors import in_band, of_exhausted
 from gateway.inbound.http import HttpError
 from gateway.types import Attempt, Call
@@ -17,12 +18,18 @@ SONNET, LOCAL = model(name="sonnet"), model("custom", name="local")
 LIMITED = Failure(Kind.RATE_LIMIT, "slow down", status=429)
 
 
-def told(*failures: Failure, retry_after_s: float | None = None) -> tuple[HttpError, dict[str, Any], Call]:
+def rendered(error: HttpError) -> dict[str, Any]:
+    """The error object that a client of chat completions is sent."""
+    body: dict[str, Any] = dict(INBOUND["chat"].encode_error(error.refusal, "req_1").body["error"])
+    return body
+
+
+def told(*failures: Failure, retry_after_s: float | None = None) -> tuple[Refusal, dict[str, Any], Call]:
     asked = call(SONNET, LOCAL)
     models = [SONNET, LOCAL]
     asked.attempts = [Attempt(models[n % 2], n + 1, failure=failure) for n, failure in enumerate(failures)]
     error = of_exhausted(Exhausted(failures, retry_after_s), asked)
-    return error, orjson.loads(error.body)["error"], asked
+    return error.refusal, rendered(error), asked
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -41,7 +48,7 @@ def test_a_providers_refusal_of_our_key_is_no_401(status: int) -> None:
     assert body["upstream"] == {
         "provider": "anthropic", "model": "claude-sonnet-5", "status": status, "request_id": "req_9",
     }  # fmt: skip
-    assert "sk-abcdef" not in error.body.decode()
+    assert "sk-abcdef" not in repr(error)
     assert "***" in body["message"]
 
 
@@ -63,7 +70,7 @@ def test_several_are_all_named() -> None:
 
 def test_a_model_that_was_not_even_asked_is_named_too() -> None:
     asked = call(SONNET)
-    body = orjson.loads(of_exhausted(Exhausted([LIMITED], 30.0), asked).body)["error"]
+    body = rendered(of_exhausted(Exhausted([LIMITED], 30.0), asked))
     assert "resting: 429 rate limit: slow down" in body["message"]
     assert body["attempts"] == []
 
@@ -71,17 +78,17 @@ def test_a_model_that_was_not_even_asked_is_named_too() -> None:
 @pytest.mark.parametrize(
     ("kind", "retry_after_s", "headers"),
     [
-        (Kind.RATE_LIMIT, 0.2, {b"retry-after": b"1", b"x-should-retry": b"true"}),
-        (Kind.RATE_LIMIT, 120.0, {b"retry-after": b"120", b"x-should-retry": b"true"}),
-        (Kind.RATE_LIMIT, 121.0, {b"retry-after": b"121", b"x-should-retry": b"false"}),
-        (Kind.RATE_LIMIT, None, {b"x-should-retry": b"false"}),
-        (Kind.OVERLOADED, 7.0, {b"retry-after": b"7", b"x-should-retry": b"true"}),
-        (Kind.QUOTA, 7.0, {b"retry-after": b"7", b"x-should-retry": b"false"}),
-        (Kind.UNAVAILABLE, 7.0, {b"x-should-retry": b"true"}),
-        (Kind.INVALID_REQUEST, None, {b"x-should-retry": b"false"}),
+        (Kind.RATE_LIMIT, 0.2, {"retry-after": "1", "x-should-retry": "true"}),
+        (Kind.RATE_LIMIT, 120.0, {"retry-after": "120", "x-should-retry": "true"}),
+        (Kind.RATE_LIMIT, 121.0, {"retry-after": "121", "x-should-retry": "false"}),
+        (Kind.RATE_LIMIT, None, {"x-should-retry": "false"}),
+        (Kind.OVERLOADED, 7.0, {"retry-after": "7", "x-should-retry": "true"}),
+        (Kind.QUOTA, 7.0, {"retry-after": "7", "x-should-retry": "false"}),
+        (Kind.UNAVAILABLE, 7.0, {"x-should-retry": "true"}),
+        (Kind.INVALID_REQUEST, None, {"x-should-retry": "false"}),
     ],
 )
-def test_whether_to_come_back(kind: Kind, retry_after_s: float | None, headers: dict[bytes, bytes]) -> None:
+def test_whether_to_come_back(kind: Kind, retry_after_s: float | None, headers: dict[str, str]) -> None:
     error, _, _ = told(Failure(kind, "why"), retry_after_s=retry_after_s)
     assert dict(error.headers) == headers
 
@@ -98,13 +105,13 @@ def test_a_code_of_the_providers_is_kept_where_the_request_is_at_fault(code: str
 
 def test_in_band() -> None:
     failure = Failure(Kind.TRUNCATED, "cut; Bearer abcdefgh12345678", request_id="req_9")
-    error = in_band(failure, Attempt(SONNET, 1))["error"]
-    assert error["message"] == "anthropic: cut; ***"
-    assert (error["type"], error["code"]) == ("server_error", "upstream_stream_error")
-    assert error["upstream"] == {"provider": "anthropic", "model": "claude-sonnet-5", "request_id": "req_9"}
+    refusal = in_band(failure, Attempt(SONNET, 1))
+    assert refusal.message == "anthropic: cut; ***"
+    assert (refusal.type, refusal.code) == ("server_error", "upstream_stream_error")
+    assert refusal.details["upstream"] == {"provider": "anthropic", "model": "claude-sonnet-5", "request_id": "req_9"}
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_in_band_never_has_the_code_of_an_answer(kind: Kind) -> None:
-    error = in_band(Failure(kind, "why"), Attempt(SONNET, 1))["error"]
-    assert error["code"] not in (None, "upstream_error")
+    refusal = in_band(Failure(kind, "why"), Attempt(SONNET, 1))
+    assert refusal.code not in (None, "upstream_error")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import traceback
 
-import orjson
 import pytest
 
+from gateway.dialects import INBOUND
 from gateway.inbound.body import read_body
 from gateway.inbound.http import ClientLeft, HttpError, header, send_json
 from gateway.inbound.interrupt import Interrupt
@@ -38,19 +38,19 @@ def test_a_body_within_the_limit(pieces: list[bytes]) -> None:
 def test_a_wrong_length_is_not_believed(length: str | None) -> None:
     with pytest.raises(HttpError) as raised:
         read(b"01234", b"567890", length=length)
-    assert raised.value.status == 413
+    assert raised.value.refusal.status == 413
 
 
 def test_a_stated_length_beyond_the_limit_is_enough() -> None:
     with pytest.raises(HttpError) as raised:
         read(b"0", length="11", ends=False)
-    assert raised.value.status == 413
+    assert raised.value.refusal.status == 413
 
 
 def test_too_slow() -> None:
     with pytest.raises(HttpError) as raised:
         read(b"0", ends=False)
-    assert raised.value.status == 408
+    assert raised.value.refusal.status == 408
 
 
 def test_being_too_slow_leaves_nothing_behind() -> None:
@@ -77,9 +77,10 @@ def test_the_first_of_several_headers_counts() -> None:
 
 def test_an_error_is_openais_object() -> None:
     error = HttpError(400, "no", code="c", param="p", headers={"retry-after": "1"}, attempts=["a;429"])
-    body = orjson.loads(error.body)["error"]
+    rendered = INBOUND["chat"].encode_error(error.refusal, "req_1")
+    body = rendered.body["error"]
     assert body == {"message": "no", "type": "invalid_request_error", "param": "p", "code": "c", "attempts": ["a;429"]}
-    assert error.headers == [(b"retry-after", b"1")]
+    assert rendered.headers == {"retry-after": "1"}
 
 
 def test_json_goes_out_with_its_length() -> None:

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from gateway.dialects import INBOUND
 from gateway.inbound.browsers import shared_with
 from gateway.inbound.http import Receive, Scope, Send, abort, send_text
 from gateway.inbound.protocol import HEAD_BYTES_MAX, Protocol
@@ -44,6 +45,7 @@ async def connected(
         state or ServerState(),
         {},
         request_s=lambda: request_s,
+        face_of_path=lambda path: INBOUND["chat"],
         shared_with=lambda headers: shared_with(headers, {PAGE}),
     )
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)

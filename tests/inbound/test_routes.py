@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.inbound.routes import CHAT as CHAT_PATH
 from gateway.inbound.routes import plain_path
 from gateway.inbound.unserved import UNSERVED
 from tests.inbound.asgi import ask, make
@@ -56,7 +55,7 @@ def test_a_path_is_no_file(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 def test_an_api_that_is_not_served_is_named(tmp_path: Path, prefix: str, path: str, api: str) -> None:
-    if path == CHAT_PATH:
+    if path == "/chat/completions":
         path += "/chatcmpl-1"
     answer = ask(make(tmp_path), "POST", prefix + path)
     assert (answer.status, answer.error["code"]) == (404, "unknown_url")

@@ -9,12 +9,14 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.dialects.chat import StreamEncoder
+from gateway.dialects.chat import inbound
+from gateway.dialects.chat.inbound import KEEP_ALIVE as HEARTBEAT
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.chunks import delta, finish
+from gateway.hub.contracts import Answer
 from gateway.inbound.http import ClientLeft
 from gateway.inbound.interrupt import Interrupt
-from gateway.inbound.stream import HEARTBEAT, LOOK_AFTER_S, EventStream, Presence, StoppedReading, Watchdog
+from gateway.inbound.stream import LOOK_AFTER_S, EventStream, Presence, StoppedReading, Watchdog
 from gateway.types import Attempt, Chunk, Reply, Timeouts
 from tests.makers import model
 
@@ -67,15 +69,18 @@ class Sent:
         return not self.messages[-1].get("more_body", self.messages[-1]["type"] == "http.response.start")
 
 
+REQUEST = inbound.decode_request({"model": "dev", "messages": [{"role": "user", "content": "Hi"}]}, {})
+
+
 def reply(chunks: Chunks, write_s: float = 5.0) -> Reply:
     attempt = Attempt(model("anthropic", timeouts=Timeouts(write_s=write_s)), 1)
     return Reply(attempt, "claude-sonnet-5", chunks=chunks)
 
 
 async def relayed(send: Sent, chunks: Chunks, write_s: float = 5.0) -> Failure | None:
-    encoder = StreamEncoder("chatcmpl-1", 0, "claude-sonnet-5", include_usage=False, legacy_functions=False)
+    encoder = inbound.StreamEncoder(Answer("1", 0, "claude-sonnet-5", REQUEST))
     with Interrupt() as interrupt:
-        stream = EventStream(send, interrupt)
+        stream = EventStream(send, interrupt, HEARTBEAT)
         return await stream.relay(reply(chunks, write_s), encoder, [(b"x-request-id", b"req_1")])
 
 
@@ -150,7 +155,7 @@ ANSWER = Reply(Attempt(model(), 1), "m", chat={})
 
 async def waited(send: Sent, work: Coroutine[Any, Any, Reply], every_s: float = 0.005) -> Reply:
     with Interrupt() as interrupt:
-        return await EventStream(send, interrupt).while_waiting(work, every_s, [(b"x-request-id", b"req_1")])
+        return await EventStream(send, interrupt, HEARTBEAT).while_waiting(work, every_s, [(b"x-request-id", b"req_1")])
 
 
 def test_a_quick_answer_has_no_heartbeat_before_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 from gateway.shared.engine import Admit, Close, Give, Open
 from gateway.shared.local import Local
 from gateway.shared.waiting_room import WaitingRoom
-from gateway.types import Agent, Call, Client
+from gateway.types import Agent, Call, Client, Request
 from tests.makers import Clock, model
 
 LOCAL = model("custom", name="local", max_concurrent=1)
@@ -19,7 +19,7 @@ LONG_S = 60.0
 
 
 def call_of(agent: str, number: int = 1, *, models: tuple[Any, ...] = (LOCAL,)) -> Call:
-    return Call(f"{agent}{number}", Agent(agent, models), Client("tests"), {}, False, 0.0)
+    return Call(f"{agent}{number}", Agent(agent, models), Client("tests"), Request({}), False, 0.0)
 
 
 async def settle() -> None:
