@@ -189,7 +189,8 @@ class Model:
     cache: bool = False
     """Sets prompt-cache breakpoints where the provider wants them set."""
     price: Mapping[str, float] | None = None
-    """Money per million tokens (`input`, `output`, `cache_read`, `cache_write`), where the user states it."""
+    """Money per million tokens (`input`, `output`, `cache_read`, `cache_write`, `cache_write_hour`), where the user
+    states it."""
     max_concurrent: int | None = None
     proxy: str | None = None
 
@@ -236,7 +237,12 @@ class Usage:
     """All output tokens, reasoning included."""
     cache_read: int = 0
     cache_write: int = 0
+    """All tokens written to a cache, `cache_write_1h` included."""
     reasoning: int = 0
+    cache_write_1h: int = 0
+    """Tokens written to a cache for an hour, which cost more than those for five minutes."""
+    cost: float | None = None
+    """Dollars, where the provider states what the answer cost."""
 
 
 @dataclass(slots=True)

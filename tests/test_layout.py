@@ -37,7 +37,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "chain": "failures shared types",
         # the edges
         "credentials": "private_files providers types",
-        "upstream": "credentials dialects failures ratelimits redact shared sse types urls",
+        "upstream": "credentials dialects failures hub ratelimits redact shared sse types urls",
         "relay": "chain failures shared types upstream",
         "config": "failures providers redact types urls",
         "inbound": "config dialects failures hub private_files redact relay shared types urls",

@@ -14,7 +14,17 @@ from gateway.config.load import Config
 from gateway.observe.ledger_read import GROUPS, Filters, Record, Unreadable, usage
 from gateway.observe.prices import cost
 
-_COUNTS = ("calls", "failed", "uncounted", "input", "output", "cache_read", "cache_write", "reasoning")
+_COUNTS = (
+    "calls",
+    "failed",
+    "uncounted",
+    "input",
+    "output",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "reasoning",
+)
 
 
 def collect(config: Config | None, by: str, filters: Filters) -> list[dict[str, Any]]:
@@ -39,7 +49,7 @@ def collect(config: Config | None, by: str, filters: Filters) -> list[dict[str, 
 
 
 def _dollars(record: Record, config: Config | None) -> float | None:
-    if not record["input"] and not record["output"]:
+    if record["cost"] is None and not record["input"] and not record["output"]:
         return 0.0
     model = config.models.get(record["model"]) if config is not None else None
     at = datetime.fromisoformat(record["day"]).replace(hour=12, tzinfo=UTC).timestamp()
@@ -96,8 +106,9 @@ def command(
 ) -> None:  # fmt: skip
     """Add up tokens and money, as the providers counted them.
 
-    Prices are those of a library that others maintain, at the time of the call,
-    or what you state in [models.<name>.price]. An unknown price is a `?`.
+    The price is what you state in [models.<name>.price]; else what the provider
+    says that a call cost; else that of a library that others maintain, at the
+    time of the call. An unknown price is a `?`.
 
     \b
     Example:  gateway usage --by model --since 7d

@@ -143,7 +143,9 @@ class Price(Table, frozen=True):
     cache_read: Money | None = None
     """Input tokens read from a cache; as `input` when unset."""
     cache_write: Money | None = None
-    """Input tokens written to a cache; as `input` when unset."""
+    """Input tokens written to a cache for some minutes; as `input` when unset."""
+    cache_write_hour: Money | None = None
+    """Input tokens written to a cache for an hour; twice `input` when unset."""
 
 
 class Model(Table, frozen=True):

@@ -8,9 +8,12 @@ deltas are made.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from gateway.hub.contracts import Encoded
+from gateway.hub.counts import COUNT_MAX
+from gateway.hub.shapes import table
 from gateway.hub.tools import custom_input
 from gateway.types import Chunk, Usage
 
@@ -20,39 +23,62 @@ def delta(index: int = 0, /, **fields: Any) -> Chunk:
     return {"choices": [{"index": index, "delta": fields, "finish_reason": None}]}
 
 
-def finish(reason: str, index: int = 0) -> Chunk:
-    return {"choices": [{"index": index, "delta": {}, "finish_reason": reason}]}
+def finish(reason: str, index: int = 0, extras: Mapping[str, Any] = MappingProxyType({})) -> Chunk:
+    """The end of a choice; `extras` are further fields of it."""
+    return {"choices": [{**extras, "index": index, "delta": {}, "finish_reason": reason}]}
 
 
-def usage_chunk(usage: Mapping[str, Any]) -> Chunk:
-    """`usage` as `usage_dict` makes it."""
-    return {"choices": [], "usage": usage}
+def usage_chunk(usage: Mapping[str, Any], extras: Mapping[str, Any] = MappingProxyType({})) -> Chunk:
+    """`usage` as `usage_dict` makes it; `extras` are further fields of the answer."""
+    return {**extras, "choices": [], "usage": usage}
 
 
-def usage_dict(usage: Usage) -> dict[str, Any]:
-    """The hub's usage: `prompt_tokens` with cached ones, `completion_tokens` with reasoning, and the details."""
+def late(extras: Mapping[str, Any]) -> Chunk:
+    """Fields of the answer that come behind the finish reason and without counts."""
+    return {**extras, **delta()}
+
+
+def fingerprint(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What the last chunk repeats: one official accumulator takes it from there."""
+    return {key: fields[key] for key in ("system_fingerprint",) if key in fields}
+
+
+def usage_dict(usage: Usage, more: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """The hub's usage: `prompt_tokens` with cached ones, `completion_tokens` with reasoning, the
+    details, and `more` of what the provider states, in the hub's form and of the contract's types."""
+    prompt, completion = _details(more, PROMPT_DETAILS), _details(more, COMPLETION_DETAILS)
+    if usage.cache_read or usage.cache_write:
+        prompt["cached_tokens"] = usage.cache_read
+    if usage.cache_write:
+        prompt["cache_write_tokens"] = usage.cache_write
+    if usage.cache_write_1h:
+        prompt["cache_write_1h_tokens"] = usage.cache_write_1h
+    if usage.reasoning:
+        completion["reasoning_tokens"] = usage.reasoning
     body: dict[str, Any] = {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output,
     }
-    if usage.cache_read or usage.cache_write:
-        body["prompt_tokens_details"] = {"cached_tokens": usage.cache_read}
-        if usage.cache_write:
-            body["prompt_tokens_details"]["cache_write_tokens"] = usage.cache_write
-    if usage.reasoning:
-        body["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
-    return body
+    details = {PROMPT_DETAILS: prompt, COMPLETION_DETAILS: completion}
+    body |= {key: value for key, value in details.items() if value}
+    return body | {key: value for key, value in more.items() if key not in _COUNTS and value is not None}
 
 
-def indexed(items: Any) -> Any:
-    """Items of a list-valued extension with an integer `index`: one official accumulator crashes without."""
-    if not isinstance(items, list):
-        return items
-    return [
-        {"index": place, **item} if isinstance(item, dict) and not isinstance(item.get("index"), int) else item
-        for place, item in enumerate(items)
-    ]
+PROMPT_DETAILS: Final = "prompt_tokens_details"
+COMPLETION_DETAILS: Final = "completion_tokens_details"
+_COUNTS: Final = frozenset({"prompt_tokens", "completion_tokens", "total_tokens", PROMPT_DETAILS, COMPLETION_DETAILS})
+
+
+def _details(more: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The provider's own details: what the contract calls tokens is a count, or is left out."""
+    return {name: value for name, value in table(more, key).items() if _is_detail(name, value)}
+
+
+def _is_detail(name: str, value: Any) -> bool:
+    if name.endswith("_tokens"):
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= COUNT_MAX
+    return value is not None
 
 
 class ToolCalls:
@@ -72,7 +98,7 @@ class ToolCalls:
         self.count = 0
 
     def start(self, key: Any, id_: str, name: str, extra: Mapping[str, Any] | None = None) -> list[Chunk]:
-        """A call begins. `key` is whatever the provider tells its calls apart by."""
+        """A call begins. `key` is whatever the provider tells its calls apart by, `extra` what else the call holds."""
         number = self._open[key] = self.count
         self.count += 1
         name = self._encoded.names.get(name, name)
@@ -146,4 +172,4 @@ def _call(
 ) -> dict[str, Any]:
     """The delta with which a call of a tool of type `kind` begins."""
     call = {"index": number, "id": id_, "type": kind, kind: definition}
-    return {**call, "extra_content": dict(extra)} if extra else call
+    return {**call, **extra, **call} if extra else call

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.hub import exact_json
 from gateway.types import Chat
 
 HUB_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -136,7 +137,7 @@ def arguments_text(value: Any) -> str:
     """Arguments as JSON text; some servers send an object where the contract says text."""
     if isinstance(value, str):
         return value
-    return orjson.dumps(value if value is not None else {}).decode()
+    return exact_json.dumps(value if value is not None else {}).decode()
 
 
 def custom_input(arguments: str) -> str:

@@ -8,8 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
-import orjson
-
+from gateway.hub import exact_json
 from gateway.hub.contracts import Inbound, Refusal
 
 Scope = MutableMapping[str, Any]
@@ -124,7 +123,7 @@ async def send_error(send: Send, error: HttpError, face: Inbound, id_: str, head
 
 async def send_json(send: Send, status: int, body: Any, headers: Headers) -> None:
     """A whole JSON answer; `body` may be bytes that are JSON already."""
-    data = body if isinstance(body, bytes) else orjson.dumps(body)
+    data = body if isinstance(body, bytes) else exact_json.dumps(body)
     length = (b"content-length", str(len(data)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]})
     await send({"type": "http.response.body", "body": data})

@@ -29,7 +29,7 @@ RETRY_S: Final = 5.0
 WAITING_MAX: Final = 10_000
 """Calls that wait to be written; any further one is not recorded, and counted in `lost`."""
 CLEAN_S: Final = 24 * 3600.0
-VERSION: Final = 1
+VERSION: Final = 2
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS calls (
@@ -42,6 +42,18 @@ CREATE INDEX IF NOT EXISTS calls_at ON calls (at);
 """
 """`at` is Unix time; what ends in `_s` counts seconds from the call's arrival. `attempts` is JSON, a list of objects as
 `_attempt` makes them, kept with their call because nobody asks for one without the other."""
+
+ADDED: Final = (("cache_write_1h", "INTEGER"), ("cost", "REAL"))
+"""Columns that version 2 added: tokens written to a cache for an hour, and the dollars that the provider says the call
+cost."""
+
+COLUMNS: Final = (
+    *["id", "at", "agent", "client", "model", "provider", "model_id", "status", "stream", "seconds", "first_token_s"],
+    *["input", "output", "cache_read", "cache_write", "reasoning", "cache_write_1h", "cost"],
+    *["finish", "failure", "dropped", "attempts"],
+)
+"""In the order of `_row`."""
+INSERT: Final = f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 
 Row = tuple[Any, ...]
 
@@ -118,7 +130,8 @@ class Ledger:
             if version > VERSION:
                 raise sqlite3.DatabaseError(f"it was written by a newer version of the gateway (schema {version})")
             database.executescript(SCHEMA)
-            database.execute(f"PRAGMA user_version = {VERSION}")
+            if version < VERSION:
+                _upgrade(database)
         except sqlite3.Error:
             database.close()
             raise
@@ -130,7 +143,7 @@ class Ledger:
             rows.append(self._rows.popleft())
         try:
             with database:
-                database.executemany(f"INSERT INTO calls VALUES ({', '.join('?' * 20)})", rows)  # noqa: S608
+                database.executemany(INSERT, rows)
         except sqlite3.OperationalError:  # another process writes, or the disk is full: they may yet be written
             self._rows.extendleft(reversed(rows))
             raise
@@ -144,14 +157,42 @@ class Ledger:
                 database.execute("DELETE FROM calls WHERE at < ?", (now - self._retention_s,))
 
 
+def columns(database: sqlite3.Connection) -> set[str]:
+    """The columns that a ledger has: one of an older version has fewer."""
+    return {str(column[1]) for column in database.execute("PRAGMA table_info(calls)")}
+
+
+def _upgrade(database: sqlite3.Connection) -> None:
+    """Adds what is missing, and keeps every row. In one transaction: another process may do the same."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        known = columns(database)
+        for name, kind in ADDED:
+            if name not in known:
+                database.execute(f"ALTER TABLE calls ADD COLUMN {name} {kind}")
+        database.execute(f"PRAGMA user_version = {VERSION}")
+    except sqlite3.Error:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
 def _row(call: Call, status: int, seconds: float, at: float) -> Row:
     last = call.attempts[-1] if call.attempts else None
     served = call.served
     usage = served.usage if served is not None else None
     counts = (
-        (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning)
+        (
+            usage.input,
+            usage.output,
+            usage.cache_read,
+            usage.cache_write,
+            usage.reasoning,
+            usage.cache_write_1h,
+            usage.cost,
+        )
         if usage is not None
-        else (None,) * 5
+        else (None,) * 7
     )
     who = (served.model.name, served.model.provider.name, served.model.model_id) if served is not None else (None,) * 3
     first_s = served.committed_at - call.received_at if served is not None and served.committed_at else None

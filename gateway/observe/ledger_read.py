@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from gateway.observe.ledger import ADDED, columns
 from gateway.observe.prices import LONG_CONTEXT
 
 Record = dict[str, Any]
@@ -76,11 +77,12 @@ def _record(row: sqlite3.Row) -> Record:
 
 
 def usage(path: Path, by: str, filters: Filters) -> list[Record]:
-    """One record per value of `by` (one of `GROUPS`), model and day, and one for each call whose prompt is so long that
-    it may have a price of its own: what was used, to be priced and added up.
+    """What was used, to be priced and added up: one record per value of `by` (one of `GROUPS`), model, day and whether
+    the provider states the cost, and one for each call whose prompt is so long that it may have a price of its own.
 
     Keys: `group`, `day`, `provider`, `model`, `model_id`, `calls`, `failed`, `uncounted` (calls that a model answered
-    and whose tokens nobody counted), and the five counts of tokens.
+    without any count of tokens), the counts of tokens, and `cost`, the dollars that the provider states (None where it
+    states none).
     Raises `Unreadable`.
     """
     where, values = _where(filters)
@@ -88,12 +90,22 @@ def usage(path: Path, by: str, filters: Filters) -> list[Record]:
         f"SELECT {GROUPS[by]} AS 'group', date(at, 'unixepoch') AS day, provider, model, model_id,"  # noqa: S608
         " count(*) AS calls, sum(status >= 400) AS failed,"
         " sum(model IS NOT NULL AND output IS NULL) AS uncounted, total(input) AS input, total(output) AS output,"
-        " total(cache_read) AS cache_read, total(cache_write) AS cache_write, total(reasoning) AS reasoning"
-        f" FROM calls WHERE {where} GROUP BY 1, 2, 3, 4, 5,"
+        " total(cache_read) AS cache_read, total(cache_write) AS cache_write, total(reasoning) AS reasoning,"
+        " total(cache_write_1h) AS cache_write_1h, sum(cost) AS cost"
+        f" FROM calls WHERE {where} GROUP BY 1, 2, 3, 4, 5, cost IS NULL,"
         f" CASE WHEN input >= {LONG_CONTEXT} THEN rowid END ORDER BY 1"
     )
     with _reading(path) as database:
-        return [dict(row) for row in database.execute(query, values)]
+        return [dict(row) for row in database.execute(_for_columns(query, database), values)]
+
+
+def _for_columns(query: str, database: sqlite3.Connection) -> str:
+    """`query` for a ledger that an older version wrote and no newer one has opened yet."""
+    missing = [f"NULL AS {name}" for name, _ in ADDED if name not in columns(database)]
+    if not missing:
+        return query
+    table = f" FROM (SELECT *, rowid, {', '.join(missing)} FROM calls) "  # noqa: S608
+    return query.replace(" FROM calls ", table)
 
 
 def _where(filters: Filters) -> tuple[str, list[Any]]:

@@ -54,7 +54,7 @@ class Metrics:
         )
         self.tokens: Final = Counts(
             "gateway_tokens",
-            "Tokens by model and type: input, output, cache_read, cache_write, reasoning.",
+            "Tokens by model and type: input, output, cache_read, cache_write, cache_write_1h, reasoning.",
             ["agent", "model", "type"],
         )
         self.broken: Final = Counts(
@@ -103,6 +103,7 @@ class Metrics:
             ("output", usage.output),
             ("cache_read", usage.cache_read),
             ("cache_write", usage.cache_write),
+            ("cache_write_1h", usage.cache_write_1h),
             ("reasoning", usage.reasoning),
         ):
             if count:

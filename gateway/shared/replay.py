@@ -1,4 +1,4 @@
-"""Remembers what clients drop: signatures and reasoning, by tool-call id.
+"""Remembers what clients drop: signatures and reasoning, by tool-call id; signatures of texts and images, by these.
 
 Most clients send back a tool call's id and arguments and nothing else, while some providers refuse, or think worse,
 when their signature does not come back with it. Bounded, in memory, forgotten on restart: losing an entry costs
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from gateway.types import Chat
@@ -19,8 +20,9 @@ BYTES_MAX: Final = 64 * 1024 * 1024
 ID_CHARS_MIN: Final = 8
 """A shorter id (`call_0`) is no name for one call among all: some servers number the calls of each answer anew."""
 
-Key = tuple[str, str]
-"""(client, tool-call id): one client's reasoning must not find its way into another's conversation."""
+Key = tuple[str, str, str]
+"""(client, `call`, `text` or `image`, tool-call id or digest): one client's reasoning must not find its way into
+another's conversation."""
 
 _KEYS: Final = ("reasoning_details", "reasoning_content")
 
@@ -33,6 +35,8 @@ class Vault:
         self._entries_max = entries_max
         self._bytes_max = bytes_max
         self._bytes = 0
+        self._signed = 0
+        """Entries of texts and images: without any, none is looked for."""
 
     def __repr__(self) -> str:
         return f"<Vault entries={len(self._entries)} bytes={self._bytes}>"
@@ -41,16 +45,31 @@ class Vault:
         """Keeps for the client `owner` what belongs to a tool call: the extras of its message, and its own."""
         if not isinstance(call["id"], str) or len(call["id"]) < ID_CHARS_MIN:
             return
-        key = (owner, call["id"])
+        key = (owner, "call", call["id"])
         entry = {key: message[key] for key in _KEYS if message.get(key)}
         if call.get("extra_content"):
             entry["extra_content"] = call["extra_content"]
+        self._keep(key, entry)
+
+    def put_message(self, owner: str, message: Mapping[str, Any]) -> None:
+        """Keeps for the client `owner` the `extra_content` of a message's text and of its images."""
+        text, extra = message.get("content"), message.get("extra_content")
+        if isinstance(text, str) and text and extra:
+            self._keep((owner, "text", _digest(text)), {"extra_content": extra})
+        for image in message.get("images") or ():
+            url = _url(image)
+            if url and image.get("extra_content"):
+                entry = {"extra_content": image["extra_content"]}
+                self._keep((owner, "image", _digest(url)), entry)
+
+    def _keep(self, key: Key, entry: dict[str, Any]) -> None:
         size = len(repr(entry)) if entry else 0
         self._forget(key)  # what an earlier call of the same id left belongs to another conversation
         if not entry or size > ENTRY_BYTES_MAX:
             return
         self._entries[key] = (entry, size)
         self._bytes += size
+        self._signed += key[1] != "call"
         while len(self._entries) > self._entries_max or self._bytes > self._bytes_max:
             self._forget(next(iter(self._entries)))
 
@@ -61,13 +80,33 @@ class Vault:
         messages = [
             self._restored(owner, message) if message.get("tool_calls") else message for message in chat["messages"]
         ]
+        if self._signed:
+            messages = [self._with_signatures(owner, message) for message in messages]
         return {**chat, "messages": messages}
+
+    def _with_signatures(self, owner: str, message: dict[str, Any]) -> dict[str, Any]:
+        """A message of the model with the signatures of its text and its images."""
+        if message.get("role") != "assistant":
+            return message
+        images = message.get("images")
+        if isinstance(images, list):
+            message = {**message, "images": [self._signed_image(owner, image) for image in images]}
+        text = message.get("content")
+        if "extra_content" in message or not isinstance(text, str) or not text:
+            return message
+        return {**message, **self._get((owner, "text", _digest(text)))}
+
+    def _signed_image(self, owner: str, image: Any) -> Any:
+        url = _url(image)
+        if not url or image.get("extra_content"):
+            return image
+        return {**image, **self._get((owner, "image", _digest(url)))}
 
     def _restored(self, owner: str, message: Mapping[str, Any]) -> dict[str, Any]:
         restored = dict(message)
         calls = []
         for call in message["tool_calls"]:
-            entry = self._get((owner, call["id"]))
+            entry = self._get((owner, "call", call["id"]))
             if "extra_content" in entry and "extra_content" not in call:
                 call = {**call, "extra_content": entry["extra_content"]}
             calls.append(call)
@@ -87,3 +126,15 @@ class Vault:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._bytes -= entry[1]
+            self._signed -= key[1] != "call"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _url(image: Any) -> str:
+    """The address of an item of `images`; empty where it has none."""
+    inner = image.get("image_url") if isinstance(image, Mapping) else None
+    url = inner.get("url") if isinstance(inner, Mapping) else None
+    return url if isinstance(url, str) else ""

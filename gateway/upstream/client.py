@@ -17,7 +17,7 @@ from gateway import ratelimits
 from gateway.credentials.signing import BETA
 from gateway.credentials.store import CredentialError, CredentialExpired
 from gateway.dialects import DIALECTS, REPLAYED, Encoded, Upstream, choose
-from gateway.dialects.chat import is_empty
+from gateway.dialects.chat import is_empty, says_something
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify
 from gateway.redact import HIDDEN
 from gateway.shared.replay import Vault
@@ -289,6 +289,6 @@ def _request_id(headers: Mapping[str, str]) -> str | None:
 
 def _says_nothing(chunks: list[Chunk]) -> bool:
     """Whether an answer consists of a plain stop."""
-    return all(
-        choice["finish_reason"] == "stop" and not choice["delta"] for chunk in chunks for choice in chunk["choices"]
-    )
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    reasons = {choice["finish_reason"] for choice in choices} - {None}
+    return reasons == {"stop"} and not any(says_something(choice["delta"]) for choice in choices)

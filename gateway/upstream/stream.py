@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import orjson
-
 from gateway import sse
 from gateway.dialects import Encoded, Upstream
 from gateway.dialects.chat import as_chunks
 from gateway.failures import UNREADABLE, Failed, Failure, Kind
+from gateway.hub import exact_json
 from gateway.types import Chat, Chunk, Timeouts
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Response, TransportError
@@ -261,17 +260,19 @@ def _listed(body: bytes) -> list[sse.Event]:
     [] for any other body, and for an array of one, which is a whole answer or an error.
     """
     try:
-        value = orjson.loads(body) if body.lstrip().startswith(b"[") else None
-    except orjson.JSONDecodeError:
+        value = exact_json.loads(body) if body.lstrip().startswith(b"[") else None
+    except ValueError:
         return []
-    return [sse.Event(b"", orjson.dumps(item)) for item in value] if isinstance(value, list) and len(value) > 1 else []
+    return (
+        [sse.Event(b"", exact_json.dumps(item)) for item in value] if isinstance(value, list) and len(value) > 1 else []
+    )
 
 
 def loads(body: bytes) -> dict[str, Any]:
     """The JSON object of a whole answer. Raises `Failed` when it is none."""
     try:
-        value = orjson.loads(body.removeprefix(sse.BOM).strip())
-    except orjson.JSONDecodeError as error:
+        value = exact_json.loads(body.removeprefix(sse.BOM).strip())
+    except ValueError as error:
         raise Failed(Failure(Kind.MALFORMED, f"the provider's answer is no JSON: {error}", status=200)) from error
     if isinstance(value, list) and len(value) == 1:
         value = value[0]

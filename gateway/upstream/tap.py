@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gateway.hub.counts import stated_cost
 from gateway.shared.replay import Vault
 from gateway.types import Attempt, Chat, Chunk, Usage
 
@@ -18,6 +19,7 @@ class Record:
         self._owner = owner
         self._message: dict[str, Any] = {}
         self._reasoning: list[str] = []
+        self._text: list[str] = []
         self._calls: list[dict[str, Any]] = []
 
     def see(self, chunks: Iterable[Chunk]) -> None:
@@ -30,7 +32,9 @@ class Record:
             choice = choices[0]
             if choice["finish_reason"] is not None:
                 self._attempt.finish_reason = choice["finish_reason"]
-            elif "content" not in choice["delta"]:
+            elif "content" in choice["delta"]:
+                self._text.append(choice["delta"]["content"])
+            else:
                 self._note(choice["delta"])
 
     def done(self) -> None:
@@ -39,6 +43,9 @@ class Record:
             self._message["reasoning_content"] = "".join(self._reasoning)
         for call in self._calls:
             self._vault.put(self._owner, self._message, call)
+        if "extra_content" in self._message or "images" in self._message:
+            self._message["content"] = "".join(self._text)
+            self._vault.put_message(self._owner, self._message)
 
     def see_whole(self, chat: Chat) -> None:
         """An answer that is not streamed."""
@@ -48,12 +55,16 @@ class Record:
             self._attempt.finish_reason = choice["finish_reason"]
             for call in choice["message"].get("tool_calls", ()):
                 self._vault.put(self._owner, choice["message"], call)
+            self._vault.put_message(self._owner, choice["message"])
 
     def _note(self, fields: Mapping[str, Any]) -> None:
         if "reasoning_content" in fields:
             self._reasoning.append(fields["reasoning_content"])
-        for item in fields.get("reasoning_details") or ():
-            self._message.setdefault("reasoning_details", []).append(item)
+        for key in ("reasoning_details", "images"):
+            if fields.get(key):
+                self._message.setdefault(key, []).extend(fields[key])
+        if "extra_content" in fields:
+            self._message["extra_content"] = fields["extra_content"]
         self._calls += [call for call in fields.get("tool_calls", ()) if "id" in call]
 
 
@@ -67,4 +78,6 @@ def usage_of(counts: Mapping[str, Any]) -> Usage:
         cache_read=prompt.get("cached_tokens", 0),
         cache_write=prompt.get("cache_write_tokens", 0),
         reasoning=completion.get("reasoning_tokens", 0),
+        cache_write_1h=prompt.get("cache_write_1h_tokens", 0),
+        cost=stated_cost(counts),
     )

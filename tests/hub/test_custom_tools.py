@@ -18,7 +18,7 @@ def without_id(call: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_streamed_one() -> None:
     calls = ToolCalls(ENCODED)
-    assert calls.start("a", "call_1", "patch", EXTRA) == []
+    assert calls.start("a", "call_1", "patch", {"extra_content": EXTRA}) == []
     assert calls.arguments("a", '{"input": "*** ') == calls.arguments("a", 'Begin"}') == []
     [chunk] = calls.end("a")
     assert without_id(chunk["choices"][0]["delta"]["tool_calls"][0]) == CUSTOM

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -249,3 +250,59 @@ def test_kill_9_loses_nothing_that_was_written(path: Path) -> None:
     assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_1"]
     written(path, answered("req_2"))
     assert len(calls(path, Filters(), 10)) == 2
+
+
+VERSION_1 = """
+CREATE TABLE calls (
+    id TEXT NOT NULL, at REAL NOT NULL, agent TEXT NOT NULL, client TEXT NOT NULL, model TEXT, provider TEXT,
+    model_id TEXT, status INTEGER NOT NULL, stream INTEGER NOT NULL, seconds REAL NOT NULL, first_token_s REAL,
+    input INTEGER, output INTEGER, cache_read INTEGER, cache_write INTEGER, reasoning INTEGER,
+    finish TEXT, failure TEXT, dropped TEXT NOT NULL, attempts TEXT NOT NULL
+);
+INSERT INTO calls VALUES ('old', 1799999000.0, 'dev', 'tests', 'sonnet', 'anthropic', 'claude-sonnet-5', 200, 0, 1.0,
+    0.5, 100, 20, 0, 70, 0, 'stop', NULL, '', '[]');
+PRAGMA user_version = 1;
+"""
+
+
+def version_1(path: Path) -> Path:
+    path.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(VERSION_1)
+    return path
+
+
+def test_a_ledger_of_version_1_can_be_read_as_it_is(path: Path) -> None:
+    version_1(path)
+    [found] = usage(path, "agent", Filters())
+    assert (found["calls"], found["cache_write"], found["cache_write_1h"], found["cost"]) == (1, 70, 0, None)
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["old"]
+
+
+def test_a_ledger_of_version_1_gains_what_is_new_and_loses_nothing(path: Path) -> None:
+    new = answered("new")
+    assert new.attempts[-1].usage is not None
+    new.attempts[-1].usage = replace(new.attempts[-1].usage, cache_write=50, cache_write_1h=30, cost=0.25)
+    written(version_1(path), new)
+    old, stated = calls(path, Filters(), 10)[::-1]
+    assert (old["id"], old["input"], old["cache_write"], old["cache_write_1h"], old["cost"]) == (
+        "old",
+        100,
+        70,
+        None,
+        None,
+    )
+    assert (old["finish"], old["attempts"]) == ("stop", [])
+    assert (stated["id"], stated["cache_write"], stated["cache_write_1h"], stated["cost"]) == ("new", 50, 30, 0.25)
+    assert stated["finish"] == "stop"
+    written(path, answered("third"))
+    assert len(calls(path, Filters(), 10)) == 3
+
+
+def test_costs_that_providers_state_are_added_up_beside_the_others(path: Path) -> None:
+    priced = [answered("a"), answered("b")]
+    for each in priced:
+        each.attempts[-1].usage = Usage(input=100, output=20, cost=0.25)
+    written(path, *priced, answered("c"))
+    found = sorted(usage(path, "agent", Filters()), key=lambda each: each["calls"])
+    assert [(each["calls"], each["cost"]) for each in found] == [(1, None), (2, 0.5)]

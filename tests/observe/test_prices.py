@@ -38,3 +38,38 @@ def test_a_sum_of_short_prompts_is_not_taken_for_a_long_one() -> None:
 
 def test_unknown_is_not_zero() -> None:
     assert cost("custom", "qwen3:32b-private", COUNTS, AT) is None
+
+
+HOUR = {"input": 100_000, "output": 0, "cache_read": 0, "cache_write": 100_000, "cache_write_1h": 100_000}
+
+
+@pytest.mark.parametrize(
+    ("provider", "id_", "price"),
+    [
+        ("anthropic", "claude-sonnet-4-5", 3.0),
+        ("anthropic", "claude-sonnet-5", 2.0),
+        ("openrouter", "anthropic/claude-sonnet-5", 2.0),
+    ],
+)
+@pytest.mark.parametrize(("share", "factor"), [(1.0, 2.0), (0.0, 1.25), (0.4, 0.4 * 2.0 + 0.6 * 1.25)])
+def test_a_write_for_an_hour_costs_twice_the_input(
+    provider: str, id_: str, price: float, share: float, factor: float
+) -> None:
+    counts = {**HOUR, "cache_write_1h": int(100_000 * share)}
+    assert cost(provider, id_, counts, AT) == pytest.approx(factor * price / 10)
+
+
+def test_the_users_own_price_of_writes() -> None:
+    counts = {**HOUR, "input": 200_000, "cache_write_1h": 40_000}
+    own = {"input": 1.0, "output": 0.0, "cache_write": 1.5}
+    assert cost("custom", "m", counts, AT, own) == pytest.approx(0.1 + 0.09 + 0.08)
+    assert cost("custom", "m", counts, AT, {**own, "cache_write_hour": 3.0}) == pytest.approx(0.1 + 0.09 + 0.12)
+
+
+def test_whose_price_holds() -> None:
+    """The user's own, else what the provider states, else the library's."""
+    stated = {**COUNTS, "cost": 0.75}
+    assert cost("openai", "gpt-4o", stated, AT, {"input": 1.0, "output": 10.0}) == pytest.approx(2.0)
+    assert cost("openai", "gpt-4o", stated, AT) == 0.75
+    assert cost("custom", "qwen3:32b-private", {**COUNTS, "cost": 0.0}, AT) == 0.0
+    assert cost("openai", "gpt-4o", {**COUNTS, "cost": None}, AT) == cost("openai", "gpt-4o", COUNTS, AT)

@@ -102,3 +102,40 @@ def test_what_it_holds_is_not_shown() -> None:
     vault = Vault()
     vault.put("me", {"reasoning_content": "private"}, called("a"))
     assert "private" not in repr(vault)
+
+
+SIGNED = {"google": {"thought_signature": "s"}}
+IMAGE = {"type": "image_url", "index": 0, "image_url": {"url": "data:image/png;base64,AAAA"}}
+MARKED = {**IMAGE, "extra_content": {"google": {"thought_signature": "i"}}}
+ANSWER = {"role": "assistant", "content": "Hi", "extra_content": SIGNED, "images": [MARKED]}
+
+
+def bare(**more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": "Hi", "images": [IMAGE], **more}
+
+
+def test_signatures_of_a_text_and_of_an_image_come_back() -> None:
+    vault = Vault()
+    vault.put_message("me", ANSWER)
+    user = {"role": "user", "content": "Hi"}
+    first, second, third = restored(vault, user, bare(), bare(content="Bye"))
+    assert first is user
+    assert second == ANSWER
+    assert "extra_content" not in third
+    assert third["images"] == [MARKED]
+
+
+def test_signatures_are_for_their_own_client_and_never_over_what_it_sent() -> None:
+    vault = Vault()
+    vault.put_message("me", ANSWER)
+    assert vault.restore("you", {"messages": [bare()]})["messages"] == [bare()]
+    [message] = restored(vault, bare(extra_content={"x": 1}, images=[{**IMAGE, "extra_content": {"x": 2}}, "odd", {}]))
+    assert message["extra_content"] == {"x": 1}
+    assert message["images"] == [{**IMAGE, "extra_content": {"x": 2}}, "odd", {}]
+
+
+def test_signatures_are_forgotten_like_all_else() -> None:
+    vault = Vault(entries_max=1)
+    vault.put_message("me", ANSWER)
+    vault.put("me", {}, called("a", extra_content={"x": 1}))
+    assert restored(vault, bare()) == [bare()]

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
-from gateway.dialects.anthropic.citations import decode_citations
+from gateway.dialects.anthropic.answer_fields import (
+    answer_extras,
+    decode_citations,
+    other_citations,
+    search_results,
+    tool_call_extras,
+)
 from gateway.dialects.anthropic.errors import decode_error_value
 from gateway.dialects.anthropic.thinking import decode_block
-from gateway.dialects.anthropic.usage import decode_usage
+from gateway.dialects.anthropic.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
-from gateway.hub.chunks import usage_dict
+from gateway.hub import exact_json
+from gateway.hub.answer_fields import native_finish
 from gateway.hub.contracts import Encoded
 from gateway.hub.structured_output import unfence
 from gateway.hub.tools import custom_input
@@ -30,6 +35,9 @@ STOP_REASONS: Final[Mapping[str, str]] = {
 }
 
 
+PLAIN: Final = frozenset({"end_turn", "tool_use", "max_tokens"})
+
+
 def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     """A chat completion without `id` and `created`. Raises `Failed` for an error inside a 200."""
     if body.get("type") == "error" or "content" not in body:
@@ -37,17 +45,17 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     message = decode_message(body["content"] or [], encoded)
     if body.get("stop_reason") == "refusal":
         message["refusal"] = refusal_text(body)
-    choice = {
+    choice = native_finish(body.get("stop_reason"), PLAIN) | {
         "index": 0,
         "message": message,
         "finish_reason": decode_stop(body.get("stop_reason"), "tool_calls" in message),
         "logprobs": None,
     }
-    return {
+    return answer_extras(body) | {
         "object": "chat.completion",
         "model": body.get("model"),
         "choices": [choice],
-        "usage": usage_dict(decode_usage(body.get("usage") or {})),
+        "usage": encode_usage(body.get("usage") or {}),
     }
 
 
@@ -72,45 +80,70 @@ def refusal_text(body: Mapping[str, Any]) -> str:
 
 
 def decode_message(blocks: list[dict[str, Any]], encoded: Encoded) -> dict[str, Any]:
-    """The hub's message of a list of content blocks. Blocks of unknown types are passed over, as documented."""
-    text: list[str] = []
-    reasoning: list[str] = []
-    details: list[dict[str, Any]] = []
-    calls: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    """The hub's message of a list of content blocks."""
+    told = _Told(encoded)
     for block in blocks:
-        kind = block.get("type")
-        if kind == "text":
-            annotations += decode_citations(block.get("citations"), len(annotations))
-            text.append(block.get("text") or "")
-        elif kind in ("thinking", "redacted_thinking"):
-            reasoning.append(block.get("thinking") or "")
-            detail = decode_block(block, len(details))
-            if detail is not None:
-                details.append(detail)
-        elif kind == "tool_use":
-            calls.append(_call(block, encoded))
-    joined = "".join(text)
+        told.add(block)
+    joined = "".join(told.text)
     message: dict[str, Any] = {
         "role": "assistant",
         "content": (unfence(joined) if encoded.unfence else joined) or None,
     }
-    extras = {
-        "reasoning_content": "".join(reasoning),
-        "reasoning_details": details,
-        "tool_calls": calls,
-        "annotations": annotations,
-    }
-    return message | {key: value for key, value in extras.items() if value}
+    return message | {key: value for key, value in told.extras().items() if value}
+
+
+class _Told:
+    """What the content blocks of a message hold, by kind."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        self._encoded = encoded
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.details: list[dict[str, Any]] = []
+        self.calls: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
+        self.citations: list[Any] = []
+        self.others: list[dict[str, Any]] = []
+
+    def add(self, block: dict[str, Any]) -> None:
+        kind = block.get("type")
+        if kind == "text":
+            self._cite(block.get("citations"))
+            self.text.append(block.get("text") or "")
+        elif kind in ("thinking", "redacted_thinking"):
+            self._think(block)
+        elif kind == "tool_use":
+            self.calls.append(_call(block, self._encoded))
+        else:
+            self._cite(search_results(block))
+            self.others.append(block)
+
+    def extras(self) -> dict[str, Any]:
+        return {
+            "reasoning_content": "".join(self.reasoning),
+            "reasoning_details": self.details,
+            "tool_calls": self.calls,
+            "annotations": self.annotations,
+            "native_annotations": self.citations,
+            "native_content": self.others,
+        }
+
+    def _cite(self, citations: Any) -> None:
+        self.annotations += decode_citations(citations, len(self.annotations))
+        self.citations += other_citations(citations)
+
+    def _think(self, block: dict[str, Any]) -> None:
+        self.reasoning.append(block.get("thinking") or "")
+        detail = decode_block(block, len(self.details))
+        if detail is not None:
+            self.details.append(detail)
 
 
 def _call(block: Mapping[str, Any], encoded: Encoded) -> dict[str, Any]:
     name = encoded.names.get(block.get("name", ""), block.get("name", ""))
-    arguments = orjson.dumps(block.get("input") or {}).decode()
+    arguments = exact_json.dumps(block.get("input") or {}).decode()
     if name in encoded.custom_tools:
-        return {
-            "id": block["id"],
-            "type": "custom",
-            "custom": {"name": name, "input": custom_input(arguments)},
-        }
-    return {"id": block["id"], "type": "function", "function": {"name": name, "arguments": arguments}}
+        call = {"type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
+    else:
+        call = {"type": "function", "function": {"name": name, "arguments": arguments}}
+    return tool_call_extras(block) | {"id": block["id"]} | call

@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-import orjson
-
 from gateway import sse
-from gateway.dialects.anthropic.answers import decode_stop, refusal_text
-from gateway.dialects.anthropic.citations import decode_citations
+from gateway.dialects.anthropic.answer_fields import (
+    answer_extras,
+    decode_citations,
+    other_citations,
+    search_results,
+    tool_call_extras,
+)
+from gateway.dialects.anthropic.answers import PLAIN, decode_stop, refusal_text
 from gateway.dialects.anthropic.errors import decode_error_value
 from gateway.dialects.anthropic.thinking import decode_block
-from gateway.dialects.anthropic.usage import decode_usage
+from gateway.dialects.anthropic.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
-from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
+from gateway.hub import exact_json
+from gateway.hub.answer_fields import Deltas, Held, native_finish, rest
+from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
+from gateway.hub.counts import merged
 from gateway.hub.structured_output import Unfence
 from gateway.types import Chunk
 
 _THINKING: Final = frozenset({"thinking", "redacted_thinking"})
+_CHANGE: Final = frozenset({"type", "delta", "usage"})
+"""The fields of a `message_delta` event that are read; further ones belong to the message."""
 
 
 class StreamDecoder:
@@ -33,6 +42,11 @@ class StreamDecoder:
         self._thinking: dict[int, dict[str, Any]] = {}
         self._details = 0
         self._annotations = 0
+        self._lists = Deltas()
+        self._extras = Held()
+        self._others: dict[int, dict[str, Any]] = {}
+        """Blocks that chat completions do not have, until they end."""
+        self._other_inputs: dict[int, list[str]] = {}
         self._inputs: dict[int, str] = {}
         """Arguments that came with the beginning of a call; those that stream in are said instead of them."""
         self._unfence = Unfence() if encoded.unfence else None
@@ -42,7 +56,7 @@ class StreamDecoder:
         if not event.data or event.data == b"[DONE]":
             return []  # some servers send a bare name as a sign of life, or the other format's end
         try:
-            body = orjson.loads(event.data)
+            body = exact_json.loads(event.data)
             handle = self._HANDLERS.get(body.get("type") or ("error" if "error" in body else event.name.decode()))
         except (ValueError, AttributeError, TypeError) as error:
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")) from error
@@ -59,6 +73,7 @@ class StreamDecoder:
         message = body.get("message") or {}
         self.model = message.get("model")
         self._note_usage(message.get("usage"))
+        self._extras.note(answer_extras(message))
         return []
 
     def _block_start(self, body: Mapping[str, Any]) -> list[Chunk]:
@@ -67,17 +82,41 @@ class StreamDecoder:
         if kind == "tool_use":
             chunks = self._end_call(index)  # where a server gives every block the same index
             if block.get("input"):
-                self._inputs[index] = orjson.dumps(block["input"]).decode()
-            return chunks + self._calls.start(index, block["id"], block["name"])
+                self._inputs[index] = exact_json.dumps(block["input"]).decode()
+            return chunks + self._calls.start(index, block["id"], block["name"], tool_call_extras(block))
         if kind in _THINKING:
             self._thinking[index] = dict(block)
             return self._reasoning(block.get("thinking"))
-        return self._text(block.get("text")) if kind == "text" else []
+        if kind == "text":
+            return self._cite(block.get("citations")) + self._text(block.get("text"))
+        self._others[index] = dict(block)
+        return self._cite(search_results(block))
 
     def _block_delta(self, body: Mapping[str, Any]) -> list[Chunk]:
         piece = body["delta"]
+        index = body["index"]
+        if index in self._others:
+            self._grow(index, piece)
+            return []
         handle = self._DELTAS.get(piece.get("type"))
-        return handle(self, body["index"], piece) if handle else []
+        return handle(self, index, piece) if handle else []
+
+    def _grow(self, index: int, piece: Mapping[str, Any]) -> None:
+        """More of a block that is kept as it is: pieces of its input's JSON, or of its texts."""
+        block = self._others[index]
+        for key, value in piece.items():
+            if key == "partial_json":
+                self._other_inputs.setdefault(index, []).append(value or "")
+            elif key != "type":
+                known = block.get(key)
+                both = isinstance(known, str) and isinstance(value, str)
+                block[key] = known + value if both else value
+
+    def _end_other(self, index: int) -> list[Chunk]:
+        block, pieces = self._others.pop(index), self._other_inputs.pop(index, [])
+        if any(pieces):
+            block["input"] = _parsed("".join(pieces))
+        return [delta(**self._lists.pieces({"native_content": [block]}))]
 
     def _text_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
         return self._text(piece.get("text"))
@@ -104,12 +143,19 @@ class StreamDecoder:
         return []
 
     def _citations_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        annotations = decode_citations([piece.get("citation")], self._annotations)
+        return self._cite([piece.get("citation")])
+
+    def _cite(self, citations: Any) -> list[Chunk]:
+        annotations = decode_citations(citations, self._annotations)
         self._annotations += len(annotations)
-        return [delta(annotations=annotations)] if annotations else []
+        found = {"annotations": annotations, "native_annotations": other_citations(citations)}
+        pieces = self._lists.pieces(found)
+        return [delta(**pieces)] if pieces else []
 
     def _block_stop(self, body: Mapping[str, Any]) -> list[Chunk]:
         index = body["index"]
+        if index in self._others:
+            return self._end_other(index)
         block = self._thinking.pop(index, None)
         if block is None:
             return self._end_call(index)
@@ -122,17 +168,20 @@ class StreamDecoder:
     def _message_delta(self, body: Mapping[str, Any]) -> list[Chunk]:
         self._note_usage(body.get("usage"))
         change = body.get("delta") or {}
+        self._extras.note(answer_extras(change) | rest(body, _CHANGE))
         reason = change.get("stop_reason")
         if reason is None or self.finished:
             return []
         self.finished = True
         chunks = [chunk for index in list(self._inputs) for chunk in self._end_call(index)] + self._calls.end_all()
-        rest = self._unfence.flush() if self._unfence else ""
-        if rest:
-            chunks.append(delta(content=rest))
+        chunks += [chunk for index in list(self._others) for chunk in self._end_other(index)]
+        held = self._unfence.flush() if self._unfence else ""
+        if held:
+            chunks.append(delta(content=held))
         if reason == "refusal":
             chunks.append(delta(refusal=refusal_text(change)))
-        chunks.append(finish(decode_stop(reason, self._calls.count > 0)))
+        word = decode_stop(reason, self._calls.count > 0)
+        chunks.append(finish(word, 0, native_finish(reason, PLAIN)) | self._extras.take())
         return chunks + self._take_usage() if body.get("usage") else chunks
 
     def _message_stop(self, body: Mapping[str, Any]) -> list[Chunk]:
@@ -141,7 +190,7 @@ class StreamDecoder:
     def _take_usage(self) -> list[Chunk]:
         """The counts, once: with the stop reason, or behind it where they come later."""
         usage, self._usage = self._usage, None
-        return [] if usage is None else [usage_chunk(usage_dict(decode_usage(usage)))]
+        return [] if usage is None else [usage_chunk(encode_usage(usage), self._extras.take())]
 
     def _error(self, body: Mapping[str, Any]) -> list[Chunk]:
         raise Failed(decode_error_value(body, None))
@@ -155,9 +204,8 @@ class StreamDecoder:
         return [delta(reasoning_content=text)] if text else []
 
     def _note_usage(self, usage: Mapping[str, Any] | None) -> None:
-        """Later counts win, but a null takes nothing back: some proxies repeat only part of them."""
         if self._usage is not None:
-            self._usage |= {key: value for key, value in (usage or {}).items() if value is not None}
+            self._usage = merged(self._usage, usage)
 
     _HANDLERS: ClassVar[Mapping[str, Callable[[StreamDecoder, Mapping[str, Any]], list[Chunk]]]] = {
         "message_start": _message_start,
@@ -175,3 +223,11 @@ class StreamDecoder:
         "signature_delta": _signature_delta,
         "citations_delta": _citations_delta,
     }
+
+
+def _parsed(text: str) -> Any:
+    """The JSON value of a server tool's input; the text itself where it is none."""
+    try:
+        return exact_json.loads(text)
+    except ValueError:
+        return text

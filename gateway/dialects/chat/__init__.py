@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.dialects.chat.answers import as_chunks, decode_response, encode_response, is_empty
+from gateway.dialects.chat.answers import as_chunks, decode_response, encode_response, is_empty, says_something
 from gateway.dialects.chat.errors import decode_error, encode_error
 from gateway.dialects.chat.normalize import normalize as decode_request
 from gateway.dialects.chat.params import FIELDS, encode_request, needs_responses
@@ -21,4 +21,5 @@ __all__ = [
     "encode_response",
     "is_empty",
     "needs_responses",
+    "says_something",
 ]

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from gateway.dialects.chat.answer_fields import answer_extras, choice_extras, message_extras, tool_call_extras
 from gateway.dialects.chat.content import Said, decode_content
 from gateway.dialects.chat.errors import decode_error_value, is_error
 from gateway.dialects.chat.finish import decode_finish
 from gateway.dialects.chat.think_tags import split
 from gateway.dialects.chat.tools import decode_id
-from gateway.dialects.chat.usage import decode_usage
+from gateway.dialects.chat.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
-from gateway.hub.chunks import delta, finish, indexed, usage_chunk, usage_dict
+from gateway.hub.answer_fields import ANSWER_TYPES, Deltas, is_logprobs, typed
+from gateway.hub.chunks import delta, fingerprint, finish, usage_chunk
 from gateway.hub.contracts import Encoded
+from gateway.hub.shapes import table
 from gateway.hub.structured_output import unfence
 from gateway.hub.tools import arguments_text, custom_input, digest
 from gateway.types import Chat, Chunk
-
-_TIERS: Final = frozenset({"auto", "default", "flex", "fast", "scale", "priority"})
-"""The tiers of the contract: strict clients refuse an answer with a vendor's own (`on_demand`)."""
-
-_KEPT: Final = ("annotations", "audio", "reasoning_details", "images")
-"""Keys of a message that are handed on as they are, where a server sends them."""
 
 
 def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
@@ -30,20 +27,21 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     choices = body.get("choices")
     if body.get("error") or not isinstance(choices, list) or not choices:
         raise Failed(_failure_inside(body))
-    usage = decode_usage(body.get("usage") or (body.get("x_groq") or {}).get("usage"))
+    usage = encode_usage(_usage(body, choices))
     chat: Chat = {
         "object": "chat.completion",
         "model": body.get("model"),
         "choices": [_choice(choice, number, body, encoded) for number, choice in enumerate(choices)],
     }
     if usage is not None:
-        chat["usage"] = usage_dict(usage)
-    for key in ("system_fingerprint", "citations"):
-        if body.get(key) is not None:
-            chat[key] = body[key]
-    if body.get("service_tier") in _TIERS:
-        chat["service_tier"] = body["service_tier"]
-    return chat
+        chat["usage"] = usage
+    return typed(answer_extras(body), ANSWER_TYPES) | chat
+
+
+def _usage(body: Mapping[str, Any], choices: list[Any]) -> Any:
+    """The counts are in the answer, in a vendor's envelope, or in a choice."""
+    places = (body, table(body, "x_groq"), *choices)
+    return next((place["usage"] for place in places if place.get("usage")), None)
 
 
 def _failure_inside(body: Mapping[str, Any]) -> Failure:
@@ -74,12 +72,16 @@ def _choice(choice: Mapping[str, Any], number: int, body: Mapping[str, Any], enc
         result["reasoning_content"] = said.reasoning
     if calls:
         result["tool_calls"] = calls
-    result |= {key: message[key] for key in _KEPT if message.get(key)}
-    return {
+    result |= message_extras(message, whole=True)
+    logprobs = choice.get("logprobs")
+    extras = choice_extras(choice)
+    if logprobs and not is_logprobs(logprobs):
+        extras, logprobs = {**extras, "native_logprobs": logprobs}, None
+    return extras | {
         "index": choice["index"] if isinstance(choice.get("index"), int) else number,
         "message": result,
         "finish_reason": decode_finish(choice.get("finish_reason") or "", len(calls)),
-        "logprobs": choice.get("logprobs"),
+        "logprobs": logprobs,
     }
 
 
@@ -107,9 +109,7 @@ def _tool_call(call: Mapping[str, Any], place: str, ids: set[str], encoded: Enco
     result: dict[str, Any] = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
     if name in encoded.custom_tools:
         result = {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
-    if call.get("extra_content"):
-        result["extra_content"] = call["extra_content"]
-    return result
+    return tool_call_extras(call) | result
 
 
 def encode_response(chat: Chat, id_: str, created: int, model: str, *, legacy_functions: bool = False) -> Chat:
@@ -134,21 +134,32 @@ def _as_function_call(choice: Mapping[str, Any]) -> dict[str, Any]:
 
 def as_chunks(chat: Chat) -> Iterator[Chunk]:
     """A whole answer as the chunks of a stream, for a server that ignored `stream`."""
+    around = {key: value for key, value in chat.items() if key not in _WHOLE}
     for choice in chat["choices"]:
         chunks = list(_deltas(choice))
         if choice.get("logprobs") and chunks:
             chunks[0]["choices"][0]["logprobs"] = choice["logprobs"]
         yield from chunks
-        yield finish(choice["finish_reason"], choice["index"])
+        extras = {key: value for key, value in choice.items() if key not in _WHOLE_CHOICE}
+        yield finish(choice["finish_reason"], choice["index"], extras) | around
+        around = {}
     if "usage" in chat:
-        yield usage_chunk(chat["usage"])
+        yield usage_chunk(chat["usage"], fingerprint(chat))
+
+
+_WHOLE: Final = frozenset({"object", "model", "choices", "usage"})
+_WHOLE_CHOICE: Final = frozenset({"index", "message", "finish_reason", "logprobs"})
+_SAID: Final = ("reasoning_content", "content", "refusal")
 
 
 def _deltas(choice: Mapping[str, Any]) -> Iterator[Chunk]:
-    number, message = choice["index"], choice["message"]
-    for key in ("reasoning_content", "content", "refusal", *_KEPT):
+    number, message, deltas = choice["index"], choice["message"], Deltas()
+    for key in _SAID:
         if message.get(key):
-            yield delta(number, **{key: indexed(message[key])})
+            yield delta(number, **{key: message[key]})
+    for key, value in message.items():
+        if value and key not in (*_SAID, "role", "tool_calls"):
+            yield delta(number, **{key: deltas.indexed(key, value)})
     calls = message.get("tool_calls", ())
     if calls:
         yield delta(number, tool_calls=[{"index": place, **call} for place, call in enumerate(calls)])
@@ -157,9 +168,13 @@ def _deltas(choice: Mapping[str, Any]) -> Iterator[Chunk]:
 def is_empty(chat: Chat) -> bool:
     """Whether the answer says nothing at all although it claims to be finished."""
     return all(
-        choice["finish_reason"] == "stop" and not any(choice["message"].get(key) for key in _CONTENT)
-        for choice in chat["choices"]
+        choice["finish_reason"] == "stop" and not says_something(choice["message"]) for choice in chat["choices"]
     )
 
 
-_CONTENT: Final = ("content", "reasoning_content", "tool_calls", "refusal", "audio", "images")
+def says_something(fields: Mapping[str, Any]) -> bool:
+    """Whether a message or a delta holds a part of the answer, and not only facts about it."""
+    return any(fields.get(key) for key in _CONTENT)
+
+
+_CONTENT: Final = ("content", "reasoning_content", "tool_calls", "refusal", "audio", "images", "native_content")

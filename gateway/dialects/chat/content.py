@@ -50,6 +50,16 @@ def _of_parts(parts: list[Any]) -> Said:
     return Said("".join(text), "".join(reasoning))
 
 
+def other_parts(message: Mapping[str, Any]) -> list[Any]:
+    """Parts of the content that are neither text nor reasoning: references, documents."""
+    content = message.get("content")
+    return list(filter(_is_other, content)) if isinstance(content, list) else []
+
+
+def _is_other(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type", "text") not in (*_TEXTS, "thinking")
+
+
 def _text(part: Any) -> str:
     """The text of a part, which may be bare; a part of another kind (a reference, say) has none."""
     if isinstance(part, Mapping):

@@ -12,20 +12,27 @@ from typing import Any, Final
 import orjson
 
 from gateway import sse
+from gateway.dialects.chat.answer_fields import answer_extras, choice_extras, message_extras, tool_call_extras
+from gateway.dialects.chat.answers import says_something
 from gateway.dialects.chat.content import decode_content
 from gateway.dialects.chat.errors import decode_error_value, is_error
 from gateway.dialects.chat.finish import decode_finish
 from gateway.dialects.chat.think_tags import Splitter
 from gateway.dialects.chat.tools import decode_id
-from gateway.dialects.chat.usage import decode_usage
+from gateway.dialects.chat.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
-from gateway.hub.chunks import ToolCalls, delta, finish, indexed, usage_chunk, usage_dict
+from gateway.hub import exact_json
+from gateway.hub.answer_fields import ANSWER_TYPES, Deltas, Held, is_logprobs
+from gateway.hub.chunks import ToolCalls, delta, finish, late, usage_chunk
 from gateway.hub.contracts import Encoded
+from gateway.hub.counts import merged
+from gateway.hub.shapes import table
 from gateway.hub.structured_output import Unfence
 from gateway.hub.tools import arguments_text, digest
 from gateway.types import Chunk
 
-_RARE: Final = frozenset({"refusal", "annotations", "audio", "reasoning_details", "function_call", "images"})
+_PLAIN: Final = frozenset({"role", "content", "reasoning_content", "reasoning", "tool_calls"})
+"""The fields of most deltas; any other one needs a closer look."""
 
 
 class _Choice:
@@ -41,6 +48,10 @@ class _Choice:
         self.finished = False
         self.unfence = Unfence() if encoded.unfence else None
         self.splitter = Splitter() if encoded.think_tags else None
+        self.extras = Held()
+        self.deltas = Deltas()
+        self.held: list[Chunk] | None = []
+        """Facts about an answer that has not begun: what has content begins it. None from then on."""
 
 
 class _Slot:
@@ -86,7 +97,8 @@ class StreamDecoder:
         wanted = encoded.body.get("n")
         self._wanted = wanted if isinstance(wanted, int) else 1
         """How many choices there will be: one may end before the next begins."""
-        self._usage: Any = None
+        self._usage: dict[str, Any] = {}
+        self._extras = Held(ANSWER_TYPES)
         self._id = ""
 
     def decode(self, event: sse.Event) -> list[Chunk]:
@@ -101,6 +113,7 @@ class StreamDecoder:
             self.model = body["model"]
             self._id = str(body.get("id") or "")
         self._note_usage(body)
+        self._extras.note(answer_extras(body))
         chunks: list[Chunk] = []
         for choice in body.get("choices") or ():
             chunks += self._decode_choice(choice)
@@ -123,8 +136,8 @@ class StreamDecoder:
 
     def _loads(self, event: sse.Event) -> dict[str, Any]:
         try:
-            body = orjson.loads(event.data)
-        except orjson.JSONDecodeError as error:
+            body = exact_json.loads(event.data)
+        except ValueError as error:
             if event.name == b"error":
                 raise Failed(decode_error_value(event.data.decode("utf-8", "replace"), None)) from error
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")) from error
@@ -140,14 +153,19 @@ class StreamDecoder:
         return body
 
     def _note_usage(self, body: Mapping[str, Any]) -> None:
-        """The last count wins; it may lie in the chunk, in a vendor's envelope, or in the choice."""
-        usage = body.get("usage") or (body.get("x_groq") or {}).get("usage")
+        """The counts are in the chunk, in a vendor's envelope, or in the choice."""
+        usage = body.get("usage")
+        if not usage and "x_groq" in body:
+            usage = table(body, "x_groq").get("usage")
         if usage:
-            self._usage = usage
+            self._usage = merged(self._usage, usage)
 
     def _take_usage(self) -> list[Chunk]:
-        usage, self._usage = decode_usage(self._usage), None
-        return [usage_chunk(usage_dict(usage))] if usage is not None else []
+        usage, self._usage = encode_usage(self._usage), {}
+        extras = self._extras.last() if usage is not None else self._extras.take()
+        if usage is not None:
+            return [usage_chunk(usage, extras)]
+        return [late(extras)] if extras else []
 
     def _decode_choice(self, body: Mapping[str, Any]) -> list[Chunk]:
         if body.get("error"):
@@ -157,7 +175,8 @@ class StreamDecoder:
         if choice is None:
             choice = self._choices[index] = _Choice(index, self._encoded)
         if body.get("usage"):
-            self._usage = body["usage"]
+            self._usage = merged(self._usage, body["usage"])
+        choice.extras.note(choice_extras(body))
         if choice.finished:
             return []  # some servers repeat themselves after the finish reason
         fields = body.get("delta")
@@ -165,6 +184,9 @@ class StreamDecoder:
             fields = body.get("message") or {}
         chunks = self._decode_delta(choice, fields)
         logprobs = body.get("logprobs")
+        if logprobs and not is_logprobs(logprobs):
+            choice.extras.note({"native_logprobs": logprobs})
+            logprobs = None
         if logprobs and not chunks and (logprobs.get("content") or logprobs.get("refusal")):
             chunks = [delta(index, content="")]  # a token that is no whole letter yet
         if logprobs and chunks:
@@ -179,11 +201,19 @@ class StreamDecoder:
         chunks = [delta(choice.index, reasoning_content=said.reasoning)] if said.reasoning else []
         if said.text:
             chunks += self._content(choice, said.text)
-        if not _RARE.isdisjoint(fields):
+        if isinstance(fields.get("content"), list) or not _PLAIN.issuperset(fields):
             chunks += self._rare(choice, fields)
         for call in fields.get("tool_calls") or ():
             chunks += self._tool_call(choice, call)
-        return chunks
+        return chunks if choice.held is None else self._begun(choice, choice.held + chunks)
+
+    def _begun(self, choice: _Choice, chunks: list[Chunk]) -> list[Chunk]:
+        """`chunks`, or none of them yet."""
+        if any(says_something(chunk["choices"][0]["delta"]) for chunk in chunks):
+            choice.held = None
+            return chunks
+        choice.held = chunks
+        return []
 
     def _content(self, choice: _Choice, text: str, *, last: bool = False) -> list[Chunk]:
         """Content without what does not belong to it; `last` gives out what was held back."""
@@ -197,15 +227,13 @@ class StreamDecoder:
         return [*chunks, delta(choice.index, content=text)] if text else chunks
 
     def _rare(self, choice: _Choice, fields: Mapping[str, Any]) -> list[Chunk]:
-        chunks: list[Chunk] = []
-        for key in _RARE & fields.keys():
-            value = fields[key]
-            if not value:
-                continue
-            if key == "function_call":
-                chunks += self._tool_call(choice, {"index": 0, "function": value})
-            else:
-                chunks.append(delta(choice.index, **{key: indexed(value)}))
+        extras = message_extras(fields, whole=False)
+        if fields.get("refusal"):
+            extras["refusal"] = fields["refusal"]
+        pieces = choice.deltas.pieces(extras)
+        chunks = [delta(choice.index, **pieces)] if pieces else []
+        if fields.get("function_call"):
+            chunks += self._tool_call(choice, {"index": 0, "function": fields["function_call"]})
         return chunks
 
     def _tool_call(self, choice: _Choice, call: Mapping[str, Any]) -> list[Chunk]:
@@ -224,7 +252,7 @@ class StreamDecoder:
             slot = choice.slots[place] = _Slot(self._new_id(choice, stated), stated, name)
             if "custom" in call:
                 return chunks + self._custom(choice, slot.key, call)
-            chunks += choice.calls.start(slot.key, slot.key, name, call.get("extra_content"))
+            chunks += choice.calls.start(slot.key, slot.key, name, tool_call_extras(call))
         elif "custom" in call:
             return choice.calls.custom_text(slot.key, (call["custom"] or {}).get("input") or "")
         if arguments:
@@ -253,15 +281,18 @@ class StreamDecoder:
 
     def _custom(self, choice: _Choice, key: str, call: Mapping[str, Any]) -> list[Chunk]:
         custom = call["custom"] or {}
-        return choice.calls.start_custom(key, key, custom.get("name") or "", custom.get("input") or "")
+        name, text = custom.get("name") or "", custom.get("input") or ""
+        return choice.calls.start_custom(key, key, name, text, tool_call_extras(call))
 
     def _finish(self, choice: _Choice, reason: str) -> list[Chunk]:
         word = decode_finish(reason, choice.calls.count)
         choice.finished = True
         finished = [known for known in self._choices.values() if known.finished]
         self.finished = len(finished) >= max(self._wanted, len(self._choices))
-        rest = self._content(choice, "", last=True)
-        return [*rest, *choice.calls.end_all(), finish(word, choice.index)]
+        rest = (choice.held or []) + self._content(choice, "", last=True)
+        numbers = choice.deltas.numbers()
+        chunks = [*rest, *choice.calls.end_all(), *([delta(choice.index, **numbers)] if numbers else [])]
+        return [*chunks, finish(word, choice.index, choice.extras.take()) | self._extras.take()]
 
 
 def _joined(chunks: list[Chunk]) -> list[Chunk]:
@@ -300,7 +331,10 @@ class StreamEncoder:
         for chunk in chunks:
             choices = chunk["choices"]
             if not choices and not self._include_usage:
-                continue
+                chunk = _without_usage(chunk)
+                choices = chunk["choices"]
+                if not choices:
+                    continue
             if choices and choices[0]["index"] not in self._roles:
                 out.append(self._role(choices[0]["index"]))
             out.append(self._event(_as_function_delta(chunk) if self._legacy else chunk))
@@ -319,7 +353,21 @@ class StreamEncoder:
         return self._event(delta(index, role="assistant", content=""))
 
     def _event(self, chunk: Chunk) -> bytes:
-        return self._head + orjson.dumps(chunk)[1:] + b"\n\n"
+        return self._head + exact_json.dumps(chunk)[1:] + b"\n\n"
+
+
+def _without_usage(chunk: Chunk) -> Chunk:
+    """The last chunk for a client that did not ask for counts: what else came with them, if anything.
+
+    It has a choice, because such a client reads the first choice of every chunk.
+    """
+    if _COUNTS_ONLY.issuperset(chunk):
+        return chunk
+    return late({key: value for key, value in chunk.items() if key not in ("choices", "usage")})
+
+
+_COUNTS_ONLY: Final = frozenset({"choices", "usage", "system_fingerprint"})
+"""A chunk with nothing new but the counts: the fingerprint is a repetition."""
 
 
 def _as_function_delta(chunk: Chunk) -> Chunk:

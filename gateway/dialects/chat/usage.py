@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.hub.counts import token_count
+from gateway.dialects.chat.answer_fields import usage_extras
+from gateway.hub.chunks import usage_dict
+from gateway.hub.counts import stated_cost, token_count
 from gateway.hub.shapes import table
 from gateway.types import Usage
 
@@ -14,7 +16,7 @@ def decode_usage(usage: Any) -> Usage | None:
     """The counts of a `usage` object; None when there are none.
 
     One provider leaves reasoning tokens out of `completion_tokens` but not out of the total; the equation tells, so the
-    day it is mended nothing is counted twice.
+    day it is fixed nothing is counted twice.
     """
     if not isinstance(usage, Mapping) or not usage:
         return None
@@ -34,4 +36,20 @@ def decode_usage(usage: Any) -> Usage | None:
         ),
         cache_write=token_count(prompt.get("cache_write_tokens")),
         reasoning=reasoning,
+        cache_write_1h=token_count(prompt.get("cache_write_1h_tokens")),
     )
+
+
+def encode_usage(usage: Any) -> dict[str, Any] | None:
+    """The hub's usage of a `usage` object, with everything else that it states; None when there is none.
+
+    Counts in ticks become the dollars that clients look for.
+    """
+    counts = decode_usage(usage)
+    if counts is None:
+        return None
+    dollars = stated_cost(usage)
+    more = usage_extras(usage)
+    if dollars is not None:
+        more.setdefault("cost", dollars)
+    return usage_dict(counts, more)

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
+from gateway.dialects.google.answer_fields import (
+    answer_extras,
+    choice_extras,
+    decode_grounding,
+    decode_image,
+    is_image,
+    is_native,
+    says_something,
+    signed,
+    usage_extras,
+)
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub import exact_json
 from gateway.hub.chunks import usage_dict
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import token_count
@@ -50,14 +60,15 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
         message["refusal"] = blocked
         reason = "content_filter"
     else:
-        reason = decode_finish(candidate, "tool_calls" in message, bool(message["content"] or message.get("images")))
-    chat: Chat = {
+        reason = decode_finish(candidate, "tool_calls" in message, _spoke(message))
+    choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
+    chat: Chat = answer_extras(body) | {
         "object": "chat.completion",
         "model": body.get("modelVersion"),
-        "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
+        "choices": [choice_extras(candidate) | choice],
     }
     if body.get("usageMetadata"):
-        chat["usage"] = usage_dict(decode_usage(body["usageMetadata"]))
+        chat["usage"] = encode_usage(body["usageMetadata"])
     return chat
 
 
@@ -66,13 +77,20 @@ def _message(candidate: Mapping[str, Any], body: Mapping[str, Any], encoded: Enc
     thoughts: list[str] = []
     calls: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    extra_content: dict[str, Any] = {}
     for part in (candidate.get("content") or {}).get("parts") or ():
         if "functionCall" in part:
             calls.append(_call(part, body, len(calls), encoded))
-        elif part.get("text"):
-            (thoughts if part.get("thought") else text).append(part["text"])
         elif is_image(part):
             images.append(decode_image(part, len(images)))
+        elif is_native(part):
+            others.append(part)
+        elif part.get("thought"):
+            thoughts.append(part.get("text") or "")
+        else:
+            text.append(part.get("text") or "")
+            extra_content |= signed(part)
     joined = "".join(text)
     message: dict[str, Any] = {
         "role": "assistant",
@@ -84,8 +102,15 @@ def _message(candidate: Mapping[str, Any], body: Mapping[str, Any], encoded: Enc
         "tool_calls": calls,
         "annotations": annotations,
         "images": images,
+        "native_content": others,
     }
-    return message | {key: value for key, value in extras.items() if value}
+    return message | {key: value for key, value in extras.items() if value} | extra_content
+
+
+def _spoke(message: Mapping[str, Any]) -> bool:
+    if message.get("content") or message.get("images"):
+        return True
+    return any(map(says_something, message.get("native_content", ())))
 
 
 def _call(part: Mapping[str, Any], body: Mapping[str, Any], place: int, encoded: Encoded) -> dict[str, Any]:
@@ -94,37 +119,21 @@ def _call(part: Mapping[str, Any], body: Mapping[str, Any], place: int, encoded:
     call: dict[str, Any] = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
     if name in encoded.custom_tools:
         call = {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
-    return call | ({"extra_content": extra} if extra else {})
+    return call | extra
 
 
-def decode_call(
-    part: Mapping[str, Any], body: Mapping[str, Any], place: int
-) -> tuple[str, str, str, dict[str, Any] | None]:
+def decode_call(part: Mapping[str, Any], body: Mapping[str, Any], place: int) -> tuple[str, str, str, dict[str, Any]]:
     """(id, name, arguments, what has to come back with it) of a functionCall part.
 
     An id is made of the response's own where the call has none, so that it is new in every answer; of all that is
     known of the call where the response has none either.
     """
     call = part["functionCall"]
-    arguments = orjson.dumps(call.get("args") or {}).decode()
+    arguments = exact_json.dumps(call.get("args") or {}).decode()
     signature = part.get("thoughtSignature")
     answer = body.get("responseId") or f"{signature} {arguments}"
     id_ = call.get("id") or "call_" + digest(f"{answer} {call.get('name')} {place}", 24)
-    extra = {"google": {"thought_signature": signature}} if signature else None
-    return id_, call.get("name", ""), arguments, extra
-
-
-def is_image(part: Mapping[str, Any]) -> bool:
-    """Whether a part is an image of the answer; a draft among the thoughts is none."""
-    inline = part.get("inlineData") or {}
-    return bool(inline.get("data")) and str(inline.get("mimeType")).startswith("image/") and not part.get("thought")
-
-
-def decode_image(part: Mapping[str, Any], place: int) -> dict[str, Any]:
-    """An item of `images`, where clients of image models look."""
-    inline = part["inlineData"]
-    url = f"data:{inline['mimeType']};base64,{inline['data']}"
-    return {"type": "image_url", "index": place, "image_url": {"url": url}}
+    return id_, call.get("name", ""), arguments, signed(part)
 
 
 def decode_finish(candidate: Mapping[str, Any], called: bool, spoke: bool) -> str:
@@ -162,15 +171,6 @@ def decode_usage(counts: Mapping[str, Any]) -> Usage:
     )
 
 
-def decode_grounding(candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Sources of a grounded answer as `url_citation` annotations."""
-    chunks = (candidate.get("groundingMetadata") or {}).get("groundingChunks") or ()
-    pages = [chunk["web"] for chunk in chunks if (chunk.get("web") or {}).get("uri")]
-    return [
-        {
-            "type": "url_citation",
-            "index": place,
-            "url_citation": {"url": page["uri"], "title": page.get("title") or "", "start_index": 0, "end_index": 0},
-        }
-        for place, page in enumerate(pages)
-    ]
+def encode_usage(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """The hub's usage of the counts, with everything else that they state."""
+    return usage_dict(decode_usage(counts), usage_extras(counts))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from gateway.dialects.google.models import Generation
 from gateway.hub.contracts import Unsupported
 from gateway.hub.parts import Media, data_url, file, image, merge_by_role, parts, split_instructions, text_of
+from gateway.hub.shapes import table
 from gateway.hub.tools import arguments_object, plain_function_call
 from gateway.types import Chat
 
@@ -72,10 +73,10 @@ def _results_first(blocks: list[Part]) -> list[Part]:
 
 
 def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generation) -> list[Part]:
-    content = [part for part in parts(message.get("content")) if part["type"] in ("text", "refusal")]
-    said = _parts(content)  # an assistant turn holds text only
+    said = _signed_text(message)
     if not said and message.get("refusal"):
         said = [{"text": message["refusal"]}]
+    said += _own_images(message, gemini)
     calls = []
     for place, call in enumerate(message.get("tool_calls", ())):
         plain = plain_function_call(call)
@@ -88,6 +89,30 @@ def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generat
             part["thoughtSignature"] = UNSIGNED  # of parallel calls, only the first carries one
         calls.append(part)
     return said + calls
+
+
+def _signed_text(message: Mapping[str, Any]) -> list[Part]:
+    """The text of a turn of the model's; its signature is on the last part."""
+    said = _parts([part for part in parts(message.get("content")) if part["type"] in ("text", "refusal")])
+    signature = table(message.get("extra_content"), "google").get("thought_signature")
+    if said and isinstance(signature, str) and signature:
+        said[-1] = {**said[-1], "thoughtSignature": signature}
+    return said
+
+
+def _own_images(message: Mapping[str, Any], gemini: Generation) -> list[Part]:
+    """Images that the model made, each with its signature: the next turn may ask to change one."""
+    images = message.get("images")
+    found = []
+    for item in images if isinstance(images, list) else ():
+        if not isinstance(table(item, "image_url").get("url"), str):
+            continue
+        part = _image(item)
+        signature = table(item.get("extra_content"), "google").get("thought_signature")
+        if gemini.signatures or isinstance(signature, str):
+            part["thoughtSignature"] = signature if isinstance(signature, str) else UNSIGNED
+        found.append(part)
+    return found
 
 
 def _result(

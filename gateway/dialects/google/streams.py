@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from gateway import sse
+from gateway.dialects.google.answer_fields import (
+    answer_extras,
+    choice_extras,
+    decode_grounding,
+    decode_image,
+    is_image,
+    is_native,
+    says_something,
+    signed,
+)
 from gateway.dialects.google.answers import (
     blocked_reason,
     decode_call,
     decode_finish,
-    decode_grounding,
-    decode_image,
-    decode_usage,
-    is_image,
+    encode_usage,
 )
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
-from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
+from gateway.hub import exact_json
+from gateway.hub.answer_fields import Deltas, Held
+from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
+from gateway.hub.counts import merged
 from gateway.hub.structured_output import Unfence
 from gateway.types import Chunk
 
@@ -35,7 +43,11 @@ class StreamDecoder:
         self._last: dict[str, Any] = {}
         """The candidate that brought the finish reason."""
         self._blocked: str | None = None
-        self._usage: dict[str, Any] | None = None
+        self._usage: dict[str, Any] = {}
+        self._extras, self._choice_extras = Held(), Held()
+        self._lists = Deltas()
+        self._signature: dict[str, Any] = {}
+        """Of the text: it comes with the last part of it, which may be empty."""
         self._spoke = False
         self._images = 0
         self._annotations: list[dict[str, Any]] = []
@@ -46,8 +58,8 @@ class StreamDecoder:
         if event.data == b"[DONE]":
             return []
         try:
-            body = orjson.loads(event.data)
-        except orjson.JSONDecodeError as error:
+            body = exact_json.loads(event.data)
+        except ValueError as error:
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")) from error
         bodies = body if isinstance(body, list) else [body]
         return [chunk for item in bodies for chunk in self._response(item)]
@@ -61,13 +73,19 @@ class StreamDecoder:
         if self._annotations and self._spoke:
             # Several events may state the sources so far: told once, because accumulators join what has one index.
             chunks.append(delta(annotations=self._annotations))
+        if self._signature:
+            chunks.append(delta(**self._signature))
         if self._blocked is not None:
-            chunks += [delta(refusal=self._blocked), finish("content_filter")]
-        else:
-            chunks.append(finish(decode_finish(self._last, self._calls.count > 0, self._spoke)))
-        if self._usage is not None:
-            chunks.append(usage_chunk(usage_dict(decode_usage(self._usage))))
+            chunks.append(delta(refusal=self._blocked))
+        chunks.append(finish(self._finish_word(), 0, self._choice_extras.take()) | self._extras.take())
+        if self._usage:
+            chunks.append(usage_chunk(encode_usage(self._usage)))
         return chunks
+
+    def _finish_word(self) -> str:
+        if self._blocked is not None:
+            return "content_filter"
+        return decode_finish(self._last, self._calls.count > 0, self._spoke)
 
     def _response(self, body: Any) -> list[Chunk]:
         if not isinstance(body, dict) or "error" in body:
@@ -79,8 +97,8 @@ class StreamDecoder:
     def _note(self, body: Mapping[str, Any]) -> None:
         if self.model is None:
             self.model = body.get("modelVersion")
-        if body.get("usageMetadata"):
-            self._usage = body["usageMetadata"]
+        self._usage = merged(self._usage, body.get("usageMetadata"))
+        self._extras.note(answer_extras(body))
         blocked = blocked_reason(body)
         if blocked is not None:
             self._blocked, self.finished = blocked, True
@@ -89,6 +107,7 @@ class StreamDecoder:
         chunks: list[Chunk] = []
         for part in (candidate.get("content") or {}).get("parts") or ():
             chunks += self._part(part, body)
+        self._choice_extras.note(choice_extras(candidate))
         self._annotations = decode_grounding(candidate) or self._annotations
         if candidate.get("finishReason"):
             self.finished, self._last = True, dict(candidate)
@@ -100,11 +119,15 @@ class StreamDecoder:
         if is_image(part):
             self._spoke, self._images = True, self._images + 1
             return [delta(images=[decode_image(part, self._images - 1)])]
+        if is_native(part):
+            self._spoke = self._spoke or says_something(part)
+            return [delta(**self._lists.pieces({"native_content": [part]}))]
         text = part.get("text")
+        if part.get("thought"):
+            return [delta(reasoning_content=text)] if text else []
+        self._signature |= signed(part)
         if not text:
             return []
-        if part.get("thought"):
-            return [delta(reasoning_content=text)]
         self._spoke = True
         if self._unfence is not None:
             text = self._unfence.feed(text)

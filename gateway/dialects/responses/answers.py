@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.errors import CODES, decode_error_value
+from gateway.dialects.responses.answer_fields import (
+    answer_extras,
+    decode_annotation,
+    is_native,
+    native_fields,
+    tool_call_extras,
+    usage_extras,
+)
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.chunks import usage_dict
 from gateway.hub.contracts import Encoded
@@ -47,7 +55,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     if body.get("error") or body.get("status") == "failed" or "output" not in body:
         raise Failed(failure_of(body))
     message, logprobs = _message(body["output"] or [], encoded)
-    chat: Chat = {
+    chat: Chat = answer_extras(body) | {
         "object": "chat.completion",
         "model": body.get("model"),
         "choices": [
@@ -60,7 +68,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
         ],
     }
     if body.get("usage"):
-        chat["usage"] = usage_dict(decode_usage(body["usage"]))
+        chat["usage"] = encode_usage(body["usage"])
     return chat
 
 
@@ -92,6 +100,11 @@ def decode_usage(counts: Mapping[str, Any]) -> Usage:
     )
 
 
+def encode_usage(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """The hub's usage of the counts, with everything else that they state."""
+    return usage_dict(decode_usage(counts), usage_extras(counts))
+
+
 def reasoning_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """A reasoning item as it has to come back: verbatim, but for what only answers carry."""
     return {key: value for key, value in item.items() if key != "status" and value is not None}
@@ -103,48 +116,60 @@ def summary_of(item: Mapping[str, Any]) -> str:
     return SUMMARY_SEPARATOR.join(piece.get("text") or "" for piece in pieces if isinstance(piece, Mapping))
 
 
-def decode_annotation(annotation: Mapping[str, Any], index: int) -> dict[str, Any] | None:
-    """A `url_citation`; other kinds name files that only the provider has."""
-    if annotation.get("type") != "url_citation":
-        return None
-    facts = {key: annotation.get(key) for key in ("start_index", "end_index", "url", "title")}
-    return {"type": "url_citation", "index": index, "url_citation": facts}
-
-
 def _message(output: list[dict[str, Any]], encoded: Encoded) -> tuple[dict[str, Any], list[Any]]:
-    text: list[str] = []
-    refusal: list[str] = []
-    shown: list[str] = []
-    calls: list[dict[str, Any]] = []
-    logprobs: list[Any] = []
-    annotations: list[dict[str, Any]] = []
-    thoughts: list[dict[str, Any]] = []
+    """(the message, the log probabilities of its text)."""
+    told = _Told(encoded)
     for item in output:
+        told.add(item)
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(told.text) or None}
+    return message | {key: value for key, value in told.extras().items() if value}, told.logprobs
+
+
+class _Told:
+    """What the output items hold, by kind."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        self._encoded = encoded
+        self.text: list[str] = []
+        self.refusal: list[str] = []
+        self.shown: list[str] = []
+        self.calls: list[dict[str, Any]] = []
+        self.logprobs: list[Any] = []
+        self.lists: dict[str, list[Any]] = {}
+        self.thoughts: list[dict[str, Any]] = []
+
+    def add(self, item: dict[str, Any]) -> None:
         kind = item.get("type")
         if kind == "message":
             for part in item.get("content") or ():
-                text.append(part.get("text") or "")
-                refusal.append(part.get("refusal") or "")
-                logprobs += part.get("logprobs") or ()
-                found = (decode_annotation(each, len(annotations)) for each in part.get("annotations") or ())
-                annotations += [each for each in found if each is not None]
+                self._say(part)
         elif kind == "reasoning":
-            shown.append(summary_of(item))
-            thoughts.append(reasoning_item(item))
-        elif kind in ("function_call", "custom_tool_call"):
-            calls.append(_call(item, extra_content(thoughts, encoded.origin), encoded.names))
-            thoughts = []
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(text) or None}
-    extras = {
-        "refusal": "".join(refusal),
-        "reasoning_content": SUMMARY_SEPARATOR.join(part for part in shown if part),
-        "tool_calls": calls,
-        "annotations": annotations,
-    }
-    return message | {key: value for key, value in extras.items() if value}, logprobs
+            self.shown.append(summary_of(item))
+            self.thoughts.append(reasoning_item(item))
+        elif is_native(item):
+            for key, items in native_fields(item, len(self.lists.get("images", ()))).items():
+                self.lists.setdefault(key, []).extend(items)
+        else:
+            extra = call_extras(item, self.thoughts, self._encoded.origin)
+            self.calls.append(_call(item, extra, self._encoded.names))
+            self.thoughts = []
+
+    def extras(self) -> dict[str, Any]:
+        shown = SUMMARY_SEPARATOR.join(part for part in self.shown if part)
+        said = {"refusal": "".join(self.refusal), "reasoning_content": shown}
+        return said | {"tool_calls": self.calls} | self.lists
+
+    def _say(self, part: Mapping[str, Any]) -> None:
+        self.text.append(part.get("text") or "")
+        self.refusal.append(part.get("refusal") or "")
+        self.logprobs += part.get("logprobs") or ()
+        for annotation in part.get("annotations") or ():
+            found = decode_annotation(annotation, len(self.lists.get("annotations", ())))
+            key = "native_annotations" if found is None else "annotations"
+            self.lists.setdefault(key, []).append(found or annotation)
 
 
-def _call(item: Mapping[str, Any], extra: Mapping[str, Any] | None, names: Mapping[str, str]) -> dict[str, Any]:
+def _call(item: Mapping[str, Any], extra: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     name = names.get(item.get("name") or "", item.get("name"))
     call: dict[str, Any] = {"id": item.get("call_id") or item.get("id")}
     if item["type"] == "custom_tool_call":
@@ -152,7 +177,13 @@ def _call(item: Mapping[str, Any], extra: Mapping[str, Any] | None, names: Mappi
     else:
         function = {"name": name, "arguments": item.get("arguments") or "{}"}
         call |= {"type": "function", "function": function}
-    return call | ({"extra_content": extra} if extra else {})
+    return {**extra, **call}
+
+
+def call_extras(item: Mapping[str, Any], thoughts: list[dict[str, Any]], origin: str) -> dict[str, Any]:
+    """What a call holds beside its arguments, with the reasoning that has to come back with it."""
+    extra = extra_content(thoughts, origin)
+    return tool_call_extras(item) | ({"extra_content": extra} if extra else {})
 
 
 def extra_content(thoughts: list[dict[str, Any]], origin: str) -> dict[str, Any] | None:

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-import orjson
-
 from gateway import sse
 from gateway.dialects.chat.answers import as_chunks
+from gateway.dialects.responses.answer_fields import (
+    answer_extras,
+    decode_annotation,
+    is_native,
+    native_fields,
+)
 from gateway.dialects.responses.answers import (
     SUMMARY_SEPARATOR,
-    decode_annotation,
+    call_extras,
     decode_finish,
     decode_response,
-    decode_usage,
-    extra_content,
+    encode_usage,
     failure_of,
     reasoning_item,
 )
 from gateway.failures import Failed, Failure, Kind
-from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk, usage_dict
+from gateway.hub import exact_json
+from gateway.hub.answer_fields import Deltas
+from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.types import Chunk
 
@@ -41,15 +46,17 @@ class StreamDecoder:
         self._thoughts: list[dict[str, Any]] = []
         self._annotations = 0
         self._summaries = 0
+        self._images = 0
+        self._lists = Deltas()
 
     def decode(self, event: sse.Event) -> list[Chunk]:
         """The chunks of one event. Raises `Failed` for a failed response and for broken JSON."""
         if event.data == b"[DONE]":
             return []
         try:
-            body = orjson.loads(event.data)
+            body = exact_json.loads(event.data)
             handle = self._HANDLERS.get(body.get("type") or event.name.decode())
-        except (orjson.JSONDecodeError, AttributeError) as error:
+        except (ValueError, AttributeError) as error:
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")) from error
         if handle is None and body.get("error"):
             raise Failed(failure_of(body))
@@ -74,17 +81,26 @@ class StreamDecoder:
         kind = item.get("type")
         if kind == "reasoning":
             self._thoughts.append(reasoning_item(item))
+        if is_native(item):
+            return self._native(item)
         if kind not in _CALLS:
             return []
         key = _key(body, item)
         return [*self._begin(key, item), *self._late(key, item.get(_CALLS[kind])), *self._calls.end(key)]
+
+    def _native(self, item: Mapping[str, Any]) -> list[Chunk]:
+        """An item that chat completions do not have, once it is whole."""
+        fields = native_fields(item, self._images)
+        self._images += len(fields.get("images", ()))
+        self._said = True
+        return [delta(**self._lists.pieces(fields))]
 
     def _begin(self, key: Any, item: Mapping[str, Any]) -> list[Chunk]:
         """A call begins, with the reasoning that led to it; a server may tell of it only when it is done."""
         if key in self._begun:
             return []
         self._begun[key] = item["type"]
-        extra, self._thoughts = extra_content(self._thoughts, self._encoded.origin), []
+        extra, self._thoughts = call_extras(item, self._thoughts, self._encoded.origin), []
         id_, name = item.get("call_id") or item["id"], item.get("name") or ""
         if item["type"] == "custom_tool_call":
             return self._calls.start_custom(key, id_, name, "", extra)
@@ -132,9 +148,11 @@ class StreamDecoder:
         return [delta(reasoning_content=body["delta"])] if body.get("delta") else []
 
     def _annotation(self, body: Mapping[str, Any]) -> list[Chunk]:
-        found = decode_annotation(body.get("annotation") or {}, self._annotations)
+        annotation = body.get("annotation")
+        found = decode_annotation(annotation, self._annotations)
         if found is None:
-            return []
+            others = {"native_annotations": [annotation] if annotation else []}
+            return [delta(**self._lists.pieces(others))] if annotation else []
         self._annotations += 1
         return [delta(annotations=[found])]
 
@@ -145,9 +163,10 @@ class StreamDecoder:
         if response.get("output") and not self._said and not self._begun:
             # A server that sent no deltas: all that there is stands in the last event.
             return list(as_chunks(decode_response(response, self._encoded)))
-        chunks = [*self._calls.end_all(), finish(decode_finish(response, self._calls.count > 0))]
+        end = finish(decode_finish(response, self._calls.count > 0)) | answer_extras(response)
+        chunks = [*self._calls.end_all(), end]
         if response.get("usage"):
-            chunks.append(usage_chunk(usage_dict(decode_usage(response["usage"]))))
+            chunks.append(usage_chunk(encode_usage(response["usage"])))
         return chunks
 
     def _failed(self, body: Mapping[str, Any]) -> list[Chunk]:
