@@ -11,12 +11,20 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.hub.shapes import table
+
 _FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n?(.*?)\n?\s*```\s*", re.DOTALL | re.IGNORECASE)
+
+
+def schema_of(response_format: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The JSON Schema of an answer; None where there is none."""
+    schema = table(response_format, "json_schema").get("schema")
+    return schema if isinstance(schema, dict) and schema else None
 
 
 def hint(response_format: Mapping[str, Any]) -> str:
     """The instruction that stands in for `response_format`."""
-    schema = (response_format.get("json_schema") or {}).get("schema")
+    schema = schema_of(response_format)
     if schema is None:
         return "Respond with a single JSON object and nothing else: no prose, no Markdown."
     return (

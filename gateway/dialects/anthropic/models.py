@@ -40,6 +40,8 @@ class Generation:
     """Takes messages of the role `system` after a user turn."""
     output_format: bool = True
     """Takes `output_config.format`."""
+    strict_tools: bool = True
+    """Takes `strict` on tools."""
     window: int = 1_000_000
     output_max: int = 128_000
 
@@ -52,11 +54,12 @@ _CLAUDE_3: Final = Generation(
     prefill=True,
     late_system=False,
     output_format=False,
+    strict_tools=False,
     window=200_000,
     output_max=8_192,
 )
 _CLAUDE_4: Final = replace(_CLAUDE_3, thinking="budget", output_max=64_000)
-_CLAUDE_4_5: Final = replace(_CLAUDE_4, sampling="one", output_format=True)
+_CLAUDE_4_5: Final = replace(_CLAUDE_4, sampling="one", output_format=True, strict_tools=True)
 _CLAUDE_4_6: Final = Generation(
     thinks_by_default=False,
     efforts=frozenset({"low", "medium", "high", "max"}),

@@ -6,20 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
 from gateway.dialects.anthropic.models import Generation
+from gateway.dialects.anthropic.schemas import PARAMETERS, STRICT, STRICT_OPTIONAL_MAX, STRICT_TOOLS_MAX
+from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, optional_properties, paths, shortened
 from gateway.hub.tools import fit_id, fit_names, function_of_custom, plain_function_call
 from gateway.types import Chat
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_OLD: Final = re.compile(rb'"items":\[|"(?:exclusive(?:Min|Max)imum|required)":(?:true|false)')
-"""What older drafts of JSON Schema say otherwise, as JSON text: most schemas need no closer look."""
-_DATA: Final = frozenset({"const", "default", "enum", "example", "examples"})
-"""Keywords that hold values, which look like schemas at most."""
-_BOUNDS: Final = (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum"))
-_COMBINED: Final = ("anyOf", "oneOf", "allOf")
 _MODES: Final[Mapping[str, str]] = {"auto": "auto", "required": "any", "any": "any", "none": "none"}
 
 
@@ -53,6 +47,7 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
     tools = chat.get("tools")
     if not tools:
         return _stubs(chat, names), [], ""
+    places = {id(tool): place for place, tool in enumerate(tools)}
     choice = _choice(chat, names)
     tools = _allowed(tools, chat.get("tool_choice"))
     if not tools:
@@ -68,7 +63,10 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
         hint = f"You must answer by calling {wanted}."
         choice = {**{key: value for key, value in choice.items() if key != "name"}, "type": "auto"}
         losses.append("tool_choice")
-    body: dict[str, Any] = {"tools": [_tool(tool, names) for tool in tools]}
+    encoded = [(places[id(tool)], *_tool(tool, names, claude, f"tools.{places[id(tool)]}")) for tool in tools]
+    lost = [path for _, _, paths_ in encoded for path in paths_]
+    losses += shortened(lost + _limit_strict([(place, tool) for place, tool, _ in encoded]))
+    body: dict[str, Any] = {"tools": [tool for _, tool, _ in encoded]}
     if choice:
         body["tool_choice"] = choice
     return body, losses, hint
@@ -93,53 +91,43 @@ def _definition(tool: Mapping[str, Any]) -> dict[str, Any]:
     return dict(tool["function"])
 
 
-def _tool(tool: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _tool(
+    tool: Mapping[str, Any], names: Mapping[str, str], claude: Generation, place: str
+) -> tuple[dict[str, Any], list[str]]:
+    """(a tool as Anthropic takes it, what was lost). Only what is refused at the top level becomes words."""
     function = _definition(tool)
-    schema, note = _input_schema(function.get("parameters"))
-    description = "\n\n".join(text for text in (function.get("description") or "", note) if text)
-    encoded = {"name": names[function["name"]], "input_schema": schema}
+    parameters = function.get("parameters") or (CLOSED if function.get("strict") else EMPTY)
+    fitted = fit_parameters(parameters, PARAMETERS)
+    losses = paths(f"{place}.parameters", fitted.lost)
+    description = "\n\n".join(text for text in (function.get("description") or "", fitted.note) if text)
+    encoded: dict[str, Any] = {"name": names[function["name"]], "input_schema": fitted.schema}
     if description:
         encoded["description"] = description
+    if function.get("strict"):
+        if claude.strict_tools and fits(fitted.schema, STRICT):
+            encoded["strict"] = True
+        else:
+            losses.append(f"{place}.strict")
     mark = tool.get("cache_control") or function.get("cache_control")
     if mark:
         encoded["cache_control"] = mark
-    return encoded
+    return encoded, losses
 
 
-def _input_schema(parameters: Any) -> tuple[dict[str, Any], str]:
-    """The schema as it is; only what the API refuses at its top level becomes words."""
-    if not isinstance(parameters, dict) or not parameters:
-        return {"type": "object", "properties": {}}, ""
-    refused = {key: parameters[key] for key in _COMBINED if key in parameters}
-    schema = {key: value for key, value in parameters.items() if key not in refused}
-    if _OLD.search(orjson.dumps(schema)):
-        schema = _modern(schema)
-    schema["type"] = "object"
-    note = "The input must also satisfy: " + orjson.dumps(refused).decode() if refused else ""
-    return schema, note
-
-
-def _modern(schema: Any) -> Any:
-    """A schema of an older draft in the current one's words.
-
-    "JSON schema is invalid. It must match JSON Schema draft 2020-12": many a tool describes pairs as a list of `items`
-    (draft 7), or an open end as `exclusiveMinimum: true` (draft 4), and costs every tool beside it a 400.
-    """
-    if isinstance(schema, list):
-        return [_modern(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    result = {key: value if key in _DATA else _modern(value) for key, value in schema.items()}
-    if isinstance(result.get("items"), list):
-        result["prefixItems"] = result.pop("items")
-        if "additionalItems" in result:
-            result["items"] = result.pop("additionalItems")
-    for exclusive, bound in _BOUNDS:
-        if isinstance(result.get(exclusive), bool) and result.pop(exclusive) and bound in result:
-            result[exclusive] = result.pop(bound)
-    if isinstance(result.get("required"), bool):
-        del result["required"]
-    return result
+def _limit_strict(tools: list[tuple[int, dict[str, Any]]]) -> list[str]:
+    """Takes `strict` off the tools beyond what one grammar holds; returns what was lost."""
+    losses: list[str] = []
+    count = optional = 0
+    for place, tool in tools:
+        if "strict" not in tool:
+            continue
+        loose = optional_properties(tool["input_schema"])
+        if count < STRICT_TOOLS_MAX and optional + loose <= STRICT_OPTIONAL_MAX:
+            count, optional = count + 1, optional + loose
+        else:
+            del tool["strict"]
+            losses.append(f"tools.{place}.strict")
+    return losses
 
 
 def _choice(chat: Chat, names: Mapping[str, str]) -> dict[str, Any]:

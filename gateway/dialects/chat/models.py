@@ -70,6 +70,8 @@ _REASONING: Final = Family(
 )
 _GPT_5: Final = _REASONING
 _O_SERIES: Final = replace(_REASONING, efforts=_efforts("low", "medium", "high"), parallel_flag=False, verbosity=False)
+_TAKES_STOP: Final = replace(_O_SERIES, stop=True)
+"""The first of the series: `stop` is refused since o3 and o4-mini."""
 _GPT_5_1: Final = replace(_REASONING, efforts=_UP_TO_HIGH, default_effort="none", sampling="effort_none")
 _GPT_5_2: Final = replace(_GPT_5_1, efforts=_UP_TO_XHIGH)
 _GPT_5_4: Final = replace(_GPT_5_2, tools_while_reasoning=False)
@@ -98,8 +100,9 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
         "chatgpt-4o*": _CLASSIC,
         "ft:gpt-3*": _CLASSIC,
         "ft:gpt-4*": _CLASSIC,
-        "o1*": _O_SERIES,
+        "o1*": _TAKES_STOP,
         "o3*": _O_SERIES,
+        "o3-mini*": _TAKES_STOP,
         "o4*": _O_SERIES,
         "gpt-5": _GPT_5,
         "gpt-5-*": _GPT_5,
@@ -136,7 +139,7 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
         "grok-4": Family(_UP_TO_HIGH, "low", stop=False, penalties=False),
         "grok-4-*": Family(_UP_TO_HIGH, "low", stop=False, penalties=False),
         "grok-4.3*": Family(_UP_TO_HIGH, "low", stop=False, penalties=False),
-        "grok-3*": Family(_UP_TO_HIGH, "low"),
+        "grok-3*": Family(_UP_TO_HIGH, "low", stop=False, penalties=False),  # answered by grok-4.3
         "grok-3-mini*": Family(_efforts("low", "high"), "low", stop=False, penalties=False),
         "grok-2*": Family(),
         "grok-beta*": Family(),

@@ -135,7 +135,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     body, losses = apply(chat, rules, unknown)
     body["model"] = model.model_id
     body["messages"] = encode_messages(chat["messages"], quirks if kind.audio else _deaf(quirks))
-    tools, tool_losses = encode_tools(chat, quirks)
+    tools, tool_losses = encode_tools(chat, quirks, model.provider.name)
     body |= tools
     limit = chat.get("max_completion_tokens")
     if limit is not None:
@@ -151,7 +151,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         tool_losses.append("temperature")
     if not kind.greedy_top_p and body.get("temperature") == 0:
         body.pop("top_p", None)  # "top_p must be 1 when using greedy sampling"
-    format_losses, unfence = encode_format(body, chat, quirks)
+    format_losses, unfence = encode_format(body, chat, quirks, model.provider.name)
     return Encoded(
         path="/chat/completions",
         body=merge_options(body, model.options),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from gateway.dialects.chat.schemas import answer_rules, strict_rules
 from gateway.hub.parts import text_of
-from gateway.hub.structured_output import hint
+from gateway.hub.schemas import EMPTY, fit_answer, fits, paths, shortened
+from gateway.hub.shapes import table
+from gateway.hub.structured_output import hint, schema_of
+from gateway.hub.tools import HUB_TOOL_NAME, fit_names
 from gateway.types import Chat, Quirks
 
 
-def encode_format(body: dict[str, Any], chat: Chat, quirks: Quirks) -> tuple[list[str], bool]:
-    """Puts `response_format` into `body`, or its substitute; returns (what was lost, whether to expect a fence)."""
+def encode_format(body: dict[str, Any], chat: Chat, quirks: Quirks, provider_name: str) -> tuple[list[str], bool]:
+    """Puts `response_format` into `body`, or its substitute; returns (what was lost, whether to
+    expect a fence)."""
     wanted = chat.get("response_format")
     if not wanted or wanted.get("type") == "text":
         return [], False
@@ -24,8 +30,40 @@ def encode_format(body: dict[str, Any], chat: Chat, quirks: Quirks) -> tuple[lis
     if "tools" in body and not quirks.json_schema_with_tools:
         _instruct(body, hint(wanted))
         return ["response_format"], True
-    body["response_format"] = wanted
-    return [], False
+    if not is_schema:
+        body["response_format"] = wanted
+        return [], False
+    encoded, losses = fit_format(wanted, provider_name)
+    if encoded is None:
+        _instruct(body, hint(wanted))
+        return ["response_format"], True
+    body["response_format"] = {"type": "json_schema", "json_schema": encoded}
+    return losses, False
+
+
+def fit_format(wanted: Mapping[str, Any], provider_name: str) -> tuple[dict[str, Any] | None, list[str]]:
+    """(`json_schema` as the provider takes it, what it does not receive); None for a schema of no
+    object.
+
+    `strict` stays only with a schema that strict mode compiles: another costs a 400, and to close
+    it or to require all its properties would change what the client asked for.
+    """
+    stated = {key: value for key, value in table(wanted, "json_schema").items() if value is not None}
+    fitted = fit_answer(schema_of(wanted) or EMPTY, answer_rules(provider_name))
+    rules = strict_rules(provider_name)
+    if rules is not None and fitted.schema.get("type") != "object":
+        return None, []
+    losses = paths("response_format.json_schema.schema", fitted.lost)
+    encoded = {**stated, "name": _name(stated.get("name")), "schema": fitted.schema}
+    if stated.get("strict") and rules is not None and not fits(fitted.schema, rules):
+        encoded["strict"] = False
+        losses.append("response_format.json_schema.strict")
+    return encoded, shortened(losses)
+
+
+def _name(stated: Any) -> str:
+    name = stated if isinstance(stated, str) and stated else "output"
+    return fit_names([name], HUB_TOOL_NAME, length_max=64)[name]
 
 
 def _speaks_of_json(messages: list[dict[str, Any]]) -> bool:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.dialects.chat.schemas import parameter_rules, strict_rules
 from gateway.hub.contracts import Unsupported
+from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, paths, shortened
 from gateway.hub.tools import fit_id, function_of_custom, plain_function_call
 from gateway.types import Chat, Quirks
 
@@ -14,7 +16,6 @@ _ID: Final[Mapping[str, tuple[re.Pattern[str], int]]] = {
     "max40": (re.compile(r".{1,40}", re.DOTALL), 40),
     "alnum9": (re.compile(r"[A-Za-z0-9]{9}"), 9),
 }
-EMPTY_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
 
 
 def encode_id(id_: str, quirks: Quirks) -> str:
@@ -30,7 +31,7 @@ def decode_id(id_: Any) -> str | None:
     return str(id_) if id_ not in (None, "", "null") else None
 
 
-def encode_tools(chat: Chat, quirks: Quirks) -> tuple[dict[str, Any], list[str]]:
+def encode_tools(chat: Chat, quirks: Quirks, provider_name: str) -> tuple[dict[str, Any], list[str]]:
     """`tools` and `tool_choice` for the server, and what it does not receive."""
     tools = chat.get("tools")
     if not tools:
@@ -43,7 +44,10 @@ def encode_tools(chat: Chat, quirks: Quirks) -> tuple[dict[str, Any], list[str]]
         tools, choice = _only_allowed(tools, choice)
     if quirks.tools_max and len(tools) > quirks.tools_max:
         raise Unsupported("tools", f"this model takes no more than {quirks.tools_max}")
-    body: dict[str, Any] = {"tools": [_tool(tool, quirks) for tool in tools]}
+    places = {id(tool): place for place, tool in enumerate(chat["tools"])}
+    encoded = [_tool(tool, quirks, provider_name, f"tools.{places[id(tool)]}") for tool in tools]
+    body: dict[str, Any] = {"tools": [tool for tool, _ in encoded]}
+    losses += shortened([path for _, lost in encoded for path in lost])
     if choice is not None:
         body["tool_choice"] = _choice(choice, quirks)
     if not quirks.custom_tools and any(tool.get("type") == "custom" for tool in tools):
@@ -61,20 +65,44 @@ def _name(tool: Mapping[str, Any]) -> str:
     return str((tool.get("function") or tool.get("custom") or {}).get("name") or tool.get("name") or "")
 
 
-def _tool(tool: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+def _tool(tool: dict[str, Any], quirks: Quirks, provider_name: str, place: str) -> tuple[dict[str, Any], list[str]]:
     if tool.get("type") == "custom":
         if quirks.custom_tools:
-            return tool
+            return tool, []
         tool = function_of_custom(tool)
-    function = {key: value for key, value in tool["function"].items() if value is not None}
-    if not quirks.strict_tools:
-        function.pop("strict", None)
-    if quirks.tool_parameters and not function.get("parameters"):
-        function["parameters"] = dict(EMPTY_PARAMETERS)
+    function, losses = encode_function(tool["function"], provider_name, place)
+    if not quirks.strict_tools and function.pop("strict", None):
+        losses.append(f"{place}.strict")
+    if quirks.tool_parameters:
+        function.setdefault("parameters", EMPTY)
     encoded = {"type": "function", "function": function}
     if quirks.cache_control and "cache_control" in tool:
         encoded["cache_control"] = tool["cache_control"]
-    return encoded
+    return encoded, losses
+
+
+def encode_function(definition: Mapping[str, Any], provider_name: str, place: str) -> tuple[dict[str, Any], list[str]]:
+    """(a function with parameters that the provider takes, what it does not receive).
+
+    `strict` stays only with a schema that strict mode compiles: another costs a 400.
+    """
+    function = {key: value for key, value in definition.items() if value is not None}
+    losses: list[str] = []
+    if function.get("parameters"):
+        fitted = fit_parameters(function["parameters"], parameter_rules(provider_name))
+        function["parameters"] = fitted.schema
+        losses = paths(f"{place}.parameters", fitted.lost)
+        if fitted.note:
+            function["description"] = "\n\n".join(filter(None, (function.get("description"), fitted.note)))
+    elif function.get("strict"):
+        function["parameters"] = CLOSED
+    else:
+        function.pop("parameters", None)
+    rules = strict_rules(provider_name)
+    if function.get("strict") and rules is not None and not fits(function["parameters"], rules):
+        del function["strict"]
+        losses.append(f"{place}.strict")
+    return function, losses
 
 
 def _choice(choice: Any, quirks: Quirks) -> Any:

@@ -9,12 +9,14 @@ from urllib.parse import quote
 from gateway.dialects.chat.params import custom_names
 from gateway.dialects.google.messages import encode_messages
 from gateway.dialects.google.models import Generation, generation
+from gateway.dialects.google.schemas import RULES
 from gateway.dialects.google.thinking import encode_thinking
 from gateway.dialects.google.tools import encode_tools, fitted_names
 from gateway.hub.contracts import Encoded
 from gateway.hub.fields import TRANSLATED, Rule, apply, dropped, refused
 from gateway.hub.options import merge_options
-from gateway.hub.structured_output import hint
+from gateway.hub.schemas import fit_answer, paths, shortened
+from gateway.hub.structured_output import hint, schema_of
 from gateway.hub.tools import reverse_names
 from gateway.types import Chat, Model
 
@@ -129,7 +131,9 @@ def _encode_format(config: dict[str, Any], chat: Chat, gemini: Generation) -> tu
         # "Function calling with a response mime type: 'application/json' is unsupported"
         return ["response_format"], hint(wanted)
     config["responseMimeType"] = "application/json"
-    schema = (wanted.get("json_schema") or {}).get("schema")
-    if schema:
-        config["responseJsonSchema"] = schema
-    return [], ""
+    schema = schema_of(wanted)
+    if schema is None:
+        return [], ""
+    fitted = fit_answer(schema, RULES)
+    config["responseJsonSchema"] = fitted.schema
+    return shortened(paths("response_format.json_schema.schema", fitted.lost)), ""

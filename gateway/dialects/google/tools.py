@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.dialects.google.schemas import RULES
+from gateway.hub.schemas import fit_parameters, paths, shortened
 from gateway.hub.tools import fit_names, function_of_custom, plain_function_call
 from gateway.types import Chat
 
@@ -28,7 +30,9 @@ def encode_tools(chat: Chat, names: Mapping[str, str]) -> tuple[dict[str, Any], 
     if not tools:
         return {}, []
     losses = ["tools.custom.format"] if any(tool.get("type") == "custom" for tool in tools) else []
-    body: dict[str, Any] = {"tools": [{"functionDeclarations": [_declaration(tool, names) for tool in tools]}]}
+    declared = [_declaration(tool, names, f"tools.{place}") for place, tool in enumerate(tools)]
+    losses += shortened([path for _, lost in declared for path in lost])
+    body: dict[str, Any] = {"tools": [{"functionDeclarations": [declaration for declaration, _ in declared]}]}
     config = _choice(chat.get("tool_choice"), names)
     if config:
         body["toolConfig"] = {"functionCallingConfig": config}
@@ -43,14 +47,22 @@ def _definition(tool: Mapping[str, Any]) -> dict[str, Any]:
     return dict(tool["function"])
 
 
-def _declaration(tool: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """`parametersJsonSchema` takes JSON Schema as it is; an object without properties is refused, so it is left out."""
+def _declaration(tool: Mapping[str, Any], names: Mapping[str, str], place: str) -> tuple[dict[str, Any], list[str]]:
+    """(a function as Google takes it, what was lost). An object without properties is refused, so it is left out.
+
+    There is no flag for `strict`.
+    """
     function = _definition(tool)
-    encoded = {"name": names[function["name"]], "description": function.get("description") or function["name"]}
-    parameters = function.get("parameters")
-    if isinstance(parameters, dict) and (parameters.get("properties") or parameters.keys() - {"type", "properties"}):
-        encoded["parametersJsonSchema"] = parameters
-    return encoded
+    fitted = fit_parameters(function.get("parameters"), RULES)
+    description = function.get("description") or function["name"]
+    encoded: dict[str, Any] = {
+        "name": names[function["name"]],
+        "description": "\n\n".join(filter(None, (description, fitted.note))),
+    }
+    if fitted.schema.get("properties") or fitted.schema.keys() - {"type", "properties", "additionalProperties"}:
+        encoded["parametersJsonSchema"] = fitted.schema
+    strict = [f"{place}.strict"] if function.get("strict") else []
+    return encoded, [*paths(f"{place}.parameters", fitted.lost), *strict]
 
 
 def _choice(choice: Any, names: Mapping[str, str]) -> dict[str, Any]:

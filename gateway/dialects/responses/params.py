@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from gateway.dialects.chat.models import Family, family, on_responses
 from gateway.dialects.chat.params import takes_sampling
+from gateway.dialects.chat.structured import fit_format
 from gateway.dialects.chat.thinking import effort, reasons
 from gateway.dialects.responses.messages import encode_messages
 from gateway.dialects.responses.tools import encode_tools
 from gateway.hub.contracts import Encoded
 from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, is_neutral, refused
 from gateway.hub.options import merge_options
+from gateway.hub.structured_output import hint
 from gateway.hub.tools import HUB_TOOL_NAME, digest, with_fitted_names
 from gateway.types import Chat, Model, Provider
 
@@ -83,13 +85,23 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         body["stream_options"] = {"include_obfuscation": False}
     if "max_completion_tokens" in chat:
         body["max_output_tokens"] = max(OUTPUT_TOKENS_MIN, chat["max_completion_tokens"])
-    body |= encode_tools(chat)
+    tools, tool_losses = encode_tools(chat, model.provider.name)
+    body |= tools
     body |= _reasoning(chat, model, kind)
-    text = _text(chat)
+    text, text_losses, instruction = _text(chat, model.provider.name)
     if text:
         body["text"] = text
+    if instruction:
+        body["instructions"] = "\n\n".join(filter(None, (body.get("instructions"), instruction)))
     losses += _sampling(body, chat, takes=takes_sampling(chat, model, kind))
-    return Encoded("/responses", merge_options(body, model.options), dropped=tuple(losses), names=names, origin=origin)
+    return Encoded(
+        "/responses",
+        merge_options(body, model.options),
+        dropped=(*losses, *tool_losses, *text_losses),
+        names=names,
+        unfence=bool(instruction),
+        origin=origin,
+    )
 
 
 def _reasoning(chat: Chat, model: Model, kind: Family) -> dict[str, Any]:
@@ -103,17 +115,23 @@ def _reasoning(chat: Chat, model: Model, kind: Family) -> dict[str, Any]:
     return {"reasoning": {**reasoning, "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
 
 
-def _text(chat: Chat) -> dict[str, Any]:
+def _text(chat: Chat, provider_name: str) -> tuple[dict[str, Any], list[str], str]:
+    """(`text`, what was lost, an instruction in the place of a schema that the API refuses)."""
     text: dict[str, Any] = {}
+    losses: list[str] = []
+    instruction = ""
     wanted = chat.get("response_format") or {}
     if wanted.get("type") == "json_schema":
-        schema = wanted.get("json_schema") or {}
-        text["format"] = {"type": "json_schema", **{key: schema[key] for key in schema if schema[key] is not None}}
+        encoded, losses = fit_format(wanted, provider_name)
+        if encoded is None:
+            losses, instruction = ["response_format"], hint(wanted)
+        else:
+            text["format"] = {"type": "json_schema", **encoded}
     elif wanted.get("type") == "json_object":
         text["format"] = {"type": "json_object"}
     if "verbosity" in chat:
         text["verbosity"] = chat["verbosity"]
-    return text
+    return text, losses, instruction
 
 
 def _sampling(body: dict[str, Any], chat: Chat, *, takes: bool) -> list[str]:

@@ -5,34 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.dialects.chat.tools import encode_function
+from gateway.hub.schemas import EMPTY, shortened
 from gateway.types import Chat
 
 
-def encode_tools(chat: Chat) -> dict[str, Any]:
-    """`tools` and `tool_choice`."""
+def encode_tools(chat: Chat, provider_name: str) -> tuple[dict[str, Any], list[str]]:
+    """(`tools` and `tool_choice`, what was lost)."""
     tools = chat.get("tools")
     if not tools:
-        return {}
-    body: dict[str, Any] = {
-        "tools": [_custom(tool) if tool.get("type") == "custom" else _function(tool) for tool in tools]
-    }
+        return {}, []
+    encoded = [
+        (_custom(tool), []) if tool.get("type") == "custom" else _function(tool, provider_name, f"tools.{place}")
+        for place, tool in enumerate(tools)
+    ]
+    body: dict[str, Any] = {"tools": [tool for tool, _ in encoded]}
     if "tool_choice" in chat:
         body["tool_choice"] = _choice(chat["tool_choice"])
-    return body
+    return body, shortened([path for _, lost in encoded for path in lost])
 
 
-def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
+def _function(tool: Mapping[str, Any], provider_name: str, place: str) -> tuple[dict[str, Any], list[str]]:
     """`strict` is stated: left out, this API makes schemas strict, which chat completions does not."""
-    function = tool["function"]
+    function, losses = encode_function(tool["function"], provider_name, place)
     encoded = {
         "type": "function",
         "name": function["name"],
-        "parameters": function.get("parameters") or {"type": "object", "properties": {}},
+        "parameters": function.get("parameters") or EMPTY,
         "strict": bool(function.get("strict")),
     }
     if function.get("description"):
         encoded["description"] = function["description"]
-    return encoded
+    return encoded, losses
 
 
 def _custom(tool: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,6 +106,31 @@ def test_verbosity_is_for_those_that_know_it() -> None:
     assert "verbosity" not in sent("gpt-4.1", verbosity="low")[1]
 
 
+@pytest.mark.parametrize(
+    ("provider", "model_id", "takes"),
+    [
+        ("openai", "o1", True),
+        ("openai", "o3-mini", True),
+        ("openai", "o3-mini-2025-01-31", True),
+        ("openai", "o3", False),
+        ("openai", "o3-2025-04-16", False),
+        ("openai", "o4-mini", False),
+        ("openai", "gpt-5-mini", False),
+        ("openai", "gpt-4o", True),
+        ("xai", "grok-3", False),
+        ("xai", "grok-4.5", False),
+        ("xai", "grok-code-fast-1", False),
+        ("groq", "openai/gpt-oss-20b", True),
+        ("mistral", "mistral-large-latest", True),
+    ],
+)
+def test_who_takes_stop(provider: str, model_id: str, takes: bool) -> None:
+    request, target = chat(stop=["END"]), model(provider, model_id)
+    encoded = DIALECTS["chat"].encode_request(request, target)
+    assert ("stop" in encoded.body) == takes
+    assert ("stop" in encoded.dropped) != takes
+
+
 @pytest.mark.parametrize("tools", [[], [FUNCTION]])
 def test_fields_of_other_servers_cost_no_refusal(tools: list[dict[str, Any]]) -> None:
     body = sent("gpt-5.5", top_k=5, min_p=0.1, chat_template_kwargs={}, brand_new=1, tools=tools)[1]
