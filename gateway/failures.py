@@ -291,5 +291,12 @@ class Exhausted(Exception):
         return min(self.failures, key=lambda failure: failure.verdict.rank)
 
 
-UNREADABLE: Final = (KeyError, TypeError, AttributeError, ValueError, IndexError)
+UNREADABLE: Final = (
+    KeyError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    IndexError,
+    RecursionError,
+)
 """What reading JSON of an unknown shape raises: where somebody else wrote it, they mean that it is wrong."""

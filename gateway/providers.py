@@ -47,10 +47,27 @@ _OTHER_SERVERS: Final = dict.fromkeys(
         "plugins",
         "models",
         "transforms",
+        "search_parameters",
+        "search_settings",
+        "compound_custom",
+        "include_domains",
+        "exclude_domains",
+        "include",
+        "truncation",
+        "max_tool_calls",
+        "background",
     ),
     "only other servers have it",
 )
 """Each costs a 400 where it is unknown. A field that nobody has heard of yet is sent: it may be new."""
+
+_SEARCH_SETTINGS: Final = (
+    "search_settings",
+    "compound_custom",
+    "include_domains",
+    "exclude_domains",
+)
+"""Of Groq's systems that search by themselves; sent under their own names."""
 
 PROVIDERS: Final[Mapping[str, Provider]] = {
     row.name: row
@@ -112,6 +129,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 "top_logprobs": "not supported by any of its models",
                 "n": "only one choice",
             },
+            renamed={field: field for field in _SEARCH_SETTINGS},
             quirks=Quirks(
                 max_tokens_field="max_completion_tokens",
                 late_system=True,

@@ -76,8 +76,26 @@ MESSAGE = st.one_of(
     record({"role": st.just("assistant")}, content=CONTENT, tool_calls=st.lists(CALL, max_size=2),
            reasoning_content=st.text(max_size=4), reasoning_details=st.lists(record({"type": st.just("reasoning.text")}, text=st.text(max_size=3), signature=st.text(max_size=3)), max_size=2)),
     record({"role": st.just("tool"), "tool_call_id": IDENTIFIERS, "content": CONTENT}),
+    record({"type": st.sampled_from(["function_call", "custom_tool_call"]), "call_id": IDENTIFIERS, "name": NAMES}, arguments=st.just("{}"), input=CONTENT),
+    record({"type": st.just("function_call_output"), "call_id": IDENTIFIERS, "output": CONTENT}),
+    record({"role": st.sampled_from(["user", "assistant", "tool"]), "content": st.lists(st.one_of(
+        record({"type": st.just("tool_use"), "id": IDENTIFIERS, "name": NAMES, "input": JSON}),
+        record({"type": st.just("tool_result"), "tool_use_id": IDENTIFIERS, "content": CONTENT}, is_error=st.booleans()),
+        record({"type": st.sampled_from(["image", "document", "search_result"]), "source": record({"type": st.sampled_from(["url", "base64", "text", "content"])}, data=st.just("JVBERi0="), url=st.just("http://x/y"), content=CONTENT)}, title=NAMES),
+        record({"type": st.sampled_from(["input_image", "input_file", "input_audio"])}, image_url=st.just("data:,x"), file_url=st.just("http://x/y"), data=st.just("UklG")),
+    ), max_size=3)}),
 )  # fmt: skip
-TOOL = record({"type": st.just("function"), "function": record({"name": NAMES}, parameters=JSON, strict=st.booleans())})
+TOOL = st.one_of(
+    record({"type": st.just("function"), "function": record({"name": NAMES}, parameters=JSON, strict=st.booleans())}),
+    record({"name": NAMES}, input_schema=JSON, type=st.sampled_from(["custom", "function"]), format=JSON),
+    record(
+        {"type": st.sampled_from(["web_search", "web_search_20250305", "code_interpreter", "builtin_function"])},
+        filters=JSON,
+        name=NAMES,
+        function=JSON,
+    ),
+    record({}, googleSearch=st.just({})),
+)
 BODIES = record(
     {"model": st.just("dev"), "messages": st.lists(MESSAGE, min_size=1, max_size=5)},
     stream=st.booleans(), tools=st.lists(TOOL, max_size=2), max_tokens=st.integers(1, 9999),

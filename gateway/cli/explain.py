@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from gateway.cli.console import (
     FOUND_PROBLEMS,
@@ -92,7 +92,7 @@ def render(found: dict[str, Any]) -> None:
         if "request" in step:
             dropped = f", dropped: {', '.join(step['dropped'])}" if step["dropped"] else ""
             click.echo(f"   POST {step['url']}{step['path']} ({step['dialect']}{dropped})")
-            text = orjson.dumps(step["request"], option=orjson.OPT_INDENT_2).decode()
+            text = json.dumps(step["request"], indent=2, ensure_ascii=False)  # integers of any size
             click.echo("\n".join("     " + line for line in text.split("\n")))
 
 

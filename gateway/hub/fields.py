@@ -52,6 +52,7 @@ def refused(reason: str) -> Rule:
 
 
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
+    "background": (False,),
     "frequency_penalty": (0,),
     "logit_bias": ({},),
     "logprobs": (False,),
@@ -64,6 +65,7 @@ NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "store": (False,),
     "temperature": (1,),
     "top_p": (1,),
+    "truncation": ("disabled",),
     "verbosity": ("medium",),
 }
 """Values that say what would happen anyway: a provider without the field loses nothing."""

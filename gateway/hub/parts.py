@@ -35,6 +35,16 @@ def text_of(content: Any) -> str:
     return "\n".join(part["text"] for part in parts(content) if part["type"] == "text")
 
 
+def result_content(message: Mapping[str, Any]) -> Any:
+    """The content of a tool's result; one that is an error says so where no field can."""
+    content = message["content"]
+    if not message.get("is_error"):
+        return content
+    if isinstance(content, str):
+        return content if content[:5].lower() == "error" else f"Error: {content}"
+    return [{"type": "text", "text": "Error:"}, *content]
+
+
 def split_instructions(
     messages: Iterable[dict[str, Any]],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -69,14 +79,20 @@ def image(part: Mapping[str, Any]) -> Media:
 
 
 def file(part: Mapping[str, Any]) -> Media | None:
-    """A `file` part with inline data; None for one that only names an upload. Bare data is what its name says, else a
-    PDF."""
+    """A `file` part with its data or address; None for one that only names an upload. Bare data is what its name
+    says, else a PDF."""
     stated = part.get("file") or {}
     data = stated.get("file_data")
     if not isinstance(data, str) or not data:
         return None
-    guessed = mimetypes.guess_type(str(stated.get("filename")))[0]
+    if data.startswith(("https://", "http://")):
+        return Media("", None, data)
+    guessed = _guessed(stated.get("filename"))
     return data_url(data) or Media(guessed or "application/pdf", data, None)
+
+
+def _guessed(name: Any) -> str | None:
+    return mimetypes.guess_type(name)[0] if isinstance(name, str) else None
 
 
 def merge_by_role(turns: Iterable[tuple[str, list[Any]]]) -> Iterator[tuple[str, list[Any]]]:

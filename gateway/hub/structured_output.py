@@ -9,8 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
+from gateway.hub import exact_json
 from gateway.hub.shapes import table
 
 _FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n?(.*?)\n?\s*```\s*", re.DOTALL | re.IGNORECASE)
@@ -29,7 +28,7 @@ def hint(response_format: Mapping[str, Any]) -> str:
         return "Respond with a single JSON object and nothing else: no prose, no Markdown."
     return (
         "Respond with a single JSON value that matches this JSON Schema, and nothing else: no prose, no Markdown.\n"
-        + orjson.dumps(schema).decode()
+        + exact_json.dumps(schema).decode()
     )
 
 

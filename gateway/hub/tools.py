@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-import orjson
-
 from gateway.hub import exact_json
 from gateway.types import Chat
 
@@ -75,11 +73,17 @@ def reverse_names(fitted: Mapping[str, str]) -> dict[str, str]:
     return {sent: name for name, sent in fitted.items() if sent != name}
 
 
-def with_fitted_names(chat: Chat, pattern: re.Pattern[str], *, length_max: int) -> tuple[Chat, dict[str, str]]:
-    """(`chat` with tool names that match `pattern`, in offers, choice and history; names as sent → the client's)."""
+def with_fitted_names(
+    chat: Chat, pattern: re.Pattern[str], *, length_max: int, keep: frozenset[str] = frozenset()
+) -> tuple[Chat, dict[str, str]]:
+    """(`chat` with tool names that match `pattern`, in offers, choice and history; names as sent → the client's).
+
+    Names in `keep` stay as they are.
+    """
     calls = [call for message in chat["messages"] for call in message.get("tool_calls", ())]
     definitions = [_definition(item) for item in (*chat.get("tools", ()), *calls)]
-    names = [definition.get("name") or "" for definition in definitions]
+    stated = (definition.get("name") or "" for definition in definitions)
+    names = [name for name in stated if name not in keep]
     if all(pattern.fullmatch(name) for name in names):
         return chat, {}
     fitted = fit_names(names, pattern, length_max=length_max)
@@ -127,8 +131,8 @@ def arguments_object(text: Any) -> dict[str, Any]:
     if not isinstance(text, str) or not text.strip():
         return {}
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = exact_json.loads(text, replace_surrogates=True)
+    except ValueError:
         return {"_raw": text}
     return value if isinstance(value, dict) else {"value": value}
 
@@ -143,8 +147,8 @@ def arguments_text(value: Any) -> str:
 def custom_input(arguments: str) -> str:
     """The plain text inside a custom tool's `{"input": …}`; arguments of another form are handed on as they are."""
     try:
-        value = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
+        value = exact_json.loads(arguments)
+    except ValueError:
         return arguments
     if isinstance(value, dict) and isinstance(value.get("input"), str):
         return str(value["input"])
@@ -168,7 +172,7 @@ def plain_function_call(call: Mapping[str, Any]) -> dict[str, Any]:
     """A tool call of the history as `{"id", "name", "arguments"}`, custom ones included."""
     if "custom" in call:
         custom = call["custom"] or {}
-        arguments = orjson.dumps({"input": custom.get("input") or ""}).decode()
+        arguments = exact_json.dumps({"input": custom.get("input") or ""}).decode()
         return {"id": call.get("id") or "", "name": custom.get("name") or "", "arguments": arguments}
     function = call.get("function") or {}
     return {

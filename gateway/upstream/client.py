@@ -11,14 +11,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
-import orjson
-
 from gateway import ratelimits
 from gateway.credentials.signing import BETA
 from gateway.credentials.store import CredentialError, CredentialExpired
 from gateway.dialects import DIALECTS, REPLAYED, Encoded, Upstream, choose
 from gateway.dialects.chat import is_empty, says_something
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify
+from gateway.hub import exact_json
 from gateway.redact import HIDDEN
 from gateway.shared.replay import Vault
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
@@ -251,10 +250,10 @@ class UpstreamClient:
 
 
 def _json(body: Mapping[str, Any]) -> bytes:
-    """The request's bytes. Raises `Failed` for what a client may nest or count higher than JSON writers go."""
+    """The request's bytes. Raises `Failed` for a value that JSON cannot hold, or levels without end."""
     try:
-        return orjson.dumps(body)
-    except TypeError as error:
+        return exact_json.dumps(body)
+    except (TypeError, ValueError) as error:
         message = f"the request holds something that cannot be sent ({error})"
         raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
 

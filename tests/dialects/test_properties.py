@@ -129,3 +129,47 @@ def test_the_same_conversation_is_always_the_same_request(name: str, messages: l
     """Prompt caches live on it, and ids that are mapped must agree from turn to turn."""
     again = orjson.loads(orjson.dumps(messages))
     assert translated(name, messages) == translated(name, again)
+
+
+def call_of(id_: str) -> dict[str, Any]:
+    return {"id": id_, "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+
+
+SHORT = st.sampled_from(["a", "b", "call_0", "a_2"])
+PIECES = st.one_of(
+    st.builds(lambda text: {"role": "user", "content": text}, CONTENT),
+    st.builds(lambda text: {"role": "assistant", "content": text}, SAID),
+    st.builds(lambda text: {"role": "system", "content": text}, SAID),
+    st.builds(
+        lambda ids, text: {"role": "assistant", "content": text, "tool_calls": [call_of(id_) for id_ in ids]},
+        st.lists(SHORT, min_size=1, max_size=3),
+        st.one_of(st.none(), SAID),
+    ),
+    st.builds(
+        lambda id_, text: {"role": "tool", "tool_call_id": id_, "content": text},
+        st.one_of(SHORT, st.none()),
+        CONTENT,
+    ),
+    st.builds(
+        lambda id_: {"role": "assistant", "content": [{"type": "tool_use", "id": id_, "name": "send", "input": {}}]},
+        SHORT,
+    ),
+    st.builds(
+        lambda id_, text: {
+            "role": "user",
+            "content": [{"type": "text", "text": text}, {"type": "tool_result", "tool_use_id": id_, "content": text}],
+        },
+        SHORT,
+        SAID,
+    ),
+    st.builds(lambda id_: {"type": "function_call", "call_id": id_, "name": "send", "arguments": "{}"}, SHORT),
+    st.builds(lambda id_: {"type": "function_call_output", "call_id": id_, "output": "ok"}, SHORT),
+)
+
+
+@pytest.mark.parametrize("name", STRICT)
+@given(pieces=st.lists(PIECES, max_size=12))
+@MANY
+def test_every_provider_accepts_pieces_in_any_order(name: str, pieces: list[dict[str, Any]]) -> None:
+    messages = [*pieces, {"role": "user", "content": "And now?"}]
+    STRICT[name](orjson.loads(orjson.dumps(translated(name, messages))))

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.credentials.store import CredentialError
 from gateway.failures import Failed, Kind
+from gateway.hub import exact_json
 from gateway.shared.replay import Vault
 from gateway.types import Agent, Attempt, Model, Reply, Timeouts
 from gateway.upstream.client import EmptyAnswer, UpstreamClient
@@ -123,9 +124,15 @@ def test_headers_of_the_provider_the_dialect_the_signature_and_the_user() -> Non
     assert found[b"anthropic-beta"].split(b",")[-1] == b"mine"
 
 
-@pytest.mark.parametrize("value", [10**20, deep(300)])
-def test_what_no_json_writer_takes_is_the_clients_own_error(value: Any) -> None:
-    trying = Trying(whole(), top_k=value)
+@pytest.mark.parametrize("value", [10**20, -(2**63) - 1, deep(300)])
+def test_any_integer_and_many_levels_are_sent_as_they_are(value: Any) -> None:
+    trying = Trying(whole(), x_new=value)
+    trying.reply()
+    assert exact_json.loads(trying.transport.requests[0].body)["x_new"] == value
+
+
+def test_levels_without_end_are_the_clients_own_error() -> None:
+    trying = Trying(whole(), x_new=deep(100_000))
     failure = trying.failure().failure
     assert (failure.kind, failure.status) == (Kind.INVALID_REQUEST, 400)
     assert trying.transport.requests == []

@@ -11,6 +11,7 @@ from gateway.dialects.anthropic.models import Generation
 from gateway.dialects.anthropic.thinking import encode_block, may_replay, signed_details
 from gateway.dialects.anthropic.tools import encode_id
 from gateway.hub.contracts import Unsupported
+from gateway.hub.losses import Taken
 from gateway.hub.parts import INSTRUCTIONS, Media, file, image, merge_by_role, parts
 from gateway.hub.tools import arguments_object, plain_function_call
 from gateway.types import Chat
@@ -125,10 +126,12 @@ def _user(message: Mapping[str, Any]) -> list[Block]:
     return _with_mark(_blocks(message["content"]), message)
 
 
+_SAID: Final = frozenset({"text", "refusal"})
+"""Parts of an assistant turn, which holds text only."""
+
+
 def _assistant(message: Mapping[str, Any], names: Mapping[str, str], *, replay: bool) -> list[Block]:
-    said = [
-        block for block in _blocks(message.get("content")) if block["type"] == "text"
-    ]  # an assistant turn holds text only
+    said = _blocks([part for part in parts(message.get("content")) if part["type"] in _SAID])
     if not said and message.get("refusal"):
         said = [_text(message["refusal"])]
     calls = message.get("tool_calls", ())
@@ -159,6 +162,8 @@ def _result(message: Mapping[str, Any]) -> Block:
         blocks = _blocks(content)
         if blocks:
             block["content"] = blocks
+    if message.get("is_error"):
+        block["is_error"] = True
     if message.get("cache_control"):
         block["cache_control"] = message["cache_control"]
     return block
@@ -211,6 +216,14 @@ def _base64(media: Media) -> dict[str, Any]:
     return {"type": "base64", "media_type": media.mime_type, "data": media.data}
 
 
+_OF_DOCUMENTS: Final = ("citations", "context")
+TAKEN: Final = Taken(
+    inner={"image_url": frozenset({"url"}), "file": frozenset({"file_data", "filename"})},
+    part=frozenset(_OF_DOCUMENTS),
+)
+"""What messages and parts take here; anything else is named as lost."""
+
+
 def _file(part: Mapping[str, Any]) -> Block:
     source = _file_source(part)
     if source.get("media_type", "").startswith("image/"):
@@ -219,16 +232,16 @@ def _file(part: Mapping[str, Any]) -> Block:
     title = (part.get("file") or {}).get("filename")
     if title:
         block["title"] = title
+    block |= {key: part[key] for key in _OF_DOCUMENTS if part.get(key)}
     return _marked(block, part)
 
 
 def _file_source(part: Mapping[str, Any]) -> dict[str, Any]:
-    data = (part.get("file") or {}).get("file_data")
-    if isinstance(data, str) and data.startswith(("https://", "http://")):
-        return _url(data)
     media = file(part)
     if media is None:
         raise Unsupported("messages.content.file", "an uploaded file's id means nothing to Anthropic")
+    if media.url is not None:
+        return _url(media.url)
     kind = media.mime_type
     if kind.startswith("image/"):
         return _base64(_sniffed(media, "file"))

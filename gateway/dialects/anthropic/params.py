@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.anthropic.caching import limit_marks, mark_automatically
-from gateway.dialects.anthropic.messages import encode_messages
+from gateway.dialects.anthropic.messages import TAKEN, encode_messages
 from gateway.dialects.anthropic.models import Generation, generation
 from gateway.dialects.anthropic.structured import encode_format
 from gateway.dialects.anthropic.thinking import Thinking, encode_thinking
-from gateway.dialects.anthropic.tools import encode_tools, fitted_names, is_forced
+from gateway.dialects.anthropic.tools import add_hosted, encode_tools, fitted_names, hosted_betas, is_forced
 from gateway.dialects.chat.params import custom_names
+from gateway.dialects.hosted_rows import ANTHROPIC
+from gateway.dialects.hosted_tools import split
 from gateway.hub.contracts import Encoded
 from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused
+from gateway.hub.losses import named
 from gateway.hub.options import merge_options
 from gateway.hub.tools import reverse_names
 from gateway.types import Chat, Model
@@ -71,11 +74,13 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Messages request for `model`. Raises `Unsupported`."""
     claude = generation(model.model_id)
     body, losses = apply(chat, FIELDS, _UNKNOWN)
+    asked, parts = chat, split(chat, ANTHROPIC)
+    chat = parts.chat
     names = fitted_names(chat)
     limit = _output_limit(chat, model, claude)
     if limit < chat.get("max_completion_tokens", 0):
         losses.append("max_completion_tokens")
-    thinking = encode_thinking(chat, model, claude, limit, forced=is_forced(chat))
+    thinking = encode_thinking(chat, model, claude, limit, forced=is_forced(asked))
     losses += thinking.losses
     body["model"] = model.model_id
     body["max_tokens"] = thinking.max_tokens
@@ -86,7 +91,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     system, messages, message_losses = encode_messages(chat, names, claude, thinks=thinking.on, prefill=prefill)
     losses += message_losses
     tools, tool_losses, tool_hint = encode_tools(chat, names, claude)
-    losses += tool_losses
+    tools, hosted_losses = add_hosted(tools, parts, asked, claude)
+    losses += [*tool_losses, *hosted_losses, *named(asked, TAKEN)]
     system += [{"type": "text", "text": text} for text in (tool_hint, format_hint) if text]
     if system:
         body["system"] = system
@@ -104,6 +110,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     return Encoded(
         path="/v1/messages",
         body=merge_options(body, model.options),
+        headers=hosted_betas(parts.hosted),
         dropped=tuple(losses),
         names=reverse_names(names),
         custom_tools=custom_names(chat),

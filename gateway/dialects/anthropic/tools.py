@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.anthropic.models import Generation
 from gateway.dialects.anthropic.schemas import PARAMETERS, STRICT, STRICT_OPTIONAL_MAX, STRICT_TOOLS_MAX
+from gateway.dialects.hosted_rows import ANTHROPIC_BETAS
+from gateway.dialects.hosted_tools import Split
 from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, optional_properties, paths, shortened
 from gateway.hub.tools import fit_id, fit_names, function_of_custom, plain_function_call
 from gateway.types import Chat
@@ -70,6 +72,48 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
     if choice:
         body["tool_choice"] = choice
     return body, losses, hint
+
+
+def add_hosted(body: dict[str, Any], parts: Split, chat: Chat, claude: Generation) -> tuple[dict[str, Any], list[str]]:
+    """(`body` with the hosted tools behind the others, what was lost). "Tool names must be unique"."""
+    losses = list(parts.losses)
+    if not parts.hosted:
+        return body, losses
+    own = body.get("tools", ())
+    by_name = {tool["name"]: tool for tool in own if "tools" in parts.chat}
+    named = {_hosted_name(tool): tool for tool in parts.hosted}
+    hosted = {name: tool for name, tool in named.items() if name not in by_name}
+    losses += ["tools.name"] * (len(hosted) < len(parts.hosted))
+    kept = [tool for tool in own if tool["name"] not in hosted]
+    body = {**body, "tools": [*kept, *({**tool, "name": name} for name, tool in hosted.items())]}
+    if "tools" not in parts.chat:
+        body.pop("tool_choice", None)  # the stubs' `none` would forbid the hosted ones
+    chosen, lost = _hosted_choice(parts, chat, claude)
+    return {**body, **({"tool_choice": chosen} if chosen else {})}, losses + lost
+
+
+def _hosted_name(tool: Mapping[str, Any]) -> str:
+    """Every tool has a name here; that of a hosted one is its type without the date."""
+    return str(tool.get("name") or re.sub(r"_\d+$", "", tool["type"]))
+
+
+def _hosted_choice(parts: Split, chat: Chat, claude: Generation) -> tuple[dict[str, Any], list[str]]:
+    """(the choice, where it is about hosted tools, and what is lost of it)."""
+    chosen: dict[str, Any] = {}
+    if parts.forced is not None:
+        chosen = {"type": "tool", "name": _hosted_name(parts.forced)}
+    elif (word := parts.choice(chat)) in _MODES:
+        chosen = {"type": _MODES[word]}
+    if chosen.get("type") in ("tool", "any") and not claude.forced_tools:
+        return {"type": "auto"}, ["tool_choice"]
+    return chosen, []
+
+
+def hosted_betas(hosted: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The header that names the betas of hosted tools."""
+    betas = (ANTHROPIC_BETAS.get(tool["type"]) for tool in hosted)
+    named = ",".join(dict.fromkeys(beta for beta in betas if beta))
+    return {"anthropic-beta": named} if named else {}
 
 
 def _stubs(chat: Chat, names: Mapping[str, str]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from gateway.dialects.chat.tools import encode_call, encode_id
 from gateway.hub.contracts import Unsupported
-from gateway.hub.parts import file, parts, split_instructions, text_of
+from gateway.hub.losses import Taken
+from gateway.hub.parts import file, parts, result_content, split_instructions, text_of
 from gateway.types import Quirks
 
 Message = dict[str, Any]
@@ -53,7 +54,10 @@ def _joined(instructions: list[Message]) -> list[Message]:
 
 def _instructions(message: Message, quirks: Quirks) -> Iterator[Message]:
     role = message["role"] if quirks.developer_role else "system"
-    yield _named({"role": role, "content": _content(message["content"], quirks)}, message, quirks)
+    content = message["content"]
+    if not isinstance(content, str):
+        content = [part for part in content if part["type"] == "text"]
+    yield _named({"role": role, "content": _content(content, quirks)}, message, quirks)
 
 
 def _user(message: Message, quirks: Quirks) -> Iterator[Message]:
@@ -105,7 +109,7 @@ def _is_more_of(item: Any, last: Any) -> bool:
 
 
 def _tool(message: Message, quirks: Quirks) -> Iterator[Message]:
-    content = message["content"]
+    content = result_content(message)
     if not isinstance(content, str) and all(part["type"] == "text" for part in content):
         content = text_of(content)
     elif not isinstance(content, str):
@@ -195,15 +199,37 @@ def _video(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     return part
 
 
+_INNER: Final = {
+    "image_url": frozenset({"url", "detail"}),
+    "file": frozenset({"filename", "file_data", "file_id"}),
+}
+
+
+def taken(quirks: Quirks) -> Taken:
+    """What messages and parts take on this server; anything else is named as lost."""
+    return Taken(message=frozenset({"name"}) if quirks.names else frozenset(), inner=_INNER)
+
+
 def _file(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     media = file(part)
+    if media is not None and media.url is not None:
+        return _file_at(media.url, part, quirks)
     if quirks.files == "file":
-        return part
+        return {"type": "file", "file": part.get("file")}
     if media is not None and media.mime_type.startswith("text/"):
         return {"type": "text", "text": _decoded(media.data or "")}
     if quirks.files == "document_url" and media is not None:
         return {"type": "document_url", "document_url": f"data:{media.mime_type};base64,{media.data}"}
     raise Unsupported("messages.content.file", "this provider takes no such file")
+
+
+def _file_at(url: str, part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    """A file by its address, where the server fetches it."""
+    if quirks.files == "document_url":
+        return {"type": "document_url", "document_url": url}
+    if quirks.files == "file" and quirks.api != "auto":
+        return {"type": "file", "file": part["file"]}
+    raise Unsupported("messages.content.file", "this provider takes files only as data")
 
 
 def _decoded(data: str) -> str:

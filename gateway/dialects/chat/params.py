@@ -11,13 +11,16 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from gateway.dialects.chat.messages import encode_messages
+from gateway.dialects.chat.messages import encode_messages, taken
 from gateway.dialects.chat.models import Family, family
 from gateway.dialects.chat.structured import encode_format
 from gateway.dialects.chat.thinking import encode_reasoning, reasons
-from gateway.dialects.chat.tools import encode_tools
+from gateway.dialects.chat.tools import add_hosted, encode_tools, function_names
+from gateway.dialects.hosted_rows import RESPONSES, of_chat
+from gateway.dialects.hosted_tools import is_hosted, split, takes
 from gateway.hub.contracts import Encoded
 from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused, renamed
+from gateway.hub.losses import named
 from gateway.hub.options import merge_options
 from gateway.hub.tools import HUB_TOOL_NAME, with_fitted_names
 from gateway.types import Chat, Model, Quirks
@@ -115,7 +118,7 @@ def needs_responses(chat: Chat, model: Model) -> bool:
     if model.quirks.api != "auto":
         return model.quirks.api == "responses"
     kind = family(model.provider.name, model.model_id)
-    if not kind.chat:
+    if not kind.chat or (not kind.web_search and _demands_hosted(chat)):
         return True
     if kind.tools_while_reasoning or not reasons(chat, model, kind):
         return False
@@ -123,20 +126,27 @@ def needs_responses(chat: Chat, model: Model) -> bool:
 
 
 def _offers_functions(chat: Chat) -> bool:
-    return any(tool.get("type") != "custom" for tool in chat.get("tools", ()))
+    return any(tool.get("type", "function") == "function" for tool in chat.get("tools", ()))
+
+
+def _demands_hosted(chat: Chat) -> bool:
+    """Whether the request has tools that OpenAI runs, which only the Responses API takes."""
+    return any(is_hosted(tool) and takes(RESPONSES, tool) for tool in chat.get("tools", ()))
 
 
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A chat-completions request for `model`. Raises `Unsupported`."""
     kind, quirks = family(model.provider.name, model.model_id), model.quirks
     custom_tools = frozenset() if quirks.custom_tools else custom_names(chat)
-    chat, names = with_fitted_names(chat, HUB_TOOL_NAME, length_max=64)
+    asked, parts = chat, split(chat, of_chat(model.provider.name, model.model_id))
+    chat, names = with_fitted_names(parts.chat, HUB_TOOL_NAME, length_max=64, keep=function_names(parts.hosted))
     rules, unknown = _rules(model, takes_sampling(chat, model, kind))
     body, losses = apply(chat, rules, unknown)
     body["model"] = model.model_id
     body["messages"] = encode_messages(chat["messages"], quirks if kind.audio else _deaf(quirks))
     tools, tool_losses = encode_tools(chat, quirks, model.provider.name)
-    body |= tools
+    body |= add_hosted(tools, parts, asked, quirks)
+    tool_losses += [*parts.losses, *named(asked, taken(quirks))]
     limit = chat.get("max_completion_tokens")
     if limit is not None:
         body[quirks.max_tokens_field] = limit

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.schemas import parameter_rules, strict_rules
+from gateway.dialects.hosted_tools import Split
 from gateway.hub.contracts import Unsupported
 from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, paths, shortened
 from gateway.hub.tools import fit_id, function_of_custom, plain_function_call
@@ -53,6 +54,23 @@ def encode_tools(chat: Chat, quirks: Quirks, provider_name: str) -> tuple[dict[s
     if not quirks.custom_tools and any(tool.get("type") == "custom" for tool in tools):
         losses.append("tools.custom.format")
     return body, losses
+
+
+def add_hosted(body: dict[str, Any], parts: Split, chat: Chat, quirks: Quirks) -> dict[str, Any]:
+    """`body` with the hosted tools behind the others. `chat` is the request with all of them."""
+    if not parts.hosted:
+        return body
+    if not quirks.tools:
+        raise Unsupported("tools", "this model takes none")
+    choice = parts.choice(chat)
+    chosen = {} if choice is None else {"tool_choice": choice}
+    return {**body, **chosen, "tools": [*body.get("tools", ()), *parts.hosted]}
+
+
+def function_names(hosted: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Names of hosted tools that are called like functions: the server knows no other name."""
+    functions = (tool.get("function") for tool in hosted)
+    return frozenset(str(each.get("name")) for each in functions if isinstance(each, Mapping))
 
 
 def _only_allowed(tools: list[dict[str, Any]], choice: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:

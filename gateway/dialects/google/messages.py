@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from gateway.dialects.google.models import Generation
 from gateway.hub.contracts import Unsupported
+from gateway.hub.losses import Taken
 from gateway.hub.parts import Media, data_url, file, image, merge_by_role, parts, split_instructions, text_of
-from gateway.hub.shapes import table
 from gateway.hub.tools import arguments_object, plain_function_call
 from gateway.types import Chat
 
@@ -72,17 +72,84 @@ def _results_first(blocks: list[Part]) -> list[Part]:
     return sorted(blocks, key=lambda part: "functionResponse" not in part)
 
 
-def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generation) -> list[Part]:
-    said = _signed_text(message)
+TAKEN: Final = Taken(
+    answer=frozenset({"images"}),
+    inner={"image_url": frozenset({"url"}), "file": frozenset({"file_data", "filename"})},
+    assistant=frozenset({"image_url"}),
+)
+"""What the messages below take; anything else is named as lost."""
+_MODEL_PARTS: Final = frozenset({"text", "refusal", "image_url"})
+
+
+def _said(message: Mapping[str, Any], gemini: Generation) -> list[Part]:
+    """Text and images of the model, each with the signature it came with.
+
+    "Image part is missing a thought_signature": one from elsewhere says that it has none.
+    """
+    content = [part for part in parts(message.get("content")) if part["type"] in _MODEL_PARTS]
+    images = message.get("images")
+    content += [part for part in images if _is_image(part)] if isinstance(images, list) else []
+    said = [_signed(_part(part), _signature(part), gemini) for part in content]
     if not said and message.get("refusal"):
         said = [{"text": message["refusal"]}]
-    said += _own_images(message, gemini)
+    signature = _signature(message) or _signature_of_details(message)
+    if signature and not any(part.get("thoughtSignature") == signature for part in said):
+        said = _with_signature(said, signature)
+    return said
+
+
+def _is_image(part: Any) -> bool:
+    image = part.get("image_url") if isinstance(part, Mapping) else None
+    return isinstance(image, Mapping) and isinstance(image.get("url"), str)
+
+
+def _signed(part: Part, signature: Any, gemini: Generation) -> Part:
+    if signature is None and gemini.signatures and "text" not in part:
+        signature = UNSIGNED
+    return part if signature is None else {**part, "thoughtSignature": signature}
+
+
+def _with_signature(said: list[Part], signature: str) -> list[Part]:
+    """The signature of the message on its last text; a stream may send it with an empty one."""
+    place = next((n for n in reversed(range(len(said))) if "text" in said[n]), None)
+    if place is None:
+        return [*said, {"text": "", "thoughtSignature": signature}]
+    if "thoughtSignature" not in said[place]:
+        said[place] = {**said[place], "thoughtSignature": signature}
+    return said
+
+
+def _signature(item: Mapping[str, Any]) -> str | None:
+    """The signature of a message, a part, an image or a call, wherever its client keeps it."""
+    extra = item.get("extra_content")
+    google = extra.get("google") if isinstance(extra, Mapping) else None
+    held = google.get("thought_signature") if isinstance(google, Mapping) else None
+    found = held or item.get("thought_signature") or item.get("thoughtSignature")
+    return found if isinstance(found, str) and found else None
+
+
+ORIGIN: Final = "google:"
+"""Begins the `id` of a reasoning detail that holds a signature of Google's."""
+
+
+def _signature_of_details(message: Mapping[str, Any]) -> str | None:
+    """The last signature among the message's reasoning details, which most clients send back."""
+    details = message.get("reasoning_details")
+    if not isinstance(details, list):
+        return None
+    own = (item for item in details if isinstance(item, Mapping))
+    found = [item.get("data") for item in own if str(item.get("id")).startswith(ORIGIN)]
+    return found[-1] if found and isinstance(found[-1], str) else None
+
+
+def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generation) -> list[Part]:
+    said = _said(message, gemini)
     calls = []
     for place, call in enumerate(message.get("tool_calls", ())):
         plain = plain_function_call(call)
         name = names.get(plain["name"], plain["name"])
         part: Part = {"functionCall": {"name": name, "args": arguments_object(plain["arguments"])}}
-        signature = ((call.get("extra_content") or {}).get("google") or {}).get("thought_signature")
+        signature = _signature(call)
         if signature:
             part["thoughtSignature"] = signature
         elif gemini.signatures and place == 0:
@@ -91,41 +158,20 @@ def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generat
     return said + calls
 
 
-def _signed_text(message: Mapping[str, Any]) -> list[Part]:
-    """The text of a turn of the model's; its signature is on the last part."""
-    said = _parts([part for part in parts(message.get("content")) if part["type"] in ("text", "refusal")])
-    signature = table(message.get("extra_content"), "google").get("thought_signature")
-    if said and isinstance(signature, str) and signature:
-        said[-1] = {**said[-1], "thoughtSignature": signature}
-    return said
-
-
-def _own_images(message: Mapping[str, Any], gemini: Generation) -> list[Part]:
-    """Images that the model made, each with its signature: the next turn may ask to change one."""
-    images = message.get("images")
-    found = []
-    for item in images if isinstance(images, list) else ():
-        if not isinstance(table(item, "image_url").get("url"), str):
-            continue
-        part = _image(item)
-        signature = table(item.get("extra_content"), "google").get("thought_signature")
-        if gemini.signatures or isinstance(signature, str):
-            part["thoughtSignature"] = signature if isinstance(signature, str) else UNSIGNED
-        found.append(part)
-    return found
-
-
 def _result(
     message: Mapping[str, Any], called: Mapping[str, str], names: Mapping[str, str], gemini: Generation
 ) -> list[Part]:
     name = called.get(message["tool_call_id"], "unknown")
-    response: Part = {"name": names.get(name, name), "response": {"output": text_of(message["content"])}}
+    word = "error" if message.get("is_error") else "output"  # the keys that the model knows
+    response: Part = {"name": names.get(name, name), "response": {word: text_of(message["content"])}}
     content = message["content"]
     media = [] if isinstance(content, str) else [part for part in _parts(content) if "text" not in part]
-    nested = [part for part in media if gemini.nested_media and _mime_type(part) in _NESTED]
+    fits = [gemini.nested_media and _mime_type(part) in _NESTED for part in media]
+    nested = [part for part, fit in zip(media, fits, strict=True) if fit]
     if nested:
         response["parts"] = nested
-    return [{"functionResponse": response}, *(part for part in media if part not in nested)]
+    behind = [part for part, fit in zip(media, fits, strict=True) if not fit]
+    return [{"functionResponse": response}, *behind]
 
 
 def _mime_type(part: Part) -> str:
@@ -136,13 +182,15 @@ def _mime_type(part: Part) -> str:
 
 
 def _parts(content: Any) -> list[Part]:
-    encoded = []
-    for part in parts(content):
-        encode = _PARTS.get(part["type"])
-        if encode is None:
-            raise Unsupported("messages.content", f"Google has no place for a part of type {part['type']!r}")
-        encoded.append(encode(part))
-    return encoded
+    return [_part(part) for part in parts(content)]
+
+
+def _part(part: Mapping[str, Any]) -> Part:
+    encode = _PARTS.get(part.get("type", "image_url"))
+    if encode is None:
+        kind = part["type"]
+        raise Unsupported("messages.content", f"a part of type {kind!r} is not supported by Google")
+    return encode(part)
 
 
 def _text(part: Mapping[str, Any]) -> Part:
@@ -173,12 +221,14 @@ def _file(part: Mapping[str, Any]) -> Part:
     media = file(part)
     if media is None:
         raise Unsupported("messages.content.file", "an uploaded file's id means nothing to Google")
+    if media.url is not None:
+        return _media(media, "application/pdf")
     return {"inlineData": {"mimeType": media.mime_type, "data": media.data}}
 
 
 def _audio(part: Mapping[str, Any]) -> Part:
     audio = part.get("input_audio") or {}
-    form = str(audio.get("format") or "wav")
+    form = audio.get("format") or "wav"
     return {"inlineData": {"mimeType": _AUDIO.get(form, f"audio/{form}"), "data": audio.get("data", "")}}
 
 

@@ -30,9 +30,18 @@ class Generation:
     """Takes images inside a function response."""
     schema_with_tools: bool = True
     """Takes a response schema together with functions."""
+    hosted_with_functions: bool = True
+    """Takes tools of its own together with functions."""
 
 
-_2: Final = Generation(thinking="none", signatures=False, nested_media=False, schema_with_tools=False, can_disable=True)
+_2: Final = Generation(
+    thinking="none",
+    signatures=False,
+    nested_media=False,
+    schema_with_tools=False,
+    hosted_with_functions=False,
+    can_disable=True,
+)
 _2_5: Final = replace(_2, thinking="budget")
 _3: Final = Generation()
 _WITHOUT_MINIMAL: Final = frozenset({"low", "medium", "high"})

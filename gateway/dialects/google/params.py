@@ -7,13 +7,15 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.dialects.chat.params import custom_names
-from gateway.dialects.google.messages import encode_messages
+from gateway.dialects.google.messages import TAKEN, encode_messages
 from gateway.dialects.google.models import Generation, generation
 from gateway.dialects.google.schemas import RULES
 from gateway.dialects.google.thinking import encode_thinking
-from gateway.dialects.google.tools import encode_tools, fitted_names
+from gateway.dialects.google.tools import add_hosted, encode_tools, fitted_names, hosted_row
+from gateway.dialects.hosted_tools import split
 from gateway.hub.contracts import Encoded
 from gateway.hub.fields import TRANSLATED, Rule, apply, dropped, refused
+from gateway.hub.losses import named
 from gateway.hub.options import merge_options
 from gateway.hub.schemas import fit_answer, paths, shortened
 from gateway.hub.structured_output import hint, schema_of
@@ -72,10 +74,14 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     """A generateContent request for `model`. Raises `Unsupported`."""
     gemini = generation(model.model_id)
     _, losses = apply(chat, FIELDS, _UNKNOWN)
+    asked, parts = chat, split(chat, hosted_row(chat, gemini))
+    chat = parts.chat
     names = fitted_names(chat)
     system, contents = encode_messages(chat, names, gemini)
     body: dict[str, Any] = {"contents": contents}
     tools, tool_losses = encode_tools(chat, names)
+    tools, hosted_losses = add_hosted(tools, parts, asked)
+    tool_losses += [*hosted_losses, *named(asked, TAKEN)]
     config, config_losses = _generation_config(chat, gemini)
     config |= encode_thinking(chat, model, gemini)
     format_losses, instruction = _encode_format(config, chat, gemini)

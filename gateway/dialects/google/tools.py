@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.dialects.google.models import Generation
 from gateway.dialects.google.schemas import RULES
+from gateway.dialects.hosted_rows import GOOGLE
+from gateway.dialects.hosted_tools import Row, Split, is_hosted
 from gateway.hub.schemas import fit_parameters, paths, shortened
 from gateway.hub.tools import fit_names, function_of_custom, plain_function_call
 from gateway.types import Chat
@@ -39,6 +42,35 @@ def encode_tools(chat: Chat, names: Mapping[str, str]) -> tuple[dict[str, Any], 
     if chat.get("parallel_tool_calls") is False:
         losses.append("parallel_tool_calls")
     return body, losses
+
+
+def hosted_row(chat: Chat, gemini: Generation) -> Row:
+    """The hosted tools that this request may have: older generations take them only alone."""
+    mixed = not all(map(is_hosted, chat.get("tools", ())))
+    return GOOGLE if gemini.hosted_with_functions or not mixed else Row()
+
+
+def add_hosted(body: dict[str, Any], parts: Split, chat: Chat) -> tuple[dict[str, Any], list[str]]:
+    """(`body` with the hosted tools behind the functions, what was lost).
+
+    A hosted tool cannot be demanded here: the model uses it when it has to.
+    """
+    losses = list(parts.losses)
+    if not parts.hosted:
+        return body, losses
+    tools = [*body.get("tools", ()), *map(_hosted, parts.hosted)]
+    if parts.choice(chat) not in (None, "auto"):
+        losses.append("tool_choice")
+    if "tools" not in body:
+        return {"tools": tools}, losses
+    config = {**body.get("toolConfig", {}), "includeServerSideToolInvocations": True}
+    return {"tools": tools, "toolConfig": config}, losses
+
+
+def _hosted(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool of Google's is the key of its object."""
+    kind = tool.get("type")
+    return dict(tool) if kind is None else {kind: tool.get(kind) or {}}
 
 
 def _definition(tool: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from gateway.hub.contracts import Unsupported
-from gateway.hub.parts import INSTRUCTIONS, parts, text_of
+from gateway.hub.losses import Taken
+from gateway.hub.parts import INSTRUCTIONS, file, parts, result_content, text_of
 from gateway.hub.tools import fit_id
 from gateway.types import Chat
 
@@ -104,7 +105,7 @@ def _call(call: Mapping[str, Any]) -> Item:
 
 
 def _tool(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
-    content = message["content"]
+    content = result_content(message)
     output: Any = content
     if not isinstance(content, str):
         plain = all(part["type"] == "text" for part in content)
@@ -144,9 +145,21 @@ def _image(part: Mapping[str, Any]) -> Item:
     return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail") or "auto"}
 
 
+TAKEN: Final = Taken(
+    inner={
+        "image_url": frozenset({"url", "detail"}),
+        "file": frozenset({"filename", "file_data", "file_id"}),
+    },
+)
+"""What messages and parts take here; anything else is named as lost."""
+
+
 def _file(part: Mapping[str, Any]) -> Item:
-    file = part.get("file") or {}
-    known = {key: file[key] for key in ("filename", "file_data", "file_id") if file.get(key)}
+    held = part.get("file") or {}
+    media = file(part)
+    if media is not None and media.url is not None:
+        return {"type": "input_file", "file_url": media.url}
+    known = {key: held[key] for key in ("filename", "file_data", "file_id") if held.get(key)}
     if "file_data" in known:
         known.setdefault("filename", "file")
     return {"type": "input_file", **known}

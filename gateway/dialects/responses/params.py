@@ -10,10 +10,13 @@ from gateway.dialects.chat.models import Family, family, on_responses
 from gateway.dialects.chat.params import takes_sampling
 from gateway.dialects.chat.structured import fit_format
 from gateway.dialects.chat.thinking import effort, reasons
-from gateway.dialects.responses.messages import encode_messages
-from gateway.dialects.responses.tools import encode_tools
+from gateway.dialects.hosted_rows import RESPONSES
+from gateway.dialects.hosted_tools import split
+from gateway.dialects.responses.messages import TAKEN, encode_messages
+from gateway.dialects.responses.tools import add_hosted, encode_tools
 from gateway.hub.contracts import Encoded
 from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, is_neutral, refused
+from gateway.hub.losses import named
 from gateway.hub.options import merge_options
 from gateway.hub.structured_output import hint
 from gateway.hub.tools import HUB_TOOL_NAME, digest, with_fitted_names
@@ -60,6 +63,11 @@ FIELDS: Final[Mapping[str, Rule]] = {
     "reasoning": TRANSLATED,
     "thinking": TRANSLATED,
     "cache_control": dropped("this provider caches by itself"),
+    # fields of this API itself
+    "truncation": PASSED,
+    "max_tool_calls": PASSED,
+    "include": dropped("the gateway asks for what it reads"),
+    "background": refused("the answer is awaited"),
 }
 
 OUTPUT_TOKENS_MIN: Final = 16
@@ -73,7 +81,8 @@ def _rules(provider: Provider) -> Mapping[str, Rule]:
 
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Responses request for `model`. Raises `Unsupported`."""
-    chat, names = with_fitted_names(chat, HUB_TOOL_NAME, length_max=64)
+    asked, parts = chat, split(chat, RESPONSES)
+    chat, names = with_fitted_names(parts.chat, HUB_TOOL_NAME, length_max=64)
     kind = on_responses(family(model.provider.name, model.model_id))
     body, losses = apply(chat, _rules(model.provider), PASSED)
     origin = digest(" ".join(model.key), 12)
@@ -86,7 +95,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     if "max_completion_tokens" in chat:
         body["max_output_tokens"] = max(OUTPUT_TOKENS_MIN, chat["max_completion_tokens"])
     tools, tool_losses = encode_tools(chat, model.provider.name)
-    body |= tools
+    body |= add_hosted(tools, parts, asked)
+    losses += [*parts.losses, *named(asked, TAKEN)]
     body |= _reasoning(chat, model, kind)
     text, text_losses, instruction = _text(chat, model.provider.name)
     if text:

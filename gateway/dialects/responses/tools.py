@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.dialects.chat.tools import encode_function
+from gateway.dialects.hosted_tools import Split
 from gateway.hub.schemas import EMPTY, shortened
 from gateway.types import Chat
 
@@ -23,6 +24,23 @@ def encode_tools(chat: Chat, provider_name: str) -> tuple[dict[str, Any], list[s
     if "tool_choice" in chat:
         body["tool_choice"] = _choice(chat["tool_choice"])
     return body, shortened([path for _, lost in encoded for path in lost])
+
+
+def add_hosted(body: dict[str, Any], parts: Split, chat: Chat) -> dict[str, Any]:
+    """`body` with the hosted tools behind the others. `chat` is the request with all of them."""
+    if not parts.hosted:
+        return body
+    choice = parts.choice(chat)
+    chosen = {} if choice is None else {"tool_choice": choice}
+    hosted = [_hosted(tool) for tool in parts.hosted]
+    return {**body, **chosen, "tools": [*body.get("tools", ()), *hosted]}
+
+
+def _hosted(tool: dict[str, Any]) -> dict[str, Any]:
+    """A code interpreter needs a container here, where other servers have a default."""
+    if tool["type"] == "code_interpreter":
+        return {"container": {"type": "auto"}, **tool}
+    return tool
 
 
 def _function(tool: Mapping[str, Any], provider_name: str, place: str) -> tuple[dict[str, Any], list[str]]:

@@ -1,0 +1,46 @@
+"""The order of the steps: bytes → JSON → one API's words → plain values → tools → conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.dialects.chat.normalize.messages import decode_messages
+from gateway.dialects.chat.normalize.pairing import pair
+from gateway.dialects.chat.normalize.refusals import invalid
+from gateway.dialects.chat.normalize.sister_forms import in_chat_words
+from gateway.dialects.chat.normalize.tools import decode_choice, decode_functions, decode_tools
+from gateway.dialects.chat.normalize.values import plain_values
+from gateway.hub import exact_json
+from gateway.types import Chat
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The request's JSON object, its integers exact. Raises `Failed` when it is not an object.
+
+    Chat histories hold lone surrogates (an emoji that a model cut in half); they become U+FFFD.
+    """
+    try:
+        value = exact_json.loads(body, replace_surrogates=True)
+    except ValueError as error:
+        message = f"We could not parse the JSON body of your request: {error}"
+        raise invalid(message, None) from None
+    if not isinstance(value, dict):
+        raise invalid("The request body must be a JSON object.", None)
+    return value
+
+
+def speaks_functions(body: Mapping[str, Any]) -> bool:
+    """Whether a request offers the deprecated `functions`: its answer has `function_call`."""
+    return bool(body.get("functions")) and not body.get("tools")
+
+
+def normalize(body: Mapping[str, Any]) -> Chat:
+    """A normalized chat. Raises `Failed` naming the wrong field. `body` is not changed."""
+    chat, source = in_chat_words(body)
+    chat = plain_values(chat)
+    decode_functions(chat)
+    decode_tools(chat)
+    decode_choice(chat)
+    chat["messages"] = pair(decode_messages(chat["messages"], source))
+    return chat
