@@ -15,7 +15,13 @@ from gateway.failures import VERDICTS, Exhausted, Failure, Kind, Verdict
 from gateway.shared.breaker import Breaker
 from gateway.shared.engine import Permit
 from gateway.shared.port import Pending
-from gateway.types import Attempt, Call, Model
+from gateway.types import Attempt, Call, Model, Skipped
+
+_ONCE: Final = frozenset({
+    Kind.UNSUPPORTED, Kind.TOO_LARGE, Kind.EMPTY, Kind.REQUEST_DENIED, Kind.CANNOT_AFFORD, Kind.NOT_THE_API,
+    Kind.TRANSLATION_REFUSED,
+})  # fmt: skip
+"""Failures that the same request would meet again at the same model."""
 
 WAIT_MIN_S: Final = 0.05
 """Full jitter may draw 0, and a wait of 0 would be a busy loop."""
@@ -57,7 +63,7 @@ class Policy:
     backoff: Backoff = field(default_factory=Backoff)
     verdicts: Mapping[Kind, Verdict] = field(default_factory=lambda: VERDICTS)
     leave_early: bool = True
-    """Whether a model rests once its headers say that its budget is spent."""
+    """Whether a model is skipped once its rate-limit headers report no remaining quota."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,7 @@ class _Plan:
 
     def _cannot_serve(self, model: Model, kind: Kind) -> bool:
         """Whether `model` cannot take this request at all, or has produced bad output twice."""
-        if kind in (Kind.UNSUPPORTED, Kind.TOO_LARGE):
+        if kind in _ONCE:
             return True
         failures = [one.failure for one in self._call.attempts if one.model is model and one.failure is not None]
         return kind is Kind.BAD_OUTPUT and [failure.kind for failure in failures].count(kind) > 1
@@ -193,15 +199,32 @@ class _Plan:
         return True
 
 
-def exhausted(call: Call, breaker: Breaker, policy: Policy) -> Exhausted:
-    """Why `call` got no answer: its own failures, and what put those models to rest that were not tried."""
+def _skipped(call: Call, breaker: Breaker, policy: Policy) -> list[Skipped]:
+    """The models that were not tried: those that are cooling down, and where none was tried also those that are busy.
+
+    None after a failure that ends the call: then it does not matter why.
+    """
+    last = call.attempts[-1].failure if call.attempts else None
+    if last is not None and policy.verdicts[last.kind].moves_on == "never":
+        return []
     tried = {attempt.model for attempt in call.attempts}
+    found = (
+        Skipped(model, breaker.cooldown_left_s(model), breaker.reason(model))
+        for model in call.agent.models
+        if model not in tried
+    )
+    return [skipped for skipped in found if skipped.failure is not None or not tried]
+
+
+def exhausted(call: Call, breaker: Breaker, policy: Policy) -> Exhausted:
+    """Why `call` got no answer: its own failures, and what keeps the models away that were not tried.
+
+    Those models are written to `call.skipped`.
+    """
+    call.skipped = _skipped(call, breaker, policy)
     failures: list[Failure] = [attempt.failure for attempt in call.attempts if attempt.failure is not None]
-    for model in call.agent.models:
-        reason = breaker.reason(model)
-        if model not in tried and reason is not None:
-            failures.append(reason)
+    failures += [skipped.failure for skipped in call.skipped if skipped.failure is not None]
     if not failures:
-        failures = [Failure(Kind.OVERLOADED, "every model of the chain is busy with other calls")]
+        failures = [Failure(Kind.OVERLOADED, "all models of this agent are at their maxConcurrent limit")]
     rests = [breaker.cooldown_left_s(model) for model in call.agent.models]
     return Exhausted(failures, min((rest for rest in rests if rest > 0), default=None))

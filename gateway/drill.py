@@ -130,8 +130,6 @@ def judge(
     name: str, fault: Fault, seen: Seen, seconds: float, *, stream: bool, alone: bool = False
 ) -> tuple[Word, str]:
     """(the verdict, what the client saw). `alone` says that there is no next model to go to."""
-    if name == "empty" and alone and seen.text == "" and seen.finish == "stop":
-        return "safe", "an empty answer, as the only model gave it"
     lie = _lie(name, seen, stream=stream)
     if lie:
         return "fail", lie

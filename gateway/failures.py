@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Literal
 
+from gateway.text.subjects import Subject, of_forbidden, of_not_found
+
 MESSAGE_CHARS_MAX: Final = 2_000
 """A provider's message is shortened to this before it is logged or handed on."""
 
@@ -36,6 +38,14 @@ class Kind(StrEnum):
     UNSUPPORTED = "unsupported"
     POLICY = "policy"
     INVALID_REQUEST = "invalid_request"
+    REQUEST_DENIED = "request_denied"
+    """A file, resource, policy or route that this request names; says nothing about the key or the model."""
+    CANNOT_AFFORD = "cannot_afford"
+    """This request costs more than the balance; a smaller one is still served."""
+    NOT_THE_API = "not_the_api"
+    """The page of a content network or a proxy, or a path that the server does not serve."""
+    TRANSLATION_REFUSED = "translation_refused"
+    """The provider objects to something that the gateway's translation wrote, and the client did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,12 @@ VERDICTS: Final[Mapping[Kind, Verdict]] = {
         should_retry=False,
         loud=True,
     ),
+    Kind.NOT_THE_API: _verdict("always", 0, 1, (502, "server_error", "upstream_error"), 3),
+    Kind.TRANSLATION_REFUSED: _verdict("always", 0, 1, (400, "invalid_request_error", "translation_refused"), 5),
+    Kind.REQUEST_DENIED: _verdict("always", 0, 1, (400, "invalid_request_error", "upstream_request_denied"), 5),
+    Kind.CANNOT_AFFORD: _verdict(
+        "always", 0, 1, (429, "insufficient_quota", "insufficient_quota"), 6, should_retry=False
+    ),
     Kind.POLICY: _verdict("never", 0, 1, (400, "invalid_request_error", "content_policy_violation"), 0),
     Kind.INVALID_REQUEST: _verdict("never", 0, 1, (400, "invalid_request_error", None), 0),
 }
@@ -129,6 +145,7 @@ class Failure:
 
     kind: Kind
     message: str
+    """What a client may read: never an address or a path of this host."""
     status: int | None = None
     """The provider's HTTP status; None when there was none (refused, timed out, found by us)."""
     type: str | None = None
@@ -140,6 +157,10 @@ class Failure:
     """The provider's request id, for its support."""
     retry_after_s: float | None = None
     """Seconds until the provider says it may be asked again."""
+    retry_at_s: float | None = None
+    """The same as Unix time, where the error states a date and its reader has no clock."""
+    detail: str | None = None
+    """For the log alone: host and port, file names, the words of an exception."""
 
     def __post_init__(self) -> None:
         if len(self.message) > MESSAGE_CHARS_MAX:
@@ -154,6 +175,11 @@ class Failure:
         """A few words for a list of attempts: `529 overloaded`, `timeout`."""
         words = self.kind.replace("_", " ")
         return f"{self.status} {words}" if self.status else words
+
+    @property
+    def for_log(self) -> str:
+        """The message and the detail that clients do not see."""
+        return f"{self.message} ({self.detail})" if self.detail else self.message
 
     def with_(self, **changes: Any) -> Failure:
         """The same failure with some fields replaced."""
@@ -171,15 +197,14 @@ class Failed(Exception):
 BY_STATUS: Final[Mapping[int, Kind]] = {
     401: Kind.CREDENTIAL,
     402: Kind.QUOTA,
-    403: Kind.CREDENTIAL,
-    404: Kind.MODEL_UNKNOWN,
     405: Kind.MODEL_UNKNOWN,  # an address that is none of the API's
+    407: Kind.UNAVAILABLE,  # a proxy on the way wants to be signed in to
     408: Kind.TIMEOUT,
     409: Kind.UNAVAILABLE,
-    410: Kind.MODEL_UNKNOWN,
     413: Kind.TOO_LARGE,
     424: Kind.UNAVAILABLE,
     429: Kind.RATE_LIMIT,
+    451: Kind.REQUEST_DENIED,
     498: Kind.OVERLOADED,  # a flexible tier without capacity
     503: Kind.OVERLOADED,
     504: Kind.TIMEOUT,
@@ -217,10 +242,12 @@ _BAD_KEY: Final = re.compile(
 )
 _NO_MONEY: Final = re.compile(
     r"credit balance is too low|available credits|insufficient (credits|balance|funds)|spending limit"
-    r"|exceeded your current quota|billing (details|hard limit|is not)|have any credits|requires more credits",
+    r"|exceeded your current quota|billing (details|hard limit|is not)|have any credits|requires more credits"
+    r"|insufficient[_ ]quota|can only afford|\bkey limit exceeded",
     re.IGNORECASE,
 )
 """Not `billing` alone: a plain rate limit may name the page where a larger plan is sold."""
+_AFFORDS: Final = re.compile(r"can only afford (\d{1,18})", re.IGNORECASE)
 _TOO_BIG_FOR_RATE: Final = re.compile(r"request too large for", re.IGNORECASE)
 
 
@@ -247,15 +274,17 @@ def classify(
         return Kind.CONTEXT_TOO_LONG
     if status in BY_STATUS:
         return _sharpen(BY_STATUS[status], message)
-    if status >= 500:
-        return Kind.UNAVAILABLE
-    if status in (400, 403, 422):
+    if status in (403, 404, 410):
+        return _of_a_refusal(status, message)
+    if status in (400, 422):
         return _of_a_bad_request(message)
     return Kind.INVALID_REQUEST if 400 <= status < 500 else Kind.UNAVAILABLE
 
 
 def _sharpen(kind: Kind, message: str) -> Kind:
     """A rate limit may really be an empty account, or a request that no waiting cures."""
+    if kind is Kind.QUOTA and _affords_some(message):
+        return Kind.CANNOT_AFFORD
     if kind is Kind.RATE_LIMIT and _TOO_BIG_FOR_RATE.search(message):
         return Kind.TOO_LARGE
     if kind is Kind.RATE_LIMIT and _NO_MONEY.search(message):
@@ -267,13 +296,38 @@ def _sharpen(kind: Kind, message: str) -> Kind:
     return kind
 
 
+def _affords_some(message: str) -> bool:
+    """Whether a balance is too small for this request only: "can only afford 30104" tokens."""
+    match = _AFFORDS.search(message)
+    return match is not None and int(match[1]) > 0
+
+
 def _of_a_bad_request(message: str) -> Kind:
     """Some providers answer 400 for a wrong key or an empty account."""
     if _BAD_KEY.search(message):
         return Kind.CREDENTIAL
     if _NO_MONEY.search(message):
-        return Kind.QUOTA
+        return _sharpen(Kind.QUOTA, message)
     return Kind.INVALID_REQUEST
+
+
+_BY_SUBJECT: Final[Mapping[Subject, Kind]] = {
+    "key": Kind.CREDENTIAL,
+    "model": Kind.MODEL_UNKNOWN,
+    "request": Kind.REQUEST_DENIED,
+    "path": Kind.NOT_THE_API,
+}
+
+
+def _of_a_refusal(status: int, message: str) -> Kind:
+    """A 403, 404 or 410 by what it is about: only a statement about the key concerns the key."""
+    if status != 403:
+        return _BY_SUBJECT[of_not_found(message)]
+    if "usage guidelines" in message.lower():
+        return Kind.POLICY
+    if _NO_MONEY.search(message):
+        return _sharpen(Kind.QUOTA, message)
+    return _BY_SUBJECT[of_forbidden(message)]
 
 
 class Exhausted(Exception):
@@ -282,13 +336,22 @@ class Exhausted(Exception):
     def __init__(self, failures: Sequence[Failure], retry_after_s: float | None = None) -> None:
         super().__init__("no model of the chain answered")
         self.failures = tuple(failures)
-        """Why, in the order in which it happened; of models that are resting, what put them to rest."""
+        """Why, in the order in which it happened; for a skipped model, the failure that started its cooldown."""
         self.retry_after_s = retry_after_s
-        """Seconds until the first model of the chain may be tried again; None if none is resting."""
+        """Seconds until the first model of the chain may be tried again; None if none is cooling down."""
 
     def speaker(self) -> Failure:
         """The failure that speaks for all: a final one, else that of the model likeliest to recover first."""
         return min(self.failures, key=lambda failure: failure.verdict.rank)
+
+
+def structure_fault(error: Exception) -> str:
+    """A reader's exception in the words of the field: `unexpected structure (missing 'name')`."""
+    if isinstance(error, KeyError):
+        return f"unexpected structure (missing {str(error.args[0])[:60]!r})"
+    if isinstance(error, TypeError | AttributeError):
+        return "unexpected structure (a value has the wrong type)"
+    return "unexpected structure (a value is not valid)"
 
 
 UNREADABLE: Final = (

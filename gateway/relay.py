@@ -11,14 +11,13 @@ from gateway.failures import Failed, Failure, Kind
 from gateway.shared.breaker import Breaker
 from gateway.shared.engine import Permit
 from gateway.types import Attempt, Call, Chunk, Chunks, Model, Reply
-from gateway.upstream.client import EmptyAnswer
 
 
 class Upstream(Protocol):
     """Makes one attempt."""
 
     async def open(self, attempt: Attempt, call: Call) -> Reply:
-        """The committed reply. Raises `Failed`, with `EmptyAnswer` for one that says nothing."""
+        """The committed reply. Raises `Failed`, also for one that says nothing."""
         ...
 
 
@@ -67,12 +66,11 @@ class Relay:
         finally:
             self._room.leave(call)
         if reply.empty_for_s is not None and self._policy.leave_early:
-            spent = Failure(Kind.RATE_LIMIT, "its headers say that its budget is spent")
+            spent = Failure(Kind.RATE_LIMIT, "rate-limit headers report no remaining quota")
             self._breaker.cool_down(reply.attempt.model, reply.empty_for_s, spent)
         return reply
 
     async def _through_the_chain(self, call: Call) -> Reply:
-        empty: Reply | None = None
         steps = attempts(call, self._breaker, self._policy, clock=self._clock, jitter=self._jitter)
         with closing(steps):
             step = next(steps, None)
@@ -81,19 +79,15 @@ class Relay:
                 if isinstance(step, Ask):
                     permit = await step.question.answer
                 elif isinstance(step, Wait):
-                    if empty is not None or self._room.is_full:
+                    if self._room.is_full:
                         break
                     await self._wait(call, step)
                 else:
                     try:
                         return await self._attempt(step, call)
-                    except EmptyAnswer as failed:
-                        empty = failed.reply
                     except Failed:
                         pass  # the attempt holds its failure, and the chain reads it there
                 step = _next(steps, permit)
-        if empty is not None:
-            return empty  # no model said more, and this one did say that it had finished
         raise exhausted(call, self._breaker, self._policy)
 
     async def _wait(self, call: Call, step: Wait) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from math import ceil
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -279,6 +280,23 @@ class Attempt:
         return f"{self.model.name};{outcome}{rest}"
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A model of the chain that was not tried."""
+
+    model: Model
+    remaining_s: float
+    """Seconds of its cooldown; 0 for a model that is busy, or that another call is probing."""
+    failure: Failure | None = None
+    """What started the cooldown."""
+
+    def brief(self) -> str:
+        """As in `x-gateway-attempts`: `sonnet;cooldown=41`, `gpt;probing`, `local;busy`."""
+        if self.remaining_s > 0:
+            return f"{self.model.name};cooldown={ceil(self.remaining_s)}"
+        return f"{self.model.name};{'probing' if self.failure is not None else 'busy'}"
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """A client's request, and the record of what became of it. Equal only to itself, as its id may not be."""
@@ -294,6 +312,8 @@ class Call:
     dialect: str = "chat"
     """The client's own wire format, by its name in `DIALECTS`."""
     attempts: list[Attempt] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    """Models that were not tried, once the call has ended without an answer."""
     waited_s: float = 0.0
     waits: int = 0
     """How often the call has waited for its chain to recover."""
@@ -306,7 +326,11 @@ class Call:
 
     def tried(self) -> str:
         """All attempts, as in `x-gateway-attempts`: `sonnet;429;cooldown=60, local;200`."""
-        return ", ".join(attempt.brief() for attempt in self.attempts)
+        return ", ".join(self.briefs())
+
+    def briefs(self) -> list[str]:
+        """Each attempt in a few words, then each model that was skipped, where no model answered."""
+        return [*(attempt.brief() for attempt in self.attempts), *(skipped.brief() for skipped in self.skipped)]
 
     @property
     def served(self) -> Attempt | None:

@@ -138,6 +138,31 @@ def test_what_put_an_untried_model_to_rest_is_told() -> None:
     play.transcript(SONNET, wait_max_s=1.0)
     assert play.transcript(SONNET, wait_max_s=1.0) == ""
     assert exhausted(play.call, play.breaker, Policy()).failures == (LIMITED,)
+    assert play.call.tried() == "sonnet;cooldown=60"
+
+
+def test_models_behind_a_final_failure_are_not_called_busy() -> None:
+    play = Play(sonnet=[Failure(Kind.INVALID_REQUEST, "bad", status=400)])
+    play.transcript(SONNET, HAIKU)
+    assert exhausted(play.call, play.breaker, Policy()).speaker().kind is Kind.INVALID_REQUEST
+    assert play.call.tried() == "sonnet;400"
+
+
+def test_a_model_that_is_cooling_down_is_named_beside_those_that_were_tried() -> None:
+    play = Play(sonnet=[LIMITED], haiku=[LIMITED, BROKEN])
+    play.transcript(HAIKU, wait_max_s=1.0)
+    play.transcript(SONNET, HAIKU, wait_max_s=1.0)
+    exhausted(play.call, play.breaker, Policy())
+    assert play.call.tried() == "sonnet;429;cooldown=60, haiku;cooldown=60"
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.EMPTY, Kind.REQUEST_DENIED, Kind.CANNOT_AFFORD, Kind.NOT_THE_API, Kind.TRANSLATION_REFUSED]
+)
+def test_what_the_same_request_would_meet_again_is_tried_once_and_cools_nothing_down(kind: Kind) -> None:
+    play = Play(sonnet=[Failure(kind, "no", status=403)], haiku=[BROKEN, None])
+    assert play.transcript(SONNET, HAIKU) == "sonnet, haiku, wait 1, haiku"
+    assert play.breaker.state(SONNET) == "closed"
 
 
 @pytest.mark.parametrize("committed", [True, False])

@@ -22,23 +22,23 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     area: frozenset(others.split())
     for area, others in {
         # the ground floor
-        "failures": "",
+        "failures": "text",
         "types": "failures sse",
         "sse": "",
-        "ratelimits": "",
+        "text": "",
         "redact": "",
         "urls": "",
         "private_files": "",
         "providers": "types",
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
-        "dialects": "failures hub ratelimits sse types",
+        "dialects": "failures hub sse text types",
         "shared": "failures types",
         "chain": "failures shared types",
         # the edges
         "credentials": "private_files providers types",
-        "upstream": "credentials dialects failures hub ratelimits redact shared sse types urls",
-        "relay": "chain failures shared types upstream",
+        "upstream": "credentials dialects failures hub redact shared sse text types urls",
+        "relay": "chain failures shared types",
         "config": "failures providers redact types urls",
         "inbound": "config dialects failures hub private_files redact relay shared types urls",
         "observe": "failures redact shared types",
@@ -59,7 +59,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
 FILES_MAX: Final = 12
 """Modules at package level, besides `__init__` and `__main__`."""
 
-CORE: Final = ("failures", "types", "chain", "sse", "providers", "ratelimits", "hub", "dialects", "urls", "redact")
+CORE: Final = ("failures", "types", "chain", "sse", "providers", "text", "hub", "dialects", "urls", "redact")
 IMPURE: Final = frozenset({"shared/waiting_room.py", "shared/workers.py"})
 """The files of `shared/` that wait or send."""
 WORLD: Final = frozenset({"asyncio", "time", "random", "socket", "os", "threading", "subprocess", "httpx", "anyio"})
@@ -74,7 +74,7 @@ NAMES_VENDORS: Final[Mapping[str, str]] = {
     "lab/": "plays all of them",
     "cli/demo.py": "two providers that the lab plays",
     "config/defaults.py": "the models of somebody who has a key and no configuration",
-    "ratelimits.py": "a table of headers",
+    "text/ratelimits.py": "a table of headers",
     "redact.py": "what keys look like",
     "cli/credentials.py": "an example in a hint",
     "config/retired.py": "a table of ids that are gone",

@@ -15,7 +15,6 @@ from gateway.shared.breaker import Breaker
 from gateway.shared.circuits import State
 from gateway.shared.local import Local
 from gateway.types import Attempt, Call, Chunk, Model, Reply
-from gateway.upstream.client import EmptyAnswer
 from tests.makers import Clock, call, model
 
 SONNET, HAIKU = model(name="sonnet"), model(name="haiku", model_id="claude-haiku-4-5")
@@ -23,7 +22,8 @@ LOCAL = model("custom", name="local", max_concurrent=1)
 LIMITED = Failure(Kind.RATE_LIMIT, "slow down", status=429, retry_after_s=7.0)
 BROKEN = Failure(Kind.UNAVAILABLE, "boom", status=500)
 CUT = Failure(Kind.TRUNCATED, "cut")
-EMPTY, HANG = "empty", "hang"
+EMPTY = Failure(Kind.EMPTY, "the provider's answer has no content", status=200)
+HANG = "hang"
 
 Answer = Failure | str
 
@@ -51,7 +51,7 @@ class Chunks:
 
 
 class Upstream:
-    """Scripted models: a failure, a word, or one of `EMPTY` and `HANG`; the last one from then on."""
+    """Scripted models: a failure, a word, or `HANG`; the last one from then on."""
 
     def __init__(self, clock: Clock, script: dict[str, list[Answer]], broken: Failure | None) -> None:
         self.asked: list[str] = []
@@ -78,8 +78,6 @@ class Upstream:
             self.chunks.append(reply.chunks)
         else:
             reply.chat = {"choices": [], "model": answer}
-        if answer == EMPTY:
-            raise EmptyAnswer(reply)
         attempt.committed_at = self._clock()
         return reply
 
@@ -188,11 +186,19 @@ def test_an_answer_that_says_nothing_gives_the_next_model_a_chance() -> None:
     assert [attempt.failure and attempt.failure.kind for attempt in stage.call.attempts] == [Kind.EMPTY, None]
 
 
-def test_when_nobody_says_more_saying_nothing_is_the_answer() -> None:
-    stage = Stage(SONNET, HAIKU, sonnet=[EMPTY], haiku=[LIMITED])
-    assert word(stage.answer()) == EMPTY
-    assert stage.room.waits == []
+def test_an_answer_without_content_is_never_given_to_the_client() -> None:
+    stage = Stage(SONNET, HAIKU, sonnet=[EMPTY], haiku=[EMPTY])
+    with pytest.raises(Exhausted) as raised:
+        stage.answer()
+    assert raised.value.speaker() is EMPTY
+    assert (stage.room.waits, stage.upstream.asked) == ([], ["sonnet", "haiku"])
     assert stage.is_settled
+
+
+def test_a_model_that_answered_without_content_is_not_asked_again_in_the_same_call() -> None:
+    stage = Stage(SONNET, HAIKU, sonnet=[EMPTY], haiku=[LIMITED, "hello"])
+    assert word(stage.answer()) == "hello"
+    assert (stage.room.waits, stage.upstream.asked) == ([7.0], ["sonnet", "haiku", "haiku"])
 
 
 def test_a_spent_budget_is_left_early() -> None:

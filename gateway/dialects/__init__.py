@@ -22,7 +22,17 @@ from gateway.dialects.chat import inbound as chat_inbound
 from gateway.hub.contracts import REPLAYED, Encoded, Inbound, StreamDecoder, Unsupported, Upstream
 from gateway.types import Chat, Model
 
-__all__ = ["DIALECTS", "INBOUND", "REPLAYED", "Encoded", "StreamDecoder", "Unsupported", "Upstream", "choose"]
+__all__ = [
+    "DIALECTS",
+    "INBOUND",
+    "REPLAYED",
+    "Encoded",
+    "StreamDecoder",
+    "Unsupported",
+    "Upstream",
+    "choose",
+    "other_api",
+]
 
 DIALECTS: Final[Mapping[str, Upstream]] = {
     "anthropic": anthropic,
@@ -42,3 +52,10 @@ def choose(chat: Chat, model: Model) -> str:
     if model.provider.dialect == "chat" and chat_dialect.needs_responses(chat, model):
         return "responses"
     return model.provider.dialect
+
+
+def other_api(dialect: str, model: Model) -> str | None:
+    """The provider's second API, where it has two and may be asked on either; None elsewhere."""
+    if model.provider.dialect != "chat" or model.quirks.api != "auto":
+        return None
+    return "chat" if dialect == "responses" else "responses"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from gateway.dialects.chat.normalize import parse
-from gateway.failures import UNREADABLE, Exhausted, Failed, Failure
+from gateway.failures import UNREADABLE, Exhausted, Failed, Failure, structure_fault
 from gateway.hub.contracts import Answer, Inbound
 from gateway.inbound.access import check_key
 from gateway.inbound.body import read_body
@@ -163,7 +163,7 @@ class _Exchange:
             wrong = failed.failure
             raise HttpError(400, wrong.message, code=wrong.code, param=wrong.param) from failed
         except UNREADABLE as error:
-            message = f"Invalid request: unexpected structure ({type(error).__name__}: {error})."
+            message = f"Invalid request: {structure_fault(error)}."
             raise HttpError(400, message, code="invalid_value") from error
 
     async def refuse(self, error: HttpError) -> int:
@@ -197,10 +197,9 @@ class _Exchange:
         """What every answer says about itself."""
         found = id_headers(self._face, self.id)
         call = self.call
+        found.append((b"x-gateway-attempts", header_value(call.tried() if call is not None else "")))
         if call is not None:
             found.append((b"x-gateway-agent", header_value(call.agent.name)))
-            if call.attempts:
-                found.append((b"x-gateway-attempts", header_value(call.tried())))
             overhead_ms = call.overhead_s(self._clock()) * 1000
             found.append((b"x-gateway-overhead-ms", f"{overhead_ms:.2f}".encode()))
         if reply is not None:

@@ -13,12 +13,21 @@ from gateway.failures import Exhausted, Failure, Kind
 from gateway.hub.contracts import Refusal
 from gateway.inbound.http import HttpError
 from gateway.redact import scrub
-from gateway.types import Attempt, Call
+from gateway.types import Attempt, Call, Model, Skipped
 
 RETRY_AFTER_S_MAX: Final = 120
 """Official SDKs wait no longer than this; a longer wait is stated, but not recommended."""
 
-_OWN_CODE: Final = frozenset({Kind.INVALID_REQUEST, Kind.UNSUPPORTED, Kind.POLICY, Kind.BAD_OUTPUT})
+_OWN_CODE: Final = frozenset(
+    {
+        Kind.INVALID_REQUEST,
+        Kind.UNSUPPORTED,
+        Kind.POLICY,
+        Kind.BAD_OUTPUT,
+        Kind.REQUEST_DENIED,
+        Kind.TRANSLATION_REFUSED,
+    }
+)
 """Kinds where the provider's own code says more than ours."""
 
 
@@ -62,22 +71,34 @@ def _should_retry(speaker: Failure, retry_after_s: float | None) -> str:
 
 def _message(error: Exhausted, call: Call) -> str:
     failed = [attempt for attempt in call.attempts if attempt.failure is not None]
-    if len(failed) == 1 and len(error.failures) == 1:
+    if len(failed) == 1 and not call.skipped:
         return f"{failed[0].model.provider.name}: {error.failures[0].message}"
     lines = [_line(attempt, attempt.failure) for attempt in failed if attempt.failure is not None]
-    lines += [f"resting: {failure.brief()}: {failure.message[:300]}" for failure in error.failures[len(failed) :]]
+    lines += [_skipped(skipped) for skipped in call.skipped]
     wait = f" The first may be tried again in {ceil(error.retry_after_s)} s." if error.retry_after_s else ""
     return f"no model of agent {call.agent.name!r} could answer: {'; '.join(lines)}.{wait}"
 
 
 def _line(attempt: Attempt, failure: Failure) -> str:
-    who = f"{attempt.model.name} ({attempt.model.provider.name})"
-    return f"{who}: {failure.brief()}: {failure.message[:300]}"
+    return f"{_who(attempt.model)}: {failure.brief()}: {failure.message[:300]}"
+
+
+def _skipped(skipped: Skipped) -> str:
+    """Why a model was not tried."""
+    failure = skipped.failure
+    if failure is None:
+        return f"{_who(skipped.model)} is at its maxConcurrent limit"
+    state = "is cooling down" if skipped.remaining_s > 0 else "is being probed by another call"
+    return f"{_who(skipped.model)} {state} after {failure.brief()}: {failure.message[:300]}"
+
+
+def _who(model: Model) -> str:
+    return f"{model.name} ({model.provider.name})"
 
 
 def _details(speaker: Failure, call: Call) -> dict[str, Any]:
     attempt = next((attempt for attempt in call.attempts if attempt.failure is speaker), None)
-    details: dict[str, Any] = {"attempts": [attempt.brief() for attempt in call.attempts]}
+    details: dict[str, Any] = {"attempts": call.briefs()}
     if attempt is not None:
         details["upstream"] = _upstream(speaker, attempt)
     return details

@@ -24,6 +24,13 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {
     "bad_key": (401, "authentication_error", "invalid x-api-key"),
     "no_such_model": (404, "not_found_error", "model: no-such-model"),
     "context_too_long": (400, "invalid_request_error", "prompt is too long: 214290 tokens > 200000 maximum"),
+    "own_file": (403, "permission_error", "You do not have permission to access the requested file."),
+    "cannot_afford": (402, "billing_error", "You requested up to 65536 tokens, but can only afford 30104."),
+    "schema_refused": (
+        400,
+        "invalid_request_error",
+        "tools.0.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12.",
+    ),
     "bad_request": (400, "invalid_request_error", "messages: at least one message is required"),
 }
 

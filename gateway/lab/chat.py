@@ -26,6 +26,20 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str | None, str]]] = {
         "context_length_exceeded",
         "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
     ),
+    "own_file": (404, "invalid_request_error", None, "No such File object: file-abc"),
+    "cannot_afford": (
+        402,
+        "invalid_request_error",
+        "402",
+        "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only "
+        "afford 30104.",
+    ),
+    "schema_refused": (
+        400,
+        "invalid_request_error",
+        "invalid_function_parameters",
+        "Invalid schema for function 'look_up': schema must be a JSON Schema of 'type: \"object\"'.",
+    ),
     "bad_request": (400, "invalid_request_error", "invalid_value", "[] is too short - 'messages'"),
 }
 

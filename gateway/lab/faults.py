@@ -62,8 +62,15 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "context_too_long": Fault("400: the prompt is too long", "error", "context_too_long"),
     "content_filter": Fault("refuses by policy", "answer"),
     "bad_request": Fault("400", "error", "bad_request"),
+    "challenge_page": Fault("403 with the page of a content network", "fallback"),
+    "own_file": Fault("403 or 404 about a file that the request names", "fallback", "own_file"),
+    "cannot_afford": Fault("402: the balance is too small for this request", "fallback", "cannot_afford"),
+    "schema_refused": Fault("400 about a schema that the client did not write", "fallback", "schema_refused"),
     "flap": Fault("alternates between good and overloaded", "answer"),
 }
+
+REQUEST_FAULTS: Final = ("challenge_page", "own_file", "cannot_afford", "schema_refused")
+"""Faults of one request, after which nothing cools down: the next call meets the same model again."""
 
 CONNECTION_FAULTS: Final[Mapping[str, str]] = {
     "refused_connection": "http://127.0.0.1:1",

@@ -32,6 +32,18 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {  # a limit of a minute sp
         "INVALID_ARGUMENT",
         "The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).",
     ),
+    "own_file": (
+        403,
+        "PERMISSION_DENIED",
+        "You do not have permission to access the File abc123 or it may not exist.",
+    ),
+    "cannot_afford": (402, "FAILED_PRECONDITION", "You requested up to 65536 tokens, but can only afford 30104."),
+    "schema_refused": (
+        400,
+        "INVALID_ARGUMENT",
+        "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties: should be non-empty for "
+        "OBJECT type",
+    ),
     "bad_request": (400, "INVALID_ARGUMENT", "contents is not specified"),
 }
 

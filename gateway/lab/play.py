@@ -15,6 +15,9 @@ from gateway.lab.events import ErrorAnswer, Part
 from gateway.lab.faults import CUT_AT, FAULTS
 
 HTML: Final = b"<html><head><title>503 Service Temporarily Unavailable</title></head><body></body></html>"
+CHALLENGE: Final = (
+    b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Verify you are human</body></html>"
+)
 HUGE_BYTES: Final = 1024 * 1024
 
 
@@ -95,6 +98,10 @@ def _unavailable(api: ModuleType, asked: Asked, id_: str) -> Played:
     return Played(503, {"content-type": "text/html"}, [HTML], len(HTML))
 
 
+def _challenge(api: ModuleType, asked: Asked, id_: str) -> Played:
+    return Played(403, {"content-type": "text/html; charset=UTF-8"}, [CHALLENGE], len(CHALLENGE))
+
+
 def _not_json(api: ModuleType, asked: Asked, id_: str) -> Played:
     return Played(200, {"content-type": "text/html"}, [HTML], len(HTML))
 
@@ -108,6 +115,7 @@ _BEFORE: Final[Mapping[str, Callable[[ModuleType, Asked, str], Played]]] = {
     "silent": _silent,
     "slow_first_token": _slow,
     "unavailable": _unavailable,
+    "challenge_page": _challenge,
     "not_json": _not_json,
     "empty_body": _empty_body,
 }

@@ -219,5 +219,5 @@ def _attempt(call: Call, attempt: Attempt) -> dict[str, Any]:
         "status": failure.status if failure is not None else 200,
         "cooldown_s": attempt.cooldown_s,
         "request_id": attempt.upstream_request_id,
-        "message": scrub(failure.message)[:300] if failure is not None else None,
+        "message": scrub(failure.for_log)[:300] if failure is not None else None,
     }

@@ -140,7 +140,7 @@ def _fields(call: Call, status: int, seconds: float) -> dict[str, Any]:
         "output_tokens": None,
         "finish_reason": None,
         "dropped": (),
-        "failure": scrub(failure.message) if failure is not None else None,
+        "failure": scrub(failure.for_log) if failure is not None else None,
     }
     served = call.served
     if served is not None and served.committed_at is not None:
@@ -166,6 +166,6 @@ def circuit_changed(change: Change) -> None:
         name,
         change.cooldown_s,
         failure.brief(),
-        scrub(failure.message),
+        scrub(failure.for_log),
         extra={"fields": {"circuit": name, "state": change.state, "cooldown_s": change.cooldown_s}},
     )

@@ -7,20 +7,23 @@ nonsense. Committed means that the first content is here; what fails afterwards 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, Protocol
 
-from gateway import ratelimits
 from gateway.credentials.signing import BETA
 from gateway.credentials.store import CredentialError, CredentialExpired
-from gateway.dialects import DIALECTS, REPLAYED, Encoded, Upstream, choose
+from gateway.dialects import DIALECTS, REPLAYED, Encoded, Upstream, choose, other_api
 from gateway.dialects.chat import is_empty, says_something
-from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify
+from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
 from gateway.hub import exact_json
-from gateway.redact import HIDDEN
+from gateway.redact import HIDDEN, scrub
 from gateway.shared.replay import Vault
+from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
+from gateway.upstream.addresses import without_addresses
+from gateway.upstream.blame import judged
 from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, transport_failure
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Request, Response, Transport, TransportError
@@ -36,6 +39,10 @@ KEY_CHARS_MIN: Final = 6
 ERROR_READ_S: Final = 3.0
 """Time for the body of an error answer: the status says enough to move on, and the client waits for that."""
 
+_ODD: Final = frozenset({Kind.NOT_THE_API, Kind.REQUEST_DENIED, Kind.CANNOT_AFFORD})
+"""Failures after which nothing cools down, so that no circuit reports them."""
+_NAMES_AN_API: Final = re.compile(r"v1/(responses|chat/completions)|responses api", re.IGNORECASE)
+
 _REQUEST_ID: Final = ("request-id", "x-request-id", "mistral-correlation-id", "x-generation-id")
 
 
@@ -50,12 +57,9 @@ class Signer(Protocol):
         ...
 
 
-class EmptyAnswer(Failed):
-    """A well-formed answer that says nothing; `reply` is kept in case no other model says more."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(Failure(Kind.EMPTY, "the provider answered with nothing", status=200))
-        self.reply = reply
+def _empty() -> Failed:
+    """A well-formed answer that says nothing."""
+    return Failed(Failure(Kind.EMPTY, "the provider's answer has no content", status=200))
 
 
 class UpstreamClient:
@@ -81,25 +85,54 @@ class UpstreamClient:
         self._agent = (b"user-agent", user_agent.encode())
         self._refused: dict[tuple[str, ...], set[str]] = {}
         """Optional fields (`top_k`, `reasoning.summary`) that a model has refused, learnt from its own errors."""
+        self._apis: dict[tuple[str, ...], str] = {}
+        """The API of two on which a model was found, where the rules sent it to the other."""
         self._keys: dict[bytes, str] = {}
         """Header values that signed a request → the key in them, which an error message may quote."""
 
     async def open(self, attempt: Attempt, call: Call) -> Reply:
-        """The committed reply. Raises `Failed`, with `EmptyAnswer` for one that says nothing."""
+        """The committed reply. Raises `Failed`, also for an answer that says nothing."""
         try:
             return await self._open(attempt, call)
         except Failed as failed:
-            failed.failure = self._conceal(failed.failure)
+            failed.failure = self._shown(failed.failure, attempt.model)
             raise
         except TransportError as error:
-            raise Failed(transport_failure(error)) from error
+            raise Failed(self._shown(transport_failure(error), attempt.model)) from error
         except CredentialError as error:
-            raise Failed(Failure(Kind.CREDENTIAL, str(error))) from error
+            message = "the gateway has no usable credential for this model"
+            failure = Failure(Kind.CREDENTIAL, message, detail=str(error))
+            raise Failed(self._shown(failure, attempt.model)) from error
 
     async def _open(self, attempt: Attempt, call: Call) -> Reply:
-        model = attempt.model
-        face = DIALECTS[choose(call.chat, model)]
         chat = self._vault.restore(call.client.name, call.chat)
+        dialect = choose(call.chat, attempt.model)
+        other = other_api(dialect, attempt.model)
+        if other is not None and self._apis.get(attempt.model.key) == other:
+            dialect, other = other, dialect
+        try:
+            return await self._ask(dialect, chat, attempt, call)
+        except Failed as failed:
+            if other is None or not _is_about_the_api(failed.failure):
+                raise
+            return await self._ask_elsewhere(other, chat, attempt, call, failed)
+
+    async def _ask_elsewhere(self, other: str, chat: Chat, attempt: Attempt, call: Call, failed: Failed) -> Reply:
+        """Asks the provider's other API, and remembers it if that is where the model is. Raises `failed` if not."""
+        model = attempt.model
+        try:
+            reply = await self._ask(other, chat, attempt, call)
+        except Failed as again:
+            if _is_about_the_api(again.failure) or again.failure.kind is Kind.UNSUPPORTED:
+                raise failed from again
+            raise
+        log.info("%s is served by the %s API only, which is used from now on", model.name, other)
+        self._apis[model.key] = other
+        return reply
+
+    async def _ask(self, dialect: str, chat: Chat, attempt: Attempt, call: Call) -> Reply:
+        """The committed reply of one API, asked once more without what it refuses by name."""
+        face = DIALECTS[dialect]
         encoded = self._encode(face, chat, attempt, call)
         response = await self._send(encoded, attempt, call)
         if response.status != 200:
@@ -107,11 +140,24 @@ class UpstreamClient:
             encoded = self._again(failure, encoded, face, chat, attempt, call)
             response = await self._send(encoded, attempt, call)
             if response.status != 200:
-                raise Failed(await self._failure(response, face, attempt))
+                raise Failed(self._judged(await self._failure(response, face, attempt), encoded, face, attempt, call))
         attempt.upstream_request_id = _request_id(response.headers)
-        if call.stream:
-            return await self._open_stream(response, face, encoded, attempt, call)
-        return await self._read_whole(response, face, encoded, attempt, call)
+        read = self._open_stream if call.stream else self._read_whole
+        try:
+            return await read(response, face, encoded, attempt, call)
+        except Failed as failed:
+            failed.failure = self._judged(failed.failure, encoded, face, attempt, call)
+            raise
+
+    def _judged(self, failure: Failure, encoded: Encoded, face: Upstream, attempt: Attempt, call: Call) -> Failure:
+        """`failure` with the blame where it belongs."""
+        own = face is DIALECTS["chat"]
+        found = judged(failure, encoded, call.chat, attempt.model, is_own_format=own)
+        if found.kind is Kind.TRANSLATION_REFUSED:
+            log.error(
+                "%s refuses what the gateway's translation made of a request (%s)", attempt.model.name, found.param
+            )
+        return found
 
     # --- the request -------------------------------------------------------------------------------------------------
 
@@ -121,8 +167,9 @@ class UpstreamClient:
         try:
             encoded = face.encode_request(chat, model)
         except UNREADABLE as error:
-            message = f"the request holds something that cannot be translated ({type(error).__name__}: {error})"
-            raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
+            message = f"Invalid request: {structure_fault(error)}."
+            detail = type(error).__name__  # its words may hold what the client wrote
+            raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400, detail=detail)) from error
         encoded = without(encoded._replace(dropped=encoded.dropped + lost), self._refused.get(model.key, ()))
         if call.agent.unsupported == "reject" and encoded.dropped:
             fields = ", ".join(encoded.dropped)
@@ -140,9 +187,9 @@ class UpstreamClient:
             return self._encode(face, without_replay(chat), attempt, call, REPLAYED)
         path = refused_path(failure, encoded, model.options)
         if path is None or call.agent.unsupported == "reject":
-            raise Failed(failure)
+            raise Failed(self._judged(failure, encoded, face, attempt, call))
         if path not in LEVELS:
-            log.warning("%s refuses the field %s and is sent none from now on", model.name, path)
+            log.warning("%s does not accept the field %s; it is omitted from now on", model.name, path)
             self._refused.setdefault(model.key, set()).add(path)
         encoded = without(encoded, (path,))
         attempt.dropped = encoded.dropped
@@ -178,6 +225,22 @@ class UpstreamClient:
                 raise
         await self._renew(model)
         return self._sign(model)
+
+    def _shown(self, failure: Failure, model: Model) -> Failure:
+        """`failure` as a client may read it, with the time to wait; the log gets what the client does not."""
+        if failure.retry_after_s is None:
+            failure = failure.with_(retry_after_s=self._wait_s(failure), retry_at_s=None)
+        if failure.detail is not None:
+            log.info("%s: %s", model.name, failure.for_log)
+        elif failure.kind in _ODD:
+            log.warning("%s: %s: %s", model.name, failure.brief(), scrub(self._conceal(failure).message)[:300])
+        return without_addresses(self._conceal(failure), model.base_url, model.proxy)
+
+    def _wait_s(self, failure: Failure) -> float | None:
+        """Seconds until the date that an error inside an answer states."""
+        if failure.retry_at_s is not None:
+            return max(0.0, failure.retry_at_s - self._wall())
+        return ratelimits.retry_after_s({}, self._wall(), failure.message)
 
     def _conceal(self, failure: Failure) -> Failure:
         """`failure` without any key of ours: providers quote what they refuse."""
@@ -217,7 +280,7 @@ class UpstreamClient:
         reply.chat = chat
         Record(attempt, self._vault, call.client.name).see_whole(chat)
         if is_empty(chat):
-            raise EmptyAnswer(reply)
+            raise _empty()
         attempt.committed_at = self._clock()
         return reply
 
@@ -227,20 +290,19 @@ class UpstreamClient:
         """Reads up to the first content, within `first_token_s` of the request."""
         timeouts = attempt.model.timeouts
         record = Record(attempt, self._vault, call.client.name)
-        stream = AnswerStream(response, face, encoded, timeouts, self._clock, record, self._conceal)
+        shown = partial(self._shown, model=attempt.model)
+        stream = AnswerStream(response, face, encoded, timeouts, self._clock, record, shown)
         try:
             first = await stream.begin(attempt.started_at + timeouts.first_token_s)
-            empty = _says_nothing(first)
-            if empty:
+            if _says_nothing(first):
                 await stream.settle()
+                record.see(stream.taken())
+                raise _empty()
         except BaseException:
             await response.aclose()
             raise
         reply = self._reply(attempt, response, stream.model)
         reply.chunks = stream
-        if empty:
-            await stream.aclose()
-            raise EmptyAnswer(reply)
         attempt.committed_at = self._clock()
         return reply
 
@@ -249,12 +311,19 @@ class UpstreamClient:
         return Reply(attempt, model or attempt.model.model_id, empty_for_s=empty_for_s)
 
 
+def _is_about_the_api(failure: Failure) -> bool:
+    """Whether a model may be served by the provider's other API: this one does not know it, or names the other."""
+    if failure.status in (404, 405, 410):
+        return failure.kind in (Kind.MODEL_UNKNOWN, Kind.NOT_THE_API)
+    return failure.status == 400 and _NAMES_AN_API.search(failure.message[:2000]) is not None
+
+
 def _json(body: Mapping[str, Any]) -> bytes:
     """The request's bytes. Raises `Failed` for a value that JSON cannot hold, or levels without end."""
     try:
         return exact_json.dumps(body)
     except (TypeError, ValueError) as error:
-        message = f"the request holds something that cannot be sent ({error})"
+        message = f"Invalid request: it cannot be written as JSON ({error})."
         raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway import sse
 from gateway.dialects import Encoded, Upstream
 from gateway.dialects.chat import as_chunks
-from gateway.failures import UNREADABLE, Failed, Failure, Kind
+from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
 from gateway.hub import exact_json
 from gateway.types import Chat, Chunk, Timeouts
 from gateway.upstream.tap import Record
@@ -113,6 +113,11 @@ class AnswerStream:
                 self._ready += await self._read(left_s)
             except (Failed, TransportError, *UNREADABLE):
                 return
+
+    def taken(self) -> list[Chunk]:
+        """What has been read and not been given to a reader."""
+        chunks, self._ready = self._ready, []
+        return chunks
 
     async def aclose(self) -> None:
         self._ended = True
@@ -232,17 +237,27 @@ _KINDS: Final[Mapping[str, Kind]] = {
 }
 """Trouble of the connection → kind; anything else makes the provider unavailable."""
 
+_SAID: Final[Mapping[str, str]] = {
+    "connect": "cannot connect to the provider",
+    "dns": "the provider's name cannot be resolved",
+    "tls": "no secure connection to the provider (TLS)",
+    "timeout": "the provider took too long to answer",
+    "reset": "the connection to the provider broke off",
+    "protocol": "the provider's answer is not valid HTTP",
+    "too_large": "the provider's answer is too large",
+}
+"""What clients read of it: the error's own words name host and port, which are for the log."""
+
 
 def transport_failure(error: TransportError) -> Failure:
     """Trouble of the connection as a failure of the attempt."""
-    return Failure(_KINDS.get(error.kind, Kind.UNAVAILABLE), str(error), code=error.kind)
+    return Failure(_KINDS.get(error.kind, Kind.UNAVAILABLE), _SAID[error.kind], code=error.kind, detail=str(error))
 
 
 def unreadable(error: Exception) -> Failed:
     """An answer of an unknown shape, as a failure of the attempt."""
-    return Failed(
-        Failure(Kind.MALFORMED, f"the provider's answer has an unknown form ({type(error).__name__}: {error})")
-    )
+    message = f"the provider's response could not be parsed: {structure_fault(error)}"
+    return Failed(Failure(Kind.MALFORMED, message, detail=type(error).__name__))
 
 
 def decode_whole(face: Upstream, body: bytes, encoded: Encoded) -> Chat:

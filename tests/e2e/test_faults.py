@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from gateway.lab import FAULTS
 from gateway.lab.answers import WORDS
+from gateway.lab.faults import CONNECTION_FAULTS, REQUEST_FAULTS
 from tests.e2e.harness import Running, running
 
 TEXT = " ".join(WORDS)
@@ -28,18 +30,21 @@ HARMLESS = [
 ]
 
 
+REQUEST_FAULTS_AND_PROVIDERS = [(fault, provider) for fault in REQUEST_FAULTS for provider in PROVIDERS]
+
+
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Running]:
-    agents = [f"{provider}>{FALLBACK}" for provider in PROVIDERS]
+    agents = [*(f"{provider}>{FALLBACK}" for provider in PROVIDERS), *PROVIDERS]
     with running(
         tmp_path, *agents, first_token_seconds=0.3, answer_seconds=0.3, idle_seconds=0.3, heartbeat_seconds=0.05
     ) as gateway:
         yield gateway
 
 
-def ask(gateway: Running, provider: str, *, stream: bool) -> tuple[httpx.Response, list[str]]:
+def ask(gateway: Running, provider: str, *, stream: bool, agent: str | None = None) -> tuple[httpx.Response, list[str]]:
     body = {
-        "model": f"{provider}>{FALLBACK}",
+        "model": agent or f"{provider}>{FALLBACK}",
         "messages": [{"role": "user", "content": "Hello"}],
         "stream": stream,
     }
@@ -160,3 +165,88 @@ def test_nobody_listens(gateway: Running, provider: str) -> None:
     object.__setattr__(model, "base_url", "http://127.0.0.1:1")
     response, _ = ask(gateway, provider, stream=False)
     assert response.headers["x-gateway-attempts"] == f"{provider};unavailable, {FALLBACK};200"
+
+
+@pytest.mark.parametrize(("fault", "provider"), REQUEST_FAULTS_AND_PROVIDERS)
+def test_after_a_fault_of_one_request_nothing_cools_down(gateway: Running, provider: str, fault: str) -> None:
+    gateway.lab.fault(provider, fault, "ok")
+    first, _ = ask(gateway, provider, stream=False)
+    assert first.headers["x-gateway-model"] == FALLBACK
+    assert "cooldown" not in first.headers["x-gateway-attempts"]
+    second, _ = ask(gateway, provider, stream=True)
+    assert second.headers["x-gateway-attempts"] == f"{provider};200"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("fault", "provider"), REQUEST_FAULTS_AND_PROVIDERS)
+def test_a_chain_of_one_does_not_blame_the_key_for_it(
+    gateway: Running, provider: str, fault: str, stream: bool
+) -> None:
+    gateway.lab.fault(provider, fault)
+    response, _ = ask(gateway, provider, stream=stream, agent=provider)
+    error = response.json()["error"]
+    assert error["code"] not in ("upstream_authentication_error", "upstream_model_not_found")
+    assert (response.status_code, len(gateway.lab.calls)) == (error_status(fault), 1)
+
+
+def error_status(fault: str) -> int:
+    return {"challenge_page": 502, "cannot_afford": 429}.get(fault, 400)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_empty_answer_of_the_only_model_is_an_error(gateway: Running, provider: str, stream: bool) -> None:
+    gateway.lab.fault(provider, "empty")
+    response, _ = ask(gateway, provider, stream=stream, agent=provider)
+    assert response.status_code == 502
+    assert response.json()["error"]["code"] == "upstream_empty_answer"
+    assert response.headers["x-gateway-attempts"] == f"{provider};empty"
+
+
+def test_when_every_model_is_cooling_down_each_is_named_with_its_seconds(gateway: Running) -> None:
+    gateway.lab.fault("anthropic", "rate_limit")
+    gateway.lab.fault(FALLBACK, "rate_limit_bare")
+    ask(gateway, "anthropic", stream=False)
+    response, _ = ask(gateway, "anthropic", stream=False)
+    attempts = response.headers["x-gateway-attempts"]
+    assert re.fullmatch(rf"anthropic;cooldown=[67], {FALLBACK};cooldown=(59|60)", attempts)
+    message = response.json()["error"]["message"]
+    assert "anthropic (anthropic) is cooling down after 429 rate limit: " in message
+    assert response.json()["error"]["attempts"] == attempts.split(", ")
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"model": "nobody", "messages": [{"role": "user", "content": "Hi"}]}'])
+def test_a_request_that_reaches_no_chain_has_no_attempts(gateway: Running, body: bytes) -> None:
+    response = httpx.post(gateway.url + "/v1/chat/completions", content=body, verify=NO_TLS)
+    assert response.headers["x-gateway-attempts"] == ""
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("fault", ["reset", "cut", "silent", "stall", "refused_connection", "dns"])
+@pytest.mark.parametrize("provider", ["anthropic", "openai", "google"])
+def test_no_error_names_an_address_of_a_provider(gateway: Running, provider: str, fault: str, stream: bool) -> None:
+    host = f"127.0.0.1:{gateway.lab.port}"
+    if fault in CONNECTION_FAULTS:
+        host = CONNECTION_FAULTS[fault].partition("//")[2]
+        object.__setattr__(gateway.app.gateway.models[provider], "base_url", CONNECTION_FAULTS[fault] + "/v1")
+    else:
+        gateway.lab.fault(provider, fault)
+    response, _ = ask(gateway, provider, stream=stream, agent=provider)
+    assert '"error"' in response.text
+    assert provider in response.text
+    assert host not in response.text + str(response.headers)
+
+
+def test_a_schema_that_our_translation_made_is_the_next_models_chance(gateway: Running) -> None:
+    """A second provider that refuses it does not end the call, and its metric has a name of its own."""
+    gateway.lab.fault("anthropic", "schema_refused")
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    body = {
+        "model": f"anthropic>{FALLBACK}",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "tools": [{"type": "function", "function": {"name": "look_up", "parameters": schema}}],
+    }
+    response = httpx.post(gateway.url + "/v1/chat/completions", json=body, verify=NO_TLS)
+    assert response.headers["x-gateway-attempts"] == f"anthropic;400, {FALLBACK};200"
+    metrics = httpx.get(gateway.url + "/metrics", verify=NO_TLS).text
+    assert 'outcome="translation_refused"' in metrics

@@ -11,7 +11,7 @@ from gateway.failures import VERDICTS, Exhausted, Failure, Kind
 from gateway.hub.contracts import Refusal
 from gateway.inbound.errors import in_band, of_exhausted
 from gateway.inbound.http import HttpError
-from gateway.types import Attempt, Call
+from gateway.types import Attempt, Call, Skipped
 from tests.makers import call, model
 
 SONNET, LOCAL = model(name="sonnet"), model("custom", name="local")
@@ -68,11 +68,24 @@ def test_several_are_all_named() -> None:
     assert body["attempts"] == ["sonnet;429", "local;timeout"]
 
 
-def test_a_model_that_was_not_even_asked_is_named_too() -> None:
+@pytest.mark.parametrize(
+    ("skipped", "said", "brief"),
+    [
+        (
+            Skipped(SONNET, 29.5, LIMITED),
+            "sonnet (anthropic) is cooling down after 429 rate limit: slow down",
+            "sonnet;cooldown=30",
+        ),
+        (Skipped(SONNET, 0.0, LIMITED), "sonnet (anthropic) is being probed by another call", "sonnet;probing"),
+        (Skipped(SONNET, 0.0), "sonnet (anthropic) is at its maxConcurrent limit", "sonnet;busy"),
+    ],
+)
+def test_a_model_that_was_not_tried_is_named_with_its_reason(skipped: Skipped, said: str, brief: str) -> None:
     asked = call(SONNET)
+    asked.skipped = [skipped]
     body = rendered(of_exhausted(Exhausted([LIMITED], 30.0), asked))
-    assert "resting: 429 rate limit: slow down" in body["message"]
-    assert body["attempts"] == []
+    assert said in body["message"]
+    assert (body["attempts"], asked.tried()) == ([brief], brief)
 
 
 @pytest.mark.parametrize(

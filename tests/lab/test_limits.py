@@ -6,10 +6,10 @@ from types import ModuleType
 
 import pytest
 
-from gateway import ratelimits
 from gateway.lab import Limit, anthropic, chat, google
 from gateway.lab.answers import Asked
 from gateway.lab.play import Played, play
+from gateway.text import ratelimits
 from tests.makers import Clock
 
 NOW = 1_800_000_000.0

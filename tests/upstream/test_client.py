@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from gateway.failures import Failed, Kind
 from gateway.hub import exact_json
 from gateway.shared.replay import Vault
 from gateway.types import Agent, Attempt, Model, Reply, Timeouts
-from gateway.upstream.client import EmptyAnswer, UpstreamClient
+from gateway.upstream.client import UpstreamClient
 from gateway.upstream.transport import Trouble
 from tests.makers import Clock, call, model
 from tests.upstream.fakes import EVENTS, JSON, Response, Transport
@@ -193,30 +194,21 @@ def test_a_spent_budget_is_noticed_on_a_good_answer() -> None:
 # --- answers that say nothing ----------------------------------------------------------------------------------------
 
 
-def test_an_empty_answer_is_kept_for_the_case_that_nobody_says_more() -> None:
+def test_an_answer_without_content_is_a_failure() -> None:
     trying = Trying(whole(answer("")))
-    failed = trying.failure()
-    assert isinstance(failed, EmptyAnswer)
-    assert failed.reply.chat is not None
+    assert trying.failure().failure.kind is Kind.EMPTY
     assert trying.attempt.committed_at is None
     assert trying.are_closed
 
 
-def test_an_empty_stream_too() -> None:
+def test_a_stream_without_content_is_one_too_and_its_tokens_are_counted() -> None:
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     count = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
     pieces = [b"data: " + orjson.dumps(body) + b"\n\n" for body in (end, count)]
     trying = Trying(Response(*pieces, b"data: [DONE]\n\n"), stream=True)
-    failed = trying.failure()
-    assert isinstance(failed, EmptyAnswer)
-
-    async def read() -> list[Any]:
-        assert failed.reply.chunks is not None
-        return [chunk async for batch in failed.reply.chunks for chunk in batch]
-
-    [chunk, usage] = asyncio.run(read())
-    assert chunk["choices"][0]["finish_reason"] == "stop"
-    assert usage["usage"]["prompt_tokens"] == 3
+    assert trying.failure().failure.kind is Kind.EMPTY
+    assert trying.attempt.usage is not None
+    assert (trying.attempt.usage.input, trying.attempt.finish_reason) == (3, "stop")
     assert trying.are_closed
 
 
@@ -229,8 +221,8 @@ def test_an_empty_stream_too() -> None:
         (400, Kind.INVALID_REQUEST),
         (401, Kind.CREDENTIAL),
         (402, Kind.QUOTA),
-        (403, Kind.CREDENTIAL),
-        (404, Kind.MODEL_UNKNOWN),
+        (403, Kind.REQUEST_DENIED),  # "no" says nothing about the key
+        (404, Kind.REQUEST_DENIED),  # nor about the model
         (413, Kind.TOO_LARGE),
         (422, Kind.INVALID_REQUEST),
         (429, Kind.RATE_LIMIT),
@@ -480,3 +472,75 @@ def test_a_client_that_leaves_an_empty_answer_leaves_no_connection_behind() -> N
         return silent.closed
 
     assert asyncio.run(work())
+
+
+# --- addresses, dates and the other API ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", ["connect", "dns", "tls", "timeout", "reset", "protocol", "too_large"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_trouble_of_the_connection_names_no_address(trouble: Trouble, stream: bool) -> None:
+    failure = Trying(trouble, stream=stream).failure().failure
+    assert "test" not in failure.message
+    assert failure.detail is not None
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_error_that_quotes_the_base_url_is_shown_without_it(stream: bool) -> None:
+    chosen = model("custom", base_url="http://10.1.2.3:9000/v1")
+    words = "Post http://10.1.2.3:9000/v1/chat/completions: no route to 10.1.2.3:9000"
+    assert "10.1.2.3" not in Trying(error(words, 502), chosen=chosen, stream=stream).failure().failure.message
+    inside = Response(b"data: " + orjson.dumps({"error": {"message": words}}) + b"\n\n")
+    assert "10.1.2.3" not in Trying(inside, chosen=chosen, stream=True).failure().failure.message
+
+
+def test_a_date_inside_an_answer_is_counted_from_the_clients_clock() -> None:
+    body = {"error": {"code": 429, "message": "later", "resets_at": 1_800_000_060}}
+    failure = Trying(Response(b"data: " + orjson.dumps(body) + b"\n\n"), stream=True).failure().failure
+    assert (failure.kind, failure.retry_after_s) == (Kind.RATE_LIMIT, 60)
+    words = {"error": {"code": 429, "message": "resets at 2027-01-15 08:01:00"}}
+    failure = Trying(Response(b"data: " + orjson.dumps(words) + b"\n\n"), stream=True).failure().failure
+    assert failure.retry_after_s == 60
+
+
+UNKNOWN = "The model `new` does not exist or you do not have access to it."
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+RESPONSE = orjson.dumps(
+    {
+        "status": "completed",
+        "model": "new",
+        "output": [{"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}],
+    }
+)
+
+
+def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
+    """What a model that no table knows is asked on, in so many calls."""
+    chosen = model("openai", "new-model")
+    trying = Trying(*answers, chosen=chosen, **fields)
+    client = UpstreamClient(
+        lambda model: trying.transport, sign, Vault(), clock=trying.clock, wall=trying.clock, user_agent="x"
+    )
+
+    async def work() -> None:
+        for _ in range(calls):
+            with suppress(Failed):
+                await client.open(Attempt(chosen, 1, started_at=trying.clock.now), trying.call)
+
+    asyncio.run(work())
+    return [request.url.rpartition("/v1/")[2] for request in trying.transport.requests]
+
+
+def test_a_model_that_one_api_does_not_know_is_asked_for_on_the_other_and_remembered_there() -> None:
+    there = paths(error(UNKNOWN, 404, code="model_not_found"), whole(), whole(), calls=2, tools=TOOLS)
+    assert there == ["responses", "chat/completions", "chat/completions"]
+    words = "This model is only supported in v1/responses and not in v1/chat/completions."
+    back = paths(error(words, 404), whole(RESPONSE), whole(RESPONSE), calls=2)
+    assert back == ["chat/completions", "responses", "responses"]
+
+
+def test_a_model_that_neither_api_knows_is_unknown() -> None:
+    missing = [error(UNKNOWN, 404, code="model_not_found") for _ in range(4)]
+    assert paths(*missing[:2], calls=1, tools=TOOLS) == ["responses", "chat/completions"]
+    again = Trying(*missing[2:], chosen=model("openai", "new-model"), tools=TOOLS)
+    assert again.failure().failure.kind is Kind.MODEL_UNKNOWN

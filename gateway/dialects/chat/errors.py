@@ -14,7 +14,7 @@ import orjson
 
 from gateway.failures import BY_CODE, Failure, Kind, classify
 from gateway.hub.shapes import table
-from gateway.ratelimits import retry_after_s
+from gateway.text.ratelimits import retry_after_s, without_a_clock
 
 CODES: Final[Mapping[str, Kind]] = {
     **BY_CODE,
@@ -33,8 +33,10 @@ CODES: Final[Mapping[str, Kind]] = {
     "rate_limit_reached_error": Kind.RATE_LIMIT,
     "exceeded_current_quota_error": Kind.QUOTA,
     "invalid_model": Kind.MODEL_UNKNOWN,
-    "not_found": Kind.MODEL_UNKNOWN,
-    "not_found_error": Kind.MODEL_UNKNOWN,
+    "deploymentnotfound": Kind.MODEL_UNKNOWN,
+    "previous_response_not_found": Kind.REQUEST_DENIED,
+    "image_not_found": Kind.REQUEST_DENIED,
+    "image_download_failed": Kind.REQUEST_DENIED,
     "model_terms_required": Kind.MODEL_UNKNOWN,
     "model_permission_blocked_org": Kind.MODEL_UNKNOWN,  # this model, not the key
     "model_permission_blocked_project": Kind.MODEL_UNKNOWN,
@@ -47,6 +49,7 @@ CODES: Final[Mapping[str, Kind]] = {
     "authentication_error": Kind.CREDENTIAL,
     "invalid_authentication_error": Kind.CREDENTIAL,
     "organization_restricted": Kind.CREDENTIAL,
+    "unsupported_country_region_territory": Kind.CREDENTIAL,
     "payment_required": Kind.QUOTA,
     "refusal": Kind.POLICY,
     "unsupported_parameter": Kind.UNSUPPORTED,
@@ -55,7 +58,6 @@ CODES: Final[Mapping[str, Kind]] = {
     "timeout": Kind.TIMEOUT,
 }
 _REQUEST_ID: Final = ("x-request-id", "request-id", "mistral-correlation-id", "x-generation-id", "cf-ray")
-_TITLE: Final = re.compile(rb"<title>\s*(.*?)\s*</title>", re.DOTALL | re.IGNORECASE)
 _UNKNOWN_MODEL: Final = re.compile(
     r"is not a valid model|invalid model|model_not_found|unknown model|model not (found|exist)"
     r"|\bmodel \S+ (does not exist|(was |is )?not found)",
@@ -76,7 +78,21 @@ _UNKNOWN_FIELD: Final = re.compile(
     re.IGNORECASE,
 )
 _STATUS_CODE: Final = re.compile("[45][0-9][0-9]")
-_CLIENTS_FAULT: Final = frozenset({"invalid_request_error", "BadRequestError"})
+_STATUS_OF_TYPE: Final[Mapping[str, int]] = {
+    "invalid_request_error": 400,
+    "BadRequestError": 400,
+    "authentication_error": 401,
+    "payment_required": 402,
+    "permission_error": 403,
+    "permission_denied": 403,
+    "permissions_error": 403,
+    "not_found_error": 404,
+    "not_found": 404,
+    "NotFoundError": 404,
+}
+"""What an error inside a 200 would have had as its status, where only its type says so."""
+_NOT_BY_A_PAGE: Final = frozenset({401, 405, 407, 408, 413, 424, 429})
+"""Statuses below 500 that mean the same when a proxy or a content network answers with a page of its own."""
 _READ_CHARS_MAX: Final = 8_000
 """What an error's words are read from: patterns over a megabyte would hold up every call."""
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -96,12 +112,18 @@ def decode_any_error(status: int, headers: Mapping[str, str], body: bytes, now_s
     value = loads(body)
     if isinstance(value, list) and value:
         value = value[0]
-    failure = decode_error_value(value, status)
-    if value is None:
-        failure = failure.with_(message=_plain(status, body))
+    words = _plain(body) if value is None else ""
+    failure = decode_error_value(words or value, status)
+    if value is None and _is_page(status, headers, body):
+        message = f"a web page came instead of an answer of the provider's API: {words or 'no title'}"
+        failure = failure.with_(kind=Kind.NOT_THE_API, message=message)
+    elif value is None and not words:
+        failure = failure.with_(message=f"HTTP {status} without a message")
+    stated = retry_after_s({**_headers_inside(value), **headers}, now_s, failure.message, value)
     return failure.with_(
         request_id=next((headers[name] for name in _REQUEST_ID if name in headers), None),
-        retry_after_s=retry_after_s({**_headers_inside(value), **headers}, now_s, failure.message),
+        retry_after_s=stated,
+        retry_at_s=None,
     )
 
 
@@ -114,13 +136,15 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
     if isinstance(metadata.get("error_type"), str):
         code = metadata["error_type"]
     type_ = error.get("type") if isinstance(error.get("type"), str) else None
-    actual = status or error.get("status_code") or stated or (400 if type_ in _CLIENTS_FAULT else 500)
+    assumed = _STATUS_OF_TYPE.get(type_ or "") or _STATUS_OF_TYPE.get(code or "") or 500
+    actual = status or error.get("status_code") or stated or assumed
     kind = classify(int(actual), code, message, CODES, type_=type_)
-    if kind is Kind.CREDENTIAL and ("reasons" in metadata or "flagged_input" in metadata):
+    if kind in (Kind.CREDENTIAL, Kind.REQUEST_DENIED) and ("reasons" in metadata or "flagged_input" in metadata):
         kind = Kind.POLICY  # a moderation refusal comes as 403
-    if kind in (Kind.INVALID_REQUEST, Kind.MODEL_UNKNOWN):
+    if kind in (Kind.INVALID_REQUEST, Kind.MODEL_UNKNOWN, Kind.REQUEST_DENIED):
         kind = _read(kind, message, code, metadata)
     param = error.get("param")
+    after_s, at_s = without_a_clock(message, value)
     return Failure(
         kind,
         message,
@@ -128,13 +152,14 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
         type=type_,
         code=code,
         param=param if isinstance(param, str) and param else _field_in(message, value),
-        retry_after_s=retry_after_s({}, 0.0, message),
+        retry_after_s=after_s,
+        retry_at_s=at_s,
     )
 
 
 def _read(kind: Kind, message: str, code: str | None, metadata: Mapping[str, Any]) -> Kind:
     """What a 400 or 404 says in words, where its status covers several kinds."""
-    if kind is Kind.MODEL_UNKNOWN:
+    if kind is not Kind.INVALID_REQUEST:
         return Kind.UNSUPPORTED if "no endpoints found that" in message.lower() else kind
     if _UNKNOWN_MODEL.search(message):
         return Kind.MODEL_UNKNOWN
@@ -231,11 +256,21 @@ def loads(body: bytes) -> Any:
         return None
 
 
-def _plain(status: int, body: bytes) -> str:
-    """Words for a body that is no JSON: the title of an HTML page, the text itself, or the bare status."""
-    title = _TITLE.search(body)
-    text = (title[1] if title else body[:300]).decode("utf-8", "replace").strip()
-    return text if text and not text.startswith("<") else f"HTTP {status} without a message"
+def _is_page(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether a content network or a proxy answered in the provider's place, with a page for people."""
+    if "cf-mitigated" in headers:
+        return True
+    return body.lstrip()[:1] == b"<" and status < 500 and status not in _NOT_BY_A_PAGE
+
+
+def _plain(body: bytes) -> str:
+    """Words of a body that is not JSON: the title of an HTML page, or the text itself."""
+    text = body[:_READ_CHARS_MAX].decode("utf-8", "replace").strip()
+    if not text.startswith("<"):
+        return text[:300]
+    start = text.lower().find("<title")
+    title = text[start:].partition(">")[2].partition("<")[0] if start >= 0 else ""
+    return title.strip()[:300]
 
 
 def encode_error(

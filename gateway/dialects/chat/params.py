@@ -84,9 +84,9 @@ def _rules(model: Model, sampling: bool) -> tuple[Mapping[str, Rule], Rule]:
     if not kind.verbosity:
         rules["verbosity"] = dropped("not taken by this family")
     if not kind.audio:
-        rules |= dict.fromkeys(("modalities", "audio"), refused("this model does not speak"))
+        rules |= dict.fromkeys(("modalities", "audio"), refused("this model does not support audio output"))
     if not kind.web_search:
-        rules["web_search_options"] = refused("this model does not search the web")
+        rules["web_search_options"] = refused("this model does not support web search")
     if not kind.parallel_flag:
         rules["parallel_tool_calls"] = dropped("not taken by this family")
     rules |= {field: renamed(name) for field, name in provider.renamed.items()}

@@ -8,20 +8,38 @@ from typing import Any, Final
 
 from gateway.dialects.chat.errors import decode_any_error, loads
 from gateway.dialects.chat.errors import decode_error_value as decode_any_value
-from gateway.failures import Failure, Kind
-from gateway.ratelimits import duration_s
+from gateway.failures import Failure, Kind, classify
+from gateway.text.ratelimits import duration_s
 
 _STATUS: Final[Mapping[str, Kind]] = {
     "RESOURCE_EXHAUSTED": Kind.RATE_LIMIT,
     "UNAVAILABLE": Kind.OVERLOADED,
     "UNAUTHENTICATED": Kind.CREDENTIAL,
-    "PERMISSION_DENIED": Kind.CREDENTIAL,
-    "FAILED_PRECONDITION": Kind.CREDENTIAL,
-    "NOT_FOUND": Kind.MODEL_UNKNOWN,
     "DEADLINE_EXCEEDED": Kind.TIMEOUT,
     "INTERNAL": Kind.UNAVAILABLE,
     "CANCELLED": Kind.UNAVAILABLE,
 }
+_STATUS_NUMBER: Final[Mapping[str, int]] = {
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+}
+"""Statuses that are about the key, the model or one request; the words decide."""
+_REASONS: Final[Mapping[str, Kind]] = {
+    "API_KEY_INVALID": Kind.CREDENTIAL,
+    "API_KEY_EXPIRED": Kind.CREDENTIAL,
+    "API_KEY_SERVICE_BLOCKED": Kind.CREDENTIAL,
+    "API_KEY_HTTP_REFERRER_BLOCKED": Kind.CREDENTIAL,
+    "API_KEY_IP_ADDRESS_BLOCKED": Kind.CREDENTIAL,
+    "SERVICE_DISABLED": Kind.CREDENTIAL,
+    "CONSUMER_INVALID": Kind.CREDENTIAL,
+    "CONSUMER_SUSPENDED": Kind.CREDENTIAL,
+    "ACCESS_TOKEN_EXPIRED": Kind.CREDENTIAL,
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": Kind.CREDENTIAL,
+    "BILLING_DISABLED": Kind.QUOTA,
+}
+"""`ErrorInfo.reason` (google.api.ErrorReason), which says more than the status."""
+_OF_THE_ACCOUNT: Final = re.compile(r"location|billing|\bplan\b|free tier|project|account|api key", re.IGNORECASE)
+"""A failed precondition of the account; any other is one of the request: a file that is not yet active."""
 _PER_DAY_S: Final = 3600.0
 """A daily quota states half a minute at most, or nothing; an hour is asked at most 24 times in vain."""
 _NO_MONEY: Final = re.compile(r"prepay|credits? .{0,20}(depleted|exhausted)|spend(ing)? (cap|limit)", re.IGNORECASE)
@@ -63,20 +81,29 @@ def _sharpened(failure: Failure, value: Any) -> Failure:
 def _kind(failure: Failure, status: str, details: list[Mapping[str, Any]]) -> Kind:
     if failure.kind is Kind.CONTEXT_TOO_LONG:
         return failure.kind
-    if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
-        return Kind.CREDENTIAL
-    if failure.kind is Kind.QUOTA and failure.status != 429:
+    reason = next((str(detail["reason"]) for detail in details if detail.get("reason")), "")
+    if reason in _REASONS:
+        return _REASONS[reason]
+    if failure.kind in (Kind.QUOTA, Kind.CANNOT_AFFORD) and failure.status != 429:
         return failure.kind
     if status == "RESOURCE_EXHAUSTED" and _NO_MONEY.search(failure.message):
         # Only these words tell: "You exceeded your current quota, please check your plan and billing details" opens
         # every rate limit too, that of a minute and of one model.
         return Kind.QUOTA
-    kind = _STATUS.get(status, failure.kind)
+    kind = _STATUS.get(status) or _by_words(failure, status)
     if kind is Kind.INVALID_REQUEST and _TOO_LARGE.search(failure.message):
         return Kind.TOO_LARGE
     if kind is Kind.INVALID_REQUEST and _CANNOT.search(failure.message):
         return Kind.UNSUPPORTED
     return kind
+
+
+def _by_words(failure: Failure, status: str) -> Kind:
+    if status == "FAILED_PRECONDITION":
+        return Kind.CREDENTIAL if _OF_THE_ACCOUNT.search(failure.message) else Kind.REQUEST_DENIED
+    if status in _STATUS_NUMBER and failure.status != _STATUS_NUMBER[status]:
+        return classify(_STATUS_NUMBER[status], None, failure.message)
+    return failure.kind
 
 
 def _details(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -79,3 +79,22 @@ def test_an_untyped_error_inside_a_good_answer_keeps_its_words() -> None:
     with pytest.raises(Failed) as raised:
         anthropic.decode_response({"error": {"type": "overloaded_error", "message": "Overloaded"}}, Encoded("/", {}))
     assert (raised.value.failure.kind, raised.value.failure.message) == (Kind.OVERLOADED, "Overloaded")
+
+
+@pytest.mark.parametrize(
+    ("status", "type_", "message", "kind"),
+    [
+        (403, "permission_error", "You do not have permission to access the requested resource.", Kind.REQUEST_DENIED),
+        (403, "permission_error", "Your API key has been revoked.", Kind.CREDENTIAL),
+        (404, "not_found_error", "model: claude-x", Kind.MODEL_UNKNOWN),
+        (404, "not_found_error", "File not found: file_011", Kind.REQUEST_DENIED),
+    ],
+)
+def test_a_permission_or_a_missing_thing_is_the_keys_or_models_only_if_it_says_so(
+    status: int, type_: str, message: str, kind: Kind
+) -> None:
+    assert failure(status, message, type_).kind is kind
+    event = {"type": "error", "error": {"type": type_, "message": message}}
+    with pytest.raises(Failed) as raised:
+        anthropic.StreamDecoder(Encoded("/", {})).decode(sse.Event(b"error", orjson.dumps(event)))
+    assert raised.value.failure.kind is kind

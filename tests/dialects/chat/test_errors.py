@@ -82,7 +82,7 @@ GROQ_SIZE = (
         (403, routed("Input flagged", 403, reasons=["violence"]), Kind.POLICY),
         (403, routed("Input flagged", 403, reasons=[], flagged_input="…"), Kind.POLICY),
         (404, routed("No endpoints found that support tool use.", 404), Kind.UNSUPPORTED),
-        (404, routed("No endpoints found matching your data policy.", 404), Kind.MODEL_UNKNOWN),
+        (404, routed("No endpoints found matching your data policy.", 404), Kind.REQUEST_DENIED),
         (400, routed("x/y is not a valid model ID", 400), Kind.MODEL_UNKNOWN),
         (400, routed("Provider returned error", 400, raw="prompt is too long: 9 tokens > 8"), Kind.CONTEXT_TOO_LONG),
         (400, routed("Provider returned error", 400, raw={"error": {"message": "Overloaded"}}), Kind.OVERLOADED),
@@ -95,6 +95,86 @@ GROQ_SIZE = (
 )
 def test_what_an_error_means(status: int, body: Any, kind: Kind) -> None:
     assert failure(status, body).kind is kind
+
+
+AFFORD = (
+    "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford "
+)
+OWN_FAULTS = [
+    (402, AFFORD + "30104. To increase, visit the site", Kind.CANNOT_AFFORD),
+    (402, AFFORD + "0", Kind.QUOTA),
+    (402, "Insufficient credits", Kind.QUOTA),
+    (403, "You do not have permission to access the requested file.", Kind.REQUEST_DENIED),
+    (403, "Your API key does not have permission to use the specified resource.", Kind.REQUEST_DENIED),
+    (403, "Access denied by the guardrail of this workspace", Kind.REQUEST_DENIED),
+    (403, "The SAS token of the image url is expired", Kind.REQUEST_DENIED),
+    (403, "Your API key was reported as leaked.", Kind.CREDENTIAL),
+    (403, "This API key has been disabled", Kind.CREDENTIAL),
+    (403, "Your account is suspended", Kind.CREDENTIAL),
+    (403, "Key limit exceeded (daily limit)", Kind.QUOTA),
+    (403, "Project `p` does not have access to model `m`", Kind.MODEL_UNKNOWN),
+    (403, "Forbidden", Kind.NOT_THE_API),
+    (404, "No such File object: file-abc", Kind.REQUEST_DENIED),
+    (404, "Previous response with id 'resp_1' not found.", Kind.REQUEST_DENIED),
+    (404, "No allowed providers are available for the selected model.", Kind.REQUEST_DENIED),
+    (404, "No endpoints found matching your data policy (Paid model training).", Kind.REQUEST_DENIED),
+    (404, "No endpoints found for vendor/model.", Kind.MODEL_UNKNOWN),
+    (404, "The model `x` does not exist or you do not have access to it.", Kind.MODEL_UNKNOWN),
+    (404, 'model "x" not found, try pulling it first', Kind.MODEL_UNKNOWN),
+    (404, "The API deployment for this resource does not exist.", Kind.MODEL_UNKNOWN),
+    (404, "no Route matched with those values", Kind.NOT_THE_API),
+    (404, "Invalid URL (POST /v1/responses)", Kind.NOT_THE_API),
+    (404, "Not Found", Kind.NOT_THE_API),
+    (410, "model m is no longer available", Kind.MODEL_UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "kind"), OWN_FAULTS)
+def test_what_concerns_one_request_is_neither_the_keys_nor_the_models_fault(
+    status: int, message: str, kind: Kind
+) -> None:
+    for body in (said(message), {"detail": message}, {"message": message}, {"error": message}, routed(message, status)):
+        assert failure(status, body).kind is kind
+    assert failure(status, message.encode()).kind is kind
+    assert decode_error_value(routed(message, status), None).kind is kind
+
+
+PAGE = b"<!DOCTYPE html><html><head><title>Attention Required!</title></head></html>"
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 404, 422, 451])
+def test_the_page_of_a_content_network_is_not_the_provider(status: int) -> None:
+    assert failure(status, PAGE).kind is Kind.NOT_THE_API
+    assert failure(status, PAGE).message.endswith("instead of an answer of the provider's API: Attention Required!")
+    assert failure(status, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>").kind is Kind.NOT_THE_API
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_challenge_is_one_whatever_its_status(status: int) -> None:
+    assert failure(status, PAGE, {"cf-mitigated": "challenge"}).kind is Kind.NOT_THE_API
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_neither_is_an_answer_without_a_word(status: int) -> None:
+    assert failure(status, b"").kind is Kind.NOT_THE_API
+
+
+@pytest.mark.parametrize("body", [b"", PAGE, b'{"detail":"Unauthorized"}', b"Unauthorized"])
+def test_a_401_is_about_the_key_whatever_it_says(body: bytes) -> None:
+    assert failure(401, body).kind is Kind.CREDENTIAL
+
+
+@pytest.mark.parametrize(
+    ("type_", "message", "kind"),
+    [
+        ("permission_error", "You may not read this file", Kind.REQUEST_DENIED),
+        ("not_found_error", "File not found: file_1", Kind.REQUEST_DENIED),
+        ("not_found_error", "model: m", Kind.MODEL_UNKNOWN),
+        ("authentication_error", "no", Kind.CREDENTIAL),
+    ],
+)
+def test_the_type_of_an_error_inside_a_200_stands_for_its_status(type_: str, message: str, kind: Kind) -> None:
+    assert decode_error_value({"error": {"type": type_, "message": message}}, None).kind is kind
 
 
 @pytest.mark.parametrize(

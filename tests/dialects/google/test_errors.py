@@ -57,6 +57,13 @@ def test_a_limit_of_the_day_rests_long_whatever_seconds_it_states(stated: tuple[
         (503, "UNAVAILABLE", "The model is overloaded. Please try again later.", Kind.OVERLOADED),
         (400, "FAILED_PRECONDITION", "User location is not supported for the API use.", Kind.CREDENTIAL),
         (403, "PERMISSION_DENIED", "Your API key was reported as leaked.", Kind.CREDENTIAL),
+        (403, "PERMISSION_DENIED", "The caller does not have permission", Kind.CREDENTIAL),
+        (403, "PERMISSION_DENIED", "You do not have permission to access the File abc123.", Kind.REQUEST_DENIED),
+        (403, "PERMISSION_DENIED", "CachedContent not found (or permission denied)", Kind.REQUEST_DENIED),
+        (400, "FAILED_PRECONDITION", "The File abc123 is not in an ACTIVE state.", Kind.REQUEST_DENIED),
+        (404, "NOT_FOUND", "models/x is not found for API version v1beta", Kind.MODEL_UNKNOWN),
+        (404, "NOT_FOUND", "File abc123 not found.", Kind.REQUEST_DENIED),
+        (402, "FAILED_PRECONDITION", "You can only afford 30104 tokens.", Kind.CANNOT_AFFORD),
         (400, "INVALID_ARGUMENT", "Request payload size exceeds the limit: 20971520 bytes.", Kind.TOO_LARGE),
         (400, "INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-1b-it", Kind.UNSUPPORTED),
         (400, "INVALID_ARGUMENT", "Image input modality is not enabled for models/x", Kind.UNSUPPORTED),
@@ -73,3 +80,8 @@ def test_kinds(code: int, status: str, message: str, kind: Kind) -> None:
 def test_details_of_an_unknown_shape_are_passed_over(details: Any) -> None:
     body = orjson.dumps({"error": {"code": 429, "message": "no", "status": "RESOURCE_EXHAUSTED", "details": details}})
     assert decode_error(429, {}, body, 0.0).kind is Kind.RATE_LIMIT
+
+
+def test_the_reason_of_an_error_says_more_than_its_words() -> None:
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_SERVICE_BLOCKED"}
+    assert failure(403, "PERMISSION_DENIED", "Requests to this resource are blocked.", info).kind is Kind.CREDENTIAL
