@@ -40,9 +40,12 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "upstream": "credentials dialects failures ratelimits redact shared sse types urls",
         "relay": "chain failures shared types upstream",
         "config": "failures providers redact types urls",
-        "inbound": "config dialects failures private_files redact relay shared sse types urls",
+        # reports: `/status` returns one
+        "inbound": "config dialects failures private_files redact relay reports shared sse types urls",
         "observe": "failures redact shared types",
-        "reports": "config",
+        # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
+        # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
+        "reports": "__version__ config credentials dialects failures observe providers redact shared types",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
         "app": "__version__ chain config credentials failures inbound observe relay shared types upstream",

@@ -1,51 +1,44 @@
-"""`gateway credentials`: the providers' keys in the store. A key is read from a prompt or from standard input, never
-from the command line, where every process of the host could see it."""
+"""`gateway credentials`: the providers' keys in the store.
+
+A key is read from a prompt or from standard input, never from the command line, which every process of the host sees.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from gateway.cli.console import CREDENTIALS, fail, find, json_option, print_json, styled, table
-from gateway.config.load import ConfigError
-from gateway.credentials.store import CredentialError, Credentials, short, split
+from gateway.cli.console import CREDENTIALS, fail, prints, styled, table
+from gateway.credentials.store import CredentialError, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
+from gateway.reports import credentials as reports
 
 
 def _credentials() -> Credentials:
     return Credentials(os.environ, Path.home())
 
 
-def collect(credentials: Credentials) -> list[dict[str, Any]]:
-    return [asdict(key) for key in credentials.stored(_types())]
-
-
-def _types() -> frozenset[str]:
-    """The types of all providers, and those that the configuration names; others are not the gateway's."""
-    try:
-        config = find(None)
-    except ConfigError:
-        config = None
-    named = {split(model.credential)[0] for model in config.models.values()} if config else set()
-    return CREDENTIAL_TYPES | named
-
-
-def render(keys: list[dict[str, Any]]) -> None:
+def render(keys: Sequence[Stored]) -> None:
+    """Prints a table."""
     if not keys:
         click.echo("There are no keys. Add one with, for example: gateway credentials set anthropic_key")
         return
-    rows = [(short(key["type"], key["instance"]), key["source"], _state(key)) for key in keys]
+    rows = [(short(key.type, key.instance), key.source, _state(key)) for key in keys]
     click.echo(table(("KEY", "FROM", "STATE"), rows, whole=("KEY",)))
 
 
-def _state(key: dict[str, Any]) -> str:
-    return key["problem"] or ("ok" if key["used"] else "not used: found above")
+def _state(key: Stored) -> str:
+    if key.problem:
+        return key.problem
+    return "ok" if key.used else "not used: found above"
+
+
+def _code(keys: Sequence[Stored]) -> int:
+    return CREDENTIALS if any(key.problem for key in keys) else 0
 
 
 def _beginning(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -58,7 +51,7 @@ def command() -> None:
     """Store the providers' keys.
 
     \b
-    They lie in ~/.action-llama/credentials ($AL_CREDENTIALS_DIR), one file each,
+    They are in ~/.action-llama/credentials ($AL_CREDENTIALS_DIR), one file each,
     readable by you alone. systemd's credentials come first, environment
     variables last.
 
@@ -69,22 +62,16 @@ def command() -> None:
 
 
 @command.command("ls")
-@json_option
-def ls(as_json: bool) -> None:
-    """List the keys and where each one lies; never the keys themselves.
+@prints(render, code=_code, errors={CredentialError: CREDENTIALS})
+def ls() -> list[Stored]:
+    """List the keys and the place of each one; never the keys themselves.
 
     Exits with 10 when one is empty or open to others.
 
     \b
     Example:  gateway credentials ls --json | jq -r '.[] | select(.problem)'
     """
-    try:
-        found = collect(_credentials())
-    except CredentialError as error:
-        fail(str(error), CREDENTIALS)
-    print_json(found) if as_json else render(found)
-    if any(key["problem"] for key in found):
-        raise SystemExit(CREDENTIALS)
+    return reports.credentials(_credentials())
 
 
 @command.command("set")

@@ -104,7 +104,10 @@ def _write(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        fail(f"{path} is there already, and is left as it is. Name another with --path.", FOUND_PROBLEMS)
+        fail(
+            f"{path} is there already, and is left as it is. Name another with --path.",
+            FOUND_PROBLEMS,
+        )
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}", FOUND_PROBLEMS)
 
@@ -162,7 +165,13 @@ def render(made: dict[str, Any], path: Path) -> None:
 
 @click.command()
 @click.option("--path", metavar="FILE", default=NAME, help="Where to write.", show_default=True)
-@click.option("--provider", "providers", multiple=True, type=click.Choice(CHOICES), help="May be given more than once.")
+@click.option(
+    "--provider",
+    "providers",
+    multiple=True,
+    type=click.Choice(CHOICES),
+    help="May be given more than once.",
+)
 @click.option("--agent", default=None, help="The name that clients send as `model`.")
 @click.option("--yes", is_flag=True, help="Ask nothing: one model for each key that is found.")
 def command(path: str, providers: tuple[str, ...], agent: str | None, yes: bool) -> None:
@@ -178,7 +187,10 @@ def command(path: str, providers: tuple[str, ...], agent: str | None, yes: bool)
     target = Path(path).expanduser()
     target = target / NAME if os.path.isdir(target) else target  # noqa: PTH112 -- Path's raises where access is denied
     if os.path.lexists(target):
-        fail(f"{target} is there already, and is left as it is. Name another with --path.", FOUND_PROBLEMS)
+        fail(
+            f"{target} is there already, and is left as it is. Name another with --path.",
+            FOUND_PROBLEMS,
+        )
     credentials = Credentials(os.environ, Path.home())
     asks = not yes and not providers and sys.stdin.isatty()
     chosen = list(dict.fromkeys(providers)) or with_keys(credentials)

@@ -17,8 +17,15 @@ import msgspec
 
 from gateway import __version__
 from gateway.app import App
-from gateway.cli.console import CONFIGURATION, FOUND_PROBLEMS, config_option, configured, fail, report, styled
-from gateway.cli.models import key_source
+from gateway.cli.console import (
+    CONFIGURATION,
+    FOUND_PROBLEMS,
+    config_option,
+    configured,
+    fail,
+    report,
+    styled,
+)
 from gateway.config.audit import is_loopback
 from gateway.config.load import Config
 from gateway.config.schema import Server
@@ -29,6 +36,7 @@ from gateway.process.reload import Reloader
 from gateway.process.server import listen, serve
 from gateway.process.systemd import Notifier, inherited
 from gateway.process.workers import Supervisor, Work
+from gateway.reports.models import key_source
 from gateway.shared.workers import Workers
 
 logger = logging.getLogger("gateway.server")
@@ -219,7 +227,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return listen(host, port)
     except OSError as error:
-        fail(f"cannot listen on {host}:{port}: {error.strerror}. Choose another with --port.", FOUND_PROBLEMS)
+        fail(
+            f"cannot listen on {host}:{port}: {error.strerror}. Choose another with --port.",
+            FOUND_PROBLEMS,
+        )
 
 
 def _refuse_to_be_open(keys: Keys, hosts: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Asks the gateway that is running, for the commands that tell of it."""
+"""An HTTP client of the running gateway, for the commands that show it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from gateway.config.load import Config
 
 
 class NotRunning(Exception):
-    """Nothing answers, or nothing that is a gateway; says where it was looked for, and what may help."""
+    """Nothing answers, or what answers is not a gateway; the message names the address and the cure."""
 
 
 def address(config: Config | None) -> str:
-    """Where the gateway of this configuration listens, or `$GATEWAY_URL`. Raises `NotRunning` if that is no address."""
+    """Where the gateway of this configuration listens, or `$GATEWAY_URL`. Raises `NotRunning` if that is invalid."""
     stated = os.environ.get("GATEWAY_URL", "").rstrip("/").removesuffix("/v1")
     if stated:
         if not _is_address(stated):
-            raise NotRunning(f"$GATEWAY_URL is {stated!r}, which is no address; write http://host:port")
+            raise NotRunning(f"$GATEWAY_URL is {stated!r}, which is not an address; write http://host:port")
         return stated
     host, port = (config.server.host, config.server.port) if config is not None else ("127.0.0.1", 8484)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
@@ -46,7 +46,7 @@ def ask(config: Config | None, path: str) -> dict[str, Any]:
     except (httpx.HTTPError, ValueError):
         raise NotRunning(f"no gateway answers at {url}; start it with `gateway serve`, or set $GATEWAY_URL") from None
     if response.status_code == 401:
-        raise NotRunning(f"the gateway at {url} wants a client key: set $GATEWAY_KEY")
+        raise NotRunning(f"the gateway at {url} needs a client key: set $GATEWAY_KEY")
     if response.status_code != 200 or not isinstance(body, dict):
-        raise NotRunning(f"what answers at {url} is no gateway of this version (status {response.status_code})")
+        raise NotRunning(f"the server at {url} is not a gateway of this version (status {response.status_code})")
     return body

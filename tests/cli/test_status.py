@@ -13,7 +13,7 @@ from tests.cli.conftest import Run
 from tests.e2e.harness import running
 
 
-def test_a_gateway_with_a_model_that_rests(run: Run, tmp_path: Path) -> None:
+def test_a_gateway_with_a_model_that_is_cooling_down(run: Run, tmp_path: Path) -> None:
     with running(tmp_path, "openai>custom") as gateway:
         gateway.lab.fault("openai", "overloaded")
         body = {"model": "openai>custom", "messages": [{"role": "user", "content": "Hi"}]}
@@ -21,7 +21,7 @@ def test_a_gateway_with_a_model_that_rests(run: Run, tmp_path: Path) -> None:
         shown = run("status", GATEWAY_URL=gateway.url + "/v1").stdout.splitlines()
         found = json.loads(run("status", "--json", GATEWAY_URL=gateway.url).stdout)
     assert shown[1].split() == ["AGENT", "MODEL", "STATE", "WHY"]
-    assert "openai>custom  openai  rests" in shown[2]
+    assert "openai>custom  openai  cooling down" in shown[2]
     assert "overloaded" in shown[2]
     assert shown[3].split() == ["custom", "ready"]
     assert [model["state"] for model in found["agents"][0]["chain"]] == ["open", "closed"]
