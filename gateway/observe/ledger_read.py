@@ -34,6 +34,10 @@ class Unreadable(Exception):
     """There is no ledger, or it cannot be read; the message says why."""
 
 
+_NO_SHARED_MEMORY: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""How SQLite refuses a WAL database in a read-only folder: with and without a `-wal` file."""
+
+
 class Filters(NamedTuple):
     """Which calls are selected; None selects all."""
 
@@ -66,11 +70,15 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         return _connected(f"{uri}?mode=ro")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or not os.access(path, os.R_OK):
+        if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY or not _is_readable(path):
             raise
         if _has_unmerged(path):
             raise Unreadable(_UNMERGED.format(path=path)) from None
         return _connected(f"{uri}?mode=ro&immutable=1")
+
+
+def _is_readable(path: Path) -> bool:
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _connected(uri: str) -> sqlite3.Connection:

@@ -9,9 +9,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -249,3 +250,48 @@ def test_kill_9_loses_nothing_that_was_written(path: Path) -> None:
     assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_1"]
     written(path, answered("req_2"))
     assert len(calls(path, Filters(), 10)) == 2
+
+
+# --- a folder that is read-only ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed() -> Iterator[Callable[..., Path]]:
+    """`sealed(wal=b"", mode=0o444)` is a ledger with one call that may be read, in a folder that may not be written.
+
+    The process is an ordinary user while the test runs, as root may write everywhere.
+    """
+    is_root = os.geteuid() == 0
+    with TemporaryDirectory() as folder:
+
+        def seal(wal: bytes = b"", mode: int = 0o444) -> Path:
+            path = written(Path(folder) / "ledger.db", answered("req_1"))
+            if wal:
+                path.with_name("ledger.db-wal").write_bytes(wal)
+            for file in path.parent.iterdir():
+                file.chmod(mode)
+            path.parent.chmod(0o555)
+            if is_root:
+                os.seteuid(65534)
+            return path
+
+        yield seal
+        if is_root:
+            os.seteuid(0)
+        Path(folder).chmod(0o700)
+
+
+def test_a_ledger_in_a_read_only_folder_can_be_read(sealed: Callable[..., Path]) -> None:
+    path = sealed()
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_1"]
+    assert [each["calls"] for each in usage(path, "agent", Filters())] == [1]
+
+
+def test_an_unmerged_ledger_in_a_read_only_folder_says_why_it_cannot_be_read(sealed: Callable[..., Path]) -> None:
+    with pytest.raises(Unreadable, match="its folder is read-only, and the latest calls are in"):
+        calls(sealed(wal=b"the latest calls"), Filters(), 10)
+
+
+def test_a_ledger_without_permission_is_not_called_read_only(sealed: Callable[..., Path]) -> None:
+    with pytest.raises(Unreadable, match=r"ledger\.db: unable to open"):
+        calls(sealed(mode=0), Filters(), 10)
