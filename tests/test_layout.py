@@ -49,10 +49,10 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
         "app": "__version__ chain config credentials failures inbound observe relay shared types upstream",
-        "process": "app config inbound shared",
+        "process": "app config inbound observe shared",  # observe: it opens the ledger and the log
         "drill": "app config failures lab process providers sse types",
         "cli": "__version__ app config credentials dialects drill failures inbound lab observe process providers"
-        " reports shared types",  # dialects: `explain` shows what a model would be sent
+        " reports types",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",
     }.items()
