@@ -12,9 +12,8 @@ import msgspec
 from gateway.cli.console import CONFIGURATION, config_option, print_json, prints, report, required
 from gateway.config import show
 from gateway.config.check import Problem
-from gateway.config.docs import json_schema
+from gateway.config.docs import json_schema, markdown
 from gateway.config.load import Config, ConfigError
-from gateway.config.reference import markdown
 from gateway.reports.config import InForce, find, in_force
 
 

@@ -13,9 +13,9 @@ import click
 
 from gateway.cli.console import CREDENTIALS, FOUND_PROBLEMS, WRONG_USAGE, fail, styled
 from gateway.config import schema
-from gateway.config.defaults import AGENT, MODEL_IDS
 from gateway.config.files import NAME, places
 from gateway.config.load import build
+from gateway.config.model_ids import AGENT, MODEL_IDS
 from gateway.credentials.store import CredentialError, CredentialMissing, Credentials
 from gateway.providers import PROVIDERS
 from gateway.types import Model

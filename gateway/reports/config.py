@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config import show
-from gateway.config.defaults import from_environment
 from gateway.config.files import discover, read
 from gateway.config.load import Config, load
+from gateway.config.model_ids import from_environment
 
 
 @dataclass(frozen=True, slots=True)
