@@ -1,7 +1,8 @@
-"""The commands. Each file has `command` (what click runs) and, if it shows something, `render` (prints a report).
+"""The commands. Each file has `command` (what click runs) and, if it shows something, `render`
+(prints a report).
 
-Belongs here: options, rendering, exit codes. Does not belong here: gathering (`reports/`). A file is imported only when
-its command runs.
+Belongs here: options, rendering, exit codes. Does not belong here: gathering (`reports/`). A file
+is imported only when its command runs.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ class _Lazy(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command. With `--json` an error is JSON on standard output; the exit code stays the same."""
+        """Runs the command.
+
+        With `--json` an error is JSON on standard output; the exit code stays the same.
+        """
         try:
             return super().invoke(ctx)
         except (click.ClickException, OSError) as error:
@@ -73,7 +77,10 @@ class _Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+_SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+@click.group(cls=_Lazy, context_settings=_SETTINGS)
 @click.version_option(__version__, message="gateway %(version)s")
 def gateway() -> None:
     """One endpoint for many agents: an agent name in, the first healthy model's

@@ -49,11 +49,12 @@ def _render_check(found: _Checked) -> None:
     if found.errors:
         click.echo(f"{_count(found.errors, 'error')}; nothing would start.", err=True)
     elif found.config is None:
-        click.echo("There is no configuration: `gateway serve` would start the demo. See config.toml.example.")
+        start = "There is no configuration: `gateway serve` would start the demo."
+        click.echo(f"{start} See config.toml.example.")
     else:
         where = found.config.path or "The provider keys in the environment"
-        counts = f"{_count(len(found.config.agents), 'agent')}, {_count(len(found.config.models), 'model')}"
-        click.echo(f"{where}: valid, {counts}.")
+        agents, models = len(found.config.agents), len(found.config.models)
+        click.echo(f"{where}: valid, {_count(agents, 'agent')}, {_count(models, 'model')}.")
 
 
 def _check_data(found: _Checked) -> dict[str, Any]:

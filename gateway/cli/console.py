@@ -35,7 +35,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def config_option(function: F) -> F:
     """Adds `--config FILE` as `config_path`."""
-    help_ = "The configuration file. Else $GATEWAY_CONFIG, ./config.toml, ~/.config/gateway, /etc/gateway."
+    places_ = "$GATEWAY_CONFIG, ./config.toml, ~/.config/gateway, /etc/gateway"
+    help_ = f"The configuration file. Else {places_}."
     return click.option("--config", "config_path", metavar="FILE", help=help_)(function)
 
 
@@ -49,8 +50,9 @@ def prints(
 ) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Makes a command of a function that returns a report.
 
-    Adds `--json`, and `--csv` if `csv`. The report is printed with `render`, or `data` of it as JSON or CSV; `code`
-    gives the exit code. An exception that `errors` lists ends the command with its message and that exit code.
+    Adds `--json`, and `--csv` if `csv`. The report is printed with `render`, or `data` of it as
+    JSON or CSV; `code` gives the exit code. An exception that `errors` lists ends the command with
+    its message and that exit code.
     """
     known = errors or {}
 
@@ -141,7 +143,10 @@ def _message(error: click.ClickException | OSError) -> str:
 
 
 def configured(config_path: str | None) -> Config | None:
-    """The configuration, or None without any. Ends the command, with all problems, if it is invalid."""
+    """The configuration, or None without any.
+
+    Ends the command, with all problems, if it is invalid.
+    """
     try:
         return find(config_path)
     except ConfigError as error:
@@ -168,14 +173,16 @@ def agents_beginning(ctx: click.Context, param: click.Parameter, incomplete: str
         config = find(ctx.params.get("config_path"))
     except (ConfigError, OSError):
         return []
-    return [name for name in (config.agents if config is not None else ()) if name.startswith(incomplete)]
+    agents = config.agents if config is not None else ()
+    return [name for name in agents if name.startswith(incomplete)]
 
 
 def report(problems: Iterable[Problem]) -> None:
-    """Prints problems on standard error: the place, and below it what is wrong and how to fix it."""
+    """Prints problems on standard error: the place, then what is wrong and how to fix it."""
     indent = " " * 8
     for problem in problems:
-        word = styled(f"{problem.severity:<7}", "red" if problem.severity == "error" else "yellow", err=True)
+        colour = "red" if problem.severity == "error" else "yellow"
+        word = styled(f"{problem.severity:<7}", colour, err=True)
         place = _near(problem.file) + (f":{problem.line}" if problem.line else "")
         click.echo(f"{word} {'  '.join(part for part in (place, problem.key) if part)}", err=True)
         text = f"{problem.message} {problem.cure}".strip()
@@ -185,7 +192,8 @@ def report(problems: Iterable[Problem]) -> None:
 def _near(file: str) -> str:
     """The path, relative to the current folder if it is inside it."""
     path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
+    is_below = path.is_absolute() and path.is_relative_to(Path.cwd())
+    return str(path.relative_to(Path.cwd())) if is_below else file
 
 
 def print_json(value: Any) -> None:
@@ -209,7 +217,8 @@ def _without_lists(row: Mapping[str, Any]) -> dict[str, Any]:
 def styled(text: str, colour: str, *, err: bool = False) -> str:
     """`text` in colour on a terminal, unless $NO_COLOR has a value; plain anywhere else."""
     stream = sys.stderr if err else sys.stdout
-    return click.style(text, fg=colour) if stream.isatty() and not os.environ.get("NO_COLOR") else text
+    is_coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+    return click.style(text, fg=colour) if is_coloured else text
 
 
 def width_of_terminal(*, err: bool = False) -> int:
@@ -239,7 +248,8 @@ def table(
     width: int | None = None,
     whole: Collection[str] = (),
 ) -> str:
-    """Aligned columns within `width`; what does not fit is cut in the widest column, with an ellipsis.
+    """Aligned columns within `width`; what does not fit is cut in the widest column, with an
+    ellipsis.
 
     Columns whose head is in `whole` are never cut: what a user copies out of them has to work.
     """
@@ -251,8 +261,13 @@ def table(
         if widest is None or widths[widest] <= CUT_MIN:
             break
         widths[widest] -= 1
-    lines = ["  ".join(_fitted(cell, space) for cell, space in zip(row, widths, strict=True)).rstrip() for row in cells]
+    lines = [_line(row, widths) for row in cells]
     return "\n".join([styled(lines[0], "bright_black"), *lines[1:]])
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    fitted = (_fitted(cell, space) for cell, space in zip(row, widths, strict=True))
+    return "  ".join(fitted).rstrip()
 
 
 def _fitted(cell: str, space: int) -> str:

@@ -1,6 +1,7 @@
 """`gateway credentials`: the providers' keys in the store.
 
-A key is read from a prompt or from standard input, never from the command line, which every process of the host sees.
+A key is read from a prompt or from standard input, never from the command line, which every process
+of the host sees.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def _credentials() -> Credentials:
 def render(keys: Sequence[Stored]) -> None:
     """Prints a table."""
     if not keys:
-        click.echo("There are no keys. Add one with, for example: gateway credentials set anthropic_key")
+        example = "gateway credentials set anthropic_key"
+        click.echo(f"There are no keys. Add one with, for example: {example}")
         return
     rows = [(short(key.type, key.instance), key.source, _state(key)) for key in keys]
     click.echo(table(("KEY", "FROM", "STATE"), rows, whole=("KEY",)))
@@ -86,7 +88,7 @@ def set_(reference: str) -> None:
     """
     type_, instance = _parse(reference)
     credentials = _credentials()
-    value = click.prompt(f"{type_} key", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
+    value = _read_key(type_)
     try:
         path = credentials.put(type_, instance, value)
     except CredentialError as error:
@@ -96,13 +98,21 @@ def set_(reference: str) -> None:
         click.echo(f"{styled('note', 'yellow')}: {word}")
 
 
+def _read_key(type_: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.read()
+    key: str = click.prompt(f"{type_} key", hide_input=True)
+    return key
+
+
 def _remarks(credentials: Credentials, type_: str, instance: str, value: str) -> Iterator[str]:
     rows = [row for row in PROVIDERS.values() if row.credential == type_]
     hints = [row.key_hint for row in rows if row.key_hint]
     if hints and not value.startswith(hints[0]):
         yield f"keys of this type usually begin with {hints[0]}"
     if not rows:
-        yield f'no provider uses {type_} by itself; name it with credential = "{short(type_, instance)}" in [models.*]'
+        setting = f'credential = "{short(type_, instance)}"'
+        yield f"no provider uses {type_} by itself; name it with {setting} in [models.*]"
     first = next((key for key in credentials.stored({type_}) if key.instance == instance), None)
     if first is not None and first.source != "store":
         yield f"{first.place} ({first.source}) comes first, so this one is not used"

@@ -1,4 +1,5 @@
-"""`gateway doctor`: everything that can be wrong before the first call, as one report without secrets."""
+"""`gateway doctor`: everything that can be wrong before the first call, as one report without
+secrets."""
 
 from __future__ import annotations
 

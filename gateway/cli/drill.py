@@ -1,4 +1,4 @@
-"""`gateway drill AGENT`: the agent's chain against every fault, as a table of pass, safe and fail."""
+"""`gateway drill AGENT`: the agent's chain against every fault; each is a pass, safe or a fail."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def render(agent: Agent, results: Sequence[Result]) -> None:
     click.echo(wrapped(f"{agent.name}: {chain}", ""))
     click.echo("The first model has the fault; waits are cut to a second.\n")
     names = list(dict.fromkeys(result.fault for result in results))
-    rows = [(name, _cell(name, results, stream=True), _cell(name, results, stream=False)) for name in names]
+    rows = [_row(name, results) for name in names]
     for line in table(("FAULT", "STREAMED", "WHOLE"), rows, whole=("FAULT",)).split("\n"):
         click.echo(_coloured(line))
     click.echo()
@@ -78,6 +78,10 @@ def _imperfect(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]
     return alike
 
 
+def _row(name: str, results: Sequence[Result]) -> tuple[str, str, str]:
+    return name, _cell(name, results, stream=True), _cell(name, results, stream=False)
+
+
 def _cell(name: str, results: Sequence[Result], *, stream: bool) -> str:
     found = next((each for each in results if each.fault == name and each.stream == stream), None)
     return f"{found.verdict}  {found.seconds:5.2f} s" if found is not None else "-"
@@ -92,7 +96,8 @@ def _coloured(line: str) -> str:
 def _explain(verdict: str, saw: str, results: Sequence[Result]) -> None:
     click.echo(styled(verdict, _COLOURS[verdict]))
     for result in results:
-        what = FAULTS[result.fault].summary if result.fault in FAULTS else "see `gateway drill --help`"
+        fault = FAULTS.get(result.fault)
+        what = fault.summary if fault is not None else "see `gateway drill --help`"
         click.echo(f"  {result.fault}, {'streamed' if result.stream else 'whole'}: {what}")
     click.echo(wrapped(f"the client saw {saw}", "    "))
 

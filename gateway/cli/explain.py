@@ -1,4 +1,5 @@
-"""`gateway explain AGENT`: what would be tried now, in which order and why; and what each model would be sent."""
+"""`gateway explain AGENT`: what would be tried now, in which order and why; and what each model
+would be sent."""
 
 from __future__ import annotations
 

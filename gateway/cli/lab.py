@@ -1,4 +1,5 @@
-"""`gateway lab`: the fault lab on a port, for trying clients and gateways against a provider that fails on demand."""
+"""`gateway lab`: the fault lab on a port, for trying clients and gateways against a provider that
+fails on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +15,10 @@ from gateway.lab import BASE_PATHS, FAULTS, Lab
 
 def _faults() -> list[dict[str, Any]]:
     """Every fault that the lab plays."""
-    return [{"fault": name, "provider": fault.summary, "client_sees": fault.outcome} for name, fault in FAULTS.items()]
+    return [
+        {"fault": name, "provider": fault.summary, "client_sees": fault.outcome}
+        for name, fault in FAULTS.items()
+    ]  # fmt: skip
 
 
 def render(faults: list[dict[str, Any]]) -> None:
@@ -23,7 +27,7 @@ def render(faults: list[dict[str, Any]]) -> None:
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address.")
 @click.option(
     "--port",
     default=8485,
@@ -47,7 +51,14 @@ def render(faults: list[dict[str, Any]]) -> None:
 )
 @click.option("--list", "listing", is_flag=True, help="Print the faults and stop.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON, for programs.")
-def command(host: str, port: int, scripts: tuple[str, ...], delay: int, listing: bool, as_json: bool) -> None:
+def command(
+    host: str,
+    port: int,
+    scripts: tuple[str, ...],
+    delay: int,
+    listing: bool,
+    as_json: bool,
+) -> None:
     """Play a provider that fails on demand.
 
     Serves every provider's native API on loopback. A fault is chosen per call:

@@ -25,6 +25,7 @@ from gateway.observe.ledger_read import Filters, Unreadable
 from gateway.reports.requests import AttemptRow, CallRow, request, requests
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_COUNT: Final = click.IntRange(1)
 _HEAD: Final = ("TIME", "AGENT", "MODEL", "STATUS", "TOOK", "TOKENS", "ID")
 
 
@@ -110,10 +111,15 @@ def _rows(found: Sequence[CallRow] | CallRow) -> Any:
 @click.option("--status", type=int, help="Calls with this HTTP status.")
 @click.option("--failed", is_flag=True, help="Calls with a status of 400 or more.")
 @click.option("--since", callback=since, metavar="SPAN", help="Calls of the last 90m, 2h, 7d.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="At most this many.")
+@click.option("--limit", default=20, show_default=True, type=_COUNT, help="At most this many.")
 @config_option
 @prints(render, data=_rows, errors={Unreadable: FOUND_PROBLEMS}, csv=True)
-def command(id_: str | None, config_path: str | None, limit: int, **filters: Any) -> Sequence[CallRow] | CallRow:
+def command(
+    id_: str | None,
+    config_path: str | None,
+    limit: int,
+    **filters: Any,
+) -> Sequence[CallRow] | CallRow:
     """Show the last calls, or with ID (or its beginning) what happened in one.
 
     \b

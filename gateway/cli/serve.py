@@ -13,7 +13,15 @@ import msgspec
 
 from gateway import __version__
 from gateway.app import App
-from gateway.cli.console import CONFIGURATION, FOUND_PROBLEMS, config_option, configured, fail, report, styled
+from gateway.cli.console import (
+    CONFIGURATION,
+    FOUND_PROBLEMS,
+    config_option,
+    configured,
+    fail,
+    report,
+    styled,
+)
 from gateway.config.load import Config
 from gateway.config.schema import Server
 from gateway.inbound.keys import KeysError

@@ -22,7 +22,8 @@ def render(found: Status) -> None:
         for number, model in enumerate(agent.chain)
     ]
     if rows:
-        click.echo(table(("AGENT", "MODEL", "STATE", "WHY"), rows, whole=("AGENT", "MODEL", "STATE")))
+        head = ("AGENT", "MODEL", "STATE", "WHY")
+        click.echo(table(head, rows, whole=head[:3]))
     if any(model.state != "closed" for agent in found.agents for model in agent.chain):
         note = "a model that is cooling down is skipped; its next call after that is a test"
         click.echo(styled(note, "bright_black"))

@@ -9,6 +9,8 @@ from gateway.cli.requests import since
 from gateway.observe.ledger_read import GROUPS, Filters, Unreadable
 from gateway.reports.usage import Total, Usage, usage
 
+_GROUP = click.Choice(list(GROUPS))
+
 
 def render(found: Usage) -> None:
     """Prints a table, and what the sums leave out."""
@@ -40,13 +42,19 @@ def money(total: Total) -> str:
 
 
 @click.command()
-@click.option("--by", type=click.Choice(list(GROUPS)), default="agent", show_default=True, help="Grouped by.")
+@click.option("--by", type=_GROUP, default="agent", show_default=True, help="Grouped by.")
 @click.option("--agent", help="Of one agent.")
 @click.option("--model", help="Of one model.")
 @click.option("--since", "after", callback=since, metavar="SPAN", help="Of the last 90m, 2h, 7d.")
 @config_option
 @prints(render, data=Usage.records, csv=True, errors={Unreadable: FOUND_PROBLEMS})
-def command(by: str, agent: str | None, model: str | None, after: float | None, config_path: str | None) -> Usage:
+def command(
+    by: str,
+    agent: str | None,
+    model: str | None,
+    after: float | None,
+    config_path: str | None,
+) -> Usage:
     """Add up tokens and money, as the providers counted them.
 
     Prices are those of a library that others maintain, at the time of the call,

@@ -1,7 +1,8 @@
-"""The documentation of the configuration: its JSON Schema, and the reference page made from that schema.
+"""The documentation of the configuration: its JSON Schema, and the reference page made from that
+schema.
 
-The descriptions are the docstrings below the schema's fields, so page, schema and check cannot differ. They are read
-from the source text, so nothing that serves a call may need them.
+The descriptions are the docstrings below the schema's fields, so page, schema and check cannot
+differ. They are read from the source text, so nothing that serves a call may need them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 from gateway.config import schema
 from gateway.providers import PROVIDERS
 
+DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 TITLES: Final[Mapping[str, str]] = {
     "Root": "The file",
     "Model": "[models.NAME]",
@@ -47,7 +49,7 @@ def json_schema() -> dict[str, Any]:
     components["Model"]["properties"]["provider"]["enum"] = list(PROVIDERS)
     components["Root"]["properties"] |= _ignored(schema.ACTION_LLAMA_KEYS)
     components["Agent"]["properties"] |= _ignored(schema.ACTION_LLAMA_AGENT_KEYS)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/Root", "$defs": components}
+    return {"$schema": DRAFT, "$ref": "#/$defs/Root", "$defs": components}
 
 
 def _ignored(keys: Iterable[str]) -> dict[str, Any]:
@@ -55,7 +57,10 @@ def _ignored(keys: Iterable[str]) -> dict[str, Any]:
 
 
 def field_docs(table: type[schema.Table]) -> dict[str, str]:
-    """camelCase key → the docstring below its field, on one line. Raises `KeyError` for a field without."""
+    """camelCase key → the docstring below its field, on one line.
+
+    Raises `KeyError` for a field without.
+    """
     docs = _docstrings(table)
     return {info.encode_name: docs[info.name] for info in msgspec.structs.fields(table)}
 
@@ -66,7 +71,10 @@ def _docstrings(table: type[schema.Table]) -> dict[str, str]:
     if isinstance(body, ast.ClassDef):
         for field, below in zip(body.body, body.body[1:], strict=False):
             match field, below:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
                     docs[name] = " ".join(text.split())
     return docs
 

@@ -1,8 +1,9 @@
-"""The vendors' model ids: one of each provider for a configuration made from keys alone, and those that are retired.
+"""The vendors' model ids: one of each provider for a configuration made from keys alone, and those
+that are retired.
 
-Model ids go out of date; this is the only place besides `providers.py` to update. Retired ids are never refused or
-replaced: only `doctor` reads them, so an id that is missing here costs nothing. Sources: the vendors' deprecation pages
-and model lists, November 2026; see `docs/providers.md`.
+Model ids go out of date; this is the only place besides `providers.py` to update. Retired ids are
+never refused or replaced: only `doctor` reads them, so an id that is missing here costs nothing.
+Sources: the vendors' deprecation pages and model lists, November 2026; see `docs/providers.md`.
 """
 
 from __future__ import annotations
@@ -80,11 +81,12 @@ RETIRED: Final[Mapping[str, Mapping[str, date]]] = {
 
 def providers_with_keys(env: Mapping[str, str]) -> list[str]:
     """The providers whose usual environment variable is set."""
-    return [name for name in MODEL_IDS if any(env.get(variable) for variable in PROVIDERS[name].env)]
+    return [name for name in MODEL_IDS if any(map(env.get, PROVIDERS[name].env))]
 
 
 def from_environment(env: Mapping[str, str]) -> Config | None:
-    """A model per provider with a key, and the agent `default` with all of them as its chain; None without any key."""
+    """A model per provider with a key, and the agent `default` with all of them as its chain; None
+    without any key."""
     found = providers_with_keys(env)
     if not found:
         return None
@@ -94,7 +96,8 @@ def from_environment(env: Mapping[str, str]) -> Config | None:
 
 
 def retired_on(provider_name: str, model_id: str) -> date | None:
-    """The first day on which the vendor no longer serves `model_id`; None if it is not known to be retired."""
+    """The first day on which the vendor no longer serves `model_id`; None if it is not known to be
+    retired."""
     patterns = RETIRED.get(provider_name, {})
     if model_id in patterns:
         return patterns[model_id]

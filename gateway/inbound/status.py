@@ -17,8 +17,8 @@ from gateway.types import Call
 class StatusEndpoint:
     """An ASGI application.
 
-    `facts` gives what the process knows of itself, and `calls` the calls under way, oldest first. `clock` is the clock
-    that stamps the calls.
+    `facts` gives what the process knows of itself, and `calls` the calls under way, oldest first.
+    `clock` is the clock that stamps the calls.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""Queries of the ledger, for reports. The file is in WAL mode and opened read-only, so a reader blocks no writer."""
+"""Queries of the ledger, for reports.
+
+The file is in WAL mode and opened read-only, so a reader blocks no writer.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,8 @@ class Filters(NamedTuple):
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     if not os.path.lexists(path):
-        raise Unreadable(f"{path}: there is no ledger yet; it begins with the first call (the demo keeps none)")
+        why = "there is no ledger yet; it begins with the first call (the demo keeps none)"
+        raise Unreadable(f"{path}: {why}")
     try:
         with closing(_opened(path)) as database:
             database.row_factory = sqlite3.Row
@@ -62,7 +66,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """The database, also where SQLite cannot make the `-shm` file that readers of a WAL database share.
+    """The database, also where SQLite cannot make the `-shm` file that readers of a WAL database
+    share.
 
     Then it is opened as immutable. That leaves the `-wal` file out, so it must hold nothing.
     """
@@ -84,7 +89,7 @@ def _is_readable(path: Path) -> bool:
 def _connected(uri: str) -> sqlite3.Connection:
     database = sqlite3.connect(uri, uri=True, timeout=5.0)
     try:
-        database.execute("PRAGMA schema_version")  # a connection opens its files with the first query
+        database.execute("PRAGMA schema_version")  # the first query opens the files
     except sqlite3.Error:
         database.close()
         raise
@@ -100,7 +105,10 @@ def _has_unmerged(path: Path) -> bool:
 
 
 def calls(path: Path, filters: Filters, limit: int) -> list[Record]:
-    """The last calls, newest first, each with `tried`: the models tried, in order. Raises `Unreadable`."""
+    """The last calls, newest first, each with `tried`: the models tried, in order.
+
+    Raises `Unreadable`.
+    """
     where, values = _where(filters)
     query = f"SELECT * FROM calls WHERE {where} ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608
     with _reading(path) as database:
@@ -118,7 +126,8 @@ def call(path: Path, id_: str) -> Record | None:
 
 
 def _record(row: sqlite3.Row) -> Record:
-    """`attempts` is a list of objects, as `ledger.py` wrote them; `tried` is the same in a few words."""
+    """`attempts` is a list of objects, as `ledger.py` wrote them; `tried` is the same in a few
+    words."""
     attempts = orjson.loads(row["attempts"])
     tried = ", ".join(f"{each['model']} {each['outcome']}" for each in attempts)
     return {**dict(row), "tried": tried, "attempts": attempts}
@@ -127,16 +136,20 @@ def _record(row: sqlite3.Row) -> Record:
 def usage(path: Path, by: str, filters: Filters) -> list[Record]:
     """Tokens and calls, to be priced and added up.
 
-    One record per value of `by` (one of `GROUPS`), model and day, and one for each call whose prompt is so long that it
-    may have its own price. Keys: `group`, `day`, `provider`, `model`, `model_id`, `calls`, `failed`, `uncounted`
-    (answers without a token count from the provider), and the five token counts. Raises `Unreadable`.
+    One record per value of `by` (one of `GROUPS`), model and day, and one for each call whose
+    prompt is so long that it may have its own price. Keys: `group`, `day`, `provider`, `model`,
+    `model_id`, `calls`, `failed`, `uncounted` (answers without a token count from the provider),
+    and the five token counts. Raises `Unreadable`.
     """
     where, values = _where(filters)
     query = (
-        f"SELECT {GROUPS[by]} AS 'group', date(at, 'unixepoch') AS day, provider, model, model_id,"  # noqa: S608
+        f"SELECT {GROUPS[by]} AS 'group', date(at, 'unixepoch') AS day,"  # noqa: S608
+        " provider, model, model_id,"
         " count(*) AS calls, sum(status >= 400) AS failed,"
-        " sum(model IS NOT NULL AND output IS NULL) AS uncounted, total(input) AS input, total(output) AS output,"
-        " total(cache_read) AS cache_read, total(cache_write) AS cache_write, total(reasoning) AS reasoning"
+        " sum(model IS NOT NULL AND output IS NULL) AS uncounted,"
+        " total(input) AS input, total(output) AS output,"
+        " total(cache_read) AS cache_read, total(cache_write) AS cache_write,"
+        " total(reasoning) AS reasoning"
         f" FROM calls WHERE {where} GROUP BY 1, 2, 3, 4, 5,"
         f" CASE WHEN input >= {LONG_CONTEXT} THEN rowid END ORDER BY 1"
     )

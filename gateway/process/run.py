@@ -1,4 +1,5 @@
-"""Runs a gateway, in this process or in several: sockets, ledger, workers, systemd and reloads around an `App`."""
+"""Runs a gateway, in this process or in several: sockets, ledger, workers, systemd and reloads
+around an `App`."""
 
 from __future__ import annotations
 
@@ -52,7 +53,10 @@ class Service:
 
 
 def run(service: Service) -> int:
-    """Serves until a signal ends it, and returns the exit code. Raises `CannotListen`, `OpenToNetwork`, `KeysError`."""
+    """Serves until a signal ends it, and returns the exit code.
+
+    Raises `CannotListen`, `OpenToNetwork`, `KeysError`.
+    """
     if service.config.server.workers == 1:
         run_loop(serve_one(service, Notifier(os.environ)))
         return 0
@@ -98,7 +102,14 @@ async def serve_one(
     hosts = _hosts(given, server)
     log.set_up(config.log.format, config.log.level)
     ledger = None if service.is_demo else _ledger(config)
-    app = App(config, env=service.env, home=Path.home(), hosts=hosts, workers=workers, ledger=ledger)
+    app = App(
+        config,
+        env=service.env,
+        home=Path.home(),
+        hosts=hosts,
+        workers=workers,
+        ledger=ledger,
+    )
     _refuse_to_be_open(app.keys, hosts)
     reloader = None if service.is_demo else _reloader(app, service.env, notifier)
 
@@ -134,7 +145,8 @@ def _listen(server: Server) -> socket.socket:
         return listen(server.host, server.port)
     except OSError as error:
         place = f"{server.host}:{server.port}"
-        raise CannotListen(f"cannot listen on {place}: {error.strerror}. Choose another with --port.") from error
+        message = f"cannot listen on {place}: {error.strerror}. Choose another with --port."
+        raise CannotListen(message) from error
 
 
 def _refuse_to_be_open(keys: Keys, hosts: Sequence[str]) -> None:

@@ -28,13 +28,19 @@ class InForce:
 
 
 def find(config_path: str | None) -> Config | None:
-    """The configuration found, or one made from the provider keys in the environment, or None. Raises `ConfigError`."""
+    """The configuration found, or one made from the provider keys in the environment, or None.
+
+    Raises `ConfigError`.
+    """
     path = discover(config_path, os.environ, Path.cwd(), Path.home())
     return load(path, os.environ, Path.home()) if path else from_environment(os.environ)
 
 
 def in_force(config: Config) -> InForce:
-    """What `gateway config show` prints. Raises `ConfigError` if a file has changed and cannot be read."""
+    """What `gateway config show` prints.
+
+    Raises `ConfigError` if a file has changed and cannot be read.
+    """
     files = read(config.path, os.environ, Path.home()) if config.path else None
     values = show.effective(config)
     return InForce(

@@ -36,6 +36,7 @@ from gateway.types import Model
 SECTIONS: Final = ("files", "configuration", "models", "keys", "agents", "server", "live")
 _COMMAND: Final = re.compile(r"`((?:gateway|chmod) [^`]+)`")
 _KNOCK_S: Final = 1.0
+_OPEN: Final = "no client key is needed"
 _LOOSE_MAX: Final = 2
 """More files than this that are open to others are reported as one mistake."""
 
@@ -109,7 +110,9 @@ def _without_home(finding: Finding) -> Finding:
 
 def _short_home(text: str) -> str:
     home = str(Path.home())
-    return text.replace(f"{home}/", "~/") if home != "/" else text  # in a container every path begins with it
+    if home == "/":  # in a container every path begins with it
+        return text
+    return text.replace(f"{home}/", "~/")
 
 
 def _exit_code(findings: Iterable[Finding], codes: Mapping[str, int]) -> int:
@@ -123,7 +126,7 @@ def _blamed(finding: Finding) -> str:
     return "keys" if is_refused else finding.section
 
 
-# --- files and configuration -----------------------------------------------------------------------------------------
+# --- files and configuration ----------------------------------------------------------------------
 
 
 def _configuration(config_path: str | None) -> tuple[Config | None, list[Problem]]:
@@ -147,7 +150,7 @@ def _files(config_path: str | None, config: Config | None) -> Iterator[Finding]:
         if os.access(file, os.R_OK) and file.is_file():
             yield Finding("files", "ok", "", f"read {file}")
             if _mode(file) & 0o022:
-                message = f"{file} can be changed by others, and it decides where your keys are sent."
+                message = f"{file} can be changed by others, and decides where your keys are sent."
                 yield Finding("files", "warning", "", message, f"`chmod go-w {file}`")
 
 
@@ -157,7 +160,7 @@ def _of_problem(problem: Problem) -> Finding:
     return Finding("configuration", problem.severity, subject, problem.message, problem.cure)
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 def _keys(models: Iterable[Model], credentials: Credentials) -> Iterator[Finding]:
@@ -191,7 +194,8 @@ def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Findi
     """What is wrong with files that hold secrets, also of keys that no model uses."""
     used = {model.credential for model in models}
     try:
-        listed = credentials.stored(CREDENTIAL_TYPES | {split(credential)[0] for credential in used})
+        types = {split(credential)[0] for credential in used}
+        listed = credentials.stored(CREDENTIAL_TYPES | types)
     except CredentialError as error:
         yield Finding("keys", "error", "store", str(error))
         return
@@ -204,13 +208,18 @@ def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Findi
         message = f"{len(loose)} files and folders in {credentials.store} are open to others."
         yield Finding("keys", "error", "store", message, f"`chmod -R go= {credentials.store}`")
         loose = {}
-    if any(credential.startswith("pi_auth:") for credential in used) and _mode(credentials.pi_file) & 0o077:
-        secret[credentials.pi_file] = ("pi_auth", 0o600)
-        loose[credentials.pi_file] = _mode(credentials.pi_file)
+    pi_file = credentials.pi_file
+    if _uses_pi(used) and _mode(pi_file) & 0o077:
+        secret[pi_file] = ("pi_auth", 0o600)
+        loose[pi_file] = _mode(pi_file)
     for path, now in loose.items():
         name, mode = secret[path]
         message = f"{path} is open to others (mode {now:04o})."
         yield Finding("keys", "error", name, message, f"`chmod {mode:o} {path}`")
+
+
+def _uses_pi(used: Iterable[str]) -> bool:
+    return any(credential.startswith("pi_auth:") for credential in used)
 
 
 def _unused(key: Stored) -> Iterator[Finding]:
@@ -245,7 +254,7 @@ def _mode(path: Path) -> int:
         return 0
 
 
-# --- the server ------------------------------------------------------------------------------------------------------
+# --- the server -----------------------------------------------------------------------------------
 
 
 def _server(config: Config | None, clients: ClientKeys) -> Iterator[Finding]:
@@ -264,7 +273,8 @@ def _open_to_all(config: Config, *, locked: bool) -> Iterator[Finding]:
     if locked:
         yield Finding("server", "ok", "", f"{host}: clients need a key")
     elif not is_loopback(host):
-        message = f"server.host = {host} would let the whole network use your provider keys: `serve` refuses."
+        risk = "would let the whole network use your provider keys"
+        message = f"server.host = {host} {risk}: `serve` refuses."
         yield Finding(
             "configuration",
             "error",
@@ -282,17 +292,19 @@ def _open_to_pages(config: Config) -> Iterator[Finding]:
     """Settings that let a web page use a gateway which needs no client key."""
     if "*" in config.server.allowed_hosts:
         setting = 'allowedHosts has "*"'
-        message = f"{setting} and no client key is needed: any web page you open can use the gateway."
-        yield Finding("server", "warning", "", message, "Name the hosts, or `gateway keys add NAME`.")
+        message = f"{setting} and {_OPEN}: any web page you open can use the gateway."
+        cure = "Name the hosts, or `gateway keys add NAME`."
+        yield Finding("server", "warning", "", message, cure)
     open_origins = {"*", "null"} & set(config.server.allowed_origins)
     if open_origins:
         setting = f'allowedOrigins has "{min(open_origins)}"'
-        message = f"{setting} and no client key is needed: any web page can use the gateway."
-        yield Finding("server", "warning", "", message, "Name the origins, or `gateway keys add NAME`.")
+        message = f"{setting} and {_OPEN}: any web page can use the gateway."
+        cure = "Name the origins, or `gateway keys add NAME`."
+        yield Finding("server", "warning", "", message, cure)
 
 
 def _knock(config: Config | None) -> Finding:
-    """Whether a gateway runs where this configuration says, or something else has taken its port."""
+    """Whether a gateway runs at this configuration's address, or another program does."""
     import httpx
 
     try:
@@ -307,13 +319,20 @@ def _knock(config: Config | None) -> Finding:
         body = None
     if isinstance(body, dict) and isinstance(body.get("version"), str):
         return Finding("server", "ok", "", f"a gateway {body['version'][:20]} runs at {url}")
-    return Finding("server", "error", "", f"{url} is taken by another program.", "Choose another server.port.")
+    message = f"{url} is taken by another program."
+    return Finding("server", "error", "", message, "Choose another server.port.")
 
 
-# --- the report ------------------------------------------------------------------------------------------------------
+# --- the report -----------------------------------------------------------------------------------
 
 
-def _next(findings: Sequence[Finding], config: Config | None, problems: Sequence[Problem], *, live: bool) -> str:
+def _next(
+    findings: Sequence[Finding],
+    config: Config | None,
+    problems: Sequence[Problem],
+    *,
+    live: bool,
+) -> str:
     """What to type next."""
     wrong = next((problem for problem in problems if problem.severity == "error"), None)
     if wrong is not None:

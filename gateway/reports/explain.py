@@ -1,4 +1,4 @@
-"""What an agent would try now, in which order and why; and what each of its models would be sent."""
+"""What an agent would try now, in which order and why; and what each model would be sent."""
 
 from __future__ import annotations
 
@@ -62,11 +62,20 @@ class Explanation:
     @property
     def is_rate_limited(self) -> bool:
         """Whether every model of the chain is cooling down after a rate limit."""
-        return all(step.state == "open" and step.kind == Kind.RATE_LIMIT.value for step in self.chain)
+        limited = ("open", Kind.RATE_LIMIT.value)
+        return all((step.state, step.kind) == limited for step in self.chain)
 
 
-def explain(config: Config, agent: Agent, chat: Chat | None, credentials: Credentials) -> Explanation:
-    """The chain with each model's state, key source and, for a `chat`, its native request. Sends nothing upstream."""
+def explain(
+    config: Config,
+    agent: Agent,
+    chat: Chat | None,
+    credentials: Credentials,
+) -> Explanation:
+    """The chain with each model's state, key source and, for a `chat`, its native request.
+
+    Sends nothing upstream.
+    """
     states, note = _states(config)
     steps = [_step(model, chat, credentials, states.get(model.name)) for model in agent.models]
     return Explanation(agent.name, note, steps)
@@ -81,7 +90,12 @@ def _states(config: Config) -> tuple[Mapping[str, ModelState], str]:
     return {model.model: model for each in found.agents for model in each.chain}, RUNNING
 
 
-def _step(model: Model, chat: Chat | None, credentials: Credentials, state: ModelState | None) -> Step:
+def _step(
+    model: Model,
+    chat: Chat | None,
+    credentials: Credentials,
+    state: ModelState | None,
+) -> Step:
     source, problem = key_source(model, credentials)
     return Step(
         model=model.name,

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from gateway.config.audit import Finding, is_the_providers
+from gateway.config.audit import Finding, Severity, is_the_providers
 from gateway.credentials.signing import sign
 from gateway.credentials.store import CredentialError, Credentials, Found
 from gateway.dialects import DIALECTS
@@ -60,7 +60,8 @@ def probe(models: Sequence[Model], credentials: Credentials) -> list[Finding]:
     """What the providers say. Models without a usable key are skipped."""
     questions = _questions(models, credentials)
     answers = asyncio.run(_all(questions))
-    return [finding for question, answer in zip(questions, answers, strict=True) for finding in judge(question, answer)]
+    answered = zip(questions, answers, strict=True)
+    return [finding for question, answer in answered for finding in judge(question, answer)]
 
 
 def _questions(models: Sequence[Model], credentials: Credentials) -> list[_Question]:
@@ -87,6 +88,7 @@ async def _ask(question: _Question) -> Listed:
     model = question.models[0]
     url = model.base_url + model.provider.models_path
     signed = {name.decode(): value.decode() for name, value in sign(model, question.found)}
+    headers = {**model.provider.headers, **signed, **model.headers}
     try:
         async with (
             asyncio.timeout(LIMIT_S),
@@ -94,20 +96,16 @@ async def _ask(question: _Question) -> Listed:
         ):
             listed = _read(
                 model,
-                await client.get(url, headers={**model.provider.headers, **signed, **model.headers}),
+                await client.get(url, headers=headers),
             )
             if listed.status == 200 and question.found is not None:
                 unsigned = await client.get(url, headers=dict(model.provider.headers))
-                listed = _with(listed, open_to_all=unsigned.status_code == 200)
+                listed = replace(listed, open_to_all=unsigned.status_code == 200)
     except TimeoutError:
         return Listed(None, f"no answer within {LIMIT_S:.0f} s")
     except httpx.HTTPError as error:
         return Listed(None, _ERRNO.sub("", _plain(str(error))) or type(error).__name__)
     return listed
-
-
-def _with(listed: Listed, *, open_to_all: bool) -> Listed:
-    return Listed(listed.status, listed.reason, listed.kind, listed.ids, listed.complete, open_to_all)
 
 
 def _read(model: Model, response: httpx.Response) -> Listed:
@@ -138,7 +136,7 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-# --- the verdict -----------------------------------------------------------------------------------------------------
+# --- the verdict ----------------------------------------------------------------------------------
 
 
 def judge(question: _Question, listed: Listed) -> Iterator[Finding]:
@@ -180,13 +178,19 @@ def _key_is_taken(names: str, question: _Question, listed: Listed) -> Finding:
     if question.found is None:
         return Finding("live", "ok", names, "reached; it needs no key")
     if listed.open_to_all:
-        return Finding("live", "info", names, "reached; its list is open to anybody, so the key was not checked.")
+        message = "reached; its list is open to anybody, so the key was not checked."
+        return Finding("live", "info", names, message)
     return Finding("live", "ok", names, "reached, key accepted (status 200)")
 
 
+def _has_dated(model_id: str, known: Iterable[str]) -> bool:
+    """An id without a date means the newest one with a date."""
+    return any(each.startswith(f"{model_id}-2") for each in known)
+
+
 def _is_listed(model: Model, listed: Listed) -> Iterator[Finding]:
-    if model.model_id in listed.ids or any(known.startswith(f"{model.model_id}-2") for known in listed.ids):
-        return  # an id without a date means the newest with one
+    if model.model_id in listed.ids or _has_dated(model.model_id, listed.ids):
+        return
     if not listed.complete or not listed.ids:
         message = f"the provider returned a partial model list; could not check {model.model_id}"
         yield Finding("live", "info", model.name, message)
@@ -194,7 +198,8 @@ def _is_listed(model: Model, listed: Listed) -> Iterator[Finding]:
     near = get_close_matches(model.model_id, sorted(listed.ids), n=2, cutoff=0.5)
     cure = f"Near ones are: {', '.join(_plain(known) for known in near)}." if near else ""
     message = f"{model.model_id} is not in the list of {len(listed.ids)} models."
-    yield Finding("live", "error" if is_the_providers(model) else "warning", model.name, message, cure)
+    severity: Severity = "error" if is_the_providers(model) else "warning"
+    yield Finding("live", severity, model.name, message, cure)
 
 
 def _said(listed: Listed) -> str:

@@ -1,4 +1,4 @@
-"""What a gateway says when it has started: its address, its agents, and where their keys come from."""
+"""What a gateway says when it has started: its address, its agents, and their keys' sources."""
 
 from __future__ import annotations
 
@@ -44,7 +44,14 @@ class Started:
     """Whether clients need a key."""
 
 
-def started(config: Config, credentials: Credentials, url: str, *, demo: bool, locked: bool) -> Started:
+def started(
+    config: Config,
+    credentials: Credentials,
+    url: str,
+    *,
+    demo: bool,
+    locked: bool,
+) -> Started:
     """The report of a gateway that has just started."""
     return Started(
         url=url,

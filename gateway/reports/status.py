@@ -1,7 +1,7 @@
 """What a running gateway does now: its agents' models, and the calls under way.
 
-`status` builds the report inside the gateway, for `GET /status` and the page. `ask_status` reads it from a running
-gateway, for the commands.
+`status` builds the report inside the gateway, for `GET /status` and the page. `ask_status` reads it
+from a running gateway, for the commands.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class AttemptState:
 
     model: str
     outcome: str | None
-    """`ok` (content has arrived), the kind of the failure, or None while the model has not answered."""
+    """`ok` (content has arrived), the kind of the failure, or None while the model has not
+    answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,9 @@ def status(
 ) -> Status:
     """The report for `client`, which sees the agents that it may use.
 
-    `facts` are the fields `status`, `version`, `uptime_s`, `in_flight` and `waiting`. `calls` are all calls under way,
-    oldest first. A client that is limited to some agents sees only its own calls. `now` is the clock that stamped the
-    calls.
+    `facts` are the fields `status`, `version`, `uptime_s`, `in_flight` and `waiting`. `calls` are
+    all calls under way, oldest first. A client that is limited to some agents sees only its own
+    calls. `now` is the clock that stamped the calls.
     """
     seen = (call for call in calls if client.agents is None or call.client.name == client.name)
     return Status(
@@ -177,4 +178,5 @@ def ask_status(config: Config | None) -> Status:
     try:
         return msgspec.convert(body, Status)
     except msgspec.ValidationError as error:
-        raise NotRunning(f"the gateway at {address(config)} has another version than this command: {error}") from None
+        where = f"the gateway at {address(config)}"
+        raise NotRunning(f"{where} has another version than this command: {error}") from None
