@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from gateway.cli.console import CREDENTIALS, fail, prints, styled, table
+from gateway.cli.console import CREDENTIALS, prints, styled, table
 from gateway.credentials.store import CredentialError, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.reports import credentials as reports
@@ -76,9 +77,24 @@ def ls() -> list[Stored]:
     return reports.credentials(_credentials())
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """Where a key was stored, and what is worth knowing about it."""
+
+    stored: Path
+    notes: list[str]
+
+
+def _render_stored(done: _Stored) -> None:
+    click.echo(f"stored in {done.stored}")
+    for note in done.notes:
+        click.echo(f"{styled('note', 'yellow')}: {note}")
+
+
 @command.command("set")
 @click.argument("reference", metavar="TYPE[:INSTANCE]", shell_complete=_beginning)
-def set_(reference: str) -> None:
+@prints(_render_stored, errors={CredentialError: CREDENTIALS})
+def set_(reference: str) -> _Stored:
     """Store a key, read from a prompt or from standard input.
 
     A running gateway uses it for the next call.
@@ -89,23 +105,18 @@ def set_(reference: str) -> None:
     type_, instance = _parse(reference)
     credentials = _credentials()
     value = _read_key(type_)
-    try:
-        path = credentials.put(type_, instance, value)
-    except CredentialError as error:
-        fail(str(error), CREDENTIALS)
-    click.echo(f"stored in {path}")
-    for word in _remarks(credentials, type_, instance, value.strip()):
-        click.echo(f"{styled('note', 'yellow')}: {word}")
+    path = credentials.put(type_, instance, value)
+    return _Stored(path, list(_notes(credentials, type_, instance, value.strip())))
 
 
 def _read_key(type_: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.read()
-    key: str = click.prompt(f"{type_} key", hide_input=True)
+    key: str = click.prompt(f"{type_} key", hide_input=True, err=True)
     return key
 
 
-def _remarks(credentials: Credentials, type_: str, instance: str, value: str) -> Iterator[str]:
+def _notes(credentials: Credentials, type_: str, instance: str, value: str) -> Iterator[str]:
     rows = [row for row in PROVIDERS.values() if row.credential == type_]
     hints = [row.key_hint for row in rows if row.key_hint]
     if hints and not value.startswith(hints[0]):
@@ -118,19 +129,20 @@ def _remarks(credentials: Credentials, type_: str, instance: str, value: str) ->
         yield f"{first.place} ({first.source}) comes first, so this one is not used"
 
 
+def _render_removed(done: dict[str, Path]) -> None:
+    click.echo(f"removed {done['removed']}")
+
+
 @command.command("rm")
 @click.argument("reference", metavar="TYPE[:INSTANCE]", shell_complete=_beginning)
-def rm(reference: str) -> None:
+@prints(_render_removed, errors={CredentialError: CREDENTIALS})
+def rm(reference: str) -> dict[str, Path]:
     """Remove a stored key.
 
     \b
     Example:  gateway credentials rm openai_key:team2
     """
-    try:
-        path = _credentials().remove(*_parse(reference))
-    except CredentialError as error:
-        fail(str(error), CREDENTIALS)
-    click.echo(f"removed {path}")
+    return {"removed": _credentials().remove(*_parse(reference))}
 
 
 def _parse(reference: str) -> tuple[str, str]:

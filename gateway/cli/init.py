@@ -81,7 +81,8 @@ def written(providers: Sequence[str], agent: str) -> str:
     tables = "\n".join(_table(name) for name in providers)
     return f"""\
 # Local Agent Gateway. Every key is described in config.toml.example, and by
-# `gateway config schema`. The gateway uses a change at once; an invalid one is refused, with the reasons.
+# `gateway config schema`. The gateway uses a change at once, and refuses an invalid one, with the
+# reasons.
 #
 # Provider keys do not belong here: `gateway credentials set TYPE` stores them.
 

@@ -39,8 +39,8 @@ def render(found: ClientKeys) -> None:
 
 def _who(found: ClientKeys) -> str:
     if found.needed:
-        return "nobody may call"
-    return "anybody on this host may call, and nobody from elsewhere"
+        return "no client may call"
+    return "any client on this host may call, and none from elsewhere"
 
 
 def _row(key: ClientKey) -> tuple[str, ...]:
@@ -108,13 +108,11 @@ def ls() -> ClientKeys:
 
 @command.command("rm")
 @click.argument("name")
-def rm(name: str) -> None:
+@prints(lambda done: click.echo(f"revoked {done['revoked']}"), errors={KeysError: FOUND_PROBLEMS})
+def rm(name: str) -> dict[str, str]:
     """Revoke a key. A running gateway refuses it within a second."""
-    try:
-        _keys().remove(name)
-    except KeysError as error:
-        fail(str(error), FOUND_PROBLEMS)
-    click.echo(f"revoked {name}")
+    _keys().remove(name)
+    return {"revoked": name}
 
 
 def _warn_of_unknown(agents: tuple[str, ...]) -> None:

@@ -178,7 +178,7 @@ def _key_is_taken(names: str, question: _Question, listed: Listed) -> Finding:
     if question.found is None:
         return Finding("live", "ok", names, "reached; it needs no key")
     if listed.open_to_all:
-        message = "reached; its list is open to anybody, so the key was not checked."
+        message = "reached; its list needs no key, so the key was not checked."
         return Finding("live", "info", names, message)
     return Finding("live", "ok", names, "reached, key accepted (status 200)")
 

@@ -287,7 +287,7 @@ def test_what_a_list_says(
 
 def test_a_list_that_is_open_to_all_proves_no_key(run: Run, listing: dict[str, Any]) -> None:
     listing["open"] = True
-    assert "its list is open to anybody" in " ".join(run("doctor", "--live").stdout.split())
+    assert "its list needs no key" in " ".join(run("doctor", "--live").stdout.split())
 
 
 def test_nobody_answers(run: Run, somewhere: Path) -> None:

@@ -68,3 +68,13 @@ def test_a_key_that_cannot_be_read_is_an_error_of_credentials(run: Run, tmp_path
 def test_json_as_an_argument_asks_for_nothing(run: Run, config: Path) -> None:
     refused = run("explain", "--", "--json")
     assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+def test_every_change_is_reported_as_json(run: Run) -> None:
+    stored = json.loads(run("credentials", "set", "openai_key", "--json", input="x").stdout)
+    assert stored["stored"].endswith("openai_key/default/token")
+    assert stored["notes"] == ["keys of this type usually begin with sk-"]
+    removed = json.loads(run("credentials", "rm", "openai_key", "--json").stdout)
+    assert removed == {"removed": stored["stored"]}
+    run("keys", "add", "laptop")
+    assert json.loads(run("keys", "rm", "laptop", "--json").stdout) == {"revoked": "laptop"}
