@@ -58,7 +58,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         why = "there is no ledger yet; it begins with the first call (the demo keeps none)"
         raise Unreadable(f"{path}: {why}")
     try:
-        with closing(_opened(path)) as database:
+        with closing(_opened(path.resolve())) as database:
             database.row_factory = sqlite3.Row
             yield database
     except sqlite3.Error as error:
@@ -71,7 +71,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
     Then it is opened as immutable. That leaves the `-wal` file out, so it must hold nothing.
     """
-    uri = path.resolve().as_uri()
+    uri = path.as_uri()
     try:
         return _connected(f"{uri}?mode=ro")
     except sqlite3.OperationalError as error:

@@ -97,5 +97,6 @@ def _call(row: Mapping[str, Any]) -> CallRow:
 
 
 def _made(kind: type[T], row: Mapping[str, Any]) -> T:
-    """A row of a ledger, which may have columns of a later version."""
-    return kind(**{field.name: row[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+    """A row of a ledger, which may have more columns (later version) or fewer (earlier version)."""
+    known = [field.name for field in fields(kind) if field.name in row]  # type: ignore[arg-type]
+    return kind(**{name: row[name] for name in known})

@@ -257,7 +257,8 @@ def test_kill_9_loses_nothing_that_was_written(path: Path) -> None:
 
 @pytest.fixture
 def sealed() -> Iterator[Callable[..., Path]]:
-    """`sealed(wal=b"", mode=0o444)` is a ledger with one call that may be read, in a folder that may not be written.
+    """`sealed(wal=b"", mode=0o444)` is a ledger with one call that may be read, in a folder that may not be written,
+    with `link.db` beside it.
 
     The process is an ordinary user while the test runs, as root may write everywhere.
     """
@@ -270,6 +271,7 @@ def sealed() -> Iterator[Callable[..., Path]]:
                 path.with_name("ledger.db-wal").write_bytes(wal)
             for file in path.parent.iterdir():
                 file.chmod(mode)
+            path.with_name("link.db").symlink_to(path)
             path.parent.chmod(0o555)
             if is_root:
                 os.seteuid(65534)
@@ -290,6 +292,12 @@ def test_a_ledger_in_a_read_only_folder_can_be_read(sealed: Callable[..., Path])
 def test_an_unmerged_ledger_in_a_read_only_folder_says_why_it_cannot_be_read(sealed: Callable[..., Path]) -> None:
     with pytest.raises(Unreadable, match="its folder is read-only, and the latest calls are in"):
         calls(sealed(wal=b"the latest calls"), Filters(), 10)
+
+
+def test_the_latest_calls_are_looked_for_where_a_link_leads(sealed: Callable[..., Path]) -> None:
+    link = sealed(wal=b"the latest calls").with_name("link.db")
+    with pytest.raises(Unreadable, match=r"the latest calls are in .*/ledger\.db-wal"):
+        calls(link, Filters(), 10)
 
 
 def test_a_ledger_without_permission_is_not_called_read_only(sealed: Callable[..., Path]) -> None:
