@@ -1,0 +1,148 @@
+"""The response object, and a whole answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway.dialects.responses.inbound.notes import Notes
+from gateway.dialects.responses.inbound.output import Output
+from gateway.dialects.responses.inbound.reasoning import seal_summary
+from gateway.dialects.responses.inbound.writer import Silence
+from gateway.hub.contracts import Answer
+from gateway.hub.counts import token_count
+from gateway.hub.tools import digest
+from gateway.types import Chat
+
+Response = dict[str, Any]
+
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "reasoning": {"effort": None, "summary": None},
+    "temperature": None,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": None,
+    "truncation": "disabled",
+}
+"""What a response object says of fields that the request leaves out; strict clients read them unguarded."""
+
+_REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "reasoning": {"effort": None, "summary": None},
+    "text": {"format": {"type": "text"}},
+}
+"""Members that the echo of an object always has."""
+
+_INCOMPLETE: Final[Mapping[str | None, str]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""Finish reason → why a response is incomplete; all others complete it."""
+
+_KEPT: Final = ("service_tier", "system_fingerprint", "citations", "search_results")
+"""Fields of the hub's answer that a response object has room for."""
+
+
+def notes_of(answer: Answer) -> Notes:
+    """The notes of this face; empty ones for a request that another face decoded."""
+    notes = answer.request.notes
+    return notes if isinstance(notes, Notes) else Notes({}, {})
+
+
+def new_response(answer: Answer) -> Response:
+    """The response object of an answer that has just begun."""
+    notes = notes_of(answer)
+    stated = {field: value for field, value in notes.echo.items() if value is not None}
+    for field, members in _REQUIRED.items():
+        if isinstance(stated.get(field), Mapping):
+            stated[field] = {**members, **stated[field]}
+    return {
+        "id": f"resp_{answer.id}",
+        "object": "response",
+        "created_at": answer.created,
+        "status": "in_progress",
+        "background": False,
+        "error": None,
+        "incomplete_details": None,
+        "model": answer.model,
+        **_DEFAULTS,
+        **stated,
+        "store": notes.store,
+        "output": [],
+        "usage": None,
+    }
+
+
+def ended(response: Response, output: list[dict[str, Any]], finish: str | None, usage: Any) -> Response:
+    """The response object of an answer that ended with the hub's `finish` reason and `usage`."""
+    reason = _INCOMPLETE.get(finish)
+    return {
+        **response,
+        "status": "incomplete" if reason else "completed",
+        "incomplete_details": {"reason": reason} if reason else None,
+        "output": output,
+        "usage": encode_usage(usage if isinstance(usage, Mapping) else {}),
+    }
+
+
+def encode_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """The hub's usage in this API's words. Every number is there: one that is missing makes an answer unreadable."""
+    prompt, completion = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
+    inputs, outputs = token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens"))
+    more = {key: value for key, value in usage.items() if key not in _COUNTS}
+    return {
+        **more,
+        "input_tokens": inputs,
+        "input_tokens_details": {
+            **prompt,
+            "cached_tokens": token_count(prompt.get("cached_tokens")),
+            "cache_write_tokens": token_count(prompt.get("cache_write_tokens")),
+        },
+        "output_tokens": outputs,
+        "output_tokens_details": {**completion, "reasoning_tokens": token_count(completion.get("reasoning_tokens"))},
+        "total_tokens": inputs + outputs,
+    }
+
+
+_COUNTS: Final = frozenset(
+    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+)
+
+
+def encode_response(chat: Chat, answer: Answer) -> Response:
+    """The response object of a whole answer. Its items are those that the stream of the same answer has."""
+    notes, choice = notes_of(answer), chat["choices"][0]
+    message, finish = choice["message"], choice.get("finish_reason")
+    response = {**new_response(answer), **{key: chat[key] for key in _KEPT if chat.get(key) is not None}}
+    if notes.compacting:
+        output = [compaction_item(answer, message.get("content") or "")]
+        return ended(response, output, None, chat.get("usage"))
+    items = Output(Silence(), notes, answer.id)
+    for fields in _deltas(message):
+        items.add(fields, _logprobs(choice) if "content" in fields else ())
+    items.end(finish)
+    return ended(response, items.results(), finish, chat.get("usage"))
+
+
+_ORDER: Final = ("reasoning_content", "reasoning_details", "content", "refusal", "annotations", "images")
+
+
+def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A message as the deltas of a stream, in the order in which the items are to be."""
+    for key in _ORDER:
+        if message.get(key):
+            yield {key: message[key]}
+    for place, call in enumerate(message.get("tool_calls") or ()):
+        yield {"tool_calls": [{"index": place, **call}]}
+
+
+def _logprobs(choice: Mapping[str, Any]) -> Any:
+    return (choice.get("logprobs") or {}).get("content") or ()
+
+
+def compaction_item(answer: Answer, summary: str) -> dict[str, Any]:
+    """The one item of an answer to a `compaction_trigger`; it comes back as the last item of the next request."""
+    id_ = f"cmp_{digest(answer.id, 32)}"
+    return {"type": "compaction", "id": id_, "encrypted_content": seal_summary(summary)}
