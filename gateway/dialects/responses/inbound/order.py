@@ -94,6 +94,8 @@ def _pair(entries: Sequence[Entry]) -> dict[int, int]:
             calls = waiting.get(entry.id or "", (0, ()))[1]
             if calls and isinstance(calls, deque):
                 answers[calls.popleft()] = place
+        elif isinstance(entry, Said) and entry.message["role"] == "user":
+            turn += 1
     return answers
 
 

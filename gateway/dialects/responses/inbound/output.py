@@ -64,7 +64,8 @@ class Output:
         if cut and isinstance(item, ToolCall) and item.is_cut(last=last):
             item.leave()
         else:
-            item.end(self._writer, "incomplete" if cut and last else "completed")
+            is_half = cut and last and isinstance(item, Message)
+            item.end(self._writer, "incomplete" if is_half else "completed")
         self._ended += 1
 
     def results(self) -> list[dict[str, Any]]:
