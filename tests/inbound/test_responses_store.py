@@ -10,7 +10,9 @@ from tests.makers import Clock
 
 
 def stored(id_: str, *items: str, size: int = 100) -> Stored:
-    output = [{"type": "message", "id": item, "role": "assistant", "content": []} for item in items]
+    output: list[dict[str, Any]] = [
+        {"type": "message", "id": item, "role": "assistant", "content": []} for item in items
+    ]
     before = ({"role": "user", "content": "Hello"},)
     response: dict[str, Any] = {"id": id_, "output": output}
     return Stored(response, before, {item["id"]: item for item in output}, size)

@@ -138,7 +138,13 @@ def test_each_change(target: Model, fields: dict[str, Any], wanted: dict[str, An
     assert (encoded.path, encoded.body, encoded.dropped) == ("/responses", wanted, dropped)
 
 
-THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA", "status": None}
+THOUGHT: dict[str, Any] = {
+    "type": "reasoning",
+    "id": "rs_1",
+    "summary": [],
+    "encrypted_content": "gAAAA",
+    "status": None,
+}
 OWN = {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "gBBBB"}
 
 

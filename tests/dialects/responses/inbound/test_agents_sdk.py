@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from agents import Agent, OpenAIResponsesModel, RunConfig, Runner, function_tool
 from openai import AsyncOpenAI
@@ -23,12 +23,12 @@ def run_agent(*answers: bytes) -> tuple[Any, list[dict[str, Any]]]:
     """What the Agents SDK makes of streamed answers, and the requests that it sent."""
     rest, sent = list(answers), []
 
-    def reply(call: httpx.Request) -> httpx.Response:
+    def reply(call: httpx2.Request) -> httpx2.Response:
         sent.append(json.loads(call.content))
         return replay(rest.pop(0))(call)
 
     async def work() -> Any:
-        http = httpx.AsyncClient(transport=httpx.MockTransport(reply))
+        http = httpx2.AsyncClient(transport=httpx2.MockTransport(reply))
         sdk = AsyncOpenAI(api_key="key", base_url="http://gateway.test/v1", http_client=http, max_retries=0)
 
         @function_tool

@@ -9,7 +9,7 @@ from gateway.hub.contracts import Refusal
 from tests.dialects.responses.inbound.makers import answer
 from tests.dialects.responses.inbound.strict import check
 
-RATE = {"type": "rate_limit_error", "code": "rate_limit_exceeded"}
+RATE: dict[str, Any] = {"type": "rate_limit_error", "code": "rate_limit_exceeded"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from gateway.failures import Failed, Kind
 from gateway.hub.fields import Action
 from tests.dialects.responses.inbound.makers import HELLO, answer, function, request
 
-PASSED = {
+PASSED: dict[str, Any] = {
     "temperature": 0.5,
     "top_p": 0.9,
     "service_tier": "flex",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 from openai import OpenAI
@@ -14,20 +14,20 @@ from gateway.dialects.responses import inbound
 from gateway.hub.chunks import delta
 from gateway.hub.contracts import Batch, Refusal
 from gateway.types import Chunk
-from tests.dialects.responses.inbound.makers import ending, stream
-from tests.dialects.responses.inbound.test_streams import CASES, Item, bare, told
+from tests.dialects.responses.inbound.makers import Item, ending, stream
+from tests.dialects.responses.inbound.test_streams import CASES, bare, told
 
 BROKEN = Refusal(502, "gone", "server_error", "upstream_stream_error")
 ENDS_WELL = [row for row in CASES if row[1][-2]["choices"][0]["finish_reason"] not in ("length", "content_filter")]
 
 
-def replay(data: bytes) -> Callable[[httpx.Request], httpx.Response]:
+def replay(data: bytes) -> Callable[[httpx2.Request], httpx2.Response]:
     headers = {"content-type": "text/event-stream"}
-    return lambda _: httpx.Response(200, headers=headers, content=data)
+    return lambda _: httpx2.Response(200, headers=headers, content=data)
 
 
-def client(answer: Callable[[httpx.Request], httpx.Response]) -> OpenAI:
-    http = httpx.Client(transport=httpx.MockTransport(answer))
+def client(answer: Callable[[httpx2.Request], httpx2.Response]) -> OpenAI:
+    http = httpx2.Client(transport=httpx2.MockTransport(answer))
     return OpenAI(api_key="key", base_url="http://gateway.test/v1", http_client=http, max_retries=0)
 
 
@@ -85,7 +85,7 @@ def test_keep_alives_disturb_no_accumulator() -> None:
 def test_a_whole_answer_is_read() -> None:
     message = {"role": "assistant", "content": "Hello", "reasoning_content": "Why"}
     body = inbound.encode_response({"choices": [{"message": message, "finish_reason": "stop"}]}, told())
-    response = client(lambda _: httpx.Response(200, json=body)).responses.create(model="dev", input="Hello")
+    response = client(lambda _: httpx2.Response(200, json=body)).responses.create(model="dev", input="Hello")
     assert response.output_text == "Hello"
     assert response.output[0].type == "reasoning"
     assert response.usage is not None

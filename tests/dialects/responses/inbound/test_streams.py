@@ -449,7 +449,7 @@ def test_a_compaction_is_exactly_one_item() -> None:
 
 
 def test_the_response_repeats_the_request() -> None:
-    fields = {
+    fields: dict[str, Any] = {
         "instructions": "Be kind",
         "max_output_tokens": 500,
         "metadata": {"a": "b"},
