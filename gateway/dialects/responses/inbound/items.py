@@ -28,7 +28,7 @@ class Reader:
     """Reads the items of one request."""
 
     def __init__(self, box: Toolbox) -> None:
-        self.dropped: list[str] = []
+        self.dropped: dict[str, None] = {}
         """`input.<type>` of what the hub cannot express, each once."""
         self._box = box
 
@@ -44,17 +44,12 @@ class Reader:
         if read is not None:
             return read(self, item, path)
         if kind not in _ELSEWHERE:
-            self._drop(lost("input", item))
+            self.dropped[lost("input", item)] = None
         return []
-
-    def _drop(self, name: str) -> None:
-        if name not in self.dropped:
-            self.dropped.append(name)
 
     def _content(self, item: Item, key: str, path: str) -> Any:
         found = decode_content(item.get(key), f"{path}.{key}")
-        for name in found.dropped:
-            self._drop(name)
+        self.dropped.update(dict.fromkeys(found.dropped))
         return found
 
     # --- messages ----------------------------------------------------------------------------------------------------
@@ -83,7 +78,7 @@ class Reader:
     def _compaction(self, item: Item, path: str) -> list[Entry]:
         summary = summary_in(item.get("encrypted_content"))
         if summary is None:
-            self._drop(lost("input", item))
+            self.dropped[lost("input", item)] = None
             return []
         return [Said({"role": "developer", "content": SUMMARY + summary})]
 

@@ -43,9 +43,9 @@ class Output:
     def add(self, fields: Mapping[str, Any], logprobs: Sequence[Any] = ()) -> None:
         """One delta of the hub, with the log probabilities of its text."""
         self._logprobs += logprobs
-        for key, add in _FIELDS:
-            if fields.get(key):
-                add(self, fields[key])
+        for key in fields if len(fields) == 1 else _FIELDS:
+            if key in _FIELDS and fields.get(key):
+                _FIELDS[key](self, fields[key])
         if self._logprobs and self._is_text_last():
             self._text("")
 
@@ -171,15 +171,15 @@ class Output:
             item.begin(self._writer)
 
 
-_FIELDS: Final[Sequence[tuple[str, Callable[[Output, Any], None]]]] = (
-    ("reasoning_content", Output._reasoning),
-    ("reasoning_details", Output._keep),
-    ("content", Output._text),
-    ("refusal", Output._refusal),
-    ("annotations", Output._annotations),
-    ("images", Output._images),
-    ("tool_calls", Output._tool_calls),
-)
+_FIELDS: Final[Mapping[str, Callable[[Output, Any], None]]] = {
+    "reasoning_content": Output._reasoning,
+    "reasoning_details": Output._keep,
+    "content": Output._text,
+    "refusal": Output._refusal,
+    "annotations": Output._annotations,
+    "images": Output._images,
+    "tool_calls": Output._tool_calls,
+}
 """The fields of a delta in the order in which they are added."""
 
 

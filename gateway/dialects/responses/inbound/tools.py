@@ -56,11 +56,12 @@ class Toolbox:
     def __init__(self) -> None:
         self.names: dict[str, ToolName] = {}
         """Flat name → the client's tool."""
-        self.dropped: list[str] = []
-        """`tools.<type>` of every tool that the hub cannot express."""
+        self.dropped: dict[str, None] = {}
+        """`tools.<type>` of every tool that the hub cannot express, each once."""
         self._tools: dict[str, dict[str, Any]] = {}
         self._flat: dict[tuple[str | None, str], str] = {}
         self._bare: dict[str, str] = {}
+        self._members: dict[str | None, dict[str, None]] = {}
 
     def tools(self) -> list[dict[str, Any]]:
         """The hub's `tools`."""
@@ -76,8 +77,7 @@ class Toolbox:
 
     def members(self, namespace: str) -> list[str]:
         """The flat names of a namespace."""
-        wanted = None if namespace == BARE else namespace
-        return [flat for flat, tool in self.names.items() if tool.namespace == wanted]
+        return list(self._members.get(None if namespace == BARE else namespace, ()))
 
     def declare(self, tools: Any, path: str) -> None:
         """Adds `tools`. Raises `Failed` for a list that is none and for a tool without a name."""
@@ -107,9 +107,7 @@ class Toolbox:
             declare(self, _unnested(tool), path, namespace, about)
 
     def _drop(self, tool: Any) -> None:
-        name = lost("tools", tool if isinstance(tool, Mapping) else {})
-        if name not in self.dropped:
-            self.dropped.append(name)
+        self.dropped[lost("tools", tool if isinstance(tool, Mapping) else {})] = None
 
     def _namespace(self, tool: Mapping[str, Any], path: str) -> None:
         name, members = _name(tool, path), tool.get("tools")
@@ -162,6 +160,7 @@ class Toolbox:
             flat = f"{flat[: NAME_CHARS_MAX - 7]}_{digest(f'{namespace} {name}', 6)}"
         self.names[flat] = ToolName(namespace, name, kind)
         self._flat[namespace, name] = self._bare[name] = flat
+        self._members.setdefault(namespace, {})[flat] = None
         return flat
 
 
@@ -226,7 +225,8 @@ def _allowed(choice: Mapping[str, Any], box: Toolbox) -> tuple[Any, tuple[str, .
     mode = "required" if inner.get("mode") == "required" else "auto"
     offered = inner.get("tools")
     listed = [item for item in offered if isinstance(item, Mapping)] if isinstance(offered, list) else []
-    tools = [tool for item in listed for tool in _named(item, box)]
+    each = {(type_of(item), str(_unnested(item).get("name")), namespace_of(item)): item for item in listed}
+    tools = [tool for item in each.values() for tool in _named(item, box)]
     if tools:
         return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}, ()
     if mode == "required":
