@@ -1,7 +1,7 @@
 """Answers that clients continue by id: bounded, in memory, each client's own.
 
-Prompts stay off the disk: after a restart a client sends its whole input again. The least recently used answers go
-first, and one that was not used for an hour goes too.
+Prompts stay off the disk: after a restart a client sends its whole input again. The least recently
+used answers go first, and one that was not used for an hour goes too.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class ResponsesStore:
         return known
 
     def input_items(self, client: str, id_: str, query: Mapping[str, str]) -> dict[str, Any] | None:
-        """One page of an answer's input; None for an unknown id. Raises `Failed` for a query that is wrong."""
+        """One page of an answer's input; None for an unknown id. Raises `Failed` for a query that
+        is wrong."""
         stored = self.get(client, id_)
         return input_items(stored, query) if stored is not None and stored.id == id_ else None
 

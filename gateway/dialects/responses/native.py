@@ -1,7 +1,8 @@
 """The native lane: a Responses client's own body for a provider of the same API.
 
-What is sent is what the client sent, unknown fields, tools and items included, with the changes of `CHANGES` and no
-others. The provider keeps nothing (`store: false`), so whatever the conversation needs is in it.
+What is sent is what the client sent, unknown fields, tools and items included, with the changes of
+`CHANGES` and no others. The provider keeps nothing (`store: false`), so whatever the conversation
+needs is in it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class _Target(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One thing that is different from what the client sent. `apply` changes a body of our own, and names losses."""
+    """One thing that is different from what the client sent. `apply` changes a body of our own, and
+    names losses."""
 
     fields: tuple[str, ...]
     reason: str
@@ -54,16 +56,23 @@ def encode_native(request: Request, model: Model) -> Encoded:
     target = _Target(request, model, kind, digest(" ".join(model.key), 12))
     body: Body = {**request.body}
     losses = [loss for change in CHANGES for loss in change.apply(body, target)]
-    return Encoded("/responses", merge_options(body, model.options), dropped=tuple(losses), origin=target.origin)
+    return Encoded(
+        "/responses",
+        merge_options(body, model.options),
+        dropped=tuple(losses),
+        origin=target.origin,
+    )
 
 
 def without_reasoning(encoded: Encoded) -> Encoded:
-    """`encoded` without the reasoning of earlier turns, after a provider refused it (`invalid_encrypted_content`)."""
+    """`encoded` without the reasoning of earlier turns, after a provider refused it
+    (`invalid_encrypted_content`)."""
     return _with_input(encoded, lambda item: kind_of(item) != "reasoning")
 
 
 def with_tools_hoisted(encoded: Encoded) -> Encoded:
-    """`encoded` with the tools of its `additional_tools` items among its `tools`, after a provider refused them."""
+    """`encoded` with the tools of its `additional_tools` items among its `tools`, after a provider
+    refused them."""
     items = _listed(encoded.body.get("input"))
     added = [tool for item in items if _is_tools(item) for tool in _listed(item.get("tools"))]
     encoded = _with_input(encoded, lambda item: not _is_tools(item))
@@ -113,7 +122,8 @@ def _obfuscation(body: Body, target: _Target) -> Losses:
 
 
 def _reasoning(body: Body, target: _Target) -> Losses:
-    """The client's effort on this family's scale; the configured level where the client states none."""
+    """The client's effort on this family's scale; the configured level where the client states
+    none."""
     stated = body.get("reasoning")
     reasoning = dict(stated) if isinstance(stated, Mapping) else {}
     if not target.kind.efforts:
@@ -126,14 +136,16 @@ def _reasoning(body: Body, target: _Target) -> Losses:
 
 
 def _effort(stated: Any, target: _Target) -> str | None:
-    """The effort to send; None for what the client sent, which may be a word of the provider's own."""
+    """The effort to send; None for what the client sent, which may be a word of the provider's
+    own."""
     if stated is None and "reasoning_effort" not in target.request.chat:
         stated = level({}, target.model)
     return clamp(stated, target.kind.efforts) if stated in LEVELS else None
 
 
 def _include(body: Body, target: _Target) -> Losses:
-    """Encrypted reasoning, without which the model begins anew at every turn; refused where nothing reasons."""
+    """Encrypted reasoning, without which the model begins anew at every turn; refused where nothing
+    reasons."""
     stated = _listed(body.get("include"))
     if not target.kind.efforts:
         included = [item for item in stated if item != ENCRYPTED]
@@ -201,7 +213,8 @@ def _item(item: Any, origin: str) -> Iterable[Any]:
 
 
 def _own_reasoning(item: Mapping[str, Any], origin: str) -> Iterable[Any]:
-    """Reasoning without anything encrypted is a name for what a provider that stores nothing does not have."""
+    """Reasoning without anything encrypted is a name for what a provider that stores nothing does
+    not have."""
     encrypted = item.get("encrypted_content")
     if is_sealed(encrypted):
         return [own for extra in unsealed(encrypted).extras.values() for own in own_reasoning(extra, origin)]
@@ -224,7 +237,11 @@ _UNSEALED: Final[Mapping[str, Callable[[Mapping[str, Any], str], Iterable[Any]]]
 CHANGES: Final = (
     Change(("model",), "the provider's own id", _model),
     Change(("store",), "ids of one account mean nothing at the next", _store),
-    Change(("previous_response_id", "client_metadata"), "the gateway's own, or no field of the API", _own_state),
+    Change(
+        ("previous_response_id", "client_metadata"),
+        "the gateway's own, or no field of the API",
+        _own_state,
+    ),
     Change(("stream_options",), "padding costs bytes", _obfuscation),
     Change(("reasoning",), "the configured level, on the family's scale", _reasoning),
     Change(("include",), "what the model thought must come back", _include),
@@ -235,5 +252,5 @@ CHANGES: Final = (
     Change(("input",), "sealed items as what they were", _input),
     Change((), "fields of other servers, by the provider's row", _foreign_fields),
 )
-"""Every difference between what a client sent and what a provider of the same API is sent; the model's `options` come
-last."""
+"""Every difference between what a client sent and what a provider of the same API is sent; the
+model's `options` come last."""

@@ -1,8 +1,8 @@
 """OpenAI's Responses API as clients speak it: the inbound face.
 
-Source of every wire fact in this folder: OpenAI's SDK types, and what Codex, the official SDKs, the Agents SDK,
-LangChain, pydantic-ai and the AI SDK sent to and accepted from a server in November 2026. Each module has one part of
-the format; nothing here waits, stores or knows the time.
+Source of every wire fact in this folder: OpenAI's SDK types, and what Codex, the official SDKs, the
+Agents SDK, LangChain, pydantic-ai and the AI SDK sent to and accepted from a server in November
+2026. Each module has one part of the format; nothing here waits, stores or knows the time.
 """
 
 from __future__ import annotations
@@ -17,4 +17,11 @@ from gateway.dialects.responses.inbound.streams import StreamEncoder
 NAME: Final = "responses"
 ID_HEADERS: Final = ("x-request-id",)
 
-__all__ = ["ID_HEADERS", "NAME", "StreamEncoder", "decode_request", "encode_error", "encode_response"]
+__all__ = [
+    "ID_HEADERS",
+    "NAME",
+    "StreamEncoder",
+    "decode_request",
+    "encode_error",
+    "encode_response",
+]

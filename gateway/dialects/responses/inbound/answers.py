@@ -30,7 +30,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "top_p": None,
     "truncation": "disabled",
 }
-"""What a response object says of fields that the request leaves out; strict clients read them unguarded."""
+"""What a response object says of fields that the request leaves out; strict clients read them
+unguarded."""
 
 _REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
     "reasoning": {"effort": None, "summary": None},
@@ -38,7 +39,10 @@ _REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """Members that the echo of an object always has."""
 
-_INCOMPLETE: Final[Mapping[str | None, str]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_INCOMPLETE: Final[Mapping[str | None, str]] = {
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+}
 """Finish reason → why a response is incomplete; all others complete it."""
 
 _KEPT: Final = ("service_tier", "system_fingerprint", "citations", "search_results")
@@ -88,9 +92,16 @@ def ended(response: Response, output: list[dict[str, Any]], finish: str | None, 
 
 
 def encode_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """The hub's usage in this API's words. Every number is there: one that is missing makes an answer unreadable."""
-    prompt, completion = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
-    inputs, outputs = token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens"))
+    """The hub's usage in this API's words. Every number is there: one that is missing makes an
+    answer unreadable."""
+    prompt, completion = (
+        usage.get("prompt_tokens_details") or {},
+        usage.get("completion_tokens_details") or {},
+    )
+    inputs, outputs = (
+        token_count(usage.get("prompt_tokens")),
+        token_count(usage.get("completion_tokens")),
+    )
     more = {key: value for key, value in usage.items() if key not in _COUNTS}
     return {
         **more,
@@ -101,21 +112,34 @@ def encode_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
             "cache_write_tokens": token_count(prompt.get("cache_write_tokens")),
         },
         "output_tokens": outputs,
-        "output_tokens_details": {**completion, "reasoning_tokens": token_count(completion.get("reasoning_tokens"))},
+        "output_tokens_details": {
+            **completion,
+            "reasoning_tokens": token_count(completion.get("reasoning_tokens")),
+        },
         "total_tokens": inputs + outputs,
     }
 
 
 _COUNTS: Final = frozenset(
-    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+    {
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+    }
 )
 
 
 def encode_response(chat: Chat, answer: Answer) -> Response:
-    """The response object of a whole answer. Its items are those that the stream of the same answer has."""
+    """The response object of a whole answer. Its items are those that the stream of the same answer
+    has."""
     notes, choice = notes_of(answer), chat["choices"][0]
     message, finish = choice["message"], choice.get("finish_reason")
-    response = {**new_response(answer), **{key: chat[key] for key in _KEPT if chat.get(key) is not None}}
+    response = {
+        **new_response(answer),
+        **{key: chat[key] for key in _KEPT if chat.get(key) is not None},
+    }
     if notes.compacting:
         output = [compaction_item(answer, message.get("content") or "")]
         return ended(response, output, None, chat.get("usage"))
@@ -126,7 +150,14 @@ def encode_response(chat: Chat, answer: Answer) -> Response:
     return ended(response, items.results(), finish, chat.get("usage"))
 
 
-_ORDER: Final = ("reasoning_content", "reasoning_details", "content", "refusal", "annotations", "images")
+_ORDER: Final = (
+    "reasoning_content",
+    "reasoning_details",
+    "content",
+    "refusal",
+    "annotations",
+    "images",
+)
 
 
 def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -143,6 +174,7 @@ def _logprobs(choice: Mapping[str, Any]) -> Any:
 
 
 def compaction_item(answer: Answer, summary: str) -> dict[str, Any]:
-    """The one item of an answer to a `compaction_trigger`; it comes back as the last item of the next request."""
+    """The one item of an answer to a `compaction_trigger`; it comes back as the last item of the
+    next request."""
     id_ = f"cmp_{digest(answer.id, 32)}"
     return {"type": "compaction", "id": id_, "encrypted_content": seal_summary(summary)}

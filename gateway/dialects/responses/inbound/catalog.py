@@ -11,7 +11,8 @@ from gateway.types import Chat
 
 _EFFORTS: Final = ("low", "medium", "high", "xhigh")
 _CONTEXT_WINDOW: Final = 200_000
-"""Where a model's is not configured. Too small a number costs a summary too early, too large a one an error."""
+"""Where a model's is not configured. Too small a number costs a summary too early, too large a one
+an error."""
 
 BYTES_PER_TOKEN: Final = 4
 IMAGE_TOKENS: Final = 1_600
@@ -19,12 +20,16 @@ MESSAGE_TOKENS: Final = 3
 
 
 def with_codex_models(
-    listing: Mapping[str, Any], windows: Mapping[str, int] | None = None, instructions: str | None = None
+    listing: Mapping[str, Any],
+    windows: Mapping[str, int] | None = None,
+    instructions: str | None = None,
 ) -> dict[str, Any]:
-    """An OpenAI list of models with the `models` that Codex expects beside `data`; other clients ignore them.
+    """An OpenAI list of models with the `models` that Codex expects beside `data`; other clients
+    ignore them.
 
-    `windows` holds the known context windows in tokens, by model name. An entry replaces Codex's own prompt with
-    `instructions`, so there are no entries without them: an empty list stops Codex's complaint and changes nothing.
+    `windows` holds the known context windows in tokens, by model name. An entry replaces Codex's
+    own prompt with `instructions`, so there are no entries without them: an empty list stops
+    Codex's complaint and changes nothing.
     """
     if instructions is None:
         return {**listing, "models": []}
@@ -57,7 +62,8 @@ def _model(name: str, place: int, window: int, instructions: str) -> dict[str, A
 
 
 def input_tokens(request: Request) -> dict[str, Any]:
-    """The answer to `POST /v1/responses/input_tokens`: an estimate, since the models of an agent count differently."""
+    """The answer to `POST /v1/responses/input_tokens`: an estimate, since the models of an agent
+    count differently."""
     return {"object": "response.input_tokens", "input_tokens": estimate(request.chat)}
 
 

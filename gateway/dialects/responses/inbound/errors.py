@@ -1,7 +1,8 @@
 """Errors in this API's form: over HTTP, and inside a stream.
 
-What a client does with an error depends on its status and code (measured with Codex): a 429 without `retry-after` ends
-its turn, an overload code inside a stream is final while `server_error` is repeated.
+What a client does with an error depends on its status and code (measured with Codex): a 429 without
+`retry-after` ends its turn, an overload code inside a stream is final while `server_error` is
+repeated.
 """
 
 from __future__ import annotations
@@ -32,13 +33,20 @@ _STATUSES: Final[Mapping[int, int]] = {529: 503}
 _REPEATABLE: Final = "server_error"
 _FINAL: Final = "invalid_prompt"
 _IN_BAND: Final = frozenset(
-    {"context_length_exceeded", "cyber_policy", "insufficient_quota", "invalid_prompt", "rate_limit_exceeded"}
+    {
+        "context_length_exceeded",
+        "cyber_policy",
+        "insufficient_quota",
+        "invalid_prompt",
+        "rate_limit_exceeded",
+    }
 )
 """Codes of a failed response that clients act on."""
 
 
 def own_name(param: str | None) -> str | None:
-    """A request field in this API's words. Places in the hub's messages are no places in the client's input."""
+    """A request field in this API's words. Places in the hub's messages are no places in the
+    client's input."""
     if param is None:
         return None
     head = param.partition(".")[0].partition("[")[0]
@@ -57,7 +65,11 @@ def encode_error(refusal: Refusal, request_id: str) -> Rendered:
     """`refusal` as OpenAI's API states errors; 429 and 503 always say when to come back."""
     status = _STATUSES.get(refusal.status, refusal.status)
     body = error_object(
-        refusal.message, refusal.type, param=own_name(refusal.param), code=refusal.code, **refusal.details
+        refusal.message,
+        refusal.type,
+        param=own_name(refusal.param),
+        code=refusal.code,
+        **refusal.details,
     )
     headers = dict(refusal.headers)
     if status in RETRY_AFTER_S:
@@ -66,7 +78,8 @@ def encode_error(refusal: Refusal, request_id: str) -> Rendered:
 
 
 def in_band(refusal: Refusal) -> dict[str, Any]:
-    """The fields of an `error` event: flat and nested at once, since clients read one or the other."""
+    """The fields of an `error` event: flat and nested at once, since clients read one or the
+    other."""
     code = _in_band_code(refusal)
     error = {
         "type": refusal.type,

@@ -1,8 +1,9 @@
 """Conversations that clients continue by id: pure functions over a store that the caller owns.
 
-The API lets a client send `previous_response_id`, or `item_reference` items, instead of what was said. The gateway
-keeps whole answers with their input and puts them back before the request is decoded, so that every provider can go
-on. `find` looks up a response by its id, or by the id of an item that it holds.
+The API lets a client send `previous_response_id`, or `item_reference` items, instead of what was
+said. The gateway keeps whole answers with their input and puts them back before the request is
+decoded, so that every provider can go on. `find` looks up a response by its id, or by the id of an
+item that it holds.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _ANSWERED: Final = frozenset({"completed", "incomplete"})
 
 
 class Expanded(dict[str, Any]):
-    """A body whose input is complete. `previous_response_id` is still in it, for the answer to repeat."""
+    """A body whose input is complete. `previous_response_id` is still in it, for the answer to
+    repeat."""
 
 
 class Stored(NamedTuple):
@@ -62,10 +64,11 @@ def not_found(id_: str) -> Failed:
 
 
 def expand(body: Mapping[str, Any], find: Find) -> Expanded:
-    """`body` with everything that it names by id put into its input. Call it before `decode_request`, always.
+    """`body` with everything that it names by id put into its input. Call it before
+    `decode_request`, always.
 
-    Raises `Failed` (400) for a response or an item that `find` does not know. A reference to unknown reasoning is left
-    out: an answer without it is worse, not wrong.
+    Raises `Failed` (400) for a response or an item that `find` does not know. A reference to
+    unknown reasoning is left out: an answer without it is worse, not wrong.
     """
     expanded = Expanded(body)
     previous, given = body.get("previous_response_id"), body.get("input")
@@ -90,7 +93,8 @@ def listed(given: Any) -> Sequence[Any]:
 
 
 def _resolved(items: Sequence[Any], seen: set[str], find: Find) -> Iterator[Any]:
-    """`items` without references. An item is in a conversation once, however often it is referred to."""
+    """`items` without references. An item is in a conversation once, however often it is referred
+    to."""
     for number, item in enumerate(items):
         if not isinstance(item, Mapping) or kind_of(item) != "item_reference":
             yield item
@@ -114,7 +118,8 @@ def _referred(id_: str, find: Find) -> Sequence[Item]:
 
 
 def kept(request: Request, response: Mapping[str, Any] | None) -> Stored | None:
-    """What to store of an answer; None for one that the client does not want stored, or that is not whole."""
+    """What to store of an answer; None for one that the client does not want stored, or that is not
+    whole."""
     notes = request.notes
     if not isinstance(notes, Notes) or not notes.store or response is None:
         return None
@@ -136,7 +141,8 @@ def _by_id(items: Sequence[Item]) -> dict[str, Item]:
 
 
 def input_items(stored: Stored, query: Mapping[str, str]) -> dict[str, Any]:
-    """One page of the items that led to an answer. `query` holds `order` (`desc` unless stated), `after`, `limit`.
+    """One page of the items that led to an answer. `query` holds `order` (`desc` unless stated),
+    `after`, `limit`.
 
     Raises `Failed` (400) for a limit that is none and for an `after` that is not among the items.
     """

@@ -1,4 +1,5 @@
-"""Input items → entries of a conversation. One reader per type; an unknown type is left out and named."""
+"""Input items → entries of a conversation. One reader per type; an unknown type is left out and
+named."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ from gateway.dialects.chat.normalize import invalid
 from gateway.dialects.responses.inbound.order import Call, Entry, Output, Said, Text
 from gateway.dialects.responses.inbound.parts import decode_content
 from gateway.dialects.responses.inbound.reasoning import Thought, decode_thought, summary_in
-from gateway.dialects.responses.inbound.tools import BARE, TOOL_SEARCH, Toolbox, lost, namespace_of, type_of
+from gateway.dialects.responses.inbound.tools import (
+    BARE,
+    TOOL_SEARCH,
+    Toolbox,
+    lost,
+    namespace_of,
+    type_of,
+)
 from gateway.hub.tools import arguments_text, digest
 
 Item = Mapping[str, Any]
@@ -91,7 +99,10 @@ class Reader:
 
     def _custom_call(self, item: Item, path: str) -> list[Entry]:
         id_, text = _id(item, path), item.get("input")
-        custom = {"name": self._flat(item, path), "input": text if isinstance(text, str) else arguments_text(text)}
+        custom = {
+            "name": self._flat(item, path),
+            "input": text if isinstance(text, str) else arguments_text(text),
+        }
         return [Call(id_, {"id": id_, "type": "custom", "custom": custom})]
 
     def _search_call(self, item: Item, path: str) -> list[Entry]:
@@ -100,7 +111,8 @@ class Reader:
         return [self._function(item, TOOL_SEARCH, _json(item.get("arguments") or {}), path)]
 
     def _shell_call(self, item: Item, path: str) -> list[Entry]:
-        """A built-in tool that the client ran: a function of the same name, with the action as its arguments."""
+        """A built-in tool that the client ran: a function of the same name, with the action as its
+        arguments."""
         name = kind_of(item).removesuffix("_call")
         return [self._function(item, name, _json(item.get("action") or item.get("operation") or {}), path)]
 
@@ -148,7 +160,8 @@ class Reader:
     # --- what a provider ran -----------------------------------------------------------------------------------------
 
     def _mcp_call(self, item: Item, path: str) -> list[Entry]:
-        said = f"[Called {item.get('name')} of {item.get('server_label')}: {item.get('output') or ''!s}"
+        found = str(item.get("output") or "")
+        said = f"[Called {item.get('name')} of {item.get('server_label')}: {found}"
         return [Text([{"type": "text", "text": said[:_SHOWN_CHARS_MAX] + "]"}])]
 
     def _web_search(self, item: Item, path: str) -> list[Entry]:
@@ -184,7 +197,8 @@ _ELSEWHERE: Final = frozenset({"additional_tools", "configuration_update", "comp
 
 
 def kind_of(item: Mapping[str, Any]) -> str:
-    """The type of an item. One without a type but with a role is a message; one with an id alone is a reference."""
+    """The type of an item. One without a type but with a role is a message; one with an id alone is
+    a reference."""
     stated = type_of(item)
     if stated:
         return stated
@@ -207,7 +221,8 @@ def _output_id(item: Item) -> str | None:
 
 
 def _is_content(value: Any) -> bool:
-    """Whether an output is text or parts; anything else (the results of a shell) is shown as JSON."""
+    """Whether an output is text or parts; anything else (the results of a shell) is shown as
+    JSON."""
     if value is None or isinstance(value, str):
         return True
     return isinstance(value, list) and all(isinstance(part, str) or _has_type(part) for part in value)

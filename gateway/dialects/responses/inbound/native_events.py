@@ -18,8 +18,8 @@ _READ: Final = _BEGIN | _END | {_DONE}
 
 
 class Passage:
-    """Hands on events, and knows how to go on from any of them. `state` is the response object until the provider's
-    own has come."""
+    """Hands on events, and knows how to go on from any of them. `state` is the response object
+    until the provider's own has come."""
 
     def __init__(self, state: dict[str, Any]) -> None:
         self._state = state
@@ -91,7 +91,8 @@ class Passage:
         return [self._output[place] for place in sorted(self._output)]
 
     def _writer(self) -> Writer:
-        """A writer that goes on with the provider's numbers; it opens a stream that has not begun."""
+        """A writer that goes on with the provider's numbers; it opens a stream that has not
+        begun."""
         writer = Writer()
         number = _object(self._last).get("sequence_number") if self._last is not None else None
         writer.number = number + 1 if isinstance(number, int) else 0

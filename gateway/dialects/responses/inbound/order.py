@@ -1,9 +1,10 @@
 """The order of a conversation: entries as the client lists them → the hub's messages.
 
-A client replays all items of an answer and then the outputs of its tool calls, in the order in which the calls were
-done; hooks and hints land between a call and its output. Here every turn of the assistant becomes one message, its
-outputs follow at once, and whatever was between comes after them. No turn crosses an output: what the model said
-after a result is another message. Calls and outputs are paired by id; `normalize` answers a call that has no output.
+A client replays all items of an answer and then the outputs of its tool calls, in the order in
+which the calls were done; hooks and hints land between a call and its output. Here every turn of
+the assistant becomes one message, its outputs follow at once, and whatever was between comes after
+them. No turn crosses an output: what the model said after a result is another message. Calls and
+outputs are paired by id; `normalize` answers a call that has no output.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def arrange(entries: Sequence[Entry]) -> Iterator[Message]:
 
 
 def _alone(entry: Said | Output, turn: _Turn) -> Message:
-    """A message that belongs to no turn of the assistant. Reasoning that led to nothing ends with the user's word."""
+    """A message that belongs to no turn of the assistant. Reasoning that led to nothing ends with
+    the user's word."""
     if isinstance(entry, Output):
         return _result(entry)
     if entry.message["role"] == "user":
@@ -79,8 +81,8 @@ def _result(output: Output) -> Message:
 
 
 def _pair(entries: Sequence[Entry]) -> dict[int, int]:
-    """The place of a call → the place of its output. Some models give every turn's calls the same ids: an output then
-    belongs to the latest turn that has called so."""
+    """The place of a call → the place of its output. Some models give every turn's calls the same
+    ids: an output then belongs to the latest turn that has called so."""
     waiting: dict[str, tuple[int, deque[int]]] = {}
     answers: dict[int, int] = {}
     turn = 0
@@ -118,7 +120,8 @@ class _Turn:
             self.outputs.append(answer)
 
     def close(self) -> Iterator[Message]:
-        """The message of the turn and the results of its calls. Reasoning alone waits for what it leads to."""
+        """The message of the turn and the results of its calls. Reasoning alone waits for what it
+        leads to."""
         if not self.parts and not self.calls:
             return
         yield self._message()

@@ -1,9 +1,9 @@
 """The items of an answer, in order, from the deltas of the hub.
 
-One item is open at a time. Text and reasoning end when another item begins. A function call ends then only if its
-arguments are whole JSON, to which nothing can be added; any other call stays open until the answer is finished, and
-what follows it is kept back. So a client never sees the end of a call that changes afterwards, and every delta costs
-the same, however a provider mixes its calls.
+One item is open at a time. Text and reasoning end when another item begins. A function call ends
+then only if its arguments are whole JSON, to which nothing can be added; any other call stays open
+until the answer is finished, and what follows it is kept back. So a client never sees the end of a
+call that changes afterwards, and every delta costs the same, however a provider mixes its calls.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from gateway.dialects.responses.inbound.notes import Notes, ToolName
-from gateway.dialects.responses.inbound.output_items import CALLS, Image, Item, Message, Reasoning, ToolCall
+from gateway.dialects.responses.inbound.output_items import (
+    CALLS,
+    Image,
+    Item,
+    Message,
+    Reasoning,
+    ToolCall,
+)
 from gateway.dialects.responses.inbound.writer import Writer
 from gateway.hub.parts import data_url
 from gateway.hub.tools import digest
@@ -35,7 +42,8 @@ class Output:
         self._open: Item | None = None
         self._calls: dict[Any, ToolCall] = {}
         self._late: list[Any] = []
-        """Reasoning details that came while text was open: they go before the next call, or to the end."""
+        """Reasoning details that came while text was open: they go before the next call, or to the
+        end."""
         self._logprobs: list[Any] = []
         """Those of the next text: a token may be no whole letter yet."""
         self._ended = 0
@@ -79,7 +87,8 @@ class Output:
         item.do(partial(item.text, text), self._writer)
 
     def _keep(self, details: list[Any]) -> None:
-        """Details of visible reasoning end with it; those that come behind a text do not cut it in two."""
+        """Details of visible reasoning end with it; those that come behind a text do not cut it in
+        two."""
         self._late += details
         if not self._is_text_last():
             self._thinking()
@@ -194,7 +203,13 @@ def _annotation(annotation: Any) -> dict[str, Any] | None:
     if not isinstance(facts, Mapping):
         return None
     places = {key: facts.get(key) if isinstance(facts.get(key), int) else 0 for key in ("start_index", "end_index")}
-    return {"type": "url_citation", **facts, **places, "title": facts.get("title") or "", "url": facts.get("url") or ""}
+    return {
+        "type": "url_citation",
+        **facts,
+        **places,
+        "title": facts.get("title") or "",
+        "url": facts.get("url") or "",
+    }
 
 
 def _url(image: Any) -> str:

@@ -1,4 +1,5 @@
-"""The output items of an answer: each writes its own events, from `output_item.added` to `output_item.done`.
+"""The output items of an answer: each writes its own events, from `output_item.added` to
+`output_item.done`.
 
 An item takes operations: functions of the writer. One that is not open yet keeps them until it is.
 """
@@ -131,7 +132,13 @@ class Message(Item):
         self._kind, self._pieces, self._logprobs, self._annotations = "", [], [], []
 
     def _added(self) -> dict[str, Any]:
-        return {"id": self.id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+        return {
+            "id": self.id,
+            "type": "message",
+            "role": "assistant",
+            "status": "in_progress",
+            "content": [],
+        }
 
     def _ended(self, writer: Writer, status: str) -> dict[str, Any]:
         self._leave(writer)
@@ -179,7 +186,11 @@ class Reasoning(Item):
             summary.append(part)
             self._event(writer, "response.reasoning_summary_text.done", summary_index=0, text=part["text"])
             self._event(writer, "response.reasoning_summary_part.done", summary_index=0, part=part)
-        return {**self._added(), "summary": summary, "encrypted_content": sealed(self._details, self._extras)}
+        return {
+            **self._added(),
+            "summary": summary,
+            "encrypted_content": sealed(self._details, self._extras),
+        }
 
 
 class Image(Item):
@@ -192,14 +203,20 @@ class Image(Item):
         self._data = data
 
     def _added(self) -> dict[str, Any]:
-        return {"id": self.id, "type": "image_generation_call", "status": "in_progress", "result": None}
+        return {
+            "id": self.id,
+            "type": "image_generation_call",
+            "status": "in_progress",
+            "result": None,
+        }
 
     def _ended(self, writer: Writer, status: str) -> dict[str, Any]:
         return {**self._added(), "status": status, "result": self._data}
 
 
 class ToolCall(Item):
-    """A tool call in the form in which its tool was declared. The subclasses differ in what the tool is given.
+    """A tool call in the form in which its tool was declared. The subclasses differ in what the
+    tool is given.
 
     `kind` is the hub's type of the call: a function has JSON arguments, a custom tool has text.
     """
@@ -223,17 +240,20 @@ class ToolCall(Item):
             self._delta(text, writer)
 
     def settled(self) -> bool:
-        """Looks once, so that a provider that interleaves its calls costs no more: JSON that is whole stays so."""
+        """Looks once, so that a provider that interleaves its calls costs no more: JSON that is
+        whole stays so."""
         if self._whole is None:
             self._whole = self._kind == "function" and _is_json("".join(self._pieces))
         return self._whole
 
     def is_cut(self, *, last: bool) -> bool:
-        """Whether the call may be half of one when the answer was cut: text has no end that shows."""
+        """Whether the call may be half of one when the answer was cut: text has no end that
+        shows."""
         return last if self._kind == "custom" else not _is_json(self._text())
 
     def leave(self) -> None:
-        """Ends a call that was cut: no event says that it is done, so that no client runs half of it."""
+        """Ends a call that was cut: no event says that it is done, so that no client runs half of
+        it."""
         self.result = {**self._added(), **self._given(), "status": "incomplete"}
 
     def _ended(self, writer: Writer, status: str) -> dict[str, Any]:
@@ -309,7 +329,11 @@ class SearchCall(ToolCall):
         return
 
 
-CALLS: Final[dict[str, type[ToolCall]]] = {"function": ToolCall, "custom": CustomCall, "tool_search": SearchCall}
+CALLS: Final[dict[str, type[ToolCall]]] = {
+    "function": ToolCall,
+    "custom": CustomCall,
+    "tool_search": SearchCall,
+}
 """The kind of a tool → the item that calls it."""
 
 

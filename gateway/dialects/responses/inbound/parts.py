@@ -35,13 +35,18 @@ class Content(NamedTuple):
 
 
 def decode_content(content: Any, path: str) -> Content:
-    """The parts of a message or of a tool's output. Raises `Failed` for a part without what it must have."""
+    """The parts of a message or of a tool's output. Raises `Failed` for a part without what it must
+    have."""
     if content is None:
         return Content([], [], [])
     if isinstance(content, str):
         return Content([{"type": "text", "text": content}], [], [])
     if not isinstance(content, list):
-        raise invalid(f"Invalid type for '{path}': expected a string or an array of parts.", path, "invalid_type")
+        raise invalid(
+            f"Invalid type for '{path}': expected a string or an array of parts.",
+            path,
+            "invalid_type",
+        )
     found = Content([], [], [])
     for number, part in enumerate(content):
         _add(found, part, f"{path}[{number}]")
@@ -75,7 +80,11 @@ def _marked(decoded: Part, part: Mapping[str, Any]) -> Part:
 def _string(part: Mapping[str, Any], key: str, path: str) -> str:
     value = part.get(key)
     if not isinstance(value, str):
-        raise invalid(f"Missing required parameter: '{path}.{key}'.", f"{path}.{key}", "missing_required_parameter")
+        raise invalid(
+            f"Missing required parameter: '{path}.{key}'.",
+            f"{path}.{key}",
+            "missing_required_parameter",
+        )
     return value
 
 
@@ -112,7 +121,8 @@ def _refusal(part: Mapping[str, Any], path: str) -> list[Part]:
 
 
 def _encrypted(part: Mapping[str, Any], path: str) -> list[Part]:
-    """What a provider would have encrypted is plain text where a model behind this gateway wrote it."""
+    """What a provider would have encrypted is plain text where a model behind this gateway wrote
+    it."""
     text = part.get("encrypted_content")
     if not isinstance(text, str) or not text or _CIPHER.fullmatch(text):
         return []

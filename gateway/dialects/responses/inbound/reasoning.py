@@ -1,7 +1,7 @@
 """Reasoning in both directions: what a provider needs back travels sealed in `encrypted_content`.
 
-The clients return that text unread, so it survives a restart of the gateway. What is inside names its origin, and the
-dialect of the model that is asked next sends only what is its own.
+The clients return that text unread, so it survives a restart of the gateway. What is inside names
+its origin, and the dialect of the model that is asked next sends only what is its own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def unsealed(text: Any) -> Thought:
 
 
 def sealed(details: list[Any], extras: Mapping[str, Any]) -> str:
-    """The `encrypted_content` of a reasoning item: always present, since clients skip items without it."""
+    """The `encrypted_content` of a reasoning item: always present, since clients skip items without
+    it."""
     return seal({"details": details, "calls": extras})
 
 

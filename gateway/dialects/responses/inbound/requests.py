@@ -1,7 +1,8 @@
 """The request: the client's body → the hub's chat, and the notes that its answer needs.
 
-One rule for every field of the API (`FIELDS`). A field that the gateway cannot honour and a client relies on is
-refused; one that only the native lane can carry is named in `Request.dropped`; hints disappear without a word.
+One rule for every field of the API (`FIELDS`). A field that the gateway cannot honour and a client
+relies on is refused; one that only the native lane can carry is named in `Request.dropped`; hints
+disappear without a word.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ FIELDS: Final[Mapping[str, Rule]] = {
     "access_programs": dropped(_NATIVE_ONLY),
     "moderation": dropped(_NATIVE_ONLY),
 }
-"""The rule of every field of the request (official SDK types, November 2026); an unknown one is dropped."""
+"""The rule of every field of the request (official SDK types, November 2026); an unknown one is
+dropped."""
 
 _UNKNOWN: Final = dropped("unknown to this gateway")
 _NEUTRAL: Final[Mapping[str, Any]] = {"background": False, "truncation": "disabled"}
@@ -104,9 +106,10 @@ ECHOED: Final = (
 """The fields of a request that a response object repeats."""
 
 SUMMARIZE: Final = (
-    "Write a summary of this conversation for yourself, so that you can go on with the task without it. State the"
-    " task, what has been done and found so far with exact names, paths and values, what is left to do, and what the"
-    " user asked to be respected. Answer with the summary alone."
+    "Write a summary of this conversation for yourself, so that you can go on with the task"
+    " without it. State the task, what has been done and found so far with exact names, paths and"
+    " values, what is left to do, and what the user asked to be respected. Answer with the summary"
+    " alone."
 )
 """What a model is asked where the client wants the conversation compacted."""
 
@@ -114,7 +117,8 @@ SUMMARIZE: Final = (
 def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:
     """A request in the hub's form. `body` has been through `history.expand`.
 
-    Raises `Failed` (400) for a field or an item that this gateway cannot honour, naming it in the API's own words.
+    Raises `Failed` (400) for a field or an item that this gateway cannot honour, naming it in the
+    API's own words.
     """
     stated = {field: value for field, value in body.items() if value is not None}
     _check_shapes(stated)
@@ -126,7 +130,11 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
     box = _toolbox(current, items)
     reader = Reader(box)
     entries = reader.read(items)
-    chat = {**_passed(stated), **_translated(current), "messages": [*_instructions(stated), *arrange(entries)]}
+    chat = {
+        **_passed(stated),
+        **_translated(current),
+        "messages": [*_instructions(stated), *arrange(entries)],
+    }
     compacting = any(kind_of(item) == "compaction_trigger" for item in items)
     if compacting:
         chat["messages"].append({"role": "user", "content": SUMMARIZE})
@@ -137,7 +145,7 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
     notes = Notes(
         echo={field: body[field] for field in ECHOED if field in body},
         tools=box.names,
-        refusal_as_text=headers.get("originator", "").startswith("codex"),
+        refusal_as_text=headers.get("originator", "").lower().startswith("codex"),
         compacting=compacting,
         store=stated.get("store") is not False,
     )
@@ -207,7 +215,10 @@ def _translated(stated: Mapping[str, Any]) -> Chat:
 
 def _json_schema(form: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("name", "description", "schema", "strict")
-    return {"type": "json_schema", "json_schema": {key: form[key] for key in keys if form.get(key) is not None}}
+    return {
+        "type": "json_schema",
+        "json_schema": {key: form[key] for key in keys if form.get(key) is not None},
+    }
 
 
 def _json_object(form: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,7 +231,8 @@ _FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
 }
 
 _USUAL: Final[Mapping[str, str]] = {"mode": "standard", "context": "auto"}
-"""Members of `reasoning` that only a provider of this API has, and what each says where it is left out."""
+"""Members of `reasoning` that only a provider of this API has, and what each says where it is left
+out."""
 
 
 def _reasoning_losses(stated: Mapping[str, Any]) -> list[str]:
@@ -267,7 +279,8 @@ def _present(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _toolbox(stated: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Toolbox:
-    """All tools: those of the request, those that an item adds, and those that a search has found."""
+    """All tools: those of the request, those that an item adds, and those that a search has
+    found."""
     box = Toolbox()
     box.declare(stated.get("tools"), "tools")
     for number, item in enumerate(items):

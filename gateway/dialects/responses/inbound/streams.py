@@ -1,7 +1,7 @@
 """A streamed answer: `response.created`, the items, one of three ends.
 
-On the native lane the provider's own events pass unchanged; the encoder notes what it needs for an answer that breaks
-off, for a keep-alive, and for the endpoint that stores the response.
+On the native lane the provider's own events pass unchanged; the encoder notes what it needs for an
+answer that breaks off, for a keep-alive, and for the endpoint that stores the response.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway import sse
-from gateway.dialects.responses.inbound.answers import compaction_item, ended, new_response, notes_of
+from gateway.dialects.responses.inbound.answers import (
+    compaction_item,
+    ended,
+    new_response,
+    notes_of,
+)
 from gateway.dialects.responses.inbound.errors import in_band
 from gateway.dialects.responses.inbound.native_events import Passage
 from gateway.dialects.responses.inbound.output import Output
@@ -70,14 +75,17 @@ class StreamEncoder:
         return self._writer.take()
 
     def error(self, refusal: Refusal) -> bytes:
-        """The end of a broken answer: `error`, then `response.failed`, since no client reads both. What is open
-        stays open: a client acts on an item that is done."""
+        """The end of a broken answer: `error`, then `response.failed`, since no client reads both.
+        What is open stays open: a client acts on an item that is done."""
         if self._passage is not None:
             return self._passage.error(in_band(refusal))
         self._begin()
         fields = in_band(refusal)
         self._writer.event("error", **fields)
-        failed = {"status": "failed", "error": {"code": fields["code"], "message": fields["message"]}}
+        failed = {
+            "status": "failed",
+            "error": {"code": fields["code"], "message": fields["message"]},
+        }
         self._writer.event("response.failed", response={**self._state, **failed, "output": self._output.results()})
         return self._writer.take()
 

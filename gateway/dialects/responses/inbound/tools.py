@@ -1,7 +1,8 @@
 """Tools: declarations → the hub's, with one flat name for each, and the choice among them.
 
-A namespace is flattened to `namespace__name`; the call goes back to the client with both parts. Members of the
-namespace `functions` are bare, as the client accepts them. Built-in tools run at the provider, so the hub has none.
+A namespace is flattened to `namespace__name`; the call goes back to the client with both parts.
+Members of the namespace `functions` are bare, as the client accepts them. Built-in tools run at the
+provider, so the hub has none.
 """
 
 from __future__ import annotations
@@ -46,12 +47,14 @@ def type_of(thing: Mapping[str, Any]) -> str:
 
 
 def lost(where: str, thing: Mapping[str, Any]) -> str:
-    """How something without an equivalent in the hub is named: `tools.web_search`, short enough for a header."""
+    """How something without an equivalent in the hub is named: `tools.web_search`, short enough for
+    a header."""
     return f"{where}.{type_of(thing)[:40] or 'unknown'}"
 
 
 class Toolbox:
-    """The tools of one request, from its `tools` and from its input items. Of two with one name, the later wins."""
+    """The tools of one request, from its `tools` and from its input items. Of two with one name,
+    the later wins."""
 
     def __init__(self) -> None:
         self.names: dict[str, ToolName] = {}
@@ -140,20 +143,24 @@ class Toolbox:
         self._tools[flat] = {"type": "custom", "custom": custom}
 
     def _search(self, tool: Mapping[str, Any]) -> None:
-        """A search that the client runs is a function; one that the provider runs is not needed: every deferred tool
-        is offered at once."""
+        """A search that the client runs is a function; one that the provider runs is not needed:
+        every deferred tool is offered at once."""
         if tool.get("execution") != "client":
             self._drop(tool)
             return
         flat = self._place(None, TOOL_SEARCH, "tool_search")
         parameters = tool.get("parameters")
-        function = {"name": flat, "parameters": parameters if isinstance(parameters, Mapping) else _SEARCH_SCHEMA}
+        function = {
+            "name": flat,
+            "parameters": parameters if isinstance(parameters, Mapping) else _SEARCH_SCHEMA,
+        }
         if isinstance(tool.get("description"), str):
             function["description"] = tool["description"]
         self._tools[flat] = {"type": "function", "function": function}
 
     def _place(self, namespace: str | None, name: str, kind: ToolKind) -> str:
-        """The flat name of a tool; two tools whose parts join to the same name differ by a digest."""
+        """The flat name of a tool; two tools whose parts join to the same name differ by a
+        digest."""
         flat = flat_name(namespace, name)
         known = self.names.get(flat)
         if known is not None and known[:2] != (namespace, name):
@@ -180,7 +187,11 @@ def _unnested(tool: Mapping[str, Any]) -> Mapping[str, Any]:
 def _name(tool: Mapping[str, Any], path: str) -> str:
     name = tool.get("name")
     if not isinstance(name, str) or not name:
-        raise invalid(f"Missing required parameter: '{path}.name'.", f"{path}.name", "missing_required_parameter")
+        raise invalid(
+            f"Missing required parameter: '{path}.name'.",
+            f"{path}.name",
+            "missing_required_parameter",
+        )
     return name
 
 
@@ -192,20 +203,28 @@ def _joined(about: str, description: Any) -> str:
 def _format(form: Mapping[str, Any]) -> dict[str, Any]:
     if form.get("type") != "grammar":
         return {"type": "text"}
-    return {"type": "grammar", "grammar": {key: form[key] for key in ("syntax", "definition") if key in form}}
+    return {
+        "type": "grammar",
+        "grammar": {key: form[key] for key in ("syntax", "definition") if key in form},
+    }
 
 
 # --- the choice ------------------------------------------------------------------------------------------------------
 
 
 def decode_choice(choice: Any, box: Toolbox) -> tuple[Any, tuple[str, ...]]:
-    """(the hub's `tool_choice`, what was lost). Raises `Failed` for a choice that nothing can satisfy."""
+    """(the hub's `tool_choice`, what was lost). Raises `Failed` for a choice that nothing can
+    satisfy."""
     if isinstance(choice, str):
         if choice not in _MODES:
             raise invalid(f"Invalid value: {choice[:40]!r} is no tool choice.", "tool_choice", "invalid_value")
         return choice, ()
     if not isinstance(choice, Mapping):
-        raise invalid("Invalid type for 'tool_choice': expected a string or an object.", "tool_choice", "invalid_type")
+        raise invalid(
+            "Invalid type for 'tool_choice': expected a string or an object.",
+            "tool_choice",
+            "invalid_type",
+        )
     kind = type_of(choice)
     if kind in _MODES:
         return kind, ()
@@ -215,7 +234,11 @@ def decode_choice(choice: Any, box: Toolbox) -> tuple[Any, tuple[str, ...]]:
     if len(named) == 1:
         return named[0], ()
     if not box.names:
-        raise invalid("'tool_choice' names a tool that this gateway cannot offer.", "tool_choice", "invalid_value")
+        raise invalid(
+            "'tool_choice' names a tool that this gateway cannot offer.",
+            "tool_choice",
+            "invalid_value",
+        )
     return "auto", ("tool_choice",)
 
 
@@ -230,12 +253,17 @@ def _allowed(choice: Mapping[str, Any], box: Toolbox) -> tuple[Any, tuple[str, .
     if tools:
         return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}, ()
     if mode == "required":
-        raise invalid("'tool_choice' allows only tools that this gateway cannot offer.", "tool_choice", "invalid_value")
+        raise invalid(
+            "'tool_choice' allows only tools that this gateway cannot offer.",
+            "tool_choice",
+            "invalid_value",
+        )
     return "none", ("tool_choice",)
 
 
 def _named(item: Mapping[str, Any], box: Toolbox) -> Iterator[dict[str, Any]]:
-    """The hub's naming of what an item of a choice names: one tool, the members of a namespace, or nothing."""
+    """The hub's naming of what an item of a choice names: one tool, the members of a namespace, or
+    nothing."""
     for flat in _flat_names(item, box):
         kind = "custom" if flat in box.names and box.names[flat].kind == "custom" else "function"
         yield {"type": kind, kind: {"name": flat}}

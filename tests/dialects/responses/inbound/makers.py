@@ -67,7 +67,7 @@ def ending(reason: str = "stop") -> list[Chunk]:
     return [finish(reason), usage_chunk(USAGE)]
 
 
-def stream(told: Answer, chunks: Iterable[Chunk]) -> bytes:
+def stream(offered: Answer, chunks: Iterable[Chunk]) -> bytes:
     """A whole stream, one batch per chunk."""
-    encoder = inbound.StreamEncoder(told)
+    encoder = inbound.StreamEncoder(offered)
     return b"".join(encoder.encode(Batch([chunk])) for chunk in chunks) + encoder.done()

@@ -16,7 +16,7 @@ from gateway.hub.chunks import delta
 from gateway.hub.contracts import Batch
 from tests.dialects.responses.inbound.makers import ending, request, stream, tool_call
 from tests.dialects.responses.inbound.test_sdk import BROKEN, replay
-from tests.dialects.responses.inbound.test_streams import told
+from tests.dialects.responses.inbound.test_streams import offered
 
 
 def run_agent(*answers: bytes) -> tuple[Any, list[dict[str, Any]]]:
@@ -47,7 +47,7 @@ def run_agent(*answers: bytes) -> tuple[Any, list[dict[str, Any]]]:
 
 def test_the_agents_sdk_calls_a_tool_and_brings_everything_back() -> None:
     first = stream(
-        told(),
+        offered(),
         [
             delta(reasoning_content="Why"),
             tool_call(0, "c1", "look", '{"where":'),
@@ -55,7 +55,7 @@ def test_the_agents_sdk_calls_a_tool_and_brings_everything_back() -> None:
             *ending("tool_calls"),
         ],
     )
-    second = stream(told(), [delta(content="Up"), *ending()])
+    second = stream(offered(), [delta(content="Up"), *ending()])
     final, sent = run_agent(first, second)
     assert final == "Up"
     messages = request(*sent[1]["input"], tools=sent[1]["tools"]).chat["messages"]
@@ -65,7 +65,7 @@ def test_the_agents_sdk_calls_a_tool_and_brings_everything_back() -> None:
 
 
 def test_the_agents_sdk_raises_for_a_broken_answer() -> None:
-    encoder = inbound.StreamEncoder(told())
+    encoder = inbound.StreamEncoder(offered())
     data = encoder.encode(Batch([delta(content="He")])) + encoder.error(BROKEN)
     with pytest.raises(Exception, match="gone"):
         run_agent(data)

@@ -13,7 +13,7 @@ from gateway.hub.contracts import Batch, Encoded, Refusal
 from tests import goldens
 from tests.dialects.responses.inbound.makers import answer, ending, function, stream, tool_call
 from tests.dialects.responses.inbound.strict import check, parse
-from tests.dialects.responses.inbound.test_streams import CASES, told
+from tests.dialects.responses.inbound.test_streams import CASES, offered
 from tests.splits import splits
 
 BROKEN = Refusal(502, "gone", "server_error", "upstream_stream_error")
@@ -49,7 +49,7 @@ CALLED = stream(
 
 @pytest.mark.parametrize("chunks", [row[1] for row in CASES], ids=[row[0] for row in CASES])
 def test_the_final_response_is_the_provider_s_own(chunks: Any) -> None:
-    data = stream(told(), chunks)
+    data = stream(offered(), chunks)
     encoder = inbound.StreamEncoder(answer())
     sent = encoder.encode(Batch([], sse.Decoder().decode(data)))
     assert sent + encoder.done() == data

@@ -184,6 +184,7 @@ def test_the_last_update_of_the_configuration_wins() -> None:
         ({}, False),
         ({"originator": "codex_cli_rs"}, True),
         ({"originator": "codex_exec"}, True),
+        ({"originator": "Codex Desktop"}, True),
         ({"originator": "x"}, False),
     ],
 )

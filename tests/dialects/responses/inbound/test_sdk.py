@@ -15,7 +15,7 @@ from gateway.hub.chunks import delta
 from gateway.hub.contracts import Batch, Refusal
 from gateway.types import Chunk
 from tests.dialects.responses.inbound.makers import Item, ending, stream
-from tests.dialects.responses.inbound.test_streams import CASES, bare, told
+from tests.dialects.responses.inbound.test_streams import CASES, bare, offered
 
 BROKEN = Refusal(502, "gone", "server_error", "upstream_stream_error")
 ENDS_WELL = [row for row in CASES if row[1][-2]["choices"][0]["finish_reason"] not in ("length", "content_filter")]
@@ -33,7 +33,7 @@ def client(answer: Callable[[httpx2.Request], httpx2.Response]) -> OpenAI:
 
 @pytest.mark.parametrize(("chunks", "wanted"), [row[1:] for row in ENDS_WELL], ids=[row[0] for row in ENDS_WELL])
 def test_the_accumulator_of_the_official_sdk_has_every_item(chunks: list[Chunk], wanted: list[Item]) -> None:
-    data = stream(told(), chunks)
+    data = stream(offered(), chunks)
     with client(replay(data)).responses.stream(model="dev", input="Hello") as events:
         final = events.get_final_response()
     found = [_plain(item.to_dict()) for item in final.output]
@@ -55,7 +55,7 @@ def _plain(item: dict[str, Any]) -> Item:
 
 @pytest.mark.parametrize(("chunks", "wanted"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
 def test_plain_iteration_of_the_official_sdk_sees_one_end(chunks: list[Chunk], wanted: list[Item]) -> None:
-    data = stream(told(), chunks)
+    data = stream(offered(), chunks)
     events = list(client(replay(data)).responses.create(model="dev", input="Hello", stream=True))
     last = events[-1]
     assert last.type in ("response.completed", "response.incomplete")
@@ -63,7 +63,7 @@ def test_plain_iteration_of_the_official_sdk_sees_one_end(chunks: list[Chunk], w
 
 
 def test_a_broken_answer_raises_in_both() -> None:
-    encoder = inbound.StreamEncoder(told())
+    encoder = inbound.StreamEncoder(offered())
     data = encoder.encode(Batch([delta(content="He")])) + encoder.error(BROKEN)
     with pytest.raises(openai.APIError, match="gone"):
         list(client(replay(data)).responses.create(model="dev", input="Hello", stream=True))
@@ -73,7 +73,7 @@ def test_a_broken_answer_raises_in_both() -> None:
 
 
 def test_keep_alives_disturb_no_accumulator() -> None:
-    encoder = inbound.StreamEncoder(told())
+    encoder = inbound.StreamEncoder(offered())
     data = encoder.keep_alive()
     for chunk in (delta(content="He"), delta(content="llo"), *ending()):
         data += encoder.encode(Batch([chunk])) + encoder.keep_alive() * 3
@@ -84,7 +84,7 @@ def test_keep_alives_disturb_no_accumulator() -> None:
 
 def test_a_whole_answer_is_read() -> None:
     message = {"role": "assistant", "content": "Hello", "reasoning_content": "Why"}
-    body = inbound.encode_response({"choices": [{"message": message, "finish_reason": "stop"}]}, told())
+    body = inbound.encode_response({"choices": [{"message": message, "finish_reason": "stop"}]}, offered())
     response = client(lambda _: httpx2.Response(200, json=body)).responses.create(model="dev", input="Hello")
     assert response.output_text == "Hello"
     assert response.output[0].type == "reasoning"

@@ -253,7 +253,7 @@ each_case = pytest.mark.parametrize(("chunks", "wanted"), [row[1:] for row in CA
 NAMES = [row[0] for row in CASES]
 
 
-def told() -> Answer:
+def offered() -> Answer:
     return answer(HELLO, tools=TOOLS, instructions="Be kind", stream=True)
 
 
@@ -263,7 +263,7 @@ def bare(items: list[Item]) -> list[Item]:
 
 @each_case
 def test_a_stream_keeps_every_rule(chunks: list[Chunk], wanted: list[Item]) -> None:
-    events = check(stream(told(), chunks))
+    events = check(stream(offered(), chunks))
     assert bare(events[-1]["response"]["output"]) == wanted
 
 
@@ -277,17 +277,17 @@ def batches(chunks: list[Chunk], seed: int) -> Iterator[list[Chunk]]:
 
 @each_case
 def test_however_chunks_arrive_the_stream_is_the_same(chunks: list[Chunk], wanted: list[Item]) -> None:
-    whole = stream(told(), chunks)
-    encoder = inbound.StreamEncoder(told())
+    whole = stream(offered(), chunks)
+    encoder = inbound.StreamEncoder(offered())
     assert encoder.encode(Batch(chunks)) + encoder.done() == whole
     for seed in range(5):
-        encoder = inbound.StreamEncoder(told())
+        encoder = inbound.StreamEncoder(offered())
         assert b"".join(encoder.encode(Batch(batch)) for batch in batches(chunks, seed)) + encoder.done() == whole
 
 
 @each_case
 def test_a_keep_alive_fits_anywhere(chunks: list[Chunk], wanted: list[Item]) -> None:
-    encoder = inbound.StreamEncoder(told())
+    encoder = inbound.StreamEncoder(offered())
     assert encoder.keep_alive().startswith(b":"), "nothing has begun"
     data = b""
     for chunk in chunks:
@@ -301,7 +301,7 @@ def test_a_keep_alive_fits_anywhere(chunks: list[Chunk], wanted: list[Item]) -> 
 @each_case
 def test_an_answer_that_breaks_off_anywhere_fails_in_full(chunks: list[Chunk], wanted: list[Item]) -> None:
     for end in range(len(chunks) - 1):
-        encoder = inbound.StreamEncoder(told())
+        encoder = inbound.StreamEncoder(offered())
         data = b"".join(encoder.encode(Batch([chunk])) for chunk in chunks[:end])
         before = parse(data)
         events = check(data + encoder.error(Refusal(502, "gone", "server_error", "upstream_stream_error")))
@@ -312,7 +312,7 @@ def test_an_answer_that_breaks_off_anywhere_fails_in_full(chunks: list[Chunk], w
 
 @each_case
 def test_a_whole_answer_has_the_items_of_its_stream(chunks: list[Chunk], wanted: list[Item]) -> None:
-    encoder = inbound.StreamEncoder(told())
+    encoder = inbound.StreamEncoder(offered())
     encoder.encode(Batch(chunks))
     encoder.done()
     assert encoder.response is not None
@@ -341,7 +341,7 @@ def _whole(chunks: list[Chunk]) -> dict[str, Any]:
                 _merge(calls.setdefault(call["index"], {}), call)
     if calls:
         message["tool_calls"] = [calls[index] for index in sorted(calls)]
-    return dict(inbound.encode_response(chat, told()))
+    return dict(inbound.encode_response(chat, offered()))
 
 
 def _merge(call: dict[str, Any], piece: dict[str, Any]) -> None:
@@ -379,7 +379,7 @@ def test_any_mixture_of_deltas_keeps_every_rule(pieces: list[tuple[int, str]]) -
                 continue
             given_[call] = given_.get(call, "") + piece
             chunks.append(tool_call(begun[call], arguments=piece))
-    events = check(stream(told(), [*chunks, *ending("tool_calls")]))
+    events = check(stream(offered(), [*chunks, *ending("tool_calls")]))
     output = events[-1]["response"]["output"]
     found = {item["call_id"]: item["arguments"] for item in output if item["type"] == "function_call"}
     assert found == {f"c{call}": given_.get(call, "") or "{}" for call in begun}
@@ -397,7 +397,7 @@ def _is_json(text: str) -> bool:
 
 
 def test_a_call_that_may_still_change_is_never_done() -> None:
-    encoder = inbound.StreamEncoder(told())
+    encoder = inbound.StreamEncoder(offered())
     data = encoder.encode(Batch([custom_call(0, "c1", "exec", "a"), tool_call(1, "c2", "look", "{}")]))
     assert not [event for event in parse(data) if event["type"] == "response.output_item.done"]
     data += encoder.encode(Batch([custom_call(0, text="b"), finish("tool_calls")])) + encoder.done()
@@ -405,7 +405,7 @@ def test_a_call_that_may_still_change_is_never_done() -> None:
 
 
 def test_a_call_that_cannot_change_is_done_when_the_next_begins() -> None:
-    encoder = inbound.StreamEncoder(told())
+    encoder = inbound.StreamEncoder(offered())
     encoder.encode(Batch([tool_call(0, "c1", "look", '{"a":1}')]))
     events = parse(encoder.encode(Batch([tool_call(1, "c2", "look")])))
     assert [event["type"] for event in events[:2]] == [
@@ -421,7 +421,7 @@ def test_what_providers_need_back_is_sealed_with_the_reasoning() -> None:
         tool_call(0, "c1", "look", "{}", extra_content=EXTRA),
         *ending("tool_calls"),
     ]
-    output = check(stream(told(), chunks))[-1]["response"]["output"]
+    output = check(stream(offered(), chunks))[-1]["response"]["output"]
     thought = unsealed(output[0]["encrypted_content"])
     assert (thought.details, thought.extras) == ((DETAIL,), {"c1": EXTRA})
     again = request(HELLO, *output, {"type": "function_call_output", "call_id": "c1", "output": "ok"})
@@ -500,7 +500,7 @@ NO_USAGE = {
     ("chunks", "wanted"), [(ending(), USAGE), ([finish("stop")], NO_USAGE)], ids=["stated", "unknown"]
 )
 def test_usage_is_made_of_whole_numbers(chunks: list[Chunk], wanted: dict[str, Any]) -> None:
-    assert check(stream(told(), chunks))[-1]["response"]["usage"] == wanted
+    assert check(stream(offered(), chunks))[-1]["response"]["usage"] == wanted
 
 
 def test_many_mixed_calls_cost_linear_time() -> None:
@@ -509,6 +509,6 @@ def test_many_mixed_calls_cost_linear_time() -> None:
     def size(count: int) -> int:
         chunks = [tool_call(place, f"c{place}", "look") for place in range(20)]
         chunks += [tool_call(place % 20, arguments=" ") for place in range(count)]
-        return len(stream(told(), [*chunks, *ending("tool_calls")]))
+        return len(stream(offered(), [*chunks, *ending("tool_calls")]))
 
     assert size(2_000) - size(1_000) == pytest.approx(size(3_000) - size(2_000), rel=0.05)
