@@ -45,8 +45,8 @@ _INCOMPLETE: Final[Mapping[str | None, str]] = {
 }
 """Finish reason → why a response is incomplete; all others complete it."""
 
-_KEPT: Final = ("service_tier", "system_fingerprint", "citations", "search_results")
-"""Fields of the hub's answer that a response object has room for."""
+_OF_THE_HUB: Final = frozenset({"id", "object", "created", "model", "choices", "usage"})
+_OF_A_CHOICE: Final = frozenset({"index", "message", "delta", "finish_reason", "logprobs"})
 
 
 def notes_of(answer: Answer) -> Notes:
@@ -77,6 +77,19 @@ def new_response(answer: Answer) -> Response:
         "output": [],
         "usage": None,
     }
+
+
+def extras_of(chat: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
+    """What a provider said beside the answer: `service_tier`, `citations`, its own finish reason."""
+    extras = {key: value for key, value in chat.items() if key not in _OF_THE_HUB}
+    return extras | {key: value for key, value in choice.items() if key not in _OF_A_CHOICE}
+
+
+def with_extras(response: Response, extras: Mapping[str, Any]) -> Response:
+    """`response` with fields of its provider; no field of this API is replaced but the tier."""
+    more = {key: value for key, value in extras.items() if key not in response}
+    tier = extras.get("service_tier")
+    return {**response, **more} | ({"service_tier": tier} if tier else {})
 
 
 def ended(response: Response, output: list[dict[str, Any]], finish: str | None, usage: Any) -> Response:
@@ -136,10 +149,7 @@ def encode_response(chat: Chat, answer: Answer) -> Response:
     has."""
     notes, choice = notes_of(answer), chat["choices"][0]
     message, finish = choice["message"], choice.get("finish_reason")
-    response = {
-        **new_response(answer),
-        **{key: chat[key] for key in _KEPT if chat.get(key) is not None},
-    }
+    response = with_extras(new_response(answer), extras_of(chat, choice))
     if notes.compacting:
         output = [compaction_item(answer, message.get("content") or "")]
         return ended(response, output, None, chat.get("usage"))
@@ -157,6 +167,7 @@ _ORDER: Final = (
     "refusal",
     "annotations",
     "images",
+    "extra_content",
 )
 
 

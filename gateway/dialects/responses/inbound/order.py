@@ -141,6 +141,9 @@ class _Turn:
         details = [detail for thought in self.thoughts for detail in thought.details]
         if details:
             message["reasoning_details"] = details
+        extra = next((thought.extra for thought in reversed(self.thoughts) if thought.extra), None)
+        if extra is not None:
+            message["extra_content"] = extra
         if self.calls:
             extras = {id_: extra for thought in self.thoughts for id_, extra in thought.extras.items()}
             message["tool_calls"] = [_with_extra(call, extras) for call in self.calls]

@@ -44,6 +44,7 @@ class Output:
         self._late: list[Any] = []
         """Reasoning details that came while text was open: they go before the next call, or to the
         end."""
+        self._late_extra: Any = None
         self._logprobs: list[Any] = []
         """Those of the next text: a token may be no whole letter yet."""
         self._ended = 0
@@ -59,7 +60,7 @@ class Output:
 
     def end(self, finish: str | None) -> None:
         """The answer is finished: everything that is open or kept back ends."""
-        if self._late:
+        if self._late or self._late_extra:
             self._thinking()
         for item in self._items[self._ended :]:
             if item is not self._open:
@@ -92,6 +93,10 @@ class Output:
         self._late += details
         if not self._is_text_last():
             self._thinking()
+
+    def _keep_own(self, extra: Any) -> None:
+        """The signature of a text comes with or behind it."""
+        self._late_extra = extra
 
     def _text(self, text: str) -> None:
         item = self._last(Message)
@@ -139,7 +144,7 @@ class Output:
         call_id = delta.get("id") or f"call_{digest(f'{self._answer_id} {len(self._items)}', 24)}"
         if delta.get("extra_content"):
             self._thinking().keep_for(call_id, delta["extra_content"])
-        elif self._late:
+        elif self._late or self._late_extra:
             self._thinking()
         shape = CALLS[tool.kind]
         call = shape(self._id(shape), len(self._items), call_id, tool, kind)
@@ -150,7 +155,9 @@ class Output:
         """The last item where it is reasoning, else a new one; details that came late are in it."""
         item = self._last(Reasoning)
         item.keep(self._late)
-        self._late = []
+        if self._late_extra:
+            item.keep_own(self._late_extra)
+        self._late, self._late_extra = [], None
         return item
 
     def _is_text_last(self) -> bool:
@@ -183,6 +190,7 @@ class Output:
 _FIELDS: Final[Mapping[str, Callable[[Output, Any], None]]] = {
     "reasoning_content": Output._reasoning,
     "reasoning_details": Output._keep,
+    "extra_content": Output._keep_own,
     "content": Output._text,
     "refusal": Output._refusal,
     "annotations": Output._annotations,

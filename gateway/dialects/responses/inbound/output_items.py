@@ -161,6 +161,7 @@ class Reasoning(Item):
         self._pieces: list[str] = []
         self._details: list[Any] = []
         self._extras: dict[str, Any] = {}
+        self._extra: Any = None
 
     def text(self, text: str, writer: Writer) -> None:
         if not self._pieces:
@@ -171,6 +172,10 @@ class Reasoning(Item):
 
     def keep(self, details: list[Any]) -> None:
         self._details += details
+
+    def keep_own(self, extra: Any) -> None:
+        """What belongs to the message, and must come back with it."""
+        self._extra = extra
 
     def keep_for(self, call_id: str, extra: Any) -> None:
         """What belongs to a tool call, and must come back with it."""
@@ -189,7 +194,7 @@ class Reasoning(Item):
         return {
             **self._added(),
             "summary": summary,
-            "encrypted_content": sealed(self._details, self._extras),
+            "encrypted_content": sealed(self._details, self._extras, self._extra),
         }
 
 

@@ -24,6 +24,8 @@ class Thought(NamedTuple):
     """The hub's `reasoning_details`."""
     extras: Mapping[str, Any] = MappingProxyType({})
     """The id of a tool call → the `extra_content` that belongs to it."""
+    extra: Mapping[str, Any] | None = None
+    """The `extra_content` of the message itself."""
 
 
 def decode_thought(item: Mapping[str, Any]) -> Thought:
@@ -37,15 +39,17 @@ def unsealed(text: Any) -> Thought:
     value = unseal(text)
     if not isinstance(value, Mapping):
         return Thought()
-    details, extras = value.get("details"), value.get("calls")
+    details, extras, extra = (value.get(key) for key in ("details", "calls", "message"))
     kept = tuple(item for item in details if isinstance(item, dict)) if isinstance(details, list) else ()
-    return Thought("", kept, extras if isinstance(extras, Mapping) else {})
+    extras = extras if isinstance(extras, Mapping) else {}
+    return Thought("", kept, extras, extra if isinstance(extra, Mapping) else None)
 
 
-def sealed(details: list[Any], extras: Mapping[str, Any]) -> str:
+def sealed(details: list[Any], extras: Mapping[str, Any], extra: Any = None) -> str:
     """The `encrypted_content` of a reasoning item: always present, since clients skip items without
     it."""
-    return seal({"details": details, "calls": extras})
+    own = {"message": extra} if extra else {}
+    return seal({"details": details, "calls": extras, **own})
 
 
 def seal_summary(text: str) -> str:

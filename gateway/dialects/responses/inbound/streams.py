@@ -13,8 +13,10 @@ from gateway import sse
 from gateway.dialects.responses.inbound.answers import (
     compaction_item,
     ended,
+    extras_of,
     new_response,
     notes_of,
+    with_extras,
 )
 from gateway.dialects.responses.inbound.errors import in_band
 from gateway.dialects.responses.inbound.native_events import Passage
@@ -41,6 +43,7 @@ class StreamEncoder:
         self._finish: str | None = None
         self._finished = False
         self._usage: Any = None
+        self._extras: dict[str, Any] = {}
         self._summary: list[str] = []
 
     def encode(self, batch: Batch) -> bytes:
@@ -70,7 +73,8 @@ class StreamEncoder:
         finish = None if self._notes.compacting else self._finish
         self._complete()
         output = self._compacted() if self._notes.compacting else self._output.results()
-        self.response = ended(self._state, output, finish, self._usage)
+        state = with_extras(self._state, self._extras)
+        self.response = ended(state, output, finish, self._usage)
         self._writer.event(f"response.{self.response['status']}", response=self.response)
         return self._writer.take()
 
@@ -101,12 +105,14 @@ class StreamEncoder:
         return self._passage.encode(events)
 
     def _chunk(self, chunk: Chunk) -> None:
-        if chunk.get("usage"):
-            self._usage = chunk["usage"]
+        if len(chunk) > 1:
+            self._extras |= extras_of(chunk, {})
+            self._usage = chunk.get("usage") or self._usage
         for choice in chunk["choices"][:1]:
             self._delta(choice["delta"], (choice.get("logprobs") or {}).get("content") or _NOTHING)
             if choice.get("finish_reason"):
                 self._finish = choice["finish_reason"]
+                self._extras |= extras_of({}, choice)
                 self._complete()
 
     def _delta(self, fields: dict[str, Any], logprobs: Sequence[Any]) -> None:

@@ -429,6 +429,29 @@ def test_what_providers_need_back_is_sealed_with_the_reasoning() -> None:
     assert again.chat["messages"][1]["tool_calls"][0]["extra_content"] == EXTRA
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_signature_of_a_text_comes_back_with_it(place: int) -> None:
+    chunks = [delta(content="So"), delta(content="on"), *ending()]
+    chunks.insert(place, delta(extra_content=EXTRA))
+    output = check(stream(offered(), chunks))[-1]["response"]["output"]
+    assert [item["type"] for item in output] == ["message", "reasoning"]
+    [_, again] = request(HELLO, *output).chat["messages"]
+    assert again == {"role": "assistant", "content": "Soon", "extra_content": EXTRA}
+
+
+def test_what_a_provider_says_beside_the_answer_is_kept() -> None:
+    last = finish("stop") | {"citations": ["https://a"], "id": "other", "metadata": {"of": "the provider"}}
+    last["choices"][0]["native_finish_reason"] = "end_turn"
+    tail = ending()[1] | {"service_tier": "flex"}
+    response = check(stream(offered(), [delta(content="So"), last, tail]))[-1]["response"]
+    assert (response["citations"], response["service_tier"]) == (["https://a"], "flex")
+    assert response["native_finish_reason"] == "end_turn"
+    assert (response["id"], response["metadata"]) == ("resp_call1", {})
+    choice = {"message": {"content": "So"}, "finish_reason": "stop", "native_finish_reason": "end_turn"}
+    chat = {"id": "other", "citations": ["https://a"], "service_tier": "flex", "usage": tail["usage"]}
+    assert inbound.encode_response({**chat, "choices": [choice]}, offered()) == response
+
+
 def test_codex_sees_a_refusal_as_text() -> None:
     known = answer(HELLO, headers={"originator": "codex_exec"})
     output = check(stream(known, [delta(refusal="No."), *ending()]))[-1]["response"]["output"]
