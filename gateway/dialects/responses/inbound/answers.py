@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.responses.inbound.notes import Notes
@@ -11,6 +11,7 @@ from gateway.dialects.responses.inbound.reasoning import seal_summary
 from gateway.dialects.responses.inbound.writer import Silence
 from gateway.hub.contracts import Answer
 from gateway.hub.counts import token_count
+from gateway.hub.shapes import table
 from gateway.hub.tools import digest
 from gateway.types import Chat
 
@@ -107,30 +108,21 @@ def ended(response: Response, output: list[dict[str, Any]], finish: str | None, 
 def encode_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     """The hub's usage in this API's words. Every number is there: one that is missing makes an
     answer unreadable."""
-    prompt, completion = (
-        usage.get("prompt_tokens_details") or {},
-        usage.get("completion_tokens_details") or {},
-    )
-    inputs, outputs = (
-        token_count(usage.get("prompt_tokens")),
-        token_count(usage.get("completion_tokens")),
-    )
-    more = {key: value for key, value in usage.items() if key not in _COUNTS}
+    inputs = token_count(usage.get("prompt_tokens"))
+    outputs = token_count(usage.get("completion_tokens"))
+    prompt, completion = table(usage, "prompt_tokens_details"), table(usage, "completion_tokens_details")
     return {
-        **more,
+        **{key: value for key, value in usage.items() if key not in _COUNTS},
         "input_tokens": inputs,
-        "input_tokens_details": {
-            **prompt,
-            "cached_tokens": token_count(prompt.get("cached_tokens")),
-            "cache_write_tokens": token_count(prompt.get("cache_write_tokens")),
-        },
+        "input_tokens_details": _counted(prompt, ("cached_tokens", "cache_write_tokens")),
         "output_tokens": outputs,
-        "output_tokens_details": {
-            **completion,
-            "reasoning_tokens": token_count(completion.get("reasoning_tokens")),
-        },
+        "output_tokens_details": _counted(completion, ("reasoning_tokens",)),
         "total_tokens": inputs + outputs,
     }
+
+
+def _counted(details: Mapping[str, Any], required: Sequence[str]) -> dict[str, Any]:
+    return {**details, **{key: token_count(details.get(key)) for key in required}}
 
 
 _COUNTS: Final = frozenset(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.dialects import exact_json
 from gateway.dialects.chat.normalize import invalid
-from gateway.dialects.responses.inbound.order import Call, Entry, Output, Said, Text
+from gateway.dialects.responses.inbound.order import Call, Entry, Said, Text, ToolOutput
 from gateway.dialects.responses.inbound.parts import decode_content
 from gateway.dialects.responses.inbound.reasoning import Thought, decode_thought, summary_in
 from gateway.dialects.responses.inbound.tools import (
@@ -133,16 +133,16 @@ class Reader:
     def _output(self, item: Item, path: str) -> list[Entry]:
         value = item.get("output")
         if value is None and kind_of(item) == "apply_patch_call_output":
-            return [Output(_output_id(item), str(item.get("status") or ""))]
+            return [ToolOutput(_output_id(item), str(item.get("status") or ""))]
         if _is_content(value):
-            return [Output(_output_id(item), self._content(item, "output", path).value())]
-        return [Output(_output_id(item), _json(value))]
+            return [ToolOutput(_output_id(item), self._content(item, "output", path).value())]
+        return [ToolOutput(_output_id(item), _json(value))]
 
     def _search_output(self, item: Item, path: str) -> list[Entry]:
         """The tools it found are declared elsewhere; the model reads what they are."""
         if not item.get("call_id"):
             return []
-        return [Output(_output_id(item), _json([*self._listed(item.get("tools"), None)]))]
+        return [ToolOutput(_output_id(item), _json([*self._listed(item.get("tools"), None)]))]
 
     def _listed(self, tools: Any, namespace: str | None) -> Iterator[dict[str, str]]:
         """Names, as the model calls them, and descriptions."""

@@ -39,14 +39,14 @@ class Call(NamedTuple):
     tool_call: dict[str, Any]
 
 
-class Output(NamedTuple):
+class ToolOutput(NamedTuple):
     """What a tool returned."""
 
     id: str | None
     content: Any
 
 
-Entry = Said | Text | Thought | Call | Output
+Entry = Said | Text | Thought | Call | ToolOutput
 
 
 def arrange(entries: Sequence[Entry]) -> Iterator[Message]:
@@ -57,7 +57,7 @@ def arrange(entries: Sequence[Entry]) -> Iterator[Message]:
     for place, entry in enumerate(entries):
         if isinstance(entry, Text | Thought | Call):
             answer = entries[answers[place]] if place in answers else None
-            turn.add(entry, answer if isinstance(answer, Output) else None)
+            turn.add(entry, answer if isinstance(answer, ToolOutput) else None)
             continue
         yield from turn.close()
         if place not in answering:
@@ -65,17 +65,17 @@ def arrange(entries: Sequence[Entry]) -> Iterator[Message]:
     yield from turn.close()
 
 
-def _alone(entry: Said | Output, turn: _Turn) -> Message:
+def _alone(entry: Said | ToolOutput, turn: _Turn) -> Message:
     """A message that belongs to no turn of the assistant. Reasoning that led to nothing ends with
     the user's word."""
-    if isinstance(entry, Output):
+    if isinstance(entry, ToolOutput):
         return _result(entry)
     if entry.message["role"] == "user":
         turn.forget()
     return entry.message
 
 
-def _result(output: Output) -> Message:
+def _result(output: ToolOutput) -> Message:
     message = {"role": "tool", "content": output.content}
     return message if output.id is None else {**message, "tool_call_id": output.id}
 
@@ -91,7 +91,7 @@ def _pair(entries: Sequence[Entry]) -> dict[int, int]:
             if waiting.get(entry.id, (-1,))[0] != turn:
                 waiting[entry.id] = (turn, deque())
             waiting[entry.id][1].append(place)
-        elif isinstance(entry, Output):
+        elif isinstance(entry, ToolOutput):
             turn += 1
             calls = waiting.get(entry.id or "", (0, ()))[1]
             if calls and isinstance(calls, deque):
@@ -107,10 +107,10 @@ class _Turn:
 
     parts: list[Part] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    outputs: list[Output | None] = field(default_factory=list)
+    outputs: list[ToolOutput | None] = field(default_factory=list)
     thoughts: list[Thought] = field(default_factory=list)
 
-    def add(self, entry: Text | Thought | Call, answer: Output | None) -> None:
+    def add(self, entry: Text | Thought | Call, answer: ToolOutput | None) -> None:
         if isinstance(entry, Text):
             self.parts += entry.parts
         elif isinstance(entry, Thought):

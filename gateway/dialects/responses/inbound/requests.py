@@ -129,27 +129,34 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
     current = _updated(stated, items)
     box = _toolbox(current, items)
     reader = Reader(box)
-    entries = reader.read(items)
-    chat = {
-        **_passed(stated),
-        **_translated(current),
-        "messages": [*_instructions(stated), *arrange(entries)],
-    }
-    compacting = any(kind_of(item) == "compaction_trigger" for item in items)
-    if compacting:
-        chat["messages"].append({"role": "user", "content": SUMMARIZE})
-        chat.pop("response_format", None)
-    else:
-        losses += _add_tools(chat, current, box)
+    messages = [*_instructions(stated), *arrange(reader.read(items))]
+    chat = {**_passed(stated), **_translated(current), "messages": messages}
+    notes = _notes(stated, headers, items, box)
+    losses += _ask_for_summary(chat) if notes.compacting else _add_tools(chat, current, box)
     losses += [*_reasoning_losses(current), *box.dropped, *reader.dropped]
-    notes = Notes(
-        echo={field: body[field] for field in ECHOED if field in body},
+    return Request(_normalized(chat), body, dropped=tuple(losses), notes=notes)
+
+
+def _notes(
+    stated: Mapping[str, Any],
+    headers: Mapping[str, str],
+    items: Sequence[Mapping[str, Any]],
+    box: Toolbox,
+) -> Notes:
+    return Notes(
+        echo={field: stated[field] for field in ECHOED if field in stated},
         tools=box.names,
         refusal_as_text=headers.get("originator", "").lower().startswith("codex"),
-        compacting=compacting,
+        compacting=any(kind_of(item) == "compaction_trigger" for item in items),
         store=stated.get("store") is not False,
     )
-    return Request(_normalized(chat), body, dropped=tuple(losses), notes=notes)
+
+
+def _ask_for_summary(chat: Chat) -> tuple[str, ...]:
+    """Makes the request one for a summary, which calls no tool and has no form."""
+    chat["messages"].append({"role": "user", "content": SUMMARIZE})
+    chat.pop("response_format", None)
+    return ()
 
 
 def _normalized(chat: Chat) -> Chat:

@@ -216,30 +216,28 @@ def decode_choice(choice: Any, box: Toolbox) -> tuple[Any, tuple[str, ...]]:
     """(the hub's `tool_choice`, what was lost). Raises `Failed` for a choice that nothing can
     satisfy."""
     if isinstance(choice, str):
-        if choice not in _MODES:
-            raise invalid(f"Invalid value: {choice[:40]!r} is no tool choice.", "tool_choice", "invalid_value")
-        return choice, ()
+        return _mode(choice), ()
     if not isinstance(choice, Mapping):
-        raise invalid(
-            "Invalid type for 'tool_choice': expected a string or an object.",
-            "tool_choice",
-            "invalid_type",
-        )
-    kind = type_of(choice)
-    if kind in _MODES:
-        return kind, ()
-    if kind == "allowed_tools":
+        message = "Invalid type for 'tool_choice': expected a string or an object."
+        raise invalid(message, "tool_choice", "invalid_type")
+    if type_of(choice) in _MODES:
+        return type_of(choice), ()
+    if type_of(choice) == "allowed_tools":
         return _allowed(choice, box)
     named = list(_named(choice, box))
     if len(named) == 1:
         return named[0], ()
     if not box.names:
-        raise invalid(
-            "'tool_choice' names a tool that this gateway cannot offer.",
-            "tool_choice",
-            "invalid_value",
-        )
+        message = "'tool_choice' names a tool that this gateway cannot offer."
+        raise invalid(message, "tool_choice", "invalid_value")
     return "auto", ("tool_choice",)
+
+
+def _mode(choice: str) -> str:
+    if choice not in _MODES:
+        message = f"Invalid value: {choice[:40]!r} is no tool choice."
+        raise invalid(message, "tool_choice", "invalid_value")
+    return choice
 
 
 def _allowed(choice: Mapping[str, Any], box: Toolbox) -> tuple[Any, tuple[str, ...]]:
