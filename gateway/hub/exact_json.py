@@ -1,0 +1,116 @@
+"""JSON whose integers stay exact, whatever their size.
+
+orjson reads an integer beyond 64 bits as a float and refuses to write one; it also refuses lone
+surrogates, which chat histories hold (an emoji that a model cut in half). Most documents have
+neither, so orjson reads and writes them. The standard library does the others.
+
+RFC 8259 section 6 leaves the range of numbers to implementations.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from math import isfinite
+from typing import Any, Final
+
+import orjson
+
+DIGITS_MAX: Final = 4300
+"""The longest integer that is read, in digits: the cost of conversion grows with their square."""
+
+_EXACT_DIGITS: Final = 18
+"""Every integer of so many digits fits into 64 bits."""
+_LONG: Final = b"0" * (_EXACT_DIGITS + 1)
+_AS_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def loads(data: bytes | str, *, replace_surrogates: bool = False) -> Any:
+    """The value of a JSON text.
+
+    Integers are exact. A lone surrogate stays, or becomes U+FFFD with `replace_surrogates`.
+    Raises `ValueError` for anything else than JSON (`NaN`, a number beyond a double, too many
+    levels) and for an integer of more than `DIGITS_MAX` digits.
+    """
+    if _has_long_number(data):
+        return _loads_slowly(data, replace_surrogates)
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        if not _may_hold_surrogates(data):
+            raise
+        try:
+            return _loads_slowly(data, replace_surrogates)
+        except ValueError:
+            raise error from None
+
+
+def dumps(value: Any) -> bytes:
+    """`value` as compact JSON; integers of any size are exact, lone surrogates are escaped.
+
+    Raises `TypeError` for a value that JSON cannot hold and `ValueError` for too many levels.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return _dumps_slowly(value)
+
+
+def scrub(value: Any) -> Any:
+    """`value` with every lone surrogate replaced by U+FFFD."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [scrub(item) for item in value]
+    if isinstance(value, dict):
+        return {scrub(key): scrub(item) for key, item in value.items()}
+    return value
+
+
+def _has_long_number(data: bytes | str) -> bool:
+    """Whether `data` has more digits in a row than every 64-bit integer can hold.
+
+    Two passes in C: much faster than a regular expression, and linear for any input.
+    """
+    if isinstance(data, str):
+        data = data.encode("utf-8", "surrogatepass")
+    return _LONG in data.translate(_AS_ZERO)
+
+
+def _may_hold_surrogates(data: bytes | str) -> bool:
+    return isinstance(data, str) or b"\\u" in data
+
+
+def _loads_slowly(data: bytes | str, replace_surrogates: bool) -> Any:
+    text = data if isinstance(data, str) else data.decode()
+    try:
+        value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
+        return scrub(value) if replace_surrogates else value
+    except RecursionError:
+        raise ValueError("the document has too many levels") from None
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > DIGITS_MAX:
+        raise ValueError(f"an integer has more than {DIGITS_MAX} digits")
+    return int(digits)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    """`NaN` and `Infinity`, which the standard library reads and JSON does not have."""
+    raise ValueError(f"{name} is not JSON")
+
+
+def _dumps_slowly(value: Any) -> bytes:
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("the value has too many levels") from None
