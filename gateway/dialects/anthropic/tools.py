@@ -64,14 +64,19 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
         losses.append("tools.name")
     hint = ""
     if is_forced(chat) and not claude.forced_tools:
-        wanted = f"the tool `{choice['name']}`" if "name" in choice else "one of the tools"
-        hint = f"You must answer by calling {wanted}."
+        hint = forced_hint(choice.get("name"))
         choice = {**{key: value for key, value in choice.items() if key != "name"}, "type": "auto"}
         losses.append("tool_choice")
     body: dict[str, Any] = {"tools": [_tool(tool, names) for tool in tools]}
     if choice:
         body["tool_choice"] = choice
     return body, losses, hint
+
+
+def forced_hint(name: str | None) -> str:
+    """The instruction in place of a forced tool call; `name` is None where any tool will do."""
+    wanted = f"the tool `{name}`" if name else "one of the tools"
+    return f"You must answer by calling {wanted}."
 
 
 def _stubs(chat: Chat, names: Mapping[str, str]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def estimate_tokens(body: Mapping[str, Any]) -> int:
     """The input tokens of a Messages request, which needs no `max_tokens`. Raises `Failed` for one that cannot be
     read."""
     decode_request({**body, "max_tokens": 1}, {})
-    size, pages = _json_size(body.get("tools") or [], "tools"), 0
+    size, pages = len(_json(body["tools"])) if body.get("tools") else 0, 0
     for text, is_media in _texts([body.get("system"), body["messages"]]):
         if is_media:
             pages += max(1, -(-len(text) // _PAGE_CHARS))
@@ -37,11 +37,11 @@ def estimate_tokens(body: Mapping[str, Any]) -> int:
     return tokens + len(body["messages"]) * MESSAGE_TOKENS
 
 
-def _json_size(value: Any, path: str) -> int:
+def _json(value: Any) -> str:
     try:
-        return len(exact_json.dumps(value)) if value else 0
+        return exact_json.dumps(value).decode()
     except ValueError as error:
-        raise invalid(path, str(error)) from error
+        raise invalid("messages", str(error)) from error
 
 
 def _texts(value: Any) -> Iterator[tuple[str, bool]]:
@@ -57,5 +57,5 @@ def _texts(value: Any) -> Iterator[tuple[str, bool]]:
             yield str(item.get("data") or item.get("url") or ""), True
         elif isinstance(item, dict):
             if isinstance(item.get("input"), dict):
-                item = {**item, "input": exact_json.dumps(item["input"]).decode()}
+                item = {**item, "input": _json(item["input"])}
             left += [held for key, held in item.items() if key not in _UNREAD]
