@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from gateway.dialects.anthropic.messages import GO_ON
+from gateway.dialects.anthropic.messages import GO_ON, reminder
 from gateway.dialects.anthropic.models import Generation
 from gateway.dialects.anthropic.thinking import encode_block, signed_details
 from gateway.dialects.anthropic.tools import encode_id
@@ -16,8 +16,6 @@ from gateway.hub.shapes import table
 Body = dict[str, Any]
 Block = dict[str, Any]
 
-REMINDER: Final = "<system-reminder>\n{}\n</system-reminder>"
-"""Claude Code's own form of an instruction inside a user turn."""
 _SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 """What a signature of Anthropic's looks like: base64."""
 _THINKING: Final = frozenset({"thinking", "redacted_thinking"})
@@ -113,7 +111,9 @@ def _without_late_system(turns: Iterable[Any], losses: list[str]) -> Iterable[An
         if turn.get("role") != "system":
             merged.append(turn)
             continue
-        texts = [_reminder(block) for block in _as_blocks(turn) if block.get("type") == "text"]
+        texts = [
+            {**block, "text": reminder(block["text"])} for block in _as_blocks(turn) if block.get("type") == "text"
+        ]
         if len(texts) < len(_as_blocks(turn)):
             losses.append("messages.tool_changes")
         if merged and merged[-1].get("role") == "user":
@@ -128,12 +128,6 @@ def _as_blocks(turn: Mapping[str, Any]) -> list[Block]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
     return content or []
-
-
-def _reminder(block: Block) -> Block:
-    text = block["text"]
-    wrapped = text if text.lstrip().startswith("<system-reminder>") else REMINDER.format(text)
-    return {**block, "text": wrapped}
 
 
 def _ends_in_text(turn: Mapping[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from gateway.dialects.anthropic.inbound.parts import (
     text_part,
 )
 from gateway.dialects.anthropic.inbound.tools import CHANGES
+from gateway.dialects.anthropic.messages import EMPTY, reminder
 from gateway.hub import exact_json
 from gateway.hub.sealed import unseal
 
@@ -31,10 +32,6 @@ Message = dict[str, Any]
 BILLING: Final = "x-anthropic-billing-header:"
 """Begins the system block in which Claude Code states its version and a fingerprint. Anthropic removes it from the
 prompt; for every other provider it would only spoil the prompt cache."""
-REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
-"""Claude Code's own form of an instruction inside a user turn."""
-EMPTY: Final = "(empty)"
-"""Stands for a conversation of which nothing is left."""
 
 
 def decode_system(system: Any, dropped: list[str]) -> Iterator[Message]:
@@ -123,7 +120,7 @@ class Conversation:
             self._dropped.append(f"{path}.output_config")
         texts = list(self._instructions(turn.get("content"), f"{path}.content"))
         if self.messages and any(message["role"] != "system" for message in self.messages):
-            self._say([{**part, "text": _reminder(part["text"])} for part in texts])
+            self._say([{**part, "text": reminder(part["text"])} for part in texts])
         else:
             self.messages += [{"role": "system", "content": content_of([part])} for part in texts]
 
@@ -170,11 +167,6 @@ def _role(turn: Any) -> Any:
 def _is_over(turn: Mapping[str, Any], followed: bool) -> bool:
     """Whether an instruction held for one user turn only, and that turn has passed."""
     return followed and turn.get("clear_at") == "next_user_message"
-
-
-def _reminder(text: str) -> str:
-    begin, end = REMINDER
-    return text if text.lstrip().startswith(begin.strip()) else f"{begin}{text}{end}"
 
 
 def _as_error(parts: list[Part]) -> list[Part]:
