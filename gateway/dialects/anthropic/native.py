@@ -89,9 +89,9 @@ def _sampling(body: Body, lane: _Lane) -> Iterable[str]:
     if lane.claude.sampling == "none":
         gone = ["temperature", "top_p", "top_k"]
     elif _thinks(body, lane.claude):
-        gone = ["top_k"]
-        gone += ["temperature"] if temperature != 1 else []
+        gone = ["temperature"] if temperature != 1 else []
         gone += ["top_p"] if (top_p or 1) < _TOP_P_THINKING_MIN else []
+        gone += ["top_k"]
     elif lane.claude.sampling == "one" and temperature is not None and top_p is not None:
         gone = ["temperature" if temperature == 1 else "top_p"]
     if temperature is not None and temperature > 1 and "temperature" not in gone:
@@ -210,12 +210,14 @@ def _to_adaptive(body: Body, lane: _Lane) -> Iterable[str]:
 
 
 def _to_budget(body: Body, lane: _Lane) -> Iterable[str]:
-    """An effort as a budget."""
-    display = body.pop("thinking").get("display")
+    """An effort as a budget; no thinking where a forced tool rules a budget out."""
+    stated = body["thinking"]
     effort = lane.request.chat.get("reasoning_effort") or lane.model.thinking_level or "medium"
     losses = _apply_level(body, lane, {"reasoning_effort": effort})
-    if display is not None and "thinking" in body:
-        body["thinking"] = {**body["thinking"], "display": display}
+    if body["thinking"] is stated:
+        del body["thinking"]
+    elif "display" in stated:
+        body["thinking"] = {**body["thinking"], "display": stated["display"]}
     return losses
 
 
