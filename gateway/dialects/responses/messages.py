@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.hub.contracts import Unsupported
 from gateway.hub.parts import INSTRUCTIONS, parts, text_of
+from gateway.hub.parts import file as file_of
 from gateway.hub.tools import fit_id
 from gateway.types import Chat
 
@@ -147,6 +148,9 @@ def _image(part: Mapping[str, Any]) -> Item:
 def _file(part: Mapping[str, Any]) -> Item:
     file = part.get("file") or {}
     known = {key: file[key] for key in ("filename", "file_data", "file_id") if file.get(key)}
+    media = file_of(part)
+    if media is not None and media.url is not None:
+        return {"type": "input_file", "file_url": media.url}
     if "file_data" in known:
         known.setdefault("filename", "file")
     return {"type": "input_file", **known}

@@ -92,8 +92,8 @@ def test_other_headers_and_facts_stay() -> None:
 
 OVERFLOWS = {
     "prompt is too long: 210000 tokens > 200000 maximum": "prompt is too long: 210000 tokens > 200000 maximum",
-    "openai: This model's maximum context length is 128000 tokens. However, your messages resulted in 130,532 tokens.": (
-        "prompt is too long: 130532 tokens > 128000 maximum. openai: This model's maximum context length is 128000"
+    "This model's maximum context length is 128000 tokens. However, your messages resulted in 130,532 tokens.": (
+        "prompt is too long: 130532 tokens > 128000 maximum. This model's maximum context length is 128000"
         " tokens. However, your messages resulted in 130,532 tokens."
     ),
     "google: The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).": (
