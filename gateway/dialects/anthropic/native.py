@@ -257,7 +257,7 @@ _FORMS: Final[Mapping[tuple[str, Any], Callable[[Body, _Lane], Iterable[str]]]] 
 def _effort(body: Body, claude: Generation) -> Iterable[str]:
     """The effort, where the generation does not have it: "does not support effort level 'xhigh'"."""
     effort = table(body, "output_config").get("effort")
-    if effort is None or effort in claude.efforts or effort not in LEVELS:
+    if effort not in LEVELS or effort in claude.efforts:
         return ()
     _configure(body, effort=clamp(effort, claude.efforts) if claude.efforts else None)
     return ("output_config.effort",)

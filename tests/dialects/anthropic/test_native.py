@@ -33,7 +33,7 @@ FABLE, OPUS_5, SONNET_5, SONNET_4_6, HAIKU_4_5, CLAUDE_3 = (
 )
 
 
-LEAST = {"model": "coder", "max_tokens": 1000, "messages": [USER]}
+LEAST: dict[str, Any] = {"model": "coder", "max_tokens": 1000, "messages": [USER]}
 
 
 def sent(body: dict[str, Any], model_id: str = SONNET_5, headers: Any = None, **options: Any) -> Encoded:
@@ -409,7 +409,9 @@ def test_a_refused_signature_is_repeated_without_any_thinking() -> None:
 
 # --- anything ---------------------------------------------------------------------------------
 
-LEAF = st.sampled_from([None, True, 1, 2**80, "a", "Grüße", [], {}, {"cache_control": EPHEMERAL}])
+LEAF: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 1, 2**80, "a", "Grüße", [], {}, {"cache_control": EPHEMERAL}]
+)
 BLOCK = st.one_of(
     st.just(SIGNED),
     st.just({"type": "thinking", "thinking": "x", "signature": OURS}),

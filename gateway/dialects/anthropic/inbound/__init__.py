@@ -16,7 +16,7 @@ from gateway.dialects.anthropic.inbound.requests import decode_request
 from gateway.dialects.anthropic.inbound.streams import StreamEncoder
 
 NAME: Final = "anthropic"
-ID_HEADERS: Final = ("request-id", "x-request-id")
+ID_HEADERS: Final[tuple[str, ...]] = ("request-id", "x-request-id")
 
 __all__ = [
     "ID_HEADERS",

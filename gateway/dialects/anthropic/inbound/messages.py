@@ -55,6 +55,8 @@ class Conversation:
         self.changes: list[tuple[Block, str]] = []
         """Blocks that change the list of tools, each with its path."""
         self._dropped = dropped
+        self._begun = False
+        """A turn of the user or of the model has been read."""
         self._places: dict[str, int] = {}
         """The calls of the last assistant turn, by id, with their places."""
 
@@ -71,6 +73,7 @@ class Conversation:
             if role == "system" and _is_over(turn, number < last_user):
                 continue
             read(self, turn, path)
+            self._begun = self._begun or role != "system"
         for message in self.messages:
             if message["role"] == "user":
                 message["content"] = content_of(message["content"])
@@ -119,7 +122,7 @@ class Conversation:
         if turn.get("output_config"):
             self._dropped.append(f"{path}.output_config")
         texts = list(self._instructions(turn.get("content"), f"{path}.content"))
-        if self.messages and any(message["role"] != "system" for message in self.messages):
+        if self._begun:
             self._say([{**part, "text": reminder(part["text"])} for part in texts])
         else:
             self.messages += [{"role": "system", "content": content_of([part])} for part in texts]

@@ -108,7 +108,7 @@ def _uploaded(source: Block, path: str) -> Part:
 
 def _document(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
     source = object_at(block.get("source"), f"{path}.source")
-    decode = _SOURCES.get(source.get("type"))
+    decode = _SOURCES.get(text_at(source.get("type"), f"{path}.source.type"))
     if decode is None:
         known = ", ".join(f"'{kind}'" for kind in _SOURCES)
         raise invalid(f"{path}.source.type", f"Input should be one of {known}")

@@ -48,6 +48,7 @@ class _Segment:
         self.deltas: list[dict[str, Any]] = []
         """What has not been written yet."""
         self.begun = False
+        self.closed = False
         self.end = JsonEnd()
         """Of a tool call: whether its arguments are complete."""
         self.details: list[Any] = []
@@ -210,7 +211,7 @@ class StreamEncoder:
             if segment is None:
                 segment = self._calls[call["index"]] = self._call(call)
             arguments = call_of(call)[2]
-            if arguments and not segment.end.reached:
+            if arguments and not segment.closed:
                 segment.end.feed(arguments)
                 segment.add(type="input_json_delta", partial_json=arguments)
 
@@ -263,6 +264,7 @@ class StreamEncoder:
         return b"".join(out)
 
     def _close(self, segment: _Segment) -> bytes:
+        segment.closed = True
         last = b"".join(map(self._delta, segment.last()))
         stop = event("content_block_stop", {"index": self._index})
         self._index += 1

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from gateway.dialects.anthropic.inbound.notes import invalid, object_at, text_at
+from gateway.hub.structured_output import is_strict
 
 DEFERRED: Final = "DeferredToolPlaceholder"
 """A tool that Claude Code lists in place of those it has not loaded; no model may call it."""
@@ -92,8 +93,10 @@ def decode_tool(tool: Mapping[str, Any], path: str, dropped: list[str]) -> dict[
     function: dict[str, Any] = {"name": name, "parameters": _schema(tool, path)}
     if tool.get("description"):
         function["description"] = text_at(tool["description"], f"{path}.description")
-    if tool.get("strict") is True:
+    if tool.get("strict") is True and is_strict(function["parameters"]):
         function["strict"] = True
+    elif tool.get("strict") is True:
+        dropped.append(f"{path}.strict")  # OpenAI's strict mode refuses what Anthropic's takes
     return _marked({"type": "function", "function": function}, tool)
 
 
@@ -171,7 +174,7 @@ def decode_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], dropped:
     choice = body.get("tool_choice")
     if choice is None:
         return {}
-    kind = object_at(choice, "tool_choice").get("type")
+    kind = text_at(object_at(choice, "tool_choice").get("type"), "tool_choice.type")
     if kind != "tool" and kind not in _MODES:
         raise invalid("tool_choice.type", "Input should be 'auto', 'any', 'tool' or 'none'")
     name = text_at(choice.get("name"), "tool_choice.name") if kind == "tool" else None

@@ -141,7 +141,8 @@ def _check_with_the_official_reader(data: bytes, message: dict[str, Any]) -> Non
     """The official SDK reads the same message, where all arguments are JSON."""
     if any(isinstance(block.get("input"), str) for block in message["content"]):
         return
-    snapshot, buffers = None, dict[int, bytes]()
+    snapshot: Any = None
+    buffers: dict[int, bytes] = {}
     for body in events(data):
         event = EVENT.validate_python(body)
         snapshot = accumulate_event(event=event, current_snapshot=snapshot, json_bufs=buffers)

@@ -538,9 +538,17 @@ def test_a_deferred_tool_is_loaded_and_its_placeholder_is_not() -> None:
 
 
 def test_strict_and_marks_of_a_tool() -> None:
-    [tool] = decode(tools=[{**TOOL, "type": "custom", "strict": True, "cache_control": EPHEMERAL}]).chat["tools"]
-    assert tool["function"]["strict"] is True
-    assert tool["cache_control"] == EPHEMERAL
+    tool = {"name": "f", "type": "custom", "input_schema": SCHEMA, "strict": True, "cache_control": EPHEMERAL}
+    [found] = decode(tools=[tool]).chat["tools"]
+    assert found["function"]["strict"] is True
+    assert found["cache_control"] == EPHEMERAL
+
+
+def test_strict_is_lost_where_the_schema_is_not_closed() -> None:
+    """OpenAI refuses such a tool, and with it the request."""
+    request = decode(tools=[{"name": "f", "input_schema": OPEN, "strict": True}])
+    assert "strict" not in request.chat["tools"][0]["function"]
+    assert request.dropped == ("tools.0.strict",)
 
 
 def change(kind: str, **tool: Any) -> dict[str, Any]:

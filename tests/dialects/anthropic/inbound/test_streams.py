@@ -151,6 +151,12 @@ def test_invalid_arguments_are_streamed_as_they_are() -> None:
     assert message["content"][0]["input"] == '{"a": nope}'
 
 
+def test_nothing_of_a_calls_arguments_is_lost_while_it_is_open() -> None:
+    """Some servers send an empty object first. What is no JSON is for the client to see."""
+    message = read(encoded([start(0, arguments="{}"), arguments(0, '{"a":1}'), finish("tool_calls")]))
+    assert message["content"][0]["input"] == '{}{"a":1}'
+
+
 def test_integers_of_any_size_pass_in_arguments() -> None:
     number = "123456789012345678901234567890"
     assert number.encode() in encoded([start(0, arguments='{"n":' + number + "}"), finish("tool_calls")])
