@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
+from gateway.hub import exact_json
 
 _FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n?(.*?)\n?\s*```\s*", re.DOTALL | re.IGNORECASE)
 
@@ -21,7 +21,7 @@ def hint(response_format: Mapping[str, Any]) -> str:
         return "Respond with a single JSON object and nothing else: no prose, no Markdown."
     return (
         "Respond with a single JSON value that matches this JSON Schema, and nothing else: no prose, no Markdown.\n"
-        + orjson.dumps(schema).decode()
+        + exact_json.dumps(schema).decode()
     )
 
 
@@ -58,7 +58,9 @@ def is_strict(schema: Mapping[str, Any]) -> bool:
 
 def _is_closed(schema: Mapping[str, Any]) -> bool:
     properties, required = schema.get("properties") or {}, schema.get("required") or []
-    if schema.get("additionalProperties") is not False or not isinstance(required, list):
+    if not isinstance(properties, Mapping) or not isinstance(required, list):
+        return False
+    if schema.get("additionalProperties") is not False:
         return False
     return set(properties) <= {name for name in required if isinstance(name, str)}
 

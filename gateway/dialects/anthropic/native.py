@@ -130,9 +130,17 @@ def _choice(body: Body, lane: _Lane) -> Iterable[str]:
 
 def _cache(body: Body, lane: _Lane) -> Iterable[str]:
     """Automatic caching, where the user wants marks and the client has set none."""
-    if lane.model.cache and b'"cache_control"' not in exact_json.dumps(body):
+    if lane.model.cache and not _holds_marks(body):
         body["cache_control"] = {"type": "ephemeral"}
     return ()
+
+
+def _holds_marks(body: Body) -> bool:
+    """Whether the text `"cache_control"` is anywhere in the body; where a prompt quotes it, no mark is set."""
+    try:
+        return b'"cache_control"' in exact_json.dumps(body)
+    except ValueError:
+        return True  # nested too deep to be written, and refused where it is sent
 
 
 def _instruct(body: Body, text: str) -> None:
