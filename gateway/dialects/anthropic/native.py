@@ -1,8 +1,9 @@
 """The native lane: a client of Messages is served by Anthropic, so its own body is sent.
 
-Nothing is translated. `CHANGES` lists everything that may differ from what the client wrote, in the order in which it
-is applied; all else goes out as it came in: the order of keys and blocks, cache marks, signatures, unknown fields.
-A change that takes something away from the client is named in `Encoded.dropped`.
+Nothing is translated. `CHANGES` lists everything that may differ from what the client wrote, in the
+order in which it is applied; all else goes out as it came in: the order of keys and blocks, cache
+marks, signatures, unknown fields. A change that takes something away from the client is named in
+`Encoded.dropped`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def encode_native(request: Request, model: Model) -> Encoded:
 
 
 def _headers(request: Request, model: Model) -> Mapping[str, str]:
-    """The client's version and betas. The beta of an OAuth token belongs to the signature, which adds it itself."""
+    """The client's version and betas. The beta of an OAuth token belongs to the signature, which
+    adds it itself."""
     headers = dict(request.headers)
     betas, own = headers.get("anthropic-beta", ""), model.provider.bearer_beta
     if own and own in betas:
@@ -136,7 +138,8 @@ def _cache(body: Body, lane: _Lane) -> Iterable[str]:
 
 
 def _holds_marks(body: Body) -> bool:
-    """Whether the text `"cache_control"` is anywhere in the body; where a prompt quotes it, no mark is set."""
+    """Whether the text `"cache_control"` is anywhere in the body; where a prompt quotes it, no mark
+    is set."""
     try:
         return b'"cache_control"' in exact_json.dumps(body)
     except ValueError:
@@ -171,7 +174,8 @@ def _thinks(body: Body, claude: Generation) -> bool:
 
 
 def _thinking(body: Body, lane: _Lane) -> Iterable[str]:
-    """`thinking` and the effort in the form that the generation takes; the model's own level where none is stated."""
+    """`thinking` and the effort in the form that the generation takes; the model's own level where
+    none is stated."""
     stated, effort = table(body, "thinking").get("type"), table(body, "output_config").get("effort")
     if stated is None and effort is None:
         return _own_level(body, lane)
@@ -181,7 +185,8 @@ def _thinking(body: Body, lane: _Lane) -> Iterable[str]:
 
 
 def _own_level(body: Body, lane: _Lane) -> Iterable[str]:
-    """The model's `thinkingLevel`. How thinking is shown stays as the provider has it: the client did not ask."""
+    """The model's `thinkingLevel`. How thinking is shown stays as the provider has it: the client
+    did not ask."""
     if lane.model.thinking_level is None:
         return ()
     _apply_level(body, lane, {})
@@ -191,7 +196,8 @@ def _own_level(body: Body, lane: _Lane) -> Iterable[str]:
 
 
 def _apply_level(body: Body, lane: _Lane, asked: Mapping[str, Any]) -> list[str]:
-    """The fields that the upstream face sends for `asked` (a `reasoning_effort`), or for the model's own level."""
+    """The fields that the upstream face sends for `asked` (a `reasoning_effort`), or for the
+    model's own level."""
     chat = {"messages": [], "max_completion_tokens": body["max_tokens"], **asked}
     chat |= {"tools": body["tools"]} if body.get("tools") else {}
     forced = table(body, "tool_choice").get("type") in ("any", "tool")
@@ -230,7 +236,8 @@ def _to_budget(body: Body, lane: _Lane) -> Iterable[str]:
 
 
 def _off(body: Body, lane: _Lane) -> Iterable[str]:
-    """Thinking that cannot be switched off is reduced; where it can, some efforts are refused beside it."""
+    """Thinking that cannot be switched off is reduced; where it can, some efforts are refused
+    beside it."""
     config = table(body, "output_config")
     if not lane.claude.can_disable:
         del body["thinking"]
@@ -294,5 +301,6 @@ CHANGES: Final[tuple[Callable[[Body, _Lane], Iterable[str]], ...]] = (
     _sampling,
     _cache,
 )
-"""Everything that may differ from the client's body, besides the user's own `options`. Each change edits the top level
-of the body in place, shares the rest with the client's, and returns the paths of what the client loses."""
+"""Everything that may differ from the client's body, besides the user's own `options`. Each change
+edits the top level of the body in place, shares the rest with the client's, and returns the paths
+of what the client loses."""

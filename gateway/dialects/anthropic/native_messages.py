@@ -1,4 +1,5 @@
-"""The messages of the native lane: what came from other providers, or from the gateway, in a form Anthropic takes."""
+"""The messages of the native lane: what came from other providers, or from the gateway, in a form
+Anthropic takes."""
 
 from __future__ import annotations
 
@@ -58,7 +59,8 @@ def _own(block: Block) -> list[Block]:
 
 
 def _signed(block: Block) -> list[Block]:
-    """Thinking with a signature that Anthropic may have made. What the gateway sealed becomes what it was."""
+    """Thinking with a signature that Anthropic may have made. What the gateway sealed becomes what
+    it was."""
     signature = block.get("signature") if block["type"] == "thinking" else block.get("data")
     if is_sealed(signature):
         value = unseal(signature)
@@ -69,7 +71,8 @@ def _signed(block: Block) -> list[Block]:
 
 
 def _identified(key: str) -> Callable[[Block], list[Block]]:
-    """A change of the tool-call id under `key`: those of other providers hold characters that Anthropic refuses."""
+    """A change of the tool-call id under `key`: those of other providers hold characters that
+    Anthropic refuses."""
 
     def change(block: Block) -> list[Block]:
         id_ = block.get(key)
@@ -80,7 +83,8 @@ def _identified(key: str) -> Callable[[Block], list[Block]]:
 
 
 def _cited(block: Block) -> list[Block]:
-    """A text without the citations that the gateway made of another provider's: they lack Anthropic's index."""
+    """A text without the citations that the gateway made of another provider's: they lack
+    Anthropic's index."""
     citations = block.get("citations")
     if not isinstance(citations, list):
         return [block]
@@ -105,7 +109,8 @@ _CHANGED_BLOCKS: Final[Mapping[Any, Callable[[Block], list[Block]]]] = {
 
 
 def _without_late_system(turns: Iterable[Any], losses: list[str]) -> Iterable[Any]:
-    """Instructions in mid-conversation as text of the user's turn, where the generation has no role for them."""
+    """Instructions in mid-conversation as text of the user's turn, where the generation has no role
+    for them."""
     merged: list[Any] = []
     for turn in turns:
         if turn.get("role") != "system":
@@ -131,13 +136,15 @@ def _as_blocks(turn: Mapping[str, Any]) -> list[Block]:
 
 
 def _ends_in_text(turn: Mapping[str, Any]) -> bool:
-    """Whether an assistant turn is a beginning to go on from; after a server tool it is a turn that was paused."""
+    """Whether an assistant turn is a beginning to go on from; after a server tool it is a turn that
+    was paused."""
     blocks = _as_blocks(turn)
     return bool(blocks) and blocks[-1].get("type") == "text"
 
 
 def continue_without_thinking(body: Body) -> list[str]:
-    """A budget in the middle of a tool loop needs the thinking that led to the calls, which is not at hand.
+    """A budget in the middle of a tool loop needs the thinking that led to the calls, which is not
+    at hand.
 
     "Expected `thinking` or `redacted_thinking`, but found `tool_use`."
     """

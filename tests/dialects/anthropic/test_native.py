@@ -194,7 +194,7 @@ TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
         {"output_config": {"effort": "high", "task_budget": {}}},
         ("output_config.effort",),
     ),
-    "an effort that nobody knows": (SONNET_5, {"output_config": {"effort": "ultra"}}, {}, ()),
+    "an effort that no model knows": (SONNET_5, {"output_config": {"effort": "ultra"}}, {}, ()),
     "an effort of Opus 4.5": ("claude-opus-4-5", {"output_config": {"effort": "low"}}, {}, ()),
     "a forced tool": (
         FABLE,

@@ -1,7 +1,8 @@
-"""Anthropic's Messages API. Inbound face: the gateway is the server of a client such as Claude Code.
+"""Anthropic's Messages API. Inbound face: the gateway is the server of a client such as Claude
+Code.
 
-Belongs here: what clients of this format send and expect. Does not belong here: what Anthropic's own servers take
-and send, which is the upstream face in the folder above.
+Belongs here: what clients of this format send and expect. Does not belong here: what Anthropic's
+own servers take and send, which is the upstream face in the folder above.
 """
 
 from __future__ import annotations

@@ -13,16 +13,19 @@ NO_IMAGES: Final = "(The model made an image, which this API cannot carry.)"
 
 
 def signature_of(details: list[Any], extras: Mapping[str, Any]) -> str:
-    """The signature of a thinking block: what the provider has to get back; "" where that is nothing.
+    """The signature of a thinking block: what the provider has to get back; "" where that is
+    nothing.
 
-    `extras` has by the id of a tool call what belongs to the call: Messages has no field for it there.
+    `extras` has by the id of a tool call what belongs to the call: Messages has no field for it
+    there.
     """
     value = {key: held for key, held in (("details", details), ("calls", extras)) if held}
     return seal(value) if value else ""
 
 
 def citations_of(annotations: Any) -> list[dict[str, Any]]:
-    """`url_citation` annotations as citations of web pages; the index that Anthropic encrypts is empty."""
+    """`url_citation` annotations as citations of web pages; the index that Anthropic encrypts is
+    empty."""
     pages = [table(item, "url_citation") for item in annotations or ()]
     return [_citation(page) for page in pages if page.get("url")]
 
@@ -40,8 +43,8 @@ def _citation(page: Mapping[str, Any]) -> dict[str, Any]:
 def input_of(arguments: Any) -> Any:
     """A tool call's arguments as an object, integers exact.
 
-    Text that is not JSON is `{"_raw": text}` and JSON that is not an object `{"value": …}`: the client sees what the
-    model wrote.
+    Text that is not JSON is `{"_raw": text}` and JSON that is not an object `{"value": …}`: the
+    client sees what the model wrote.
     """
     if not isinstance(arguments, str) or not arguments.strip():
         return arguments if isinstance(arguments, dict) else {}

@@ -1,7 +1,7 @@
 """An estimate of the tokens of a request, where no provider counts them.
 
-Claude Code adds up many small counts, so the scale matters more than the last digit: a constant answer is worse than
-none.
+Claude Code adds up many small counts, so the scale matters more than the last digit: a constant
+answer is worse than none.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _SOURCES: Final = ("base64", "url", "file")
 
 
 def estimate_tokens(body: Mapping[str, Any]) -> int:
-    """The input tokens of a Messages request, which needs no `max_tokens`. Raises `Failed` for one that cannot be
-    read."""
+    """The input tokens of a Messages request, which needs no `max_tokens`. Raises `Failed` for one
+    that cannot be read."""
     decode_request({**body, "max_tokens": 1}, {})
     size, pages = len(_json(body["tools"])) if body.get("tools") else 0, 0
     for text, is_media in _texts([body.get("system"), body["messages"]]):

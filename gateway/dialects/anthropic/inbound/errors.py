@@ -1,7 +1,8 @@
 """Errors to the client: Anthropic's body, types and statuses.
 
-Claude Code decides by status and wording what to do next: it asks for a new sign-in on 401 and 403, compacts the
-conversation when the prompt is too long, and stops where `retry-after` exceeds a minute.
+Claude Code decides by status and wording what to do next: it asks for a new sign-in on 401 and 403,
+compacts the conversation when the prompt is too long, and stops where `retry-after` exceeds a
+minute.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class _Form(NamedTuple):
 _INVALID: Final = "invalid_request_error"
 _BROKEN: Final = _Form(500, "api_error")
 _OPERATOR: Final = _Form(500, "api_error", is_final=True)
-"""A fault of the gateway's configuration or its accounts, which the client must not take for its own."""
+"""A fault of the gateway's configuration or its accounts, which the client must not take for its
+own."""
 
 _BY_CODE: Final[Mapping[Any, _Form]] = {
     "insufficient_quota": _OPERATOR,

@@ -1,8 +1,9 @@
 """The conversation: turns of blocks → the hub's messages.
 
-One turn may become several messages: the results of tools, which are messages of their own in the hub, and what the
-user says beside them. The results of one turn come in the order in which the tools ended; the hub has them in the
-order of the calls, because one provider tells two calls of one tool apart by nothing else.
+One turn may become several messages: the results of tools, which are messages of their own in the
+hub, and what the user says beside them. The results of one turn come in the order in which the
+tools ended; the hub has them in the order of the calls, because one provider tells two calls of one
+tool apart by nothing else.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from gateway.hub.sealed import unseal
 Message = dict[str, Any]
 
 BILLING: Final = "x-anthropic-billing-header:"
-"""Begins the system block in which Claude Code states its version and a fingerprint. Anthropic removes it from the
-prompt; for every other provider it would only spoil the prompt cache."""
+"""Begins the system block in which Claude Code states its version and a fingerprint. Anthropic
+removes it from the prompt; for every other provider it would only spoil the prompt cache."""
 
 
 def decode_system(system: Any, dropped: list[str]) -> Iterator[Message]:
@@ -118,7 +119,8 @@ class Conversation:
     # --- the system ---------------------------------------------------------------------------
 
     def _system(self, turn: Mapping[str, Any], path: str) -> None:
-        """An instruction in mid-conversation joins the user's turn: in front it would undo the prompt cache."""
+        """An instruction in mid-conversation joins the user's turn: in front it would undo the
+        prompt cache."""
         if turn.get("output_config"):
             self._dropped.append(f"{path}.output_config")
         texts = list(self._instructions(turn.get("content"), f"{path}.content"))
@@ -196,7 +198,8 @@ class _Said:
         self._mark: Any = None
 
     def thinking(self, block: Block, path: str) -> None:
-        """A thinking block: its text, and what a signature of ours holds; no provider reads another's."""
+        """A thinking block: its text, and what a signature of ours holds; no provider reads
+        another's."""
         text = block.get("thinking")
         if isinstance(text, str) and text:
             self._reasoning.append(text)

@@ -9,12 +9,14 @@ from typing import Any, Final
 from gateway.hub.models_list import ModelItem
 
 ALIAS_PREFIX: Final = "claude-"
-"""Begins the alias under which Claude Code finds an agent: it lists only ids that name Anthropic or Claude."""
+"""Begins the alias under which Claude Code finds an agent: it lists only ids that name Anthropic or
+Claude."""
 _VISIBLE: Final = ("claude", "anthropic")
 
 
 def wants_aliases(headers: Mapping[str, str]) -> bool:
-    """Whether the reader is Claude Code, or another client of Anthropic's API. `headers` has lower-case names."""
+    """Whether the reader is Claude Code, or another client of Anthropic's API. `headers` has
+    lower-case names."""
     return headers.get("user-agent", "").startswith("claude-cli") or "anthropic-version" in headers
 
 
@@ -25,7 +27,8 @@ def agent_of_alias(name: str) -> str | None:
 
 
 def encode_models(items: Iterable[ModelItem], *, aliases: bool = False) -> dict[str, Any]:
-    """The list; with `aliases`, every item that Claude Code would pass over a second time under its alias."""
+    """The list; with `aliases`, every item that Claude Code would pass over a second time under its
+    alias."""
     items = list(items)
     listed = [*items, *(_aliases(items) if aliases else ())]
     ids = [item.id for item in listed]

@@ -19,7 +19,8 @@ class Notes(NamedTuple):
 
 
 def invalid(path: str, what: str) -> Failed:
-    """An error of the client's own request, in Anthropic's words: `messages.0.content: Field required`."""
+    """An error of the client's own request, in Anthropic's words: `messages.0.content: Field
+    required`."""
     message = f"{path}: {what}"
     return Failed(Failure(Kind.INVALID_REQUEST, message, status=400, param=path))
 

@@ -1,4 +1,5 @@
-"""Content blocks → the hub's parts: text, images, documents, search results, and what server tools left behind."""
+"""Content blocks → the hub's parts: text, images, documents, search results, and what server tools
+left behind."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ Part = dict[str, Any]
 
 
 def decode_parts(content: Any, path: str, dropped: list[str]) -> list[Part]:
-    """The parts of `content`, a string or a list of blocks. Adds paths of unknown blocks to `dropped`."""
+    """The parts of `content`, a string or a list of blocks. Adds paths of unknown blocks to
+    `dropped`."""
     return _decode_each(content, path, dropped, _BLOCKS)
 
 
@@ -181,7 +183,8 @@ _READABLE: Final = ("title", "url", "text", "stdout", "stderr", "data")
 
 
 def _readable(value: Any) -> Iterator[str]:
-    """The texts of a result of any of the server tools, in order. Iterative: a client decides how deep it goes."""
+    """The texts of a result of any of the server tools, in order. Iterative: a client decides how
+    deep it goes."""
     left = [value]
     while left:
         item = left.pop()

@@ -35,7 +35,7 @@ _NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 """Values that say what happens anyway."""
 _BUDGETS: Final = ((2_048, "low"), (12_000, "medium"), (24_000, "high"))
-"""A budget of thinking tokens, and the effort it stands for; a larger one is `xhigh`."""
+"""A budget of thinking tokens, and the effort it means; a larger one is `xhigh`."""
 
 
 def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:

@@ -1,10 +1,10 @@
 """A streamed answer: the hub's chunks → Messages events, or the provider's own events unchanged.
 
-Theory of operation. An answer is a list of segments: thinking, text, one tool call each. One segment is open at a
-time, and a change of kind closes it and opens the next: clients refuse a text delta in a thinking block. The hub does
-not say when a tool call ends, and pieces of parallel calls may alternate; so a call counts as complete when its JSON
-is, and what arrives for later segments meanwhile waits in them. Each piece is stored and written once, so the cost is
-linear.
+Theory of operation. An answer is a list of segments: thinking, text, one tool call each. One
+segment is open at a time, and a change of kind closes it and opens the next: clients refuse a text
+delta in a thinking block. The hub does not say when a tool call ends, and pieces of parallel calls
+may alternate; so a call counts as complete when its JSON is, and what arrives for later segments
+meanwhile waits in them. Each piece is stored and written once, so the cost is linear.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ class StreamEncoder:
     # --- the provider's own events ------------------------------------------------------------
 
     def _pass_on(self, own: sse.Event) -> bytes:
-        """An event as it came. An error is written by `error`, and another format's end means nothing here."""
+        """An event as it came. An error is written by `error`, and another format's end means
+        nothing here."""
         name = own.name or _type_of(own.data)
         if not own.data or name in (b"", b"error"):
             return b""
@@ -243,7 +244,8 @@ class StreamEncoder:
         return self._segments[-1]
 
     def _advance(self, *, final: bool) -> Iterator[bytes]:
-        """Writes the open segment, and those behind it as far as they may open; all of them at the end."""
+        """Writes the open segment, and those behind it as far as they may open; all of them at the
+        end."""
         while self._segments:
             segment = self._segments[0]
             yield self._progress(segment)
@@ -275,7 +277,8 @@ class StreamEncoder:
 
 
 def _type_of(data: bytes) -> bytes:
-    """The type of an event whose name some servers leave out; b"" for what is no event of this format."""
+    """The type of an event whose name some servers leave out; b"" for what is no event of this
+    format."""
     try:
         body = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -1,4 +1,5 @@
-"""Tools and their choice: the client's own, those that Anthropic defines, and server tools, which the hub lacks."""
+"""Tools and their choice: the client's own, those that Anthropic defines, and server tools, which
+the hub lacks."""
 
 from __future__ import annotations
 
@@ -128,7 +129,8 @@ def _marked(decoded: dict[str, Any], tool: Mapping[str, Any]) -> dict[str, Any]:
 def apply_changes(
     tools: list[dict[str, Any]], changes: Iterable[tuple[Mapping[str, Any], str]], dropped: list[str]
 ) -> list[dict[str, Any]]:
-    """`tools` after the `tool_addition` and `tool_removal` blocks (block, path) of the conversation.
+    """`tools` after the `tool_addition` and `tool_removal` blocks (block, path) of the
+    conversation.
 
     A request has one list of tools in the hub: the one that holds at its end.
     """

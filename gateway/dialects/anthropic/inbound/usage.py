@@ -22,8 +22,8 @@ _HUB_KEYS: Final = frozenset(
 def encode_usage(usage: Mapping[str, Any] | None) -> dict[str, Any]:
     """The hub's counts: `input_tokens` leaves out what was read from or written to a cache.
 
-    Every count is an integer, because clients add them up unguarded. Members that only the provider knows (`cost`)
-    stay.
+    Every count is an integer, because clients add them up unguarded. Members that only the provider
+    knows (`cost`) stay.
     """
     usage = usage or {}
     prompt = table(usage, "prompt_tokens_details")
