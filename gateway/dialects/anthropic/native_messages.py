@@ -112,20 +112,27 @@ def _without_late_system(turns: Iterable[Any], losses: list[str]) -> Iterable[An
     """Instructions in mid-conversation as text of the user's turn, where the generation has no role
     for them."""
     merged: list[Any] = []
+    own: list[Block] | None = None
+    """The content of the last turn, where it is a list made here."""
     for turn in turns:
         if turn.get("role") != "system":
             merged.append(turn)
+            own = None
             continue
-        texts = [
-            {**block, "text": reminder(block["text"])} for block in _as_blocks(turn) if block.get("type") == "text"
-        ]
-        if len(texts) < len(_as_blocks(turn)):
+        if own is None:
+            before = merged.pop() if merged and merged[-1].get("role") == "user" else {"role": "user"}
+            own = list(_as_blocks(before))
+            merged.append({**before, "content": own})
+        own += _reminders(turn, losses)
+    return [turn for turn in merged if turn["content"]]
+
+
+def _reminders(turn: Mapping[str, Any], losses: list[str]) -> Iterable[Block]:
+    for block in _as_blocks(turn):
+        if block.get("type") == "text":
+            yield {**block, "text": reminder(block["text"])}
+        else:
             losses.append("messages.tool_changes")
-        if merged and merged[-1].get("role") == "user":
-            merged[-1] = {**merged[-1], "content": [*_as_blocks(merged[-1]), *texts]}
-        elif texts:
-            merged.append({"role": "user", "content": texts})
-    return merged
 
 
 def _as_blocks(turn: Mapping[str, Any]) -> list[Block]:

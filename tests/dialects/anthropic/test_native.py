@@ -388,6 +388,16 @@ def test_a_fitted_id_is_the_same_in_call_and_result() -> None:
     assert turns[1]["content"][0]["id"] == turns[2]["content"][0]["tool_use_id"]
 
 
+def test_changes_of_the_tools_are_lost_where_the_generation_has_no_role_for_them() -> None:
+    removal = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "f"}}
+    turns = [USER, {"role": "system", "content": [removal, text("A")]}, {"role": "system", "content": "B"}]
+    encoded = sent({"messages": turns, "tools": [TOOL]}, HAIKU_4_5)
+    said = [text("Hi"), *(text(f"<system-reminder>\n{word}\n</system-reminder>") for word in "AB")]
+    assert encoded.body["messages"] == [{"role": "user", "content": said}]
+    assert encoded.dropped == ("messages.tool_changes",)
+    assert sent({"messages": turns, "tools": [TOOL]}).body["messages"] == turns
+
+
 def test_a_budget_in_a_tool_loop_without_thinking_is_left_out() -> None:
     """Expected `thinking` or `redacted_thinking`, but found `tool_use`."""
     fields = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 9000, "tools": [TOOL]}
