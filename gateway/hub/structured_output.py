@@ -38,6 +38,40 @@ def unfence(text: str) -> str:
     return match[1] if match else text
 
 
+_SCHEMAS: Final = ("properties", "$defs", "definitions")
+_LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
+
+
+def is_strict(schema: Mapping[str, Any]) -> bool:
+    """Whether `schema` can be sent with OpenAI's `strict: true`.
+
+    "All fields must be required" and "`additionalProperties: false` must always be set in objects"; a schema that
+    says otherwise costs a 400. Iterative, because a client decides how deep a schema goes.
+    """
+    left: list[Any] = [schema]
+    while left:
+        item = left.pop()
+        if not isinstance(item, Mapping):
+            continue
+        if (item.get("type") == "object" or "properties" in item) and not _is_closed(item):
+            return False
+        for key in _SCHEMAS:
+            left += item[key].values() if isinstance(item.get(key), Mapping) else ()
+        for key in _LISTS:
+            left += item[key] if isinstance(item.get(key), list) else ()
+        left.append(item.get("items"))
+    return True
+
+
+def _is_closed(schema: Mapping[str, Any]) -> bool:
+    properties, required = schema.get("properties") or {}, schema.get("required") or []
+    if not isinstance(properties, Mapping) or not isinstance(required, list):
+        return False
+    if schema.get("additionalProperties") is not False:
+        return False
+    return set(properties) <= {name for name in required if isinstance(name, str)}
+
+
 class Unfence:
     """Takes the fence off a stream of text. Holds back no more than could belong to a fence."""
 

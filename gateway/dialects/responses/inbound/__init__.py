@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway import sse
 from gateway.dialects.responses.inbound.answers import encode_response
 from gateway.dialects.responses.inbound.errors import encode_error
 from gateway.dialects.responses.inbound.requests import decode_request
@@ -16,9 +17,11 @@ from gateway.dialects.responses.inbound.streams import StreamEncoder
 
 NAME: Final = "responses"
 ID_HEADERS: Final = ("x-request-id",)
+KEEP_ALIVE: Final = sse.comment()
 
 __all__ = [
     "ID_HEADERS",
+    "KEEP_ALIVE",
     "NAME",
     "StreamEncoder",
     "decode_request",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.dialects.responses.inbound.history import Stored
-from gateway.inbound.responses_store import IDLE_S, RESPONSE_BYTES_MAX, ResponsesStore
+from gateway.dialects.responses.inbound.store import IDLE_S, RESPONSE_BYTES_MAX, ResponsesStore
 from tests.makers import Clock
 
 
