@@ -25,6 +25,7 @@ from gateway.hub.contracts import REPLAYED, Encoded, Inbound, StreamDecoder, Uns
 from gateway.types import Chat, Model
 
 __all__ = [
+    "CALL_PATHS",
     "DIALECTS",
     "INBOUND",
     "REPLAYED",
@@ -51,6 +52,13 @@ INBOUND: Final[Mapping[str, Inbound]] = {
     "responses": responses_inbound,
 }
 """The inbound faces, by the dialect's name."""
+
+CALL_PATHS: Final[Mapping[str, Inbound]] = {
+    "/chat/completions": chat_inbound,
+    "/messages": messages_inbound,
+    "/responses": responses_inbound,
+}
+"""Where clients send their calls, without `/v1`."""
 
 
 def choose(chat: Chat, model: Model) -> str:

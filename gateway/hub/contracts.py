@@ -128,6 +128,11 @@ class Rendered(NamedTuple):
 class StreamEncoder(Protocol):
     """Writes one streamed answer: any number of batches, then exactly one of `done` and `error`."""
 
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """The whole answer once it has ended well, where the API lets a client come back to it."""
+        ...
+
     def encode(self, batch: Batch) -> bytes:
         """The events of a batch; the first one opens the stream. The provider's own events pass unchanged."""
         ...

@@ -10,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from gateway.dialects.responses.inbound.history import Stored, input_items
+from gateway.dialects.responses.inbound.history import Stored, deleted, expand, input_items, kept
+from gateway.hub.contracts import Request
 
 BYTES_MAX: Final = 64 * 1024 * 1024
 RESPONSE_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -72,6 +73,16 @@ class ResponsesStore:
         self._entries.move_to_end(key)
         return entry.stored
 
+    def expand(self, client: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A request's body with what it names by id put in place. Raises `Failed` for an unknown id."""
+        return expand(body, self.finder(client))
+
+    def keep(self, client: str, request: Request, response: Mapping[str, Any] | None) -> None:
+        """Stores an answer, if the client wants that. `response` is None for one that is not whole."""
+        stored = kept(request, response)
+        if stored is not None:
+            self.put(client, stored)
+
     def finder(self, client: str) -> Callable[[str], Stored | None]:
         """`get` for one client, as `history.expand` wants it."""
         return lambda id_: self.get(client, id_)
@@ -81,12 +92,12 @@ class ResponsesStore:
         stored = self.get(client, id_)
         return stored.response if stored is not None and stored.id == id_ else None
 
-    def delete(self, client: str, id_: str) -> bool:
-        """Forgets an answer; whether there was one."""
+    def delete(self, client: str, id_: str) -> Mapping[str, Any] | None:
+        """Forgets an answer and says so; None for an unknown id."""
         self._expire()
         known = (client, id_) in self._entries
         self._forget((client, id_))
-        return known
+        return deleted(id_) if known else None
 
     def input_items(self, client: str, id_: str, query: Mapping[str, str]) -> dict[str, Any] | None:
         """One page of an answer's input; None for an unknown id. Raises `Failed` for a query that
