@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -79,14 +79,20 @@ def agents_beginning(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 def report(problems: Iterable[Problem]) -> None:
-    """Problems on standard error: the place, and below it what is wrong and what to do."""
+    """Problems on standard error."""
+    for line in problem_lines(problems):
+        click.echo(line, err=True)
+
+
+def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """Problems in words: the place, and below it what is wrong and what to do."""
     indent = " " * 8
     for problem in problems:
         word = styled(f"{problem.severity:<7}", "red" if problem.severity == "error" else "yellow", err=True)
         place = _near(problem.file) + (f":{problem.line}" if problem.line else "")
-        click.echo(f"{word} {'  '.join(part for part in (place, problem.key) if part)}", err=True)
+        yield f"{word} {'  '.join(part for part in (place, problem.key) if part)}"
         text = f"{problem.message} {problem.cure}".strip()
-        click.echo(wrapped(text, indent, err=True), err=True)
+        yield wrapped(text, indent, err=True)
 
 
 def _near(file: str) -> str:

@@ -17,7 +17,7 @@ import msgspec
 
 from gateway import __version__
 from gateway.app import App
-from gateway.cli.console import CONFIGURATION, FOUND_PROBLEMS, config_option, configured, fail, report, styled
+from gateway.cli.console import CONFIGURATION, FOUND_PROBLEMS, config_option, configured, fail, problem_lines, styled
 from gateway.cli.models import key_source
 from gateway.config.audit import is_loopback
 from gateway.config.load import Config
@@ -57,10 +57,16 @@ def collect(app: App, config: Config, url: str, *, demo: bool) -> dict[str, Any]
 
 
 def render(shown: Mapping[str, Any]) -> None:
-    """Written to standard error: standard output stays empty for a service."""
+    """Written to standard error, as the log is: standard output stays empty for a service."""
+    log.show("\n".join(first_screen(shown)) + "\n")
+
+
+def first_screen(shown: Mapping[str, Any]) -> list[str]:
+    """The first screen in words."""
+    lines: list[str] = []
 
     def say(text: str = "") -> None:
-        click.echo(text, err=True)
+        lines.append(text)
 
     source = shown["config"] or ("demo: no configuration, no keys" if shown["demo"] else "keys in the environment")
     say(f"gateway {__version__} ({source})")
@@ -74,13 +80,14 @@ def render(shown: Mapping[str, Any]) -> None:
         say(f"  key           {model}: {mark}")
     if not shown["agents"]:
         say("  no agents yet: add [agents.<name>] with models = [...]")
-        return
+        return lines
     key = ' -H "Authorization: Bearer $GATEWAY_KEY"' if shown["locked"] else ""
     say("  try")
     say(f"    curl -i {shown['url']}/v1/chat/completions{key} -H 'content-type: application/json' \\")
     body = f'{{"model":"{shown["agents"][0]["agent"]}","messages":[{{"role":"user","content":"Hello"}}]}}'
     say(f"      -d '{body}'")
     say()
+    return lines
 
 
 def log_start(shown: Mapping[str, Any]) -> None:
@@ -107,12 +114,9 @@ def command(config_path: str | None, host: str | None, port: int | None, demo: b
               OPENAI_BASE_URL=http://127.0.0.1:8484/v1 OPENAI_API_KEY=any my-agent
     """
     config = None if demo else configured(config_path)
-    if config is not None and config.log.format == "json":
+    if config is not None:
         log.set_up(config.log.format, config.log.level)
-        for problem in config.warnings:
-            logger.warning("%s", problem)
-    elif config is not None:
-        report(config.warnings)
+        _warn(config)
     if config is None or config.server.workers == 1:
         asyncio_run(_serve(config, host, port, Notifier(os.environ)))
         return
@@ -123,6 +127,15 @@ def command(config_path: str | None, host: str | None, port: int | None, demo: b
     supervisor = Supervisor(config.server.workers, _work(config, host, port, listeners), Notifier(os.environ))
     log.set_up(config.log.format, config.log.level)
     raise SystemExit(supervisor.run())
+
+
+def _warn(config: Config) -> None:
+    """What is odd about the configuration, among the lines of the log."""
+    if config.log.format == "json":
+        for problem in config.warnings:
+            logger.warning("%s", problem)
+    elif config.warnings:
+        log.show("\n".join(problem_lines(config.warnings)) + "\n")
 
 
 def _work(config: Config, host: str | None, port: int | None, listeners: list[socket.socket]) -> Work:
