@@ -129,6 +129,7 @@ def _no_constant(name: str) -> None:
 
 def _dumps_slowly(value: Any) -> bytes:
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     except RecursionError:
         raise ValueError("the value has too many levels") from None
+    return _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text).encode()
