@@ -209,7 +209,7 @@ class _Exchange:
         assert reply.chat is not None
         body = reply.body if reply.body is not None else self._face.encode_response(reply.chat, answer)
         self._keep(call, body)
-        await send_json(self._send, 200, body, self.headers(reply))
+        await send_json(self._send, 200, reply.raw or body, self.headers(reply))
         return 200, None
 
     def _keep(self, call: Call, response: Mapping[str, Any] | None) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from gateway.credentials.signing import BETA
 from gateway.credentials.store import CredentialError, CredentialExpired
-from gateway.dialects import DIALECTS, REPLAYED, Encoded, Upstream, choose, other_api
+from gateway.dialects import DIALECTS, NATIVE, REPLAYED, Encoded, Upstream, choose, other_api
 from gateway.dialects.chat import is_empty, says_something
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
 from gateway.hub import exact_json
@@ -24,7 +24,7 @@ from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
 from gateway.upstream.addresses import without_addresses
 from gateway.upstream.blame import judged
-from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, transport_failure
+from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, loads, transport_failure
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Request, Response, Transport, TransportError
 from gateway.upstream.without_field import LEVELS, refused_path, refuses_replay, without, without_replay
@@ -106,7 +106,7 @@ class UpstreamClient:
 
     async def _open(self, attempt: Attempt, call: Call) -> Reply:
         chat = self._vault.restore(call.client.name, call.chat)
-        dialect = choose(call.chat, attempt.model)
+        dialect = choose(call.chat, attempt.model, call.dialect)
         other = other_api(dialect, attempt.model)
         if other is not None and self._apis.get(attempt.model.key) == other:
             dialect, other = other, dialect
@@ -151,8 +151,9 @@ class UpstreamClient:
 
     def _judged(self, failure: Failure, encoded: Encoded, face: Upstream, attempt: Attempt, call: Call) -> Failure:
         """`failure` with the blame where it belongs."""
-        own = face is DIALECTS["chat"]
-        found = judged(failure, encoded, call.chat, attempt.model, is_own_format=own)
+        own = encoded.native or (face is DIALECTS["chat"] and call.dialect == "chat")
+        asked = dict(call.request.body) if encoded.native else call.chat
+        found = judged(failure, encoded, asked, attempt.model, is_own_format=own)
         if found.kind is Kind.TRANSLATION_REFUSED:
             log.error(
                 "%s refuses what the gateway's translation made of a request (%s)", attempt.model.name, found.param
@@ -164,8 +165,13 @@ class UpstreamClient:
     def _encode(self, face: Upstream, chat: Chat, attempt: Attempt, call: Call, *lost: str) -> Encoded:
         """`chat` in the model's own format, without what it has refused before. Raises `Failed`."""
         model = attempt.model
+        native = NATIVE.get(call.dialect) if face is DIALECTS[call.dialect] else None
         try:
-            encoded = face.encode_request(chat, model)
+            if native is not None:
+                encoded = native.encode(call.request, model)
+            else:
+                encoded = face.encode_request(chat, model)
+                lost = (*call.request.dropped, *lost)
         except UNREADABLE as error:
             message = f"Invalid request: {structure_fault(error)}."
             detail = type(error).__name__  # its words may hold what the client wrote
@@ -174,7 +180,7 @@ class UpstreamClient:
         if call.agent.unsupported == "reject" and encoded.dropped:
             fields = ", ".join(encoded.dropped)
             raise Failed(Failure(Kind.UNSUPPORTED, f"{model.name} cannot take: {fields}", param=encoded.dropped[0]))
-        attempt.dropped = encoded.dropped
+        attempt.dropped, attempt.native = encoded.dropped, encoded.native
         return encoded
 
     def _again(
@@ -182,7 +188,12 @@ class UpstreamClient:
     ) -> Encoded:
         """The same request without what the provider objected to. Raises `Failed` where nothing can be left out."""
         model = attempt.model
-        if refuses_replay(failure, chat):
+        if encoded.native:
+            changed = NATIVE[call.dialect].again(failure, encoded)
+            if changed is not None:
+                attempt.dropped = changed.dropped
+                return changed
+        elif refuses_replay(failure, chat):
             log.info("%s refuses its own reasoning of earlier turns, and is asked again without", model.name)
             return self._encode(face, without_replay(chat), attempt, call, REPLAYED)
         path = refused_path(failure, encoded, model.options)
@@ -275,9 +286,12 @@ class UpstreamClient:
             body = await response.read(ANSWER_BYTES_MAX, max(left_s, 0.001))
         finally:
             await response.aclose()
-        chat = decode_whole(face, body, encoded)
+        value = loads(body)
+        chat = decode_whole(face, value, encoded)
         reply = self._reply(attempt, response, chat.get("model"))
         reply.chat = chat
+        if encoded.native:
+            reply.body, reply.raw = value, body
         Record(attempt, self._vault, call.client.name).see_whole(chat)
         if is_empty(chat):
             raise _empty()
