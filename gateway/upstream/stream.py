@@ -344,7 +344,7 @@ def decode_whole(face: Upstream, value: dict[str, Any], encoded: Encoded) -> Cha
     except UNREADABLE as error:
         raise unreadable(error) from error
     listed = value.get("choices") or value.get("candidates") or ()
-    count_unasked(chat.get("model"), len(listed) - len(chat["choices"]))
+    count_unasked(chat.get("model"), max(0, len(listed) - len(chat["choices"])))
     return chat
 
 
