@@ -33,14 +33,15 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
         "dialects": "failures hub sse text types",
+        "operations": "dialects hub types",
         "shared": "failures types",
         "chain": "failures shared types",
         # the edges
         "credentials": "private_files providers types",
-        "upstream": "credentials dialects failures hub redact shared sse text types urls",
+        "upstream": "credentials dialects failures hub operations redact shared sse text types urls",
         "relay": "chain failures shared types",
         "config": "failures providers redact types urls",
-        "inbound": "config dialects failures hub private_files redact relay shared types urls",
+        "inbound": "config dialects failures hub operations private_files redact relay shared types urls",
         "observe": "failures redact shared types",
         "reports": "config",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
@@ -59,7 +60,19 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
 FILES_MAX: Final = 12
 """Modules at package level, besides `__init__` and `__main__`."""
 
-CORE: Final = ("failures", "types", "chain", "sse", "providers", "text", "hub", "dialects", "urls", "redact")
+CORE: Final = (
+    "failures",
+    "types",
+    "chain",
+    "sse",
+    "providers",
+    "text",
+    "hub",
+    "dialects",
+    "operations",
+    "urls",
+    "redact",
+)
 IMPURE: Final = frozenset({"shared/waiting_room.py", "shared/workers.py"})
 """The files of `shared/` that wait or send."""
 WORLD: Final = frozenset({"asyncio", "time", "random", "socket", "os", "threading", "subprocess", "httpx", "anyio"})

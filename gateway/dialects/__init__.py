@@ -18,12 +18,17 @@ from typing import Final
 
 from gateway.dialects import anthropic, google, responses
 from gateway.dialects import chat as chat_dialect
+from gateway.dialects.chat import embeddings as chat_embeddings
+from gateway.dialects.chat import embeddings_inbound
 from gateway.dialects.chat import inbound as chat_inbound
-from gateway.hub.contracts import REPLAYED, Encoded, Inbound, StreamDecoder, Unsupported, Upstream
+from gateway.dialects.google import embeddings as google_embeddings
+from gateway.hub.contracts import REPLAYED, Embeddings, Encoded, Inbound, StreamDecoder, Unsupported, Upstream
 from gateway.types import Chat, Model
 
 __all__ = [
     "DIALECTS",
+    "EMBEDDINGS",
+    "EMBEDDINGS_INBOUND",
     "INBOUND",
     "REPLAYED",
     "Encoded",
@@ -45,6 +50,11 @@ DIALECTS: Final[Mapping[str, Upstream]] = {
 
 INBOUND: Final[Mapping[str, Inbound]] = {"chat": chat_inbound}
 """The inbound faces, by the dialect's name."""
+
+EMBEDDINGS: Final[Mapping[str, Embeddings]] = {"chat": chat_embeddings, "google": google_embeddings}
+"""The embeddings of the dialects that have some, towards providers."""
+EMBEDDINGS_INBOUND: Final[Mapping[str, Inbound]] = {"chat": embeddings_inbound}
+"""The inbound faces of embeddings, by the dialect's name."""
 
 
 def choose(chat: Chat, model: Model) -> str:

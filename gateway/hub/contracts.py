@@ -87,6 +87,18 @@ class Upstream(Protocol):
         ...
 
 
+class Embeddings(Protocol):
+    """The upstream side of a dialect that has embeddings; modules implement it. The hub's form: `hub/embeddings.py`."""
+
+    def encode_embeddings(self, request: Chat, model: Model) -> Encoded:
+        """One request with all inputs of `request`. Raises `Unsupported`."""
+        ...
+
+    def decode_embeddings(self, body: Mapping[str, Any], encoded: Encoded) -> Chat:
+        """Raises `Failed` for an error inside a 200, and for vectors that do not fit the request."""
+        ...
+
+
 # --- the inbound face -------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,171 @@
+"""The hub's form of embeddings: OpenAI's request and answer as plain dicts, and the checks of an answer.
+
+request   `{"model", "input": [...], "dimensions"?, ...}`; `input` is a list of non-empty strings, or
+          of non-empty lists of token ids; never null, never one bare value
+answer    `{"object": "list", "data": [{"object", "index", "embedding"}], "model"?, "usage"?}`; one
+          entry for each input, in its order; an `embedding` is a list of floats, or base64 of
+          little-endian float32, as the provider sent it
+
+A wrong vector breaks an index without a sign, so everything that can be checked is checked.
+Source: OpenAI's API reference of `POST /v1/embeddings`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from math import hypot, isfinite
+from types import MappingProxyType
+from typing import Any, Final
+
+from gateway.failures import Failed, Failure, Kind
+from gateway.hub.counts import token_count
+from gateway.types import Chat
+
+INPUTS_MAX: Final = 2048
+"""Inputs of one request, as OpenAI's API has it."""
+FLOAT_BYTES: Final = 4
+_FLOAT_MAX: Final = 3.4028234663852886e38
+
+Vector = list[float] | str
+"""Floats, or base64 of little-endian float32."""
+
+_NUMBERS: Final = frozenset({float, int})
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def malformed(message: str) -> Failed:
+    """An answer that cannot be used."""
+    return Failed(Failure(Kind.MALFORMED, message, status=200))
+
+
+def encode_answer(
+    vectors: Sequence[Any],
+    wanted: int,
+    dimensions: Any,
+    *,
+    usage: Mapping[str, Any] | None,
+    more: Mapping[str, Any] = _NOTHING,
+) -> Chat:
+    """The hub's answer of `vectors`, which are in the order of the inputs.
+
+    `wanted` is the number of inputs, `dimensions` what the request asked for (None for nothing),
+    `usage` the provider's counts, `more` further fields of its answer.
+
+    Raises `Failed` for a wrong number of vectors, and for a vector that is empty, holds something
+    else than finite numbers, or has another length than the others or than `dimensions`.
+    """
+    if len(vectors) != wanted:
+        raise malformed(f"the provider sent {len(vectors)} vectors for {wanted} inputs")
+    lengths = {_length(vector) for vector in vectors}
+    if len(lengths) > 1:
+        raise malformed(f"the provider sent vectors of different lengths ({min(lengths)} and {max(lengths)})")
+    if isinstance(dimensions, int) and lengths != {dimensions}:
+        raise _other_length(dimensions, lengths.pop())
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    answer: Chat = {**more, "object": "list", "data": data}
+    return answer if usage is None else {**answer, "usage": _counts(usage)}
+
+
+def _other_length(wanted: int, found: int) -> Failed:
+    """A model that ignores `dimensions`. The request asks for what it lacks: no reason for a cooldown."""
+    message = f"dimensions: the model answers with {found} dimensions, not with {wanted}"
+    return Failed(Failure(Kind.UNSUPPORTED, message, status=200, param="dimensions"))
+
+
+def _length(vector: Any) -> int:
+    """The dimensions of a vector. Raises `Failed` for a value that is not a usable vector."""
+    if isinstance(vector, list) and not set(map(type, vector)) <= _NUMBERS:
+        raise malformed("the provider sent an embedding that is not a list of numbers")
+    numbers = _float32(vector) if isinstance(vector, str) else vector
+    if not isinstance(numbers, list | array):
+        raise malformed("the provider sent an embedding that is not a list of numbers")
+    if not numbers:
+        raise malformed("the provider sent an empty embedding")
+    if max(numbers) > _FLOAT_MAX or min(numbers) < -_FLOAT_MAX or not isfinite(sum(numbers)):
+        raise malformed("the provider sent an embedding with a number that is not a 32-bit float")
+    return len(numbers)
+
+
+def _counts(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """The provider's counts with `prompt_tokens` and `total_tokens`, which the contract wants."""
+    prompt, total = token_count(usage.get("prompt_tokens")), token_count(usage.get("total_tokens"))
+    return {**usage, "prompt_tokens": prompt or total, "total_tokens": total or prompt}
+
+
+def in_order(entries: Sequence[Any]) -> list[Any]:
+    """The vectors of `[{"index", "embedding"}]` by their index; as they came where no entry has one.
+
+    Raises `Failed` for indexes that leave a place empty or take one twice.
+    """
+    indexes = [entry.get("index") for entry in entries]
+    vectors = [entry["embedding"] for entry in entries]
+    if all(index is None for index in indexes):
+        return vectors
+    places = {index: vector for index, vector in zip(indexes, vectors, strict=True) if type(index) is int}
+    if len(places) != len(vectors) or not places.keys() <= set(range(len(vectors))):
+        raise malformed("the provider's embeddings have indexes that do not fit the inputs")
+    return [places[index] for index in range(len(vectors))]
+
+
+def as_floats(vector: Vector) -> list[float]:
+    """`vector` as floats. Raises `Failed` for text that is not base64 of whole float32 values."""
+    return _float32(vector).tolist() if isinstance(vector, str) else vector
+
+
+def _float32(text: str) -> array[float]:
+    try:
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise malformed("the provider sent an embedding that is not valid base64") from error
+    if len(data) % FLOAT_BYTES:
+        raise malformed("the provider sent an embedding that is not a list of 32-bit floats")
+    return _little_endian(array("f", data))
+
+
+def as_base64(vector: Vector) -> str:
+    """`vector` as base64 of little-endian float32."""
+    if isinstance(vector, str):
+        return vector
+    data = _little_endian(array("f", vector)).tobytes()
+    return binascii.b2a_base64(data, newline=False).decode()
+
+
+def _little_endian(numbers: array[float]) -> array[float]:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def unit(vector: list[float]) -> list[float]:
+    """`vector` at length 1; a vector of zeros stays. Truncated vectors need it before dot products are compared."""
+    length = hypot(*vector)
+    return [number / length for number in vector] if length else vector
+
+
+def joined(answers: Sequence[Chat]) -> Chat:
+    """The answers to the parts of one request as one. Counts are added; other fields are the first part's.
+
+    Raises `Failed` where the parts have vectors of different lengths.
+    """
+    if len(answers) == 1:
+        return answers[0]
+    entries = [entry for answer in answers for entry in answer["data"]]
+    lengths = {_length(answer["data"][0]["embedding"]) for answer in answers}
+    if len(lengths) > 1:
+        raise malformed("the provider sent vectors of different lengths for the parts of one request")
+    data = [{**entry, "index": index} for index, entry in enumerate(entries)]
+    usages = [answer["usage"] for answer in answers if "usage" in answer]
+    whole: Chat = {**answers[0], "data": data}
+    return whole if not usages else {**whole, "usage": _added(usages)}
+
+
+def _added(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    total = dict(usages[0])
+    for usage in usages[1:]:
+        for key, value in usage.items():
+            known = total.get(key)
+            total[key] = known + value if type(known) in _NUMBERS and type(value) in _NUMBERS else value
+    return total

@@ -1,0 +1,90 @@
+"""Embed: texts in, vectors out. Falls back only within one vector space.
+
+Vectors of two models have nothing to do with each other, even where their lengths are equal: an index
+that holds both finds nonsense, and no error says so. So a chain is cut down to the models whose
+declared `space` is that of its first model.
+
+A provider takes fewer inputs in one request than a client may send. The request is then sent in
+parts, one after the other, and the answers are joined: all of them, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway.dialects import DIALECTS, EMBEDDINGS
+from gateway.dialects.embedding_rows import embedding_row
+from gateway.hub.contracts import Embeddings, Encoded, StreamDecoder, Unsupported, Upstream
+from gateway.hub.embeddings import joined
+from gateway.types import Agent, Chat, Model
+
+__all__ = ["FACES", "NAME", "candidates", "facts", "is_empty", "joined", "may_omit", "parts"]
+
+NAME: Final = "embed"
+
+_BYTES_PER_TOKEN: Final = 3
+"""Fewer than the usual four, so that an estimate is too high rather than too low."""
+
+
+class _Face:
+    """A dialect's embeddings as an `Upstream`. Errors are those of the dialect."""
+
+    def __init__(self, embeddings: Embeddings, dialect: Upstream) -> None:
+        self.encode_request = embeddings.encode_embeddings
+        self.decode_response = embeddings.decode_embeddings
+        self.decode_error = dialect.decode_error
+
+    def StreamDecoder(self, encoded: Encoded) -> StreamDecoder:  # noqa: N802
+        raise Unsupported("stream", "embeddings are not streamed")
+
+
+FACES: Final[Mapping[str, Upstream]] = {
+    name: _Face(embeddings, DIALECTS[name]) for name, embeddings in EMBEDDINGS.items()
+}
+
+
+def candidates(agent: Agent, request: Chat) -> tuple[Model, ...]:
+    """The models of the chain whose vector space is that of the first one."""
+    return tuple(model for model in agent.models if model.space == agent.models[0].space)
+
+
+def is_empty(answer: Chat) -> bool:
+    """Never: an answer without a vector for each input is malformed."""
+    return False
+
+
+def may_omit(path: str) -> bool:
+    """Only what says who asks; any other field may change the vectors."""
+    return path == "user"
+
+
+def facts(model: Model, request: Chat) -> Mapping[str, str]:
+    """The vector space of the answer."""
+    asked = f"; dimensions={request['dimensions']}" if "dimensions" in request else ""
+    return {"x-gateway-embedding-space": model.space + asked}
+
+
+def parts(request: Chat, model: Model) -> list[Chat]:
+    """`request` in as many parts as the provider's limits need. Raises `Unsupported` for one without embeddings."""
+    row = embedding_row(model)
+    inputs_max = model.quirks.embedding_inputs or row.inputs_max
+    return [{**request, "input": inputs} for inputs in _cut(request["input"], inputs_max, row.tokens_max)]
+
+
+def _cut(inputs: list[Any], inputs_max: int, tokens_max: int) -> Iterator[list[Any]]:
+    """Slices of `inputs` within both limits; an input that is too long by itself goes alone."""
+    begin, tokens = 0, 0
+    for place, item in enumerate(inputs):
+        size = _tokens(item)
+        is_full = place - begin >= inputs_max or tokens + size > tokens_max
+        if is_full and place > begin:
+            yield inputs[begin:place]
+            begin, tokens = place, 0
+        tokens += size
+    yield inputs[begin:]
+
+
+def _tokens(item: Any) -> int:
+    """An estimate for text, the number of token ids otherwise."""
+    return len(item.encode()) // _BYTES_PER_TOKEN + 1 if isinstance(item, str) else len(item)
