@@ -14,16 +14,18 @@ from typing import Any, Final, Protocol
 
 from gateway.credentials.signing import BETA
 from gateway.credentials.store import CredentialError, CredentialExpired
-from gateway.dialects import DIALECTS, REPLAYED, Encoded, Upstream, choose, other_api
-from gateway.dialects.chat import is_empty, says_something
+from gateway.dialects import REPLAYED, Encoded, Upstream, choose, other_api
+from gateway.dialects.chat import says_something
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
 from gateway.hub import exact_json
+from gateway.operations import OPERATIONS, embed
 from gateway.redact import HIDDEN, scrub
 from gateway.shared.replay import Vault
 from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
 from gateway.upstream.addresses import without_addresses
 from gateway.upstream.blame import judged
+from gateway.upstream.parts import in_parts
 from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, transport_failure
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Request, Response, Transport, TransportError
@@ -93,7 +95,7 @@ class UpstreamClient:
     async def open(self, attempt: Attempt, call: Call) -> Reply:
         """The committed reply. Raises `Failed`, also for an answer that says nothing."""
         try:
-            return await self._open(attempt, call)
+            return await (self._embed if call.operation == embed.NAME else self._open)(attempt, call)
         except Failed as failed:
             failed.failure = self._shown(failed.failure, attempt.model)
             raise
@@ -117,6 +119,12 @@ class UpstreamClient:
                 raise
             return await self._ask_elsewhere(other, chat, attempt, call, failed)
 
+    async def _embed(self, attempt: Attempt, call: Call) -> Reply:
+        """The vectors of all parts of the request; see `operations/embed.py`."""
+        dialect = attempt.model.provider.dialect
+        parts = embed.parts(call.chat, attempt.model)
+        return await in_parts(parts, attempt, lambda part: self._ask(dialect, part, attempt, call))
+
     async def _ask_elsewhere(self, other: str, chat: Chat, attempt: Attempt, call: Call, failed: Failed) -> Reply:
         """Asks the provider's other API, and remembers it if that is where the model is. Raises `failed` if not."""
         model = attempt.model
@@ -132,7 +140,7 @@ class UpstreamClient:
 
     async def _ask(self, dialect: str, chat: Chat, attempt: Attempt, call: Call) -> Reply:
         """The committed reply of one API, asked once more without what it refuses by name."""
-        face = DIALECTS[dialect]
+        face = OPERATIONS[call.operation].FACES[dialect]
         encoded = self._encode(face, chat, attempt, call)
         response = await self._send(encoded, attempt, call)
         if response.status != 200:
@@ -151,7 +159,7 @@ class UpstreamClient:
 
     def _judged(self, failure: Failure, encoded: Encoded, face: Upstream, attempt: Attempt, call: Call) -> Failure:
         """`failure` with the blame where it belongs."""
-        own = face is DIALECTS["chat"]
+        own = face is OPERATIONS[call.operation].FACES["chat"]
         found = judged(failure, encoded, call.chat, attempt.model, is_own_format=own)
         if found.kind is Kind.TRANSLATION_REFUSED:
             log.error(
@@ -186,7 +194,8 @@ class UpstreamClient:
             log.info("%s refuses its own reasoning of earlier turns, and is asked again without", model.name)
             return self._encode(face, without_replay(chat), attempt, call, REPLAYED)
         path = refused_path(failure, encoded, model.options)
-        if path is None or call.agent.unsupported == "reject":
+        may_omit = path is not None and OPERATIONS[call.operation].may_omit(path)
+        if path is None or not may_omit or call.agent.unsupported == "reject":
             raise Failed(self._judged(failure, encoded, face, attempt, call))
         if path not in LEVELS:
             log.warning("%s does not accept the field %s; it is omitted from now on", model.name, path)
@@ -279,7 +288,7 @@ class UpstreamClient:
         reply = self._reply(attempt, response, chat.get("model"))
         reply.chat = chat
         Record(attempt, self._vault, call.client.name).see_whole(chat)
-        if is_empty(chat):
+        if OPERATIONS[call.operation].is_empty(chat):
             raise _empty()
         attempt.committed_at = self._clock()
         return reply
