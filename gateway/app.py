@@ -23,7 +23,7 @@ from gateway.config.schema import Fallback
 from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, Credentials
-from gateway.dialects import INBOUND
+from gateway.dialects import EMBEDDINGS_INBOUND, INBOUND
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
 from gateway.inbound.endpoint import CallEndpoint
@@ -179,7 +179,10 @@ class App:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
         application = Application(
-            {"/chat/completions": self.endpoint.serving(INBOUND["chat"])},
+            {
+                "/chat/completions": self.endpoint.serving(INBOUND["chat"]),
+                "/embeddings": self.endpoint.serving(EMBEDDINGS_INBOUND["chat"], "embed"),
+            },
             {"/models": models, "/models/{id:path}": models},
             {
                 "/livez": health.live,

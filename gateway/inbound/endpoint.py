@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -31,6 +32,7 @@ from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
+from gateway.operations import OPERATIONS, Operation
 from gateway.types import Call, Model, Reply, Request
 
 log = logging.getLogger("gateway.inbound")
@@ -71,19 +73,21 @@ class CallEndpoint:
         for interrupt in list(self.calls):
             interrupt.fire(HttpError(503, "The gateway is shutting down.", type_="server_error", code="shutting_down"))
 
-    def serving(self, face: Inbound) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        """The ASGI application for one client API."""
+    def serving(self, face: Inbound, operation: str = "generate") -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        """The ASGI application for one operation of one client API."""
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._serve(face, scope, receive, send)
+            await self._serve(face, OPERATIONS[operation], scope, receive, send)
 
         return serve
 
-    async def _serve(self, face: Inbound, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, face: Inbound, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
         interrupt = Interrupt()
         self.calls.add(interrupt)
         self._observer.started()
-        exchange = _Exchange(self._current(), face, request_id(scope), self._clock, self._wall, send, interrupt)
+        exchange = _Exchange(
+            self._current(), face, operation, request_id(scope), self._clock, self._wall, send, interrupt
+        )
         status, failure = 500, None
         try:
             with interrupt:
@@ -113,6 +117,7 @@ class _Exchange:
         self,
         gateway: Gateway,
         face: Inbound,
+        operation: Operation,
         id_: str,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -123,6 +128,7 @@ class _Exchange:
         self.call: Call | None = None
         self.stream = EventStream(send, interrupt, face.KEEP_ALIVE)
         self._face = face
+        self._operation = operation
         self._send = send
         self._interrupt = interrupt
         self._gateway = gateway
@@ -146,12 +152,13 @@ class _Exchange:
         agent = resolve(request.chat["model"], self._gateway.agents, self._gateway.models, client)
         self.call = Call(
             id=self.id,
-            agent=agent,
+            agent=replace(agent, models=self._operation.candidates(agent, request.chat)),
             client=client,
             request=request,
             stream=bool(request.chat.get("stream")),
             received_at=self._received_at,
             dialect=self._face.NAME,
+            operation=self._operation.NAME,
         )
         with Presence(self._interrupt, receive):
             return await self._answer(self.call)
@@ -205,6 +212,9 @@ class _Exchange:
         if reply is not None:
             attempt = reply.attempt
             found += _of_model(attempt.model)
+            if call is not None:
+                facts = self._operation.facts(attempt.model, call.chat)
+                found += [(name.encode(), header_value(value)) for name, value in facts.items()]
             if attempt.dropped:
                 found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
             if attempt.upstream_request_id:

@@ -8,7 +8,6 @@ from typing import Final
 UNSERVED: Final[Mapping[str, tuple[str, ...]]] = {
     "The Responses API": ("/responses",),
     "The Messages API": ("/messages",),
-    "The Embeddings API": ("/embeddings",),
     "The legacy Completions API": ("/completions", "/complete", "/engines", "/edits"),
     "The stored chat completions API": ("/chat/completions",),
     "The Conversations API": ("/conversations",),
