@@ -21,8 +21,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.chunks import usage_dict
 from gateway.hub.counts import token_count
-from gateway.types import Chat
+from gateway.types import Chat, Usage
 
 INPUTS_MAX: Final = 2048
 """Inputs of one request, as OpenAI's API has it."""
@@ -92,7 +93,9 @@ def _length(vector: Any) -> int:
 def _counts(usage: Mapping[str, Any]) -> dict[str, Any]:
     """The provider's counts with `prompt_tokens` and `total_tokens`, which the contract wants."""
     prompt, total = token_count(usage.get("prompt_tokens")), token_count(usage.get("total_tokens"))
-    return {**usage, "prompt_tokens": prompt or total, "total_tokens": total or prompt}
+    counts = usage_dict(Usage(input=prompt or total), usage)
+    del counts["completion_tokens"]
+    return {**counts, "total_tokens": total or prompt}
 
 
 def in_order(entries: Sequence[Any]) -> list[Any]:

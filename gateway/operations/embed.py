@@ -23,6 +23,11 @@ __all__ = ["FACES", "NAME", "candidates", "facts", "is_empty", "joined", "may_om
 
 NAME: Final = "embed"
 
+_SHAPING: Final = frozenset(
+    {"task_type", "input_type", "title", "prompt", "prompt_name", "instruction"}
+    | {"truncate", "truncate_prompt_tokens", "normalize", "output_dtype"}
+)
+"""Fields of other servers' APIs with which the same text has another vector."""
 _BYTES_PER_TOKEN: Final = 3
 """Fewer than the usual four, so that an estimate is too high rather than too low."""
 
@@ -45,8 +50,24 @@ FACES: Final[Mapping[str, Upstream]] = {
 
 
 def candidates(agent: Agent, request: Chat) -> tuple[Model, ...]:
-    """The models of the chain whose vector space is that of the first one."""
-    return tuple(model for model in agent.models if model.space == agent.models[0].space)
+    """The models of the chain that make the same vectors as the first one: of its space, and with the same fields of
+    this request that shape vectors."""
+    first = agent.models[0]
+    alike = (model for model in agent.models if model.space == first.space)
+    if _SHAPING.isdisjoint(request):
+        return tuple(alike)
+    lost = _lost(first, request)
+    return tuple(model for model in alike if _lost(model, request) == lost)
+
+
+def _lost(model: Model, request: Chat) -> frozenset[str]:
+    """The fields of `request` that shape vectors and that `model` does not receive."""
+    face = FACES.get(model.provider.dialect)
+    try:
+        dropped = face.encode_request({**request, "input": request["input"][:1]}, model).dropped if face else ()
+    except Unsupported:
+        dropped = ()
+    return _SHAPING & set(dropped)
 
 
 def is_empty(answer: Chat) -> bool:

@@ -41,8 +41,8 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
 
 def _inputs(value: Any) -> list[Any]:
     """The inputs as a list of strings or of lists of token ids."""
-    if isinstance(value, str) or _is_token_ids(value):
-        value = [value]
+    if _is_text(value) or _is_token_ids(value):
+        return [value]
     if not isinstance(value, list) or not value:
         raise wrong_type("input", _WANTED)
     if len(value) > INPUTS_MAX:
@@ -51,7 +51,7 @@ def _inputs(value: Any) -> list[Any]:
     is_input = _is_text if isinstance(value[0], str) else _is_token_ids
     wrong = next((place for place, item in enumerate(value) if not is_input(item)), None)
     if wrong is not None:
-        raise wrong_type(f"input.{wrong}" if isinstance(value[wrong], str) else "input", _WANTED)
+        raise wrong_type(f"input.{wrong}", _WANTED)
     return value
 
 
