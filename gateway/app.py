@@ -32,6 +32,7 @@ from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.models import ModelsEndpoint
+from gateway.inbound.ollama import OllamaEndpoint
 from gateway.inbound.routes import Application
 from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound.status import StatusEndpoint
@@ -178,6 +179,7 @@ class App:
     def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
+        ollama = OllamaEndpoint(lambda: self.gateway, wall())
         application = Application(
             {
                 "/chat/completions": self.endpoint.serving(INBOUND["chat"]),
@@ -190,7 +192,10 @@ class App:
                 "/health": health.health,
                 "/metrics": self._metrics,
                 "/status": StatusEndpoint(lambda: self.gateway, self.breaker, self._status),
+                "/api/version": ollama.version,
+                "/api/tags": ollama.tags,
             },
+            {"/api/show": ollama.show},
         )
         return Gate(application, lambda: self.gateway, self.face_of_path)
 

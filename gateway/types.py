@@ -210,6 +210,11 @@ class Model:
         object.__setattr__(self, "key", (*account, self.model_id))
         object.__setattr__(self, "space", self.space or default_space(self.model_id, self.options))
 
+    @property
+    def embeds(self) -> bool:
+        """Whether it is an embedding model, as far as its entry and its id say."""
+        return "embed" in self.model_id.lower() or self.space != default_space(self.model_id, self.options)
+
 
 _DIMENSIONS: Final = ("dimensions", "output_dimension", "outputDimensionality")
 _TASKS: Final = ("taskType", "task_type", "input_type")

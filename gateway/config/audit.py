@@ -104,15 +104,15 @@ def _agents(config: Config) -> Iterator[Finding]:
         if len(agent.models) > 1 and len(circuits) == 1:
             message = "all its models share one key: an empty account or a refused key stops every one."
             yield Finding("agents", "info", agent.name, message)
-        yield from _spaces(agent, config)
+        yield from _spaces(agent)
     for name in config.models:
         if name not in used:
             yield Finding("agents", "info", name, "is in no chain; clients may still send its name as `model`.")
 
 
-def _spaces(agent: Agent, config: Config) -> Iterator[Finding]:
+def _spaces(agent: Agent) -> Iterator[Finding]:
     """Embedding models of a chain that are never used, because their vectors are of another space."""
-    if not any(_embeds(model, config) for model in agent.models):
+    if not any(model.embeds for model in agent.models):
         return
     first = agent.models[0]
     others = [f"{model.name} ({model.space})" for model in agent.models if model.space != first.space]
@@ -120,11 +120,6 @@ def _spaces(agent: Agent, config: Config) -> Iterator[Finding]:
         message = f"embeddings never fall back from {first.name} ({first.space}) to {', '.join(others)}."
         cure = "If they are the same model, give all of them the same `space`; else use an agent for each."
         yield Finding("agents", "warning", agent.name, message, cure)
-
-
-def _embeds(model: Model, config: Config) -> bool:
-    """Whether a model is meant for embeddings, as far as its entry and its id say."""
-    return config.root.models[model.name].space is not None or "embed" in model.model_id.lower()
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

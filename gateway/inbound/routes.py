@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from starlette.routing import Route, Router
@@ -101,15 +102,22 @@ class Application:
     The bare router: an application's middleware would run for every streamed event.
     """
 
-    def __init__(self, calls: Mapping[str, App], prefixed: Mapping[str, App], unprefixed: Mapping[str, App]) -> None:
+    def __init__(
+        self,
+        calls: Mapping[str, App],
+        prefixed: Mapping[str, App],
+        unprefixed: Mapping[str, App],
+        posted: Mapping[str, App] = MappingProxyType({}),
+    ) -> None:
         """`calls` answer calls and state their own ids. They and `prefixed` are served with and without `/v1`,
-        `unprefixed` as they are. All but the calls are read only."""
+        `unprefixed` and `posted` as they are. `posted` takes POST; all but these and the calls are read only."""
         self._calls: Final[Mapping[str, App]] = {
             prefix + path: app for prefix in PREFIXES for path, app in calls.items()
         }
         others = {prefix + path: app for path, app in prefixed.items() for prefix in PREFIXES}
         others |= unprefixed
         routes = [Route(path, endpoint=Identified(app, READ)) for path, app in others.items()]
+        routes += [Route(path, endpoint=Identified(app, ("POST",))) for path, app in posted.items()]
         suggested = tuple(path for path in (*self._calls, *others) if "{" not in path)
         self._router: Final = Router(
             routes, redirect_slashes=False, default=Identified(NotFound(suggested, len(calls)))

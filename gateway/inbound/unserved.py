@@ -30,8 +30,7 @@ UNSERVED: Final[Mapping[str, tuple[str, ...]]] = {
     "The OCR API": ("/ocr",),
     "The generateContent API": ("/v1beta", "/v1alpha"),
     "The Ollama API": tuple(
-        f"/api/{name}"
-        for name in ("chat", "generate", "tags", "show", "ps", "version", "embed", "embeddings", "pull", "create")
+        f"/api/{name}" for name in ("chat", "generate", "ps", "embed", "embeddings", "pull", "create")
     ),
 }
 """API → the first segments of its paths, without `/v1`. What is below a path belongs to it too."""
