@@ -24,18 +24,20 @@ from gateway.cli.models import NO_KEY, key_source
 from gateway.cli.status import duration
 from gateway.config.load import Config
 from gateway.credentials.store import Credentials
-from gateway.dialects import DIALECTS, choose
-from gateway.dialects.chat import decode_request
+from gateway.dialects import EMBEDDINGS_INBOUND, INBOUND, choose
 from gateway.dialects.chat.normalize import parse
 from gateway.failures import Failed
 from gateway.inbound.http import HttpError
 from gateway.inbound.resolve import resolve
+from gateway.operations import OPERATIONS, embed, generate
 from gateway.reports.running import NotRunning, ask
-from gateway.types import Agent, Chat, Client, Model
+from gateway.types import Agent, Chat, Client, Model, Request
 
 
-def collect(config: Config, agent: Agent, chat: Chat | None) -> dict[str, Any]:
-    """The chain with each model's state, key source and, for a `chat`, its native request. Sends nothing upstream."""
+def collect(config: Config, agent: Agent, chat: Chat | None, operation: str = generate.NAME) -> dict[str, Any]:
+    """The chain with each model's state, key source and, for a request in the hub's form, its native request. Sends
+    nothing upstream."""
+    candidates = OPERATIONS[operation].candidates(agent, chat) if chat is not None else agent.models
     credentials = Credentials(os.environ, Path.home())
     states, note = _states(config)
     steps = []
@@ -53,7 +55,11 @@ def collect(config: Config, agent: Agent, chat: Chat | None) -> dict[str, Any]:
             "resting_s": states.get(model.name, {}).get("resting_s", 0.0),
             "reason": states.get(model.name, {}).get("reason"),
         }
-        steps.append({**step, **(_native(chat, model) if chat is not None else {})})
+        if model not in candidates:
+            step["refused"] = f"its vectors are of another space ({model.space})"
+        elif chat is not None:
+            step |= _native(chat, model, operation)
+        steps.append(step)
     return {"agent": agent.name, "note": note, "chain": steps}
 
 
@@ -68,11 +74,22 @@ def _states(config: Config) -> tuple[dict[str, Any], str]:
     }, "as the running gateway sees it"
 
 
-def _native(chat: Chat, model: Model) -> dict[str, Any]:
-    """The request that `model` would get, or why it would get none."""
-    dialect = choose(chat, model)
+def decoded(agent: Agent, body: dict[str, Any]) -> tuple[Request, str]:
+    """(the request, its operation): a body without messages for an embedding model asks for embeddings.
+
+    Raises `Failed` naming the field that is wrong.
+    """
+    if agent.models[0].embeds and "messages" not in body:
+        return EMBEDDINGS_INBOUND["chat"].decode_request(body, {}), embed.NAME
+    return INBOUND["chat"].decode_request(body, {}), generate.NAME
+
+
+def _native(chat: Chat, model: Model, operation: str) -> dict[str, Any]:
+    """The request that `model` would get (of several parts, the first one), or why it would get none."""
+    dialect = model.provider.dialect if operation == embed.NAME else choose(chat, model)
     try:
-        encoded = DIALECTS[dialect].encode_request(chat, model)
+        part = embed.parts(chat, model)[0] if operation == embed.NAME else chat
+        encoded = OPERATIONS[operation].FACES[dialect].encode_request(part, model)
     except Failed as failed:
         return {"dialect": dialect, "refused": failed.failure.message}
     return {"dialect": dialect, "path": encoded.path, "dropped": list(encoded.dropped), "request": encoded.body}
@@ -115,8 +132,8 @@ def _why(step: dict[str, Any], *, first: bool) -> str:
 def command(agent: str, request: Any, config_path: str | None, as_json: bool) -> None:
     """Explain what AGENT would try now, without sending anything.
 
-    With REQUEST, a chat-completions body in a file (or - for standard input),
-    it shows the native request that each model would get.
+    With REQUEST, a chat-completions body (or an embeddings body for an agent of
+    embedding models) in a file, or - for standard input, it shows the native request that each model would get.
 
     \b
     Example:  gateway explain dev
@@ -128,8 +145,8 @@ def command(agent: str, request: Any, config_path: str | None, as_json: bool) ->
     except HttpError as error:
         fail(str(error), WRONG_USAGE)
     try:
-        chat = decode_request({"model": agent, **parse(request.read())}) if request is not None else None
+        asked = decoded(meant, {"model": agent, **parse(request.read())}) if request is not None else None
     except Failed as failed:
         fail(f"the request: {failed.failure.message}", FOUND_PROBLEMS)
-    found = collect(config, meant, chat)
+    found = collect(config, meant, asked[0].chat, asked[1]) if asked is not None else collect(config, meant, None)
     print_json(found) if as_json else render(found)
