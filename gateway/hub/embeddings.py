@@ -28,7 +28,6 @@ from gateway.types import Chat, Usage
 INPUTS_MAX: Final = 2048
 """Inputs of one request, as OpenAI's API has it."""
 FLOAT_BYTES: Final = 4
-_FLOAT_MAX: Final = 3.4028234663852886e38
 
 Vector = list[float] | str
 """Floats, or base64 of little-endian float32."""
@@ -78,16 +77,22 @@ def _other_length(wanted: int, found: int) -> Failed:
 
 def _length(vector: Any) -> int:
     """The dimensions of a vector. Raises `Failed` for a value that is not a usable vector."""
-    if isinstance(vector, list) and not set(map(type, vector)) <= _NUMBERS:
-        raise malformed("the provider sent an embedding that is not a list of numbers")
-    numbers = _float32(vector) if isinstance(vector, str) else vector
-    if not isinstance(numbers, list | array):
-        raise malformed("the provider sent an embedding that is not a list of numbers")
+    numbers = _unpacked(vector) if isinstance(vector, str) else _float32(vector)
     if not numbers:
         raise malformed("the provider sent an empty embedding")
-    if max(numbers) > _FLOAT_MAX or min(numbers) < -_FLOAT_MAX or not isfinite(sum(numbers)):
+    if not isfinite(sum(numbers)):
         raise malformed("the provider sent an embedding with a number that is not a 32-bit float")
     return len(numbers)
+
+
+def _float32(vector: Any) -> array[float]:
+    """A list of numbers; what is too large for 32 bits becomes infinite."""
+    if not isinstance(vector, list) or not set(map(type, vector)) <= _NUMBERS:
+        raise malformed("the provider sent an embedding that is not a list of numbers")
+    try:
+        return array("f", vector)
+    except OverflowError as error:
+        raise malformed("the provider sent an embedding with a number that is not a 32-bit float") from error
 
 
 def _counts(usage: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,10 +120,10 @@ def in_order(entries: Sequence[Any]) -> list[Any]:
 
 def as_floats(vector: Vector) -> list[float]:
     """`vector` as floats. Raises `Failed` for text that is not base64 of whole float32 values."""
-    return _float32(vector).tolist() if isinstance(vector, str) else vector
+    return _unpacked(vector).tolist() if isinstance(vector, str) else vector
 
 
-def _float32(text: str) -> array[float]:
+def _unpacked(text: str) -> array[float]:
     try:
         data = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:

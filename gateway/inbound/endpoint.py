@@ -150,9 +150,10 @@ class _Exchange:
         body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
         request = self._decode(body, scope)
         agent = resolve(request.chat["model"], self._gateway.agents, self._gateway.models, client)
+        candidates = self._operation.candidates(agent, request.chat)
         self.call = Call(
             id=self.id,
-            agent=replace(agent, models=self._operation.candidates(agent, request.chat)),
+            agent=agent if candidates is agent.models else replace(agent, models=candidates),
             client=client,
             request=request,
             stream=bool(request.chat.get("stream")),
