@@ -213,7 +213,8 @@ class Model:
     @property
     def embeds(self) -> bool:
         """Whether it is an embedding model, as far as its entry and its id say."""
-        return "embed" in self.model_id.lower() or self.space != default_space(self.model_id, self.options)
+        has_space = self.space != default_space(self.model_id, self.options)
+        return has_space or "embed" in self.model_id.lower()
 
 
 _DIMENSIONS: Final = ("dimensions", "output_dimension", "outputDimensionality")
@@ -221,7 +222,7 @@ _TASKS: Final = ("taskType", "task_type", "input_type")
 
 
 def default_space(model_id: str, options: Mapping[str, Any]) -> str:
-    """The vector space that a model id and its fixed options make: other dimensions or tasks make other vectors."""
+    """The vector space of a model id with fixed options: dimensions and tasks change vectors."""
     dimensions = next((options[name] for name in _DIMENSIONS if name in options), "default")
     task = next((f";{options[name]}" for name in _TASKS if name in options), "")
     return f"{model_id}@{dimensions}{task}"

@@ -34,9 +34,16 @@ from gateway.reports.running import NotRunning, ask
 from gateway.types import Agent, Chat, Client, Model, Request
 
 
-def collect(config: Config, agent: Agent, chat: Chat | None, operation: str = generate.NAME) -> dict[str, Any]:
-    """The chain with each model's state, key source and, for a request in the hub's form, its native request. Sends
-    nothing upstream."""
+def collect(
+    config: Config,
+    agent: Agent,
+    chat: Chat | None = None,
+    operation: str = generate.NAME,
+) -> dict[str, Any]:
+    """The chain with each model's state, key source and, for a request, its native form.
+
+    `chat` is in the hub's form of the operation. Sends nothing upstream.
+    """
     candidates = OPERATIONS[operation].candidates(agent, chat) if chat is not None else agent.models
     credentials = Credentials(os.environ, Path.home())
     states, note = _states(config)
@@ -75,9 +82,10 @@ def _states(config: Config) -> tuple[dict[str, Any], str]:
 
 
 def decoded(agent: Agent, body: dict[str, Any]) -> tuple[Request, str]:
-    """(the request, its operation): a body without messages for an embedding model asks for embeddings.
+    """(the request, its operation).
 
-    Raises `Failed` naming the field that is wrong.
+    A body without messages for an embedding model asks for embeddings. Raises `Failed` naming the
+    field that is wrong.
     """
     if agent.models[0].embeds and "messages" not in body:
         return EMBEDDINGS_INBOUND["chat"].decode_request(body, {}), embed.NAME
@@ -85,7 +93,7 @@ def decoded(agent: Agent, body: dict[str, Any]) -> tuple[Request, str]:
 
 
 def _native(chat: Chat, model: Model, operation: str) -> dict[str, Any]:
-    """The request that `model` would get (of several parts, the first one), or why it would get none."""
+    """The request that `model` would get (the first of several parts), or why it would get none."""
     dialect = model.provider.dialect if operation == embed.NAME else choose(chat, model)
     try:
         part = embed.parts(chat, model)[0] if operation == embed.NAME else chat
@@ -133,7 +141,8 @@ def command(agent: str, request: Any, config_path: str | None, as_json: bool) ->
     """Explain what AGENT would try now, without sending anything.
 
     With REQUEST, a chat-completions body (or an embeddings body for an agent of
-    embedding models) in a file, or - for standard input, it shows the native request that each model would get.
+    embedding models) in a file, or - for standard input, it shows the native
+    request that each model would get.
 
     \b
     Example:  gateway explain dev
@@ -145,8 +154,8 @@ def command(agent: str, request: Any, config_path: str | None, as_json: bool) ->
     except HttpError as error:
         fail(str(error), WRONG_USAGE)
     try:
-        asked = decoded(meant, {"model": agent, **parse(request.read())}) if request is not None else None
+        asked = decoded(meant, {"model": agent, **parse(request.read())}) if request else None
     except Failed as failed:
         fail(f"the request: {failed.failure.message}", FOUND_PROBLEMS)
-    found = collect(config, meant, asked[0].chat, asked[1]) if asked is not None else collect(config, meant, None)
+    found = collect(config, meant, asked[0].chat, asked[1]) if asked else collect(config, meant)
     print_json(found) if as_json else render(found)

@@ -111,14 +111,15 @@ def _agents(config: Config) -> Iterator[Finding]:
 
 
 def _spaces(agent: Agent) -> Iterator[Finding]:
-    """Embedding models of a chain that are never used, because their vectors are of another space."""
+    """Embedding models that a chain never uses, because their vectors are of another space."""
     if not any(model.embeds for model in agent.models):
         return
     first = agent.models[0]
-    others = [f"{model.name} ({model.space})" for model in agent.models if model.space != first.space]
+    others = [model for model in agent.models if model.space != first.space]
     if others:
-        message = f"embeddings never fall back from {first.name} ({first.space}) to {', '.join(others)}."
-        cure = "If they are the same model, give all of them the same `space`; else use an agent for each."
+        named = ", ".join(f"{model.name} ({model.space})" for model in others)
+        message = f"embeddings never fall back from {first.name} ({first.space}) to {named}."
+        cure = "If they are one model, give all of them the same `space`; else use an agent for each."
         yield Finding("agents", "warning", agent.name, message, cure)
 
 

@@ -84,7 +84,7 @@ def _provider(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
         yield Flaw((*path, "model"), "is empty.", "Write the vendor's id of the model.")
     space = model.get("space")
     if isinstance(space, str) and not _SPACE.fullmatch(space):
-        cure = 'Write a name of up to 128 printable ASCII characters, or remove it. Example: "bge-m3@1024".'
+        cure = 'Write up to 128 printable ASCII characters, or remove it. Example: "bge-m3@1024".'
         yield Flaw((*path, "space"), f"{shown((), space)} cannot name a vector space.", cure)
 
 

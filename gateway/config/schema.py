@@ -183,8 +183,8 @@ class Model(Table, frozen=True):
     max_concurrent: Count | None = None
     """Calls at a time. Unset: no limit."""
     space: str | None = None
-    """The vector space of its embeddings: a chain falls back only to models of the same one. The model id and the
-    dimensions when unset."""
+    """The vector space of its embeddings: a chain falls back only to models of the same one. The
+    model id and the dimensions when unset."""
     timeouts: ModelTimeouts = field(default_factory=ModelTimeouts)
     """Waits for this model."""
     compat: Compat = field(default_factory=Compat)

@@ -1,4 +1,4 @@
-"""What each provider's embeddings API takes: one row each. A provider without a row has no such API.
+"""What each provider's embeddings API takes: one row each. A provider without a row has none.
 
 Sources: OpenAI's and Google's API references, Mistral's and OpenRouter's OpenAPI documents, the
 servers' own documentation (vLLM, Ollama), as of November 2026.
@@ -29,7 +29,7 @@ class Row:
     base64: bool = False
     """Answers in base64 when asked to: a quarter of the bytes, and much faster to read."""
     token_ids: bool = False
-    """Takes token ids. They mean something in one vocabulary only: elsewhere the vectors are wrong without a sign."""
+    """Takes token ids. In another vocabulary they make wrong vectors without a sign."""
 
 
 _NO_LIMIT: Final = 10**9
@@ -41,13 +41,14 @@ ROWS: Final[Mapping[str, Row]] = {
     "openrouter": Row(256, 250_000, frozenset({"user", "provider", "input_type"})),
     "custom": Row(256, _NO_LIMIT, None),
 }
-"""Provider → its row. Google refuses more than 100 inputs; Mistral's limit of inputs is not documented, that of tokens
-is 16,384; OpenAI refuses 300,000 tokens."""
+"""Provider → its row. Google refuses more than 100 inputs, OpenAI more than 2048 or 300,000 tokens,
+Mistral more than 16,384 tokens. The other limits are not documented."""
 
 
 def embedding_row(model: Model) -> Row:
     """The row of the model's provider. Raises `Unsupported` where there is no embeddings API."""
     row = ROWS.get(model.provider.name)
     if row is None:
-        raise Unsupported("model", f"{model.provider.name} has no embeddings API, so {model.name} cannot embed")
+        reason = f"{model.provider.name} has no embeddings API, so {model.name} cannot embed"
+        raise Unsupported("model", reason)
     return row

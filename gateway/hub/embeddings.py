@@ -1,7 +1,7 @@
-"""The hub's form of embeddings: OpenAI's request and answer as plain dicts, and the checks of an answer.
+"""The hub's form of embeddings: OpenAI's request and answer as plain dicts, and their checks.
 
-request   `{"model", "input": [...], "dimensions"?, ...}`; `input` is a list of non-empty strings, or
-          of non-empty lists of token ids; never null, never one bare value
+request   `{"model", "input": [...], "dimensions"?, ...}`; `input` is a list of non-empty strings,
+          or of non-empty lists of token ids; never null, never one bare value
 answer    `{"object": "list", "data": [{"object", "index", "embedding"}], "model"?, "usage"?}`; one
           entry for each input, in its order; an `embedding` is a list of floats, or base64 of
           little-endian float32, as the provider sent it
@@ -32,6 +32,8 @@ FLOAT_BYTES: Final = 4
 Vector = list[float] | str
 """Floats, or base64 of little-endian float32."""
 
+_DIFFERENT: Final = "the provider sent vectors of different lengths"
+_NOT_FLOAT32: Final = "the provider sent an embedding with a number that is not a 32-bit float"
 _NUMBERS: Final = frozenset({float, int})
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -61,7 +63,7 @@ def encode_answer(
         raise malformed(f"the provider sent {len(vectors)} vectors for {wanted} inputs")
     lengths = {_length(vector) for vector in vectors}
     if len(lengths) > 1:
-        raise malformed(f"the provider sent vectors of different lengths ({min(lengths)} and {max(lengths)})")
+        raise malformed(f"{_DIFFERENT} ({min(lengths)} and {max(lengths)})")
     if isinstance(dimensions, int) and lengths != {dimensions}:
         raise _other_length(dimensions, lengths.pop())
     data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
@@ -70,7 +72,7 @@ def encode_answer(
 
 
 def _other_length(wanted: int, found: int) -> Failed:
-    """A model that ignores `dimensions`. The request asks for what it lacks: no reason for a cooldown."""
+    """A model that ignores `dimensions`: it lacks what this request asks for, and needs no cooldown."""
     message = f"dimensions: the model answers with {found} dimensions, not with {wanted}"
     return Failed(Failure(Kind.UNSUPPORTED, message, status=200, param="dimensions"))
 
@@ -81,7 +83,7 @@ def _length(vector: Any) -> int:
     if not numbers:
         raise malformed("the provider sent an empty embedding")
     if not isfinite(sum(numbers)):
-        raise malformed("the provider sent an embedding with a number that is not a 32-bit float")
+        raise malformed(_NOT_FLOAT32)
     return len(numbers)
 
 
@@ -92,7 +94,7 @@ def _float32(vector: Any) -> array[float]:
     try:
         return array("f", vector)
     except OverflowError as error:
-        raise malformed("the provider sent an embedding with a number that is not a 32-bit float") from error
+        raise malformed(_NOT_FLOAT32) from error
 
 
 def _counts(usage: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def _counts(usage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def in_order(entries: Sequence[Any]) -> list[Any]:
-    """The vectors of `[{"index", "embedding"}]` by their index; as they came where no entry has one.
+    """The vectors of `[{"index", "embedding"}]` by index; as they came where no entry has one.
 
     Raises `Failed` for indexes that leave a place empty or take one twice.
     """
@@ -112,7 +114,8 @@ def in_order(entries: Sequence[Any]) -> list[Any]:
     vectors = [entry["embedding"] for entry in entries]
     if all(index is None for index in indexes):
         return vectors
-    places = {index: vector for index, vector in zip(indexes, vectors, strict=True) if type(index) is int}
+    pairs = zip(indexes, vectors, strict=True)
+    places = {index: vector for index, vector in pairs if type(index) is int}
     if len(places) != len(vectors) or not places.keys() <= set(range(len(vectors))):
         raise malformed("the provider's embeddings have indexes that do not fit the inputs")
     return [places[index] for index in range(len(vectors))]
@@ -148,22 +151,23 @@ def _little_endian(numbers: array[float]) -> array[float]:
 
 
 def unit(vector: list[float]) -> list[float]:
-    """`vector` at length 1; a vector of zeros stays. Truncated vectors need it before dot products are compared."""
+    """`vector` at length 1, so that dot products can be compared; a vector of zeros stays."""
     length = hypot(*vector)
     return [number / length for number in vector] if length else vector
 
 
 def joined(answers: Sequence[Chat]) -> Chat:
-    """The answers to the parts of one request as one. Counts are added; other fields are the first part's.
+    """The answers to the parts of one request as one.
 
-    Raises `Failed` where the parts have vectors of different lengths.
+    Counts are added; other fields are those of the first part. Raises `Failed` for vectors of
+    different lengths.
     """
     if len(answers) == 1:
         return answers[0]
     entries = [entry for answer in answers for entry in answer["data"]]
     lengths = {_length(answer["data"][0]["embedding"]) for answer in answers}
     if len(lengths) > 1:
-        raise malformed("the provider sent vectors of different lengths for the parts of one request")
+        raise malformed(f"{_DIFFERENT} for the parts of one request")
     data = [{**entry, "index": index} for index, entry in enumerate(entries)]
     usages = [answer["usage"] for answer in answers if "usage" in answer]
     whole: Chat = {**answers[0], "data": data}
@@ -175,5 +179,6 @@ def _added(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for usage in usages[1:]:
         for key, value in usage.items():
             known = total.get(key)
-            total[key] = known + value if type(known) in _NUMBERS and type(value) in _NUMBERS else value
+            are_numbers = {type(known), type(value)} <= _NUMBERS
+            total[key] = known + value if are_numbers else value
     return total

@@ -1,8 +1,9 @@
-"""The part of Ollama's API with which its clients find models: `/api/version`, `/api/tags` and `/api/show`.
+"""The part of Ollama's API with which clients find models: `/api/version`, `/api/tags`, `/api/show`.
 
-Editors and chat clients that know Ollama ask these three, and then call `/v1/chat/completions`. Source of the shapes:
-Ollama's OpenAPI document, and what VS Code's Copilot reads of them (`model_info["general.architecture"]`,
-`<architecture>.context_length`, `general.basename`, `capabilities`).
+Editors and chat clients that know Ollama ask these three, and then call `/v1/chat/completions`.
+Source of the shapes: Ollama's OpenAPI document, and what VS Code's Copilot reads of them
+(`model_info["general.architecture"]`, `<architecture>.context_length`, `general.basename`,
+`capabilities`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.types import Agent, Client
 
+Body = Callable[[Gateway, Client], dict[str, Any]]
+
 VERSION: Final = "0.12.6"
-"""The version of Ollama whose answers these are. Clients refuse a server that states an older one than they need."""
+"""The version of Ollama whose answers these are. Clients refuse a server of too old a version."""
 ARCHITECTURE: Final = "gateway"
 """What `model_info` names its keys by."""
 
@@ -56,7 +59,7 @@ class OllamaEndpoint:
             return
         await self._answer(scope, send, lambda gateway, client: self._show(name, gateway, client))
 
-    async def _answer(self, scope: Scope, send: Send, body: Callable[[Gateway, Client], dict[str, Any]]) -> None:
+    async def _answer(self, scope: Scope, send: Send, body: Body) -> None:
         gateway = self._current()
         try:
             found = body(gateway, check_key(scope, gateway.keys))
@@ -138,7 +141,7 @@ def _details(agent: Agent) -> dict[str, Any]:
 
 
 def _model_info(agent: Agent) -> dict[str, Any]:
-    """The context length is the smallest window of the chain, and absent where no window is configured."""
+    """The context length is the smallest window of the chain; absent where none is configured."""
     info: dict[str, Any] = {"general.architecture": ARCHITECTURE, "general.basename": agent.name}
     windows = [model.context_window for model in agent.models if model.context_window]
     if windows:

@@ -110,7 +110,8 @@ class Application:
         posted: Mapping[str, App] = MappingProxyType({}),
     ) -> None:
         """`calls` answer calls and state their own ids. They and `prefixed` are served with and without `/v1`,
-        `unprefixed` and `posted` as they are. `posted` takes POST; all but these and the calls are read only."""
+        `unprefixed` and `posted` as they are. `posted` takes POST alone; `prefixed` and `unprefixed`
+        are read only."""
         self._calls: Final[Mapping[str, App]] = {
             prefix + path: app for prefix in PREFIXES for path, app in calls.items()
         }

@@ -174,10 +174,12 @@ def answer(asked: Asked) -> Answer:
 
 def embedding(text: str, dimensions: int) -> tuple[float, ...]:
     """A vector of length 1, the same for the same text; each number is exact in 32 bits."""
-    blocks = (sha256(f"{text} {number}".encode()).digest() for number in range(dimensions // DIGEST_BYTES + 1))
+    count = dimensions // DIGEST_BYTES + 1
+    blocks = (sha256(f"{text} {number}".encode()).digest() for number in range(count))
     numbers = [byte - 127.5 for byte in b"".join(blocks)[:dimensions]]
     length = hypot(*numbers)
-    return tuple(struct.unpack(f"{dimensions}f", struct.pack(f"{dimensions}f", *(n / length for n in numbers))))
+    packed = struct.pack(f"{dimensions}f", *(number / length for number in numbers))
+    return struct.unpack(f"{dimensions}f", packed)
 
 
 def _pieces(asked: Asked) -> tuple[str, ...]:

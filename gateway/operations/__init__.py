@@ -1,6 +1,6 @@
-"""Operations: what a client may ask for. Each says what it encodes, what counts as empty, and what it may fall back to.
+"""Operations: what a client may ask for. Each says what it encodes, calls empty, and may fall back to.
 
-A wire format's own words belong into `dialects/`; the order in which models are tried belongs into `chain`.
+The words of a wire format belong in `dialects/`, the order in which models are tried in `chain`.
 """
 
 from __future__ import annotations

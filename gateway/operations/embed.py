@@ -1,8 +1,8 @@
 """Embed: texts in, vectors out. Falls back only within one vector space.
 
-Vectors of two models have nothing to do with each other, even where their lengths are equal: an index
-that holds both finds nonsense, and no error says so. So a chain is cut down to the models whose
-declared `space` is that of its first model.
+Vectors of two models have nothing to do with each other, even where their lengths are equal: an
+index that holds both finds nonsense, and no error says so. So a chain is cut down to the models
+whose `space` is that of its first model.
 
 A provider takes fewer inputs in one request than a client may send. The request is then sent in
 parts, one after the other, and the answers are joined: all of them, or none.
@@ -50,8 +50,10 @@ FACES: Final[Mapping[str, Upstream]] = {
 
 
 def candidates(agent: Agent, request: Chat) -> tuple[Model, ...]:
-    """The models of the chain that make the same vectors as the first one: of its space, and with the same fields of
-    this request that shape vectors."""
+    """The models of the chain that make the same vectors as the first one.
+
+    They are of its space, and take the same fields of this request that shape vectors.
+    """
     first = agent.models[0]
     alike = (model for model in agent.models if model.space == first.space)
     if _SHAPING.isdisjoint(request):
@@ -62,12 +64,12 @@ def candidates(agent: Agent, request: Chat) -> tuple[Model, ...]:
 
 def _lost(model: Model, request: Chat) -> frozenset[str]:
     """The fields of `request` that shape vectors and that `model` does not receive."""
-    face = FACES.get(model.provider.dialect)
+    short = {**request, "input": request["input"][:1]}
     try:
-        dropped = face.encode_request({**request, "input": request["input"][:1]}, model).dropped if face else ()
-    except Unsupported:
-        dropped = ()
-    return _SHAPING & set(dropped)
+        encoded = FACES[model.provider.dialect].encode_request(short, model)
+    except (KeyError, Unsupported):
+        return frozenset()
+    return _SHAPING.intersection(encoded.dropped)
 
 
 def is_empty(answer: Chat) -> bool:
@@ -87,10 +89,14 @@ def facts(model: Model, request: Chat) -> Mapping[str, str]:
 
 
 def parts(request: Chat, model: Model) -> list[Chat]:
-    """`request` in as many parts as the provider's limits need. Raises `Unsupported` for one without embeddings."""
+    """`request` in as many parts as the provider's limits need.
+
+    Raises `Unsupported` for a provider without embeddings.
+    """
     row = embedding_row(model)
     inputs_max = model.quirks.embedding_inputs or row.inputs_max
-    return [{**request, "input": inputs} for inputs in _cut(request["input"], inputs_max, row.tokens_max)]
+    slices = _cut(request["input"], inputs_max, row.tokens_max)
+    return [{**request, "input": inputs} for inputs in slices]
 
 
 def _cut(inputs: list[Any], inputs_max: int, tokens_max: int) -> Iterator[list[Any]]:

@@ -1,6 +1,7 @@
 """One attempt that takes several requests: the parts of one call, asked for one after the other.
 
-All or nothing. The attempt is committed with its last part; until then another model may still answer the whole call.
+All or nothing. The attempt is committed with its last part; until then another model may still
+answer the whole call.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from gateway.failures import Failed
 from gateway.operations.embed import joined
 from gateway.types import Attempt, Chat, Reply, Usage
 
+Ask = Callable[[Chat], Awaitable[Reply]]
 
-async def in_parts(parts: Sequence[Chat], attempt: Attempt, ask: Callable[[Chat], Awaitable[Reply]]) -> Reply:
+
+async def in_parts(parts: Sequence[Chat], attempt: Attempt, ask: Ask) -> Reply:
     """One reply with the answers to all `parts`, in order. Raises what `ask` raises for a part."""
     answers: list[Chat] = []
     spent: Usage | None = None
@@ -44,9 +47,9 @@ def _joined(answers: list[Chat], attempt: Attempt) -> Chat:
 
 
 def _name_inputs(failed: Failed, first: int, count: int) -> None:
-    """Says which inputs of the client's request a failure is about: the provider counts from its own first one."""
-    failure = failed.failure
-    failed.failure = failure.with_(message=f"inputs {first} to {first + count - 1}: {failure.message}")
+    """Says which inputs of the client's request a failure is about."""
+    message = f"inputs {first} to {first + count - 1}: {failed.failure.message}"
+    failed.failure = failed.failure.with_(message=message)
 
 
 def _sum(one: Usage | None, other: Usage | None) -> Usage | None:

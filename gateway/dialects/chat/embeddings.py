@@ -1,6 +1,6 @@
-"""Embeddings of servers that speak like OpenAI's: `POST /embeddings`. Upstream side of the operation `embed`.
+"""Embeddings of servers that speak like OpenAI's: `POST /embeddings`. Upstream side of `embed`.
 
-What comes back is asked for in the cheapest form that the provider is known to have; both forms are read.
+The answer is asked for in the cheapest form that the provider is known to have; both forms are read.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def _takes(row: Row, model: Model, field: str) -> bool:
 
 
 def decode_embeddings(body: Mapping[str, Any], encoded: Encoded) -> Chat:
-    """The hub's answer. Raises `Failed` for an error inside a 200, and for vectors that do not fit the request."""
+    """The hub's answer.
+
+    Raises `Failed` for an error inside a 200, and for vectors that do not fit the request.
+    """
     if body.get("error") or ("data" not in body and is_error(body)):
         raise Failed(decode_error_value(body, None))
     data = body.get("data")

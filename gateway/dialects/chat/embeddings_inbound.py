@@ -1,7 +1,7 @@
-"""The inbound face of `POST /v1/embeddings`. Implements `hub.contracts.Inbound`; errors are those of chat completions.
+"""The inbound face of `POST /v1/embeddings`. Implements `hub.contracts.Inbound`.
 
-Absent `encoding_format` is `float`: some clients take base64 for a vector of one string. The official SDKs ask for
-base64 without being asked to.
+Absent `encoding_format` is `float`: some clients take base64 for a vector of one string. The
+official SDKs ask for base64 without being asked to. Errors are those of chat completions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from gateway.hub.contracts import Answer
 from gateway.hub.embeddings import INPUTS_MAX, Vector, as_base64, as_floats
 from gateway.types import Chat, Request
 
-__all__ = ["ID_HEADERS", "KEEP_ALIVE", "NAME", "StreamEncoder", "decode_request", "encode_error", "encode_response"]
+__all__ = [
+    "ID_HEADERS",
+    "KEEP_ALIVE",
+    "NAME",
+    "StreamEncoder",
+    "decode_request",
+    "encode_error",
+    "encode_response",
+]
 
 _FORMATS: Final[Mapping[str, Callable[[Vector], Any]]] = {"float": as_floats, "base64": as_base64}
 _NO_COUNTS: Final[Mapping[str, int]] = {"prompt_tokens": 0, "total_tokens": 0}
@@ -25,7 +33,8 @@ _WANTED: Final = "a non-empty string, or a list of non-empty strings or of lists
 
 def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:
     """Raises `Failed` naming the field that is wrong. The notes are the `encoding_format`."""
-    fields = {key: value for key, value in body.items() if value is not None and key not in _NOT_OF_THE_HUB}
+    stated = {key: value for key, value in body.items() if value is not None}
+    fields = {key: value for key, value in stated.items() if key not in _NOT_OF_THE_HUB}
     for name in ("model", "input"):
         if name not in fields:
             raise missing(name)
@@ -80,8 +89,11 @@ def _format(value: Any) -> str:
 
 
 def encode_response(chat: Chat, answer: Answer) -> Chat:
-    """The answer with every vector in the form that the client asked for, and with counts, which are 0 where the
-    provider states none."""
+    """The answer with every vector in the form that the client asked for.
+
+    Counts that the provider does not state are 0.
+    """
     form = _FORMATS[answer.request.notes]
     data = [{**entry, "embedding": form(entry["embedding"])} for entry in chat["data"]]
-    return {**chat, "data": data, "model": answer.model, "usage": chat.get("usage", dict(_NO_COUNTS))}
+    usage = chat.get("usage", dict(_NO_COUNTS))
+    return {**chat, "data": data, "model": answer.model, "usage": usage}

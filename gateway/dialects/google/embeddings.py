@@ -26,6 +26,7 @@ _FULL_LENGTH: Final = 3072
 """Vectors of this length come normalised."""
 _TITLED: Final = "RETRIEVAL_DOCUMENT"
 """The only task whose texts have a title."""
+_TEXT_WANTED: Final = "Gemini takes text, not token ids (LangChain: check_embedding_ctx_length=False)"
 _TRANSLATED: Final = frozenset({"model", "input", "dimensions"})
 
 _TASKS: Final[Mapping[str, str]] = {
@@ -42,10 +43,13 @@ class Family:
     """What one family of embedding models accepts."""
 
     task_types: bool = True
-    """Takes `taskType`. Newer models want the task as words in the text, which are the client's to write."""
+    """Takes `taskType`. Newer models want the task as words in the text, which the client writes."""
 
 
-FAMILIES: Final[Mapping[str, Family]] = {"*": Family(), "gemini-embedding-2*": Family(task_types=False)}
+FAMILIES: Final[Mapping[str, Family]] = {
+    "*": Family(),
+    "gemini-embedding-2*": Family(task_types=False),
+}
 
 
 def encode_embeddings(request: Chat, model: Model) -> Encoded:
@@ -53,12 +57,13 @@ def encode_embeddings(request: Chat, model: Model) -> Encoded:
     embedding_row(model)
     inputs = request["input"]
     if isinstance(inputs[0], list):
-        raise Unsupported("input", "Gemini takes text, not token ids (LangChain: check_embedding_ctx_length=False)")
+        raise Unsupported("input", _TEXT_WANTED)
     name = model.model_id.removeprefix("models/")
     fields, lost = _fields(request, lookup(FAMILIES, name))
     fields = {"model": f"models/{name}", **merge_options(fields, model.options)}
     requests = [{**fields, "content": {"parts": [{"text": text}]}} for text in inputs]
-    return Encoded(f"/models/{quote(name, safe='')}:batchEmbedContents", {"requests": requests}, dropped=lost)
+    path = f"/models/{quote(name, safe='')}:batchEmbedContents"
+    return Encoded(path, {"requests": requests}, dropped=lost)
 
 
 def _fields(request: Chat, family: Family) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -88,7 +93,10 @@ def _task(request: Chat) -> tuple[str, str]:
 
 
 def decode_embeddings(body: Mapping[str, Any], encoded: Encoded) -> Chat:
-    """The hub's answer. Raises `Failed` for an error inside a 200, and for vectors that do not fit the request."""
+    """The hub's answer.
+
+    Raises `Failed` for an error inside a 200, and for vectors that do not fit the request.
+    """
     if "error" in body:
         raise Failed(decode_error_value(body, None))
     embeddings = body.get("embeddings")
@@ -96,9 +104,8 @@ def decode_embeddings(body: Mapping[str, Any], encoded: Encoded) -> Chat:
         raise malformed("the provider's answer has no list of embeddings")
     requests = encoded.body["requests"]
     dimensions = requests[0].get(_DIMENSIONS)
-    answer = encode_answer(
-        [embedding["values"] for embedding in embeddings], len(requests), dimensions, usage=_usage(body)
-    )
+    vectors = [embedding["values"] for embedding in embeddings]
+    answer = encode_answer(vectors, len(requests), dimensions, usage=_usage(body))
     if isinstance(dimensions, int) and dimensions < _FULL_LENGTH:
         for entry in answer["data"]:
             entry["embedding"] = unit(entry["embedding"])
