@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gateway.hub.contracts import Unsupported
-from gateway.types import Model
+from gateway.types import Chat, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ ROWS: Final[Mapping[str, Row]] = {
 }
 """Provider → its row. Google refuses more than 100 inputs, OpenAI more than 2048 or 300,000 tokens,
 Mistral more than 16,384 tokens. The other limits are not documented."""
+
+
+def check_dimensions(request: Chat, sent: Any) -> None:
+    """Raises `Unsupported` where the configuration fixes other dimensions than the client asks for."""
+    if "dimensions" in request and sent != request["dimensions"]:
+        raise Unsupported("dimensions", f"the configuration of this model fixes {sent} dimensions")
 
 
 def embedding_row(model: Model) -> Row:

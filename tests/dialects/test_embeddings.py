@@ -112,14 +112,17 @@ def test_every_provider_with_embeddings_has_a_golden_file() -> None:
         ({"input": [{"type": "text", "text": "a"}]}, "input.0"),
         ({"input": 1}, "input"),
         ({"input": {"a": 1}}, "input"),
-        ({"input": ["a"] * 2049}, "input"),
+        ({"input": ["a"] * 4097}, "input"),
         ({"model": None}, "model"),
         ({"model": ""}, "model"),
         ({"model": 1}, "model"),
         ({"dimensions": 0}, "dimensions"),
         ({"dimensions": True}, "dimensions"),
         ({"dimensions": 1.5}, "dimensions"),
-        ({"dimensions": "8"}, "dimensions"),
+        ({"dimensions": "eight"}, "dimensions"),
+        ({"dimensions": "0"}, "dimensions"),
+        ({"dimensions": "9" * 5000}, "dimensions"),
+        ({"dimensions": [8]}, "dimensions"),
         ({"encoding_format": "hex"}, "encoding_format"),
         ({"encoding_format": 1}, "encoding_format"),
         ({"encoding_format": ["float"]}, "encoding_format"),
@@ -141,7 +144,7 @@ def test_a_wrong_field_is_named(body: dict[str, Any], param: str) -> None:
         ([" ", "b"], [" ", "b"]),
         ([1, 2], [[1, 2]]),
         ([[1, 2], [3]], [[1, 2], [3]]),
-        (["a"] * 2048, ["a"] * 2048),
+        (["a"] * 4096, ["a"] * 4096),
     ],
 )
 def test_every_form_of_input_becomes_a_list(value: Any, inputs: list[Any]) -> None:
@@ -151,7 +154,22 @@ def test_every_form_of_input_becomes_a_list(value: Any, inputs: list[Any]) -> No
 def test_what_says_nothing_is_absent() -> None:
     asked = decoded(dimensions=None, user=None, encoding_format=None, stream=False)
     assert (asked.chat, asked.notes) == ({"model": "embed", "input": ["Hello"]}, "float")
-    assert decoded(dimensions=8.0).chat["dimensions"] == 8
+    assert decoded(encoding_format="", dimensions="").chat == asked.chat
+
+
+@pytest.mark.parametrize("value", [8, 8.0, "8", " 8 "])
+def test_a_number_may_come_as_text(value: Any) -> None:
+    assert decoded(dimensions=value).chat["dimensions"] == 8
+
+
+@pytest.mark.parametrize("provider", ["openai", "mistral", "google", "custom"])
+def test_dimensions_that_the_configuration_fixes_are_not_replaced_in_silence(provider: str) -> None:
+    name = {"mistral": "output_dimension", "google": "outputDimensionality"}.get(provider, "dimensions")
+    target = model(provider, "m", options={name: 256})
+    assert encoded(target, dimensions=256)
+    with pytest.raises(Failed) as failed:
+        encoded(target, dimensions=8)
+    assert (failed.value.failure.kind, failed.value.failure.param) == (Kind.UNSUPPORTED, "dimensions")
 
 
 # --- checks of an answer ---------------------------------------------------------------------------------------------
@@ -293,6 +311,7 @@ def test_a_vector_of_zeros_stays() -> None:
     ("provider", "inputs", "sizes"),
     [
         ("openai", ["a"] * 2048, [2048]),
+        ("openai", ["a"] * 2049, [2048, 1]),
         ("mistral", ["a"] * 1030, [512, 512, 6]),
         ("google", ["a"] * 201, [100, 100, 1]),
         ("custom", ["a"] * 257, [256, 1]),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.errors import decode_error_value, is_error
-from gateway.dialects.embedding_rows import Row, embedding_row
+from gateway.dialects.embedding_rows import Row, check_dimensions, embedding_row
 from gateway.failures import Failed
 from gateway.hub.contracts import Encoded, Unsupported
 from gateway.hub.embeddings import encode_answer, in_order, malformed
@@ -39,7 +39,9 @@ def encode_embeddings(request: Chat, model: Model) -> Encoded:
     others = {field: value for field, value in request.items() if field not in _TRANSLATED}
     passed = {field: value for field, value in others.items() if _takes(row, model, field)}
     lost = tuple(field for field in others if field not in passed)
-    return Encoded(_PATH, merge_options(body | passed, model.options), dropped=lost)
+    body = merge_options(body | passed, model.options)
+    check_dimensions(request, body.get(row.dimensions))
+    return Encoded(_PATH, body, dropped=lost)
 
 
 def _takes(row: Row, model: Model, field: str) -> bool:

@@ -6,6 +6,7 @@ official SDKs ask for base64 without being asked to. Errors are those of chat co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ __all__ = [
 _FORMATS: Final[Mapping[str, Callable[[Vector], Any]]] = {"float": as_floats, "base64": as_base64}
 _NO_COUNTS: Final[Mapping[str, int]] = {"prompt_tokens": 0, "total_tokens": 0}
 _NOT_OF_THE_HUB: Final = frozenset({"encoding_format", "stream", "stream_options"})
+_DIGITS: Final = re.compile(r"\s*\d{1,9}\s*", re.ASCII)
 _WANTED: Final = "a non-empty string, or a list of non-empty strings or of lists of token ids"
 
 
@@ -43,7 +45,9 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
     if body.get("stream"):
         raise invalid("Embeddings are not streamed.", "stream", "unsupported_parameter")
     fields["input"] = _inputs(fields["input"])
-    if "dimensions" in fields:
+    if fields.get("dimensions") == "":
+        del fields["dimensions"]
+    elif "dimensions" in fields:
         fields["dimensions"] = _dimensions(fields["dimensions"])
     return Request(fields, body, notes=_format(body.get("encoding_format")))
 
@@ -73,6 +77,9 @@ def _is_token_ids(value: Any) -> bool:
 
 
 def _dimensions(value: Any) -> int:
+    """A positive integer, which clients also write as text."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or value < 1 or value != int(value):
         raise wrong_type("dimensions", "a positive integer")
@@ -80,7 +87,7 @@ def _dimensions(value: Any) -> int:
 
 
 def _format(value: Any) -> str:
-    if value is None:
+    if value in (None, ""):
         return "float"
     if not isinstance(value, str) or value not in _FORMATS:
         message = "Invalid value for 'encoding_format': expected 'float' or 'base64'."

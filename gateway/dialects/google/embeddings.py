@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from gateway.dialects.embedding_rows import embedding_row
+from gateway.dialects.embedding_rows import check_dimensions, embedding_row
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed
 from gateway.hub.contracts import Encoded, Unsupported
@@ -61,6 +61,7 @@ def encode_embeddings(request: Chat, model: Model) -> Encoded:
     name = model.model_id.removeprefix("models/")
     fields, lost = _fields(request, lookup(FAMILIES, name))
     fields = {"model": f"models/{name}", **merge_options(fields, model.options)}
+    check_dimensions(request, fields.get(_DIMENSIONS))
     requests = [{**fields, "content": {"parts": [{"text": text}]}} for text in inputs]
     path = f"/models/{quote(name, safe='')}:batchEmbedContents"
     return Encoded(path, {"requests": requests}, dropped=lost)
