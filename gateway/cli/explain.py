@@ -25,6 +25,7 @@ from gateway.cli.status import duration
 from gateway.credentials.store import Credentials
 from gateway.dialects.chat import decode_request
 from gateway.dialects.chat.normalize import parse
+from gateway.dialects.model_lists import agent_of_alias
 from gateway.failures import Failed
 from gateway.inbound.http import HttpError
 from gateway.inbound.resolve import resolve
@@ -90,7 +91,7 @@ def command(agent: str, request: Any, config_path: str | None) -> Explanation:
               echo '{"messages":[{"role":"user","content":"Hi"}]}' | gateway explain dev -
     """
     config = required(config_path)
-    meant = resolve(agent, config.agents, config.models, Client("local"))
+    meant = resolve(agent, config.agents, config.models, Client("local"), agent_of_alias)
     chat = _chat(agent, request.read()) if request is not None else None
     return explain(config, meant, chat, Credentials(os.environ, Path.home()))
 

@@ -36,9 +36,7 @@ def name_flaws(path: Path, name: str) -> Iterator[Flaw]:
 # --- aliases --------------------------------------------------------------------------------------
 
 
-def alias_flaws(
-    agents: Mapping[str, Mapping[str, Any]], models: Collection[str]
-) -> Iterator[Flaw]:
+def alias_flaws(agents: Mapping[str, Mapping[str, Any]], models: Collection[str]) -> Iterator[Flaw]:
     """Everything that is wrong with the aliases of these agents; agents come before models."""
     owners: dict[str, str] = {}
     for agent, alias in _aliases(agents):
@@ -69,9 +67,7 @@ def _syntax(path: Path, alias: str) -> Iterator[Flaw]:
         yield Flaw(path, message, cure, "error" if is_pattern(alias) else "warning")
 
 
-def _taken(
-    path: Path, alias: str, agents: Collection[str], models: Collection[str]
-) -> Iterator[Flaw]:
+def _taken(path: Path, alias: str, agents: Collection[str], models: Collection[str]) -> Iterator[Flaw]:
     """An agent comes before an alias of its name, and an alias before a model of its name."""
     text, own = shown((), alias), path[1]
     if alias == own:

@@ -21,6 +21,7 @@ from gateway.inbound.http import (
     Scope,
     Send,
     abort,
+    as_mapping,
     header_value,
     id_headers,
     request_id,
@@ -28,7 +29,6 @@ from gateway.inbound.http import (
     send_json,
 )
 from gateway.inbound.interrupt import Interrupt
-from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
 from gateway.types import Call, Model, Reply, Request
@@ -143,7 +143,7 @@ class _Exchange:
             raise _too_many(server.max_calls)
         body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
         request = self._decode(body, scope)
-        agent = resolve(request.chat["model"], self._gateway.agents, self._gateway.models, client)
+        agent = self._gateway.names.resolve(request.chat["model"], client)
         self.call = Call(
             id=self.id,
             agent=agent,
@@ -158,7 +158,7 @@ class _Exchange:
 
     def _decode(self, body: bytes, scope: Scope) -> Request:
         try:
-            return self._face.decode_request(parse(body), _as_mapping(scope["headers"]))
+            return self._face.decode_request(parse(body), as_mapping(scope["headers"]))
         except Failed as failed:
             wrong = failed.failure
             raise HttpError(400, wrong.message, code=wrong.code, param=wrong.param) from failed
@@ -229,8 +229,3 @@ def _too_many(calls_max: int) -> HttpError:
 def _internal() -> HttpError:
     message = "Internal error of the gateway; its log has the details."
     return HttpError(500, message, type_="server_error", code="internal_error")
-
-
-def _as_mapping(headers: Headers) -> dict[str, str]:
-    """The first value of each header."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}

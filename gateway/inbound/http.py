@@ -81,6 +81,11 @@ def header_values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
+def as_mapping(headers: Headers) -> dict[str, str]:
+    """The first value of each header."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}
+
+
 def request_id(scope: Scope) -> str:
     """The client's own id if it is one, else a new one; always the same for one request."""
     id_: str | None = scope.get(ID)

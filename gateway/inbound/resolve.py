@@ -42,12 +42,16 @@ class Names:
 
     def resolve(self, name: str, client: Client) -> Agent:
         """The agent, or the one-model agent of a named model. Raises `HttpError` 404 with the nearest names."""
-        agent = self.exact(name, client) or self._by_pattern(name, client) or self._by_discovery(name, client)
+        agent = self.find(name, client)
         if agent is None:
             raise self._unknown(name, client)
         return agent
 
-    def exact(self, name: str, client: Client) -> Agent | None:
+    def find(self, name: str, client: Client) -> Agent | None:
+        """As `resolve`; None for a name that means nothing."""
+        return self._exactly(name, client) or self._by_pattern(name, client) or self._by_discovery(name, client)
+
+    def _exactly(self, name: str, client: Client) -> Agent | None:
         """What a name means that is configured as it is."""
         found = (names[name] for names in self._exact if name in names)
         return next((agent for agent in found if client.may_use(agent.name)), None)
@@ -55,7 +59,7 @@ class Names:
     def visible(self, client: Client) -> dict[str, Agent]:
         """Every name a list of models shows, agents first, with what it means. Patterns are no names."""
         names = dict.fromkeys(name for names in self._exact for name in names)
-        meant = {name: self.exact(name, client) for name in names}
+        meant = {name: self._exactly(name, client) for name in names}
         return {name: agent for name, agent in meant.items() if agent is not None}
 
     def _by_pattern(self, name: str, client: Client) -> Agent | None:
@@ -66,7 +70,7 @@ class Names:
 
     def _by_discovery(self, name: str, client: Client) -> Agent | None:
         meant = self._discovered(name)
-        return self.exact(meant, client) if meant is not None else None
+        return self._exactly(meant, client) if meant is not None else None
 
     def _unknown(self, name: str, client: Client) -> HttpError:
         known = list(self.visible(client))
