@@ -35,8 +35,11 @@ from gateway.reports.running import NotRunning, address
 
 NO_AGENTS = "No agents yet. Add [agents.<name>] with models = [...] to the configuration."
 
+Found = list[AgentRow] | ClientSetup
+"""The list, or what each client of one agent needs."""
 
-def render(found: Sequence[AgentRow] | ClientSetup) -> None:
+
+def render(found: Found) -> None:
     """Prints a table, or the lines of every client."""
     if isinstance(found, ClientSetup):
         _render_setup(found)
@@ -76,7 +79,7 @@ def _render_setup(setup: ClientSetup) -> None:
     render,
     errors={HttpError: WRONG_USAGE, KeysError: CONFIGURATION, NotRunning: FOUND_PROBLEMS},
 )
-def command(agent: str | None, clients: bool, config_path: str | None) -> list[AgentRow] | ClientSetup:
+def command(agent: str | None, clients: bool, config_path: str | None) -> Found:
     """List the agents and their chains.
 
     With AGENT, print the exact lines that point each client at it: the SDKs,

@@ -136,4 +136,5 @@ def command(agent: str, config_path: str | None) -> _Drilled:
     Exit code 1 when anything failed.
     """
     config = required(config_path)
-    return _drilled(config, resolve(agent, config.agents, config.models, Client("local"), agent_of_alias))
+    meant = resolve(agent, config.agents, config.models, Client("local"), agent_of_alias)
+    return _drilled(config, meant)

@@ -1,4 +1,4 @@
-"""Names that clients send as `model`: what a name may look like, and which aliases contradict each other."""
+"""Names that clients send as `model`: their form, and which aliases contradict each other."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _NOT_IN_NAMES: Final = frozenset(',;"\\')
 _OF_OTHER_PATTERNS: Final = re.compile(r"[][(){}|^$]")
 
 Path = tuple[str, ...]
+Known = Collection[str]
 
 
 def is_pattern(alias: str) -> bool:
@@ -36,7 +37,7 @@ def name_flaws(path: Path, name: str) -> Iterator[Flaw]:
 # --- aliases --------------------------------------------------------------------------------------
 
 
-def alias_flaws(agents: Mapping[str, Mapping[str, Any]], models: Collection[str]) -> Iterator[Flaw]:
+def alias_flaws(agents: Mapping[str, Mapping[str, Any]], models: Known) -> Iterator[Flaw]:
     """Everything that is wrong with the aliases of these agents; agents come before models."""
     owners: dict[str, str] = {}
     for agent, alias in _aliases(agents):
@@ -67,13 +68,13 @@ def _syntax(path: Path, alias: str) -> Iterator[Flaw]:
         yield Flaw(path, message, cure, "error" if is_pattern(alias) else "warning")
 
 
-def _taken(path: Path, alias: str, agents: Collection[str], models: Collection[str]) -> Iterator[Flaw]:
+def _taken(path: Path, alias: str, agents: Known, models: Known) -> Iterator[Flaw]:
     """An agent comes before an alias of its name, and an alias before a model of its name."""
     text, own = shown((), alias), path[1]
     if alias == own:
         yield Flaw(path, f"{text} is the agent's own name.", "Remove it.", "warning")
     elif alias in agents:
-        message = f"{text} is the name of another agent, which comes first: the alias has no effect."
+        message = f"{text} is the name of another agent, which always comes first."
         yield Flaw(path, message, "Remove it, or rename that agent.")
     elif alias in models:
         message = f"{text} hides the model of that name, which clients can no longer ask for."

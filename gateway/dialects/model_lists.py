@@ -1,4 +1,4 @@
-"""The list of models, in one form for the readers of every API: what the formats need of each other."""
+"""The list of models, in one form for the readers of every API."""
 
 from __future__ import annotations
 

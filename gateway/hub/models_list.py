@@ -1,4 +1,4 @@
-"""The list of models that a client may use: an entry before a client's API gives it a form, and the forms."""
+"""The list of models that a client may use: an entry, and the forms that clients' APIs give it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ModelItem(NamedTuple):
 
 
 class ListForms(NamedTuple):
-    """How the list is written. One object serves the readers of every API; some want more beside it.
+    """How the list is written. One object serves the readers of every API; some want more.
 
     Request headers are given with lower-case names.
     """

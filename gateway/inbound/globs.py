@@ -1,7 +1,8 @@
-"""Patterns with `*` and `?`, matched in linear time: the pieces between the stars are found from left to right.
+"""Patterns with `*` and `?`, matched in linear time: the pieces between the stars are found from
+left to right.
 
-The first place of each piece is the right one, because a later place leaves less room for the rest. So nothing is
-tried twice, unlike in a regular expression of several `.*`.
+The first place of each piece is the right one, because a later place leaves less room for the rest.
+So nothing is tried twice, unlike in a regular expression of several `.*`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`: the agents, aliases and models that this caller may use."""
+"""`GET /v1/models` and `GET /v1/models/{id}`: what this caller may use."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from gateway.inbound.serving import Gateway
 from gateway.types import Agent, Client
 
 Json = dict[str, Any]
+Items = Iterator[ModelItem]
 
 
 class ModelsEndpoint:
@@ -53,7 +54,7 @@ class ModelsEndpoint:
         is_catalog = self._forms.wants_catalog(scope["query_string"].decode("latin-1"))
         return self._forms.with_catalog(listing) if is_catalog else listing
 
-    def _aliases(self, items: Sequence[ModelItem], names: Names, client: Client) -> Iterator[ModelItem]:
+    def _aliases(self, items: Sequence[ModelItem], names: Names, client: Client) -> Items:
         """Those that mean what they say: a configured pattern may give one to another agent."""
         for item in self._forms.aliases_of(items):
             agent = names.find(item.id, client)

@@ -25,8 +25,8 @@ def no_discovery(name: str) -> str | None:
 class Names:
     """Every name of one configuration. What a client may not use does not exist for it.
 
-    A name means, in this order: an agent, an exact alias, a model, a pattern. `discovered` gives the name that is
-    meant by a form under which a list of models shows it; it is asked last.
+    A name means, in this order: an agent, an exact alias, a model, a pattern. `discovered` gives
+    the name that is meant by a form under which a list of models shows it; it is asked last.
     """
 
     def __init__(
@@ -41,7 +41,10 @@ class Names:
         self._discovered = discovered
 
     def resolve(self, name: str, client: Client) -> Agent:
-        """The agent, or the one-model agent of a named model. Raises `HttpError` 404 with the nearest names."""
+        """The agent, or the one-model agent of a named model.
+
+        Raises `HttpError` 404 with the nearest names.
+        """
         agent = self.find(name, client)
         if agent is None:
             raise self._unknown(name, client)
@@ -49,7 +52,8 @@ class Names:
 
     def find(self, name: str, client: Client) -> Agent | None:
         """As `resolve`; None for a name that means nothing."""
-        return self._exactly(name, client) or self._by_pattern(name, client) or self._by_discovery(name, client)
+        agent = self._exactly(name, client) or self._by_pattern(name, client)
+        return agent or self._by_discovery(name, client)
 
     def _exactly(self, name: str, client: Client) -> Agent | None:
         """What a name means that is configured as it is."""
@@ -57,7 +61,7 @@ class Names:
         return next((agent for agent in found if client.may_use(agent.name)), None)
 
     def visible(self, client: Client) -> dict[str, Agent]:
-        """Every name a list of models shows, agents first, with what it means. Patterns are no names."""
+        """Every name that a list of models shows and what it means, agents first; no patterns."""
         names = dict.fromkeys(name for names in self._exact for name in names)
         meant = {name: self._exactly(name, client) for name in names}
         return {name: agent for name, agent in meant.items() if agent is not None}
@@ -77,7 +81,8 @@ class Names:
         near = nearest(name, known) or known[:_SHOWN_MAX]
         hint = f" Did you mean {', '.join(repr(other) for other in near)}?" if near else ""
         stated = name if len(name) <= NAME_CHARS_MAX else f"{name[:NAME_CHARS_MAX]}…"
-        message = f"The model {stated!r} does not exist: it is no agent, alias or model of this gateway.{hint}"
+        kinds = "an agent, an alias or a model of this gateway"
+        message = f"The model {stated!r} does not exist: it is not the name of {kinds}.{hint}"
         return HttpError(404, message, code="model_not_found", param="model")
 
 

@@ -1,7 +1,7 @@
 """The exact lines that point each client program at an agent.
 
-Sources: each program's own documentation; for Codex and Claude Code also the programs themselves, run against a server
-on loopback in November 2026.
+Sources: each program's own documentation; for Codex and Claude Code also the programs themselves,
+run against a server on loopback in November 2026.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gateway.types import Agent
 NO_KEY: Final = "any"
 """Sent where the gateway needs no key, because clients insist on one."""
 KEY: Final = "YOUR_KEY"
-"""Stands for a key, which the gateway keeps only as a hash."""
+"""In place of a key, which the gateway keeps only as a hash."""
 ASSUMED_WINDOW: Final = 200_000
 """Tokens; where no model of the chain has a `contextWindow`."""
 ASSUMED_OUTPUT: Final = 32_000
@@ -98,12 +98,14 @@ def _sdks(to: _Target) -> list[Lines]:
     python = f"""from openai import OpenAI
 
 client = OpenAI(base_url="{to.base}", api_key="{to.key}")
-answer = client.chat.completions.create(model="{to.agent}", messages=[{{"role": "user", "content": "Hello"}}])
+messages = [{{"role": "user", "content": "Hello"}}]
+answer = client.chat.completions.create(model="{to.agent}", messages=messages)
 """
+    node = f'const client = new OpenAI({{ baseURL: "{to.base}", apiKey: "{to.key}" }});'
     return [
         Lines(SHELL, _exports(OPENAI_BASE_URL=to.base, OPENAI_API_KEY=to.key)),
         Lines("Python", python.rstrip()),
-        Lines("TypeScript", f'const client = new OpenAI({{ baseURL: "{to.base}", apiKey: "{to.key}" }});'),
+        Lines("TypeScript", node),
     ]
 
 
@@ -127,7 +129,7 @@ stream_idle_timeout_ms = 600000"""
 
 
 def _claude_code(to: _Target) -> list[Lines]:
-    """Its background work has a model of its own, and a window of a million tokens is assumed for unknown names."""
+    """Its background work has a model of its own. It assumes a million tokens for unknown names."""
     names = ("MODEL", "DEFAULT_OPUS_MODEL", "DEFAULT_SONNET_MODEL", "DEFAULT_HAIKU_MODEL")
     models = {f"ANTHROPIC_{name}": to.agent for name in names}
     text = _exports(
@@ -165,7 +167,8 @@ def _ai_sdk(to: _Target) -> list[Lines]:
     text = f"""import {{ createOpenAICompatible }} from "@ai-sdk/openai-compatible";
 import {{ generateText }} from "ai";
 
-const gateway = createOpenAICompatible({{ name: "gateway", baseURL: "{to.base}", apiKey: "{to.key}" }});
+const baseURL = "{to.base}";
+const gateway = createOpenAICompatible({{ name: "gateway", baseURL, apiKey: "{to.key}" }});
 const {{ text }} = await generateText({{ model: gateway("{to.agent}"), prompt: "Hello" }});"""
     return [Lines("TypeScript", text)]
 
@@ -203,7 +206,8 @@ def _vs_code(to: _Target) -> list[Lines]:
         "apiType": "chat-completions",
         "models": [model],
     }
-    return [Lines("chatLanguageModels.json (Chat: Manage Language Models > Add > Custom Endpoint)", _json([group]))]
+    place = "chatLanguageModels.json (Chat: Manage Language Models > Add > Custom Endpoint)"
+    return [Lines(place, _json([group]))]
 
 
 def _curl(to: _Target) -> list[Lines]:
@@ -218,7 +222,8 @@ def _curl(to: _Target) -> list[Lines]:
 
 def _curl_line(to: _Target, path: str, body: Mapping[str, Any]) -> str:
     key = f' -H "Authorization: Bearer {to.key}"' if to.key != NO_KEY else ""
-    return f"curl {quote(f'{to.base}/{path}')}{key} -H 'content-type: application/json' -d {quote(json.dumps(body))}"
+    url, data = quote(f"{to.base}/{path}"), quote(json.dumps(body))
+    return f"curl {url}{key} -H 'content-type: application/json' -d {data}"
 
 
 _CLIENTS: Final[Mapping[str, Callable[[_Target], list[Lines]]]] = {

@@ -462,7 +462,7 @@ never = ["ratelimit"]
         ('[log]\nlevel = "INFO"', "Did you mean 'info'?"),
         (MODEL + "price = { input = 1 }", "price.output: is missing"),
         (DEV + 'aliases = "gpt-5.5"', 'Write it as a list: aliases = ["gpt-5.5"]'),
-        (DEV + 'aliases = ["ops"]\n' + OPS, '"ops" is the name of another agent'),
+        (DEV + 'aliases = ["ops"]\n' + OPS, '"ops" is the name of another agent, which always comes first. Remove it'),
         (DEV + 'aliases = ["claude-[45]*"]', "[ has no special meaning in an alias. Only * (any text)"),
         (DEV + 'aliases = ["(claude|gpt)-*"]', "( has no special meaning"),
         (DEV + 'aliases = [""]', "cannot be a name"),

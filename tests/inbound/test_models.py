@@ -152,7 +152,7 @@ def test_a_key_sees_the_aliases_of_its_agents_alone(tmp_path: Path) -> None:
         ("", False),
     ],
 )
-def test_a_catalog_stands_beside_the_list_where_it_is_asked_for(tmp_path: Path, query: str, has_catalog: bool) -> None:
+def test_a_catalog_is_beside_the_list_where_it_is_asked_for(tmp_path: Path, query: str, has_catalog: bool) -> None:
     request = scope("GET", "/v1/models", {})
     request["query_string"] = query.encode()
     listing = answered(with_aliases(tmp_path, dev=[]), request).json
