@@ -41,7 +41,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "relay": "chain failures shared types",
         "config": "failures providers redact types urls",
         # reports: `/status` returns one
-        "inbound": "config dialects failures hub private_files redact relay reports shared types urls",
+        "inbound": "config failures hub private_files redact relay reports shared types urls",
         "observe": "failures redact shared types",
         # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
         # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
@@ -51,7 +51,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "app": "__version__ chain config credentials dialects failures inbound observe relay shared types upstream",
         "process": "app config inbound observe shared",
         "drill": "app config failures lab process providers sse types",
-        "cli": "__version__ app config credentials dialects drill failures inbound lab observe process providers"
+        "cli": "__version__ app config credentials dialects drill failures hub inbound lab observe process providers"
         " reports types",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",
@@ -82,7 +82,6 @@ NAMES_VENDORS: Final[Mapping[str, str]] = {
     "cli/credentials.py": "an example in a hint",
     "reports/clients.py": "the clients that call the gateway, and their settings",
     "observe/prices.py": "what a price library calls them",
-    "upstream/client.py": "a request-id header",
     "credentials/pi/renew.py": "where sign-ins are renewed",
     "credentials/signing.py": "a beta header",
 }

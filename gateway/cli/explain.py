@@ -24,9 +24,9 @@ from gateway.cli.console import (
 from gateway.cli.status import duration
 from gateway.credentials.store import Credentials
 from gateway.dialects.chat import decode_request
-from gateway.dialects.chat.normalize import parse
 from gateway.dialects.model_lists import agent_of_alias
 from gateway.failures import Failed
+from gateway.hub.exact_json import parse_object
 from gateway.inbound.http import HttpError
 from gateway.inbound.resolve import resolve
 from gateway.reports.explain import Explanation, Step, explain
@@ -98,6 +98,6 @@ def command(agent: str, request: Any, config_path: str | None) -> Explanation:
 
 def _chat(agent: str, body: bytes) -> Chat:
     try:
-        return decode_request({"model": agent, **parse(body)})
+        return decode_request({"model": agent, **parse_object(body)})
     except Failed as failed:
         fail(f"the request: {failed.failure.message}", FOUND_PROBLEMS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 from gateway.hub import exact_json
@@ -57,6 +57,26 @@ class ClientLeft(Exception):
     """The client closed the connection."""
 
 
+class RequestHeaders(Mapping[str, str]):
+    """The headers of a request by their lower-case names, the first value of each. Nothing is copied."""
+
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        wanted = name.encode()
+        for key, value in self._headers:
+            if key == wanted:
+                return value.decode("latin-1")
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name.decode("latin-1") for name, _ in self._headers))
+
+    def __len__(self) -> int:
+        return len(dict(self._headers))
+
+
 def face_of(scope: Scope) -> Inbound:
     """The face of the client's API, as the gate has found it by the path."""
     face: Inbound = scope[FACE]
@@ -79,11 +99,6 @@ def header(scope: Scope, name: bytes) -> str | None:
 def header_values(scope: Scope, name: bytes) -> list[str]:
     """Every value of a request header, by its lower-case name."""
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
-
-
-def as_mapping(headers: Headers) -> dict[str, str]:
-    """The first value of each header."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}
 
 
 def request_id(scope: Scope) -> str:

@@ -11,9 +11,9 @@ from gateway.inbound.access import check_key
 from gateway.inbound.http import (
     HttpError,
     Receive,
+    RequestHeaders,
     Scope,
     Send,
-    as_mapping,
     request_id,
     send_error,
     send_json,
@@ -41,14 +41,14 @@ class ModelsEndpoint:
             id_ = unquote(scope.get("path_params", {}).get("id", ""))
             body = self._one(id_, gateway, client) if id_ else self._all(scope, gateway, client)
         except HttpError as error:
-            face = self._forms.face_of(as_mapping(scope["headers"]))
+            face = self._forms.face_of(RequestHeaders(scope["headers"]))
             await send_error(send, error, face, request_id(scope), [])
             return
         await send_json(send, 200, body, [])
 
     def _all(self, scope: Scope, gateway: Gateway, client: Client) -> Json:
         items = [self._item(name, agent) for name, agent in gateway.names.visible(client).items()]
-        if self._forms.wants_aliases(as_mapping(scope["headers"])):
+        if self._forms.wants_aliases(RequestHeaders(scope["headers"])):
             items += list(self._aliases(items, gateway.names, client))
         listing = self._forms.encode_models(items)
         is_catalog = self._forms.wants_catalog(scope["query_string"].decode("latin-1"))
