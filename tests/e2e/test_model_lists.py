@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import anthropic
@@ -56,11 +56,20 @@ def test_anthropics(gateway: Running) -> None:
         assert raised.value.body["error"]["type"] == "not_found_error"
 
 
-def test_an_alias_is_called(gateway: Running) -> None:
+ALIASES = ("gpt-5.5", "claude-haiku-4-5")
+
+
+def said_by_dev(headers: Mapping[str, str]) -> bool:
+    return (headers["x-gateway-agent"], headers["x-gateway-model"]) == ("dev", "anthropic")
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_an_alias_is_called_in_every_api(gateway: Running, name: str) -> None:
     with gateway.sdk() as client:
-        for name in ("gpt-5.5", "claude-haiku-4-5"):
-            answer = client.chat.completions.with_raw_response.create(
-                model=name, messages=[{"role": "user", "content": "Hi"}]
-            )
-            assert answer.headers["x-gateway-agent"] == "dev"
-            assert answer.headers["x-gateway-model"] == "anthropic"
+        chat = client.chat.completions.with_raw_response
+        assert said_by_dev(chat.create(model=name, messages=[{"role": "user", "content": "Hi"}]).headers)
+        assert said_by_dev(client.responses.with_raw_response.create(model=name, input="Hi").headers)
+    with anthropic.Anthropic(base_url=gateway.url, api_key="any", max_retries=0) as messages:
+        create = messages.messages.with_raw_response.create
+        answer = create(model=name, max_tokens=100, messages=[{"role": "user", "content": "Hi"}])
+        assert said_by_dev(answer.headers)
