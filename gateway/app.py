@@ -24,6 +24,7 @@ from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, Credentials
 from gateway.dialects import CALL_PATHS, EMBEDDINGS_INBOUND, INBOUND
+from gateway.dialects.model_lists import LISTS, agent_of_alias
 from gateway.dialects.responses.inbound.store import ResponsesStore
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
@@ -35,6 +36,7 @@ from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.memory import Memory, StoredEndpoint
 from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.ollama import OllamaEndpoint
+from gateway.inbound.resolve import Names
 from gateway.inbound.routes import Application, Mounted
 from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound.status import StatusEndpoint
@@ -128,7 +130,8 @@ class App:
         relay = Relay(self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random)
         hosts = allowed_hosts(config.server.allowed_hosts, self._hosts)
         origins = allowed_origins(config.server.allowed_origins)
-        return Gateway(config, relay, self.keys, hosts, origins)
+        names = Names(config.agents, config.models, agent_of_alias)
+        return Gateway(config, relay, self.keys, hosts, origins, names)
 
     def swap(self, config: Config) -> None:
         """Puts a validated configuration in force. Calls in flight finish on the old one."""
@@ -189,7 +192,7 @@ class App:
 
     def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
-        models = ModelsEndpoint(lambda: self.gateway, int(wall()))
+        models = ModelsEndpoint(lambda: self.gateway, int(wall()), LISTS)
         memories: Mapping[str, Memory] = {"responses": self._answers}
         stored = StoredEndpoint(lambda: self.gateway, self._answers)
         ollama = OllamaEndpoint(lambda: self.gateway, wall())

@@ -236,6 +236,8 @@ class Agent:
     models: tuple[Model, ...]
     unsupported: Literal["warn", "reject"] = "warn"
     weight: int = 1
+    aliases: tuple[str, ...] = ()
+    """Further names, as configured: exact ones, and patterns with `*` and `?`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ NAMES_VENDORS: Final[Mapping[str, str]] = {
     "text/ratelimits.py": "a table of headers",
     "redact.py": "what keys look like",
     "cli/credentials.py": "an example in a hint",
+    "reports/clients.py": "the clients that call the gateway, and their settings",
     "observe/prices.py": "what a price library calls them",
     "credentials/pi/renew.py": "where sign-ins are renewed",
     "credentials/signing.py": "a beta header",

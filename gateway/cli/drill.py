@@ -23,6 +23,7 @@ from gateway.cli.console import (
     wrapped,
 )
 from gateway.config.load import Config
+from gateway.dialects.model_lists import agent_of_alias
 from gateway.drill import Result, drill
 from gateway.inbound.http import HttpError
 from gateway.inbound.resolve import resolve
@@ -135,4 +136,5 @@ def command(agent: str, config_path: str | None) -> _Drilled:
     Exit code 1 when anything failed.
     """
     config = required(config_path)
-    return _drilled(config, resolve(agent, config.agents, config.models, Client("local")))
+    meant = resolve(agent, config.agents, config.models, Client("local"), agent_of_alias)
+    return _drilled(config, meant)

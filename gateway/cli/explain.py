@@ -24,6 +24,7 @@ from gateway.cli.console import (
 from gateway.cli.status import duration
 from gateway.credentials.store import Credentials
 from gateway.dialects import EMBEDDINGS_INBOUND, INBOUND
+from gateway.dialects.model_lists import agent_of_alias
 from gateway.failures import Failed
 from gateway.hub.exact_json import parse_object
 from gateway.inbound.http import HttpError
@@ -92,7 +93,7 @@ def command(agent: str, request: Any, config_path: str | None) -> Explanation:
               echo '{"messages":[{"role":"user","content":"Hi"}]}' | gateway explain dev -
     """
     config = required(config_path)
-    meant = resolve(agent, config.agents, config.models, Client("local"))
+    meant = resolve(agent, config.agents, config.models, Client("local"), agent_of_alias)
     credentials = Credentials(os.environ, Path.home())
     if request is None:
         return explain(config, meant, None, credentials)

@@ -158,7 +158,8 @@ def build(
     agents: dict[str, Agent] = {}
     for name, agent in root.agents.items():
         chain = tuple(_timed(models[model], agent.timeouts) for model in dict.fromkeys(agent.models) if model in models)
-        agents[name] = Agent(name, chain, agent.unsupported, agent.weight)
+        aliases = tuple(dict.fromkeys(agent.aliases))
+        agents[name] = Agent(name, chain, agent.unsupported, agent.weight, aliases)
         if not chain:
             flaw = Flaw(("agents", name, "models"), "none of these models can be reached.", "See the warnings.")
             problems.append(_problem(flaw, files))

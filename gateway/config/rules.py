@@ -11,15 +11,12 @@ from typing import Any, Final
 
 from gateway.config import schema
 from gateway.config.check import Flaw, did_you_mean, shown
+from gateway.config.names import alias_flaws, name_flaws
 from gateway.failures import Kind
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.types import Provider
 from gateway.urls import ANY, parse_origin, target
 
-NAME_CHARS_MAX: Final = 128
-
-_NAME: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
-_NOT_IN_NAMES: Final = frozenset(',;"\\')
 _CREDENTIAL: Final = re.compile(r"\w[\w.-]*(:\w[\w.-]*)?", re.ASCII)
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OUR_HEADERS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
@@ -36,14 +33,15 @@ def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
     models, agents = _tables(table, "models"), _tables(table, "agents")
     for name, model in models.items():
         path = ("models", name)
-        yield from _name(path)
+        yield from name_flaws(path, name)
         yield from _provider(path, model)
         yield from _addresses(path, model)
         yield from _credential(path, model)
         yield from _extras(path, model)
     for name, agent in agents.items():
-        yield from _name(("agents", name))
+        yield from name_flaws(("agents", name), name)
         yield from _chain(("agents", name), agent, tuple(table.get("models") or ()))
+    yield from alias_flaws(agents, tuple(models))
     yield from _server(_table(table, "server"))
     yield from _fallback(_table(table, "fallback"))
     fallback, breaker = schema.Fallback(), schema.Breaker()
@@ -58,14 +56,6 @@ def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _tables(table: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:
     return {name: inner for name, inner in _table(table, key).items() if isinstance(inner, Mapping)}
-
-
-def _name(path: Path) -> Iterator[Flaw]:
-    """Names travel in headers, where a comma or a semicolon ends them."""
-    name = path[-1]
-    if not _NAME.fullmatch(name) or _NOT_IN_NAMES & set(name) or len(name) > NAME_CHARS_MAX:
-        cure = "Use up to 128 ASCII characters, none of them a comma, a semicolon, a quote or a backslash."
-        yield Flaw(path, f"{shown((), name)} cannot be a name.", cure)
 
 
 def _row(model: Mapping[str, Any]) -> Provider | None:

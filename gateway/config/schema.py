@@ -196,6 +196,9 @@ class Agent(Table, frozen=True):
 
     models: list[str]
     """The chain: names of models, first choice first."""
+    aliases: list[str] = field(default_factory=list)
+    """Further names for the agent; `*` is any text, `?` one character. Exact ones come before models, patterns after
+    them, in the order of the file. An exact one belongs to one agent alone."""
     unsupported: Literal["warn", "reject"] = "warn"
     """What happens to request fields a model cannot take: dropped and named in `x-gateway-dropped`, or a 400."""
     weight: Count = 1

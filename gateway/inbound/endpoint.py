@@ -32,7 +32,6 @@ from gateway.inbound.http import (
 )
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.memory import Memory
-from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
 from gateway.operations import OPERATIONS, Operation
@@ -162,7 +161,7 @@ class _Exchange:
             raise _too_many(server.max_calls)
         body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
         request = await self._decode(body, scope, client)
-        agent = resolve(request.chat["model"], self._gateway.agents, self._gateway.models, client)
+        agent = self._gateway.names.resolve(request.chat["model"], client)
         candidates = self._operation.candidates(agent, request.chat)
         self.call = Call(
             id=self.id,

@@ -1,59 +1,79 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`: the agents and named models this caller may use, in OpenAI's list
-shape."""
+"""`GET /v1/models` and `GET /v1/models/{id}`: what this caller may use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from gateway.hub.models_list import ListForms, ModelItem
 from gateway.inbound.access import check_key
-from gateway.inbound.http import HttpError, Receive, Scope, Send, face_of, request_id, send_error, send_json
-from gateway.inbound.resolve import resolve
+from gateway.inbound.http import (
+    HttpError,
+    Receive,
+    RequestHeaders,
+    Scope,
+    Send,
+    request_id,
+    send_error,
+    send_json,
+)
+from gateway.inbound.resolve import Names
 from gateway.inbound.serving import Gateway
 from gateway.types import Agent, Client
+
+Json = dict[str, Any]
+Items = Iterator[ModelItem]
 
 
 class ModelsEndpoint:
     """An ASGI application for the list and for its items; ids may hold slashes."""
 
-    def __init__(self, current: Callable[[], Gateway], started_at: int) -> None:
+    def __init__(self, current: Callable[[], Gateway], started_at: int, forms: ListForms) -> None:
         self._current = current
         self._created = started_at
+        self._forms = forms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._current()
         try:
             client = check_key(scope, gateway.keys)
             id_ = unquote(scope.get("path_params", {}).get("id", ""))
-            body = self._one(id_, gateway, client) if id_ else self._all(gateway, client)
+            body = self._one(id_, gateway, client) if id_ else self._all(scope, gateway, client)
         except HttpError as error:
-            await send_error(send, error, face_of(scope), request_id(scope), [])
+            face = self._forms.face_of(RequestHeaders(scope["headers"]))
+            await send_error(send, error, face, request_id(scope), [])
             return
         await send_json(send, 200, body, [])
 
-    def _all(self, gateway: Gateway, client: Client) -> dict[str, Any]:
-        agents = [agent for agent in gateway.agents.values() if client.may_use(agent.name)]
-        agents += [
-            Agent(model.name, (model,))
-            for model in gateway.models.values()
-            if client.may_use(model.name) and model.name not in gateway.agents
-        ]
-        return {"object": "list", "data": [self._item(agent) for agent in agents]}
+    def _all(self, scope: Scope, gateway: Gateway, client: Client) -> Json:
+        items = [self._item(name, agent) for name, agent in gateway.names.visible(client).items()]
+        if self._forms.wants_aliases(RequestHeaders(scope["headers"])):
+            items += list(self._aliases(items, gateway.names, client))
+        listing = self._forms.encode_models(items)
+        is_catalog = self._forms.wants_catalog(scope["query_string"].decode("latin-1"))
+        return self._forms.with_catalog(listing) if is_catalog else listing
 
-    def _one(self, id_: str, gateway: Gateway, client: Client) -> dict[str, Any]:
-        return self._item(resolve(id_, gateway.agents, gateway.models, client))
+    def _aliases(self, items: Sequence[ModelItem], names: Names, client: Client) -> Items:
+        """Those that mean what they say: a configured pattern may give one to another agent."""
+        for item in self._forms.aliases_of(items):
+            agent = names.find(item.id, client)
+            if agent is not None and self._item(item.id, agent) == item:
+                yield item
 
-    def _item(self, agent: Agent) -> dict[str, Any]:
-        """`context_length` is the smallest window of the chain: what fits there fits every model."""
+    def _one(self, id_: str, gateway: Gateway, client: Client) -> Json:
+        """Under the name that was asked for, alias or not."""
+        return self._forms.encode_model(self._item(id_, gateway.names.resolve(id_, client)))
+
+    def _item(self, name: str, agent: Agent) -> ModelItem:
+        """The limits are the smallest of the chain: what fits there fits every model."""
         windows = [model.context_window for model in agent.models if model.context_window]
-        item: dict[str, Any] = {
-            "id": agent.name,
-            "object": "model",
-            "created": self._created,
-            "owned_by": agent.models[0].provider.name,
-            "chain": [model.name for model in agent.models],
-        }
-        if windows:
-            item["context_length"] = min(windows)
-        return item
+        outputs = [model.max_output_tokens for model in agent.models if model.max_output_tokens]
+        return ModelItem(
+            id=name,
+            created=self._created,
+            owned_by=agent.models[0].provider.name,
+            context_window=min(windows, default=None),
+            max_output_tokens=min(outputs, default=None),
+            chain=tuple(model.name for model in agent.models),
+        )

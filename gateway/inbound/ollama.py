@@ -18,7 +18,6 @@ from gateway.inbound.access import check_key
 from gateway.inbound.body import read_body
 from gateway.inbound.http import ClientLeft, HttpError, Receive, Scope, Send, send_json
 from gateway.inbound.interrupt import Interrupt
-from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.types import Agent, Client
 
@@ -97,7 +96,8 @@ class OllamaEndpoint:
         }
 
     def _show(self, name: str, gateway: Gateway, client: Client) -> dict[str, Any]:
-        agent = resolve(_without_tag(name, gateway), gateway.agents, gateway.models, client)
+        known = gateway.names.find(name, client)
+        agent = known or gateway.names.resolve(name.removesuffix(_TAG), client)
         return {
             "modelfile": "",
             "parameters": "",
@@ -121,11 +121,6 @@ def usable(gateway: Gateway, client: Client) -> list[Agent]:
     models = (model for name, model in gateway.models.items() if name not in gateway.agents)
     agents = (*gateway.agents.values(), *(Agent(model.name, (model,)) for model in models))
     return [agent for agent in agents if client.may_use(agent.name)]
-
-
-def _without_tag(name: str, gateway: Gateway) -> str:
-    is_known = name in gateway.agents or name in gateway.models
-    return name if is_known else name.removesuffix(_TAG)
 
 
 def _details(agent: Agent) -> dict[str, Any]:

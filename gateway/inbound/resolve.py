@@ -1,33 +1,115 @@
-"""Which agent a client means."""
+"""Which agent a client means by the `model` of its request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Final
 
+from gateway.config.names import is_pattern
+from gateway.inbound.globs import Glob
 from gateway.inbound.http import HttpError
 from gateway.types import Agent, Client, Model
 
+NAME_CHARS_MAX: Final = 512
+"""A longer name matches no pattern and is like no other name. No vendor's ids are so long."""
 
-def resolve(name: str, agents: Mapping[str, Agent], models: Mapping[str, Model], client: Client) -> Agent:
-    """The agent of that name, or the one-model agent of a named model. Raises `HttpError` 404 with the nearest names.
+_SHOWN_MAX: Final = 5
 
-    What a client may not use does not exist for it.
+
+def no_discovery(name: str) -> str | None:
+    """For a gateway whose names have no second form."""
+    return None
+
+
+class Names:
+    """Every name of one configuration. What a client may not use does not exist for it.
+
+    A name means, in this order: an agent, an exact alias, a model, a pattern. `discovered` gives
+    the name that is meant by a form under which a list of models shows it; it is asked last.
     """
-    if client.may_use(name):
-        agent = agents.get(name)
-        if agent is not None:
-            return agent
-        model = models.get(name)
-        if model is not None:
-            return Agent(name, (model,))
-    known = [other for other in (*agents, *models) if client.may_use(other)]
-    near = nearest(name, known) or known[:5]
-    hint = f" Did you mean {', '.join(repr(other) for other in near)}?" if near else ""
-    message = f"The model {name!r} does not exist: it is neither an agent nor a model of this gateway.{hint}"
-    raise HttpError(404, message, code="model_not_found", param="model")
+
+    def __init__(
+        self,
+        agents: Mapping[str, Agent],
+        models: Mapping[str, Model],
+        discovered: Callable[[str], str | None] = no_discovery,
+    ) -> None:
+        exact, self._patterns = _aliases(agents)
+        alone = {name: Agent(name, (model,)) for name, model in models.items()}
+        self._exact: Final[tuple[Mapping[str, Agent], ...]] = (agents, exact, alone)
+        self._discovered = discovered
+
+    def resolve(self, name: str, client: Client) -> Agent:
+        """The agent, or the one-model agent of a named model.
+
+        Raises `HttpError` 404 with the nearest names.
+        """
+        agent = self.find(name, client)
+        if agent is None:
+            raise self._unknown(name, client)
+        return agent
+
+    def find(self, name: str, client: Client) -> Agent | None:
+        """As `resolve`; None for a name that means nothing."""
+        agent = self._exactly(name, client) or self._by_pattern(name, client)
+        return agent or self._by_discovery(name, client)
+
+    def _exactly(self, name: str, client: Client) -> Agent | None:
+        """What a name means that is configured as it is."""
+        found = (names[name] for names in self._exact if name in names)
+        return next((agent for agent in found if client.may_use(agent.name)), None)
+
+    def visible(self, client: Client) -> dict[str, Agent]:
+        """Every name that a list of models shows and what it means, agents first; no patterns."""
+        names = dict.fromkeys(name for names in self._exact for name in names)
+        meant = {name: self._exactly(name, client) for name in names}
+        return {name: agent for name, agent in meant.items() if agent is not None}
+
+    def _by_pattern(self, name: str, client: Client) -> Agent | None:
+        if len(name) > NAME_CHARS_MAX:
+            return None
+        usable = (pair for pair in self._patterns if client.may_use(pair[1].name))
+        return next((agent for glob, agent in usable if glob.matches(name)), None)
+
+    def _by_discovery(self, name: str, client: Client) -> Agent | None:
+        meant = self._discovered(name)
+        return self._exactly(meant, client) if meant is not None else None
+
+    def _unknown(self, name: str, client: Client) -> HttpError:
+        known = list(self.visible(client))
+        near = nearest(name, known) or known[:_SHOWN_MAX]
+        hint = f" Did you mean {', '.join(repr(other) for other in near)}?" if near else ""
+        stated = name if len(name) <= NAME_CHARS_MAX else f"{name[:NAME_CHARS_MAX]}…"
+        kinds = "an agent, an alias or a model of this gateway"
+        message = f"The model {stated!r} does not exist: it is not the name of {kinds}.{hint}"
+        return HttpError(404, message, code="model_not_found", param="model")
+
+
+def _aliases(agents: Mapping[str, Agent]) -> tuple[dict[str, Agent], list[tuple[Glob, Agent]]]:
+    """(the exact ones, the patterns in the order in which they are tried)."""
+    exact = {alias: agent for alias, agent in _pairs(agents) if not is_pattern(alias)}
+    return exact, [(Glob(alias), agent) for alias, agent in _pairs(agents) if is_pattern(alias)]
+
+
+def _pairs(agents: Mapping[str, Agent]) -> Iterator[tuple[str, Agent]]:
+    for agent in agents.values():
+        yield from ((alias, agent) for alias in agent.aliases)
+
+
+def resolve(
+    name: str,
+    agents: Mapping[str, Agent],
+    models: Mapping[str, Model],
+    client: Client,
+    discovered: Callable[[str], str | None] = no_discovery,
+) -> Agent:
+    """`Names.resolve` for a single name, such as that of a command. Raises `HttpError` 404."""
+    return Names(agents, models, discovered).resolve(name, client)
 
 
 def nearest(name: str, known: Sequence[str]) -> list[str]:
-    """The up to three known names that look most like `name`."""
+    """The up to three known names that look most like `name`; none for a very long one."""
+    if len(name) > NAME_CHARS_MAX:
+        return []
     return get_close_matches(name, known, n=3, cutoff=0.5)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.config.load import Config
 from gateway.config.schema import Server
 from gateway.inbound.access import LOOPBACK_HOSTS, Keys
+from gateway.inbound.resolve import Names
 from gateway.relay import Relay
 from gateway.types import Agent, Model
 from gateway.urls import parse_host, parse_origin
@@ -25,6 +26,7 @@ class Gateway:
     keys: Keys
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
+    names: Names
 
     @property
     def agents(self) -> Mapping[str, Agent]:

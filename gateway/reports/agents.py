@@ -16,11 +16,18 @@ class AgentRow:
     """The names of its models, first choice first."""
     unsupported: str
     """`warn` or `reject`: what happens to a request field that a model does not support."""
+    aliases: list[str]
+    """Its further names and patterns."""
 
 
 def agents(config: Config) -> list[AgentRow]:
     """All agents, in the order of the configuration."""
     return [
-        AgentRow(agent.name, [model.name for model in agent.models], agent.unsupported)
+        AgentRow(
+            agent.name,
+            [model.name for model in agent.models],
+            agent.unsupported,
+            list(agent.aliases),
+        )
         for agent in config.agents.values()
     ]

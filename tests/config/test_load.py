@@ -87,6 +87,8 @@ def told(path: Path, **env: str) -> list[str]:
 
 
 MODEL = '[models.m]\nprovider = "openai"\nmodel = "gpt-4o"\n'
+DEV = MODEL + '[agents.dev]\nmodels = ["m"]\n'
+OPS = '[agents.ops]\nmodels = ["m"]\n'
 
 
 def test_what_cannot_be_read_is_an_error_and_never_passed_over(write: Write, tmp_path: Path) -> None:
@@ -190,6 +192,7 @@ def test_every_key_arrives_where_it_belongs(write: Write) -> None:
             models = ["local"]
             unsupported = "reject"
             weight = 3
+            aliases = ["quick", "fast-*"]
             timeouts = { idleSeconds = 5 }
 
             [timeouts]
@@ -220,6 +223,7 @@ def test_every_key_arrives_where_it_belongs(write: Write) -> None:
     assert (model.timeouts.first_token_s, model.timeouts.idle_s, model.timeouts.connect_s) == (300, 30, 5)
     fast, slow = config.agents["fast"], config.agents["slow"]
     assert (fast.unsupported, fast.weight, fast.models[0].timeouts.idle_s) == ("reject", 3, 5)
+    assert (fast.aliases, slow.aliases) == (("quick", "fast-*"), ())
     assert fast.models[0].key == model.key
     assert slow.models[0] is model
     assert config.server.port == 9000
@@ -316,6 +320,29 @@ def test_an_agent_in_both_places_is_an_error(write: Write) -> None:
     assert told(path) == [
         "config.toml:5: agents.dev.models: the agent is defined here and in agents/dev/config.toml. Keep one."
     ]
+
+
+def test_aliases_are_kept_in_the_order_of_the_file(write: Write) -> None:
+    own = {"project/agents/ops/config.toml": 'models = ["m"]\naliases = ["claude-*", "o3"]\n'}
+    agents = loaded(write(DEV + 'aliases = ["z*", "gpt-5.5", "claude-*"]\n', own)).agents
+    assert {name: agent.aliases for name, agent in agents.items()} == {
+        "ops": ("claude-*", "o3"),
+        "dev": ("z*", "gpt-5.5", "claude-*"),
+    }
+
+
+def test_an_exact_alias_of_two_agents_is_an_error(write: Write) -> None:
+    both = DEV + 'aliases = ["x", "gpt-5.5"]\n' + OPS + 'aliases = ["gpt-5.5"]\n'
+    assert told(write(both)) == [
+        'config.toml:9: agents.ops.aliases: "gpt-5.5" is an alias of two agents, "dev" and "ops". '
+        "Keep it in one of them."
+    ]
+
+
+def test_an_alias_of_an_agent_in_a_folder_is_compared_too(write: Write) -> None:
+    own = {"project/agents/ops/config.toml": 'models = ["m"]\naliases = ["gpt-5.5"]\n'}
+    (problem,) = told(write(DEV + 'aliases = ["x", "gpt-5.5"]\n', own))
+    assert problem.startswith('config.toml:6: agents.dev.aliases: "gpt-5.5" is an alias of two agents, "ops" and "dev"')
 
 
 def test_a_problem_in_an_agents_own_file_names_that_file(write: Write) -> None:
@@ -442,6 +469,13 @@ never = ["ratelimit"]
         (MODEL.replace("openai", "OPENAI"), "Did you mean 'openai'?"),
         ('[log]\nlevel = "INFO"', "Did you mean 'info'?"),
         (MODEL + "price = { input = 1 }", "price.output: is missing"),
+        (DEV + 'aliases = "gpt-5.5"', 'Write it as a list: aliases = ["gpt-5.5"]'),
+        (DEV + 'aliases = ["ops"]\n' + OPS, '"ops" is the name of another agent, which always comes first. Remove it'),
+        (DEV + 'aliases = ["claude-[45]*"]', "[ has no special meaning in an alias. Only * (any text)"),
+        (DEV + 'aliases = ["(claude|gpt)-*"]', "( has no special meaning"),
+        (DEV + 'aliases = [""]', "cannot be a name"),
+        (DEV + 'aliases = ["a, b"]', "cannot be a name"),
+        (DEV + 'aliases = ["ü*"]', "cannot be a name"),
     ],
 )
 def test_problem(write: Write, text: str, message: str) -> None:
@@ -455,6 +489,10 @@ def test_problem(write: Write, text: str, message: str) -> None:
         ('[models.a]\nprovider = "anthropic"\nmodel = "x"\nbaseUrl = "http://a/v1"', "the /v1 should go"),
         (MODEL + 'credential = "opnai_key"', "Did you mean 'openai_key'?"),
         (MODEL + '[agents.dev]\nmodels = ["m", "m"]', "stands here twice"),
+        (DEV + 'aliases = ["dev"]', '"dev" is the agent\'s own name. Remove it.'),
+        (DEV + 'aliases = ["m"]', '"m" hides the model of that name'),
+        (DEV + 'aliases = ["x*", "x*", "x*"]', '"x*" is listed 3 times. Keep one.'),
+        (DEV + 'aliases = ["llama(3)"]', "( has no special meaning"),
     ],
 )
 def test_warning(write: Write, text: str, message: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ def encode_models(items: Iterable[ModelItem], *, aliases: bool = False) -> dict[
     """The list; with `aliases`, every item that Claude Code would pass over a second time under its
     alias."""
     items = list(items)
-    listed = [*items, *(_aliases(items) if aliases else ())]
+    listed = [*items, *(aliases_of(items) if aliases else ())]
     ids = [item.id for item in listed]
     return {
         "object": "list",
@@ -63,7 +63,8 @@ def encode_model(item: ModelItem) -> dict[str, Any]:
     return encoded
 
 
-def _aliases(items: list[ModelItem]) -> Iterator[ModelItem]:
+def aliases_of(items: Sequence[ModelItem]) -> Iterator[ModelItem]:
+    """The items that Claude Code would pass over, each under its alias."""
     taken = {item.id for item in items}
     for item in items:
         alias = ALIAS_PREFIX + item.id

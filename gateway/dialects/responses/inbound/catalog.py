@@ -19,6 +19,11 @@ IMAGE_TOKENS: Final = 1_600
 MESSAGE_TOKENS: Final = 3
 
 
+def wants_codex_models(query: str) -> bool:
+    """Whether the reader is Codex: only it states its version in the query."""
+    return any(field.startswith("client_version=") for field in query.split("&"))
+
+
 def with_codex_models(
     listing: Mapping[str, Any],
     windows: Mapping[str, int] | None = None,
