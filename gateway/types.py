@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import count
 from math import ceil
 from types import MappingProxyType
@@ -118,9 +119,19 @@ class Quirks:
     """How many inputs one embeddings request takes; 0 for what the provider is known to take."""
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where a vendor renews sign-ins. The client id is the one with which pi signed in: no other can renew."""
+
+    url: str
+    client_id: str
+    form: bool
+    """Whether it takes a form; otherwise JSON."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Provider:
-    """A vendor's row: where to send, how to sign, which fields differ."""
+    """A vendor's row: where to send, how to sign, which fields differ, and what else is the vendor's own."""
 
     name: str
     dialect: str
@@ -132,8 +143,16 @@ class Provider:
     """The environment variables that hold the key by the provider's own convention, first found wins."""
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
+    signing: str = "key_header"
+    """How a request is signed: a name in `credentials.signing.SIGNINGS`."""
+    framing: str = "sse"
+    """How a stream is divided into events: a name in `dialects.FRAMINGS`."""
+    beta_header: str = ""
+    """The header that lists betas; the dialect's, the signature's and the user's are joined by commas."""
     bearer_beta: str | None = None
-    """Value of the beta header that an OAuth token needs, where the provider takes one."""
+    """Value of `beta_header` that an OAuth token needs, where the provider takes one."""
+    sign_in: SignIn | None = None
+    """Where pi's sign-ins are renewed, if pi signs in to the API that `base_url` names."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every request."""
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -148,6 +167,16 @@ class Provider:
     """How a key of this provider begins, for `doctor`."""
     models_path: str = "/models"
     """Where the provider lists its models, for `doctor --live`."""
+    request_ids: tuple[str, ...] = ("request-id", "x-request-id", "x-generation-id")
+    """The response headers that may hold the id of a request, first found wins."""
+    default_model: str = ""
+    """The model id of a configuration made from keys alone; "" where the user must say it."""
+    default_rank: int = 99
+    """Place in the chain of such a configuration, least first."""
+    retired: Mapping[str, date] = field(default_factory=dict)
+    """Pattern of model ids → the first day without them. Only `doctor` reads it: a missing id costs nothing."""
+    price_name: str = ""
+    """What the price library calls the vendor; its `name` when empty."""
 
 
 @dataclass(frozen=True, slots=True)
