@@ -26,7 +26,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "types": "failures sse",
         "sse": "",
         "text": "",
-        "redact": "",
+        "redact": "providers",
         "urls": "",
         "private_files": "",
         "providers": "types",
@@ -92,9 +92,6 @@ NAMES_VENDORS: Final[Mapping[str, str]] = {
     "dialects/": "each its own vendor's, and a hub spoken with eight accents",
     "lab/": "plays all of them",
     "cli/demo.py": "two providers that the lab plays",
-    "text/ratelimits.py": "a table of headers",
-    "redact.py": "what keys look like",
-    "credentials/signing.py": "a beta header",
 }
 """File or folder → why a vendor is named there in code (prose may name them anywhere)."""
 
