@@ -18,7 +18,7 @@ from gateway.credentials.store import Credentials
 from gateway.dialects import FRAMINGS
 from gateway.failures import Failed, Kind
 from gateway.providers import PROVIDERS
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.types import Attempt, Model, Provider
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
@@ -78,7 +78,7 @@ async def said(home: Path, pieces: Sequence[Step], row: Provider = ROW) -> tuple
     client = UpstreamClient(
         lambda model: pool,
         Signer(credentials, {**SIGNINGS, "body": Signing(over_the_body, is_constant=False)}),
-        Vault(),
+        Replay(),
         clock=clock,
         wall=Clock(1_800_000_000.0),
         user_agent="tests",
