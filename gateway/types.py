@@ -52,9 +52,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quirks:
-    """How a server that speaks chat completions differs from OpenAI's. Every switch can be set per model."""
+    """How a server that speaks chat completions differs from OpenAI's. Every switch can be set per model:
+    `[models.x.compat]` is derived from this class, its documentation too."""
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """The field that limits the output."""
     developer_role: bool = False
     """Takes the role `developer`; otherwise it is sent as `system`."""
     late_system: bool = False
@@ -83,6 +85,7 @@ class Quirks:
     bridge_after_tools: bool = False
     """Wants an assistant message between a tool result and the next user message."""
     tool_ids: Literal["any", "max40", "alnum9"] = "any"
+    """The form of tool-call ids."""
     allowed_tools: bool = False
     """Takes `tool_choice: {type: allowed_tools}`."""
     prefill: Literal["none", "prefix"] = "none"
@@ -92,6 +95,7 @@ class Quirks:
     json_schema: bool = True
     """Takes `response_format: {type: json_schema}`; otherwise JSON mode and the schema in the prompt."""
     json_schema_with_tools: bool = True
+    """Takes it together with tools."""
     list_content: bool = True
     """Takes a list of text parts as content; otherwise they are joined to one string."""
     null_content: bool = True
@@ -105,16 +109,18 @@ class Quirks:
     images: bool = True
     """Takes images at all; otherwise another model must serve a request that holds one."""
     files: Literal["file", "document_url", "none"] = "none"
+    """The form in which it takes files."""
     audio: Literal["object", "string", "none"] = "none"
+    """The form in which it takes audio."""
     video: bool = False
-    """Takes parts of type `video_url`, which OpenAI has not."""
+    """Takes parts of type `video_url`, which OpenAI does not have."""
     remote_images: bool = True
     """Takes images by their address; otherwise another model must serve a request that holds one."""
     api: Literal["chat", "responses", "auto"] = "chat"
     """Which of OpenAI's two APIs is spoken; `auto` takes the Responses API where chat completions refuse the
     request."""
     unknown_fields: Literal["pass", "drop"] = "pass"
-    """What happens to request fields that nobody knows: an unknown one may be new, or may cost a 400."""
+    """What happens to unknown request fields: one may be new, or may cost a 400."""
     embedding_inputs: int = 0
     """How many inputs one embeddings request takes; 0 for what the provider is known to take."""
 
@@ -181,21 +187,22 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Every wait for a provider, in seconds."""
+    """Every wait for a provider or a client, in seconds. `[timeouts]` is derived from this class."""
 
     connect_s: float = 5.0
+    """Name, connection and TLS together."""
     first_token_s: float = 60.0
-    """From the request to the first content of a stream."""
+    """From the request to the first content of a stream; then the next model is tried."""
     answer_s: float = 600.0
-    """From the request to the end of an answer that is not streamed."""
+    """From the request to the end of an answer that is not streamed: silence and work look alike there."""
     idle_s: float = 60.0
-    """Between two reads of a stream that has begun."""
+    """Silence inside a stream that has begun; then the client is told that it broke off."""
     total_s: float = 3600.0
     """A whole stream."""
     write_s: float = 30.0
     """One write to a client that has stopped reading."""
     heartbeat_s: float = 15.0
-    """Silence after which a client is sent a comment."""
+    """Silence after which the client is sent a comment, so that proxies keep its connection open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
