@@ -257,7 +257,6 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 audio="object",
                 unknown_fields="drop",
             ),
-            request_ids=("x-request-id", "mistral-correlation-id"),
             default_model="mistral-large-latest",
             default_rank=5,
         ),

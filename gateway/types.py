@@ -173,8 +173,6 @@ class Provider:
     """How a key of this provider begins, for `doctor`."""
     models_path: str = "/models"
     """Where the provider lists its models, for `doctor --live`."""
-    request_ids: tuple[str, ...] = ("request-id", "x-request-id", "x-generation-id")
-    """The response headers that may hold the id of a request, first found wins."""
     default_model: str = ""
     """The model id of a configuration made from keys alone; "" where the user must say it."""
     default_rank: int = 99

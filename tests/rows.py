@@ -55,7 +55,6 @@ NEEDS: Final[Mapping[str, Callable[[Provider], bool]]] = {
     ),
     "default_model: it is retired": lambda row: retired_on(row.name, row.default_model) is None,
     "bearer_beta: it needs beta_header": lambda row: bool(row.beta_header) or row.bearer_beta is None,
-    "request_ids: names are in lower case": lambda row: all(name == name.lower() for name in row.request_ids),
     "models_path: it begins with a slash": lambda row: row.models_path.startswith("/"),
     "price_name: the price library does not know its default model under this name": _priced,
     "redact.py: its keys are not taken out of logs": _scrubbed,

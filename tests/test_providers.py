@@ -16,10 +16,9 @@ from gateway.lab import Lab
 from gateway.lab.answers import WORDS
 from gateway.lab.vendors import vendors
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS, default_models
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.types import Attempt, Model, Provider, Quirks, Reply
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.headers import request_id
 from gateway.upstream.http1 import Pool
 from tests.makers import Clock, call
 from tests.rows import lacking
@@ -147,7 +146,6 @@ def test_a_row_that_says_nothing_is_named_everything_that_it_lacks() -> None:
         ({"price_name": ""}, "price_name: the price library does not know its default model under this name"),
         ({"key_hint": "acme-"}, "redact.py: its keys are not taken out of logs"),
         ({"bearer_beta": "x"}, "bearer_beta: it needs beta_header"),
-        ({"request_ids": ("X-Id",)}, "request_ids: names are in lower case"),
         ({"models_path": "models"}, "models_path: it begins with a slash"),
     ],
 )
@@ -178,7 +176,7 @@ def test_a_model_of_each_row_and_of_a_new_one_is_served_by_the_lab(tmp_path: Pat
         credentials, pool, clock = Credentials({}, tmp_path), Pool(), Clock()
         credentials.put(row.credential, "default", f"{row.key_hint}a-key-for-the-lab")
         sign = Signer(credentials)
-        client = UpstreamClient(lambda model: pool, sign, Vault(), clock=clock, wall=clock, user_agent="tests")
+        client = UpstreamClient(lambda model: pool, sign, Replay(), clock=clock, wall=clock, user_agent="tests")
         async with Lab(vendors=vendors([*ROWS, ACME])) as lab:
             model = of_row(row, lab.base_url(row.name))
             attempt = Attempt(model, 1, started_at=clock.now)
@@ -200,10 +198,3 @@ async def said(reply: Reply) -> str:
     choices = [choice async for batch in reply.chunks for chunk in batch.chunks for choice in chunk["choices"]]
     await reply.chunks.aclose()
     return "".join(choice["delta"].get("content") or "" for choice in choices)
-
-
-@pytest.mark.parametrize("name", ["request-id", "x-request-id", "x-generation-id", "mistral-correlation-id"])
-def test_the_id_of_a_request_is_found_by_the_names_of_the_row(name: str) -> None:
-    found = [request_id({name: "req_1", "content-type": "x"}, of_row(row, "http://test")) for row in ROWS]
-    assert "req_1" in found
-    assert request_id({"content-type": "x"}, of_row(ACME, "http://test")) is None

@@ -24,7 +24,7 @@ def table(
     """A struct with the fields of the dataclass `noun`.
 
     `kinds` has the narrower type of a field, by its name or by its type. With `optional`, every field may be unset and
-    is None then.
+    is None then. The struct's `NOUN` is the dataclass, whose docstrings document the fields.
     """
     hints = get_type_hints(noun)
     made: list[tuple[str, Any, Any]] = []

@@ -7,7 +7,7 @@ agreement with it. Keys are camelCase in the files. The tables of `compat` and o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -26,13 +26,8 @@ Count = Annotated[int, Meta(ge=1)]
 class Table(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A table of the configuration."""
 
-    NOUN: ClassVar[type | None] = None
-    """The noun from which it is derived, and which documents its fields."""
 
-
-_COMPAT: Final = (
-    "How a server that speaks chat completions differs from OpenAI's; unset keys keep the provider's own value."
-)
+_COMPAT: Final = "What a server that speaks chat completions accepts; unset keys keep the provider's own value."
 _MODEL_TIMEOUTS: Final = "`[timeouts]` of one model or agent; unset keys keep the general value."
 _WAITS: Final = "Every wait for a provider or a client."
 
