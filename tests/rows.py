@@ -1,4 +1,5 @@
-"""Everything that a provider's row needs, here and in other files. `lacking` names what is missing, and where.
+"""Everything that a provider's row needs, here and in other files. `lacking` names what is missing,
+and where.
 
 A row that passes is served, drilled, priced, documented and kept out of logs like the others.
 """

@@ -1,4 +1,5 @@
-"""Model ids by provider: one of each for a configuration made from keys alone, and those that are retired.
+"""Model ids by provider: one of each for a configuration made from keys alone, and those that are
+retired.
 
 The ids are in the rows of `providers.py`.
 """
@@ -20,7 +21,11 @@ MODEL_IDS: Final[Mapping[str, str]] = default_models(PROVIDERS.values())
 AGENT: Final = "default"
 """The agent whose chain holds all of them."""
 
-RETIRED: Final[Mapping[str, Mapping[str, date]]] = {row.name: row.retired for row in PROVIDERS.values() if row.retired}
+RETIRED: Final[Mapping[str, Mapping[str, date]]] = {
+    row.name: row.retired
+    for row in PROVIDERS.values()
+    if row.retired
+}  # fmt: skip
 """Provider → pattern of ids → the first day without it."""
 
 

@@ -1,4 +1,5 @@
-"""Signs requests, each provider's in its own way: a key in a header, an OAuth token, or a signature over the request.
+"""Signs requests, each provider's in its own way: a key in a header, an OAuth token, or a signature
+over the request.
 
 A provider's row names its way (`signing`), a row of `SIGNINGS`.
 """
@@ -16,7 +17,8 @@ Signature = tuple[tuple[bytes, bytes], ...]
 
 
 class Unsigned(NamedTuple):
-    """A request as it leaves, but for its signature; `host` and `content-length` are the connection's to add."""
+    """A request as it leaves, but for its signature; `host` and `content-length` are the
+    connection's to add."""
 
     method: str
     url: str
@@ -38,7 +40,8 @@ NOTHING: Final = Unsigned("", "", (), b"")
 
 
 def _key_header(model: Model, key: bytes, _: Unsigned) -> Signature:
-    """The key in a header, unless the user has set that header, which is possible where no key is needed."""
+    """The key in a header, unless the user has set that header, which is possible where no key is
+    needed."""
     provider = model.provider
     if any(name.lower() == provider.key_header for name in model.headers):
         return ()
@@ -46,8 +49,8 @@ def _key_header(model: Model, key: bytes, _: Unsigned) -> Signature:
 
 
 def _bearer(model: Model, key: bytes, _: Unsigned) -> Signature:
-    """An OAuth token goes as what it is. No other client is impersonated: what a user needs beyond this is theirs to
-    set in `headers`."""
+    """An OAuth token goes as what it is. No other client is impersonated: what a user needs beyond
+    this is theirs to set in `headers`."""
     provider = model.provider
     token = (b"authorization", b"Bearer " + key)
     if provider.bearer_beta is None:
@@ -88,10 +91,12 @@ class Signer:
         self._credentials = credentials
         self._signings = signings
         self._signed: dict[str, tuple[Model, Found | None, Signature]] = {}
-        """Constant signatures by the model's name, as long as the model and its key are the same."""
+        """Constant signatures by the model's name, as long as the model and its key are the
+        same."""
 
     def __call__(self, model: Model, request: Unsigned = NOTHING) -> Signature:
-        """Raises `CredentialError`; `CredentialExpired` for a sign-in that `pi.renew.Renewal` can renew."""
+        """Raises `CredentialError`; `CredentialExpired` for a sign-in that `pi.renew.Renewal` can
+        renew."""
         found = self._credentials.find(model)
         known = self._signed.get(model.name)
         if known is not None and known[0] is model and known[1] is found:

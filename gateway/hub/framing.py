@@ -1,7 +1,7 @@
 """How the body of a streamed answer is divided into events: the framing of a provider's format.
 
-Most providers send server-sent events. A format with another framing (lines of JSON, binary frames) brings a class of
-its own: a row in `dialects.FRAMINGS`, whose name a provider's row states.
+Most providers send server-sent events. A format with another framing (lines of JSON, binary frames)
+brings a class of its own: a row in `dialects.FRAMINGS`, whose name a provider's row states.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ class Framing(Protocol):
     """The content type that a request for a stream accepts."""
 
     def begins(self, data: bytes, content_type: str) -> bool | None:
-        """Whether a body whose first bytes are `data` is a stream. If not, it is read as one JSON value.
+        """Whether a body whose first bytes are `data` is a stream. If not, it is read as one JSON
+        value.
 
-        None while that is open: `data` is not read again, and the next bytes are asked about. `data` is b"" for a body
-        that has ended.
+        None while that is open: `data` is not read again, and the next bytes are asked about.
+        `data` is b"" for a body that has ended.
         """
         ...
 
     def decode(self, data: bytes) -> list[sse.Event]:
-        """The events that `data` completes. Raises `ValueError` for what the framing does not allow."""
+        """The events that `data` completes. Raises `ValueError` for what the framing does not
+        allow."""
         ...
 
     def flush(self) -> list[sse.Event]:
@@ -44,8 +46,9 @@ class ServerSentEvents(sse.Decoder):
     ACCEPT: ClassVar[bytes] = b"text/event-stream"
 
     def begins(self, data: bytes, content_type: str) -> bool | None:
-        """Decides by the first byte, because the content type is unreliable: whole answers come as event streams, and
-        event streams as plain text. Blank lines before it are a server's signs of life while a request is queued."""
+        """Decides by the first byte, because the content type is unreliable: whole answers come as
+        event streams, and event streams as plain text. Blank lines before it are a server's signs
+        of life while a request is queued."""
         first = data.removeprefix(sse.BOM).lstrip()[:1]
         if data and not first:
             return None

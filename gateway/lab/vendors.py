@@ -1,4 +1,5 @@
-"""Which APIs the lab plays for each provider, and where. The rows say it; how an API behaves is the lab's own."""
+"""Which APIs the lab plays for each provider, and where. The rows say it; how an API behaves is the
+lab's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The headers of a request: the provider's, the dialect's, the user's, and the signature. Names are in lower case."""
+"""The headers of a request: the provider's, the dialect's, the user's, and the signature. Names are
+in lower case."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def unsigned(model: Model, encoded: Encoded) -> Headers:
 
 
 def signed(headers: Headers, signature: Headers, model: Model) -> Iterable[tuple[bytes, bytes]]:
-    """`headers` with a signature. It replaces what is there but for the user's own; betas are joined."""
+    """`headers` with a signature. It replaces what is there but for the user's own; betas are
+    joined."""
     if not headers:
         return signature
     betas = model.provider.beta_header.encode()

@@ -1,4 +1,5 @@
-"""Our pool as the transport of an `httpx.AsyncClient`: one suite of odd responses runs through both."""
+"""Our pool as the transport of an `httpx.AsyncClient`: one suite of odd responses runs through
+both."""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ def cuts(data: bytes) -> list[list[bytes]]:
         (b"HTTP/1.1 204 No Content\r\n\r\n", Seen(204, b"")),
         (OK + b"connection: close\r\ncontent-length: 5\r\n\r\nhello", Seen(keep=False)),
         (b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello", Seen(keep=False)),
-        (OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(PACKED) + PACKED, Seen()),
+        (
+            OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(PACKED) + PACKED,
+            Seen(),
+        ),
         (OK + b"content-length: 6\r\n\r\nhello", Seen(complete=False)),
         (CHUNKED + b"5\r\nhello\r\n0\r\n", Seen(complete=False)),
         (OK, Seen(0, b"", complete=False, keep=False)),
@@ -78,13 +81,24 @@ def test_it_does_not_matter_where_the_bytes_are_cut(data: bytes, seen: Seen) -> 
     [
         (b"220 mail.example.org ESMTP\r\n", "not valid HTTP/1.1"),
         (OK + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n", "not valid HTTP/1.1"),
-        (b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "switch protocols"),
+        (
+            b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+            "switch protocols",
+        ),
         (OK + b"content-encoding: compress\r\n\r\n", "content encoding compress"),
         (OK + b"content-encoding: gzip\r\n\r\nhello", "not valid HTTP/1.1: Error -3"),
         (OK + b"x-a: " + b"a" * HEADER_BYTES_MAX + b"\r\n\r\n", "headers exceed"),
         (OK + b"x-a: " + b"a" * HEADER_BYTES_MAX, "headers exceed"),
     ],
-    ids=["mail", "two framings", "an upgrade", "an encoding", "not gzip", "headers", "an endless header"],
+    ids=[
+        "mail",
+        "two framings",
+        "an upgrade",
+        "an encoding",
+        "not gzip",
+        "headers",
+        "an endless header",
+    ],
 )
 def test_what_is_refused_is_refused_wherever_it_is_cut(data: bytes, error: str) -> None:
     half = len(data) // 2

@@ -96,7 +96,9 @@ def test_a_connection_that_we_close_does_not_end_a_body_without_a_length() -> No
     assert run(work()).kind == "reset"
 
 
-def test_the_debug_log_shows_what_is_opened_reused_and_closed(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_debug_log_shows_what_is_opened_reused_and_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def work() -> list[Finding]:
         pool = Pool()
         async with Wire([OK], [OK], [Act.CLOSE], [OK]) as wire:

@@ -1,4 +1,5 @@
-"""Another framing and another signature, plugged in by name: a call through the real client to a server on loopback."""
+"""Another framing and another signature, plugged in by name: a call through the real client to a
+server on loopback."""
 
 from __future__ import annotations
 
@@ -57,13 +58,24 @@ def digest(key: bytes, method: str, path: str, accept: bytes, body: bytes) -> by
 def over_the_body(model: Model, key: bytes, request: Unsigned) -> Signature:
     """A signature over method, path, a header and the body, as SigV4 has one."""
     path = "/" + request.url.split("/", 3)[3]
-    return ((b"x-signature", digest(key, request.method, path, dict(request.headers)[b"accept"], request.body)),)
+    return (
+        (
+            b"x-signature",
+            digest(key, request.method, path, dict(request.headers)[b"accept"], request.body),
+        ),
+    )
 
 
 ROW: Provider = replace(PROVIDERS["custom"], name="acme", credential="acme_key", framing="lines", signing="body")
 CHUNKS = [
-    {"model": "rocket", "choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": None}]},
-    {"model": "rocket", "choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": None}]},
+    {
+        "model": "rocket",
+        "choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": None}],
+    },
+    {
+        "model": "rocket",
+        "choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": None}],
+    },
     {"model": "rocket", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
 ]
 BODY = b"".join(orjson.dumps(chunk) + b"\n" for chunk in CHUNKS)
@@ -71,7 +83,8 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: cl
 
 
 async def said(home: Path, pieces: Sequence[Step], row: Provider = ROW) -> tuple[str, bytes]:
-    """What a client is given of a streamed answer in these pieces, and the request that the server received."""
+    """What a client is given of a streamed answer in these pieces, and the request that the server
+    received."""
     credentials = Credentials({}, home)
     credentials.put("acme_key", "default", KEY)
     pool, clock = Pool(), Clock()
@@ -86,7 +99,12 @@ async def said(home: Path, pieces: Sequence[Step], row: Provider = ROW) -> tuple
     )
     async with Wire([HEAD, *pieces, Act.CLOSE]) as wire:
         chosen = replace(
-            model("custom", base_url=wire.url.partition("/v1")[0] + "/v1", credential="acme_key:default"), provider=row
+            model(
+                "custom",
+                base_url=wire.url.partition("/v1")[0] + "/v1",
+                credential="acme_key:default",
+            ),
+            provider=row,
         )
         try:
             reply = await client.open(Attempt(chosen, 1, started_at=clock.now), call(chosen, stream=True))

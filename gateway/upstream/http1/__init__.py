@@ -1,4 +1,5 @@
-"""Our own HTTP/1.1 client: keep-alive pools by origin, over asyncio protocols and httptools' parser.
+"""Our own HTTP/1.1 client: keep-alive pools by origin, over asyncio protocols and httptools'
+parser.
 
 The stock clients cost 15 to 40 times the rest of a request and grow dearer with concurrency
 (`docs/performance.md`), so this is one of the few things written here that a library could do.

@@ -42,10 +42,12 @@ class ResponseParser:
         self.keep = False
         """The connection may carry another request after this response."""
         self.error: str | None = None
-        """What is wrong with the response. What was read before it is good; nothing after it is read."""
+        """What is wrong with the response. What was read before it is good; nothing after it is
+        read."""
         self._body: list[bytes] = []
         self._fields: dict[str, list[str]] = {}
-        """The headers so far, joined once they are complete: a header may be repeated without end."""
+        """The headers so far, joined once they are complete: a header may be repeated without
+        end."""
         self._head_bytes = 0
         """Fed before the headers were complete: a header that never ends is never shown to us."""
         self._header_bytes = 0

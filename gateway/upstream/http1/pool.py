@@ -135,7 +135,8 @@ def _head(request: Request, where: Target) -> bytes:
 
 
 def connect_trouble(origin: Origin, error: OSError, connect_s: float) -> TransportError:
-    """What an error of connecting is, most specific first: TLS and name errors are `OSError`s too."""
+    """What an error of connecting is, most specific first: TLS and name errors are `OSError`s
+    too."""
     if isinstance(error, ssl.SSLError):
         stated = getattr(error, "verify_message", "") or getattr(error, "reason", "")
         return TransportError("tls", f"{origin}: TLS: {stated or 'handshake failed'}")
