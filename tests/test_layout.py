@@ -23,7 +23,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     for area, others in {
         # the ground floor
         "failures": "text",
-        "types": "failures sse",
+        "rows": "",
+        "types": "failures rows sse",
         "sse": "",
         "text": "",
         "redact": "providers",
