@@ -1,17 +1,25 @@
 """The eight providers, one row each.
 
-A row says where to send, how to sign, and which fields differ; how to phrase and how to read is the dialect's.
-Adding an OpenAI-compatible provider is adding a row (or nothing at all: `provider = "custom"` with a `baseUrl`).
+A row says where to send, how to sign, which fields differ, and whatever else is the vendor's own; how to phrase and how
+to read is the dialect's. Adding an OpenAI-compatible provider is adding a row (or nothing at all: `provider = "custom"`
+with a `baseUrl`). `tests/test_providers.py` names everything that a new row lacks.
+
+Model ids go out of date: `default_model` and `retired` are the only places to update. Retired ids are never refused or
+replaced. Sources: the vendors' deprecation pages and model lists, November 2026; see `docs/providers.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.types import Provider, Quirks
+from gateway.types import Provider, Quirks, SignIn
+
+GONE: Final = date.min
+"""Switched off on an unknown day."""
 
 _OPENAI_ONLY: Final = "only OpenAI has it"
 
@@ -69,6 +77,9 @@ _SEARCH_SETTINGS: Final = (
 )
 """Of Groq's systems that search by themselves; sent under their own names."""
 
+LOCAL_URL: Final = "http://127.0.0.1:11434/v1"
+"""Where a server of one's own usually listens; for the user to edit."""
+
 PROVIDERS: Final[Mapping[str, Provider]] = {
     row.name: row
     for row in (
@@ -80,10 +91,29 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             env=("ANTHROPIC_API_KEY",),
             key_header="x-api-key",
             key_prefix="",
+            beta_header="anthropic-beta",
             bearer_beta="oauth-2025-04-20",
+            sign_in=SignIn(
+                "https://platform.claude.com/v1/oauth/token", "9d1c250a-e61b-44d9-88ed-5944d1962f5e", form=False
+            ),
             headers={"anthropic-version": "2023-06-01"},
             key_hint="sk-ant-api",
             models_path="/v1/models?limit=1000",
+            default_model="claude-sonnet-5",
+            default_rank=1,
+            retired={
+                "claude-2*": GONE,
+                "claude-3-*": GONE,
+                "claude-haiku-3-*": GONE,
+                "claude-mythos-preview": GONE,
+                "claude-opus-4-0": GONE,
+                "claude-opus-4-1*": date(2026, 8, 5),
+                "claude-opus-4-20250514": GONE,
+                "claude-sonnet-4-0": GONE,
+                "claude-sonnet-4-20250514": GONE,
+                "claude-sonnet-4-5": date(2026, 11, 30),
+                "claude-sonnet-4-5-20250929": date(2026, 11, 30),
+            },
         ),
         Provider(
             name="openai",
@@ -109,6 +139,27 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 api="auto",
             ),
             key_hint="sk-",
+            default_model="gpt-5.4-mini",
+            default_rank=2,
+            retired={
+                "chatgpt-4o-latest": date(2026, 8, 10),
+                "gpt-3.5*": date(2026, 10, 23),
+                "gpt-4": date(2026, 10, 23),
+                "gpt-4-*": date(2026, 10, 23),
+                "gpt-4.1": date(2027, 1, 14),
+                "gpt-4.1-mini": date(2027, 1, 14),
+                "gpt-4.5*": GONE,
+                "gpt-5": date(2026, 12, 11),
+                "gpt-5.1": date(2027, 4, 1),
+                "gpt-5.4-nano": date(2027, 4, 1),
+                "gpt-5*-chat-latest": date(2026, 8, 10),
+                "o1": date(2026, 10, 23),
+                "o1-mini": date(2026, 10, 23),
+                "o1-preview": date(2026, 10, 23),
+                "o3": date(2026, 12, 11),
+                "o3-mini": date(2026, 10, 23),
+                "o4-mini": date(2026, 10, 23),
+            },
         ),
         Provider(
             name="groq",
@@ -139,6 +190,8 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 unknown_fields="drop",
             ),
             key_hint="gsk_",
+            default_model="openai/gpt-oss-120b",
+            default_rank=6,
         ),
         Provider(
             name="google",
@@ -149,6 +202,14 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             key_header="x-goog-api-key",
             key_prefix="",
             models_path="/models?pageSize=1000",
+            default_model="gemini-3.5-flash",
+            default_rank=3,
+            retired={
+                "gemini-1.*": GONE,
+                "gemini-2.0-*": GONE,
+                "gemini-3-pro-preview": GONE,
+                "gemini-pro": GONE,
+            },
         ),
         Provider(
             name="xai",
@@ -160,6 +221,11 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             refused=_SERVER_FEATURES | _TEXT_ONLY,
             quirks=Quirks(late_system=True, reasoning="effort", tool_parameters=True, tools_max=128),
             key_hint="xai-",
+            sign_in=SignIn("https://auth.x.ai/oauth2/token", "b1a00492-073a-47ea-816f-4c329264a828", form=True),
+            default_model="grok-4.3",
+            default_rank=4,
+            retired={"grok-beta": GONE, "grok-vision-beta": GONE},
+            price_name="x-ai",
         ),
         Provider(
             name="mistral",
@@ -191,6 +257,8 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 audio="object",
                 unknown_fields="drop",
             ),
+            default_model="mistral-large-latest",
+            default_rank=5,
         ),
         Provider(
             name="openrouter",
@@ -219,6 +287,8 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 video=True,
             ),
             key_hint="sk-or-",
+            default_model="anthropic/claude-sonnet-5",
+            default_rank=7,
         ),
         Provider(
             name="custom",
@@ -255,6 +325,17 @@ def quirks_of(provider: Provider, base_url: str) -> Quirks:
     if provider.base_url is not None:
         return provider.quirks
     return replace(provider.quirks, **HOSTS.get(urlsplit(base_url).hostname or "", {}))
+
+
+def default_models(rows: Iterable[Provider]) -> dict[str, str]:
+    """Provider → the model id of a configuration made from keys alone, first choice first."""
+    ranked = sorted(rows, key=lambda row: row.default_rank)
+    return {row.name: row.default_model for row in ranked if row.default_model}
+
+
+def lab_path(row: Provider) -> str:
+    """What stands before the provider's own paths in the lab: its name, then as in its real base URL."""
+    return f"/{row.name}{urlsplit(row.base_url or LOCAL_URL).path}"
 
 
 CREDENTIAL_TYPES: Final = frozenset(provider.credential for provider in PROVIDERS.values())

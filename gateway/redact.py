@@ -5,11 +5,19 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from gateway.providers import PROVIDERS
+
 HIDDEN: Final = "***"
+
+_HINTS: Final = frozenset(row.key_hint for row in PROVIDERS.values() if row.key_hint)
+_HEADS: Final = frozenset(
+    {"sk", "csk", "gw", "pk", "rk", "pplx", "nvapi"} | {re.split("[-_]", hint)[0] for hint in _HINTS}
+)
+"""How keys begin, up to the first dash: those of the providers' rows, of hosts without a row, and the gateway's own."""
 
 _KEY_LIKE: Final = re.compile(
     r"(?i:\bbearer\s+)[\w.~+/=-]{8,}"
-    r"|\b(?:sk|gsk|csk|xai|gw|pk|rk|pplx|nvapi)[-_][\w*-]{6,}"
+    rf"|\b(?:{'|'.join(sorted(map(re.escape, _HEADS)))})[-_][\w*-]{{6,}}"
     r"|\bhf_\w{16,}"
     r"|\b(?:AIza|ya29\.|AQ\.)[\w.-]{10,}"
     r"|\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}"

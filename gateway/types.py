@@ -21,6 +21,9 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failure
+from gateway.rows import Provider as Provider
+from gateway.rows import Quirks as Quirks
+from gateway.rows import SignIn as SignIn
 
 Chat = dict[str, Any]
 Chunk = dict[str, Any]
@@ -49,124 +52,24 @@ class Batch(NamedTuple):
     """The provider's own events behind `chunks`, when they are in the client's dialect; else None."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Quirks:
-    """How a server that speaks chat completions differs from OpenAI's. Every switch can be set per model."""
-
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    developer_role: bool = False
-    """Takes the role `developer`; otherwise it is sent as `system`."""
-    late_system: bool = False
-    """Takes system messages after the first turn; otherwise they join the first one."""
-    names: bool = False
-    """Takes `name` on messages."""
-    reasoning: Literal["none", "effort", "object", "thinking", "enable_thinking", "template"] = "none"
-    """Where a reasoning level goes: nowhere, `reasoning_effort`, `reasoning: {effort}`, `thinking: {type}`,
-    `enable_thinking`, or `chat_template_kwargs.enable_thinking`."""
-    reasoning_replay: bool = False
-    """Wants `reasoning_content` back on assistant messages that hold tool calls."""
-    reasoning_details: bool = False
-    """Wants `reasoning_details` back unchanged."""
-    stream_usage: bool = True
-    """Takes `stream_options.include_usage`."""
-    strict_tools: bool = False
-    """Takes `strict` on function tools."""
-    custom_tools: bool = False
-    """Takes tools of type `custom`."""
-    tool_parameters: bool = False
-    """Refuses a function without `parameters`."""
-    tool_result_images: bool = False
-    """Takes images inside tool messages; otherwise they follow in a user message."""
-    tool_result_name: bool = False
-    """Wants `name` on tool messages."""
-    bridge_after_tools: bool = False
-    """Wants an assistant message between a tool result and the next user message."""
-    tool_ids: Literal["any", "max40", "alnum9"] = "any"
-    allowed_tools: bool = False
-    """Takes `tool_choice: {type: allowed_tools}`."""
-    prefill: Literal["none", "prefix"] = "none"
-    """Whether a trailing assistant message needs `prefix: true`."""
-    cache_control: bool = False
-    """Takes `cache_control` marks in messages and tools."""
-    json_schema: bool = True
-    """Takes `response_format: {type: json_schema}`; otherwise JSON mode and the schema in the prompt."""
-    json_schema_with_tools: bool = True
-    list_content: bool = True
-    """Takes a list of text parts as content; otherwise they are joined to one string."""
-    null_content: bool = True
-    """Takes `null` as the content of an assistant message with tool calls; otherwise it is an empty string."""
-    think_tags: bool = False
-    """Writes `<think>…</think>` before its answer, which is then handed on as reasoning."""
-    tools: bool = True
-    """Takes tools at all; otherwise another model must serve a request that has some."""
-    tools_max: int = 0
-    """How many tools it takes in one request; 0 for any number."""
-    images: bool = True
-    """Takes images at all; otherwise another model must serve a request that holds one."""
-    files: Literal["file", "document_url", "none"] = "none"
-    audio: Literal["object", "string", "none"] = "none"
-    video: bool = False
-    """Takes parts of type `video_url`, which OpenAI has not."""
-    remote_images: bool = True
-    """Takes images by their address; otherwise another model must serve a request that holds one."""
-    api: Literal["chat", "responses", "auto"] = "chat"
-    """Which of OpenAI's two APIs is spoken; `auto` takes the Responses API where chat completions refuse the
-    request."""
-    unknown_fields: Literal["pass", "drop"] = "pass"
-    """What happens to request fields that nobody knows: an unknown one may be new, or may cost a 400."""
-    embedding_inputs: int = 0
-    """How many inputs one embeddings request takes; 0 for what the provider is known to take."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Provider:
-    """A vendor's row: where to send, how to sign, which fields differ."""
-
-    name: str
-    dialect: str
-    base_url: str | None
-    """What stands before the provider's own path, without a trailing slash; None where the user must say it."""
-    credential: str
-    """The type under which the key is stored, e.g. `anthropic_key`."""
-    env: tuple[str, ...] = ()
-    """The environment variables that hold the key by the provider's own convention, first found wins."""
-    key_header: str = "authorization"
-    key_prefix: str = "Bearer "
-    bearer_beta: str | None = None
-    """Value of the beta header that an OAuth token needs, where the provider takes one."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with every request."""
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    """Chat fields this provider knows by another name."""
-    dropped: Mapping[str, str] = field(default_factory=dict)
-    """Chat fields this provider refuses, with the reason; over the dialect's own rules."""
-    refused: Mapping[str, str] = field(default_factory=dict)
-    """Chat fields whose loss would change what the client's code relies on, with the reason."""
-    quirks: Quirks = field(default_factory=Quirks)
-    key_optional: bool = False
-    key_hint: str = ""
-    """How a key of this provider begins, for `doctor`."""
-    models_path: str = "/models"
-    """Where the provider lists its models, for `doctor --live`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Every wait for a provider, in seconds."""
+    """Every wait for a provider or a client, in seconds. `[timeouts]` is derived from this class."""
 
     connect_s: float = 5.0
+    """Name, connection and TLS together."""
     first_token_s: float = 60.0
-    """From the request to the first content of a stream."""
+    """From the request to the first content of a stream; then the next model is tried."""
     answer_s: float = 600.0
-    """From the request to the end of an answer that is not streamed."""
+    """From the request to the end of an answer that is not streamed: silence and work look alike there."""
     idle_s: float = 60.0
-    """Between two reads of a stream that has begun."""
+    """Silence inside a stream that has begun; then the client is told that it broke off."""
     total_s: float = 3600.0
     """A whole stream."""
     write_s: float = 30.0
     """One write to a client that has stopped reading."""
     heartbeat_s: float = 15.0
-    """Silence after which a client is sent a comment."""
+    """Silence after which the client is sent a comment, so that proxies keep its connection open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

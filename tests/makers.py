@@ -31,7 +31,7 @@ def model(provider: str = "anthropic", model_id: str | None = None, *, name: str
     return Model(
         name=name or provider,
         provider=row,
-        model_id=model_id or IDS[provider],
+        model_id=model_id or IDS.get(provider, row.default_model),
         base_url=base_url,
         credential=more.pop("credential", f"{row.credential}:default"),
         quirks=more.pop("quirks", quirks_of(row, base_url)),

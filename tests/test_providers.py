@@ -1,15 +1,28 @@
-"""The eight rows hold together."""
+"""The eight rows hold together, and a ninth would lack nothing without a test that says so."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from gateway.config import schema
+from gateway.credentials.signing import Signer
+from gateway.credentials.store import Credentials
 from gateway.dialects import DIALECTS
-from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
-from gateway.types import Provider
+from gateway.lab import Lab
+from gateway.lab.answers import WORDS
+from gateway.lab.vendors import vendors
+from gateway.providers import CREDENTIAL_TYPES, PROVIDERS, default_models
+from gateway.shared.replay import Replay
+from gateway.types import Attempt, Model, Provider, Quirks, Reply
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.http1 import Pool
+from tests.makers import Clock, call
+from tests.rows import lacking
+from tests.upstream.wire import run
 
 ROWS = list(PROVIDERS.values())
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -80,3 +93,108 @@ def test_every_switch_of_the_chat_format_can_be_set_per_model() -> None:
     switches = set(type(PROVIDERS["custom"].quirks).__slots__)
     fields = set(schema.Compat.__struct_fields__)
     assert switches <= fields | {"api"}, switches - fields
+
+
+# --- a new row --------------------------------------------------------------------------------------------------------
+
+BARE = Provider(name="acme", dialect="acme", base_url="https://api.acme.example/v2", credential="acme")
+ACME = Provider(
+    name="acme",
+    dialect="chat",
+    base_url="https://api.acme.example/v2",
+    credential="acme_key",
+    env=("ACME_API_KEY",),
+    key_header="api-key",
+    key_prefix="",
+    key_hint="gw-acme-",
+    quirks=Quirks(late_system=True),
+    default_model="claude-sonnet-5",
+    default_rank=8,
+    price_name="anthropic",
+)
+TEXT = " ".join(WORDS)
+"""What the lab answers to a question that asks for nothing."""
+ELSEWHERE = [
+    "acme: docs/providers.md: a line with name, base URL, credential and variables",
+    "acme: config.toml.example: it is not among the providers",
+]
+"""What no row can hold."""
+
+
+@each_row
+def test_a_row_lacks_nothing(row: Provider) -> None:
+    assert list(lacking(row)) == []
+
+
+def test_a_row_that_says_nothing_is_named_everything_that_it_lacks() -> None:
+    assert list(lacking(BARE)) == [
+        "acme: dialects/__init__.py: DIALECTS has no such dialect",
+        "acme: lab/vendors.py: APIS has no module that plays the dialect",
+        "acme: credential: it is <name>_key",
+        "acme: env: the variable that holds its key",
+        "acme: default_model: a model of a configuration made from keys alone",
+        *ELSEWHERE,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"framing": "frames"}, "dialects/__init__.py: FRAMINGS has no such framing"),
+        ({"signing": "sigv4"}, "credentials/signing.py: SIGNINGS has no such signing"),
+        ({"default_rank": 99}, "default_rank: its place in the chain of such a configuration"),
+        ({"price_name": ""}, "price_name: the price library does not know its default model under this name"),
+        ({"key_hint": "acme-"}, "redact.py: its keys are not taken out of logs"),
+        ({"bearer_beta": "x"}, "bearer_beta: it needs beta_header"),
+        ({"models_path": "models"}, "models_path: it begins with a slash"),
+    ],
+)
+def test_each_thing_that_a_row_lacks_is_named(change: dict[str, object], what: str) -> None:
+    assert list(lacking(replace(ACME, **change))) == [f"acme: {what}", *ELSEWHERE]  # type: ignore[arg-type]
+
+
+def test_a_complete_row_lacks_only_its_documents() -> None:
+    assert list(lacking(ACME)) == ELSEWHERE
+
+
+def test_a_new_row_comes_last_in_a_configuration_made_from_keys_alone() -> None:
+    assert list(default_models([ACME, *ROWS])) == [
+        "anthropic", "openai", "google", "xai", "mistral", "groq", "openrouter", "acme",
+    ]  # fmt: skip
+
+
+def of_row(row: Provider, base_url: str) -> Model:
+    return Model("any", row, row.default_model or "any", base_url, f"{row.credential}:default", quirks=row.quirks)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("row", [*ROWS, ACME], ids=lambda row: row.name)
+def test_a_model_of_each_row_and_of_a_new_one_is_served_by_the_lab(tmp_path: Path, row: Provider, stream: bool) -> None:
+    """The way of a drill: the row's own path, header, dialect and framing, over a socket."""
+
+    async def work() -> tuple[str, str]:
+        credentials, pool, clock = Credentials({}, tmp_path), Pool(), Clock()
+        credentials.put(row.credential, "default", f"{row.key_hint}a-key-for-the-lab")
+        sign = Signer(credentials)
+        client = UpstreamClient(lambda model: pool, sign, Replay(), clock=clock, wall=clock, user_agent="tests")
+        async with Lab(vendors=vendors([*ROWS, ACME])) as lab:
+            model = of_row(row, lab.base_url(row.name))
+            attempt = Attempt(model, 1, started_at=clock.now)
+            reply = await client.open(attempt, call(model, received_at=clock.now, stream=stream))
+            text = await said(reply)
+            await pool.aclose()
+            return text, lab.calls[0].path
+
+    text, path = run(work())
+    assert text == TEXT
+    assert path.startswith(f"/{row.name}{urlsplit(row.base_url or '/v1').path}")
+
+
+async def said(reply: Reply) -> str:
+    """The text of an answer."""
+    if reply.chunks is None:
+        assert reply.chat is not None
+        return str(reply.chat["choices"][0]["message"]["content"])
+    choices = [choice async for batch in reply.chunks for chunk in batch.chunks for choice in chunk["choices"]]
+    await reply.chunks.aclose()
+    return "".join(choice["delta"].get("content") or "" for choice in choices)

@@ -27,7 +27,7 @@ def _credentials() -> Credentials:
 def render(keys: Sequence[Stored]) -> None:
     """Prints a table."""
     if not keys:
-        example = "gateway credentials set anthropic_key"
+        example = f"gateway credentials set {next(iter(PROVIDERS.values())).credential}"
         click.echo(f"There are no keys. Add one with, for example: {example}")
         return
     rows = [(short(key.type, key.instance), key.source, _state(key)) for key in keys]

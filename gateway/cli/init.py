@@ -17,13 +17,11 @@ from gateway.config.files import NAME, places
 from gateway.config.load import build
 from gateway.config.model_ids import AGENT, MODEL_IDS
 from gateway.credentials.store import CredentialError, CredentialMissing, Credentials
-from gateway.providers import PROVIDERS
+from gateway.providers import LOCAL_URL, PROVIDERS
 from gateway.types import Model
 
 LOCAL: Final = "custom"
 LOCAL_MODEL: Final = "qwen3:32b"
-LOCAL_URL: Final = "http://127.0.0.1:11434/v1"
-"""Where a local server usually listens; for the user to edit."""
 CHOICES: Final = (*MODEL_IDS, LOCAL)
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -11,8 +11,8 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from gateway.config.load import Config
-from gateway.config.model_ids import GONE, retired_on
-from gateway.providers import PROVIDERS
+from gateway.config.model_ids import retired_on
+from gateway.providers import GONE, PROVIDERS
 from gateway.types import Agent, Model, Provider
 
 Severity = Literal["ok", "info", "warning", "error"]

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.config import schema
+from gateway.config.derived import key_of
 from gateway.providers import PROVIDERS
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -66,7 +67,19 @@ def field_docs(table: type[schema.Table]) -> dict[str, str]:
 
 
 def _docstrings(table: type[schema.Table]) -> dict[str, str]:
-    (body,) = ast.parse(inspect.getsource(table)).body
+    """Field → its docstring, those of the classes before it included."""
+    docs: dict[str, str] = {}
+    for each in reversed(table.__mro__):
+        if noun := vars(each).get("NOUN"):
+            docs |= {key_of(name): text for name, text in _below(noun).items()}
+        elif issubclass(each, schema.Table):
+            docs |= _below(each)
+    return docs
+
+
+def _below(class_: type) -> dict[str, str]:
+    """Field of a class → the docstring below it."""
+    (body,) = ast.parse(inspect.getsource(class_)).body
     docs: dict[str, str] = {}
     if isinstance(body, ast.ClassDef):
         for field, below in zip(body.body, body.body[1:], strict=False):

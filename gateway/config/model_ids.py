@@ -1,9 +1,7 @@
-"""The vendors' model ids: one of each provider for a configuration made from keys alone, and those
-that are retired.
+"""Model ids by provider: one of each for a configuration made from keys alone, and those that are
+retired.
 
-Model ids go out of date; this is the only place besides `providers.py` to update. Retired ids are
-never refused or replaced: only `doctor` reads them, so an id that is missing here costs nothing.
-Sources: the vendors' deprecation pages and model lists, November 2026; see `docs/providers.md`.
+The ids are in the rows of `providers.py`.
 """
 
 from __future__ import annotations
@@ -15,67 +13,19 @@ from typing import Final
 
 from gateway.config import schema
 from gateway.config.load import Config, build
-from gateway.providers import PROVIDERS
+from gateway.providers import PROVIDERS, default_models
 
-MODEL_IDS: Final[Mapping[str, str]] = {
-    "anthropic": "claude-sonnet-5",
-    "openai": "gpt-5.4-mini",
-    "google": "gemini-3.5-flash",
-    "xai": "grok-4.3",
-    "mistral": "mistral-large-latest",
-    "groq": "openai/gpt-oss-120b",
-    "openrouter": "anthropic/claude-sonnet-5",
-}
+MODEL_IDS: Final[Mapping[str, str]] = default_models(PROVIDERS.values())
 """A sensible model of each provider, first choice first."""
 
 AGENT: Final = "default"
 """The agent whose chain holds all of them."""
 
-
-GONE: Final = date.min
-"""Switched off on an unknown day."""
-
 RETIRED: Final[Mapping[str, Mapping[str, date]]] = {
-    "anthropic": {
-        "claude-2*": GONE,
-        "claude-3-*": GONE,
-        "claude-haiku-3-*": GONE,
-        "claude-mythos-preview": GONE,
-        "claude-opus-4-0": GONE,
-        "claude-opus-4-1*": date(2026, 8, 5),
-        "claude-opus-4-20250514": GONE,
-        "claude-sonnet-4-0": GONE,
-        "claude-sonnet-4-20250514": GONE,
-        "claude-sonnet-4-5": date(2026, 11, 30),
-        "claude-sonnet-4-5-20250929": date(2026, 11, 30),
-    },
-    "google": {
-        "gemini-1.*": GONE,
-        "gemini-2.0-*": GONE,
-        "gemini-3-pro-preview": GONE,
-        "gemini-pro": GONE,
-    },
-    "openai": {
-        "chatgpt-4o-latest": date(2026, 8, 10),
-        "gpt-3.5*": date(2026, 10, 23),
-        "gpt-4": date(2026, 10, 23),
-        "gpt-4-*": date(2026, 10, 23),
-        "gpt-4.1": date(2027, 1, 14),
-        "gpt-4.1-mini": date(2027, 1, 14),
-        "gpt-4.5*": GONE,
-        "gpt-5": date(2026, 12, 11),
-        "gpt-5.1": date(2027, 4, 1),
-        "gpt-5.4-nano": date(2027, 4, 1),
-        "gpt-5*-chat-latest": date(2026, 8, 10),
-        "o1": date(2026, 10, 23),
-        "o1-mini": date(2026, 10, 23),
-        "o1-preview": date(2026, 10, 23),
-        "o3": date(2026, 12, 11),
-        "o3-mini": date(2026, 10, 23),
-        "o4-mini": date(2026, 10, 23),
-    },
-    "xai": {"grok-beta": GONE, "grok-vision-beta": GONE},
-}
+    row.name: row.retired
+    for row in PROVIDERS.values()
+    if row.retired
+}  # fmt: skip
 """Provider → pattern of ids → the first day without it."""
 
 

@@ -1,14 +1,18 @@
 """Every key of the configuration: its type, its default, and what it is for.
 
 The docstring below a field is its manual: `gateway config schema` prints it, and a test keeps `config.toml.example` in
-agreement with it. Keys are camelCase in the files.
+agreement with it. Keys are camelCase in the files. The tables of `compat` and of timeouts are derived from the nouns in
+`types.py`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
+
+from gateway import types
+from gateway.config.derived import table
 
 SECONDS_MAX: Final = 30 * 86_400
 """A wait of more than a month is a mistake in the unit."""
@@ -23,116 +27,39 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A table of the configuration."""
 
 
-class Compat(Table, frozen=True):
-    """How a server that speaks chat completions differs from OpenAI's; unset keys keep the provider's own value."""
+_COMPAT: Final = "What a server that speaks chat completions accepts; unset keys keep the provider's own value."
+_MODEL_TIMEOUTS: Final = "`[timeouts]` of one model or agent; unset keys keep the general value."
+_WAITS: Final = "Every wait for a provider or a client."
 
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
-    """The field that limits the output."""
-    developer_role: bool | None = None
-    """Takes the role `developer`."""
-    late_system: bool | None = None
-    """Takes system messages after the first turn."""
-    names: bool | None = None
-    """Takes `name` on messages."""
-    reasoning: Literal["none", "effort", "object", "thinking", "enable_thinking", "template"] | None = None
-    """Where a reasoning level goes."""
-    reasoning_replay: bool | None = None
-    """Wants `reasoning_content` back on messages with tool calls."""
-    reasoning_details: bool | None = None
-    """Wants `reasoning_details` back unchanged."""
-    stream_usage: bool | None = None
-    """Takes `stream_options.include_usage`."""
-    strict_tools: bool | None = None
-    """Takes `strict` on function tools."""
-    custom_tools: bool | None = None
-    """Takes tools of type `custom`."""
-    tool_parameters: bool | None = None
-    """Refuses a function without `parameters`."""
-    tool_result_images: bool | None = None
-    """Takes images inside tool messages."""
-    tool_result_name: bool | None = None
-    """Wants `name` on tool messages."""
-    bridge_after_tools: bool | None = None
-    """Wants an assistant message between a tool result and the next user message."""
-    tool_ids: Literal["any", "max40", "alnum9"] | None = None
-    """The form of tool-call ids."""
-    allowed_tools: bool | None = None
-    """Takes `tool_choice: {type: allowed_tools}`."""
-    prefill: Literal["none", "prefix"] | None = None
-    """Whether a trailing assistant message needs `prefix: true`."""
-    cache_control: bool | None = None
-    """Takes `cache_control` marks."""
-    json_schema: bool | None = None
-    """Takes `response_format: {type: json_schema}`."""
-    json_schema_with_tools: bool | None = None
-    """Takes it together with tools."""
-    list_content: bool | None = None
-    """Takes a list of text parts as content."""
-    null_content: bool | None = None
-    """Takes `null` as the content of an assistant message with tool calls."""
-    think_tags: bool | None = None
-    """Writes `<think>…</think>` before its answer, which is then handed on as reasoning."""
-    tools: bool | None = None
-    """Takes tools at all."""
-    tools_max: Annotated[int, Meta(ge=0)] | None = None
-    """How many tools it takes in one request; 0 for any number."""
-    images: bool | None = None
-    """Takes images at all."""
-    files: Literal["file", "document_url", "none"] | None = None
-    """The form in which it takes files."""
-    audio: Literal["object", "string", "none"] | None = None
-    """The form in which it takes audio."""
-    video: bool | None = None
-    """Takes parts of type `video_url`."""
-    remote_images: bool | None = None
-    """Takes images by their address."""
-    api: Literal["chat", "responses", "auto"] | None = None
-    """Which of the two APIs is spoken; `auto` takes responses where chat completions refuse a request."""
-    unknown_fields: Literal["pass", "drop"] | None = None
-    """What happens to request fields that nobody knows."""
-    embedding_inputs: Annotated[int, Meta(ge=0)] | None = None
-    """How many inputs one embeddings request takes; 0 for what the provider is known to take."""
+if TYPE_CHECKING:  # the fields are those of `types.Quirks` and `types.Timeouts`
+
+    class Compat(Table, frozen=True):
+        def __init__(self, **switches: Any) -> None: ...
+
+    class Waits(Table, frozen=True):
+        def __init__(self, **seconds: float) -> None: ...
+
+        def __getattr__(self, name: str) -> float: ...
+
+    class ModelTimeouts(Table, frozen=True):
+        def __init__(self, **seconds: float) -> None: ...
+
+else:
+    Compat = table("Compat", _COMPAT, Table, types.Quirks, {int: Annotated[int, Meta(ge=0)]}, optional=True)
+    Waits = table("Waits", _WAITS, Table, types.Timeouts, {float: Positive})
+    ModelTimeouts = table("ModelTimeouts", _MODEL_TIMEOUTS, Table, types.Timeouts, {float: Positive}, optional=True)
 
 
-class Timeouts(Table, frozen=True):
+class Timeouts(Waits, frozen=True):
     """Every wait, in seconds."""
 
-    connect_seconds: Positive = 5.0
-    """Name, connection and TLS together."""
-    first_token_seconds: Positive = 60.0
-    """From the request to the first content of a stream; then the next model is tried."""
-    answer_seconds: Positive = 600.0
-    """From the request to the end of an answer that is not streamed: silence and work look alike there."""
-    idle_seconds: Positive = 60.0
-    """Silence inside a stream that has begun; then the client is told that it broke off."""
-    total_seconds: Positive = 3600.0
-    """A whole stream."""
-    write_seconds: Positive = 30.0
-    """One write to a client that has stopped reading."""
-    heartbeat_seconds: Positive = 15.0
-    """Silence after which the client is sent a comment, so that proxies keep its connection open."""
     heartbeat_before_commit: bool = False
     """Sends heartbeats while the first content is awaited too. The client then has its 200 before any model has
     answered, so what fails later can only be told inside the stream."""
 
+    if TYPE_CHECKING:
 
-class ModelTimeouts(Table, frozen=True):
-    """`[timeouts]` of one model or agent; unset keys keep the general value."""
-
-    connect_seconds: Positive | None = None
-    """See [timeouts]."""
-    first_token_seconds: Positive | None = None
-    """See [timeouts]."""
-    answer_seconds: Positive | None = None
-    """See [timeouts]."""
-    idle_seconds: Positive | None = None
-    """See [timeouts]."""
-    total_seconds: Positive | None = None
-    """See [timeouts]."""
-    write_seconds: Positive | None = None
-    """See [timeouts]."""
-    heartbeat_seconds: Positive | None = None
-    """See [timeouts]."""
+        def __init__(self, *, heartbeat_before_commit: bool = False, **seconds: float) -> None: ...
 
 
 class Price(Table, frozen=True):

@@ -27,6 +27,7 @@ from gateway.dialects.google import embeddings as google_embeddings
 from gateway.dialects.responses import inbound as responses_inbound
 from gateway.dialects.responses import native as responses_native
 from gateway.hub.contracts import REPLAYED, Embeddings, Encoded, Inbound, Native, StreamDecoder, Unsupported, Upstream
+from gateway.hub.framing import Framing, ServerSentEvents
 from gateway.types import Chat, Model
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "DIALECTS",
     "EMBEDDINGS",
     "EMBEDDINGS_INBOUND",
+    "FRAMINGS",
     "INBOUND",
     "NATIVE",
     "REPLAYED",
@@ -53,6 +55,8 @@ DIALECTS: Final[Mapping[str, Upstream]] = {
 }
 """The upstream faces, by the name a provider's row uses."""
 
+FRAMINGS: Final[Mapping[str, type[Framing]]] = {"sse": ServerSentEvents}
+"""What divides a stream into events, by the name a provider's row uses."""
 
 INBOUND: Final[Mapping[str, Inbound]] = {
     "anthropic": messages_inbound,

@@ -1,7 +1,8 @@
 """The fault lab: a server that speaks every provider's native API, plausibly, and on demand wrongly.
 
 `Lab` is the whole of it; the demo, the tests, `gateway lab` and `gateway drill` all use it. Nothing of it is reachable
-while the gateway serves. It shares no code with the translators, so that it cannot share their mistakes.
+while the gateway serves. It shares no code with the translators, so that it cannot share their mistakes; from the
+providers' rows it has names, paths and headers alone.
 
     answers    what is said            faults     what goes wrong, by name
     anthropic, google, chat, responses, …         how each API says it
@@ -19,36 +20,23 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.lab import anthropic, chat, embeddings, google, google_embeddings, responses
+from gateway.lab import chat
 from gateway.lab.answers import Asked
 from gateway.lab.faults import FAULTS, Fault
 from gateway.lab.limits import Limit
 from gateway.lab.play import Played, error, play, refuse
 from gateway.lab.server import Delay, Request, Server
+from gateway.lab.vendors import Vendor, vendors
+from gateway.providers import PROVIDERS
 
 __all__ = ["BASE_PATHS", "FAULTS", "Fault", "Lab", "Limit", "Seen"]
 
 SLOW_S: Final = 20.0
 """How long a slow first token takes."""
 
-BASE_PATHS: Final[Mapping[str, str]] = {
-    "anthropic": "/anthropic",
-    "openai": "/openai/v1",
-    "groq": "/groq/openai/v1",
-    "google": "/google/v1beta",
-    "xai": "/xai/v1",
-    "mistral": "/mistral/v1",
-    "openrouter": "/openrouter/api/v1",
-    "custom": "/custom/v1",
-}
+VENDORS: Final[Mapping[str, Vendor]] = vendors(PROVIDERS.values())
+BASE_PATHS: Final[Mapping[str, str]] = {name: vendor.path for name, vendor in VENDORS.items()}
 """Provider → what stands before its own paths, as in its real base URL."""
-
-_APIS: Final[Mapping[str, tuple[ModuleType, ...]]] = {
-    "anthropic": (anthropic,),
-    "google": (google_embeddings, google),
-    "openai": (responses, embeddings, chat),
-    **dict.fromkeys(("mistral", "openrouter", "custom"), (embeddings, chat)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +67,9 @@ class Lab:
         delay: Delay | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        vendors: Mapping[str, Vendor] = VENDORS,
     ) -> None:
+        self._vendors = vendors
         self.calls: list[Seen] = []
         self.port = port
         self._host = host
@@ -104,7 +94,7 @@ class Lab:
 
     def base_url(self, provider: str) -> str:
         """What goes into `baseUrl` for a provider."""
-        return f"http://{self._host}:{self.port}{BASE_PATHS[provider]}"
+        return f"http://{self._host}:{self.port}{self._vendors[provider].path}"
 
     def fault(self, target: str, *names: str) -> None:
         """Scripts a provider or a model: its next calls have these faults in order, the last one from then on.
@@ -119,10 +109,16 @@ class Lab:
         provider = path.strip("/").partition("/")[0]
         if request.method == "GET":
             return self._get(path, provider)
-        api = _api(provider, path)
-        if api is None:
+        vendor = self._vendors.get(provider)
+        api = vendor.api(path) if vendor is not None else None
+        if vendor is None or api is None:
             return error(chat.error("no_such_model"))
+        if self._lacks_a_key(request, vendor):
+            return error(api.error("bad_key"))
         return self._post(request, path, provider, api, forced)
+
+    def _lacks_a_key(self, request: Request, vendor: Vendor) -> bool:
+        return bool(vendor.key_headers) and not any(map(request.headers.get, vendor.key_headers))
 
     def _post(self, request: Request, path: str, provider: str, api: ModuleType, forced: str | None) -> Played:
         try:
@@ -132,8 +128,6 @@ class Lab:
             return refuse(api)
         if asked is None:
             return refuse(api)
-        if not api.key_of(request.headers) and provider != "custom":
-            return error(api.error("bad_key"))
         fault = self._choose(request, provider, asked, forced)
         visible = {name: value for name, value in request.headers.items() if name not in _KEY_HEADERS}
         self.calls.append(Seen(provider, asked.model, fault, path, body, visible))
@@ -152,11 +146,12 @@ class Lab:
         return "ok"
 
     def _get(self, path: str, provider: str) -> Played:
+        vendor = self._vendors.get(provider)
         if path == "/lab/calls":
             calls = [{"provider": seen.provider, "model": seen.model, "fault": seen.fault} for seen in self.calls]
             body = orjson.dumps(calls)
-        elif provider in BASE_PATHS:
-            body = orjson.dumps(_APIS.get(provider, (chat,))[-1].models(["lab-model"]))
+        elif vendor is not None and vendor.apis:
+            body = orjson.dumps(vendor.apis[-1].models(["lab-model"]))
         else:
             return Played(200, {"content-type": "text/plain"}, [_PAGE], len(_PAGE))
         return Played(200, {"content-type": "application/json"}, [body], len(body))
@@ -164,7 +159,7 @@ class Lab:
 
 _UNREADABLE: Final = (ValueError, AttributeError, KeyError, TypeError, IndexError)
 """What reading a request of another shape raises; a real server answers 400 and goes on."""
-_KEY_HEADERS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key"})
+_KEY_HEADERS: Final = frozenset({"authorization"}).union(*(vendor.key_headers for vendor in VENDORS.values()))
 _PAGE: Final = (
     b"The fault lab of the Local Agent Gateway. Point a provider's base URL here:\n\n"
     + "".join(f"  {name:<11} {path}\n" for name, path in BASE_PATHS.items()).encode()
@@ -180,12 +175,6 @@ def _forced(path: str) -> tuple[str, str | None]:
         name, _, rest = path.removeprefix("/fault/").partition("/")
         return "/" + rest, name
     return path, None
-
-
-def _api(provider: str, path: str) -> ModuleType | None:
-    if provider not in BASE_PATHS:
-        return None
-    return next((api for api in _APIS.get(provider, (chat,)) if any(end in path for end in api.PATHS)), None)
 
 
 def _script(names: Iterable[str]) -> Any:

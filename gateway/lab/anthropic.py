@@ -35,10 +35,6 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {
 }
 
 
-def key_of(headers: Mapping[str, str]) -> str | None:
-    return headers.get("x-api-key") or headers.get("authorization")
-
-
 def asked(body: Mapping[str, Any], path: str) -> Asked | None:
     """The request; None for one the API would refuse."""
     messages = body.get("messages")

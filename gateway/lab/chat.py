@@ -44,10 +44,6 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str | None, str]]] = {
 }
 
 
-def key_of(headers: Mapping[str, str]) -> str | None:
-    return headers.get("authorization")
-
-
 def asked(body: Mapping[str, Any], path: str) -> Asked | None:
     messages = body.get("messages")
     if not messages:

@@ -12,7 +12,6 @@ from gateway.lab.answers import DIMENSIONS, Answer, Asked
 
 PATHS: Final = ("/embeddings",)
 MODELS_PATH: Final = chat.MODELS_PATH
-key_of = chat.key_of
 models = chat.models
 error = chat.error
 

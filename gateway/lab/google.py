@@ -48,10 +48,6 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {  # a limit of a minute sp
 }
 
 
-def key_of(headers: Mapping[str, str]) -> str | None:
-    return headers.get("x-goog-api-key")
-
-
 def asked(body: Mapping[str, Any], path: str) -> Asked | None:
     contents = body.get("contents")
     if not contents or not contents[-1].get("parts"):

@@ -11,7 +11,6 @@ from gateway.lab.answers import DIMENSIONS, Answer, Asked
 PATHS: Final = (":batchEmbedContents",)
 MODELS_PATH: Final = google.MODELS_PATH
 INPUTS_MAX: Final = 100
-key_of = google.key_of
 models = google.models
 error = google.error
 

@@ -13,7 +13,6 @@ PATHS: Final = ("/responses",)
 MODELS_PATH: Final = chat.MODELS_PATH
 FINISH_IS_LAST: Final = True
 """`response.completed` holds the whole answer, and nothing follows it."""
-key_of = chat.key_of
 models = chat.models
 
 

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from gateway.providers import PROVIDERS
+
 MILLION: Final = 1_000_000
 LONG_CONTEXT: Final = 100_000
 """Below so many input tokens no provider charges a long prompt's price; the least threshold known is 128,000."""
 HOUR_FACTOR: Final = 2.0
 """What a token costs that is written to a cache for an hour, of the price of one that is not."""
-LIBRARY_NAMES: Final[Mapping[str, str]] = {"xai": "x-ai"}
+LIBRARY_NAMES: Final[Mapping[str, str]] = {row.name: row.price_name for row in PROVIDERS.values() if row.price_name}
 """Our name of a provider → the price library's, where they differ."""
 
 

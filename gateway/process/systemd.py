@@ -18,6 +18,9 @@ log = logging.getLogger("gateway.notify")
 
 FIRST_FD: Final = 3
 
+_WAIT_S: Final = 0.5
+"""How long a change of state waits for room in the manager's queue."""
+
 
 class Notifier:
     """Tells systemd about this process. Never raises: a service manager that does not listen must not stop us."""
@@ -39,15 +42,19 @@ class Notifier:
         self._send("STOPPING=1")
 
     def alive(self) -> None:
-        self._send("WATCHDOG=1")
+        """The next sign of life makes up for one that finds the queue of the manager full."""
+        self._send("WATCHDOG=1", wait_s=0)
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, wait_s: float = _WAIT_S) -> None:
         if not self._address:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+                sock.settimeout(wait_s)  # a manager that is busy must not stop the event loop
                 sock.sendto("\n".join(lines).encode(), address)
+        except (BlockingIOError, TimeoutError):
+            log.debug("systemd's queue at $NOTIFY_SOCKET is full")
         except OSError as error:
             log.warning("systemd does not listen at $NOTIFY_SOCKET: %s", error.strerror)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from gateway.config.audit import Finding, Severity, is_the_providers
-from gateway.credentials.signing import sign
+from gateway.credentials.signing import Unsigned, sign
 from gateway.credentials.store import CredentialError, Credentials, Found
 from gateway.dialects import DIALECTS
 from gateway.failures import Kind
@@ -87,7 +87,9 @@ async def _ask(question: _Question) -> Listed:
 
     model = question.models[0]
     url = model.base_url + model.provider.models_path
-    signed = {name.decode(): value.decode() for name, value in sign(model, question.found)}
+    own = {**model.provider.headers, **model.headers}
+    request = Unsigned("GET", url, tuple((name.lower().encode(), value.encode()) for name, value in own.items()), b"")
+    signed = {name.decode(): value.decode() for name, value in sign(model, question.found, request)}
     headers = {**model.provider.headers, **signed, **model.headers}
     try:
         async with (

@@ -26,7 +26,7 @@ _EXPLICIT: Final = (
     "x-retry-after",
 )
 """Headers that state the time to wait, the most exact first."""
-_UNIFIED: Final = "anthropic-ratelimit-unified"
+_UNIFIED: Final = "-ratelimit-unified"
 """Limits of a subscription, which state a time whether they are reached or not: only `-status` says so."""
 
 
@@ -101,7 +101,7 @@ def _buckets(headers: Mapping[str, str]) -> Iterator[_Bucket]:
             continue
         if name in ("ratelimit", "x-ratelimit"):
             yield from _of_a_draft(value)
-        elif "reset" in name and not name.startswith(_UNIFIED):
+        elif "reset" in name and _UNIFIED not in name:
             yield _Bucket(_number(headers.get(name.replace("reset", "remaining"))), value, name)
 
 
@@ -130,7 +130,7 @@ def _reset_alone_s(headers: Mapping[str, str], now_s: float) -> float | None:
 def _rejected(headers: Mapping[str, str]) -> Iterator[_Bucket]:
     """The limits of a subscription that are reached: the one that speaks for all, and each window of its own."""
     for name, value in headers.items():
-        if name.startswith(_UNIFIED) and value == "rejected":
+        if _UNIFIED in name and value == "rejected":
             reset = name.removesuffix("status") + "reset"
             yield _Bucket(0, headers.get(reset, ""), reset)
 

@@ -7,23 +7,24 @@ Everything that belongs to a single try travels in one `Try`; what lives longer 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
-from gateway.credentials.signing import BETA
+from gateway.credentials.signing import Unsigned
 from gateway.credentials.store import CredentialExpired
 from gateway.dialects import REPLAYED, Encoded
 from gateway.dialects.chat import says_something
 from gateway.dialects.chat.errors import REQUEST_ID_HEADERS
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
 from gateway.hub import exact_json
+from gateway.hub.framing import Framing
 from gateway.operations import OPERATIONS
 from gateway.shared.replay import Replay
 from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
 from gateway.upstream.blame import judged
+from gateway.upstream.headers import Headers, signed, unsigned
 from gateway.upstream.learned import Learned
 from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, loads
 from gateway.upstream.tap import Record
@@ -36,14 +37,12 @@ ERROR_BYTES_MAX: Final = 1024 * 1024
 ERROR_READ_S: Final = 3.0
 """Time for the body of an error answer: the status says enough to move on, and the client waits for that."""
 
-Headers = tuple[tuple[bytes, bytes], ...]
-
 
 class Signer(Protocol):
     """Knows each model's secret, and how the provider wants to see it."""
 
-    def __call__(self, model: Model) -> Headers:
-        """The headers that sign a request for `model`. Raises `CredentialError`."""
+    def __call__(self, model: Model, request: Unsigned) -> Headers:
+        """The headers that sign `request`, which goes to `model`. Raises `CredentialError`."""
         ...
 
 
@@ -55,6 +54,8 @@ class Services:
     sign: Signer
     renew: Callable[[Model], Awaitable[None]] | None
     """Renews a sign-in whose time is over."""
+    framings: Mapping[str, type[Framing]]
+    """By the name that a provider's row uses."""
     replay: Replay
     learned: Learned
     user_agent: tuple[bytes, bytes]
@@ -76,6 +77,7 @@ class Try:
         self._chat = chat
         self._attempt = attempt
         self._model = attempt.model
+        self._framing = services.framings[attempt.model.provider.framing]
         self._call = call
 
     async def open(self) -> Reply:
@@ -155,33 +157,31 @@ class Try:
 
     async def _send(self, encoded: Encoded) -> Response:
         services, model, attempt = self._services, self._model, self._attempt
-        signed = await self._signed()
-        for name, value in signed:
-            if name != BETA:
-                services.learned.note_key(value)
-        headers = [
-            services.user_agent,
-            (b"content-type", b"application/json"),
-            (b"accept", b"text/event-stream" if self._call.stream else b"application/json"),
-            *_headers(model, encoded, signed),
-        ]
+        accept = self._framing.ACCEPT if self._call.stream else b"application/json"
+        common = (services.user_agent, (b"content-type", b"application/json"), (b"accept", accept))
+        own, url, body = unsigned(model, encoded), model.base_url + encoded.path, _json(encoded.body)
+        signature = await self._signature(Unsigned("POST", url, common + own, body))
         timeouts = model.timeouts
-        request = Request("POST", model.base_url + encoded.path, headers, _json(encoded.body), timeouts.connect_s)
+        request = Request("POST", url, (*common, *signed(own, signature, model)), body, timeouts.connect_s)
         if attempt.sent_at is None:
             attempt.sent_at = services.clock()
         limit_s = timeouts.first_token_s if self._call.stream else timeouts.answer_s
         return await services.transport(model).send(request, limit_s)
 
-    async def _signed(self) -> Headers:
-        """The signature. A sign-in whose time is over is renewed first."""
-        services = self._services
+    async def _signature(self, request: Unsigned) -> Headers:
+        """The signature, whose keys no error may show. A sign-in whose time is over is renewed first."""
+        services, model = self._services, self._model
         try:
-            return services.sign(self._model)
+            signature = services.sign(model, request)
         except CredentialExpired:
             if services.renew is None:
                 raise
-        await services.renew(self._model)
-        return services.sign(self._model)
+            await services.renew(model)
+            signature = services.sign(model, request)
+        for name, value in signature:
+            if name.decode() != model.provider.beta_header:
+                services.learned.note_key(value)
+        return signature
 
     # --- failures -----------------------------------------------------------------------------------------------------
 
@@ -234,7 +234,8 @@ class Try:
         """Reads up to the first content, within `first_token_s` of the request."""
         services, timeouts = self._services, self._model.timeouts
         record = self._record()
-        stream = AnswerStream(response, self._face, encoded, timeouts, services.clock, record, self._shown)
+        events = self._framing()
+        stream = AnswerStream(response, self._face, encoded, timeouts, services.clock, record, self._shown, events)
         try:
             first = await stream.begin(self._attempt.started_at + timeouts.first_token_s)
             if _says_nothing(first):
@@ -271,30 +272,6 @@ def _json(body: Mapping[str, Any]) -> bytes:
     except (TypeError, ValueError) as error:
         message = f"Invalid request: it cannot be written as JSON ({error})."
         raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
-
-
-def _headers(model: Model, encoded: Encoded, signed: Headers) -> Iterable[tuple[bytes, bytes]]:
-    """The provider's, the dialect's, the signature's and the user's headers; a list such as the betas is joined."""
-    if not (model.provider.headers or encoded.headers or model.headers):
-        return signed
-    merged: dict[bytes, bytes] = {}
-    for name, value in (
-        *_encoded(model.provider.headers),
-        *_encoded(encoded.headers),
-        *signed,
-        *_encoded(model.headers),
-    ):
-        merged[name] = merged[name] + b"," + value if name == BETA and name in merged else value
-    return merged.items()
-
-
-def _encoded(headers: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
-    return (_pair(name, value) for name, value in headers.items())
-
-
-@lru_cache(maxsize=4096)
-def _pair(name: str, value: str) -> tuple[bytes, bytes]:
-    return name.lower().encode(), value.encode()
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from gateway.credentials.store import CredentialError
-from gateway.dialects import choose, other_api
+from gateway.dialects import FRAMINGS, choose, other_api
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.framing import Framing
 from gateway.operations import embed
 from gateway.redact import scrub
 from gateway.shared.replay import Replay
@@ -49,13 +50,16 @@ class UpstreamClient:
         wall: Callable[[], float],
         user_agent: str,
         renew: Callable[[Model], Awaitable[None]] | None = None,
+        framings: Mapping[str, type[Framing]] = FRAMINGS,
     ) -> None:
         self._replay = replay
         self._fetch = fetch
         self._wall = wall
         self._learned = Learned()
         agent = (b"user-agent", user_agent.encode())
-        self._services = Services(transport, sign, renew, replay, self._learned, agent, self._shown, clock, wall)
+        self._services = Services(
+            transport, sign, renew, framings, replay, self._learned, agent, self._shown, clock, wall
+        )
 
     async def open(self, attempt: Attempt, call: Call) -> Reply:
         """The committed reply. Raises `Failed`, also for an answer that says nothing."""

@@ -13,6 +13,7 @@ from gateway.dialects.chat import as_chunks
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
 from gateway.hub import halves
 from gateway.hub.chunks import check_names
+from gateway.hub.framing import Framing, ServerSentEvents
 from gateway.redact import scrub
 from gateway.types import Batch, Chat, Chunk, Timeouts
 from gateway.upstream.tap import Record
@@ -53,6 +54,7 @@ class AnswerStream:
         clock: Callable[[], float],
         record: Record,
         conceal: Callable[[Failure], Failure] = lambda failure: failure,
+        events: Framing | None = None,
     ) -> None:
         self._conceal = conceal
         self._response = response
@@ -68,7 +70,7 @@ class AnswerStream:
         self._face = face
         self._encoded = encoded
         self._decoder = face.StreamDecoder(encoded)
-        self._events = sse.Decoder()
+        self._events = events if events is not None else ServerSentEvents()
         self._json: bool | None = None
         """Whether the body is one JSON value after all; None before its first byte."""
         self._whole = bytearray()
@@ -219,9 +221,10 @@ class AnswerStream:
     async def _read(self, timeout_s: float) -> list[Chunk]:
         data = await self._response.receive(timeout_s)
         if self._json is None:
-            data = self._begun(data)
-            if self._json is None:
-                return []  # blank lines: a server's signs of life while the call is queued
+            is_stream = self._events.begins(data, self._response.headers.get("content-type", ""))
+            if is_stream is None:
+                return []
+            self._json = not is_stream
         if self._json:
             return self._read_json(data)
         if not data:
@@ -229,7 +232,7 @@ class AnswerStream:
             return self._decode(self._events.flush(), end=True)
         try:
             events = self._events.decode(data)
-        except sse.EventTooLarge as error:
+        except ValueError as error:
             raise Failed(Failure(Kind.MALFORMED, str(error))) from error
         return self._decode(events, end=False)
 
@@ -261,17 +264,6 @@ class AnswerStream:
         log.warning("%s: after its finish reason: %s", self.model, scrub(self._conceal(failure).message))
         return chunks
 
-    def _begun(self, data: bytes) -> bytes:
-        """Decides by the first byte what the body is, for the content type is not to be relied on: whole answers come
-        as event streams, and event streams as plain text. Returns what is to be read."""
-        first = data.removeprefix(sse.BOM).lstrip()[:1]
-        if data and not first:
-            return b""
-        stated = self._response.headers.get("content-type", "").lower().startswith("text/event-stream")
-        is_stream = first not in _WHOLE if stated else first in _FIELDS
-        self._json = not is_stream
-        return data
-
     def _read_json(self, data: bytes) -> list[Chunk]:
         """A server that ignored `stream` and answers with one JSON body, or with an error page and 200."""
         if data:
@@ -290,10 +282,6 @@ class AnswerStream:
         self._decoder.model, self._decoder.finished = chat.get("model"), True
         return list(as_chunks(chat))
 
-
-_WHOLE: Final = frozenset({b"{", b"[", b"<"})
-_FIELDS: Final = frozenset({b"d", b"e", b"i", b"r", b":"})
-"""How a line of an event stream can begin: `data`, `event`, `id`, `retry`, a comment."""
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "timeout": Kind.TIMEOUT,

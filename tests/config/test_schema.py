@@ -60,3 +60,27 @@ def test_defaults_are_those_of_the_types_they_become() -> None:
 def test_a_model_may_override_every_wait_but_the_general_switch() -> None:
     general = set(schema.Timeouts.__struct_fields__)
     assert general - set(schema.ModelTimeouts.__struct_fields__) == {"heartbeat_before_commit"}
+
+
+def test_a_derived_table_is_documented_by_the_noun_that_it_is_derived_from() -> None:
+    waits = field_docs(schema.Timeouts)
+    assert waits["connectSeconds"] == field_docs(schema.ModelTimeouts)["connectSeconds"]
+    assert waits["connectSeconds"] == "Name, connection and TLS together."
+    assert waits["heartbeatBeforeCommit"].startswith("Sends heartbeats")
+    assert field_docs(schema.Compat)["toolsMax"] == "How many tools it takes in one request; 0 for any number."
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        (schema.Timeouts, {"connectSeconds": 0}),
+        (schema.ModelTimeouts, {"connectSeconds": -1}),
+        (schema.Compat, {"toolsMax": -1}),
+        (schema.Compat, {"api": "other"}),
+        (schema.Compat, {"unknown": True}),
+        (schema.ModelTimeouts, {"heartbeatBeforeCommit": True}),
+    ],
+)
+def test_a_derived_table_keeps_the_limits_of_its_values(table: type[schema.Table], values: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(values, table)

@@ -17,7 +17,7 @@ import pytest
 
 from gateway.chain import Backoff, Policy
 from gateway.credentials.pi.lock import STALE_S, TOUCH_EVERY_S
-from gateway.credentials.pi.renew import ENDPOINTS, Endpoint, Renewal
+from gateway.credentials.pi.renew import ENDPOINTS, Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, CredentialExpired, Credentials
 from gateway.failures import Failed, Failure, Kind
@@ -25,7 +25,7 @@ from gateway.relay import Relay
 from gateway.shared.breaker import Breaker
 from gateway.shared.local import Local
 from gateway.shared.waiting_room import WaitingRoom
-from gateway.types import Attempt, Call, Model, Reply
+from gateway.types import Attempt, Call, Model, Reply, SignIn
 from tests import makers
 
 NOW = 1_800_000_000.0
@@ -59,8 +59,8 @@ class Provider:
         writer.close()
         await writer.wait_closed()
 
-    def endpoints(self, *, form: bool = False) -> dict[str, Endpoint]:
-        return {"anthropic": Endpoint(self.url, "client", form=form)}
+    def endpoints(self, *, form: bool = False) -> dict[str, SignIn]:
+        return {"anthropic": SignIn(self.url, "client", form=form)}
 
 
 @asynccontextmanager
@@ -90,9 +90,7 @@ def sign_in(home: Path, *, expires_s: float = NOW, **more: Any) -> Path:
 class Process:
     """A process that uses the file: the gateway, or another one like it."""
 
-    def __init__(
-        self, home: Path, endpoints: dict[str, Endpoint], pause: Any = None, clock: makers.Clock | None = None
-    ):
+    def __init__(self, home: Path, endpoints: dict[str, SignIn], pause: Any = None, clock: makers.Clock | None = None):
         wall = clock or makers.Clock(NOW)
         self.credentials = Credentials({}, home, wall=wall, root=home / "no-container")
         self.renewal = Renewal(

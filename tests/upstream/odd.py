@@ -17,8 +17,9 @@ from typing import Final, NamedTuple
 import httpx
 
 from gateway.upstream.http1 import Pool
-from gateway.upstream.proxy import HttpxTransport, PoolTransport
+from gateway.upstream.proxy import HttpxTransport
 from gateway.upstream.transport import Request, Transport, TransportError, Trouble
+from tests.upstream.pool_transport import PoolTransport
 from tests.upstream.wire import SHORT_S, WAIT_S, Act, Answer
 
 BYTES_MAX: Final = 64 * 1024 * 1024

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.credentials.signing import Unsigned
 from gateway.credentials.store import CredentialError
 from gateway.failures import Failed, Kind
 from gateway.hub import exact_json
@@ -38,7 +39,7 @@ def whole(*pieces: bytes, **headers: str) -> Response:
     return Response(*(pieces or (answer(),)), headers={**JSON, **headers})
 
 
-def sign(model: Model) -> tuple[tuple[bytes, bytes], ...]:
+def sign(model: Model, request: Unsigned) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"x-api-key", b"secret"),)
 
 
@@ -287,7 +288,7 @@ def test_nonsense(body: bytes) -> None:
 def test_without_a_key_nothing_is_sent() -> None:
     trying = Trying(whole())
 
-    def no_key(model: Model) -> tuple[tuple[bytes, bytes], ...]:
+    def no_key(model: Model, request: Unsigned) -> tuple[tuple[bytes, bytes], ...]:
         raise CredentialError("the file is empty")
 
     trying.sign = no_key

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.upstream.http1 import Pool
-from gateway.upstream.http1 import _connect_trouble as connect_trouble
+from gateway.upstream.http1.pool import connect_trouble
 from gateway.upstream.transport import Request, TransportError
 from gateway.urls import Origin
 from tests.upstream.odd import OURS, Finding

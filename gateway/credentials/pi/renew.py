@@ -12,7 +12,6 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,8 @@ import orjson
 from gateway.credentials.pi.lock import DirectoryLock, LockBusy, Pause
 from gateway.credentials.store import CredentialError, CredentialExpired, Credentials
 from gateway.private_files import write_private
-from gateway.types import Model
+from gateway.providers import PROVIDERS
+from gateway.types import Model, SignIn
 
 logger = logging.getLogger("gateway.upstream")
 
@@ -35,22 +35,7 @@ MARGIN_S: Final = 300.0
 _CODE: Final = re.compile(r"[a-z_]{1,40}")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a provider renews tokens. The client id is the one with which pi signed in: no other can renew."""
-
-    url: str
-    client_id: str
-    form: bool
-    """Whether it takes a form; otherwise JSON."""
-
-
-ENDPOINTS: Final[Mapping[str, Endpoint]] = {
-    "anthropic": Endpoint(
-        "https://platform.claude.com/v1/oauth/token", "9d1c250a-e61b-44d9-88ed-5944d1962f5e", form=False
-    ),
-    "xai": Endpoint("https://auth.x.ai/oauth2/token", "b1a00492-073a-47ea-816f-4c329264a828", form=True),
-}
+ENDPOINTS: Final[Mapping[str, SignIn]] = {row.name: row.sign_in for row in PROVIDERS.values() if row.sign_in}
 """The providers to which pi signs in and whose API is the one that their rows name."""
 
 
@@ -65,7 +50,7 @@ class Renewal:
         credentials: Credentials,
         *,
         user_agent: str,
-        endpoints: Mapping[str, Endpoint] = ENDPOINTS,
+        endpoints: Mapping[str, SignIn] = ENDPOINTS,
         wall: Callable[[], float] = time.time,
         pause: Pause = asyncio.sleep,
     ) -> None:
@@ -106,7 +91,7 @@ class Renewal:
         except OSError as error:
             raise _failed(provider, f"{path} cannot be locked: {error.strerror}") from error
 
-    async def _under_the_lock(self, endpoint: Endpoint, path: Path, model: Model) -> None:
+    async def _under_the_lock(self, endpoint: SignIn, path: Path, model: Model) -> None:
         if not self._is_expired(model):
             return  # another process was faster
         provider = model.provider.name
@@ -133,7 +118,7 @@ class Renewal:
 
     # --- the token endpoint ------------------------------------------------------------------------------------------
 
-    async def _ask(self, endpoint: Endpoint, refresh: str, model: Model) -> Mapping[str, Any]:
+    async def _ask(self, endpoint: SignIn, refresh: str, model: Model) -> Mapping[str, Any]:
         """The endpoint's answer, with at least `access_token`. Raises `CredentialError`, which never quotes it."""
         import httpx  # not paid for by those who never renew
 
