@@ -206,6 +206,31 @@ class Model:
         object.__setattr__(self, "key", (*account, self.model_id))
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A budget (`20 USD/day`) or a rate (`60 calls/minute`) of an agent, a client key or the whole gateway."""
+
+    owner: str
+    """`gateway`, `agent dev` or `key bot`."""
+    text: str
+    """As people write it."""
+    amount: int
+    """Micro-dollars, tokens or calls."""
+    unit: str
+    """`USD`, `tokens` or `calls`."""
+    per: str
+    """`minute` of a rate; `hour`, `day`, `week` or `month` of a budget."""
+
+    @property
+    def id(self) -> str:
+        """Names the limit whatever its amount: a budget that is raised keeps what is spent."""
+        return f"{self.owner} {self.unit}/{self.per}"
+
+    @property
+    def is_rate(self) -> bool:
+        return self.per == "minute"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Agent:
     """A name that clients send as `model`, and its chain."""
@@ -214,6 +239,10 @@ class Agent:
     models: tuple[Model, ...]
     unsupported: Literal["warn", "reject"] = "warn"
     weight: int = 1
+    limits: tuple[Limit, ...] = ()
+    """Its own budgets and rates."""
+    when_spent: tuple[Model, ...] = ()
+    """The chain once a budget of its own is spent; () refuses the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +252,8 @@ class Client:
     name: str
     agents: frozenset[str] | None = None
     """The agents this key may use; None for all."""
+    limits: tuple[Limit, ...] = ()
+    """The key's own budgets and rates."""
 
     def may_use(self, agent: str) -> bool:
         return self.agents is None or agent in self.agents
@@ -319,6 +350,8 @@ class Call:
     """How often the call has waited for its chain to recover."""
     ticket: int = field(default_factory=count(1).__next__)
     """Names the call among all of this gateway's calls; `id` need not be unique."""
+    hold: Any = None
+    """The `limits.limiter.Hold` of a call to which a limit applies."""
 
     @property
     def chat(self) -> Chat:

@@ -39,8 +39,9 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "credentials": "private_files providers types",
         "upstream": "credentials dialects failures hub redact shared sse text types urls",
         "relay": "chain failures shared types",
-        "config": "failures providers redact types urls",
-        "inbound": "config dialects failures hub private_files redact relay shared types urls",
+        "limits": "hub observe shared types",
+        "config": "failures limits providers redact types urls",
+        "inbound": "config dialects failures hub limits private_files redact relay shared types urls",
         "observe": "failures redact shared types",
         "reports": "config",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes

@@ -14,8 +14,9 @@ from gateway.config import rules as meaning
 from gateway.config import schema
 from gateway.config.check import CLOSE, Flaw, Problem, flaws
 from gateway.config.files import Files, path_of, read
+from gateway.limits.wording import parse_all
 from gateway.providers import PROVIDERS, quirks_of
-from gateway.types import Agent, Model, Provider, Timeouts
+from gateway.types import Agent, Limit, Model, Provider, Timeouts
 
 CUSTOM_BASE_URL: Final = "CUSTOM_BASE_URL"
 """Where a model without any address is looked for, as in the seed system."""
@@ -46,6 +47,8 @@ class Config:
     timeouts: schema.Timeouts = field(default_factory=schema.Timeouts)
     log: schema.Log = field(default_factory=schema.Log)
     ledger: schema.Ledger = field(default_factory=schema.Ledger)
+    limits: tuple[Limit, ...] = ()
+    """Those of the whole gateway; an agent has its own."""
     files: tuple[Path, ...] = ()
     """All files that were read."""
     warnings: tuple[Problem, ...] = ()
@@ -157,9 +160,8 @@ def build(
             models[name] = _model(name, entry, base_url, root.timeouts)
     agents: dict[str, Agent] = {}
     for name, agent in root.agents.items():
-        chain = tuple(_timed(models[model], agent.timeouts) for model in dict.fromkeys(agent.models) if model in models)
-        agents[name] = Agent(name, chain, agent.unsupported, agent.weight)
-        if not chain:
+        agents[name] = _agent_of(name, agent, models)
+        if not agents[name].models:
             flaw = Flaw(("agents", name, "models"), "none of these models can be reached.", "See the warnings.")
             problems.append(_problem(flaw, files))
     if any(problem.severity == "error" for problem in problems):
@@ -174,6 +176,7 @@ def build(
         timeouts=root.timeouts,
         log=root.log,
         ledger=root.ledger,
+        limits=parse_all(root.limits.budget, root.limits.rate, "gateway"),
         files=files.paths() if files else (),
         warnings=tuple(problems),
         root=root,
@@ -217,6 +220,14 @@ def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeou
         max_concurrent=entry.max_concurrent,
         proxy=entry.proxy,
     )
+
+
+def _agent_of(name: str, entry: schema.Agent, models: Mapping[str, Model]) -> Agent:
+    def chain(names: list[str]) -> tuple[Model, ...]:
+        return tuple(_timed(models[each], entry.timeouts) for each in dict.fromkeys(names) if each in models)
+
+    limits = parse_all(entry.budget, entry.rate, f"agent {name}")
+    return Agent(name, chain(entry.models), entry.unsupported, entry.weight, limits, chain(entry.when_spent))
 
 
 def _credential(entry: schema.Model, provider: Provider) -> str:
