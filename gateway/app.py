@@ -35,6 +35,11 @@ from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.routes import Application
 from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound.status import StatusEndpoint
+from gateway.limits import gauges
+from gateway.limits.limiter import Limiter
+from gateway.limits.limiter import Settings as LimitSettings
+from gateway.limits.overview import Overview
+from gateway.limits.periods import zone_of
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
 from gateway.observe.merge import merged
@@ -49,7 +54,7 @@ from gateway.shared.port import Shared
 from gateway.shared.replay import Vault
 from gateway.shared.waiting_room import WaitingRoom
 from gateway.shared.workers import Workers
-from gateway.types import Model
+from gateway.types import Limit, Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Transport
@@ -101,8 +106,19 @@ class App:
             user_agent=USER_AGENT,
             renew=self._renewal.renew,
         )
+        self.limiter = Limiter(self.shared, clock=clock, wall=wall, on_refused=self.metrics.refused)
+        self.limits = Overview(
+            self.limiter,
+            self.shared,
+            limits=self._limits,
+            agents=lambda: self.gateway.agents,
+            models=lambda: self.gateway.models,
+            wall=wall,
+            ledger=ledger.path if ledger is not None else None,
+        )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
+        self.limits.begin()
         self.face_of_path = face_of_path({}, INBOUND["chat"])
         self.endpoint = CallEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
         self.asgi = self._application(wall)
@@ -122,12 +138,21 @@ class App:
         relay = Relay(self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random)
         hosts = allowed_hosts(config.server.allowed_hosts, self._hosts)
         origins = allowed_origins(config.server.allowed_origins)
-        return Gateway(config, relay, self.keys, hosts, origins)
+        stated = config.root.limits
+        self.limiter.settings = LimitSettings(config.limits, zone_of(stated.time_zone), stated.unpriced == "refuse")
+        is_limited = bool(config.limits) or any(agent.limits for agent in config.agents.values())
+        return Gateway(config, relay, self.keys, hosts, origins, self.limiter, is_limited)
 
     def swap(self, config: Config) -> None:
         """Puts a validated configuration in force. Calls in flight finish on the old one."""
         self.breaker.settings = _settings(config.breaker, config.fallback)
         self.gateway = self._build(config)
+
+    def _limits(self) -> list[Limit]:
+        """Every limit that is in force: the gateway's, the agents' and the keys'."""
+        config = self.gateway.config
+        of_agents = [limit for agent in config.agents.values() for limit in agent.limits]
+        return [*config.limits, *of_agents, *self.keys.limits()]
 
     def look_for_new_keys(self) -> None:
         """Ends the rest of every credential whose key has changed since it was refused, or is there by now."""
@@ -186,7 +211,7 @@ class App:
                 "/readyz": health.ready,
                 "/health": health.health,
                 "/metrics": self._metrics,
-                "/status": StatusEndpoint(lambda: self.gateway, self.breaker, self._status),
+                "/status": StatusEndpoint(lambda: self.gateway, self.breaker, self._status, self.limits.rows),
             },
         )
         return Gate(application, lambda: self.gateway, self.face_of_path)
@@ -213,6 +238,8 @@ class App:
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         text = merged(await self._workers.pages()) if self._workers is not None else self._own_metrics()
+        limits = await self.limits.rows()
+        text += gauges.text(limits) if limits else ""
         await send_text(send, 200, text, b"text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -46,7 +46,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "reports": "config",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
-        "app": "__version__ chain config credentials dialects failures inbound observe relay shared types upstream",
+        "app": "__version__ chain config credentials dialects failures inbound limits observe relay shared types"
+        " upstream",
         "process": "app config inbound shared",
         "drill": "app config failures lab process providers sse types",
         "cli": "__version__ app config credentials dialects drill failures inbound lab observe process providers"

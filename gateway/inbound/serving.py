@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.config.load import Config
 from gateway.config.schema import Server
 from gateway.inbound.access import LOOPBACK_HOSTS, Keys
+from gateway.limits.limiter import Limiter
 from gateway.relay import Relay
 from gateway.types import Agent, Model
 from gateway.urls import parse_host, parse_origin
@@ -25,6 +26,9 @@ class Gateway:
     keys: Keys
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
+    limiter: Limiter
+    is_limited: bool
+    """Whether the configuration states any limit. A client key may have limits of its own."""
 
     @property
     def agents(self) -> Mapping[str, Agent]:

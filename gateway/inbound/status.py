@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.inbound.access import check_key
@@ -14,12 +14,19 @@ from gateway.types import Agent, Client, Model
 
 
 class StatusEndpoint:
-    """An ASGI application. `facts` adds what the process knows of itself."""
+    """An ASGI application. `facts` adds what the process knows of itself, `limits` what concerns a client."""
 
-    def __init__(self, current: Callable[[], Gateway], breaker: Breaker, facts: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        current: Callable[[], Gateway],
+        breaker: Breaker,
+        facts: Callable[[], dict[str, Any]],
+        limits: Callable[[Client], Awaitable[list[dict[str, Any]]]],
+    ) -> None:
         self._current = current
         self._breaker = breaker
         self._facts = facts
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._current()
@@ -28,7 +35,8 @@ class StatusEndpoint:
         except HttpError as error:
             await send_error(send, error, face_of(scope), request_id(scope), [])
             return
-        await send_json(send, 200, {**self._facts(), "agents": self._agents(gateway, client)}, [])
+        told = {"agents": self._agents(gateway, client), "limits": await self._limits(client)}
+        await send_json(send, 200, {**self._facts(), **told}, [])
 
     def _agents(self, gateway: Gateway, client: Client) -> list[dict[str, Any]]:
         agents = [agent for agent in gateway.agents.values() if client.may_use(agent.name)]
