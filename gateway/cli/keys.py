@@ -33,6 +33,8 @@ def collect(keys: Keys) -> list[dict[str, Any]]:
             "created": entry.created.isoformat(),
             "expires": entry.expires.isoformat() if entry.expires else None,
             "expired": entry.is_expired(now),
+            "budget": entry.budget,
+            "rate": entry.rate,
         }
         for entry in keys.entries()
     ]
@@ -50,10 +52,11 @@ def render(rows: list[dict[str, Any]], *, locked: bool) -> None:
             ", ".join(row["agents"]) if row["agents"] else "all",
             row["created"][:10],
             ("expired" if row["expired"] else row["expires"][:10]) if row["expires"] else "never",
+            ", ".join([*row["budget"], *row["rate"]]) or "none",
         )
         for row in rows
     ]
-    click.echo(table(("NAME", "AGENTS", "CREATED", "EXPIRES"), body, whole=("NAME",)))
+    click.echo(table(("NAME", "AGENTS", "CREATED", "EXPIRES", "LIMITS"), body, whole=("NAME",)))
 
 
 @click.group()
@@ -73,16 +76,26 @@ def command() -> None:
 @click.argument("name")
 @click.option("--agent", "agents", multiple=True, help="An agent this key may use; repeat for several. Default: all.")
 @click.option("--expires", metavar="PERIOD", help="Such as 12h, 90d or 4w. Default: never.")
+@click.option("--budget", "budgets", multiple=True, help='Such as "5 USD/day"; repeat for several. Default: none.')
+@click.option("--rate", "rates", multiple=True, help='Such as "30 calls/minute"; repeat for several. Default: none.')
 @json_option
-def add(name: str, agents: tuple[str, ...], expires: str | None, as_json: bool) -> None:
+def add(
+    name: str,
+    agents: tuple[str, ...],
+    expires: str | None,
+    budgets: tuple[str, ...],
+    rates: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Make a key and print it, once.
 
     \b
     Example:  OPENAI_API_KEY=$(gateway keys add laptop --agent dev)
+              gateway keys add bot --budget "5 USD/day" --rate "30 calls/minute"
     """
     _warn_of_unknown(agents)
     try:
-        key = _keys().add(name, agents, _end(expires))
+        key = _keys().add(name, agents, _end(expires), budget=budgets, rate=rates)
     except KeysError as error:
         fail(str(error), FOUND_PROBLEMS)
     if as_json:
