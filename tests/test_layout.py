@@ -50,8 +50,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         " upstream",
         "process": "app config inbound shared",
         "drill": "app config failures lab process providers sse types",
-        "cli": "__version__ app config credentials dialects drill failures inbound lab observe process providers"
-        " reports shared types",  # dialects: `explain` shows what a model would be sent
+        "cli": "__version__ app config credentials dialects drill failures inbound lab limits observe process"
+        " providers reports shared types",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",
     }.items()
