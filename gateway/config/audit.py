@@ -96,7 +96,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _agents(config: Config) -> Iterator[Finding]:
-    used = {model.name for agent in config.agents.values() for model in agent.models}
+    used = {model.name for agent in config.agents.values() for model in (*agent.models, *agent.when_spent)}
     if not config.agents:
         yield Finding("agents", "warning", "", "there are no agents.", "Add [agents.NAME] with models = [...].")
     for agent in config.agents.values():

@@ -18,11 +18,13 @@ from gateway.limits.periods import Calendar
 from gateway.limits.refusals import Refused, refused, unpriced
 from gateway.shared.limits import HOLD_S, WARN_PERCENT, Charge, Decision, Level, Renew, Reserve, Settle
 from gateway.shared.port import Pending, Shared
-from gateway.types import Agent, Attempt, Call, Chunk, Chunks, Limit, Model, Reply
+from gateway.types import Agent, Attempt, Call, Chunk, Chunks, Limit, Model, Reply, Usage
 
 log = logging.getLogger("gateway.limits")
 
 RENEW_S: Final = HOLD_S / 3
+CALL_MAX: Final = 2**40
+"""More micro-dollars or tokens are charged to no single call: counts are a provider's words, and may be absurd."""
 _MINUTE_S: Final = 60.0
 
 
@@ -46,7 +48,7 @@ class Amounts(NamedTuple):
     def of(self, unit: str) -> int:
         if unit == "calls":
             return 1
-        return self.micro if unit == "USD" else self.tokens
+        return min(max(0, self.micro if unit == "USD" else self.tokens), CALL_MAX)
 
 
 class Hold:
@@ -223,7 +225,7 @@ class Limiter:
 
     def _spent_by(self, attempt: Attempt, call: Call, hold: Hold, *, in_dollars: bool) -> Amounts:
         """What the provider reports; else the prompt and what was delivered of the answer."""
-        now, model, usage = self._wall(), attempt.model, attempt.usage
+        now, model, usage = self._wall(), attempt.model, _counted(attempt)
         delivered = delivered_tokens(hold.delivered_bytes) if attempt.committed_at is not None else 0
         if usage is not None and attempt.finish_reason is not None:
             self._recent.add(model, usage.output)
@@ -235,6 +237,12 @@ class Limiter:
         input_ = usage.input if usage is not None else prompt_tokens(call.chat)
         micro = pricing.estimate(model, input_, delivered, now) if in_dollars else 0
         return Amounts(micro or 0, input_ + delivered, is_estimated=True)
+
+
+def _counted(attempt: Attempt) -> Usage | None:
+    """What the provider has counted; counts of nothing are none."""
+    usage = attempt.usage
+    return usage if usage is not None and (usage.input or usage.output or usage.cost is not None) else None
 
 
 def _was_worked_on(attempt: Attempt) -> bool:

@@ -14,6 +14,8 @@ from gateway.types import Limit, Model
 
 RETRY_AFTER_S_MAX: Final = 120
 """Official SDKs wait no longer than this."""
+_LAST_MOMENT: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+"""A rate that one huge call has used up may come back later than any calendar can say."""
 
 
 class Refused(Exception):
@@ -34,7 +36,7 @@ def refused(
 
     level = max(levels, key=wait_s)
     limit, charge = limits[level.limit_id], charges[level.limit_id]
-    resets_at = now + wait_s(level)
+    resets_at = min(now + wait_s(level), _LAST_MOMENT)
     message = _rate(limit, charge) if limit.is_rate else _budget(limit, charge, level)
     code = "rate_limit_exceeded" if limit.is_rate else "budget_exceeded"
     type_ = "rate_limit_error" if limit.is_rate else "insufficient_quota"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from gateway.limits.periods import Calendar
 from gateway.observe.ledger_read import Filters, Record, Unreadable, usage
 from gateway.shared.limits import Charge, Seed
 from gateway.types import Limit, Model
+
+log = logging.getLogger("gateway.limits")
 
 _GROUPS: Final[Mapping[str, str]] = {"agent": "agent", "key": "client", "gateway": "agent"}
 """The first word of a limit's owner → what the ledger groups by."""
@@ -67,7 +70,9 @@ def _spent(ledger: Path, group: str, since: float, until: float, models: Mapping
     totals: dict[str, Spent] = defaultdict(Spent)
     try:
         records = usage(ledger, group, Filters(since=since, until=until))
-    except Unreadable:
+    except Unreadable as error:
+        if ledger.exists():
+            log.warning("what budgets have spent is not known, they begin at nothing: %s", error)
         return totals
     for record in records:
         tokens = int(record["input"] + record["output"])

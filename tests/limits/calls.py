@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +27,10 @@ PRICE = schema.Price(input=0, output=10_000)
 USAGE = {"prompt_tokens": 5, "completion_tokens": TOKENS}
 
 
-def whole(usage: dict[str, int] | None = USAGE, text: str = "Hello") -> Response:
+def whole(usage: dict[str, Any] | None = USAGE, text: str = "Hello") -> Response:
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     body = {"choices": [choice], **({"usage": usage} if usage is not None else {})}
-    return Response(orjson.dumps(body), headers=JSON)
+    return Response(json.dumps(body).encode(), headers=JSON)
 
 
 def event(**body: Any) -> bytes:

@@ -250,6 +250,24 @@ async def test_a_long_call_keeps_its_hold(tmp_path: Path) -> None:
     assert (await gateway.row())["reserved"] == 0
 
 
+@pytest.mark.parametrize("count", [2**53 - 1, 10**40, -5, "many", None])
+async def test_an_absurd_count_of_a_provider_breaks_nothing(tmp_path: Path, count: Any) -> None:
+    gateway = Limited(tmp_path, {"budget": ["1 USD/day", "1000 tokens/hour"], "rate": "1 tokens/minute"})
+    gateway.provider.scripts["dear"] = [whole({"prompt_tokens": count, "completion_tokens": count})]
+    assert (await gateway.ask()).status == 200
+    refused = await gateway.ask()
+    assert refused.status == 429
+    assert int(refused.headers["retry-after"]) > 0
+    assert gateway.app.observer.in_flight == 0
+    assert {row["reserved"] for row in await gateway.app.limits.rows()} == {0}
+
+
+async def test_a_call_that_asks_for_an_absurd_number_of_answers_is_refused(tmp_path: Path) -> None:
+    gateway = Limited(tmp_path, {"budget": "1000 tokens/hour"})
+    assert (await gateway.ask(n=10**15)).status in (400, 429)
+    assert (await gateway.row(unit="tokens"))["used"] == 0
+
+
 async def test_the_metrics_show_every_limit(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, TEN_DOLLARS)
     await gateway.ask()
