@@ -220,11 +220,11 @@ class Limit:
     """`USD`, `tokens` or `calls`."""
     per: str
     """`minute` of a rate; `hour`, `day`, `week` or `month` of a budget."""
+    id: str = field(init=False)
+    """Names the limit whatever its amount: a budget that is raised keeps what is spent."""
 
-    @property
-    def id(self) -> str:
-        """Names the limit whatever its amount: a budget that is raised keeps what is spent."""
-        return f"{self.owner} {self.unit}/{self.per}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.owner} {self.unit}/{self.per}")
 
     @property
     def is_rate(self) -> bool:

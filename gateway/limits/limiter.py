@@ -108,8 +108,9 @@ class Limiter:
 
     def know(self, limits: Iterable[Limit]) -> None:
         """From now on the calls of these limits are counted."""
+        now = self._wall()  # one moment for all: the ledger is then read once for each kind of period
         for limit in limits:
-            self.known_since.setdefault(limit.id, self._wall())
+            self.known_since.setdefault(limit.id, now)
 
     async def reserve(self, call: Call) -> None:
         """Reserves what `call` may cost in every limit that applies, and gives it its `hold`.
