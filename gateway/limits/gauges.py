@@ -29,8 +29,11 @@ class _Gauges(Collector):
         self._rows = rows
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        for key, words in (("used", "What is spent or reserved of a limit."), ("cap", "What a limit allows.")):
+        for key, words in (
+            ("used", "What is spent or reserved of a limit."),
+            ("cap", "What a limit allows."),
+        ):
             family = GaugeMetricFamily(f"gateway_limit_{key}", words, labels=LABELS)
             for row in self._rows:
-                family.add_metric([row["owner"], row["unit"], row["per"]], row[key])
+                family.add_metric([row.owner, row.unit, row.per], getattr(row, key))
             yield family

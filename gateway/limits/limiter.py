@@ -13,12 +13,28 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from gateway.limits import pricing
-from gateway.limits.estimate import RecentAnswers, answer_tokens, delivered_bytes, delivered_tokens, prompt_tokens, size
+from gateway.limits.estimate import (
+    RecentAnswers,
+    answer_tokens,
+    delivered_bytes,
+    delivered_tokens,
+    prompt_tokens,
+    size,
+)
 from gateway.limits.periods import Calendar
 from gateway.limits.refusals import Refused, refused, unpriced
-from gateway.shared.limits import HOLD_S, WARN_PERCENT, Charge, Decision, Level, Renew, Reserve, Settle
+from gateway.shared.limits import (
+    HOLD_S,
+    WARN_PERCENT,
+    Charge,
+    Decision,
+    Level,
+    Renew,
+    Reserve,
+    Settle,
+)
 from gateway.shared.port import Pending, Shared
-from gateway.types import Agent, Attempt, Call, Chunk, Chunks, Limit, Model, Reply, Usage
+from gateway.types import Agent, Attempt, Batch, Call, Chunks, Limit, Model, Reply, Usage
 
 log = logging.getLogger("gateway.limits")
 
@@ -221,7 +237,11 @@ class Limiter:
         micro, tokens, is_estimated = 0, 0, False
         for attempt in call.attempts:
             each = self._spent_by(attempt, call, hold, in_dollars=in_dollars)
-            micro, tokens, is_estimated = micro + each.micro, tokens + each.tokens, is_estimated or each.is_estimated
+            micro, tokens, is_estimated = (
+                micro + each.micro,
+                tokens + each.tokens,
+                is_estimated or each.is_estimated,
+            )
         return Amounts(micro, tokens, is_estimated)
 
     def _spent_by(self, attempt: Attempt, call: Call, hold: Hold, *, in_dollars: bool) -> Amounts:
@@ -284,9 +304,9 @@ class _Counted:
     def __aiter__(self) -> _Counted:
         return self
 
-    async def __anext__(self) -> list[Chunk]:
+    async def __anext__(self) -> Batch:
         batch = await self._chunks.__anext__()
-        self._hold.delivered_bytes += delivered_bytes(batch)
+        self._hold.delivered_bytes += delivered_bytes(batch.chunks)
         return batch
 
     async def aclose(self) -> None:

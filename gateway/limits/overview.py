@@ -81,6 +81,8 @@ class Overview:
             self._shared.tell(seed)
 
     def _unpriced(self, limit: Limit) -> list[str]:
+        if limit.unit != "USD":
+            return []
         agent = self._agents().get(limit.owner.removeprefix("agent ")) if limit.owner.startswith("agent ") else None
         models = agent.models if agent is not None else self._models().values()
         return [model.name for model in models if not pricing.is_priced(model, self._wall())]

@@ -27,7 +27,11 @@ class Refused(Exception):
 
 
 def refused(
-    levels: Sequence[Level], limits: Mapping[str, Limit], charges: Mapping[str, Charge], now: float, zone: tzinfo | None
+    levels: Sequence[Level],
+    limits: Mapping[str, Limit],
+    charges: Mapping[str, Charge],
+    now: float,
+    zone: tzinfo | None,
 ) -> Refused:
     """The refusal of the limit that refuses longest. `limits` and `charges` are by limit id, `now` is Unix time."""
 
@@ -71,7 +75,10 @@ def _rate(limit: Limit, charge: Charge) -> str:
 
 def _headers(limit: Limit, wait_s: float) -> dict[str, str]:
     may_retry = limit.is_rate and wait_s <= RETRY_AFTER_S_MAX
-    return {"retry-after": str(max(1, ceil(wait_s))), "x-should-retry": "true" if may_retry else "false"}
+    return {
+        "retry-after": str(max(1, ceil(wait_s))),
+        "x-should-retry": "true" if may_retry else "false",
+    }
 
 
 def _details(limit: Limit, level: Level, resets_at: float) -> dict[str, Any]:

@@ -52,7 +52,10 @@ def seeds(
 
 
 def _seed(
-    limit: Limit, at: float, calendar: Calendar, spent_by: Callable[[str, float, float], dict[str, Spent]]
+    limit: Limit,
+    at: float,
+    calendar: Calendar,
+    spent_by: Callable[[str, float, float], dict[str, Spent]],
 ) -> Seed:
     period = calendar.period(limit.per, at)
     scope, _, name = limit.owner.partition(" ")

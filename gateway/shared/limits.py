@@ -244,7 +244,15 @@ class Limits:
     def states(self, now: float) -> tuple[LimitState, ...]:
         self._expire(now)
         budgets = (
-            LimitState(limit_id, period, each.spent, each.reserved, each.orphaned, each.estimated, each.ends_at)
+            LimitState(
+                limit_id,
+                period,
+                each.spent,
+                each.reserved,
+                each.orphaned,
+                each.estimated,
+                each.ends_at,
+            )
             for (limit_id, period), each in self._budgets.items()
         )
         rates = (

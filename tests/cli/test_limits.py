@@ -6,13 +6,12 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
-import pytest
 
-from gateway.cli.limits import render
+from gateway.cli.limits import lines
 from gateway.config import schema
+from gateway.limits.rows import Row
 from tests.cli.conftest import Run
 from tests.e2e.harness import Running, chains
 
@@ -39,21 +38,21 @@ def _with(root: schema.Root, limits: schema.Limits) -> schema.Root:
     return schema.Root(models=root.models, agents=root.agents, fallback=root.fallback, limits=limits)
 
 
-def test_no_limits_and_no_gateway(run: Run, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    render([], datetime.now(UTC))
-    assert "gateway keys add NAME --budget" in capsys.readouterr().out
+def test_no_limits_and_no_gateway(run: Run, config: Path) -> None:
+    assert "gateway keys add NAME --budget" in " ".join(lines([], datetime.now(UTC)))
     result = run("limits", GATEWAY_URL="http://127.0.0.1:1")
     assert (result.exit_code, "no gateway answers" in result.stderr) == (1, True)
 
 
-def test_what_the_numbers_do_not_say(capsys: pytest.CaptureFixture[str]) -> None:
-    row: dict[str, Any] = {"owner": "agent dev", "limit": "20 USD/day", "unit": "USD", "per": "day", "cap": 20}
-    row |= {"used": 16.5, "reserved": 0, "estimated": 0.25, "orphaned": 1, "left": 3.5, "percent": 82}
-    row |= {"period": "2026-11-25", "resets_at": "2026-11-26T00:00:00+00:00", "unpriced": ["local"]}
-    render([row], datetime(2026, 11, 25, 19, tzinfo=UTC))
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "agent dev  20 USD/day  16.5 USD  3.5 USD  82%  in 5 h"
-    assert lines[2:] == [
+def test_what_the_numbers_do_not_say() -> None:
+    row = Row(
+        owner="agent dev", limit="20 USD/day", unit="USD", per="day", cap=20.0, used=16.5, reserved=0, estimated=0.25,
+        orphaned=1.0, left=3.5, percent=82, period="2026-11-25", resets_at="2026-11-26T00:00:00+00:00",
+        unpriced=["local"],
+    )  # fmt: skip
+    shown, *notes = lines([row], datetime(2026, 11, 25, 19, tzinfo=UTC))
+    assert shown.splitlines()[1] == "agent dev  20 USD/day  16.5 USD  3.5 USD  82%  in 5 h"
+    assert notes == [
         "? 0.25 USD of agent dev are estimated: the provider did not count them",
         "? 1 USD of agent dev are estimated: the process that made the calls ended",
         "? no price is known of local: budgets in USD do not see what they cost",
@@ -76,5 +75,8 @@ def test_doctor_warns_of_models_that_a_budget_does_not_see(run: Run, config: Pat
     findings = json.loads(run("doctor", "--json").stdout)["findings"]
     unseen = [(each["subject"], each["message"]) for each in findings if "price" in each["message"]]
     assert unseen == [
-        ("local", "has no known price, so what it costs is not seen under the budget of agent dev (20 USD/day).")
+        (
+            "local",
+            "has no known price, so what it costs is not seen under the budget of agent dev (20 USD/day).",
+        )
     ]

@@ -14,6 +14,7 @@ import orjson
 from gateway.app import App
 from gateway.config import schema
 from gateway.config.load import build
+from gateway.limits.rows import Row
 from gateway.observe.ledger import Ledger
 from gateway.upstream.transport import Request
 from tests.inbound.asgi import CHAT, NOBODY, Answer, Client, scope
@@ -28,7 +29,11 @@ USAGE = {"prompt_tokens": 5, "completion_tokens": TOKENS}
 
 
 def whole(usage: dict[str, Any] | None = USAGE, text: str = "Hello") -> Response:
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": "stop",
+    }
     body = {"choices": [choice], **({"usage": usage} if usage is not None else {})}
     return Response(json.dumps(body).encode(), headers=JSON)
 
@@ -80,13 +85,23 @@ class Limited:
         if self.ledger is not None:
             self.ledger.start()
         self.app = App(
-            config(dev or {}, limits or {}), env={}, home=home, clock=self.clock, wall=self.wall, ledger=self.ledger
+            config(dev or {}, limits or {}),
+            env={},
+            home=home,
+            clock=self.clock,
+            wall=self.wall,
+            ledger=self.ledger,
         )
         self.app.use_transport(self.provider)
         self.app.phase = "serving"
 
     def client(self, *, agent: str = "dev", stream: bool = False, text: str = "Hi", **more: Any) -> Client:
-        body = {"model": agent, "messages": [{"role": "user", "content": text}], "max_tokens": TOKENS, **more}
+        body = {
+            "model": agent,
+            "messages": [{"role": "user", "content": text}],
+            "max_tokens": TOKENS,
+            **more,
+        }
         return Client(orjson.dumps({**body, "stream": stream}))
 
     async def ask(self, key: str | None = None, **more: Any) -> Answer:
@@ -98,18 +113,25 @@ class Limited:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         await self.app.asgi(scope("POST", CHAT, headers), client.receive, client.send)
 
-    async def row(self, owner: str = "agent dev", unit: str = "USD") -> dict[str, Any]:
-        return next(row for row in await self.app.limits.rows() if (row["owner"], row["unit"]) == (owner, unit))
+    async def row(self, owner: str = "agent dev", unit: str = "USD") -> Row:
+        return next(row for row in await self.app.limits.rows() if (row.owner, row.unit) == (owner, unit))
 
 
 def config(dev: dict[str, Any], limits: dict[str, Any]) -> Any:
     models = {
         name: schema.Model(provider="custom", model=name, base_url=NOBODY, price=price)
-        for name, price in (("dear", PRICE), ("local", None), ("free", schema.Price(input=0, output=0)))
+        for name, price in (
+            ("dear", PRICE),
+            ("local", None),
+            ("free", schema.Price(input=0, output=0)),
+        )
     }
     root = schema.Root(
         models=models,
-        agents={"dev": schema.Agent(**{"models": ["dear"], **dev}), "bot": schema.Agent(models=["dear"])},
+        agents={
+            "dev": schema.Agent(**{"models": ["dear"], **dev}),
+            "bot": schema.Agent(models=["dear"]),
+        },
         fallback=schema.Fallback(max_wait_seconds=0),
         limits=schema.Limits(**{"time_zone": "UTC", **limits}),
     )

@@ -32,15 +32,20 @@ async def test_twenty_calls_at_once_against_a_budget_for_ten(tmp_path: Path) -> 
     assert sorted(statuses) == [200] * 10 + [429] * 10
     assert len(gateway.provider.requests) == 10
     row = await gateway.row()
-    assert (row["used"], row["reserved"], row["left"], row["percent"]) == (10, 0, 0, 100)
+    assert (row.used, row.reserved, row.left, row.percent) == (10, 0, 0, 100)
 
 
-async def test_a_spent_budget_is_refused_with_what_was_spent_and_when_it_resets(tmp_path: Path) -> None:
+async def test_a_spent_budget_is_refused_with_what_was_spent_and_when_it_resets(
+    tmp_path: Path,
+) -> None:
     gateway = Limited(tmp_path, {"budget": "1.5 USD/day"})
     assert (await gateway.ask()).status == 200
     refused = await gateway.ask()
     assert refused.status == 429
-    assert (refused.error["type"], refused.error["code"]) == ("insufficient_quota", "budget_exceeded")
+    assert (refused.error["type"], refused.error["code"]) == (
+        "insufficient_quota",
+        "budget_exceeded",
+    )
     assert refused.error["message"] == (
         "The budget of agent dev is spent: 1 USD of 1.5 USD/day, calls under way included, and this call may take"
         " 1 USD. It resets at 2026-11-26T00:00:00+00:00."
@@ -63,7 +68,10 @@ async def test_a_rate_is_refused_until_the_next_call_may_pass(tmp_path: Path) ->
     gateway = Limited(tmp_path, {"rate": ["2 calls/minute", "1000000 tokens/minute"]})
     assert [(await gateway.ask()).status for _ in range(3)] == [200, 200, 429]
     refused = await gateway.ask()
-    assert (refused.error["type"], refused.error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
+    assert (refused.error["type"], refused.error["code"]) == (
+        "rate_limit_error",
+        "rate_limit_exceeded",
+    )
     assert refused.error["message"].startswith("The rate of agent dev is reached: 2 calls/minute. A call may pass at ")
     assert (refused.headers["retry-after"], refused.headers["x-should-retry"]) == ("30", "true")
     gateway.clock.now += 30
@@ -73,7 +81,7 @@ async def test_a_rate_is_refused_until_the_next_call_may_pass(tmp_path: Path) ->
 async def test_tokens_count_what_the_provider_counts(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, {"budget": "250 tokens/day"})
     assert (await gateway.ask()).status == 200
-    assert (await gateway.row(unit="tokens"))["used"] == USAGE["prompt_tokens"] + USAGE["completion_tokens"]
+    assert (await gateway.row(unit="tokens")).used == USAGE["prompt_tokens"] + USAGE["completion_tokens"]
     assert (await gateway.ask()).status == 200
     assert (await gateway.ask()).status == 429
 
@@ -87,13 +95,13 @@ async def test_a_budget_of_everything_and_one_of_a_key(tmp_path: Path) -> None:
     refused = await gateway.ask(rich, agent="dear")
     assert "The budget of gateway is spent: 3 USD of 3 USD/month" in refused.error["message"], "a model's name as well"
     rows = await gateway.app.limits.rows()
-    assert [(row["owner"], row["used"]) for row in rows] == [("gateway", 3), ("key poor", 1)]
+    assert [(row.owner, row.used) for row in rows] == [("gateway", 3), ("key poor", 1)]
 
 
 async def test_all_or_nothing(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, {"budget": "10 USD/day", "rate": "1 calls/minute"})
     assert [(await gateway.ask()).status for _ in range(2)] == [200, 429]
-    assert (await gateway.row())["used"] == 1
+    assert (await gateway.row()).used == 1
 
 
 async def test_once_it_is_spent_another_chain_answers(tmp_path: Path) -> None:
@@ -108,7 +116,7 @@ async def test_once_it_is_spent_another_chain_answers(tmp_path: Path) -> None:
 async def test_what_the_other_chain_costs_counts_and_is_not_refused(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, {"models": ["dear", "free"], "budget": "1 USD/day", "when_spent": ["dear"]})
     assert [(await gateway.ask()).status for _ in range(3)] == [200] * 3
-    assert (await gateway.row())["used"] == 3
+    assert (await gateway.row()).used == 3
 
 
 @pytest.mark.parametrize("limits", [{"budget": "1 USD/day"}, {"rate": "1 calls/minute"}])
@@ -128,7 +136,9 @@ async def test_from_eighty_percent_on_every_answer_says_so_and_the_log_once(
     assert [record.getMessage() for record in caplog.records] == ["budget: agent dev 80% of 10 USD/day (2026-11-25)"]
 
 
-async def test_a_call_that_ends_after_midnight_belongs_to_the_day_in_which_it_began(tmp_path: Path) -> None:
+async def test_a_call_that_ends_after_midnight_belongs_to_the_day_in_which_it_began(
+    tmp_path: Path,
+) -> None:
     gateway = Limited(tmp_path, {"budget": "1 USD/day"}, now=NOON + 12 * 3600 - 1)
     gateway.provider.gate.clear()
     before = asyncio.ensure_future(gateway.ask())
@@ -137,7 +147,7 @@ async def test_a_call_that_ends_after_midnight_belongs_to_the_day_in_which_it_be
     gateway.wall.now += 2
     gateway.provider.gate.set()
     assert (await before).status == 200
-    assert ((await gateway.row())["period"], (await gateway.row())["used"]) == ("2026-11-26", 0)
+    assert ((await gateway.row()).period, (await gateway.row()).used) == ("2026-11-26", 0)
     assert [(await gateway.ask()).status for _ in range(2)] == [200, 429]
 
 
@@ -146,7 +156,7 @@ async def test_a_call_that_fails_costs_nothing(tmp_path: Path) -> None:
     gateway.provider.scripts["dear"] = [Response(b"{}", status=500, headers={})]
     assert (await gateway.ask()).status == 502
     row = await gateway.row()
-    assert (row["used"], row["reserved"]) == (0, 0)
+    assert (row.used, row.reserved) == (0, 0)
 
 
 CUT = [said("x" * 40), said("y" * 40)]
@@ -157,7 +167,7 @@ async def test_a_stream_that_breaks_off_costs_what_was_delivered(tmp_path: Path)
     gateway.provider.scripts["dear"] = [Response(*CUT, "reset")]
     await gateway.ask(stream=True)
     row = await gateway.row()
-    assert (row["used"], row["estimated"], row["reserved"]) == (0.2, 0.2, 0), "80 bytes are 20 tokens"
+    assert (row.used, row.estimated, row.reserved) == (0.2, 0.2, 0), "80 bytes are 20 tokens"
 
 
 async def test_a_client_that_leaves_pays_for_what_was_delivered(tmp_path: Path) -> None:
@@ -166,10 +176,12 @@ async def test_a_client_that_leaves_pays_for_what_was_delivered(tmp_path: Path) 
     client = Leaving(*gateway.client(stream=True)._pieces)
     await gateway.serve(client)
     row = await gateway.row()
-    assert (row["used"], row["estimated"], row["reserved"]) == (0.1, 0.1, 0)
+    assert (row.used, row.estimated, row.reserved) == (0.1, 0.1, 0)
 
 
-async def test_a_client_that_leaves_before_the_first_token_pays_for_its_prompt(tmp_path: Path) -> None:
+async def test_a_client_that_leaves_before_the_first_token_pays_for_its_prompt(
+    tmp_path: Path,
+) -> None:
     gateway = Limited(tmp_path, {"budget": "1000 tokens/day"})
     gateway.provider.gate.clear()
     client = gateway.client(stream=True, text="x" * 400)
@@ -179,8 +191,8 @@ async def test_a_client_that_leaves_before_the_first_token_pays_for_its_prompt(t
     client.leave()
     await serving
     row = await gateway.row(unit="tokens")
-    assert row["reserved"] == 0
-    assert 100 <= row["used"] == row["estimated"] < 120
+    assert row.reserved == 0
+    assert 100 <= row.used == row.estimated < 120
 
 
 async def test_a_provider_that_counts_nothing_is_charged_by_estimate(tmp_path: Path) -> None:
@@ -188,8 +200,8 @@ async def test_a_provider_that_counts_nothing_is_charged_by_estimate(tmp_path: P
     gateway.provider.scripts["dear"] = [whole(None, "z" * 200)]
     await gateway.ask()
     row = await gateway.row()
-    assert (row["estimated"], row["reserved"]) == (row["used"], 0)
-    assert 0.5 <= row["used"] < 0.6
+    assert (row.estimated, row.reserved) == (row.used, 0)
+    assert 0.5 <= row.used < 0.6
 
 
 async def test_a_whole_stream_is_charged_as_its_provider_counts(tmp_path: Path) -> None:
@@ -198,7 +210,7 @@ async def test_a_whole_stream_is_charged_as_its_provider_counts(tmp_path: Path) 
     gateway.provider.scripts["dear"] = [Response(*CUT, said("", "stop"), usage, b"data: [DONE]\n\n")]
     await gateway.ask(stream=True)
     row = await gateway.row()
-    assert (row["used"], row["estimated"]) == (0.3, 0)
+    assert (row.used, row.estimated) == (0.3, 0)
 
 
 async def test_both_attempts_of_a_call_are_charged(tmp_path: Path) -> None:
@@ -206,14 +218,14 @@ async def test_both_attempts_of_a_call_are_charged(tmp_path: Path) -> None:
     gateway.provider.scripts["dear"] = [Response(b"{}", status=503, headers={})]
     answer = await gateway.ask()
     assert answer.headers["x-gateway-model"] == "free"
-    assert (await gateway.row(unit="tokens"))["used"] == 105
+    assert (await gateway.row(unit="tokens")).used == 105
 
 
 async def test_a_model_without_a_price_costs_nothing_and_is_shown(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, {"models": ["local"], "budget": "1 USD/day"})
     assert [(await gateway.ask()).status for _ in range(3)] == [200] * 3
     row = await gateway.row()
-    assert (row["used"], row["unpriced"]) == (0, ["local"])
+    assert (row.used, row.unpriced) == (0, ["local"])
 
 
 async def test_a_model_without_a_price_is_not_tried_where_it_is_refused(tmp_path: Path) -> None:
@@ -244,10 +256,10 @@ async def test_a_long_call_keeps_its_hold(tmp_path: Path) -> None:
         gateway.clock.now += RENEW_S
         await gateway.app.limits.look_after()
     row = await gateway.row()
-    assert (row["reserved"], row["orphaned"]) == (1, 0)
+    assert (row.reserved, row.orphaned) == (1, 0)
     gateway.provider.gate.set()
     assert (await long).status == 200
-    assert (await gateway.row())["reserved"] == 0
+    assert (await gateway.row()).reserved == 0
 
 
 @pytest.mark.parametrize("count", [2**53 - 1, 10**40, -5, "many", None])
@@ -259,13 +271,13 @@ async def test_an_absurd_count_of_a_provider_breaks_nothing(tmp_path: Path, coun
     assert refused.status == 429
     assert int(refused.headers["retry-after"]) > 0
     assert gateway.app.observer.in_flight == 0
-    assert {row["reserved"] for row in await gateway.app.limits.rows()} == {0}
+    assert {row.reserved for row in await gateway.app.limits.rows()} == {0}
 
 
 async def test_a_call_that_asks_for_an_absurd_number_of_answers_is_refused(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, {"budget": "1000 tokens/hour"})
     assert (await gateway.ask(n=10**15)).status in (400, 429)
-    assert (await gateway.row(unit="tokens"))["used"] == 0
+    assert (await gateway.row(unit="tokens")).used == 0
 
 
 async def test_the_metrics_show_every_limit(tmp_path: Path) -> None:
@@ -290,12 +302,15 @@ async def test_a_client_sees_the_limits_that_concern_it(tmp_path: Path) -> None:
     gateway.app.keys.add("one", ["dev"], budget=["1 USD/day"])
     gateway.app.keys.add("two", ["bot"], budget=["1 USD/day"])
     clients = {client.name: client for _, client in gateway.app.keys._entries.values()}
-    assert [row["owner"] for row in await gateway.app.limits.rows(clients["one"])] == [
+    assert [row.owner for row in await gateway.app.limits.rows(clients["one"])] == [
         "gateway",
         "agent dev",
         "key one",
     ]
-    assert [row["owner"] for row in await gateway.app.limits.rows(clients["two"])] == ["gateway", "key two"]
+    assert [row.owner for row in await gateway.app.limits.rows(clients["two"])] == [
+        "gateway",
+        "key two",
+    ]
 
 
 @pytest.fixture

@@ -32,11 +32,11 @@ async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
     key = before.app.keys.add("bot", budget=["5 USD/day"])
     assert [(await before.ask(key)).status for _ in range(2)] == [200] * 2
     assert (await before.ask(key, agent="bot")).status == 200
-    spent = [(row["owner"], row["unit"], row["used"]) for row in await before.app.limits.rows()]
+    spent = [(row.owner, row.unit, row.used) for row in await before.app.limits.rows()]
     await closed(before)
 
     after = Limited(tmp_path, budgets, limits=everything, ledger=True, now=NOON + 1)
-    assert [(row["owner"], row["unit"], row["used"]) for row in await after.app.limits.rows()] == spent
+    assert [(row.owner, row.unit, row.used) for row in await after.app.limits.rows()] == spent
     assert spent == [
         ("gateway", "USD", 3),
         ("agent dev", "USD", 2),
@@ -51,12 +51,20 @@ async def test_another_day_begins_at_nothing(tmp_path: Path) -> None:
     before = Limited(tmp_path, {"budget": "3 USD/day"}, limits={"budget": "10 USD/month"}, ledger=True)
     await before.ask()
     await closed(before)
-    after = Limited(tmp_path, {"budget": "3 USD/day"}, limits={"budget": "10 USD/month"}, ledger=True, now=NOON + 86400)
-    assert ((await after.row())["used"], (await after.row("gateway"))["used"]) == (0, 1)
+    after = Limited(
+        tmp_path,
+        {"budget": "3 USD/day"},
+        limits={"budget": "10 USD/month"},
+        ledger=True,
+        now=NOON + 86400,
+    )
+    assert ((await after.row()).used, (await after.row("gateway")).used) == (0, 1)
     await closed(after)
 
 
-async def test_a_budget_that_is_new_counts_what_was_before_it_and_once_what_comes_after(tmp_path: Path) -> None:
+async def test_a_budget_that_is_new_counts_what_was_before_it_and_once_what_comes_after(
+    tmp_path: Path,
+) -> None:
     gateway = Limited(tmp_path, ledger=True)
     assert gateway.ledger is not None
     await gateway.ask()
@@ -69,7 +77,7 @@ async def test_a_budget_that_is_new_counts_what_was_before_it_and_once_what_come
     await gateway.ask()
     await asyncio.to_thread(gateway.ledger.close)
     await gateway.app.limits.look_after()
-    assert (await gateway.row())["used"] == 2
+    assert (await gateway.row()).used == 2
     await closed(gateway)
 
 

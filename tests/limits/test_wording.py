@@ -61,7 +61,11 @@ def test_what_is_not(text: str, kind: Kind, words: str) -> None:
 
 def test_one_owner_has_one_limit_of_a_kind() -> None:
     limits = parse_all(["2 USD/hour", "20 USD/day"], "60 calls/minute", "key bot")
-    assert [limit.id for limit in limits] == ["key bot USD/hour", "key bot USD/day", "key bot calls/minute"]
+    assert [limit.id for limit in limits] == [
+        "key bot USD/hour",
+        "key bot USD/day",
+        "key bot calls/minute",
+    ]
     assert joined(limits) == "2 USD/hour, 20 USD/day, 60 calls/minute"
     with pytest.raises(LimitError, match="limit the same"):
         parse_all(["2 USD/day", "20 USD/day"], None, "key bot")
@@ -69,7 +73,13 @@ def test_one_owner_has_one_limit_of_a_kind() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "words"),
-    [(0, "0 USD"), (1, "0.000001 USD"), (1234, "0.0012 USD"), (500_000, "0.5 USD"), (19_870_012, "19.87 USD")],
+    [
+        (0, "0 USD"),
+        (1, "0.000001 USD"),
+        (1234, "0.0012 USD"),
+        (500_000, "0.5 USD"),
+        (19_870_012, "19.87 USD"),
+    ],
 )
 def test_money_as_people_read_it(amount: int, words: str) -> None:
     assert shown(amount, "USD") == words

@@ -176,7 +176,9 @@ EVENTS = st.lists(st.tuples(st.sampled_from(["reserve", "settle", "leave"]), AMO
 
 
 @given(EVENTS)
-def test_a_budget_is_exceeded_only_by_what_calls_cost_above_their_estimates(events: list[tuple[str, int, int]]) -> None:
+def test_a_budget_is_exceeded_only_by_what_calls_cost_above_their_estimates(
+    events: list[tuple[str, int, int]],
+) -> None:
     book, held, overrun, spent = Book(), list[tuple[int, int]](), 0, 0
     for number, (word, amount, true) in enumerate(events):
         if word == "reserve" and book.reserve(budget(amount), ticket=number).is_granted:

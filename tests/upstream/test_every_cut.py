@@ -45,7 +45,7 @@ def read(dialect: str, *pieces: Piece) -> tuple[list[Chunk], Failed | None]:
         try:
             await stream.begin(2000.0)
             async for batch in stream:
-                chunks += batch
+                chunks += batch.chunks
         except Failed as failed:
             return chunks, failed
         return chunks, None
