@@ -158,7 +158,7 @@ class _Exchange:
         if calls > server.max_calls:
             raise _too_many(server.max_calls)
         body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
-        request = self._decode(body, scope, client)
+        request = await self._decode(body, scope, client)
         agent = resolve(request.chat["model"], self._gateway.agents, self._gateway.models, client)
         self.call = Call(
             id=self.id,
@@ -185,10 +185,11 @@ class _Exchange:
         if self.call is not None and self.call.hold is not None:
             self._gateway.limiter.settle(self.call)
 
-    def _decode(self, body: bytes, scope: Scope, client: Client) -> Request:
+    async def _decode(self, body: bytes, scope: Scope, client: Client) -> Request:
         try:
             stated: Mapping[str, Any] = parse_object(body)
             if self._memory is not None:
+                await self._memory.fetch(client.name, self._memory.named_by(stated))
                 stated = self._memory.expand(client.name, stated)
             return self._face.decode_request(stated, RequestHeaders(scope["headers"]))
         except Failed as failed:

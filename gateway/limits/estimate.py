@@ -1,6 +1,7 @@
 """What a call may take before anybody has counted: tokens of its prompt and of its answer.
 
-No tokenizer: four bytes count as a token, which is on the high side for most texts. Settlement corrects it.
+No tokenizer: four bytes count as a token, which is on the high side for most texts. Settlement
+corrects it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ BYTES_PER_TOKEN: Final = 4
 OUTPUT_TOKENS: Final = 1000
 """The answer's length where nothing is known of the model."""
 MEDIA_BYTES: Final = 6000
-"""What an image, a file or a sound counts at most: its base64 text says nothing about its tokens."""
+"""What an image, a file or a sound counts at most: its base64 text says nothing about its
+tokens."""
 RECENT: Final = 200
 """Answers of a model that are remembered."""
 RECENT_MIN: Final = 20
@@ -31,7 +33,8 @@ def prompt_tokens(chat: Chat) -> int:
 
 
 def answer_tokens(chat: Chat, recent: int | None) -> int:
-    """An estimate of the answer: as long as recent ones were (`recent`), but not above the request's own limit."""
+    """An estimate of the answer: as long as recent ones were (`recent`), but not above the
+    request's own limit."""
     tokens = OUTPUT_TOKENS if recent is None else recent
     for key in _MAX_KEYS:
         stated = chat.get(key)

@@ -1,6 +1,7 @@
 """How full every limit is, in Prometheus' text format.
 
-The limits are one for all processes, so these samples are made once, by the process that is asked, and not added up.
+The limits are one for all processes, so these samples are made once, by the process that is
+asked, and not added up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reserves what a call may cost before it begins, and settles what it did cost when it is over.
 
-The engine decides (`shared/limits.py`); this is its edge, with calendar and prices. One per process; it survives every
-reload. A call to which no limit applies never comes here.
+The engine decides (`shared/limits.py`); this is its edge, with calendar and prices. One per
+process; it survives every reload. A call to which no limit applies never comes here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ log = logging.getLogger("gateway.limits")
 
 RENEW_S: Final = HOLD_S / 3
 CALL_MAX: Final = 2**40
-"""More micro-dollars or tokens are charged to no single call: counts are a provider's words, and may be absurd."""
+"""More micro-dollars or tokens are charged to no single call: counts are a provider's words, and
+may be absurd."""
 _MINUTE_S: Final = 60.0
 
 
@@ -104,7 +105,8 @@ class Limiter:
         self._wall = wall
         self._recent = RecentAnswers()
         self._renewed: dict[int, float] = {}
-        """The ticket of each call that holds something → when it was renewed last; the oldest first."""
+        """The ticket of each call that holds something → when it was renewed last; the oldest
+        first."""
         self._settings = Settings()
         self.calendar = Calendar(None)
         self.known_since: dict[str, float] = {}
@@ -131,7 +133,8 @@ class Limiter:
     async def reserve(self, call: Call) -> None:
         """Reserves what `call` may cost in every limit that applies, and gives it its `hold`.
 
-        Once a budget of its agent is spent, the call goes to the agent's `when_spent` chain instead. Raises `Refused`.
+        Once a budget of its agent is spent, the call goes to the agent's `when_spent` chain
+        instead. Raises `Refused`.
         """
         limits = {each.id: each for each in (*self._settings.limits, *call.agent.limits, *call.client.limits)}
         if not limits:
@@ -171,12 +174,13 @@ class Limiter:
             self._renewed[ticket] = now  # last in line
             self._shared.tell(Renew(ticket))
 
-    # --- before the call ----------------------------------------------------------------------------------------------
+    # --- before the call --------------------------------------------------------------------------
 
     async def _ask(
         self, call: Call, limits: Mapping[str, Limit], counted: Iterable[str] = ()
     ) -> tuple[Decision, tuple[Charge, ...]]:
-        """Those in `counted` have no cap. Raises `Refused` when no model has a price and one is needed."""
+        """Those in `counted` have no cap. Raises `Refused` when no model has a price and one is
+        needed."""
         now = self._wall()
         amounts = self._estimate(call, limits.values(), now)
         charges = tuple(self.charge(limit, amounts.of(limit.unit), now) for limit in limits.values())
@@ -194,7 +198,8 @@ class Limiter:
         return Charge(limit.id, amount, limit.amount, period.name, period.ends_at)
 
     def _estimate(self, call: Call, limits: Iterable[Limit], now: float) -> Amounts:
-        """At the dearest model of the chain. Models without a price are left out where they are refused."""
+        """At the dearest model of the chain. Models without a price are left out where they are
+        refused."""
         in_dollars = [limit for limit in limits if limit.unit == "USD"]
         input_ = prompt_tokens(call.chat)
         tokens, micro = 0, 0
@@ -230,7 +235,7 @@ class Limiter:
                 limit = limits[level.limit_id]
                 log.warning("budget: %s (%s)", _warning(limit, level), periods[limit.id])
 
-    # --- after the call -----------------------------------------------------------------------------------------------
+    # --- after the call ---------------------------------------------------------------------------
 
     def _spent(self, call: Call, hold: Hold) -> Amounts:
         in_dollars = any(limit.unit == "USD" for limit in hold.limits.values())
@@ -267,8 +272,8 @@ def _counted(attempt: Attempt) -> Usage | None:
 
 
 def _was_worked_on(attempt: Attempt) -> bool:
-    """Whether a provider that reports nothing has done what it charges for: it has begun to answer, or it still worked
-    when the client left. A failure before that costs nothing."""
+    """Whether a provider that reports nothing has done what it charges for: it has begun to
+    answer, or it still worked when the client left. A failure before that costs nothing."""
     if attempt.committed_at is not None:
         return True
     return attempt.failure is None and attempt.sent_at is not None

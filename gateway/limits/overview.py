@@ -16,8 +16,8 @@ from gateway.types import Agent, Client, Limit, Model
 
 
 class Overview:
-    """`limits`, `agents` and `models` give what is in force now; `wall` is Unix time. Without a `ledger` every budget
-    begins at nothing."""
+    """`limits`, `agents` and `models` give what is in force now; `wall` is Unix time. Without a
+    `ledger` every budget begins at nothing."""
 
     def __init__(
         self,
@@ -45,14 +45,16 @@ class Overview:
         self._tell(self._seeds(self._new()))
 
     async def look_after(self) -> None:
-        """To be called now and then: renews what long calls hold, and seeds budgets that are new."""
+        """To be called now and then: renews what long calls hold, and seeds budgets that are
+        new."""
         self._limiter.renew()
         new = self._new()
         if new:
             self._tell(await asyncio.to_thread(self._seeds, new))
 
     async def rows(self, client: Client | None = None) -> list[Row]:
-        """One row per limit, see `rows.rows`; of a client that is limited to agents, those that concern it."""
+        """One row per limit, see `rows.rows`; of a client that is limited to agents, those that
+        concern it."""
         limits = [limit for limit in self._limits() if client is None or _concerns(limit, client)]
         if not limits:
             return []

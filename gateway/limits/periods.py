@@ -1,4 +1,5 @@
-"""The calendar of budgets: the name, the beginning and the end of the period that a moment belongs to."""
+"""The calendar of budgets: the name, the beginning and the end of the period that a moment
+belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Money in whole micro-dollars: what a call may cost, and what it did cost. None where no price is known."""
+"""Money in whole micro-dollars: what a call may cost, and what it did cost. None where no price
+is known."""
 
 from __future__ import annotations
 
@@ -15,11 +16,13 @@ from gateway.types import Model, Usage
 _HOUR_S: Final = 3600
 _COUNTS: Final = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
 _SAMPLE: Final = 10_000
-"""Tokens by which the price of one is asked for: below `LONG_CONTEXT`, prices are proportional to tokens."""
+"""Tokens by which the price of one is asked for: below `LONG_CONTEXT`, prices are proportional
+to tokens."""
 
 
 class _Prices(NamedTuple):
-    """Micro-dollars for one token. What is read from a cache or written to one is part of the input as well."""
+    """Micro-dollars for one token. What is read from a cache or written to one is part of the
+    input as well."""
 
     input: float
     output: float
@@ -63,7 +66,8 @@ def of_counts(
 
 
 def is_priced(model: Model, at: float) -> bool:
-    """Whether a price is known before the call. Some providers state the cost afterwards; that counts as unknown."""
+    """Whether a price is known before the call. Some providers state the cost afterwards; that
+    counts as unknown."""
     return estimate(model, 1, 1, at) is not None
 
 
@@ -79,7 +83,8 @@ def _micro(model: Model, usage: Usage, at: float) -> float | None:
 
 @lru_cache(maxsize=1024)
 def _prices(provider: str, model_id: str, stated: tuple[tuple[str, float], ...] | None, hour: int) -> _Prices | None:
-    """Asked for once an hour: the library takes its time, and some prices depend on the time of day."""
+    """Asked for once an hour: the library takes its time, and some prices depend on the time of
+    day."""
     price = dict(stated) if stated is not None else None
     found = []
     for kind in _COUNTS:

@@ -33,7 +33,8 @@ def refused(
     now: float,
     zone: tzinfo | None,
 ) -> Refused:
-    """The refusal of the limit that refuses longest. `limits` and `charges` are by limit id, `now` is Unix time."""
+    """The refusal of the limit that refuses longest. `limits` and `charges` are by limit id,
+    `now` is Unix time."""
 
     def wait_s(level: Level) -> float:
         return level.wait_s or charges[level.limit_id].ends_at - now

@@ -34,7 +34,8 @@ class Row:
     estimated: Amount
     """The part of `used` that no provider has counted."""
     orphaned: Amount
-    """The part of `used` that calls have reserved and never settled, because their process ended."""
+    """The part of `used` that calls have reserved and never settled, because their process
+    ended."""
     left: Amount
     percent: int
     """`used` of `cap`."""
@@ -53,7 +54,8 @@ def rows(
     now: float,
     unpriced: Callable[[Limit], list[str]],
 ) -> list[Row]:
-    """One row per limit. `now` is Unix time; `unpriced` names the models that a limit does not see."""
+    """One row per limit. `now` is Unix time; `unpriced` names the models that a limit does not
+    see."""
     known = {(state.limit_id, state.period): state for state in states}
     return [_row(limit, known, calendar, now, unpriced(limit)) for limit in limits]
 

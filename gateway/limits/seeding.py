@@ -1,4 +1,5 @@
-"""What budgets have spent before this process counted: from the ledger, at the start and when a budget is new."""
+"""What budgets have spent before this process counted: from the ledger, at the start and when a
+budget is new."""
 
 from __future__ import annotations
 
@@ -40,8 +41,8 @@ def seeds(
     calendar: Calendar,
     models: Mapping[str, Model],
 ) -> list[Seed]:
-    """One seed per budget, for the period in which it became known: the calls that arrived before. Reads the ledger; a
-    budget without any record begins at nothing.
+    """One seed per budget, for the period in which it became known: the calls that arrived
+    before. Reads the ledger; a budget without any record begins at nothing.
     """
 
     @cache

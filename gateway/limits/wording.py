@@ -1,4 +1,5 @@
-"""Limits as people write them: `20 USD/day`, `200000 tokens/minute`; and amounts as people read them."""
+"""Limits as people write them: `20 USD/day`, `200000 tokens/minute`; and amounts as people read
+them."""
 
 from __future__ import annotations
 
@@ -59,7 +60,8 @@ def parse(text: str, kind: Kind, owner: str = "gateway") -> Limit:
 
 
 def parse_all(budgets: str | Sequence[str] | None, rates: str | Sequence[str] | None, owner: str) -> tuple[Limit, ...]:
-    """Every limit of one owner: the budgets first. Raises `LimitError`, also for two of one kind."""
+    """Every limit of one owner: the budgets first. Raises `LimitError`, also for two of one
+    kind."""
     limits = [parse(text, "budget", owner) for text in listed(budgets)]
     limits += [parse(text, "rate", owner) for text in listed(rates)]
     for number, limit in enumerate(limits):
@@ -81,10 +83,16 @@ def shown(amount: int, unit: str) -> str:
     """`19.87 USD`, `200000 tokens`. Of dollars, as many digits as it takes to see something."""
     if unit != "USD":
         return f"{amount} {unit}"
-    dollars = Decimal(amount) / MICRO
-    digits = 2 if amount % 10_000 == 0 or amount >= 10 * MICRO else 4 if amount % 100 == 0 or amount >= 1000 else 6
+    dollars, digits = Decimal(amount) / MICRO, _digits(amount)
     text = f"{dollars:.{digits}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} USD"
+
+
+def _digits(micro: int) -> int:
+    """Digits behind the point, as many as it takes to see something."""
+    if micro % 10_000 == 0 or micro >= 10 * MICRO:
+        return 2
+    return 4 if micro % 100 == 0 or micro >= 1000 else 6
 
 
 def joined(limits: Iterable[Limit]) -> str:

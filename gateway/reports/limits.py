@@ -8,5 +8,6 @@ from gateway.reports.status import ask_status
 
 
 def limits(config: Config | None) -> list[Row]:
-    """One row per limit that concerns the client, as `GET /status` has them. Raises `NotRunning`."""
+    """One row per limit that concerns the client, as `GET /status` has them. Raises
+    `NotRunning`."""
     return ask_status(config).limits

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.failures import Failure
 from gateway.shared.circuits import Change, CircuitId, Circuits, State
+from gateway.shared.entries import BYTES_MAX, Entries, Key
 from gateway.shared.limits import Decision, Limits, LimitState, LimitStates, Renew, Reserve, Seed, Settle
 from gateway.shared.slots import FairOrder, Slots, Ticket
 
@@ -92,6 +93,20 @@ class Receive(NamedTuple):
     change: Change
 
 
+class Keep(NamedTuple):
+    """A worker keeps something that another one may need: reasoning to replay, a stored answer."""
+
+    key: Key
+    entry: Any
+    size: int
+
+
+class Recall(NamedTuple):
+    """Answer: the kept entries, by their places in `keys`."""
+
+    keys: list[Key]
+
+
 class Gone(NamedTuple):
     """A process has ended: what its calls held becomes free. Their tickets begin with its id."""
 
@@ -103,7 +118,7 @@ class Snapshot(NamedTuple):
 
 
 Command = (
-    Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Gone | Snapshot
+    Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Keep | Recall | Gone | Snapshot
     | Reserve | Settle | Renew | Seed | LimitStates
 )  # fmt: skip
 
@@ -127,6 +142,8 @@ class Engine:
         self.circuits: Final = Circuits()
         self.slots: Final = Slots()
         self.order: Final = FairOrder()
+        self.entries: Final = Entries(bytes_max=2 * BYTES_MAX)
+        """What the workers keep for each other; empty in a single process."""
         self.limits: Final = Limits()
         self._slots_max: dict[CircuitId, int] = {}
         """The limit as it was stated last."""
@@ -198,6 +215,13 @@ class Engine:
         if command.change.state == "closed":
             self._news.append(command.change)
             self._wake_all(command.change.circuit_id)
+
+    def keep(self, command: Keep, now: float) -> None:
+        self.entries.put(*command)
+
+    def recall(self, command: Recall, now: float) -> dict[int, Any]:
+        found = ((place, self.entries.get(key)) for place, key in enumerate(command.keys))
+        return {place: entry for place, entry in found if entry is not None}
 
     def gone(self, command: Gone, now: float) -> None:
         def is_its(ticket: Any) -> bool:
@@ -278,6 +302,8 @@ _HANDLERS: Final[Mapping[type, Callable[..., Any]]] = {
     Join: Engine.join,
     Leave: Engine.leave,
     Receive: Engine.receive,
+    Keep: Engine.keep,
+    Recall: Engine.recall,
     Gone: Engine.gone,
     Snapshot: Engine.snapshot,
     Reserve: Engine.reserve,

@@ -1,19 +1,21 @@
 """Budgets and rates: what calls may spend, reserved before a call and settled after it.
 
-Theory of operation. A call reserves its estimated cost in every limit that applies, all or nothing, and keeps the hold
-until it settles: then the hold is undone and the true cost is charged. What is spent and what is held together never
-exceed the cap of a budget, so a budget is exceeded only by what calls cost above their estimates.
+Theory of operation. A call reserves its estimated cost in every limit that applies, all or nothing,
+and keeps the hold until it settles: then the hold is undone and the true cost is charged. What is
+spent and what is held together never exceed the cap of a budget, so a budget is exceeded only by
+what calls cost above their estimates.
 
-A budget is an amount per period of the calendar. The period has a name, which is part of the key: no job resets
-anything, and a call that ends after midnight is charged to the day in which it began. The edge names the period and its
-end; this module compares no calendar with a clock.
+A budget is an amount per period of the calendar. The period has a name, which is part of the key:
+no job resets anything, and a call that ends after midnight is charged to the day in which it began.
+The edge names the period and its end; this module compares no calendar with a clock.
 
-A rate is GCRA (ITU-T I.371): a bucket of `cap` units that refills evenly within `per_s` seconds, kept as one
-number, the time at which it is full again. In any window of w seconds, at most `cap * (1 + w / per_s)` units pass.
-A cost above the whole bucket passes when the bucket is full, and delays what follows.
+A rate is GCRA (ITU-T I.371): a bucket of `cap` units that refills evenly within `per_s` seconds,
+kept as one number, the time at which it is full again. In any window of w seconds, at most `cap *
+(1 + w / per_s)` units pass. A cost above the whole bucket passes when the bucket is full, and
+delays what follows.
 
-A hold whose time is over, or whose process has ended, is charged at its estimate and counted as orphaned; a late
-settlement corrects it. Amounts are integers: micro-dollars, tokens or calls.
+A hold whose time is over, or whose process has ended, is charged at its estimate and counted as
+orphaned; a late settlement corrects it. Amounts are integers: micro-dollars, tokens or calls.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ class Decision(NamedTuple):
 
     is_granted: bool
     levels: tuple[Level, ...]
-    """Of every limit when granted, with this call's own cost; else of those that refuse, without it."""
+    """Of every limit when granted, with this call's own cost; else of those that refuse, without
+    it."""
 
 
 class LimitState(NamedTuple):
@@ -86,7 +89,7 @@ class LimitState(NamedTuple):
     ends_at: float
 
 
-# --- commands ---------------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------
 
 
 class Reserve(NamedTuple):
@@ -98,7 +101,8 @@ class Reserve(NamedTuple):
 
 
 class Settle(NamedTuple):
-    """Replaces the ticket's hold by the true charges. Without a hold the charges count all the same."""
+    """Replaces the ticket's hold by the true charges. Without a hold the charges count all the
+    same."""
 
     ticket: Ticket
     charges: tuple[Charge, ...]
@@ -121,7 +125,7 @@ class LimitStates(NamedTuple):
     """Answer: a tuple of `LimitState`."""
 
 
-# --- the state --------------------------------------------------------------------------------------------------------
+# --- the state ------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -164,7 +168,8 @@ class _Budget:
 
 @dataclass(slots=True)
 class _Rate:
-    """One bucket. `full_at` is the time at which it is full again: GCRA's theoretical arrival time."""
+    """One bucket. `full_at` is the time at which it is full again: GCRA's theoretical arrival
+    time."""
 
     full_at: int = 0
     cap: int = 1
@@ -174,7 +179,8 @@ class _Rate:
         self.cap, self.per_ns = charge.cap or 1, int(charge.per_s * _NS)
 
     def duration(self, amount: int) -> int:
-        """Nanoseconds in which so much becomes available. Rounded down, so that `cap` units fit into a bucket."""
+        """Nanoseconds in which so much becomes available. Rounded down, so that `cap` units fit
+        into a bucket."""
         return self.per_ns * amount // self.cap
 
     def wait_ns(self, amount: int, now: int) -> int:
@@ -260,7 +266,7 @@ class Limits:
         )
         return (*budgets, *rates)
 
-    # --- one charge ---------------------------------------------------------------------------------------------------
+    # --- one charge -------------------------------------------------------------------------------
 
     def _refusal(self, charge: Charge, now: float) -> Level | None:
         """How full the limit is, if it refuses the charge."""
@@ -311,7 +317,7 @@ class Limits:
             budget.spent -= charge.amount
             budget.orphaned -= charge.amount
 
-    # --- the life of holds and periods --------------------------------------------------------------------------------
+    # --- the life of holds and periods ------------------------------------------------------------
 
     def _expire(self, now: float) -> None:
         while self._holds:
@@ -372,7 +378,8 @@ def _as_ns(seconds: float) -> int:
 
 
 def shares(charges: Sequence[Charge], processes: int) -> tuple[Charge, ...]:
-    """The charges with the part of each cap that one of several processes may use without asking the others."""
+    """The charges with the part of each cap that one of several processes may use without asking
+    the others."""
     return tuple(
         charge._replace(cap=max(1, charge.cap // processes)) if charge.cap is not None else charge for charge in charges
     )

@@ -19,7 +19,7 @@ from gateway.dialects.chat import is_empty, says_something
 from gateway.dialects.chat.errors import REQUEST_ID_HEADERS
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
 from gateway.hub import exact_json
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
 from gateway.upstream.blame import judged
@@ -54,7 +54,7 @@ class Services:
     sign: Signer
     renew: Callable[[Model], Awaitable[None]] | None
     """Renews a sign-in whose time is over."""
-    vault: Vault
+    replay: Replay
     learned: Learned
     user_agent: tuple[bytes, bytes]
     show: Callable[[Failure, Model], Failure]
@@ -250,7 +250,7 @@ class Try:
         return self._services.show(failure, self._model)
 
     def _record(self) -> Record:
-        return Record(self._attempt, self._services.vault, self._call.client.name)
+        return Record(self._attempt, self._services.replay, self._call.client.name)
 
     def _reply(self, response: Response, model: str | None) -> Reply:
         empty_for_s = ratelimits.empty_for_s(response.headers, self._services.wall())

@@ -14,7 +14,7 @@ from gateway.credentials.store import CredentialError
 from gateway.dialects import choose, other_api
 from gateway.failures import Failed, Failure, Kind
 from gateway.redact import scrub
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Model, Reply
 from gateway.upstream.addresses import without_addresses
@@ -31,24 +31,29 @@ _NAMES_AN_API: Final = re.compile(r"v1/(responses|chat/completions)|responses ap
 
 
 class UpstreamClient:
-    """Opens attempts, and keeps what outlives them. `clock` is monotonic and `wall` Unix time, both in seconds."""
+    """Opens attempts, and keeps what outlives them. `clock` is monotonic and `wall` Unix time, both in seconds.
+
+    `fetch` brings what other processes of this gateway keep of a client's chat into `replay`.
+    """
 
     def __init__(
         self,
         transport: Callable[[Model], Transport],
         sign: Signer,
-        vault: Vault,
+        replay: Replay,
         *,
+        fetch: Callable[[str, Chat], Awaitable[None]] | None = None,
         clock: Callable[[], float],
         wall: Callable[[], float],
         user_agent: str,
         renew: Callable[[Model], Awaitable[None]] | None = None,
     ) -> None:
-        self._vault = vault
+        self._replay = replay
+        self._fetch = fetch
         self._wall = wall
         self._learned = Learned()
         agent = (b"user-agent", user_agent.encode())
-        self._services = Services(transport, sign, renew, vault, self._learned, agent, self._shown, clock, wall)
+        self._services = Services(transport, sign, renew, replay, self._learned, agent, self._shown, clock, wall)
 
     async def open(self, attempt: Attempt, call: Call) -> Reply:
         """The committed reply. Raises `Failed`, also for an answer that says nothing."""
@@ -65,7 +70,9 @@ class UpstreamClient:
             raise Failed(self._shown(failure, attempt.model)) from error
 
     async def _open(self, attempt: Attempt, call: Call) -> Reply:
-        chat = self._vault.restore(call.client.name, call.chat)
+        if self._fetch is not None:
+            await self._fetch(call.client.name, call.chat)
+        chat = self._replay.restore(call.client.name, call.chat)
         dialect = choose(call.chat, attempt.model, call.dialect)
         other = other_api(dialect, attempt.model)
         if other is not None and self._learned.api(attempt.model) == other:

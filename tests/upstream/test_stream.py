@@ -11,7 +11,7 @@ import pytest
 from gateway import sse
 from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed, Kind
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.types import Attempt, Chunk, Timeouts
 from gateway.upstream.http1 import Pool
 from gateway.upstream.stream import (
@@ -52,7 +52,7 @@ class Reading:
     ) -> None:
         self.clock = clock or Clock()
         self.attempt = Attempt(model("custom"), 1)
-        record = Record(self.attempt, Vault(), "me")
+        record = Record(self.attempt, Replay(), "me")
         face = DIALECTS[dialect]
         self.stream = AnswerStream(response, face, Encoded("/x", {}), timeouts, self.clock, record)
         self.batches: list[list[Chunk]] = []
@@ -191,7 +191,7 @@ def test_a_connection_whose_body_ends_behind_its_last_event_serves_the_next_call
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             response = await pool.send(Request("GET", f"http://127.0.0.1:{port}/", [], b"", 5.0), 5.0)
-            record = Record(Attempt(model("custom"), 1), Vault(), "me")
+            record = Record(Attempt(model("custom"), 1), Replay(), "me")
             stream = AnswerStream(response, DIALECTS["chat"], Encoded("/", {}), TIMEOUTS, Clock(), record)
             await stream.begin(Clock()() + 60)
             assert [batch async for batch in stream]
