@@ -71,13 +71,19 @@ class Amounts(NamedTuple):
 class Hold:
     """What one call has reserved, and how much of its answer has been delivered."""
 
-    def __init__(self, limits: Mapping[str, Limit], charges: Sequence[Charge], levels: Iterable[Level]) -> None:
+    def __init__(
+        self,
+        limits: Mapping[str, Limit],
+        charges: Sequence[Charge],
+        levels: Iterable[Level],
+    ) -> None:
         self.limits = limits
         """By limit id."""
         self.charges = charges
         self.delivered_bytes = 0
         budgets = [level for level in levels if not limits[level.limit_id].is_rate]
-        self.warning = ", ".join(_warning(limits[level.limit_id], level) for level in _nearly_spent(budgets))
+        full = _nearly_spent(budgets)
+        self.warning = ", ".join(_warning(limits[level.limit_id], level) for level in full)
         """What `x-gateway-budget` says; "" below `WARN_PERCENT`."""
 
     def watch(self, reply: Reply) -> None:
@@ -126,7 +132,7 @@ class Limiter:
 
     def know(self, limits: Iterable[Limit]) -> None:
         """From now on the calls of these limits are counted."""
-        now = self._wall()  # one moment for all: the ledger is then read once for each kind of period
+        now = self._wall()  # one moment for all, so that the ledger is read once for each period
         for limit in limits:
             self.known_since.setdefault(limit.id, now)
 
@@ -136,14 +142,16 @@ class Limiter:
         Once a budget of its agent is spent, the call goes to the agent's `when_spent` chain
         instead. Raises `Refused`.
         """
-        limits = {each.id: each for each in (*self._settings.limits, *call.agent.limits, *call.client.limits)}
+        apply = (*self._settings.limits, *call.agent.limits, *call.client.limits)
+        limits = {limit.id: limit for limit in apply}
         if not limits:
             return
         self.know(limits.values())
         decision, charges = await self._ask(call, limits)
         if not decision.is_granted and _only_its_own_budgets(decision, call.agent):
             call.agent = replace(call.agent, models=call.agent.when_spent, when_spent=())
-            decision, charges = await self._ask(call, limits, counted={level.limit_id for level in decision.levels})
+            spent = {level.limit_id for level in decision.levels}
+            decision, charges = await self._ask(call, limits, counted=spent)
         if not decision.is_granted:
             raise self._refused(decision, limits, charges)
         call.hold = Hold(limits, charges, decision.levels)
@@ -158,10 +166,8 @@ class Limiter:
         call.hold = None
         self._renewed.pop(call.ticket, None)
         spent = self._spent(call, hold)
-        charges = tuple(
-            charge._replace(amount=spent.of(hold.limits[charge.limit_id].unit), is_estimated=spent.is_estimated)
-            for charge in hold.charges
-        )
+        limits = hold.limits
+        charges = tuple(_settled(each, limits[each.limit_id], spent) for each in hold.charges)
         self._shared.tell(Settle(call.ticket, charges))
 
     def renew(self) -> None:
@@ -183,8 +189,8 @@ class Limiter:
         needed."""
         now = self._wall()
         amounts = self._estimate(call, limits.values(), now)
-        charges = tuple(self.charge(limit, amounts.of(limit.unit), now) for limit in limits.values())
-        charges = tuple(each._replace(cap=None) if each.limit_id in counted else each for each in charges)
+        found = [self.charge(limit, amounts.of(limit.unit), now) for limit in limits.values()]
+        charges = tuple(_uncapped(each) if each.limit_id in counted else each for each in found)
         decision = self._shared.ask(Reserve(call.ticket, charges))
         if isinstance(decision, Pending):
             decision = await decision.answer
@@ -217,17 +223,28 @@ class Limiter:
     def _leave_out(self, call: Call, priced: list[Model], limit: Limit, now: float) -> None:
         """The chain keeps the models with a price."""
         if not priced:
-            raise unpriced(call.agent.models, limit, self.calendar.period(limit.per, now).ends_at - now)
+            period = self.calendar.period(limit.per, now)
+            raise unpriced(call.agent.models, limit, period.ends_at - now)
         if len(priced) < len(call.agent.models):
             call.agent = replace(call.agent, models=tuple(priced))
 
-    def _refused(self, decision: Decision, limits: Mapping[str, Limit], charges: Iterable[Charge]) -> Refused:
+    def _refused(
+        self,
+        decision: Decision,
+        limits: Mapping[str, Limit],
+        charges: Iterable[Charge],
+    ) -> Refused:
         for level in decision.levels:
             self._on_refused(limits[level.limit_id])
         by_id = {charge.limit_id: charge for charge in charges}
         return refused(decision.levels, limits, by_id, self._wall(), self._settings.zone)
 
-    def _report(self, decision: Decision, limits: Mapping[str, Limit], charges: Iterable[Charge]) -> None:
+    def _report(
+        self,
+        decision: Decision,
+        limits: Mapping[str, Limit],
+        charges: Iterable[Charge],
+    ) -> None:
         """One line per budget and period."""
         periods = {charge.limit_id: charge.period for charge in charges}
         for level in decision.levels:
@@ -252,7 +269,8 @@ class Limiter:
     def _spent_by(self, attempt: Attempt, call: Call, hold: Hold, *, in_dollars: bool) -> Amounts:
         """What the provider reports; else the prompt and what was delivered of the answer."""
         now, model, usage = self._wall(), attempt.model, _counted(attempt)
-        delivered = delivered_tokens(hold.delivered_bytes) if attempt.committed_at is not None else 0
+        has_begun = attempt.committed_at is not None
+        delivered = delivered_tokens(hold.delivered_bytes) if has_begun else 0
         if usage is not None and attempt.finish_reason is not None:
             self._recent.add(model, usage.output)
         if usage is not None and (attempt.finish_reason is not None or usage.output >= delivered):
@@ -265,10 +283,20 @@ class Limiter:
         return Amounts(micro or 0, input_ + delivered, is_estimated=True)
 
 
+def _uncapped(charge: Charge) -> Charge:
+    return charge._replace(cap=None)
+
+
+def _settled(charge: Charge, limit: Limit, spent: Amounts) -> Charge:
+    return charge._replace(amount=spent.of(limit.unit), is_estimated=spent.is_estimated)
+
+
 def _counted(attempt: Attempt) -> Usage | None:
     """What the provider has counted; counts of nothing are none."""
     usage = attempt.usage
-    return usage if usage is not None and (usage.input or usage.output or usage.cost is not None) else None
+    if usage is None or not (usage.input or usage.output or usage.cost is not None):
+        return None
+    return usage
 
 
 def _was_worked_on(attempt: Attempt) -> bool:

@@ -73,10 +73,11 @@ class Overview:
     def _seeds(self, new: list[Limit]) -> list[Seed]:
         if any(limit.unit == "USD" for limit in new):
             for model in self._models().values():
-                pricing.is_priced(model, self._wall())  # loads the price library now and not during a call
+                pricing.is_priced(model, self._wall())  # loads the price library before a call needs it
         if self._ledger is None:
             return []
-        return seeds(self._ledger, new, self._limiter.known_since, self._limiter.calendar, self._models())
+        limiter = self._limiter
+        return seeds(self._ledger, new, limiter.known_since, limiter.calendar, self._models())
 
     def _tell(self, found: Iterable[Seed]) -> None:
         for seed in found:
@@ -85,7 +86,8 @@ class Overview:
     def _unpriced(self, limit: Limit) -> list[str]:
         if limit.unit != "USD":
             return []
-        agent = self._agents().get(limit.owner.removeprefix("agent ")) if limit.owner.startswith("agent ") else None
+        scope, _, name = limit.owner.partition(" ")
+        agent = self._agents().get(name) if scope == "agent" else None
         models = agent.models if agent is not None else self._models().values()
         return [model.name for model in models if not pricing.is_priced(model, self._wall())]
 

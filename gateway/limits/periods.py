@@ -32,7 +32,7 @@ def zone_of(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        cure = 'Write "local", "UTC", or a name such as "Europe/Berlin" (which needs the package tzdata).'
+        cure = 'Write "local", "UTC", or a name such as "Europe/Berlin" (it needs the package tzdata).'
         raise LimitError(f'"{name}" is not a time zone that this machine knows.', cure) from None
 
 
@@ -80,7 +80,8 @@ def _month(moment: datetime, zone: tzinfo | None) -> Period:
 
 
 def _days(name: str, first: date, after: date, zone: tzinfo | None) -> Period:
-    return Period(name, *(datetime.combine(each, time(), zone).timestamp() for each in (first, after)))
+    begin, end = (datetime.combine(each, time(), zone) for each in (first, after))
+    return Period(name, begin.timestamp(), end.timestamp())
 
 
 _PERIODS: Final[dict[str, Callable[[datetime, tzinfo | None], Period]]] = {

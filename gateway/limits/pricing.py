@@ -82,7 +82,12 @@ def _micro(model: Model, usage: Usage, at: float) -> float | None:
 
 
 @lru_cache(maxsize=1024)
-def _prices(provider: str, model_id: str, stated: tuple[tuple[str, float], ...] | None, hour: int) -> _Prices | None:
+def _prices(
+    provider: str,
+    model_id: str,
+    stated: tuple[tuple[str, float], ...] | None,
+    hour: int,
+) -> _Prices | None:
     """Asked for once an hour: the library takes its time, and some prices depend on the time of
     day."""
     price = dict(stated) if stated is not None else None

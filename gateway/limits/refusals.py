@@ -48,15 +48,16 @@ def refused(
     again = "A call may pass" if limit.is_rate else "It resets"
     message = f"{message} {again} at {_moment(resets_at, zone)}."
     details = {"limit": _details(limit, level, resets_at)}
-    return Refused(Refusal(429, message, type_, code, headers=_headers(limit, wait_s(level)), details=details))
+    headers = _headers(limit, wait_s(level))
+    return Refused(Refusal(429, message, type_, code, headers=headers, details=details))
 
 
 def unpriced(models: Sequence[Model], limit: Limit, resets_s: float) -> Refused:
     """No model of the chain has a price, and `[limits] unpriced` refuses such models."""
     names = ", ".join(model.name for model in models)
     message = (
-        f"The budget of {limit.owner} ({limit.text}) allows only models with a known price, and {names} has none."
-        " State it with [models.NAME.price], or set [limits] unpriced."
+        f"The budget of {limit.owner} ({limit.text}) allows only models with a known price,"
+        f" and {names} has none. State it with [models.NAME.price], or set [limits] unpriced."
     )
     headers = {"retry-after": str(max(1, ceil(resets_s))), "x-should-retry": "false"}
     return Refused(Refusal(429, message, "insufficient_quota", "model_unpriced", headers=headers))
@@ -66,12 +67,15 @@ def _budget(limit: Limit, charge: Charge, level: Level) -> str:
     text = f"The budget of {limit.owner} is spent: {shown(level.used, limit.unit)} of {limit.text}"
     if level.used >= limit.amount:
         return f"{text}, calls under way included."
-    return f"{text}, calls under way included, and this call may take {shown(charge.amount, limit.unit)}."
+    may_take = shown(charge.amount, limit.unit)
+    return f"{text}, calls under way included, and this call may take {may_take}."
 
 
 def _rate(limit: Limit, charge: Charge) -> str:
-    needs = "" if limit.unit == "calls" else f"; this call may take {shown(charge.amount, limit.unit)}"
-    return f"The rate of {limit.owner} is reached: {limit.text}{needs}."
+    text = f"The rate of {limit.owner} is reached: {limit.text}"
+    if limit.unit == "calls":
+        return f"{text}."
+    return f"{text}; this call may take {shown(charge.amount, limit.unit)}."
 
 
 def _headers(limit: Limit, wait_s: float) -> dict[str, str]:

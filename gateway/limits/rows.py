@@ -71,6 +71,7 @@ def _row(
     name = period.name if period is not None else ""
     state = known.get((limit.id, name), LimitState(limit.id, name, 0, 0, 0, 0, 0.0))
     used = state.spent + state.reserved
+    end = datetime.fromtimestamp(period.ends_at, UTC) if period is not None else None
     return Row(
         owner=limit.owner,
         limit=limit.text,
@@ -84,6 +85,6 @@ def _row(
         left=amount(max(0, limit.amount - used), limit.unit),
         percent=used * 100 // limit.amount,
         period=name or None,
-        resets_at=datetime.fromtimestamp(period.ends_at, UTC).isoformat() if period is not None else None,
+        resets_at=end.isoformat() if end is not None else None,
         unpriced=unpriced if limit.unit == "USD" else [],
     )

@@ -49,7 +49,8 @@ def seeds(
     def spent_by(group: str, since: float, until: float) -> dict[str, Spent]:
         return _spent(ledger, group, since, until, models)
 
-    return [_seed(limit, known_since[limit.id], calendar, spent_by) for limit in limits if not limit.is_rate]
+    budgets = (limit for limit in limits if not limit.is_rate)
+    return [_seed(limit, known_since[limit.id], calendar, spent_by) for limit in budgets]
 
 
 def _seed(
@@ -69,7 +70,13 @@ def _seed(
     return Seed(Charge(limit.id, amount, limit.amount, period.name, period.ends_at))
 
 
-def _spent(ledger: Path, group: str, since: float, until: float, models: Mapping[str, Model]) -> dict[str, Spent]:
+def _spent(
+    ledger: Path,
+    group: str,
+    since: float,
+    until: float,
+    models: Mapping[str, Model],
+) -> dict[str, Spent]:
     """Agent or client → what it has spent from `since` to `until`."""
     totals: dict[str, Spent] = defaultdict(Spent)
     try:
@@ -80,7 +87,8 @@ def _spent(ledger: Path, group: str, since: float, until: float, models: Mapping
         return totals
     for record in records:
         tokens = int(record["input"] + record["output"])
-        totals[record["group"]] = totals[record["group"]].plus(Spent(_micro(record, models), tokens))
+        spent = Spent(_micro(record, models), tokens)
+        totals[record["group"]] = totals[record["group"]].plus(spent)
     return totals
 
 
@@ -91,4 +99,5 @@ def _micro(record: Record, models: Mapping[str, Model]) -> int:
     model = models.get(record["model"])
     stated = model.price if model is not None else None
     noon = datetime.fromisoformat(record["day"]).replace(hour=_NOON_H, tzinfo=UTC).timestamp()
-    return pricing.of_counts(record["provider"], record["model_id"], record, noon, stated, record["calls"]) or 0
+    provider, model_id, calls = record["provider"], record["model_id"], record["calls"]
+    return pricing.of_counts(provider, model_id, record, noon, stated, calls) or 0

@@ -20,8 +20,8 @@ AMOUNT_MAX: Final = 2**53
 _TEXT: Final = re.compile(r"\s*(\$?)\s*([\d_,.]+)\s*([A-Za-z]*)\s*(?:/|\bper\b)\s*([A-Za-z]+)\s*")
 _NUMBER: Final = re.compile(r"\d+(?:_\d+)*(?:\.\d+)?", re.ASCII)
 _UNITS: Final = {
-    "usd": "USD", "dollar": "USD", "dollars": "USD", "token": "tokens", "tokens": "tokens", "call": "calls",
-    "calls": "calls",
+    "usd": "USD", "dollar": "USD", "dollars": "USD", "token": "tokens", "tokens": "tokens",
+    "call": "calls", "calls": "calls",
 }  # fmt: skip
 _PER: Final = {
     "budget": ("hour", "day", "week", "month"),
@@ -54,12 +54,17 @@ def parse(text: str, kind: Kind, owner: str = "gateway") -> Limit:
         raise LimitError(f'"{text}" is not a {kind}: it has no unit that is known.', _CURE[kind])
     per = per.lower()
     if unit not in _OF[kind] or per not in _PER[kind]:
-        raise LimitError(f'"{text}" is not a {kind}: {_why(kind, unit, per)}.', _cure(kind, unit, per))
+        message = f'"{text}" is not a {kind}: {_why(kind, unit, per)}.'
+        raise LimitError(message, _cure(kind, unit, per))
     amount = _amount(text, number, unit, kind)
     return Limit(owner, f"{shown(amount, unit)}/{per}", amount, unit, per)
 
 
-def parse_all(budgets: str | Sequence[str] | None, rates: str | Sequence[str] | None, owner: str) -> tuple[Limit, ...]:
+def parse_all(
+    budgets: str | Sequence[str] | None,
+    rates: str | Sequence[str] | None,
+    owner: str,
+) -> tuple[Limit, ...]:
     """Every limit of one owner: the budgets first. Raises `LimitError`, also for two of one
     kind."""
     limits = [parse(text, "budget", owner) for text in listed(budgets)]
@@ -102,7 +107,8 @@ def joined(limits: Iterable[Limit]) -> str:
 
 def _amount(text: str, number: str, unit: str, kind: Kind) -> int:
     if not _NUMBER.fullmatch(number):
-        raise LimitError(f'"{text}": {number} is not a number.', "Write digits without commas, such as 200000.")
+        message = f'"{text}": {number} is not a number.'
+        raise LimitError(message, "Write digits without commas, such as 200000.")
     value = Decimal(number.replace("_", "")) * (MICRO if unit == "USD" else 1)
     if value != value.to_integral_value():
         smallest = "0.000001 USD" if unit == "USD" else f"1 {unit.removesuffix('s')}"

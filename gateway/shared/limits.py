@@ -160,7 +160,9 @@ class _Budget:
 
     def crosses(self, cap: int | None) -> bool:
         """Whether the budget is worth a warning, for the first time."""
-        if self.has_warned or cap is None or (self.spent + self.reserved) * 100 < cap * WARN_PERCENT:
+        if self.has_warned or cap is None:
+            return False
+        if (self.spent + self.reserved) * 100 < cap * WARN_PERCENT:
             return False
         self.has_warned = True
         return True
@@ -215,7 +217,8 @@ class Limits:
     def reserve(self, command: Reserve, now: float) -> Decision:
         self._expire(now)
         ticket, charges, hold_s = command
-        refusing = tuple(level for charge in charges if (level := self._refusal(charge, now)) is not None)
+        refusals = (self._refusal(charge, now) for charge in charges)
+        refusing = tuple(level for level in refusals if level is not None)
         if refusing:
             return Decision(False, refusing)
         self._holds[ticket] = _Hold(charges, now + hold_s)
@@ -275,7 +278,9 @@ class Limits:
             return None if budget.fits(charge) else budget.level(charge)
         rate, now_ns = self._rate(charge), _as_ns(now)
         wait_ns = rate.wait_ns(charge.amount, now_ns)
-        return Level(charge.limit_id, rate.missing(now_ns), charge.cap, wait_ns / _NS) if wait_ns else None
+        if not wait_ns:
+            return None
+        return Level(charge.limit_id, rate.missing(now_ns), charge.cap, wait_ns / _NS)
 
     def _hold(self, charge: Charge, now: float) -> Level:
         if not charge.period:
@@ -358,7 +363,8 @@ class Limits:
     def _drop_if_over(self, charge: Charge) -> None:
         key = (charge.limit_id, charge.period)
         budget = self._budgets.get(key)
-        if budget is not None and not budget.holds and self._newest[charge.limit_id] != charge.period:
+        is_newest = self._newest.get(charge.limit_id) == charge.period
+        if budget is not None and not budget.holds and not is_newest:
             del self._budgets[key]
 
     def _ends_at(self, limit_id: str, period: str) -> float:
@@ -380,6 +386,10 @@ def _as_ns(seconds: float) -> int:
 def shares(charges: Sequence[Charge], processes: int) -> tuple[Charge, ...]:
     """The charges with the part of each cap that one of several processes may use without asking
     the others."""
-    return tuple(
-        charge._replace(cap=max(1, charge.cap // processes)) if charge.cap is not None else charge for charge in charges
-    )
+    return tuple(_share(charge, processes) for charge in charges)
+
+
+def _share(charge: Charge, processes: int) -> Charge:
+    if charge.cap is None:
+        return charge
+    return charge._replace(cap=max(1, charge.cap // processes))

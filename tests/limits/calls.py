@@ -109,9 +109,9 @@ class Limited:
         await self.serve(client, key)
         return client.answer
 
-    async def serve(self, client: Client, key: str | None = None) -> None:
+    async def serve(self, client: Client, key: str | None = None, path: str = CHAT) -> None:
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        await self.app.asgi(scope("POST", CHAT, headers), client.receive, client.send)
+        await self.app.asgi(scope("POST", path, headers), client.receive, client.send)
 
     async def row(self, owner: str = "agent dev", unit: str = "USD") -> Row:
         return next(row for row in await self.app.limits.rows() if (row.owner, row.unit) == (owner, unit))

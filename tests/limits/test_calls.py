@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from gateway.limits.limiter import RENEW_S
 from gateway.shared.limits import HOLD_S
-from tests.inbound.asgi import scope
+from tests.inbound.asgi import Client, scope
 from tests.limits.calls import NOON, USAGE, Leaving, Limited, config, event, said, whole
 from tests.upstream.fakes import Response
 
@@ -76,6 +77,29 @@ async def test_a_rate_is_refused_until_the_next_call_may_pass(tmp_path: Path) ->
     assert (refused.headers["retry-after"], refused.headers["x-should-retry"]) == ("30", "true")
     gateway.clock.now += 30
     assert [(await gateway.ask()).status for _ in range(2)] == [200, 429]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "type_", "retry_after"),
+    [
+        ("/v1/messages", {"messages": [{"role": "user", "content": "Hi"}]}, "rate_limit_error", "60"),
+        ("/v1/responses", {"input": "Hi"}, "insufficient_quota", "43200"),
+    ],
+)
+async def test_each_api_has_its_own_form_of_the_refusal(
+    tmp_path: Path, path: str, body: dict[str, Any], type_: str, retry_after: str
+) -> None:
+    gateway = Limited(tmp_path, {"budget": "1 USD/day"})
+    assert (await gateway.ask()).status == 200
+    for stream in (False, True):
+        whole_body = {"model": "dev", "max_tokens": 5, "max_output_tokens": 5, "stream": stream, **body}
+        client = Client(json.dumps(whole_body).encode())
+        await gateway.serve(client, path=path)
+        refused = client.answer
+        assert (refused.status, refused.error["type"]) == (429, type_)
+        assert "The budget of agent dev is spent" in refused.error["message"]
+        assert refused.headers["x-should-retry"] == "false"
+        assert refused.headers["retry-after"] == retry_after
 
 
 async def test_tokens_count_what_the_provider_counts(tmp_path: Path) -> None:
