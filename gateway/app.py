@@ -23,7 +23,7 @@ from gateway.config.schema import Fallback
 from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, Credentials
-from gateway.dialects import CALL_PATHS, INBOUND
+from gateway.dialects import CALL_PATHS, EMBEDDINGS_INBOUND, INBOUND
 from gateway.dialects.responses.inbound.store import ResponsesStore
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
@@ -34,6 +34,7 @@ from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.memory import Memory, StoredEndpoint
 from gateway.inbound.models import ModelsEndpoint
+from gateway.inbound.ollama import OllamaEndpoint
 from gateway.inbound.routes import Application, Mounted
 from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound.status import StatusEndpoint
@@ -56,7 +57,8 @@ from gateway.shared.port import Shared
 from gateway.shared.replay import Replay
 from gateway.shared.waiting_room import WaitingRoom
 from gateway.shared.workers import Workers
-from gateway.types import Chat, Limit, Model
+from gateway.text.limits import Limit
+from gateway.types import Chat, Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Transport
@@ -217,8 +219,11 @@ class App:
         status = StatusEndpoint(lambda: self.gateway, self.breaker, self._status, limits=self.limits.rows)
         memories: Mapping[str, Memory] = {"responses": self._answers}
         stored = StoredEndpoint(lambda: self.gateway, self._answers)
+        ollama = OllamaEndpoint(lambda: self.gateway, wall())
+        calls = {path: self.endpoint.serving(face, memories.get(face.NAME)) for path, face in CALL_PATHS.items()}
+        calls["/embeddings"] = self.endpoint.serving(EMBEDDINGS_INBOUND["chat"], operation="embed")
         application = Application(
-            {path: self.endpoint.serving(face, memories.get(face.NAME)) for path, face in CALL_PATHS.items()},
+            calls,
             {
                 "/models": Mounted(models),
                 "/models/{id:path}": Mounted(models),
@@ -231,6 +236,9 @@ class App:
                 "/api/hello": Mounted(health.live),  # how Claude Code looks whether its server is there
                 "/metrics": Mounted(self._metrics),
                 "/status": Mounted(status),
+                "/api/version": Mounted(ollama.version),
+                "/api/tags": Mounted(ollama.tags),
+                "/api/show": Mounted(ollama.show, ("POST",)),
             },
         )
         return Gate(application, lambda: self.gateway, self.face_of_path)

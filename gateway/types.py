@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from math import ceil
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failure
+from gateway.text.limits import Limit
 
 Chat = dict[str, Any]
 Chunk = dict[str, Any]
@@ -114,6 +115,8 @@ class Quirks:
     request."""
     unknown_fields: Literal["pass", "drop"] = "pass"
     """What happens to request fields that nobody knows: an unknown one may be new, or may cost a 400."""
+    embedding_inputs: int = 0
+    """How many inputs one embeddings request takes; 0 for what the provider is known to take."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,6 +197,8 @@ class Model:
     states it."""
     max_concurrent: int | None = None
     proxy: str | None = None
+    space: str = ""
+    """The vector space of its embeddings; by default `<model id>@<dimensions>`."""
 
     key: tuple[str, ...] = field(init=False)
     """What shares one breaker: (provider, base URL, credential, model id)."""
@@ -204,31 +209,24 @@ class Model:
         account = (self.provider.name, self.base_url, self.credential)
         object.__setattr__(self, "credential_key", account)
         object.__setattr__(self, "key", (*account, self.model_id))
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A budget (`20 USD/day`) or a rate (`60 calls/minute`) of an agent, a client key or the whole gateway."""
-
-    owner: str
-    """`gateway`, `agent dev` or `key bot`."""
-    text: str
-    """As people write it."""
-    amount: int
-    """Micro-dollars, tokens or calls."""
-    unit: str
-    """`USD`, `tokens` or `calls`."""
-    per: str
-    """`minute` of a rate; `hour`, `day`, `week` or `month` of a budget."""
-    id: str = field(init=False)
-    """Names the limit whatever its amount: a budget that is raised keeps what is spent."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "id", f"{self.owner} {self.unit}/{self.per}")
+        object.__setattr__(self, "space", self.space or default_space(self.model_id, self.options))
 
     @property
-    def is_rate(self) -> bool:
-        return self.per == "minute"
+    def embeds(self) -> bool:
+        """Whether it is an embedding model, as far as its entry and its id say."""
+        has_space = self.space != default_space(self.model_id, self.options)
+        return has_space or "embed" in self.model_id.lower()
+
+
+_DIMENSIONS: Final = ("dimensions", "output_dimension", "outputDimensionality")
+_TASKS: Final = ("taskType", "task_type", "input_type")
+
+
+def default_space(model_id: str, options: Mapping[str, Any]) -> str:
+    """The vector space of a model id with fixed options: dimensions and tasks change vectors."""
+    dimensions = next((options[name] for name in _DIMENSIONS if name in options), "default")
+    task = next((f";{options[name]}" for name in _TASKS if name in options), "")
+    return f"{model_id}@{dimensions}{task}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -344,6 +342,8 @@ class Call:
     """Seconds of the monotonic clock."""
     dialect: str = "chat"
     """The client's own wire format, by its name in `DIALECTS`."""
+    operation: str = "generate"
+    """What is asked for, by its name in `OPERATIONS`."""
     attempts: list[Attempt] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     """Models that were not tried, once the call has ended without an answer."""

@@ -23,7 +23,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     for area, others in {
         # the ground floor
         "failures": "text",
-        "types": "failures sse",
+        "types": "failures sse text",
         "sse": "",
         "text": "",
         "redact": "",
@@ -33,28 +33,30 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
         "dialects": "failures hub sse text types",
+        "operations": "dialects hub types",
         "shared": "failures types",
         "chain": "failures shared types",
         # the edges
         "credentials": "private_files providers types",
-        "upstream": "credentials dialects failures hub redact shared sse text types urls",
+        "upstream": "credentials dialects failures hub operations redact shared sse text types urls",
         "relay": "chain failures shared types",
-        "limits": "hub observe shared types",
-        "config": "failures limits providers redact types urls",
+        "limits": "hub observe shared text types",
+        "config": "failures limits providers redact text types urls",
         # reports: `/status` returns one
-        "inbound": "config failures hub limits private_files redact relay reports shared types urls",
-        "observe": "failures redact shared types",
+        "inbound": "config failures hub limits operations private_files redact relay reports shared text types urls",
+        "observe": "failures redact shared text types",
         # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
         # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
-        "reports": "__version__ config credentials dialects failures limits observe providers redact shared types",
+        "reports": "operations __version__ config credentials dialects failures limits observe providers redact shared"
+        " types",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
-        "app": "__version__ chain config credentials dialects failures inbound limits observe relay shared types"
-        " upstream",
+        "app": "__version__ chain config credentials dialects failures inbound limits observe relay shared text"
+        " types upstream",
         "process": "app config inbound observe shared",
         "drill": "app config failures lab process providers sse types",
         "cli": "__version__ app config credentials dialects drill failures hub inbound lab limits observe process"
-        " providers reports types",  # dialects: `explain` shows what a model would be sent
+        " operations providers reports text types",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",
     }.items()
@@ -64,7 +66,19 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
 FILES_MAX: Final = 12
 """Modules at package level, besides `__init__` and `__main__`."""
 
-CORE: Final = ("failures", "types", "chain", "sse", "providers", "text", "hub", "dialects", "urls", "redact")
+CORE: Final = (
+    "failures",
+    "types",
+    "chain",
+    "sse",
+    "providers",
+    "text",
+    "hub",
+    "dialects",
+    "operations",
+    "urls",
+    "redact",
+)
 IMPURE: Final = frozenset({"shared/waiting_room.py", "shared/workers.py"})
 """The files of `shared/` that wait or send."""
 WORLD: Final = frozenset({"asyncio", "time", "random", "socket", "os", "threading", "subprocess", "httpx", "anyio"})

@@ -10,9 +10,9 @@ import click
 from gateway.cli.console import FOUND_PROBLEMS, config_option, configured, prints, table
 from gateway.cli.status import duration
 from gateway.limits.rows import Amount, Row
-from gateway.limits.wording import MICRO, shown
 from gateway.reports.limits import limits
 from gateway.reports.running import NotRunning
+from gateway.text.limits import MICRO, shown
 
 
 def render(found: list[Row]) -> None:

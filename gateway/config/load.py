@@ -14,9 +14,9 @@ from gateway.config import rules as meaning
 from gateway.config import schema
 from gateway.config.check import CLOSE, Flaw, Problem, flaws
 from gateway.config.files import Files, path_of, read
-from gateway.limits.wording import parse_all
 from gateway.providers import PROVIDERS, quirks_of
-from gateway.types import Agent, Limit, Model, Provider, Timeouts
+from gateway.text.limits import Limit, parse_all
+from gateway.types import Agent, Model, Provider, Timeouts
 
 CUSTOM_BASE_URL: Final = "CUSTOM_BASE_URL"
 """Where a model without any address is looked for, as in the seed system."""
@@ -219,6 +219,7 @@ def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeou
         price=_stated(entry.price) if entry.price is not None else None,
         max_concurrent=entry.max_concurrent,
         proxy=entry.proxy,
+        space=entry.space or "",
     )
 
 

@@ -13,9 +13,9 @@ from gateway.config import schema
 from gateway.config.check import Flaw, did_you_mean, shown
 from gateway.failures import Kind
 from gateway.limits.periods import zone_of
-from gateway.limits.wording import Kind as LimitKind
-from gateway.limits.wording import LimitError, listed, parse, parse_all
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
+from gateway.text.limits import Kind as LimitKind
+from gateway.text.limits import LimitError, listed, parse, parse_all
 from gateway.types import Provider
 from gateway.urls import ANY, parse_origin, target
 
@@ -26,8 +26,9 @@ _NOT_IN_NAMES: Final = frozenset(',;"\\')
 _CREDENTIAL: Final = re.compile(r"\w[\w.-]*(:\w[\w.-]*)?", re.ASCII)
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OUR_HEADERS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
-_OUR_FIELDS: Final = frozenset({"model", "messages", "contents", "input", "stream"})
-_FULL_PATHS: Final = ("/chat/completions", "/messages", "/responses", "/completions")
+_OUR_FIELDS: Final = frozenset({"model", "messages", "contents", "input", "requests", "stream"})
+_FULL_PATHS: Final = ("/chat/completions", "/messages", "/responses", "/completions", "/embeddings")
+_SPACE: Final = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 _PROXY: Final = re.compile(r"(https?|socks5h?)://\S+")
 
 Path = tuple[str, ...]
@@ -88,6 +89,10 @@ def _provider(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
         yield Flaw((*path, "authType"), f'"{provider}" takes no OAuth token.', 'Use authType = "api_key".')
     if model.get("model") == "":
         yield Flaw((*path, "model"), "is empty.", "Write the vendor's id of the model.")
+    space = model.get("space")
+    if isinstance(space, str) and not _SPACE.fullmatch(space):
+        cure = 'Write up to 128 printable ASCII characters, or remove it. Example: "bge-m3@1024".'
+        yield Flaw((*path, "space"), f"{shown((), space)} cannot name a vector space.", cure)
 
 
 def _addresses(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:

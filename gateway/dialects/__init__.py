@@ -20,15 +20,20 @@ from gateway.dialects import anthropic, google, responses
 from gateway.dialects import chat as chat_dialect
 from gateway.dialects.anthropic import inbound as messages_inbound
 from gateway.dialects.anthropic import native as messages_native
+from gateway.dialects.chat import embeddings as chat_embeddings
+from gateway.dialects.chat import embeddings_inbound
 from gateway.dialects.chat import inbound as chat_inbound
+from gateway.dialects.google import embeddings as google_embeddings
 from gateway.dialects.responses import inbound as responses_inbound
 from gateway.dialects.responses import native as responses_native
-from gateway.hub.contracts import REPLAYED, Encoded, Inbound, Native, StreamDecoder, Unsupported, Upstream
+from gateway.hub.contracts import REPLAYED, Embeddings, Encoded, Inbound, Native, StreamDecoder, Unsupported, Upstream
 from gateway.types import Chat, Model
 
 __all__ = [
     "CALL_PATHS",
     "DIALECTS",
+    "EMBEDDINGS",
+    "EMBEDDINGS_INBOUND",
     "INBOUND",
     "NATIVE",
     "REPLAYED",
@@ -61,6 +66,11 @@ NATIVE: Final[Mapping[str, Native]] = {
     "responses": Native(responses_native.encode_native, responses_native.again),
 }
 """The native lanes. Chat completions have none: what their chunks promise is worth decoding for."""
+EMBEDDINGS: Final[Mapping[str, Embeddings]] = {"chat": chat_embeddings, "google": google_embeddings}
+"""The embeddings of the dialects that have some, towards providers."""
+EMBEDDINGS_INBOUND: Final[Mapping[str, Inbound]] = {"chat": embeddings_inbound}
+"""The inbound faces of embeddings, by the dialect's name."""
+
 
 CALL_PATHS: Final[Mapping[str, Inbound]] = {
     "/chat/completions": chat_inbound,

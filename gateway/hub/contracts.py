@@ -106,6 +106,21 @@ class Upstream(Protocol):
         ...
 
 
+class Embeddings(Protocol):
+    """The upstream side of a dialect that has embeddings; modules implement it.
+
+    `hub/embeddings.py` has the hub's form.
+    """
+
+    def encode_embeddings(self, request: Chat, model: Model) -> Encoded:
+        """One request with all inputs of `request`. Raises `Unsupported`."""
+        ...
+
+    def decode_embeddings(self, body: Mapping[str, Any], encoded: Encoded) -> Chat:
+        """The answer. Raises `Failed` for an error inside a 200, and for vectors that do not fit."""
+        ...
+
+
 # --- the inbound face -------------------------------------------------------------------------------------------------
 
 

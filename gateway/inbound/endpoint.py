@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -35,6 +36,7 @@ from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
 from gateway.limits.refusals import Refused
+from gateway.operations import OPERATIONS, Operation
 from gateway.types import Call, Client, Model, Reply, Request
 
 log = logging.getLogger("gateway.inbound")
@@ -56,6 +58,7 @@ class Api(NamedTuple):
     """One API that clients speak."""
 
     face: Inbound
+    operation: Operation
     memory: Memory | None = None
 
 
@@ -82,9 +85,11 @@ class CallEndpoint:
         for interrupt in list(self.calls):
             interrupt.fire(HttpError(503, "The gateway is shutting down.", type_="server_error", code="shutting_down"))
 
-    def serving(self, face: Inbound, memory: Memory | None = None) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        """The ASGI application for one client API. `memory` keeps its answers, where the API has that."""
-        api = Api(face, memory)
+    def serving(
+        self, face: Inbound, memory: Memory | None = None, operation: str = "generate"
+    ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        """The ASGI application for one operation of a client API. `memory` keeps its answers, where it has that."""
+        api = Api(face, OPERATIONS[operation], memory)
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             await self._serve(api, scope, receive, send)
@@ -135,7 +140,7 @@ class _Exchange:
         self.id = id_
         self.call: Call | None = None
         self.stream = EventStream(send, interrupt, api.face.KEEP_ALIVE)
-        self._face, self._memory = api
+        self._face, self._operation, self._memory = api
         self._send = send
         self._interrupt = interrupt
         self._gateway = gateway
@@ -160,14 +165,16 @@ class _Exchange:
         body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
         request = await self._decode(body, scope, client)
         agent = resolve(request.chat["model"], self._gateway.agents, self._gateway.models, client)
+        candidates = self._operation.candidates(agent, request.chat)
         self.call = Call(
             id=self.id,
-            agent=agent,
+            agent=agent if candidates is agent.models else replace(agent, models=candidates),
             client=client,
             request=request,
             stream=bool(request.chat.get("stream")),
             received_at=self._received_at,
             dialect=self._face.NAME,
+            operation=self._operation.NAME,
         )
         with Presence(self._interrupt, receive):
             if self._gateway.is_limited or client.limits:
@@ -251,6 +258,9 @@ class _Exchange:
         if reply is not None:
             attempt = reply.attempt
             found += _of_model(attempt.model)
+            if call is not None:
+                facts = self._operation.facts(attempt.model, call.chat)
+                found += [(name.encode(), header_value(value)) for name, value in facts.items()]
             if attempt.dropped:
                 found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
             if attempt.upstream_request_id:

@@ -22,9 +22,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from gateway.limits.wording import LimitError, parse_all
 from gateway.private_files import write_private
-from gateway.types import Client, Limit
+from gateway.text.limits import Limit, LimitError, parse_all
+from gateway.types import Client
 
 logger = logging.getLogger("gateway.inbound")
 

@@ -54,11 +54,13 @@ def delivered_tokens(bytes_: int) -> int:
 
 
 def size(value: Any) -> int:
-    """Bytes of all texts in a JSON value; linear in its size, at any depth."""
+    """Bytes of all texts and token ids in a JSON value; linear in its size, at any depth."""
     total, left = 0, [value]
     while left:
         item = left.pop()
-        if isinstance(item, str):
+        if isinstance(item, int):
+            total += BYTES_PER_TOKEN  # in a list of token ids each is a token
+        elif isinstance(item, str):
             total += min(len(item), MEDIA_BYTES) if item.startswith("data:") else _bytes(item)
         elif isinstance(item, Mapping):
             for key, inner in item.items():

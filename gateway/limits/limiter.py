@@ -34,7 +34,8 @@ from gateway.shared.limits import (
     Settle,
 )
 from gateway.shared.port import Pending, Shared
-from gateway.types import Agent, Attempt, Batch, Call, Chunks, Limit, Model, Reply, Usage
+from gateway.text.limits import Limit
+from gateway.types import Agent, Attempt, Batch, Call, Chunks, Model, Reply, Usage
 
 log = logging.getLogger("gateway.limits")
 
@@ -91,7 +92,7 @@ class Hold:
         if reply.chunks is not None:
             reply.chunks = _Counted(reply.chunks, self)
         elif reply.chat is not None:
-            self.delivered_bytes += sum(size(choice["message"]) for choice in reply.chat["choices"])
+            self.delivered_bytes += sum(size(choice["message"]) for choice in reply.chat.get("choices", ()))
 
 
 class Limiter:
@@ -148,8 +149,9 @@ class Limiter:
             return
         self.know(limits.values())
         decision, charges = await self._ask(call, limits)
-        if not decision.is_granted and _only_its_own_budgets(decision, call.agent):
-            call.agent = replace(call.agent, models=call.agent.when_spent, when_spent=())
+        others = _alike(call, call.agent.when_spent)
+        if not decision.is_granted and others and _only_its_own_budgets(decision, call.agent):
+            call.agent = replace(call.agent, models=others, when_spent=())
             spent = {level.limit_id for level in decision.levels}
             decision, charges = await self._ask(call, limits, counted=spent)
         if not decision.is_granted:
@@ -211,22 +213,28 @@ class Limiter:
         tokens, micro = 0, 0
         priced: list[Model] = []
         for model in call.agent.models:
-            output = answer_tokens(call.chat, self._recent.long(model))
+            output = 0 if _embeds(call) else answer_tokens(call.chat, self._recent.long(model))
             price = pricing.estimate(model, input_, output, now) if in_dollars else 0
             if price is not None:
                 priced.append(model)
             tokens, micro = max(tokens, input_ + output), max(micro, price or 0)
         if in_dollars and self._settings.refuse_unpriced:
-            self._leave_out(call, priced, in_dollars[0], now)
+            self._leave_out(call, _alike(call, priced), in_dollars[0], now)
         return Amounts(micro, tokens)
 
-    def _leave_out(self, call: Call, priced: list[Model], limit: Limit, now: float) -> None:
+    def _leave_out(
+        self,
+        call: Call,
+        priced: tuple[Model, ...],
+        limit: Limit,
+        now: float,
+    ) -> None:
         """The chain keeps the models with a price."""
         if not priced:
             period = self.calendar.period(limit.per, now)
             raise unpriced(call.agent.models, limit, period.ends_at - now)
         if len(priced) < len(call.agent.models):
-            call.agent = replace(call.agent, models=tuple(priced))
+            call.agent = replace(call.agent, models=priced)
 
     def _refused(
         self,
@@ -309,7 +317,19 @@ def _was_worked_on(attempt: Attempt) -> bool:
 
 def _only_its_own_budgets(decision: Decision, agent: Agent) -> bool:
     own = {limit.id for limit in agent.limits if not limit.is_rate}
-    return bool(agent.when_spent) and all(level.limit_id in own for level in decision.levels)
+    return all(level.limit_id in own for level in decision.levels)
+
+
+def _embeds(call: Call) -> bool:
+    return call.operation == "embed"
+
+
+def _alike(call: Call, models: Iterable[Model]) -> tuple[Model, ...]:
+    """Those that may serve the call instead of the chain: embeddings keep their vector space."""
+    if not _embeds(call):
+        return tuple(models)
+    space = call.agent.models[0].space
+    return tuple(model for model in models if model.space == space)
 
 
 def _nearly_spent(levels: Iterable[Level]) -> list[Level]:

@@ -12,7 +12,8 @@ from gateway.limits.rows import Row, rows
 from gateway.limits.seeding import seeds
 from gateway.shared.limits import LimitStates, Seed
 from gateway.shared.port import Pending, Shared
-from gateway.types import Agent, Client, Limit, Model
+from gateway.text.limits import Limit
+from gateway.types import Agent, Client, Model
 
 
 class Overview:

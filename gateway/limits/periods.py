@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from gateway.limits.wording import LimitError
+from gateway.text.limits import LimitError
 
 LOCAL: Final = "local"
 """The time zone of this machine."""

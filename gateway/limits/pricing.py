@@ -9,8 +9,8 @@ from functools import lru_cache
 from math import ceil
 from typing import Any, Final, NamedTuple
 
-from gateway.limits.wording import MICRO
 from gateway.observe.prices import LONG_CONTEXT, cost
+from gateway.text.limits import MICRO
 from gateway.types import Model, Usage
 
 _HOUR_S: Final = 3600

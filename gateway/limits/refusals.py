@@ -8,9 +8,9 @@ from math import ceil
 from typing import Any, Final
 
 from gateway.hub.contracts import Refusal
-from gateway.limits.wording import MICRO, shown
 from gateway.shared.limits import Charge, Level
-from gateway.types import Limit, Model
+from gateway.text.limits import MICRO, Limit, shown
+from gateway.types import Model
 
 RETRY_AFTER_S_MAX: Final = 120
 """Official SDKs wait no longer than this."""

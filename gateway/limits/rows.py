@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from gateway.limits.periods import Calendar
 from gateway.limits.refusals import amount
 from gateway.shared.limits import LimitState
-from gateway.types import Limit
+from gateway.text.limits import Limit
 
 Amount = int | float
 """Dollars, tokens or calls."""

@@ -15,7 +15,8 @@ from gateway.limits import pricing
 from gateway.limits.periods import Calendar
 from gateway.observe.ledger_read import Filters, Record, Unreadable, usage
 from gateway.shared.limits import Charge, Seed
-from gateway.types import Limit, Model
+from gateway.text.limits import Limit
+from gateway.types import Model
 
 log = logging.getLogger("gateway.limits")
 

@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 from gateway.observe.collectors import Counts, Level, Spread
 from gateway.observe.log import lost
 from gateway.shared.circuits import Circuit
-from gateway.types import Attempt, Call, Limit, Usage
+from gateway.text.limits import Limit
+from gateway.types import Attempt, Call, Usage
 
 _SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _OVERHEAD: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)

@@ -14,11 +14,12 @@ from typing import Any, Final, Protocol
 
 from gateway.credentials.signing import BETA
 from gateway.credentials.store import CredentialExpired
-from gateway.dialects import DIALECTS, NATIVE, REPLAYED, Encoded
-from gateway.dialects.chat import is_empty, says_something
+from gateway.dialects import REPLAYED, Encoded
+from gateway.dialects.chat import says_something
 from gateway.dialects.chat.errors import REQUEST_ID_HEADERS
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
 from gateway.hub import exact_json
+from gateway.operations import OPERATIONS
 from gateway.shared.replay import Replay
 from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
@@ -68,8 +69,9 @@ class Try:
 
     def __init__(self, services: Services, dialect: str, chat: Chat, attempt: Attempt, call: Call) -> None:
         self._services = services
-        self._face = DIALECTS[dialect]
-        self._native = NATIVE.get(dialect) if dialect == call.dialect else None
+        self._operation = OPERATIONS[call.operation]
+        self._face = self._operation.FACES[dialect]
+        self._native = self._operation.NATIVE.get(dialect) if dialect == call.dialect else None
         self._dialect = dialect
         self._chat = chat
         self._attempt = attempt
@@ -144,7 +146,7 @@ class Try:
     def _without_field(self, failure: Failure, encoded: Encoded) -> Encoded | None:
         """The request without the one field that is refused by name. The model is not sent it from now on."""
         path = refused_path(failure, encoded, self._model.options)
-        if path is None or self._call.agent.unsupported == "reject":
+        if path is None or not self._operation.may_omit(path) or self._call.agent.unsupported == "reject":
             return None
         if path not in LEVELS:
             log.warning("%s does not accept the field %s; it is omitted from now on", self._model.name, path)
@@ -223,7 +225,7 @@ class Try:
         if encoded.native:
             reply.body, reply.raw = value, body
         self._record().see_whole(chat)
-        if is_empty(chat):
+        if self._operation.is_empty(chat):
             raise _empty()
         attempt.committed_at = services.clock()
         return reply

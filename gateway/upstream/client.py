@@ -13,6 +13,7 @@ from typing import Final
 from gateway.credentials.store import CredentialError
 from gateway.dialects import choose, other_api
 from gateway.failures import Failed, Failure, Kind
+from gateway.operations import embed
 from gateway.redact import scrub
 from gateway.shared.replay import Replay
 from gateway.text import ratelimits
@@ -20,6 +21,7 @@ from gateway.types import Attempt, Call, Chat, Model, Reply
 from gateway.upstream.addresses import without_addresses
 from gateway.upstream.attempt import Services, Signer, Try
 from gateway.upstream.learned import Learned
+from gateway.upstream.parts import in_parts
 from gateway.upstream.stream import transport_failure
 from gateway.upstream.transport import Transport, TransportError
 
@@ -58,7 +60,7 @@ class UpstreamClient:
     async def open(self, attempt: Attempt, call: Call) -> Reply:
         """The committed reply. Raises `Failed`, also for an answer that says nothing."""
         try:
-            return await self._open(attempt, call)
+            return await (self._embed if call.operation == embed.NAME else self._open)(attempt, call)
         except Failed as failed:
             failed.failure = self._shown(failed.failure, attempt.model)
             raise
@@ -83,6 +85,12 @@ class UpstreamClient:
             if other is None or not _is_about_the_api(failed.failure):
                 raise
             return await self._open_elsewhere(other, chat, attempt, call, failed)
+
+    async def _embed(self, attempt: Attempt, call: Call) -> Reply:
+        """The vectors of all parts of the request; see `operations/embed.py`."""
+        dialect = attempt.model.provider.dialect
+        parts = embed.parts(call.chat, attempt.model)
+        return await in_parts(parts, attempt, lambda part: Try(self._services, dialect, part, attempt, call).open())
 
     async def _open_elsewhere(self, other: str, chat: Chat, attempt: Attempt, call: Call, failed: Failed) -> Reply:
         """Asks the provider's other API, and remembers it if that is where the model is. Raises `failed` if not."""

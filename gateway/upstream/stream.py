@@ -340,7 +340,10 @@ def count_unasked(model: str | None, count: int) -> None:
 def decode_whole(face: Upstream, value: dict[str, Any], encoded: Encoded) -> Chat:
     """A whole answer, parsed by `loads`, as the hub's completion. Raises `Failed`."""
     try:
-        chat = check_names(face.decode_response(value, encoded))
+        chat = face.decode_response(value, encoded)
+        if "choices" not in chat:
+            return chat  # vectors
+        check_names(chat)
     except UNREADABLE as error:
         raise unreadable(error) from error
     listed = value.get("choices") or value.get("candidates") or ()

@@ -50,7 +50,7 @@ class Record:
         """An answer that is not streamed."""
         if "usage" in chat:
             self._attempt.usage = usage_of(chat["usage"])
-        for choice in chat["choices"]:
+        for choice in chat.get("choices", ()):
             self._attempt.finish_reason = choice["finish_reason"]
             self._replay.put_all(self._owner, choice["message"], choice["message"].get("tool_calls", ()))
             self._replay.put_message(self._owner, choice["message"])

@@ -8,7 +8,7 @@ from types import ModuleType
 import orjson
 import pytest
 
-from gateway.lab import FAULTS, anthropic, chat, google, responses
+from gateway.lab import FAULTS, anthropic, chat, embeddings, google, google_embeddings, responses
 from gateway.lab.answers import WORDS, Asked, answer
 from gateway.lab.faults import CUT_AT
 from gateway.lab.play import HUGE_BYTES, Act, Played, play, refuse, without_usage
@@ -16,6 +16,8 @@ from gateway.lab.play import HUGE_BYTES, Act, Played, play, refuse, without_usag
 APIS = (anthropic, chat, google, responses)
 STREAM, WHOLE = Asked("m", "Hello", stream=True), Asked("m", "Hello")
 OK_STATUS = {"ok", "empty", "empty_body", "not_json", "cut", "clean_cut", "stall", "bad_chunk", "silent", "reset"}
+
+VECTORS = Asked("m", "b", inputs=("a", "b"), dimensions=4)
 
 each_api = pytest.mark.parametrize("api", APIS, ids=lambda api: api.__name__.rpartition(".")[2])
 
@@ -224,3 +226,16 @@ def test_faults_have_one_line_each_and_no_two_the_same() -> None:
     summaries = [fault.summary for fault in FAULTS.values()]
     assert all("\n" not in summary and summary for summary in summaries)
     assert not [pair for pair in itertools.combinations(summaries, 2) if pair[0] == pair[1]]
+
+
+@pytest.mark.parametrize("api", [embeddings, google_embeddings], ids=["embeddings", "google"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_can_be_played_for_embeddings_too(api: ModuleType, fault: str) -> None:
+    played = play(fault, api, VECTORS, "1")
+    if fault in OK_STATUS:
+        assert played.status == 200
+    if FAULTS[fault].needs_stream or fault in ("ok", "usage_missing"):
+        body = orjson.loads(data(played))
+        found = body.get("data") or body.get("embeddings")
+        assert len(found) == 2
+        assert {len(entry.get("embedding") or entry["values"]) for entry in found} == {4}

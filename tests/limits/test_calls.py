@@ -15,7 +15,7 @@ from gateway.limits.limiter import RENEW_S
 from gateway.shared.limits import HOLD_S
 from tests.inbound.asgi import Client, scope
 from tests.limits.calls import NOON, USAGE, Leaving, Limited, config, event, said, whole
-from tests.upstream.fakes import Response
+from tests.upstream.fakes import JSON, Response
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +100,27 @@ async def test_each_api_has_its_own_form_of_the_refusal(
         assert "The budget of agent dev is spent" in refused.error["message"]
         assert refused.headers["x-should-retry"] == "false"
         assert refused.headers["retry-after"] == retry_after
+
+
+def vectors() -> Response:
+    body = {
+        "data": [{"index": 0, "embedding": [0.5, 0.25]}],
+        "usage": {"prompt_tokens": 7, "total_tokens": 7},
+    }
+    return Response(json.dumps(body).encode(), headers=JSON)
+
+
+async def test_embeddings_are_counted_and_keep_their_vector_space(tmp_path: Path) -> None:
+    gateway = Limited(tmp_path, {"budget": "8 tokens/day", "when_spent": ["local"]})
+    gateway.provider.scripts["dear"] = [vectors()]
+    answers = []
+    for _ in range(2):
+        client = Client(json.dumps({"model": "dev", "input": "Hello"}).encode())
+        await gateway.serve(client, path="/v1/embeddings")
+        answers.append(client.answer)
+    assert [answer.status for answer in answers] == [200, 429], answers[0].body
+    row = await gateway.row(unit="tokens")
+    assert (row.used, row.estimated) == (7, 0)
 
 
 async def test_tokens_count_what_the_provider_counts(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.limits.periods import Calendar, period, zone_of
-from gateway.limits.wording import LimitError
+from gateway.text.limits import LimitError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PER = ("hour", "day", "week", "month")

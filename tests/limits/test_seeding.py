@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.limits.seeding import seeds
-from gateway.types import Limit
+from gateway.text.limits import Limit
 from tests.limits.calls import NOON, Limited, config
 
 pytestmark = pytest.mark.anyio

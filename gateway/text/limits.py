@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
-
-from gateway.types import Limit
 
 Kind = Literal["budget", "rate"]
 
@@ -32,6 +31,31 @@ _CURE: Final = {
     "budget": 'Write it as "20 USD/day" or "5000000 tokens/month"; per hour, day, week or month.',
     "rate": 'Write it as "60 calls/minute" or "200000 tokens/minute".',
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A budget (`20 USD/day`) or a rate (`60 calls/minute`) of an agent, a client key or the whole gateway."""
+
+    owner: str
+    """`gateway`, `agent dev` or `key bot`."""
+    text: str
+    """As people write it."""
+    amount: int
+    """Micro-dollars, tokens or calls."""
+    unit: str
+    """`USD`, `tokens` or `calls`."""
+    per: str
+    """`minute` of a rate; `hour`, `day`, `week` or `month` of a budget."""
+    id: str = field(init=False)
+    """Names the limit whatever its amount: a budget that is raised keeps what is spent."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.owner} {self.unit}/{self.per}")
+
+    @property
+    def is_rate(self) -> bool:
+        return self.per == "minute"
 
 
 class LimitError(Exception):

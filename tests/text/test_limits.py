@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.limits.wording import Kind, LimitError, joined, parse, parse_all, shown
+from gateway.text.limits import Kind, LimitError, joined, parse, parse_all, shown
 
 
 @pytest.mark.parametrize(
