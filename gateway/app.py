@@ -40,6 +40,11 @@ from gateway.inbound.resolve import Names
 from gateway.inbound.routes import Application, Mounted
 from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound.status import StatusEndpoint
+from gateway.limits import gauges
+from gateway.limits.limiter import Limiter
+from gateway.limits.limiter import Settings as LimitSettings
+from gateway.limits.overview import Overview
+from gateway.limits.periods import zone_of
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
 from gateway.observe.merge import merged
@@ -54,6 +59,7 @@ from gateway.shared.port import Shared
 from gateway.shared.replay import Replay
 from gateway.shared.waiting_room import WaitingRoom
 from gateway.shared.workers import Workers
+from gateway.text.limits import Limit
 from gateway.types import Chat, Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
@@ -108,8 +114,19 @@ class App:
             renew=self._renewal.renew,
             fetch=self._fetch if workers is not None else None,
         )
+        self.limiter = Limiter(self.shared, clock=clock, wall=wall, on_refused=self.metrics.refused)
+        self.limits = Overview(
+            self.limiter,
+            self.shared,
+            limits=self._limits,
+            agents=lambda: self.gateway.agents,
+            models=lambda: self.gateway.models,
+            wall=wall,
+            ledger=ledger.path if ledger is not None else None,
+        )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
+        self.limits.begin()
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)
         self.endpoint = CallEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
@@ -131,12 +148,21 @@ class App:
         hosts = allowed_hosts(config.server.allowed_hosts, self._hosts)
         origins = allowed_origins(config.server.allowed_origins)
         names = Names(config.agents, config.models, agent_of_alias)
-        return Gateway(config, relay, self.keys, hosts, origins, names)
+        stated = config.root.limits
+        self.limiter.settings = LimitSettings(config.limits, zone_of(stated.time_zone), stated.unpriced == "refuse")
+        is_limited = bool(config.limits) or any(agent.limits for agent in config.agents.values())
+        return Gateway(config, relay, self.keys, hosts, origins, names, self.limiter, is_limited)
 
     def swap(self, config: Config) -> None:
         """Puts a validated configuration in force. Calls in flight finish on the old one."""
         self.breaker.settings = _settings(config.breaker, config.fallback)
         self.gateway = self._build(config)
+
+    def _limits(self) -> list[Limit]:
+        """Every limit that is in force: the gateway's, the agents' and the keys'."""
+        config = self.gateway.config
+        of_agents = [limit for agent in config.agents.values() for limit in agent.limits]
+        return [*config.limits, *of_agents, *self.keys.limits()]
 
     def look_for_new_keys(self) -> None:
         """Ends the rest of every credential whose key has changed since it was refused, or is there by now."""
@@ -193,6 +219,7 @@ class App:
     def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()), LISTS)
+        status = StatusEndpoint(lambda: self.gateway, self.breaker, self._status, limits=self.limits.rows)
         memories: Mapping[str, Memory] = {"responses": self._answers}
         stored = StoredEndpoint(lambda: self.gateway, self._answers)
         ollama = OllamaEndpoint(lambda: self.gateway, wall())
@@ -211,7 +238,7 @@ class App:
                 "/health": Mounted(health.health),
                 "/api/hello": Mounted(health.live),  # how Claude Code looks whether its server is there
                 "/metrics": Mounted(self._metrics),
-                "/status": Mounted(StatusEndpoint(lambda: self.gateway, self.breaker, self._status)),
+                "/status": Mounted(status),
                 "/api/version": Mounted(ollama.version),
                 "/api/tags": Mounted(ollama.tags),
                 "/api/show": Mounted(ollama.show, ("POST",)),
@@ -241,6 +268,8 @@ class App:
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         text = merged(await self._workers.pages()) if self._workers is not None else self._own_metrics()
+        limits = await self.limits.rows()
+        text += gauges.text(limits) if limits else ""
         await send_text(send, 200, text, b"text/plain; version=0.0.4; charset=utf-8")
 
 

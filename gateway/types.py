@@ -24,6 +24,7 @@ from gateway.failures import Failure
 from gateway.rows import Provider as Provider
 from gateway.rows import Quirks as Quirks
 from gateway.rows import SignIn as SignIn
+from gateway.text.limits import Limit
 
 Chat = dict[str, Any]
 Chunk = dict[str, Any]
@@ -141,6 +142,10 @@ class Agent:
     weight: int = 1
     aliases: tuple[str, ...] = ()
     """Further names, as configured: exact ones, and patterns with `*` and `?`."""
+    limits: tuple[Limit, ...] = ()
+    """Its own budgets and rates."""
+    when_spent: tuple[Model, ...] = ()
+    """The chain once a budget of its own is spent; () refuses the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,8 @@ class Client:
     name: str
     agents: frozenset[str] | None = None
     """The agents this key may use; None for all."""
+    limits: tuple[Limit, ...] = ()
+    """The key's own budgets and rates."""
 
     def may_use(self, agent: str) -> bool:
         return self.agents is None or agent in self.agents
@@ -250,6 +257,8 @@ class Call:
     """How often the call has waited for its chain to recover."""
     ticket: int = field(default_factory=count(1).__next__)
     """Names the call among all of this gateway's calls; `id` need not be unique."""
+    hold: Any = None
+    """The `limits.limiter.Hold` of a call to which a limit applies."""
 
     @property
     def chat(self) -> Chat:

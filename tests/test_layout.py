@@ -24,7 +24,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         # the ground floor
         "failures": "text",
         "rows": "",
-        "types": "failures rows sse",
+        "types": "failures rows sse text",
         "sse": "",
         "text": "",
         "redact": "providers",
@@ -41,21 +41,24 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "credentials": "private_files providers types",
         "upstream": "credentials dialects failures hub operations redact shared sse text types urls",
         "relay": "chain failures shared types",
-        "config": "failures providers redact types urls",
+        "limits": "hub observe shared text types",
+        "config": "failures limits providers redact text types urls",
         # reports: `/status` returns one
-        "inbound": "config failures hub operations private_files redact relay reports shared types urls",
-        "observe": "failures providers redact shared types",
+        "inbound": "config failures hub limits operations private_files redact relay reports shared text types urls",
+        "observe": "failures providers redact shared text types",
         # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
         # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
-        "reports": "operations __version__ config credentials dialects failures observe providers redact shared types",
+        "reports": "operations __version__ config credentials dialects failures limits observe providers redact shared"
+        " types",
         # shares no code with the translators, so that it cannot share their mistakes; a provider's row is data
         "lab": "providers types",
         # what puts them together
-        "app": "__version__ chain config credentials dialects failures inbound observe relay shared types upstream",
+        "app": "__version__ chain config credentials dialects failures inbound limits observe relay shared text"
+        " types upstream",
         "process": "app config inbound observe shared",
         "drill": "app config failures lab process providers sse types",
-        "cli": "__version__ app config credentials dialects drill failures hub inbound lab observe process providers"
-        " operations reports types",  # dialects: `explain` shows what a model would be sent
+        "cli": "__version__ app config credentials dialects drill failures hub inbound lab limits observe process"
+        " operations providers reports text types",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",
     }.items()

@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "config": "Check, show and describe the configuration.",
     "credentials": "Store the providers' keys.",
     "keys": "Make and revoke client keys.",
+    "limits": "Show what is left of budgets and rates.",
     "explain": "Explain what an agent would try now.",
     "status": "Show what the running gateway is doing.",
     "requests": "Show the last calls, or what happened in one.",

@@ -33,7 +33,7 @@ def render(found: ClientKeys) -> None:
         click.echo(f"No client keys: {_who(found)}.")
         click.echo("Make one with: gateway keys add NAME")
         return
-    head = ("NAME", "AGENTS", "CREATED", "EXPIRES")
+    head = ("NAME", "AGENTS", "CREATED", "EXPIRES", "LIMITS")
     click.echo(table(head, [_row(key) for key in found.keys], whole=("NAME",)))
 
 
@@ -45,7 +45,8 @@ def _who(found: ClientKeys) -> str:
 
 def _row(key: ClientKey) -> tuple[str, ...]:
     agents = ", ".join(key.agents) if key.agents else "all"
-    return key.name, agents, key.created[:10], _expires(key)
+    limits = ", ".join([*key.budget, *key.rate]) or "none"
+    return key.name, agents, key.created[:10], _expires(key), limits
 
 
 def _expires(key: ClientKey) -> str:
@@ -87,15 +88,25 @@ def _render_made(made: _Made) -> None:
     help="An agent this key may use; repeat for several. Default: all.",
 )
 @click.option("--expires", metavar="PERIOD", help="Such as 12h, 90d or 4w. Default: never.")
+@click.option("--budget", "budgets", multiple=True, help='Such as "5 USD/day"; repeat for several.')
+@click.option("--rate", "rates", multiple=True, help='Such as "30 calls/minute"; repeat for several.')
 @prints(_render_made, errors={KeysError: FOUND_PROBLEMS})
-def add(name: str, agents: tuple[str, ...], expires: str | None) -> _Made:
+def add(
+    name: str,
+    agents: tuple[str, ...],
+    expires: str | None,
+    budgets: tuple[str, ...],
+    rates: tuple[str, ...],
+) -> _Made:
     """Make a key and print it, once.
 
     \b
     Example:  OPENAI_API_KEY=$(gateway keys add laptop --agent dev)
+              gateway keys add bot --budget "5 USD/day" --rate "30 calls/minute"
     """
     _warn_of_unknown(agents)
-    return _Made(name, _keys().add(name, agents, _end(expires)))
+    key = _keys().add(name, agents, _end(expires), budget=budgets, rate=rates)
+    return _Made(name, key)
 
 
 @command.command("ls")

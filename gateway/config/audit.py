@@ -6,13 +6,15 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from gateway.config.load import Config
 from gateway.config.model_ids import retired_on
+from gateway.limits.pricing import is_priced
 from gateway.providers import GONE, PROVIDERS
+from gateway.text.limits import Limit
 from gateway.types import Agent, Model, Provider
 
 Severity = Literal["ok", "info", "warning", "error"]
@@ -38,6 +40,7 @@ def examine(config: Config, today: date) -> Iterator[Finding]:
         yield from _address(model)
         yield from _retirement(model, today)
     yield from _agents(config)
+    yield from _unpriced(config, today)
 
 
 # --- models ----------------------------------------------------------------------------------------------------------
@@ -94,7 +97,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _agents(config: Config) -> Iterator[Finding]:
-    used = {model.name for agent in config.agents.values() for model in agent.models}
+    used = {model.name for agent in config.agents.values() for model in (*agent.models, *agent.when_spent)}
     if not config.agents:
         yield Finding("agents", "warning", "", "there are no agents.", "Add [agents.NAME] with models = [...].")
     for agent in config.agents.values():
@@ -108,6 +111,24 @@ def _agents(config: Config) -> Iterator[Finding]:
     for name in config.models:
         if name not in used:
             yield Finding("agents", "info", name, "is in no chain; clients may still send its name as `model`.")
+
+
+def _unpriced(config: Config, today: date) -> Iterator[Finding]:
+    """Models whose cost a budget in USD does not see."""
+    at = datetime.combine(today, time(12), UTC).timestamp()
+    watched: dict[str, list[Limit]] = defaultdict(list)
+    for agent in config.agents.values():
+        for model in (*agent.models, *agent.when_spent):
+            watched[model.name] += config.limits
+        for model in agent.models:
+            watched[model.name] += agent.limits
+    for name, limits in watched.items():
+        budgets = dict.fromkeys(f"{limit.owner} ({limit.text})" for limit in limits if limit.unit == "USD")
+        if budgets and not is_priced(config.models[name], at):
+            unseen = "it is not tried" if config.root.limits.unpriced == "refuse" else "what it costs is not seen"
+            message = f"has no known price, so {unseen} under the budget of {', '.join(budgets)}."
+            cure = f"State it: [models.{name}.price] with input and output, 0 where it is free."
+            yield Finding("agents", "warning", name, message, cure)
 
 
 def _spaces(agent: Agent) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ TITLES: Final[Mapping[str, str]] = {
     "Timeouts": "[timeouts]",
     "Log": "[log]",
     "Ledger": "[ledger]",
+    "Limits": "[limits]",
 }
 _HEAD: Final = """# Configuration reference
 
@@ -136,7 +137,7 @@ def _default(body: Mapping[str, Any]) -> str:
 def _type(body: Mapping[str, Any]) -> str:
     """A JSON type in words: `integer ≥ 1`, `"warn" or "reject"`, `table`."""
     if "anyOf" in body:
-        return next(_type(each) for each in body["anyOf"] if each.get("type") != "null")
+        return " or ".join(_type(each) for each in body["anyOf"] if each.get("type") != "null")
     if "enum" in body:
         return ", ".join(f"`{value}`" for value in body["enum"])
     if "$ref" in body or body.get("type") == "object":

@@ -15,6 +15,7 @@ from gateway.config import schema
 from gateway.config.check import CLOSE, Flaw, Problem, flaws
 from gateway.config.files import Files, path_of, read
 from gateway.providers import PROVIDERS, quirks_of
+from gateway.text.limits import Limit, parse_all
 from gateway.types import Agent, Model, Provider, Timeouts
 
 CUSTOM_BASE_URL: Final = "CUSTOM_BASE_URL"
@@ -46,6 +47,8 @@ class Config:
     timeouts: schema.Timeouts = field(default_factory=schema.Timeouts)
     log: schema.Log = field(default_factory=schema.Log)
     ledger: schema.Ledger = field(default_factory=schema.Ledger)
+    limits: tuple[Limit, ...] = ()
+    """Those of the whole gateway; an agent has its own."""
     files: tuple[Path, ...] = ()
     """All files that were read."""
     warnings: tuple[Problem, ...] = ()
@@ -157,10 +160,8 @@ def build(
             models[name] = _model(name, entry, base_url, root.timeouts)
     agents: dict[str, Agent] = {}
     for name, agent in root.agents.items():
-        chain = tuple(_timed(models[model], agent.timeouts) for model in dict.fromkeys(agent.models) if model in models)
-        aliases = tuple(dict.fromkeys(agent.aliases))
-        agents[name] = Agent(name, chain, agent.unsupported, agent.weight, aliases)
-        if not chain:
+        agents[name] = _agent_of(name, agent, models)
+        if not agents[name].models:
             flaw = Flaw(("agents", name, "models"), "none of these models can be reached.", "See the warnings.")
             problems.append(_problem(flaw, files))
     if any(problem.severity == "error" for problem in problems):
@@ -175,6 +176,7 @@ def build(
         timeouts=root.timeouts,
         log=root.log,
         ledger=root.ledger,
+        limits=parse_all(root.limits.budget, root.limits.rate, "gateway"),
         files=files.paths() if files else (),
         warnings=tuple(problems),
         root=root,
@@ -219,6 +221,16 @@ def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeou
         proxy=entry.proxy,
         space=entry.space or "",
     )
+
+
+def _agent_of(name: str, entry: schema.Agent, known: Mapping[str, Model]) -> Agent:
+    def chain(names: list[str]) -> tuple[Model, ...]:
+        return tuple(_timed(known[each], entry.timeouts) for each in dict.fromkeys(names) if each in known)
+
+    limits = parse_all(entry.budget, entry.rate, f"agent {name}")
+    aliases = tuple(dict.fromkeys(entry.aliases))
+    models, spent = chain(entry.models), chain(entry.when_spent)
+    return Agent(name, models, entry.unsupported, entry.weight, aliases, limits, spent)
 
 
 def _credential(entry: schema.Model, provider: Provider) -> str:

@@ -13,7 +13,10 @@ from gateway.config import schema
 from gateway.config.check import Flaw, did_you_mean, shown
 from gateway.config.names import alias_flaws, name_flaws
 from gateway.failures import Kind
+from gateway.limits.periods import zone_of
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
+from gateway.text.limits import Kind as LimitKind
+from gateway.text.limits import LimitError, listed, parse, parse_all
 from gateway.types import Provider
 from gateway.urls import ANY, parse_origin, target
 
@@ -40,8 +43,12 @@ def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
         yield from _extras(path, model)
     for name, agent in agents.items():
         yield from name_flaws(("agents", name), name)
-        yield from _chain(("agents", name), agent, tuple(table.get("models") or ()))
+        yield from _chain(("agents", name, "models"), agent.get("models"), tuple(table.get("models") or ()))
+        yield from _limits(("agents", name), agent)
+        yield from _when_spent(("agents", name), agent, tuple(table.get("models") or ()))
     yield from alias_flaws(agents, tuple(models))
+    yield from _limits(("limits",), _table(table, "limits"))
+    yield from _time_zone(_table(table, "limits"))
     yield from _server(_table(table, "server"))
     yield from _fallback(_table(table, "fallback"))
     fallback, breaker = schema.Fallback(), schema.Breaker()
@@ -134,9 +141,7 @@ def _extras(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
             yield Flaw((*path, "options", name), "is set by the gateway itself.", "Remove it.")
 
 
-def _chain(path: Path, agent: Mapping[str, Any], models: Sequence[str]) -> Iterator[Flaw]:
-    path = (*path, "models")
-    chain = agent.get("models")
+def _chain(path: Path, chain: Any, models: Sequence[str]) -> Iterator[Flaw]:
     if chain == []:
         yield Flaw(path, "the chain is empty.", "Name at least one of [models.*].")
     seen = set()
@@ -146,6 +151,52 @@ def _chain(path: Path, agent: Mapping[str, Any], models: Sequence[str]) -> Itera
         elif isinstance(name, str) and name in seen:
             yield Flaw(path, f"{shown((), name)} stands here twice; the first counts.", "Remove one.", "warning")
         seen.add(str(name))
+
+
+def _when_spent(path: Path, agent: Mapping[str, Any], models: Sequence[str]) -> Iterator[Flaw]:
+    chain = agent.get("whenSpent")
+    if not isinstance(chain, list) or not chain:
+        return
+    path = (*path, "whenSpent")
+    yield from _chain(path, chain, models)
+    if not agent.get("budget"):
+        yield Flaw(path, "is never used: the agent has no budget of its own.", 'Add budget = "20 USD/day".', "warning")
+    elif chain == agent.get("models"):
+        yield Flaw(path, "is the chain itself, so the budget refuses nothing.", "Name cheaper models.")
+
+
+def _limits(path: Path, table: Mapping[str, Any]) -> Iterator[Flaw]:
+    """Each limit alone; then those of one owner together, if each is well."""
+    kinds: tuple[LimitKind, ...] = ("budget", "rate")
+    stated = {kind: _texts(table.get(kind)) for kind in kinds}
+    found = [flaw for kind in kinds for flaw in _each_limit((*path, kind), stated[kind], kind)]
+    yield from found
+    if not found:
+        try:
+            parse_all(stated["budget"], stated["rate"], "gateway")
+        except LimitError as error:
+            yield Flaw((*path, "budget" if stated["budget"] else "rate"), error.message, error.cure)
+
+
+def _each_limit(path: Path, texts: list[str], kind: LimitKind) -> Iterator[Flaw]:
+    for text in texts:
+        try:
+            parse(text, kind)
+        except LimitError as error:
+            yield Flaw(path, error.message.replace(f'"{text}"', shown((), text)), error.cure)
+
+
+def _texts(value: Any) -> list[str]:
+    """One limit or a list of them; what has the wrong type is reported elsewhere."""
+    return [text for text in listed(value) if isinstance(text, str)] if isinstance(value, str | list) else []
+
+
+def _time_zone(limits: Mapping[str, Any]) -> Iterator[Flaw]:
+    name = limits.get("timeZone", "UTC")
+    try:
+        zone_of(name if isinstance(name, str) else "UTC")
+    except LimitError as error:
+        yield Flaw(("limits", "timeZone"), error.message.replace(f'"{name}"', shown((), name)), error.cure)
 
 
 def _server(server: Mapping[str, Any]) -> Iterator[Flaw]:

@@ -132,6 +132,13 @@ class Agent(Table, frozen=True):
     """This agent's share when calls have to wait for a model."""
     timeouts: ModelTimeouts = field(default_factory=ModelTimeouts)
     """Waits for this agent, over those of its models."""
+    budget: str | list[str] = field(default_factory=list)
+    """What this agent may spend per hour, day, week or month, such as "20 USD/day" or "5000000 tokens/month"; or a
+    list of budgets."""
+    rate: str | list[str] = field(default_factory=list)
+    """How much it may do in a minute, such as "60 calls/minute" or "200000 tokens/minute"; or a list of rates."""
+    when_spent: list[str] = field(default_factory=list)
+    """The chain once a budget of this agent is spent. Unset: its calls are refused then."""
 
 
 class Server(Table, frozen=True):
@@ -218,6 +225,19 @@ class Ledger(Table, frozen=True):
     """Older calls are removed."""
 
 
+class Limits(Table, frozen=True):
+    """Budgets and rates of the whole gateway, and how all limits count."""
+
+    budget: str | list[str] = field(default_factory=list)
+    """What all calls together may spend; see [agents.NAME]."""
+    rate: str | list[str] = field(default_factory=list)
+    """How much all calls together may do in a minute; see [agents.NAME]."""
+    time_zone: str = "local"
+    """Where hours, days, weeks (from Monday) and months begin: "local", "UTC", or a name such as "Europe/Berlin"."""
+    unpriced: Literal["allow", "refuse"] = "allow"
+    """What a model without a known price means to a budget in USD: it costs nothing, or it is not tried."""
+
+
 class Root(Table, frozen=True):
     """The whole file."""
 
@@ -237,6 +257,8 @@ class Root(Table, frozen=True):
     """What is written to standard error."""
     ledger: Ledger = field(default_factory=Ledger)
     """The record of calls."""
+    limits: Limits = field(default_factory=Limits)
+    """Budgets and rates."""
 
 
 ACTION_LLAMA_KEYS: Final = frozenset(

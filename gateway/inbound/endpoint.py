@@ -13,7 +13,7 @@ from gateway.hub.contracts import Answer, Inbound
 from gateway.hub.exact_json import parse_object
 from gateway.inbound.access import check_key
 from gateway.inbound.body import read_body
-from gateway.inbound.errors import of_exhausted
+from gateway.inbound.errors import of_exhausted, of_refusal
 from gateway.inbound.http import (
     ClientLeft,
     Headers,
@@ -34,6 +34,7 @@ from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.memory import Memory
 from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
+from gateway.limits.refusals import Refused
 from gateway.operations import OPERATIONS, Operation
 from gateway.types import Call, Client, Model, Reply, Request
 
@@ -118,6 +119,7 @@ class CallEndpoint:
                 await exchange.refuse(_internal())
         finally:
             self.calls.discard(interrupt)
+            exchange.settle()
             self._observer.ended(exchange.call, status, failure, self._clock())
 
 
@@ -174,7 +176,20 @@ class _Exchange:
             operation=self._operation.NAME,
         )
         with Presence(self._interrupt, receive):
+            if self._gateway.is_limited or client.limits:
+                await self._reserve(self.call)
             return await self._answer(self.call)
+
+    async def _reserve(self, call: Call) -> None:
+        try:
+            await self._gateway.limiter.reserve(call)
+        except Refused as refused:
+            raise of_refusal(refused.refusal) from refused
+
+    def settle(self) -> None:
+        """Charges the call to its limits, whatever became of it."""
+        if self.call is not None and self.call.hold is not None:
+            self._gateway.limiter.settle(self.call)
 
     async def _decode(self, body: bytes, scope: Scope, client: Client) -> Request:
         try:
@@ -207,6 +222,8 @@ class _Exchange:
             reply = await answering
         except Exhausted as error:
             raise of_exhausted(error, call) from error
+        if call.hold is not None:
+            call.hold.watch(reply)
         answer = self._as_answer(call, reply.model)
         if reply.chunks is not None:
             encoder = self._face.StreamEncoder(answer)
@@ -235,6 +252,8 @@ class _Exchange:
             found.append((b"x-gateway-agent", header_value(call.agent.name)))
             overhead_ms = call.overhead_s(self._clock()) * 1000
             found.append((b"x-gateway-overhead-ms", f"{overhead_ms:.2f}".encode()))
+            if call.hold is not None and call.hold.warning:
+                found.append((b"x-gateway-budget", header_value(call.hold.warning)))
         if reply is not None:
             attempt = reply.attempt
             found += _of_model(attempt.model)

@@ -49,6 +49,12 @@ def of_exhausted(error: Exhausted, call: Call) -> HttpError:
     )
 
 
+def of_refusal(refusal: Refusal) -> HttpError:
+    """The error of a call that a limit refuses."""
+    status, message, type_, code, param, headers, details = refusal
+    return HttpError(status, message, type_=type_, code=code, param=param, headers=headers, **details)
+
+
 def in_band(failure: Failure, attempt: Attempt) -> Refusal:
     """The error event that ends a broken stream."""
     verdict = failure.verdict

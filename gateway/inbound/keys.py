@@ -23,6 +23,7 @@ from typing import Annotated, Final
 import msgspec
 
 from gateway.private_files import write_private
+from gateway.text.limits import Limit, LimitError, parse_all
 from gateway.types import Client
 
 logger = logging.getLogger("gateway.inbound")
@@ -44,6 +45,15 @@ class Entry(msgspec.Struct, frozen=True):
     agents: list[str] | None = None
     """The agents it may use; None for all."""
     expires: _Instant | None = None
+    budget: list[str] = []
+    """Such as `5 USD/day`."""
+    rate: list[str] = []
+    """Such as `30 calls/minute`."""
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """Raises `LimitError`."""
+        return parse_all(self.budget, self.rate, f"key {self.name}")
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires is not None and self.expires <= now
@@ -94,8 +104,21 @@ class Keys:
         self._look()
         return [entry for entry, _ in self._entries.values()]
 
-    def add(self, name: str, agents: Iterable[str] | None = None, expires: datetime | None = None) -> str:
-        """Makes a key and returns it, once. Raises `KeysError` for a name that is taken or cannot be one."""
+    def limits(self) -> list[Limit]:
+        """The limits of all keys."""
+        return [limit for _, client in self._entries.values() for limit in client.limits]
+
+    def add(
+        self,
+        name: str,
+        agents: Iterable[str] | None = None,
+        expires: datetime | None = None,
+        *,
+        budget: Iterable[str] = (),
+        rate: Iterable[str] = (),
+    ) -> str:
+        """Makes a key and returns it, once. Raises `KeysError` for a name that is taken or cannot be one, and for a
+        limit that cannot be used."""
         if not _NAME.fullmatch(name):
             raise KeysError(f"{name!r} cannot be a key's name: use up to 64 letters, digits, spaces, and ._@-")
         if any(entry.name == name for entry in self.entries()):
@@ -103,7 +126,9 @@ class Keys:
         key = PREFIX + secrets.token_urlsafe(32)
         now = datetime.fromtimestamp(int(self._wall()), UTC)
         limited = sorted(agents) if agents else None
-        self._write([*self.entries(), Entry(name, _hash(key), now, limited, expires)])
+        entry = Entry(name, _hash(key), now, limited, expires, list(budget), list(rate))
+        _client(entry)
+        self._write([*self.entries(), entry])
         return key
 
     def remove(self, name: str) -> None:
@@ -147,8 +172,9 @@ class Keys:
             raise KeysError(f"{self.path} cannot be read: {error.strerror}.") from error
         except msgspec.DecodeError as error:
             raise KeysError(f"{self.path}: {error}. Mend it, or remove it and add the keys anew.") from error
+        read = {entry.hash: (entry, _client(entry)) for entry in entries}
         self._locked = True
-        self._entries = {entry.hash: (entry, _client(entry)) for entry in entries}
+        self._entries = read
 
 
 def at_home(env: Mapping[str, str], home: Path, clock: Callable[[], float], wall: Callable[[], float]) -> Keys:
@@ -158,7 +184,12 @@ def at_home(env: Mapping[str, str], home: Path, clock: Callable[[], float], wall
 
 
 def _client(entry: Entry) -> Client:
-    return Client(entry.name, frozenset(entry.agents) if entry.agents is not None else None)
+    """Raises `KeysError` for a limit that cannot be used."""
+    try:
+        limits = entry.limits
+    except LimitError as error:
+        raise KeysError(f"key {entry.name!r}: {error}") from error
+    return Client(entry.name, frozenset(entry.agents) if entry.agents is not None else None, limits)
 
 
 def _hash(key: str) -> str:

@@ -12,6 +12,7 @@ from gateway.config.load import Config
 from gateway.config.schema import Server
 from gateway.inbound.access import LOOPBACK_HOSTS, Keys
 from gateway.inbound.resolve import Names
+from gateway.limits.limiter import Limiter
 from gateway.relay import Relay
 from gateway.types import Agent, Model
 from gateway.urls import parse_host, parse_origin
@@ -27,6 +28,9 @@ class Gateway:
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
     names: Names
+    limiter: Limiter
+    is_limited: bool
+    """Whether the configuration states any limit. A client key may have limits of its own."""
 
     @property
     def agents(self) -> Mapping[str, Agent]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from gateway.inbound.access import check_key
 from gateway.inbound.http import HttpError, Receive, Scope, Send, face_of, request_id, send_error, send_json
 from gateway.inbound.serving import Gateway
+from gateway.limits.rows import Row
 from gateway.reports.status import status
 from gateway.shared.breaker import Breaker
-from gateway.types import Call
+from gateway.types import Call, Client
 
 
 class StatusEndpoint:
     """An ASGI application.
 
     `facts` gives what the process knows of itself, and `calls` the calls under way, oldest first.
-    `clock` is the clock that stamps the calls.
+    `clock` is the clock that stamps the calls. `limits` gives the limits that concern a client.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class StatusEndpoint:
         facts: Callable[[], dict[str, Any]],
         calls: Callable[[], Iterable[Call]] = tuple,
         clock: Callable[[], float] = time.monotonic,
+        limits: Callable[[Client], Awaitable[list[Row]]] | None = None,
     ) -> None:
         self._current = current
         self._breaker = breaker
         self._facts = facts
         self._calls = calls
         self._clock = clock
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._current()
@@ -44,5 +47,6 @@ class StatusEndpoint:
             return
         agents = gateway.agents.values()
         facts, calls, now = self._facts(), self._calls(), self._clock()
-        report = status(facts, agents, self._breaker, calls, client=client, now=now)
+        limits = await self._limits(client) if self._limits is not None else []
+        report = status(facts, agents, self._breaker, calls, client=client, now=now, limits=limits)
         await send_json(send, 200, report, [])

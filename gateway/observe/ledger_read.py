@@ -51,6 +51,8 @@ class Filters(NamedTuple):
     since: float | None = None
     """Unix time."""
     failed: bool = False
+    until: float | None = None
+    """Unix time; calls that arrived before it."""
 
 
 @contextmanager
@@ -175,6 +177,7 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         "model = ?": filters.model,
         "status = ?": filters.status,
         "at >= ?": filters.since,
+        "at < ?": filters.until,
     }
     stated = {condition: value for condition, value in conditions.items() if value is not None}
     words = [*stated, *(["status >= 400"] if filters.failed else [])]

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from gateway.observe.collectors import Counts, Level, Spread
 from gateway.observe.log import lost
 from gateway.shared.circuits import Circuit
+from gateway.text.limits import Limit
 from gateway.types import Attempt, Call, Usage
 
 _SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -61,10 +62,15 @@ class Metrics:
         self.broken: Final = Counts(
             "gateway_streams_broken", "Streams that ended in an error event.", ["agent", "model"]
         )
+        self.limit_refusals: Final = Counts(
+            "gateway_limit_refusals",
+            "Calls that a budget or a rate has refused, by the limit's owner.",
+            ["limit", "unit", "per"],
+        )
         self.registry: Final = CollectorRegistry()
         for metric in (
             self.requests, self.in_flight, self.duration, self.first_token, self.overhead, self.attempts,
-            self.fallbacks, self.tokens, self.broken, LostLines(lost),
+            self.fallbacks, self.tokens, self.broken, self.limit_refusals, LostLines(lost),
         ):  # fmt: skip
             self.registry.register(metric)
 
@@ -84,6 +90,10 @@ class Metrics:
             self.overhead.observe((), overhead_s)
         for attempt in call.attempts:
             self._attempt(call, attempt)
+
+    def refused(self, limit: Limit) -> None:
+        """Counts a call that a limit has refused."""
+        self.limit_refusals.add((limit.owner, limit.unit, limit.per))
 
     def _attempt(self, call: Call, attempt: Attempt) -> None:
         agent, model, failure = call.agent.name, attempt.model, attempt.failure

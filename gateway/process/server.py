@@ -27,7 +27,7 @@ logger = logging.getLogger("gateway.server")
 BACKLOG = 2048
 LOOK_S = 0.1
 """How often a drain looks whether it is done, or has been told to hurry."""
-KEYS_LOOK_S = 1.0
+LOOK_AFTER_S = 1.0
 GARBAGE_MIN = 20_000
 """New objects before the interpreter looks for cycles among them. A call leaves none, but log and ledger hold enough
 records for a moment to set the usual 700 off all the time."""
@@ -103,7 +103,7 @@ async def serve(
     on_ready: Callable[[str], None],
 ) -> None:
     """Serves on `listeners` until SIGTERM or SIGINT; streams then have `server.drain_seconds` to end."""
-    background = [asyncio.create_task(watchdog(notifier)), asyncio.create_task(_look_for_new_keys(app))]
+    background = [asyncio.create_task(watchdog(notifier)), asyncio.create_task(_look_after(app))]
     if reloader is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.reload)
         background.append(asyncio.create_task(reloader.watch()))
@@ -119,11 +119,13 @@ async def serve(
                 await task
 
 
-async def _look_for_new_keys(app: App) -> None:
-    """A key that was stored after its predecessor was refused serves the next call, until cancelled."""
+async def _look_after(app: App) -> None:
+    """A key that was stored after its predecessor was refused serves the next call, a limit that is new is seeded, and
+    what long calls hold is renewed; until cancelled."""
     while True:
-        await asyncio.sleep(KEYS_LOOK_S)
+        await asyncio.sleep(LOOK_AFTER_S)
         app.look_for_new_keys()
+        await app.limits.look_after()
 
 
 @asynccontextmanager

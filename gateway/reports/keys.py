@@ -19,6 +19,10 @@ class ClientKey:
     """ISO 8601, as is `expires`."""
     expires: str | None
     expired: bool
+    budget: list[str]
+    """Such as `5 USD/day`."""
+    rate: list[str]
+    """Such as `30 calls/minute`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Entry(Protocol):
     def created(self) -> datetime: ...
     @property
     def expires(self) -> datetime | None: ...
+    @property
+    def budget(self) -> list[str]: ...
+    @property
+    def rate(self) -> list[str]: ...
 
     def is_expired(self, now: datetime) -> bool: ...
 
@@ -51,6 +59,12 @@ def client_keys(entries: Iterable[Entry], *, needed: bool, now: datetime) -> Cli
 
 
 def _key(entry: Entry, now: datetime) -> ClientKey:
-    expires = entry.expires.isoformat() if entry.expires else None
-    created = entry.created.isoformat()
-    return ClientKey(entry.name, entry.agents, created, expires, entry.is_expired(now))
+    return ClientKey(
+        name=entry.name,
+        agents=entry.agents,
+        created=entry.created.isoformat(),
+        expires=entry.expires.isoformat() if entry.expires else None,
+        expired=entry.is_expired(now),
+        budget=entry.budget,
+        rate=entry.rate,
+    )

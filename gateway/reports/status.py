@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.config.load import Config
 from gateway.failures import Failure
+from gateway.limits.rows import Row
 from gateway.redact import scrub
 from gateway.reports.running import NotRunning, address, ask
 from gateway.shared.breaker import Breaker
@@ -97,6 +98,8 @@ class Status:
     agents: list[AgentState]
     calls: list[CallState] = field(default_factory=list)
     """The first `CALLS_MAX` calls under way, oldest first."""
+    limits: list[Row] = field(default_factory=list)
+    """Every budget and rate that concerns the client."""
 
 
 def status(
@@ -107,6 +110,7 @@ def status(
     *,
     client: Client,
     now: float,
+    limits: list[Row] | None = None,
 ) -> Status:
     """The report for `client`, which sees the agents that it may use.
 
@@ -119,6 +123,7 @@ def status(
         **facts,
         agents=[agent_state(agent, breaker) for agent in agents if client.may_use(agent.name)],
         calls=[call_state(call, now) for call in islice(seen, CALLS_MAX)],
+        limits=limits or [],
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from gateway.failures import Failure
 from gateway.shared.circuits import Change, CircuitId, Circuits, State
 from gateway.shared.entries import BYTES_MAX, Entries, Key
+from gateway.shared.limits import Decision, Limits, LimitState, LimitStates, Renew, Reserve, Seed, Settle
 from gateway.shared.slots import FairOrder, Slots, Ticket
 
 
@@ -116,7 +117,10 @@ class Snapshot(NamedTuple):
     """Answer: a list of `Change`, one per open circuit, with what is left of its cooldown."""
 
 
-Command = Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Keep | Recall | Gone | Snapshot
+Command = (
+    Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Keep | Recall | Gone | Snapshot
+    | Reserve | Settle | Renew | Seed | LimitStates
+)  # fmt: skip
 
 
 # --- news -------------------------------------------------------------------------------------------------------------
@@ -132,7 +136,7 @@ News = Change | Woken
 
 
 class Engine:
-    """Circuits, slots and the fair order."""
+    """Circuits, slots, the fair order, and limits."""
 
     def __init__(self) -> None:
         self.circuits: Final = Circuits()
@@ -140,13 +144,14 @@ class Engine:
         self.order: Final = FairOrder()
         self.entries: Final = Entries(bytes_max=2 * BYTES_MAX)
         """What the workers keep for each other; empty in a single process."""
+        self.limits: Final = Limits()
         self._slots_max: dict[CircuitId, int] = {}
         """The limit as it was stated last."""
         self._news: list[News] = []
 
     def __repr__(self) -> str:
         open_ids = ["/".join(each.id) for each in self.circuits if each.state is not State.CLOSED]
-        return f"<Engine open={open_ids} slots={self.slots.held()} waiting={len(self.order)}>"
+        return f"<Engine open={open_ids} slots={self.slots.held()} waiting={len(self.order)} holds={len(self.limits)}>"
 
     def do(self, command: Command, now: float) -> tuple[Any, list[News]]:
         """(the answer, what the processes must know). `now` is monotonic, in seconds."""
@@ -231,6 +236,22 @@ class Engine:
         for ticket, circuit_id in self.slots.held_by(is_its):
             self.slots.forgo(ticket)
             self.give(Give(ticket, circuit_id), now)
+        self.limits.gone(is_its)
+
+    def reserve(self, command: Reserve, now: float) -> Decision:
+        return self.limits.reserve(command, now)
+
+    def settle(self, command: Settle, now: float) -> None:
+        self.limits.settle(command, now)
+
+    def renew(self, command: Renew, now: float) -> None:
+        self.limits.renew(command, now)
+
+    def seed(self, command: Seed, now: float) -> None:
+        self.limits.seed(command, now)
+
+    def limit_states(self, command: LimitStates, now: float) -> tuple[LimitState, ...]:
+        return self.limits.states(now)
 
     def snapshot(self, command: Snapshot, now: float) -> list[Change]:
         return [
@@ -285,4 +306,9 @@ _HANDLERS: Final[Mapping[type, Callable[..., Any]]] = {
     Recall: Engine.recall,
     Gone: Engine.gone,
     Snapshot: Engine.snapshot,
+    Reserve: Engine.reserve,
+    Settle: Engine.settle,
+    Renew: Engine.renew,
+    Seed: Engine.seed,
+    LimitStates: Engine.limit_states,
 }

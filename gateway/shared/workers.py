@@ -35,6 +35,7 @@ from gateway.shared.engine import (
     Woken,
 )
 from gateway.shared.entries import Key
+from gateway.shared.limits import Decision, LimitState, LimitStates, Renew, Reserve, Seed, Settle, shares
 from gateway.shared.port import Pending
 from gateway.shared.wire import Frames, Message, pack, read
 
@@ -45,6 +46,10 @@ ANSWER_S: Final = 0.25
 PAGES_S: Final = 0.5
 """Seconds to wait for the metrics of the other workers."""
 READ_BYTES: Final = 256 * 1024
+
+_ALSO_HERE: Final = (Open, Give, Settle, Renew, Seed)
+"""Commands that this process carries out as well: an opening takes effect before it is reported, and what was granted
+without the supervisor is kept here. So this process also knows what its own calls have spent."""
 
 
 class Question(NamedTuple):
@@ -122,7 +127,7 @@ class Workers:
         return Pending(self._ask(command))
 
     def tell(self, command: Command) -> None:
-        if isinstance(command, Open | Give):
+        if isinstance(command, _ALSO_HERE):
             _, news = self._local.do(command, self._clock())
             for each in news:
                 self._publish(each)
@@ -178,7 +183,7 @@ class Workers:
             await asyncio.wait((answer,), timeout=self._answer_s)
         except asyncio.CancelledError:
             if answer.done():
-                self._give_back(answer.result())
+                self._give_back(command, answer.result())
             answer.cancel()
             raise
         if answer.done():
@@ -188,9 +193,14 @@ class Workers:
         return self._decide_alone(command)
 
     def _decide_alone(self, command: Command) -> Any:
-        """The local rule: no probe is counted, and this worker takes its share of a model's slots."""
-        if not isinstance(command, Admit):
-            return None
+        """The local rule: no probe is counted, and this worker takes its share of slots and limits."""
+        if isinstance(command, Reserve):
+            command = command._replace(charges=shares(command.charges, self._workers))
+        if isinstance(command, Reserve | LimitStates):
+            return self._local.do(command, self._clock())[0]
+        return self._admit_alone(command) if isinstance(command, Admit) else None
+
+    def _admit_alone(self, command: Admit) -> Permit | None:
         now = self._clock()
         if not command.anyway and not all(self.circuits.get(each).is_ready(now) for each in command.circuit_ids):
             return None
@@ -207,8 +217,10 @@ class Workers:
         slots.take(command.ticket, model_id)
         return True
 
-    def _give_back(self, answer: Any) -> None:
+    def _give_back(self, command: Command, answer: Any) -> None:
         """Returns what an answer grants to a call that does not want it any more."""
+        if isinstance(command, Reserve) and answer.is_granted:
+            self._send(Message(Settle.__name__, 0, Settle(command.ticket, ())))
         if not isinstance(answer, Permit):
             return
         for circuit_id, generation, is_probe in zip(*answer[1:4], strict=True):
@@ -282,7 +294,7 @@ class Workers:
         command, future = self._questions.pop(number)
         answer = read(body, ANSWERS[type(command)])
         if future.done():
-            self._give_back(answer)
+            self._give_back(command, answer)
         else:
             future.set_result(answer)
 
@@ -297,9 +309,17 @@ class Workers:
 
 
 COMMANDS: Final[Mapping[str, type[Any]]] = {
-    each.__name__: each for each in (Admit, Close, EndProbe, Give, Join, Keep, Leave, Open, Recall)
-}
+    each.__name__: each
+    for each in (
+        Admit, Close, EndProbe, Give, Join, Keep, Leave, LimitStates, Open, Recall, Renew, Reserve, Seed, Settle,
+    )
+}  # fmt: skip
 """The commands that workers send."""
 
-ANSWERS: Final[Mapping[type, Any]] = {Admit: Permit | None, Recall: dict[int, Any]}
+ANSWERS: Final[Mapping[type, Any]] = {
+    Admit: Permit | None,
+    LimitStates: tuple[LimitState, ...],
+    Recall: dict[int, Any],
+    Reserve: Decision,
+}
 """The answers' types."""

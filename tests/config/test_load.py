@@ -406,7 +406,7 @@ never = ["ratelimit"]
     )
     assert problems == [
         "config.toml:1: titel: there is no such key. "
-        "Known are: agents, breaker, fallback, ledger, log, models, server, timeouts.",
+        "Known are: agents, breaker, fallback, ledger, limits, log, models, server, timeouts.",
         "config.toml:3: models.sonnet.provider: \"antropic\" is no provider. Did you mean 'anthropic'?",
         'config.toml:5: models.sonnet.thinkingLevel: "hihg" is not one of high, low, max, medium, minimal, off, xhigh. '
         "Did you mean 'high'?",

@@ -140,3 +140,38 @@ def test_they_stop_as_one(process: Process) -> None:
     assert process.wait() == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{process.url}/livez")
+
+
+def test_they_share_one_budget(tmp_path: Path) -> None:
+    """With a count of its own, each worker would let ten calls pass. A replaced worker knows what was spent."""
+    slow = SlowLab()
+    configure(tmp_path, slow, '[limits]\nbudget = "10500 tokens/month"', chain=["b"])
+    body = {"model": "dev", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+    with gateway(tmp_path, env=KEY) as process, ExitStack() as stack:
+        answers = []
+        for _ in range(20):  # each may take 1,000 tokens and its prompt, and is under way until the gate opens
+            client = stack.enter_context(httpx.Client(timeout=20))
+            request = client.build_request("POST", f"{process.url}/v1/chat/completions", json=body)
+            answers.append(client.send(request, stream=True))
+        assert sorted(answer.status_code for answer in answers) == [200] * 10 + [429] * 10
+        slow.open()
+        for answer in answers:
+            answer.read()
+        while spent(process, "reserved"):  # the last bytes leave a moment before the settlement
+            pass
+        used = {spent(process) for _ in range(6)}
+        assert len(used) == 1, "every worker says the same"
+        for worker in workers_of(process):
+            os.kill(worker, signal.SIGKILL)
+        process.until("ended unexpectedly")
+        assert {spent(process)} == used
+        text = httpx.get(f"{process.url}/metrics").text
+        assert 'gateway_limit_cap{limit="gateway",per="month",unit="tokens"} 10500.0' in text
+    slow.stop()
+
+
+def spent(process: Process, key: str = "used") -> float:
+    """What is used of the only limit, as one of the workers says."""
+    with httpx.Client() as client:  # a connection of its own, which the kernel gives to either worker
+        (row,) = client.get(f"{process.url}/status").json()["limits"]
+    return float(row[key])

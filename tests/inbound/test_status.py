@@ -53,7 +53,7 @@ def test_a_client_sees_the_agents_that_its_key_may_use(tmp_path: Path) -> None:
 
 def test_the_running_gateway_answers_with_every_documented_key(tmp_path: Path) -> None:
     body = ask(make(tmp_path), "GET", "/status").json
-    assert set(body) == {"status", "version", "uptime_s", "in_flight", "waiting", "agents", "calls"}
+    assert set(body) == {"status", "version", "uptime_s", "in_flight", "waiting", "agents", "calls", "limits"}
     (agent,) = body["agents"]
     (shown,) = agent["chain"]
     assert set(shown) == {"model", "provider", "id", "state", "resting_s", "reason", "kind"}

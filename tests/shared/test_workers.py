@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.failures import Failure, Kind
 from gateway.shared.circuits import Change
 from gateway.shared.engine import Admit, Close, Command, EndProbe, Give, Join, Leave, News, Open, Permit, Woken
+from gateway.shared.limits import Charge, LimitStates, Renew, Reserve, Seed, Settle
 from gateway.shared.local import Local
 from gateway.shared.port import Pending, Shared
 from gateway.shared.replay import Replay
@@ -98,8 +99,22 @@ class Player:
             self._shared.tell(Join(ticket, f"agent {ticket % 2}", 1, (circuit_id,)))
         elif word == "leave":
             self._shared.tell(Leave(ticket))
+        elif word in LIMIT_WORDS:
+            await self._limit(word, ticket, model)
         elif word in ("succeed", "release", "give") and ticket in self._permits:
             self._settle(word, self._permits.pop(ticket))
+
+    async def _limit(self, word: str, ticket: int, day: int) -> None:
+        held, true = charges(day, 20 + ticket), charges(day, 15 * ticket)
+        if word == "reserve":
+            self.seen.append(await answer(self._shared, Reserve(ticket, held, 100.0)))
+        elif word == "settle":
+            self._shared.tell(Settle(ticket, true))
+        elif word == "renew":
+            self._shared.tell(Renew(ticket, 100.0))
+        elif word == "seed":
+            self._shared.tell(Seed(held[0]))
+        self.seen.append(await answer(self._shared, LimitStates()))
 
     def _settle(self, word: str, permit: Permit) -> None:
         for circuit_id, generation, is_probe in zip(*permit[1:4], strict=True):
@@ -109,11 +124,22 @@ class Player:
         self._shared.tell(Give(permit.ticket, permit.circuit_ids[0]))
 
 
+LIMIT_WORDS = ("reserve", "settle", "renew", "seed")
+
+
+def charges(day: int, amount: int) -> tuple[Charge, ...]:
+    """A budget of 100 a day and a rate of 60 a minute."""
+    budget = Charge("all", amount, 100, f"2026-11-{25 + day}", 86_400.0 * (1 + day))
+    return (budget, Charge("dev", amount, 60, per_s=60.0))
+
+
 ECHO = Admit(999, (("x", "y", "z", "echo"), ("x", "y", "z")))
 """Holds nothing; its answer says that everything before it has been done."""
 
 STEPS = st.tuples(
-    st.sampled_from(["admit", "admit", "admit", "open", "join", "leave", "succeed", "release", "give"]),
+    st.sampled_from(
+        ["admit", "admit", "admit", "open", "join", "leave", "succeed", "release", "give", "reserve", *LIMIT_WORDS]
+    ),
     st.integers(1, 6),
     st.integers(0, 1),
     st.sampled_from([0.0, 0.0, 30.0, 90.0]),
@@ -232,6 +258,61 @@ def test_messages_are_the_same_wherever_the_bytes_are_cut(cuts: list[int]) -> No
         found += frames.feed(data[:cut])
         data = data[cut:]
     assert found + list(frames.feed(data)) == messages
+
+
+def test_what_a_worker_has_reserved_is_charged_once_it_is_gone() -> None:
+    board, now = Switchboard(), 0.0
+    for worker in (1, 2):
+        board.started(worker)
+    list(board.receive(1, Message("Reserve", 1, Reserve(5, charges(0, 30))), now))
+    list(board.gone(1, now))
+    ((_, answered),) = board.receive(2, Message("LimitStates", 2, LimitStates()), now)
+    budget = answered.body[0]
+    assert (budget.spent, budget.reserved, budget.orphaned) == (30, 0, 30)
+
+
+@pytest.mark.anyio
+async def test_a_budget_is_one_for_all_workers() -> None:
+    desk = Desk(Clock(), 2)
+    first, second = desk.workers
+    granted = [
+        (await answer(worker, Reserve(ticket, charges(0, 20)[:1]))).is_granted
+        for ticket in range(3)
+        for worker in (first, second)
+    ]
+    assert granted == [True] * 5 + [False]
+    desk.close()
+
+
+@pytest.mark.anyio
+async def test_what_is_reserved_for_a_caller_that_has_left_is_given_back() -> None:
+    desk = Desk(Clock(), 1)
+    worker = desk.workers[0]
+    asking = asyncio.ensure_future(answer(worker, Reserve(1, charges(0, 100))))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait((asking,))
+    await answer(worker, ECHO)  # the answer to the question has come, and the return has left
+    assert (await answer(worker, Reserve(2, charges(0, 100)))).is_granted
+    desk.close()
+
+
+@pytest.mark.anyio
+async def test_without_the_supervisor_a_worker_uses_its_share_of_a_limit() -> None:
+    sockets = socket.socketpair()
+    sockets[1].setblocking(False)
+    orphaned, alive = os.pipe()
+    worker = Workers(sockets[1], orphaned, Clock(), workers=2, snapshot=[], answer_s=0.0)
+    worker.tell(Seed(charges(0, 10)[0]))
+    granted = [(await answer(worker, Reserve(ticket, charges(0, 20)[:1]))).is_granted for ticket in (1, 2, 3)]
+    assert granted == [True, True, False], "10 + 20 + 20 of 50, which is half of 100"
+    worker.tell(Settle(1, charges(0, 0)[:1]))
+    assert (await answer(worker, Reserve(3, charges(0, 20)[:1]))).is_granted
+    worker.close()
+    for each in sockets:
+        each.close()
+    os.close(orphaned)
+    os.close(alive)
 
 
 @pytest.mark.anyio

@@ -1,0 +1,13 @@
+"""What is left of every budget and rate, from the gateway that is running."""
+
+from __future__ import annotations
+
+from gateway.config.load import Config
+from gateway.limits.rows import Row
+from gateway.reports.status import ask_status
+
+
+def limits(config: Config | None) -> list[Row]:
+    """One row per limit that concerns the client, as `GET /status` has them. Raises
+    `NotRunning`."""
+    return ask_status(config).limits
