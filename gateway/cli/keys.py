@@ -33,7 +33,7 @@ def render(found: ClientKeys) -> None:
         click.echo(f"No client keys: {_who(found)}.")
         click.echo("Make one with: gateway keys add NAME")
         return
-    head = ("NAME", "AGENTS", "CREATED", "EXPIRES")
+    head = ("NAME", "AGENTS", "PAGE", "CREATED", "EXPIRES")
     click.echo(table(head, [_row(key) for key in found.keys], whole=("NAME",)))
 
 
@@ -45,7 +45,7 @@ def _who(found: ClientKeys) -> str:
 
 def _row(key: ClientKey) -> tuple[str, ...]:
     agents = ", ".join(key.agents) if key.agents else "all"
-    return key.name, agents, key.created[:10], _expires(key)
+    return key.name, agents, "admin" if key.admin else "-", key.created[:10], _expires(key)
 
 
 def _expires(key: ClientKey) -> str:
@@ -87,15 +87,19 @@ def _render_made(made: _Made) -> None:
     help="An agent this key may use; repeat for several. Default: all.",
 )
 @click.option("--expires", metavar="PERIOD", help="Such as 12h, 90d or 4w. Default: never.")
+@click.option("--admin", is_flag=True, help="The key also opens the web page, which shows all agents.")
 @prints(_render_made, errors={KeysError: FOUND_PROBLEMS})
-def add(name: str, agents: tuple[str, ...], expires: str | None) -> _Made:
+def add(name: str, agents: tuple[str, ...], expires: str | None, admin: bool) -> _Made:
     """Make a key and print it, once.
 
     \b
     Example:  OPENAI_API_KEY=$(gateway keys add laptop --agent dev)
+              gateway keys add me --admin
     """
+    if admin and agents:
+        fail("--admin and --agent exclude each other: the web page shows all agents", WRONG_USAGE)
     _warn_of_unknown(agents)
-    return _Made(name, _keys().add(name, agents, _end(expires)))
+    return _Made(name, _keys().add(name, agents, _end(expires), admin=admin))
 
 
 @command.command("ls")

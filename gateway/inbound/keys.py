@@ -44,6 +44,8 @@ class Entry(msgspec.Struct, frozen=True):
     agents: list[str] | None = None
     """The agents it may use; None for all."""
     expires: _Instant | None = None
+    admin: bool = False
+    """Whether it opens the web page."""
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires is not None and self.expires <= now
@@ -80,21 +82,32 @@ class Keys:
 
     def lookup(self, key: str) -> Client | None:
         """The client a key belongs to; None for an unknown, expired or revoked one."""
+        entry = self.entry(hash_of(key))
+        return self._entries[entry.hash][1] if entry is not None else None
+
+    def entry(self, presented: str) -> Entry | None:
+        """The key with this hash; None for an unknown, expired or revoked one."""
         self._look()
-        presented = _hash(key)
-        entry, client = self._entries.get(presented, (None, None))
+        entry, _ = self._entries.get(presented, (None, None))
         if entry is None or not hmac.compare_digest(entry.hash, presented):
             return None
         if entry.expires is not None and entry.is_expired(datetime.fromtimestamp(self._wall(), UTC)):
             return None
-        return client
+        return entry
 
     def entries(self) -> list[Entry]:
         """All keys, oldest first."""
         self._look()
         return [entry for entry, _ in self._entries.values()]
 
-    def add(self, name: str, agents: Iterable[str] | None = None, expires: datetime | None = None) -> str:
+    def add(
+        self,
+        name: str,
+        agents: Iterable[str] | None = None,
+        expires: datetime | None = None,
+        *,
+        admin: bool = False,
+    ) -> str:
         """Makes a key and returns it, once. Raises `KeysError` for a name that is taken or cannot be one."""
         if not _NAME.fullmatch(name):
             raise KeysError(f"{name!r} cannot be a key's name: use up to 64 letters, digits, spaces, and ._@-")
@@ -103,7 +116,7 @@ class Keys:
         key = PREFIX + secrets.token_urlsafe(32)
         now = datetime.fromtimestamp(int(self._wall()), UTC)
         limited = sorted(agents) if agents else None
-        self._write([*self.entries(), Entry(name, _hash(key), now, limited, expires)])
+        self._write([*self.entries(), Entry(name, hash_of(key), now, limited, expires, admin)])
         return key
 
     def remove(self, name: str) -> None:
@@ -161,5 +174,6 @@ def _client(entry: Entry) -> Client:
     return Client(entry.name, frozenset(entry.agents) if entry.agents is not None else None)
 
 
-def _hash(key: str) -> str:
+def hash_of(key: str) -> str:
+    """The form in which a key is kept."""
     return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

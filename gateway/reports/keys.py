@@ -19,6 +19,8 @@ class ClientKey:
     """ISO 8601, as is `expires`."""
     expires: str | None
     expired: bool
+    admin: bool = False
+    """Whether it opens the web page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Entry(Protocol):
     def created(self) -> datetime: ...
     @property
     def expires(self) -> datetime | None: ...
+    @property
+    def admin(self) -> bool: ...
 
     def is_expired(self, now: datetime) -> bool: ...
 
@@ -53,4 +57,5 @@ def client_keys(entries: Iterable[Entry], *, needed: bool, now: datetime) -> Cli
 def _key(entry: Entry, now: datetime) -> ClientKey:
     expires = entry.expires.isoformat() if entry.expires else None
     created = entry.created.isoformat()
-    return ClientKey(entry.name, entry.agents, created, expires, entry.is_expired(now))
+    expired = entry.is_expired(now)
+    return ClientKey(entry.name, entry.agents, created, expires, expired, entry.admin)

@@ -1,0 +1,139 @@
+"""The queries of the page and of `gateway status --watch`: bounded, by index, within a time limit.
+
+No query scans the table: sums come from `daily`, and everything else from the last calls by index.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+from gateway.observe.ledger import NOT_PLAIN
+from gateway.observe.ledger_read import Record, reading, record
+
+CALLS_MAX: Final = 50
+ERRORS_MAX: Final = 1_000
+"""Errors are counted up to this number."""
+LATENCIES_MAX: Final = 1_000
+"""Calls whose times to the first token are compared, the latest ones."""
+DAYS_MAX: Final = 2_000
+"""Rows of `daily` that are read."""
+LIMIT_S: Final = 0.15
+"""A query that takes longer ends without a result."""
+_STEPS: Final = 2_000
+"""Steps of SQLite's machine between two looks at the clock."""
+
+T = TypeVar("T")
+
+
+class Asked(NamedTuple):
+    """What a reader wants to see."""
+
+    agent: str | None = None
+    """Only the calls of this agent."""
+    not_plain: bool = False
+    """Only calls that the first attempt did not answer."""
+    call: str | None = None
+    """The id of the call whose timeline is shown."""
+
+
+class Glance(NamedTuple):
+    """What was found. A part is None if its query took too long."""
+
+    calls: list[Record] | None
+    """The last calls, newest first."""
+    opened: Record | None
+    """The call that was asked for, if it is not among `calls`."""
+    daily: list[Record] | None
+    """The sums of `daily`, since a day, with the days oldest first."""
+    errors: int | None
+    """Calls with a status of 400 or more, 499 aside: there the client left."""
+    first_tokens: list[tuple[str, str, float]] | None
+    """(model, model id, seconds to the first token) of the last calls."""
+
+
+def glance(
+    path: Path,
+    asked: Asked,
+    *,
+    since_day: str,
+    errors_since: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Glance:
+    """Reads the ledger. `since_day` is the first day of the sums, such as `2026-11-25`.
+
+    Raises `Unreadable`.
+    """
+    with reading(path) as database:
+        limited = _Limited(database, clock)
+        calls = limited.run(lambda: _calls(database, asked))
+        return Glance(
+            calls=calls,
+            opened=limited.run(lambda: _opened(database, asked.call, calls or [])),
+            daily=limited.run(lambda: _daily(database, since_day)),
+            errors=limited.run(lambda: _errors(database, errors_since)),
+            first_tokens=limited.run(lambda: _first_tokens(database)),
+        )
+
+
+class _Limited:
+    """Runs queries, each within `LIMIT_S`."""
+
+    def __init__(self, database: sqlite3.Connection, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until = 0.0
+        database.set_progress_handler(self._is_late, _STEPS)
+
+    def _is_late(self) -> bool:
+        return self._clock() > self._until
+
+    def run(self, query: Callable[[], T]) -> T | None:
+        self._until = self._clock() + LIMIT_S
+        try:
+            return query()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            return None
+
+
+def _calls(database: sqlite3.Connection, asked: Asked) -> list[Record]:
+    conditions = ["agent = ?"] if asked.agent is not None else []
+    values = [asked.agent] if asked.agent is not None else []
+    if asked.not_plain:
+        conditions.append(NOT_PLAIN)
+    where = " AND ".join(conditions) or "1"
+    query = f"SELECT * FROM calls WHERE {where} ORDER BY at DESC LIMIT {CALLS_MAX}"  # noqa: S608
+    return [record(row) for row in database.execute(query, values)]
+
+
+def _opened(database: sqlite3.Connection, id_: str | None, calls: list[Record]) -> Record | None:
+    """The call with this id among the last `LATENCIES_MAX`, as ids have no index."""
+    if id_ is None or any(call["id"] == id_ for call in calls):
+        return None
+    last = f"SELECT * FROM calls ORDER BY at DESC LIMIT {LATENCIES_MAX}"
+    query = f"SELECT * FROM ({last}) WHERE id = ? LIMIT 1"  # noqa: S608
+    found = database.execute(query, (id_,)).fetchone()
+    return record(found) if found is not None else None
+
+
+def _daily(database: sqlite3.Connection, since_day: str) -> list[Record]:
+    query = f"SELECT * FROM daily WHERE day >= ? ORDER BY day LIMIT {DAYS_MAX}"  # noqa: S608
+    return [dict(row) for row in database.execute(query, (since_day,))]
+
+
+def _errors(database: sqlite3.Connection, since: float) -> int:
+    failed = f"{NOT_PLAIN} AND at >= ? AND status >= 400 AND status <> 499"
+    query = f"SELECT count(*) FROM (SELECT 1 FROM calls WHERE {failed} LIMIT {ERRORS_MAX})"  # noqa: S608
+    (errors,) = database.execute(query, (since,)).fetchone()
+    return int(errors)
+
+
+def _first_tokens(database: sqlite3.Connection) -> list[tuple[str, str, float]]:
+    columns = "model, model_id, first_token_s"
+    last = f"SELECT {columns} FROM calls ORDER BY at DESC LIMIT {LATENCIES_MAX}"  # noqa: S608
+    query = f"SELECT * FROM ({last}) WHERE first_token_s IS NOT NULL AND model IS NOT NULL"  # noqa: S608
+    return [tuple(row) for row in database.execute(query)]
