@@ -32,6 +32,7 @@ from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.models import ModelsEndpoint
+from gateway.inbound.page import PageEndpoint, assets
 from gateway.inbound.routes import Application
 from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound.status import StatusEndpoint
@@ -150,6 +151,7 @@ class App:
 
     async def aclose(self) -> None:
         """Closes every connection to a provider."""
+        self.page.close()
         await self._renewal.aclose()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
@@ -178,6 +180,9 @@ class App:
     def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
+        status = StatusEndpoint(lambda: self.gateway, self.breaker, self._status, self.endpoint.under_way, self._clock)
+        ledger = self._ledger.path if self._ledger is not None else None
+        self.page = PageEndpoint(lambda: self.gateway, status.report, self.keys, ledger, wall)
         application = Application(
             {"/chat/completions": self.endpoint.serving(INBOUND["chat"])},
             {"/models": models, "/models/{id:path}": models},
@@ -186,10 +191,12 @@ class App:
                 "/readyz": health.ready,
                 "/health": health.health,
                 "/metrics": self._metrics,
-                "/status": StatusEndpoint(lambda: self.gateway, self.breaker, self._status),
+                "/status": status,
+                "/page/{name}": assets,
             },
+            self.page,
         )
-        return Gate(application, lambda: self.gateway, self.face_of_path)
+        return Gate(application, lambda: self.gateway, self.face_of_path, self.page.refuse)
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -40,12 +40,13 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "upstream": "credentials dialects failures hub redact shared sse text types urls",
         "relay": "chain failures shared types",
         "config": "failures providers redact types urls",
-        # reports: `/status` returns one
-        "inbound": "config dialects failures hub private_files redact relay reports shared types urls",
+        # reports: `/status` returns one; observe: what may be asked of the ledger
+        "inbound": "config dialects failures hub observe page private_files redact relay reports shared types urls",
         "observe": "failures redact shared types",
         # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
         # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
         "reports": "__version__ config credentials dialects failures observe providers redact shared types",
+        "page": "reports",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
         "app": "__version__ chain config credentials dialects failures inbound observe relay shared types upstream",

@@ -87,7 +87,9 @@ class CallEndpoint:
     async def _serve(self, face: Inbound, scope: Scope, receive: Receive, send: Send) -> None:
         interrupt = Interrupt()
         self._observer.started()
-        exchange = self.calls[interrupt] = _Exchange(self._current(), face, request_id(scope), self._clock, self._wall, send, interrupt)
+        exchange = self.calls[interrupt] = _Exchange(
+            self._current(), face, request_id(scope), self._clock, self._wall, send, interrupt
+        )
         status, failure = 500, None
         try:
             with interrupt:
