@@ -168,7 +168,7 @@ class PageEndpoint:
         """Signs in with a key, or out."""
         form = await _form(scope, receive)
         if "sign_out" in form:
-            await self._run(lambda: [self._sessions.end(token) for token in _tokens(scope)])
+            await self._run(lambda: self._sessions.end(_tokens(scope)))
             await _send_home(send, _cookie(scope, "", 0))
             return
         key = form.get("key", "").strip()

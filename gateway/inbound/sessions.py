@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -70,11 +70,12 @@ class Sessions:
             return False
         return self._admin(session.key) is not None
 
-    def end(self, token: str) -> None:
+    def end(self, tokens: Iterable[str]) -> None:
         """Signs out."""
         self._read()
-        if self._sessions.pop(hash_of(token), None) is not None:
-            self._replace(list(self._sessions.values()))
+        ended = {hash_of(token) for token in tokens} & self._sessions.keys()
+        if ended:
+            self._replace([each for each in self._sessions.values() if each.hash not in ended])
 
     def _admin(self, key_hash: str) -> Entry | None:
         entry = self._keys.entry(key_hash)

@@ -65,7 +65,7 @@ def money(dollars: float | None) -> str:
         return NONE
     if 0 < dollars < _LEAST_MONEY:
         return "<$0.0001"
-    return f"${dollars:,.2f}" if dollars >= 1 or dollars == 0 else f"${dollars:.4f}"
+    return f"${dollars:,.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.4f}"
 
 
 def share(part: float | None) -> str:

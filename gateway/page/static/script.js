@@ -122,4 +122,5 @@ addEventListener("popstate", () => location.reload());
 live.hidden = false;
 say("live");
 reload.hidden = true;
+document.getElementById("apply")?.setAttribute("hidden", "");
 plan();
