@@ -129,9 +129,7 @@ class Stage:
 
 def _root(lab: Lab) -> schema.Root:
     models = {
-        name: schema.Model(
-            provider=provider, model=id_, base_url=lab.base_url(provider), max_output_tokens=4096
-        )
+        name: schema.Model(provider=provider, model=id_, base_url=lab.base_url(provider), max_output_tokens=4096)
         for name, (provider, id_) in MODELS.items()
     }
     models["local"] = schema.Model(
@@ -142,9 +140,7 @@ def _root(lab: Lab) -> schema.Root:
         max_concurrent=2,
     )
     agents = {name: schema.Agent(models=chain) for name, chain in AGENTS.items()}
-    return schema.Root(
-        models=models, agents=agents, fallback=schema.Fallback(max_wait_seconds=30)
-    )
+    return schema.Root(models=models, agents=agents, fallback=schema.Fallback(max_wait_seconds=30))
 
 
 def _write_past(path: Path, config: Config) -> None:
@@ -165,9 +161,7 @@ def _past_call(config: Config, id_: str) -> Call:
     call = Call(id_, agent, Client("laptop"), Request({}), stream=True, received_at=0.0)
     if CHANCE.random() < 0.1:
         failure = Failure(Kind.RATE_LIMIT, "slow down", status=429)
-        call.attempts.append(
-            Attempt(agent.models[0], 1, ended_at=0.3, failure=failure, cooldown_s=30)
-        )
+        call.attempts.append(Attempt(agent.models[0], 1, ended_at=0.3, failure=failure, cooldown_s=30))
     model = agent.models[min(len(call.attempts), len(agent.models) - 1)]
     first_s = CHANCE.lognormvariate(-0.4, 0.5)
     attempt = Attempt(model, len(call.attempts) + 1, 0.4, committed_at=first_s + 0.4, ended_at=9.0)

@@ -67,10 +67,10 @@ class Gate:
         except HttpError as error:
             id_ = request_id(scope)
             log.info("%s: refused with %d: %s", id_, error.refusal.status, error)
-            if self._refuse_viewer is not None and scope["path"] == "/" and wants_page(scope):
-                await self._refuse_viewer(scope, send, error)
-                return
             headers = id_headers(face_of(scope), id_)
+            if self._refuse_viewer is not None and scope["path"] == "/" and wants_page(scope):
+                await self._refuse_viewer(scope, _sending(send, headers), error)
+                return
             await send_error(send, error, face_of(scope), id_, headers)
             return
         if is_preflight(scope) and is_listed(header_values(scope, b"origin"), gateway.allowed_origins):

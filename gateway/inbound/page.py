@@ -124,9 +124,11 @@ class PageEndpoint:
             await send_error(send, error, face_of(scope), request_id(scope), [])
 
     def close(self) -> None:
-        """Ends the thread."""
+        """Ends the thread; the next viewer would start another one."""
+        self._made.clear()
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread = None
 
     async def refuse(self, scope: Scope, send: Send, error: HttpError) -> None:
         """Answers a person whom the gate refuses."""
