@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +30,7 @@ from gateway.failures import Failure, Kind
 from gateway.lab import Lab
 from gateway.observe.ledger import Ledger
 from gateway.process import server
-from gateway.types import Agent, Attempt, Call, Client, Model, Request, Usage
+from gateway.types import Attempt, Call, Client, Request, Usage
 
 FOLDER: Final = Path(__file__).parent
 KEYS: Final = {f"{name}_API_KEY": "lab" for name in ("ANTHROPIC", "OPENAI", "GEMINI", "MISTRAL")}

@@ -52,7 +52,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "app": "__version__ chain config credentials dialects failures inbound observe relay shared types upstream",
         "process": "app config inbound observe shared",
         "drill": "app config failures lab process providers sse types",
-        "cli": "__version__ app config credentials dialects drill failures inbound lab observe process providers"
+        "cli": "__version__ app config credentials dialects drill failures inbound lab observe page process providers"
         " reports types",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",

@@ -39,6 +39,7 @@ def render(shown: Started) -> None:
     """Prints to standard error: standard output stays empty for a service."""
     _say(f"gateway {__version__} ({_source(shown)})")
     _say(f"  listening on  {styled(shown.url + '/v1', 'cyan', err=True)}")
+    _say(f"  web page      {styled(shown.url + '/', 'cyan', err=True)}{_admin_only(shown)}")
     for agent in shown.agents[:_ROWS_MAX]:
         _say(f"  agent         {agent.agent}: {' -> '.join(each.model for each in agent.chain)}")
     if len(shown.agents) > _ROWS_MAX:
@@ -59,6 +60,10 @@ def _try(shown: Started) -> None:
     _say(f"    curl -i {shown.url}/v1/chat/completions{key} {content} \\")
     _say(f"""      -d '{{"model":"{shown.agents[0].agent}",{message}}}'""")
     _say()
+
+
+def _admin_only(shown: Started) -> str:
+    return "  (sign in with a key of `gateway keys add NAME --admin`)" if shown.locked else ""
 
 
 def _source(shown: Started) -> str:

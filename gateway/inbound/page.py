@@ -59,8 +59,9 @@ POLICY: Final = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 SAFE: Final[Headers] = [
+    # Not `no-referrer`: a browser would then send `Origin: null` with the form.
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 PAGE: Final[Headers] = [

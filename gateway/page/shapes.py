@@ -17,6 +17,8 @@ COLOURS: Final = 8
 """Further models share the last colour."""
 LEAST: Final = 4
 """A part that is not zero is at least so wide that it can be seen."""
+WAIT_MIN_S: Final = 0.005
+"""Less between two attempts is the gateway's own work, not a wait."""
 
 
 class Piece(NamedTuple):
@@ -87,7 +89,7 @@ def timeline(call: CallRow) -> list[Lane]:
     lanes: list[Lane] = []
     until_s = 0.0
     for attempt in call.attempts:
-        if (attempt.began_s - until_s) / whole_s * WIDTH >= LEAST:
+        if attempt.began_s - until_s >= max(WAIT_MIN_S, whole_s * LEAST / WIDTH):
             piece = _piece(until_s, attempt.began_s, whole_s, "pause")
             lanes.append(Lane(None, until_s, attempt.began_s, [piece]))
         ended_s = attempt.ended_s if attempt.ended_s is not None else call.seconds

@@ -56,7 +56,7 @@ def test_every_page_is_shielded(tmp_path: Path) -> None:
         assert page.headers["content-security-policy"] == POLICY
         assert "unsafe" not in POLICY
         assert page.headers["x-content-type-options"] == "nosniff"
-        assert page.headers["referrer-policy"] == "no-referrer"
+        assert page.headers["referrer-policy"] == "same-origin"
         assert page.headers["cache-control"] == "no-store"
         assert page.headers["x-request-id"]
 

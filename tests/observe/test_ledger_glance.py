@@ -84,7 +84,7 @@ def test_first_tokens_are_those_of_answers(path: Path) -> None:
     ["1", "agent = 'dev'", NOT_PLAIN, f"agent = 'dev' AND {NOT_PLAIN}"],
 )
 def test_no_list_of_calls_needs_a_scan_or_a_sort(path: Path, where: str) -> None:
-    query = f"EXPLAIN QUERY PLAN SELECT * FROM calls WHERE {where} ORDER BY at DESC LIMIT 50"
+    query = f"EXPLAIN QUERY PLAN SELECT * FROM calls WHERE {where} ORDER BY at DESC LIMIT 50"  # noqa: S608
     with closing(sqlite3.connect(path)) as database:
         plan = [row[3] for row in database.execute(query)]
     assert all("USING INDEX" in step for step in plan), plan

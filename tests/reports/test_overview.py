@@ -20,8 +20,8 @@ DAY = 86_400
 LOCAL = model("custom", name="local", price={"input": 10.0, "output": 100.0})
 
 
-def read(path: Path, **asked: str) -> History:
-    return history(path, {"local": LOCAL}, Asked(**asked), WALL)
+def read(path: Path) -> History:
+    return history(path, {"local": LOCAL}, Asked(), WALL)
 
 
 def usage(path: Path) -> Usage:
