@@ -7,8 +7,9 @@ second for the same question, for at most `VIEWERS_MAX` requests at a time.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -37,9 +38,10 @@ from gateway.inbound.serving import Gateway
 from gateway.inbound.sessions import SESSION_S, Sessions
 from gateway.observe.ledger_glance import Asked
 from gateway.page.assets import TYPES, asset
+from gateway.reports.history import Sums, sums
 from gateway.reports.overview import overview
 from gateway.reports.status import Status
-from gateway.types import Client
+from gateway.types import Client, Model
 
 COOKIE: Final = "gateway_session"
 VIEWERS_MAX: Final = 8
@@ -47,6 +49,8 @@ VIEWERS_MAX: Final = 8
 FRESH_S: Final = 1.0
 """How long a page is shown again to those who ask the same."""
 PAGES_MAX: Final = 32
+SWITCH_S: Final = 0.0001
+"""How long the event loop waits for the interpreter while a page is made."""
 FORM_BYTES_MAX: Final = 4096
 FORM_S: Final = 10.0
 NAME_CHARS_MAX: Final = 256
@@ -108,6 +112,7 @@ class PageEndpoint:
         self._clock = clock
         self._thread: ThreadPoolExecutor | None = None
         self._viewers = 0
+        self._sums = _Remembered(clock)
         self._made: dict[_View, tuple[float, asyncio.Task[str]]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -217,7 +222,8 @@ class PageEndpoint:
         def made() -> str:
             from gateway.page.render import page
 
-            found = overview(status, self._ledger, config.models, view.asked, now=self._wall())
+            now, models = self._wall(), config.models
+            found = overview(status, self._ledger, models, view.asked, now=now, read_sums=self._sums)
             return page(found, view.base_url, is_signed_in=view.is_signed_in)
 
         return await self._run(made)
@@ -225,7 +231,33 @@ class PageEndpoint:
     async def _run(self, work: Callable[[], T]) -> T:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="page")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _politely, work)
+
+
+def _politely(work: Callable[[], T]) -> T:
+    """Runs in the thread, and lets the event loop have the interpreter almost at once when it wakes
+    up. By default it would wait 5 ms for a thread that computes."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        return work()
+    finally:
+        sys.setswitchinterval(before_s)
+
+
+class _Remembered:
+    """The sums of the ledger, read anew when they are older than `FRESH_S`."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._read_at = -FRESH_S
+        self._sums: Sums | None = None
+
+    def __call__(self, path: Path, models: Mapping[str, Model], now: float) -> Sums:
+        at = self._clock()
+        if self._sums is None or at - self._read_at >= FRESH_S:
+            self._sums, self._read_at = sums(path, models, now), at
+        return self._sums
 
 
 BUSY: Final = (

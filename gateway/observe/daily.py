@@ -10,11 +10,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from gateway.observe.prices import LONG_CONTEXT
-
-CLASS_TOKENS: Final = 8_000
-"""Width of a size class. Every provider's threshold of a long prompt is a multiple of it, so that
-the calls of a class have one price."""
+SIZES: Final = (32_000, 100_000, 128_000, 200_000, 256_000, 272_000, 512_000, 1_000_000)
+"""Input tokens above which some provider charges a long prompt's price. A call's size class is the
+number of them that it exceeds, so that all calls of a class have one price."""
 
 SUMS: Final = (
     *("calls", "failed", "fell_back", "uncounted", "input", "output"),
@@ -31,8 +29,8 @@ CREATE TABLE IF NOT EXISTS daily (
     PRIMARY KEY (day, agent, model, provider, model_id, size, stated)
 ) WITHOUT ROWID
 """
-"""`model`, `provider` and `model_id` are empty for calls that no model answered. `size` is 0 for
-ordinary prompts, else the input in units of `CLASS_TOKENS`. `stated` is 1 where the provider states
+"""`model`, `provider` and `model_id` are empty for calls that no model answered. `size` is the
+size class. `stated` is 1 where the provider states
 the cost, which `cost` adds up in dollars."""
 
 _VALUES: Final = (
@@ -45,7 +43,7 @@ _ADD: Final = f"""
 INSERT INTO daily
 SELECT date(at, 'unixepoch', 'localtime'), agent,
     coalesce(model, ''), coalesce(provider, ''), coalesce(model_id, ''),
-    CASE WHEN input >= {LONG_CONTEXT} THEN input / {CLASS_TOKENS} ELSE 0 END, cost IS NOT NULL,
+    coalesce({" + ".join(f"(input > {size})" for size in SIZES)}, 0), cost IS NOT NULL,
     {", ".join(_VALUES)}, total(cost)
 FROM calls WHERE rowid > ? GROUP BY 1, 2, 3, 4, 5, 6, 7
 ON CONFLICT DO UPDATE SET {_ADDED}

@@ -19,8 +19,8 @@ ERRORS_MAX: Final = 1_000
 """Errors are counted up to this number."""
 LATENCIES_MAX: Final = 1_000
 """Calls whose times to the first token are compared, the latest ones."""
-DAYS_MAX: Final = 2_000
-"""Rows of `daily` that are read."""
+DAYS_MAX: Final = 20_000
+"""Rows of `daily`; a ledger with more in a week has no sums here, rather than wrong ones."""
 LIMIT_S: Final = 0.15
 """A query that takes longer ends without a result."""
 _STEPS: Final = 2_000
@@ -40,13 +40,18 @@ class Asked(NamedTuple):
     """The id of the call whose timeline is shown."""
 
 
-class Glance(NamedTuple):
-    """What was found. A part is None if its query took too long."""
+class Listed(NamedTuple):
+    """The calls that were asked for. A part is None if its query took too long."""
 
     calls: list[Record] | None
     """The last calls, newest first."""
     opened: Record | None
     """The call that was asked for, if it is not among `calls`."""
+
+
+class Glance(NamedTuple):
+    """What is the same for every reader. A part is None if its query took too long."""
+
     daily: list[Record] | None
     """The sums of `daily`, since a day, with the days oldest first."""
     errors: int | None
@@ -55,24 +60,22 @@ class Glance(NamedTuple):
     """(model, model id, seconds to the first token) of the last calls."""
 
 
-def glance(
-    path: Path,
-    asked: Asked,
-    *,
-    since_day: str,
-    errors_since: float,
-    clock: Callable[[], float] = time.monotonic,
-) -> Glance:
-    """Reads the ledger. `since_day` is the first day of the sums, such as `2026-11-25`.
+def listed(path: Path, asked: Asked, clock: Callable[[], float] = time.monotonic) -> Listed:
+    """Reads the last calls. Raises `Unreadable`."""
+    with reading(path) as database:
+        limited = _Limited(database, clock)
+        calls = limited.run(lambda: _calls(database, asked))
+        return Listed(calls, limited.run(lambda: _opened(database, asked.call, calls or [])))
+
+
+def glance(path: Path, *, since_day: str, errors_since: float, clock: Callable[[], float] = time.monotonic) -> Glance:
+    """Reads the sums. `since_day` is the first day of them, such as `2026-11-25`.
 
     Raises `Unreadable`.
     """
     with reading(path) as database:
         limited = _Limited(database, clock)
-        calls = limited.run(lambda: _calls(database, asked))
         return Glance(
-            calls=calls,
-            opened=limited.run(lambda: _opened(database, asked.call, calls or [])),
             daily=limited.run(lambda: _daily(database, since_day)),
             errors=limited.run(lambda: _errors(database, errors_since)),
             first_tokens=limited.run(lambda: _first_tokens(database)),
@@ -120,9 +123,10 @@ def _opened(database: sqlite3.Connection, id_: str | None, calls: list[Record]) 
     return record(found) if found is not None else None
 
 
-def _daily(database: sqlite3.Connection, since_day: str) -> list[Record]:
-    query = f"SELECT * FROM daily WHERE day >= ? ORDER BY day LIMIT {DAYS_MAX}"  # noqa: S608
-    return [dict(row) for row in database.execute(query, (since_day,))]
+def _daily(database: sqlite3.Connection, since_day: str) -> list[Record] | None:
+    query = f"SELECT * FROM daily WHERE day >= ? ORDER BY day LIMIT {DAYS_MAX + 1}"  # noqa: S608
+    rows = [dict(row) for row in database.execute(query, (since_day,))]
+    return rows if len(rows) <= DAYS_MAX else None
 
 
 def _errors(database: sqlite3.Connection, since: float) -> int:

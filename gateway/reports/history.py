@@ -4,16 +4,17 @@ fast the models begin to answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import ceil
+from pathlib import Path
 from typing import Any, Final
 
-from gateway.observe.ledger_glance import Asked, glance
+from gateway.observe.ledger_glance import Asked, glance, listed
 from gateway.observe.prices import cost
 from gateway.reports.requests import CallRow, call_row
-from gateway.reports.usage import dollars
 from gateway.types import Model
 
 DAYS: Final = 7
@@ -138,33 +139,79 @@ class History:
     latencies: list[Latency] | None
 
 
-def history(path: Any, models: Mapping[str, Model], asked: Asked, now: float) -> History:
-    """Reads the ledger at `path`. `now` is Unix time. Raises `Unreadable`."""
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The part of a history that is the same whatever calls are asked for; see there."""
+
+    errors: int | None
+    usage: Usage | None
+    latencies: list[Latency] | None
+
+
+def sums(path: Path, models: Mapping[str, Model], now: float) -> Sums:
+    """Reads the sums of the ledger at `path`. `now` is Unix time. Raises `Unreadable`."""
     today = datetime.fromtimestamp(now).date()
     days = [f"{today - timedelta(days=back)}" for back in reversed(range(DAYS))]
-    found = glance(path, asked, since_day=days[0], errors_since=now - ERRORS_S)
+    found = glance(path, since_day=days[0], errors_since=now - ERRORS_S)
+    usage = _usage(found.daily, days, models) if found.daily is not None else None
+    times = _latencies(found.first_tokens) if found.first_tokens is not None else None
+    return Sums(found.errors, usage, times)
+
+
+ReadSums = Callable[[Path, Mapping[str, Model], float], Sums]
+
+
+def history(
+    path: Path,
+    models: Mapping[str, Model],
+    asked: Asked,
+    now: float,
+    read_sums: ReadSums = sums,
+) -> History:
+    """Reads the ledger at `path`. `read_sums` may remember them for a while. Raises `Unreadable`."""
+    found = listed(path, asked)
+    same = read_sums(path, models, now)
     rows = [call_row(row) for row in found.calls] if found.calls is not None else None
     calls = [PricedCall(row, _cost(row, models)) for row in rows] if rows is not None else None
     opened = call_row(found.opened) if found.opened is not None else None
     return History(
         calls=calls,
         opened=PricedCall(opened, _cost(opened, models)) if opened is not None else None,
-        errors=found.errors,
-        usage=_usage(found.daily, days, models) if found.daily is not None else None,
-        latencies=_latencies(found.first_tokens) if found.first_tokens is not None else None,
+        errors=same.errors,
+        usage=same.usage,
+        latencies=same.latencies,
     )
 
 
 def _cost(row: CallRow, models: Mapping[str, Model]) -> float | None:
     if row.provider is None or row.model_id is None or row.output is None:
         return None
-    counts = {name: getattr(row, name) for name in _PRICED}
-    model = models.get(row.model or "")
-    stated = model.price if model is not None else None
-    return cost(row.provider, row.model_id, counts, row.at, stated)
+    counts = tuple(getattr(row, name) or 0 for name in _PRICED)
+    stated = _stated(models.get(row.model or ""))
+    if row.cost is not None and not stated:
+        return row.cost
+    return _priced(row.provider, row.model_id, row.at, 1, counts, stated)
 
 
-_PRICED: Final = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "cost")
+_PRICED: Final = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+
+Stated = tuple[tuple[str, float], ...]
+"""A price that the user states, as `Model.price`; empty for none."""
+
+
+def _stated(model: Model | None) -> Stated:
+    return tuple(model.price.items()) if model is not None and model.price else ()
+
+
+@lru_cache(maxsize=8192)
+def _priced(
+    provider: str, model_id: str, at: float, calls: int, counts: tuple[int, ...], stated: Stated
+) -> float | None:
+    """Dollars, by the average of the calls. Remembered: what has passed keeps its price, and the
+    library takes longer to answer than everything else takes together."""
+    average = {name: count / calls for name, count in zip(_PRICED, counts, strict=True)}
+    price = cost(provider, model_id, average, at, dict(stated) or None)
+    return price * calls if price is not None else None
 
 
 # --- sums -----------------------------------------------------------------------------------------
@@ -215,14 +262,15 @@ def _sorted(groups: Mapping[str, Group]) -> list[Group]:
 
 
 def _money(row: Mapping[str, Any], models: Mapping[str, Model]) -> float | None:
-    """What a row of `daily` cost. Calls with long prompts are priced by their average."""
-    stated = dict(row) if row["stated"] else {**row, "cost": None}
-    calls = row["calls"]
-    if not row["size"] or row["stated"]:
-        return dollars(stated, models)
-    average = {name: row[name] / calls for name in _PRICED if name != "cost"}
-    price = dollars({**stated, **average, "calls": 1}, models)
-    return price * calls if price is not None else None
+    """What a row of `daily` cost. All its calls have one price, so that of their average will do."""
+    stated = _stated(models.get(row["model"]))
+    if row["stated"] and not stated:
+        return float(row["cost"])
+    if not row["input"] and not row["output"]:
+        return 0.0
+    counts = tuple(row[name] for name in _PRICED)
+    noon = datetime.fromisoformat(row["day"]).replace(hour=12, tzinfo=UTC).timestamp()
+    return _priced(row["provider"], row["model_id"], noon, row["calls"], counts, stated)
 
 
 # --- latencies ------------------------------------------------------------------------------------

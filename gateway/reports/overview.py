@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from gateway.observe.ledger_glance import Asked
 from gateway.observe.ledger_read import Unreadable
-from gateway.reports.history import History, Usage, history
+from gateway.reports.history import History, ReadSums, Usage, history, sums
 from gateway.reports.status import AgentState, ModelState, Status
 from gateway.types import Model
 
@@ -64,12 +64,14 @@ def overview(
     *,
     now: float,
     more: Iterable[Attention] = (),
+    read_sums: ReadSums = sums,
 ) -> Overview:
     """The overview. Reads the ledger: call it in a thread.
 
     `now` is Unix time. `more` is what else needs attention, such as budgets that are nearly spent.
+    `read_sums` may remember the sums for a while.
     """
-    found, missing = _history(ledger, models, asked, now)
+    found, missing = _history(ledger, models, asked, now, read_sums)
     usage = found.usage if found is not None else None
     items = [*_refusals(status.agents), *more, *_unpriced(usage)]
     if found is None and ledger is not None and ledger.exists():
@@ -77,12 +79,18 @@ def overview(
     return Overview(now, status, found, missing, items, asked)
 
 
-def _history(ledger: Path | None, models: Mapping[str, Model], asked: Asked, now: float) -> tuple[History | None, str]:
+def _history(
+    ledger: Path | None,
+    models: Mapping[str, Model],
+    asked: Asked,
+    now: float,
+    read_sums: ReadSums,
+) -> tuple[History | None, str]:
     """The history, or why there is none."""
     if ledger is None:
         return None, NO_LEDGER
     try:
-        return history(ledger, models, asked, now), ""
+        return history(ledger, models, asked, now, read_sums), ""
     except Unreadable as error:
         return None, str(error)
 

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 
-from gateway.observe.daily import CLASS_TOKENS, SUMS
+from gateway.observe.daily import SIZES, SUMS
 from gateway.observe.ledger import Ledger
-from gateway.observe.prices import LONG_CONTEXT
+from gateway.observe.prices import LIBRARY_NAMES, LONG_CONTEXT
+from gateway.providers import PROVIDERS
 from gateway.types import Call, Usage
 from tests.observe.test_ledger import WALL, answered, version_1, written
 
 DAY = 86_400
+OURS = {LIBRARY_NAMES.get(name, name) for name in PROVIDERS}
 
 
 @pytest.fixture
@@ -67,7 +70,21 @@ def test_long_prompts_and_stated_costs_are_kept_apart(path: Path) -> None:
     calls = [with_usage(f"{number}", usage) for number, usage in enumerate((short, long, long, stated, stated))]
     written(path, *calls)
     found = {(row["size"], row["stated"]): (row["calls"], row["cost"]) for row in rows(path)}
-    assert found == {(0, 0): (1, 0.0), (LONG_CONTEXT * 2 // CLASS_TOKENS, 0): (2, 0.0), (0, 1): (2, 0.5)}
+    assert found == {(1, 0): (1, 0.0), (3, 0): (2, 0.0), (0, 1): (2, 0.5)}
+
+
+def test_a_size_class_has_one_price() -> None:
+    """Also in the library's next version."""
+    prices = [model.prices for provider in get_snapshot().providers if provider.id in OURS for model in provider.models]
+    each = [getattr(price, "prices", price) for listed in prices for price in _listed(listed)]
+    tiered = [value for price in each for value in vars(price).values() if hasattr(value, "tiers")]
+    starts = {tier.start for value in tiered for tier in value.tiers}
+    assert starts
+    assert {start for start in starts if start not in SIZES and start + 1 not in SIZES} == set()
+
+
+def _listed(prices: Any) -> list[Any]:
+    return prices if isinstance(prices, list) else [prices]
 
 
 def test_old_days_are_removed_with_their_calls(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.observe.ledger import NOT_PLAIN
-from gateway.observe.ledger_glance import CALLS_MAX, Asked, Glance, glance
+from gateway.observe.ledger_glance import CALLS_MAX, Asked, Glance, Listed, glance, listed
 from gateway.observe.ledger_read import Unreadable
 from gateway.types import Call
 from tests.observe.test_ledger import WALL, answered, written
@@ -27,8 +27,12 @@ def path(tmp_path: Path) -> Path:
     return written(tmp_path / "ledger.db", plain("1"), answered("2"), plain("3", "other"), answered("4", "other"))
 
 
-def look(path: Path, **asked: object) -> Glance:
-    return glance(path, Asked(**asked), since_day="2000-01-01", errors_since=WALL - 300)  # type: ignore[arg-type]
+def look(path: Path) -> Glance:
+    return glance(path, since_day="2000-01-01", errors_since=WALL - 300)
+
+
+def find(path: Path, **asked: object) -> Listed:
+    return listed(path, Asked(**asked))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def look(path: Path, **asked: object) -> Glance:
     ],
 )
 def test_calls_are_narrowed(path: Path, asked: dict[str, object], ids: set[str]) -> None:
-    found = look(path, **asked)
+    found = find(path, **asked)
     assert found.calls is not None
     assert {call["id"] for call in found.calls} == ids
 
@@ -50,13 +54,13 @@ def test_calls_are_narrowed(path: Path, asked: dict[str, object], ids: set[str])
 def test_the_list_is_bounded_and_an_opened_call_outside_of_it_is_found(tmp_path: Path) -> None:
     written(tmp_path / "l.db", plain("old"), wall=WALL - 60)
     path = written(tmp_path / "l.db", *[plain(f"req_{number}") for number in range(CALLS_MAX)])
-    found = look(path, call="old")
+    found = find(path, call="old")
     assert found.calls is not None
     assert len(found.calls) == CALLS_MAX
     assert found.opened is not None
     assert found.opened["id"] == "old"
-    assert look(path, call="req_1").opened is None
-    assert look(path, call="unknown").opened is None
+    assert find(path, call="req_1").opened is None
+    assert find(path, call="unknown").opened is None
 
 
 def test_errors_are_those_of_the_last_minutes(tmp_path: Path) -> None:
@@ -98,7 +102,7 @@ def test_a_query_that_takes_too_long_leaves_its_part_out(path: Path) -> None:
         )
     seconds = iter(range(10_000))
     clock = lambda: float(next(seconds))  # noqa: E731
-    slow = glance(path, Asked(), since_day="2000-01-01", errors_since=0.0, clock=clock)
+    slow = glance(path, since_day="2000-01-01", errors_since=0.0, clock=clock)
     assert slow.first_tokens is None
     assert slow.daily is not None, "a short query ends before its first look at the clock"
 
