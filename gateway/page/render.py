@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from gateway.page import shapes, words
 from gateway.page.assets import FOLDER, asset
 from gateway.reports.history import History
-from gateway.reports.overview import Overview
+from gateway.reports.overview import NEEDS_A_HAND, Overview
 from gateway.reports.status import ModelState, Status
 
 CALLS_SHOWN: Final = 20
@@ -81,7 +81,8 @@ class Chip:
 
 def _look(model: ModelState) -> tuple[str, str]:
     if model.state == "open":
-        return "cooling", f"cooling down {words.whole_duration(model.resting_s)}"
+        look = "refused" if model.kind in NEEDS_A_HAND else "cooling"
+        return look, f"cooling down {words.whole_duration(model.resting_s)}"
     if model.state == "half_open":
         return "probing", "probing"
     return ("full", "full") if model.full else ("ready", "ready")

@@ -120,6 +120,8 @@ _REFUSALS: Final[Mapping[str, Callable[[ModelState], Attention]]] = {
     "quota": _spent_account,
 }
 """Kind of failure → what the operator has to do about a model that cools down for it."""
+NEEDS_A_HAND: Final = frozenset(_REFUSALS)
+"""Kinds of failure that only the operator can end."""
 
 
 def _refusals(agents: Iterable[AgentState]) -> list[Attention]:

@@ -104,6 +104,15 @@ def test_a_wait_between_two_attempts_is_shown(tmp_path: Path) -> None:
     assert "waits 300 ms" in text(shown(path, Asked(call="req_1")))
 
 
+def test_a_model_that_only_the_operator_can_help_is_red() -> None:
+    refused = replace(chain()[0], kind="credential")
+    found = overview(replace(status(), agents=[AgentState("dev", [refused])]), None, {}, Asked(), now=WALL)
+    html = page(found, "http://box:8484", is_signed_in=False)
+    assert '<li class="chip refused">' in html
+    assert "needs a hand" in text(html)
+    assert '<li class="chip refused">' not in shown(None)
+
+
 def test_what_others_wrote_is_escaped(tmp_path: Path) -> None:
     odd = make_call(model(name=EVIL, model_id=EVIL))
     odd.attempts.append(Attempt(odd.agent.models[0], 1, committed_at=1.0, ended_at=2.0, finish_reason=EVIL))
