@@ -22,7 +22,7 @@ from gateway.reports.history import History, PricedCall, Sum, Usage
 from gateway.reports.overview import Overview, overview
 from gateway.reports.requests import ledger_path
 from gateway.reports.running import NotRunning
-from gateway.reports.status import AgentState, ModelState, Status, ask_status
+from gateway.reports.status import AgentState, CallState, ModelState, Status, ask_status
 
 WIDTH_MIN: Final = 40
 WIDTH_MAX: Final = 120
@@ -70,7 +70,7 @@ def _lines(config: Config | None) -> list[str]:
 
 @contextmanager
 def _screen() -> Iterator[int]:
-    """The alternate screen. Yields a descriptor that can be read when the window changes its size."""
+    """The alternate screen. Yields a descriptor that is readable after the window is resized."""
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     before_fd = signal.set_wakeup_fd(wake)
@@ -172,7 +172,8 @@ def _state(found: Overview) -> list[str]:
     shown = words.NONE if errors is None else f"{errors}"
     money = f"{words.money(today.cost)} today, {words.plural(today.calls, 'call')}"
     shares = f"{words.share(today.fallbacks)} fell back, {words.share(today.cached)} from cache"
-    return [f"gateway {status.version}  {word}  {up}  {calls}", f"{shown} errors in 5 min  {money}  {shares}"]
+    first = f"gateway {status.version}  {word}  {up}  {calls}"
+    return [first, f"{shown} errors in 5 min  {money}  {shares}"]
 
 
 def _agents(status: Status, width: int) -> list[str]:
@@ -188,7 +189,8 @@ def _chain(agent: AgentState, indent: int, width: int) -> list[str]:
     rows = textwrap.wrap(text, max(width - len(space), 20), break_on_hyphens=False)
     first = agent.agent[:indent].ljust(indent)
     heads = [f"{first}  ", *[space] * (len(rows) - 1)]
-    return [head + _coloured(row.replace("\u00a0", " ")) for head, row in zip(heads, rows, strict=True)]
+    shown = (_coloured(row.replace("\u00a0", " ")) for row in rows)
+    return [head + row for head, row in zip(heads, shown, strict=True)]
 
 
 def _model(model: ModelState) -> str:
@@ -200,18 +202,23 @@ def _model(model: ModelState) -> str:
 
 
 def _coloured(row: str) -> str:
-    return " > ".join(styled(model, "yellow") if "cooling down" in model else model for model in row.split(" > "))
+    models = row.split(" > ")
+    return " > ".join(styled(each, "yellow") if "cooling down" in each else each for each in models)
 
 
 def _under_way(status: Status, width: int) -> list[str]:
     head = ("AGENT", "CLIENT", "MODEL", "ATTEMPT", "FOR")
-    rows = [
-        (call.agent, call.client, call.model or "waiting", f"{len(call.attempts)}", words.duration(call.seconds))
-        for call in status.calls[:CALLS_SHOWN]
-    ]
-    more = status.in_flight - len(rows)
+    rows = [_under_way_row(call) for call in status.calls[:CALLS_SHOWN]]
     shown = table(head, rows, width).splitlines() if rows else []
-    return _titled("CALLS UNDER WAY", [*shown, *([f"and {more} more"] if rows and more > 0 else [])])
+    more = status.in_flight - len(rows)
+    if rows and more > 0:
+        shown.append(f"and {more} more")
+    return _titled("CALLS UNDER WAY", shown)
+
+
+def _under_way_row(call: CallState) -> tuple[str, ...]:
+    attempts, seconds = f"{len(call.attempts)}", words.duration(call.seconds)
+    return call.agent, call.client, call.model or "waiting", attempts, seconds
 
 
 def _last(history: History, now: float, width: int) -> list[str]:
@@ -225,7 +232,8 @@ def _call(call: PricedCall, now: float) -> tuple[str, ...]:
     times = words.duration(row.first_token_s), words.duration(row.seconds)
     counts = words.tokens(row.input), words.tokens(row.output), words.money(call.cost)
     when = words.ago(row.at, now).removesuffix(" ago")
-    return when, row.agent, row.model or words.NONE, f"{row.status}", f"{len(row.attempts)}", *times, *counts
+    outcome = f"{row.status}", f"{len(row.attempts)}"
+    return when, row.agent, row.model or words.NONE, *outcome, *times, *counts
 
 
 def _usage(usage: Usage | None, width: int) -> list[str]:

@@ -216,14 +216,20 @@ class PageEndpoint:
             self._made.pop(view, None)
 
     async def _make(self, view: _View) -> str:
-        """The state is taken from the loop; the ledger is read, and the page made, in the thread."""
+        """Takes the state on the loop; reads the ledger and makes the page in the thread."""
         status, config = self._status(VIEWER), self._current().config
 
         def made() -> str:
             from gateway.page.render import page
 
-            now, models = self._wall(), config.models
-            found = overview(status, self._ledger, models, view.asked, now=now, read_sums=self._sums)
+            found = overview(
+                status,
+                self._ledger,
+                config.models,
+                view.asked,
+                now=self._wall(),
+                read_sums=self._sums,
+            )
             return page(found, view.base_url, is_signed_in=view.is_signed_in)
 
         return await self._run(made)
@@ -322,14 +328,16 @@ async def _form(scope: Scope, receive: Receive) -> dict[str, str]:
 
 def _tokens(scope: Scope) -> list[str]:
     """The session tokens that a browser sends."""
-    pairs = (pair.strip().partition("=") for value in header_values(scope, b"cookie") for pair in value.split(";"))
+    cookies = ";".join(header_values(scope, b"cookie")).split(";")
+    pairs = (cookie.strip().partition("=") for cookie in cookies)
     return [value for name, _, value in pairs if name == COOKIE and value][:2]
 
 
 def _cookie(scope: Scope, token: str, seconds: int) -> bytes:
     is_secure = scope.get("scheme") == "https" or _origin(scope).startswith("https:")
     secure = "; Secure" if is_secure else ""
-    return f"{COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}".encode()
+    rules = f"Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+    return f"{COOKIE}={token}; {rules}".encode()
 
 
 def _origin(scope: Scope) -> str:

@@ -88,7 +88,8 @@ class Sessions:
             write_private(self._path, msgspec.json.encode(list(self._sessions.values())).decode())
             self._mark = self._now()
         except OSError as error:
-            logger.warning("%s cannot be written (%s): sessions end with the process", self._path, error.strerror)
+            message = "%s cannot be written (%s): sessions end with the process"
+            logger.warning(message, self._path, error.strerror)
 
     def _now(self) -> tuple[int, int]:
         status = self._path.stat()

@@ -1,4 +1,4 @@
-"""Sums per day in the ledger, kept as calls are recorded, so that no report adds up a week of calls.
+"""Sums per day, kept as calls are recorded, so that no report adds up a week of calls.
 
 One row per day (of the host's time zone), agent, model and size class. The writer of the ledger
 adds each batch to the sums in the transaction that inserts it. The same statement fills the table

@@ -68,7 +68,13 @@ def listed(path: Path, asked: Asked, clock: Callable[[], float] = time.monotonic
         return Listed(calls, limited.run(lambda: _opened(database, asked.call, calls or [])))
 
 
-def glance(path: Path, *, since_day: str, errors_since: float, clock: Callable[[], float] = time.monotonic) -> Glance:
+def glance(
+    path: Path,
+    *,
+    since_day: str,
+    errors_since: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Glance:
     """Reads the sums. `since_day` is the first day of them, such as `2026-11-25`.
 
     Raises `Unreadable`.
@@ -131,7 +137,8 @@ def _daily(database: sqlite3.Connection, since_day: str) -> list[Record] | None:
 
 def _errors(database: sqlite3.Connection, since: float) -> int:
     failed = f"{NOT_PLAIN} AND at >= ? AND status >= 400 AND status <> 499"
-    query = f"SELECT count(*) FROM (SELECT 1 FROM calls WHERE {failed} LIMIT {ERRORS_MAX})"  # noqa: S608
+    found = f"SELECT 1 FROM calls WHERE {failed} LIMIT {ERRORS_MAX}"  # noqa: S608
+    query = f"SELECT count(*) FROM ({found})"  # noqa: S608
     (errors,) = database.execute(query, (since,)).fetchone()
     return int(errors)
 
@@ -139,5 +146,6 @@ def _errors(database: sqlite3.Connection, since: float) -> int:
 def _first_tokens(database: sqlite3.Connection) -> list[tuple[str, str, float]]:
     columns = "model, model_id, first_token_s"
     last = f"SELECT {columns} FROM calls ORDER BY at DESC LIMIT {LATENCIES_MAX}"  # noqa: S608
-    query = f"SELECT * FROM ({last}) WHERE first_token_s IS NOT NULL AND model IS NOT NULL"  # noqa: S608
+    answered = "first_token_s IS NOT NULL AND model IS NOT NULL"
+    query = f"SELECT * FROM ({last}) WHERE {answered}"  # noqa: S608
     return [tuple(row) for row in database.execute(query)]

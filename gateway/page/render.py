@@ -21,6 +21,12 @@ from gateway.reports.status import ModelState, Status
 CALLS_SHOWN: Final = 20
 """Calls under way that are listed."""
 
+FILTERS: Final = (
+    *("duration", "whole_duration", "iso", "moment"),
+    *("weekday", "tokens", "money", "share"),
+)
+"""Functions of `words` that the templates use as filters."""
+
 
 def page(found: Overview, base_url: str, *, is_signed_in: bool) -> str:
     """The whole page. `base_url` is what clients use, without a trailing slash."""
@@ -103,10 +109,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {
-        name: getattr(words, name)
-        for name in ("duration", "whole_duration", "iso", "moment", "weekday", "tokens", "money", "share")
-    }
+    filters: dict[str, Any] = {name: getattr(words, name) for name in FILTERS}
     made.filters.update(filters, kind=kind_in_words)
     made.globals.update(
         asset=lambda name: asset(name).url,

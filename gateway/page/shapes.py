@@ -36,7 +36,12 @@ def colours(models: Iterable[Group]) -> dict[str, str]:
     return {model.name: f"c{min(place, COLOURS - 1)}" for place, model in enumerate(models)}
 
 
-def stacked(parts: Mapping[str, int], most: int, looks: Mapping[str, str], order: Sequence[str]) -> list[Piece]:
+def stacked(
+    parts: Mapping[str, int],
+    most: int,
+    looks: Mapping[str, str],
+    order: Sequence[str],
+) -> list[Piece]:
     """The parts side by side; `most` fills the width."""
     pieces: list[Piece] = []
     start = 0.0
@@ -70,7 +75,11 @@ def columns(usage: Usage, looks: Mapping[str, str]) -> list[Column]:
 
 def _from_top(pieces: list[Piece]) -> list[Piece]:
     """The same from the bottom up, as SVG counts from the top down."""
-    return [piece._replace(start=round(max(0.0, WIDTH - piece.start - piece.length), 1)) for piece in pieces]
+    return [piece._replace(start=_top(piece)) for piece in pieces]
+
+
+def _top(piece: Piece) -> float:
+    return round(max(0.0, WIDTH - piece.start - piece.length), 1)
 
 
 class Lane(NamedTuple):
@@ -125,7 +134,11 @@ def spans(latencies: Sequence[Latency]) -> list[Span]:
     """The slowest p95 fills the width."""
     most = max((each.p95_s for each in latencies), default=0.0) or 1.0
     scale = (WIDTH - 20) / most
-    return [Span(each, round(each.p50_s * scale, 1), round(each.p95_s * scale, 1)) for each in latencies]
+    return [_span(each, scale) for each in latencies]
+
+
+def _span(latency: Latency, scale: float) -> Span:
+    return Span(latency, round(latency.p50_s * scale, 1), round(latency.p95_s * scale, 1))
 
 
 def kinds(week: Sum, most: int) -> list[Piece]:

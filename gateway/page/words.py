@@ -55,7 +55,8 @@ def tokens(count: float | None) -> str:
         return NONE
     for size, unit in _SIZES:
         if count >= size * 0.9995:
-            return f"{count / size:.1f}{unit}" if count < 100 * size else f"{count / size:.0f}{unit}"
+            digits = 1 if count < 100 * size else 0
+            return f"{count / size:.{digits}f}{unit}"
     return f"{count:.0f}"
 
 

@@ -168,7 +168,7 @@ def history(
     now: float,
     read_sums: ReadSums = sums,
 ) -> History:
-    """Reads the ledger at `path`. `read_sums` may remember them for a while. Raises `Unreadable`."""
+    """Reads the ledger at `path`. `read_sums` may remember the sums. Raises `Unreadable`."""
     found = listed(path, asked)
     same = read_sums(path, models, now)
     rows = [call_row(row) for row in found.calls] if found.calls is not None else None
@@ -217,7 +217,11 @@ def _priced(
 # --- sums -----------------------------------------------------------------------------------------
 
 
-def _usage(rows: Iterable[Mapping[str, Any]], days: list[str], models: Mapping[str, Model]) -> Usage:
+def _usage(
+    rows: Iterable[Mapping[str, Any]],
+    days: list[str],
+    models: Mapping[str, Model],
+) -> Usage:
     by_day = {day: Day(day) for day in days}
     agents: dict[str, Group] = {}
     by_model: dict[str, Group] = {}
@@ -241,7 +245,14 @@ def _count(parts: dict[str, int], row: Mapping[str, Any]) -> None:
     parts[row["model"]] = parts.get(row["model"], 0) + row["input"] + row["output"]
 
 
-def _add(groups: list[Group], day: Day, row: Mapping[str, Any], money: float | None, *, is_today: bool) -> None:
+def _add(
+    groups: list[Group],
+    day: Day,
+    row: Mapping[str, Any],
+    money: float | None,
+    *,
+    is_today: bool,
+) -> None:
     day.sum.add(row, money)
     for group in groups:
         group.week.add(row, money)
@@ -262,7 +273,7 @@ def _sorted(groups: Mapping[str, Group]) -> list[Group]:
 
 
 def _money(row: Mapping[str, Any], models: Mapping[str, Model]) -> float | None:
-    """What a row of `daily` cost. All its calls have one price, so that of their average will do."""
+    """What a row of `daily` cost. All its calls have the price of their average."""
     stated = _stated(models.get(row["model"]))
     if row["stated"] and not stated:
         return float(row["cost"])

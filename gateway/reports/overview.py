@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from gateway.observe.ledger_glance import Asked
 from gateway.observe.ledger_read import Unreadable
-from gateway.reports.history import History, ReadSums, Usage, history, sums
+from gateway.reports.history import Group, History, ReadSums, Usage, history, sums
 from gateway.reports.status import AgentState, ModelState, Status
 from gateway.types import Model
 
@@ -100,7 +100,8 @@ def _history(
 
 def _refused_key(model: ModelState) -> Attention:
     message = f"{model.provider} refuses its key."
-    return Attention("error", model.model, message, "gateway credentials set; gateway doctor --live")
+    cure = "gateway credentials set; gateway doctor --live"
+    return Attention("error", model.model, message, cure)
 
 
 def _unknown_model(model: ModelState) -> Attention:
@@ -132,13 +133,11 @@ def _refusals(agents: Iterable[AgentState]) -> list[Attention]:
 
 
 def _unpriced(usage: Usage | None) -> list[Attention]:
-    groups = [group for group in usage.models if group.week.unpriced] if usage is not None else []
-    return [
-        Attention(
-            "warning",
-            group.name,
-            f"no price is known for {group.id}; {group.week.unpriced} calls of this week are not in the sums of money.",
-            f"state one in [models.{group.name}.price]",
-        )
-        for group in groups
-    ]
+    groups = usage.models if usage is not None else []
+    return [_without_price(group) for group in groups if group.week.unpriced]
+
+
+def _without_price(group: Group) -> Attention:
+    count = group.week.unpriced
+    message = f"no price is known for {group.id}; calls of 7 days without a price: {count}."
+    return Attention("warning", group.name, message, f"state one in [models.{group.name}.price]")
