@@ -15,3 +15,9 @@ def own_log() -> Iterator[None]:
     before = gateway.handlers[:], gateway.level, gateway.propagate
     yield
     gateway.handlers[:], gateway.level, gateway.propagate = before
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The loop of `pytest.mark.anyio`: the gateway's own, also where Selenium brings trio."""
+    return "asyncio"
