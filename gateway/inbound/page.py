@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -39,7 +39,7 @@ from gateway.inbound.sessions import SESSION_S, Sessions
 from gateway.observe.ledger_glance import Asked
 from gateway.page.assets import TYPES, asset
 from gateway.reports.history import Sums, sums
-from gateway.reports.overview import overview
+from gateway.reports.overview import Attention, overview
 from gateway.reports.status import Status
 from gateway.types import Client, Model
 
@@ -91,7 +91,8 @@ class PageEndpoint:
     """An ASGI application for `GET`, `HEAD` and `POST /`.
 
     `status` gives what the gateway does now, as a client sees it. `ledger` is the file, None
-    without one. `wall` is Unix time in seconds, and `clock` monotonic.
+    without one. `attention` gives what else needs attention, such as budgets that are nearly spent;
+    it is called on the loop. `wall` is Unix time in seconds, and `clock` monotonic.
     """
 
     def __init__(
@@ -102,7 +103,9 @@ class PageEndpoint:
         ledger: Path | None,
         wall: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
+        attention: Callable[[], Iterable[Attention]] = tuple,
     ) -> None:
+        self._attention = attention
         self._current = current
         self._status = status
         self._keys = keys
@@ -218,6 +221,7 @@ class PageEndpoint:
     async def _make(self, view: _View) -> str:
         """Takes the state on the loop; reads the ledger and makes the page in the thread."""
         status, config = self._status(VIEWER), self._current().config
+        more = list(self._attention())
 
         def made() -> str:
             from gateway.page.render import page
@@ -228,6 +232,7 @@ class PageEndpoint:
                 config.models,
                 view.asked,
                 now=self._wall(),
+                more=more,
                 read_sums=self._sums,
             )
             return page(found, view.base_url, is_signed_in=view.is_signed_in)
@@ -285,7 +290,7 @@ def _refusal(error: HttpError) -> str:
 
     if error.refusal.code != "origin_not_allowed":
         return notice("Not this way", error.refusal.message)
-    text = "You come from a link on another site, and the gateway follows none."
+    text = "A link on another site led here. The gateway asks first, so that no site acts for you."
     return notice("One more click", text, again="Open the page")
 
 

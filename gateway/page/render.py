@@ -71,9 +71,12 @@ def _agents(status: Status, history: History | None) -> list[str]:
     return sorted({*(agent.agent for agent in status.agents), *called})
 
 
+_KINDS: Final = {"credential": "key refused", "model_unknown": "unknown model id"}
+
+
 def kind_in_words(kind: str | None) -> str:
     """`rate_limit` as `rate limit`."""
-    return (kind or "").replace("_", " ")
+    return _KINDS.get(kind or "", (kind or "").replace("_", " "))
 
 
 class Chip:

@@ -110,6 +110,7 @@ def test_a_model_that_only_the_operator_can_help_is_red() -> None:
     html = page(found, "http://box:8484", is_signed_in=False)
     assert '<li class="chip refused">' in html
     assert "needs a hand" in text(html)
+    assert "cooling down 41 s key refused" in text(html)
     assert '<li class="chip refused">' not in shown(None)
 
 
