@@ -1,6 +1,6 @@
 """The composition root: the only place that builds things, and the swap of a reload.
 
-What a configuration says becomes a `Gateway`; what must survive a reload (connections, breaker, vault, metrics) is
+What a configuration says becomes a `Gateway`; what must survive a reload (connections, breaker, replay, metrics) is
 built once, in `App`.
 """
 
@@ -23,7 +23,8 @@ from gateway.config.schema import Fallback
 from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, Credentials
-from gateway.dialects import INBOUND
+from gateway.dialects import CALL_PATHS, EMBEDDINGS_INBOUND, INBOUND
+from gateway.dialects.responses.inbound.store import ResponsesStore
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
 from gateway.inbound.endpoint import CallEndpoint
@@ -31,9 +32,11 @@ from gateway.inbound.faces import face_of_path
 from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
+from gateway.inbound.memory import Memory, StoredEndpoint
 from gateway.inbound.models import ModelsEndpoint
+from gateway.inbound.ollama import OllamaEndpoint
 from gateway.inbound.page import PageEndpoint, assets
-from gateway.inbound.routes import Application
+from gateway.inbound.routes import Application, Mounted
 from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound.status import StatusEndpoint
 from gateway.observe import log
@@ -47,10 +50,10 @@ from gateway.shared.circuits import Change
 from gateway.shared.engine import News
 from gateway.shared.local import Local
 from gateway.shared.port import Shared
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.shared.waiting_room import WaitingRoom
 from gateway.shared.workers import Workers
-from gateway.types import Model
+from gateway.types import Chat, Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Transport
@@ -93,18 +96,21 @@ class App:
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
         self._renewal = Renewal(self.credentials, user_agent=USER_AGENT)
+        self._replay = Replay(on_kept=workers.keep) if workers is not None else Replay()
         self._upstream = UpstreamClient(
             self._transport,
             Signer(self.credentials),
-            Vault(),
+            self._replay,
             clock=clock,
             wall=wall,
             user_agent=USER_AGENT,
             renew=self._renewal.renew,
+            fetch=self._fetch if workers is not None else None,
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
-        self.face_of_path = face_of_path({}, INBOUND["chat"])
+        self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
+        self._answers = ResponsesStore(clock, others=workers)
         self.endpoint = CallEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
         self.asgi = self._application(wall)
 
@@ -168,6 +174,12 @@ class App:
             transport = self._transports[model.proxy] = _new_transport(model.proxy)
         return transport
 
+    async def _fetch(self, owner: str, chat: Chat) -> None:
+        """Brings what other workers keep of a client's chat here."""
+        assert self._workers is not None
+        for key, entry in await self._workers.recall(self._replay.missing(owner, chat)):
+            self._replay.add(key, entry)
+
     def _receive(self, news: News) -> None:
         if isinstance(news, Change) and news.is_own:
             self._circuit_changed(news)
@@ -180,19 +192,32 @@ class App:
     def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
+        memories: Mapping[str, Memory] = {"responses": self._answers}
+        stored = StoredEndpoint(lambda: self.gateway, self._answers)
+        ollama = OllamaEndpoint(lambda: self.gateway, wall())
+        calls = {path: self.endpoint.serving(face, memories.get(face.NAME)) for path, face in CALL_PATHS.items()}
+        calls["/embeddings"] = self.endpoint.serving(EMBEDDINGS_INBOUND["chat"], operation="embed")
         status = StatusEndpoint(lambda: self.gateway, self.breaker, self._status, self.endpoint.under_way, self._clock)
         ledger = self._ledger.path if self._ledger is not None else None
         self.page = PageEndpoint(lambda: self.gateway, status.report, self.keys, ledger, wall)
         application = Application(
-            {"/chat/completions": self.endpoint.serving(INBOUND["chat"])},
-            {"/models": models, "/models/{id:path}": models},
+            calls,
             {
-                "/livez": health.live,
-                "/readyz": health.ready,
-                "/health": health.health,
-                "/metrics": self._metrics,
-                "/status": status,
-                "/page/{name}": assets,
+                "/models": Mounted(models),
+                "/models/{id:path}": Mounted(models),
+                "/responses/{id:path}": Mounted(stored, ("GET", "DELETE")),
+            },
+            {
+                "/livez": Mounted(health.live),
+                "/readyz": Mounted(health.ready),
+                "/health": Mounted(health.health),
+                "/api/hello": Mounted(health.live),  # how Claude Code looks whether its server is there
+                "/metrics": Mounted(self._metrics),
+                "/status": Mounted(status),
+                "/page/{name}": Mounted(assets),
+                "/api/version": Mounted(ollama.version),
+                "/api/tags": Mounted(ollama.tags),
+                "/api/show": Mounted(ollama.show, ("POST",)),
             },
             self.page,
         )

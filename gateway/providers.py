@@ -243,8 +243,8 @@ HOSTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "api.moonshot.cn": _THINKING_REPLAY,
     "api.z.ai": _THINKING_SWITCH,
     "open.bigmodel.cn": _THINKING_SWITCH,
-    "dashscope.aliyuncs.com": {"reasoning": "enable_thinking"},
-    "dashscope-intl.aliyuncs.com": {"reasoning": "enable_thinking"},
+    "dashscope.aliyuncs.com": {"reasoning": "enable_thinking", "embedding_inputs": 10},
+    "dashscope-intl.aliyuncs.com": {"reasoning": "enable_thinking", "embedding_inputs": 10},
 }
 """Public servers without a row of their own → the switches by which they differ from a server that nobody knows. Never
 an address of one's own network: what answers there is for the user to say."""

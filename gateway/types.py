@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from math import ceil
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failure
@@ -114,6 +114,8 @@ class Quirks:
     request."""
     unknown_fields: Literal["pass", "drop"] = "pass"
     """What happens to request fields that nobody knows: an unknown one may be new, or may cost a 400."""
+    embedding_inputs: int = 0
+    """How many inputs one embeddings request takes; 0 for what the provider is known to take."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,6 +196,8 @@ class Model:
     states it."""
     max_concurrent: int | None = None
     proxy: str | None = None
+    space: str = ""
+    """The vector space of its embeddings; by default `<model id>@<dimensions>`."""
 
     key: tuple[str, ...] = field(init=False)
     """What shares one breaker: (provider, base URL, credential, model id)."""
@@ -204,6 +208,24 @@ class Model:
         account = (self.provider.name, self.base_url, self.credential)
         object.__setattr__(self, "credential_key", account)
         object.__setattr__(self, "key", (*account, self.model_id))
+        object.__setattr__(self, "space", self.space or default_space(self.model_id, self.options))
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it is an embedding model, as far as its entry and its id say."""
+        has_space = self.space != default_space(self.model_id, self.options)
+        return has_space or "embed" in self.model_id.lower()
+
+
+_DIMENSIONS: Final = ("dimensions", "output_dimension", "outputDimensionality")
+_TASKS: Final = ("taskType", "task_type", "input_type")
+
+
+def default_space(model_id: str, options: Mapping[str, Any]) -> str:
+    """The vector space of a model id with fixed options: dimensions and tasks change vectors."""
+    dimensions = next((options[name] for name in _DIMENSIONS if name in options), "default")
+    task = next((f";{options[name]}" for name in _TASKS if name in options), "")
+    return f"{model_id}@{dimensions}{task}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,6 +289,8 @@ class Attempt:
     failure: Failure | None = None
     cooldown_s: float = 0.0
     """The cooldown that follows from `failure`."""
+    native: bool = False
+    """The model was sent the client's own body."""
     permit: Any = None
     """The `shared.engine.Permit` under which the model is tried."""
 
@@ -311,6 +335,8 @@ class Call:
     """Seconds of the monotonic clock."""
     dialect: str = "chat"
     """The client's own wire format, by its name in `DIALECTS`."""
+    operation: str = "generate"
+    """What is asked for, by its name in `OPERATIONS`."""
     attempts: list[Attempt] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     """Models that were not tried, once the call has ended without an answer."""
@@ -349,12 +375,12 @@ class Call:
 
 
 class Chunks(Protocol):
-    """A committed stream, read by read; [] is a sign of life. Raises `Failed` when the provider breaks off."""
+    """A committed stream, read by read. Raises `Failed` when the provider breaks off."""
 
     def __aiter__(self) -> Chunks: ...
 
-    async def __anext__(self) -> list[Chunk]:
-        """What arrived together."""
+    async def __anext__(self) -> Batch:
+        """What arrived together; an empty batch is a sign of life."""
         ...
 
     async def aclose(self) -> None:
@@ -371,6 +397,10 @@ class Reply:
     """The model that answers, in the provider's words."""
     chat: Chat | None = None
     """The whole answer, for a call that is not streamed."""
+    body: Mapping[str, Any] | None = None
+    """The provider's own answer, where it is in the client's dialect."""
+    raw: bytes = b""
+    """The same as it came; it is sent to the client as it is."""
     chunks: Chunks | None = None
     empty_for_s: float | None = None
     """Seconds for which the provider's headers say that its budget is spent after this answer."""

@@ -33,27 +33,28 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
         "dialects": "failures hub sse text types",
+        "operations": "dialects hub types",
         "shared": "failures types",
         "chain": "failures shared types",
         # the edges
         "credentials": "private_files providers types",
-        "upstream": "credentials dialects failures hub redact shared sse text types urls",
+        "upstream": "credentials dialects failures hub operations redact shared sse text types urls",
         "relay": "chain failures shared types",
         "config": "failures providers redact types urls",
         # reports: `/status` returns one; observe: what may be asked of the ledger
-        "inbound": "config dialects failures hub observe page private_files redact relay reports shared types urls",
+        "inbound": "config failures hub observe operations page private_files redact relay reports shared types urls",
         "observe": "failures redact shared types",
         # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
         # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
-        "reports": "__version__ config credentials dialects failures observe providers redact shared types",
+        "reports": "operations __version__ config credentials dialects failures observe providers redact shared types",
         "page": "reports",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
         "app": "__version__ chain config credentials dialects failures inbound observe relay shared types upstream",
         "process": "app config inbound observe shared",
         "drill": "app config failures lab process providers sse types",
-        "cli": "__version__ app config credentials dialects drill failures inbound lab observe page process providers"
-        " reports types",  # dialects: `explain` shows what a model would be sent
+        "cli": "__version__ app config credentials dialects drill failures hub inbound lab observe page process"
+        " providers operations reports types",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",
     }.items()
@@ -63,7 +64,19 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
 FILES_MAX: Final = 12
 """Modules at package level, besides `__init__` and `__main__`."""
 
-CORE: Final = ("failures", "types", "chain", "sse", "providers", "text", "hub", "dialects", "urls", "redact")
+CORE: Final = (
+    "failures",
+    "types",
+    "chain",
+    "sse",
+    "providers",
+    "text",
+    "hub",
+    "dialects",
+    "operations",
+    "urls",
+    "redact",
+)
 IMPURE: Final = frozenset({"shared/waiting_room.py", "shared/workers.py"})
 """The files of `shared/` that wait or send."""
 WORLD: Final = frozenset({"asyncio", "time", "random", "socket", "os", "threading", "subprocess", "httpx", "anyio"})
@@ -82,7 +95,6 @@ NAMES_VENDORS: Final[Mapping[str, str]] = {
     "redact.py": "what keys look like",
     "cli/credentials.py": "an example in a hint",
     "observe/prices.py": "what a price library calls them",
-    "upstream/client.py": "a request-id header",
     "credentials/pi/renew.py": "where sign-ins are renewed",
     "credentials/signing.py": "a beta header",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from csv import DictWriter
 from functools import wraps
 from pathlib import Path
@@ -179,14 +179,20 @@ def agents_beginning(ctx: click.Context, param: click.Parameter, incomplete: str
 
 def report(problems: Iterable[Problem]) -> None:
     """Prints problems on standard error: the place, then what is wrong and how to fix it."""
+    for line in problem_lines(problems):
+        click.echo(line, err=True)
+
+
+def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """Problems in words: the place, then what is wrong and how to fix it."""
     indent = " " * 8
     for problem in problems:
         colour = "red" if problem.severity == "error" else "yellow"
         word = styled(f"{problem.severity:<7}", colour, err=True)
         place = _near(problem.file) + (f":{problem.line}" if problem.line else "")
-        click.echo(f"{word} {'  '.join(part for part in (place, problem.key) if part)}", err=True)
+        yield f"{word} {'  '.join(part for part in (place, problem.key) if part)}"
         text = f"{problem.message} {problem.cure}".strip()
-        click.echo(wrapped(text, indent, err=True), err=True)
+        yield wrapped(text, indent, err=True)
 
 
 def _near(file: str) -> str:

@@ -23,14 +23,15 @@ from gateway.cli.console import (
 )
 from gateway.cli.status import duration
 from gateway.credentials.store import Credentials
-from gateway.dialects.chat import decode_request
-from gateway.dialects.chat.normalize import parse
+from gateway.dialects import EMBEDDINGS_INBOUND, INBOUND
 from gateway.failures import Failed
+from gateway.hub.exact_json import parse_object
 from gateway.inbound.http import HttpError
 from gateway.inbound.resolve import resolve
+from gateway.operations import embed, generate
 from gateway.reports.explain import Explanation, Step, explain
 from gateway.reports.models import NO_KEY
-from gateway.types import Chat, Client
+from gateway.types import Agent, Client, Request
 
 
 def render(found: Explanation) -> None:
@@ -81,9 +82,10 @@ def _code(found: Explanation) -> int:
 def command(agent: str, request: Any, config_path: str | None) -> Explanation:
     """Explain what AGENT would try now, without sending anything.
 
-    With REQUEST, a chat-completions body in a file (or - for standard input),
-    it shows the native request that each model would be sent. Exits with 12
-    when a rate limit holds every model of the chain back.
+    With REQUEST, a chat-completions body (or an embeddings body for an agent of
+    embedding models) in a file, or - for standard input, it shows the native
+    request that each model would be sent. Exits with 12 when a rate limit holds
+    every model of the chain back.
 
     \b
     Example:  gateway explain dev
@@ -91,12 +93,19 @@ def command(agent: str, request: Any, config_path: str | None) -> Explanation:
     """
     config = required(config_path)
     meant = resolve(agent, config.agents, config.models, Client("local"))
-    chat = _chat(agent, request.read()) if request is not None else None
-    return explain(config, meant, chat, Credentials(os.environ, Path.home()))
+    credentials = Credentials(os.environ, Path.home())
+    if request is None:
+        return explain(config, meant, None, credentials)
+    asked, operation = _asked(meant, request.read())
+    return explain(config, meant, asked.chat, credentials, operation)
 
 
-def _chat(agent: str, body: bytes) -> Chat:
+def _asked(agent: Agent, body: bytes) -> tuple[Request, str]:
+    """(the request, its operation). A body without messages for an embedding model asks for embeddings."""
     try:
-        return decode_request({"model": agent, **parse(body)})
+        stated = {"model": agent.name, **parse_object(body)}
+        if agent.models[0].embeds and "messages" not in stated:
+            return EMBEDDINGS_INBOUND["chat"].decode_request(stated, {}), embed.NAME
+        return INBOUND["chat"].decode_request(stated, {}), generate.NAME
     except Failed as failed:
         fail(f"the request: {failed.failure.message}", FOUND_PROBLEMS)

@@ -19,7 +19,7 @@ from gateway.cli.console import (
     config_option,
     configured,
     fail,
-    report,
+    problem_lines,
     styled,
 )
 from gateway.config.load import Config
@@ -36,30 +36,35 @@ _ROWS_MAX = 12
 
 
 def render(shown: Started) -> None:
-    """Prints to standard error: standard output stays empty for a service."""
-    _say(f"gateway {__version__} ({_source(shown)})")
-    _say(f"  listening on  {styled(shown.url + '/v1', 'cyan', err=True)}")
-    _say(f"  web page      {styled(shown.url + '/', 'cyan', err=True)}{_admin_only(shown)}")
+    """Writes to standard error, as the log does: standard output stays empty for a service."""
+    log.show("\n".join(first_screen(shown)) + "\n")
+
+
+def first_screen(shown: Started) -> Iterator[str]:
+    """The first screen, line by line."""
+    yield f"gateway {__version__} ({_source(shown)})"
+    yield f"  listening on  {styled(shown.url + '/v1', 'cyan', err=True)}"
+    yield f"  web page      {styled(shown.url + '/', 'cyan', err=True)}{_admin_only(shown)}"
     for agent in shown.agents[:_ROWS_MAX]:
-        _say(f"  agent         {agent.agent}: {' -> '.join(each.model for each in agent.chain)}")
+        yield f"  agent         {agent.agent}: {' -> '.join(each.model for each in agent.chain)}"
     if len(shown.agents) > _ROWS_MAX:
-        _say(f"                … and {len(shown.agents) - _ROWS_MAX} more: gateway agents")
+        yield f"                … and {len(shown.agents) - _ROWS_MAX} more: gateway agents"
     for model, (source, problem) in list(shown.keys.items())[:_ROWS_MAX]:
-        _say(f"  key           {model}: {source or styled(problem, 'red', err=True)}")
+        yield f"  key           {model}: {source or styled(problem, 'red', err=True)}"
     if shown.agents:
-        _try(shown)
+        yield from _try(shown)
     else:
-        _say("  no agents yet: add [agents.<name>] with models = [...]")
+        yield "  no agents yet: add [agents.<name>] with models = [...]"
 
 
-def _try(shown: Started) -> None:
+def _try(shown: Started) -> Iterator[str]:
     key = ' -H "Authorization: Bearer $GATEWAY_KEY"' if shown.locked else ""
     content = "-H 'content-type: application/json'"
     message = '"messages":[{"role":"user","content":"Hello"}]'
-    _say("  try")
-    _say(f"    curl -i {shown.url}/v1/chat/completions{key} {content} \\")
-    _say(f"""      -d '{{"model":"{shown.agents[0].agent}",{message}}}'""")
-    _say()
+    yield "  try"
+    yield f"    curl -i {shown.url}/v1/chat/completions{key} {content} \\"
+    yield f"""      -d '{{"model":"{shown.agents[0].agent}",{message}}}'"""
+    yield ""
 
 
 def _admin_only(shown: Started) -> str:
@@ -70,10 +75,6 @@ def _source(shown: Started) -> str:
     if shown.demo:
         return "demo: no configuration, no keys"
     return shown.config or "keys in the environment"
-
-
-def _say(text: str = "") -> None:
-    click.echo(text, err=True)
 
 
 def _log_start(shown: Started) -> None:
@@ -112,12 +113,13 @@ def command(config_path: str | None, host: str | None, port: int | None, demo: b
 
 
 def _warn(config: Config) -> None:
-    if config.log.format != "json":
-        report(config.warnings)
-        return
+    """Writes the configuration's warnings as the log writes its lines."""
     log.set_up(config.log.format, config.log.level)
-    for problem in config.warnings:
-        logger.warning("%s", problem)
+    if config.log.format == "json":
+        for problem in config.warnings:
+            logger.warning("%s", problem)
+    elif config.warnings:
+        log.show("\n".join(problem_lines(config.warnings)) + "\n")
 
 
 def _on_ready(app: App, url: str) -> None:

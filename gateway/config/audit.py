@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from gateway.config.load import Config
 from gateway.config.model_ids import GONE, retired_on
 from gateway.providers import PROVIDERS
-from gateway.types import Model, Provider
+from gateway.types import Agent, Model, Provider
 
 Severity = Literal["ok", "info", "warning", "error"]
 
@@ -104,9 +104,23 @@ def _agents(config: Config) -> Iterator[Finding]:
         if len(agent.models) > 1 and len(circuits) == 1:
             message = "all its models share one key: an empty account or a refused key stops every one."
             yield Finding("agents", "info", agent.name, message)
+        yield from _spaces(agent)
     for name in config.models:
         if name not in used:
             yield Finding("agents", "info", name, "is in no chain; clients may still send its name as `model`.")
+
+
+def _spaces(agent: Agent) -> Iterator[Finding]:
+    """Embedding models that a chain never uses, because their vectors are of another space."""
+    if not any(model.embeds for model in agent.models):
+        return
+    first = agent.models[0]
+    others = [model for model in agent.models if model.space != first.space]
+    if others:
+        named = ", ".join(f"{model.name} ({model.space})" for model in others)
+        message = f"embeddings never fall back from {first.name} ({first.space}) to {named}."
+        cure = "If they are one model, give all of them the same `space`; else use an agent for each."
+        yield Finding("agents", "warning", agent.name, message, cure)
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

@@ -216,6 +216,7 @@ def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeou
         price=_stated(entry.price) if entry.price is not None else None,
         max_concurrent=entry.max_concurrent,
         proxy=entry.proxy,
+        space=entry.space or "",
     )
 
 

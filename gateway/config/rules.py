@@ -23,8 +23,9 @@ _NOT_IN_NAMES: Final = frozenset(',;"\\')
 _CREDENTIAL: Final = re.compile(r"\w[\w.-]*(:\w[\w.-]*)?", re.ASCII)
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OUR_HEADERS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
-_OUR_FIELDS: Final = frozenset({"model", "messages", "contents", "input", "stream"})
-_FULL_PATHS: Final = ("/chat/completions", "/messages", "/responses", "/completions")
+_OUR_FIELDS: Final = frozenset({"model", "messages", "contents", "input", "requests", "stream"})
+_FULL_PATHS: Final = ("/chat/completions", "/messages", "/responses", "/completions", "/embeddings")
+_SPACE: Final = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 _PROXY: Final = re.compile(r"(https?|socks5h?)://\S+")
 
 Path = tuple[str, ...]
@@ -81,6 +82,10 @@ def _provider(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
         yield Flaw((*path, "authType"), f'"{provider}" takes no OAuth token.', 'Use authType = "api_key".')
     if model.get("model") == "":
         yield Flaw((*path, "model"), "is empty.", "Write the vendor's id of the model.")
+    space = model.get("space")
+    if isinstance(space, str) and not _SPACE.fullmatch(space):
+        cure = 'Write up to 128 printable ASCII characters, or remove it. Example: "bge-m3@1024".'
+        yield Flaw((*path, "space"), f"{shown((), space)} cannot name a vector space.", cure)
 
 
 def _addresses(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:

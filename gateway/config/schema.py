@@ -90,6 +90,8 @@ class Compat(Table, frozen=True):
     """Which of the two APIs is spoken; `auto` takes responses where chat completions refuse a request."""
     unknown_fields: Literal["pass", "drop"] | None = None
     """What happens to request fields that nobody knows."""
+    embedding_inputs: Annotated[int, Meta(ge=0)] | None = None
+    """How many inputs one embeddings request takes; 0 for what the provider is known to take."""
 
 
 class Timeouts(Table, frozen=True):
@@ -180,6 +182,9 @@ class Model(Table, frozen=True):
     """An HTTP or SOCKS proxy for this model's requests."""
     max_concurrent: Count | None = None
     """Calls at a time. Unset: no limit."""
+    space: str | None = None
+    """The vector space of its embeddings: a chain falls back only to models of the same one. The
+    model id and the dimensions when unset."""
     timeouts: ModelTimeouts = field(default_factory=ModelTimeouts)
     """Waits for this model."""
     compat: Compat = field(default_factory=Compat)

@@ -19,14 +19,23 @@ from typing import Final
 from gateway.dialects import anthropic, google, responses
 from gateway.dialects import chat as chat_dialect
 from gateway.dialects.anthropic import inbound as messages_inbound
+from gateway.dialects.anthropic import native as messages_native
+from gateway.dialects.chat import embeddings as chat_embeddings
+from gateway.dialects.chat import embeddings_inbound
 from gateway.dialects.chat import inbound as chat_inbound
+from gateway.dialects.google import embeddings as google_embeddings
 from gateway.dialects.responses import inbound as responses_inbound
-from gateway.hub.contracts import REPLAYED, Encoded, Inbound, StreamDecoder, Unsupported, Upstream
+from gateway.dialects.responses import native as responses_native
+from gateway.hub.contracts import REPLAYED, Embeddings, Encoded, Inbound, Native, StreamDecoder, Unsupported, Upstream
 from gateway.types import Chat, Model
 
 __all__ = [
+    "CALL_PATHS",
     "DIALECTS",
+    "EMBEDDINGS",
+    "EMBEDDINGS_INBOUND",
     "INBOUND",
+    "NATIVE",
     "REPLAYED",
     "Encoded",
     "StreamDecoder",
@@ -52,12 +61,32 @@ INBOUND: Final[Mapping[str, Inbound]] = {
 }
 """The inbound faces, by the dialect's name."""
 
+NATIVE: Final[Mapping[str, Native]] = {
+    "anthropic": Native(messages_native.encode_native, messages_native.again),
+    "responses": Native(responses_native.encode_native, responses_native.again),
+}
+"""The native lanes. Chat completions have none: what their chunks promise is worth decoding for."""
+EMBEDDINGS: Final[Mapping[str, Embeddings]] = {"chat": chat_embeddings, "google": google_embeddings}
+"""The embeddings of the dialects that have some, towards providers."""
+EMBEDDINGS_INBOUND: Final[Mapping[str, Inbound]] = {"chat": embeddings_inbound}
+"""The inbound faces of embeddings, by the dialect's name."""
 
-def choose(chat: Chat, model: Model) -> str:
-    """The dialect for this request: the provider's own, unless OpenAI serves it only on its other API."""
-    if model.provider.dialect == "chat" and chat_dialect.needs_responses(chat, model):
-        return "responses"
-    return model.provider.dialect
+
+CALL_PATHS: Final[Mapping[str, Inbound]] = {
+    "/chat/completions": chat_inbound,
+    "/messages": messages_inbound,
+    "/responses": responses_inbound,
+}
+"""Where clients send their calls, without `/v1`."""
+
+
+def choose(chat: Chat, model: Model, client: str = "chat") -> str:
+    """The dialect for this request: the provider's own, unless OpenAI serves it only on its other API, or the client
+    speaks that one. `client` is the client's dialect."""
+    if model.provider.dialect != "chat":
+        return model.provider.dialect
+    speaks_it = client == "responses" and model.quirks.api == "auto"
+    return "responses" if speaks_it or chat_dialect.needs_responses(chat, model) else "chat"
 
 
 def other_api(dialect: str, model: Model) -> str | None:

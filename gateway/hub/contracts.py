@@ -7,7 +7,7 @@ the inbound face it is the server of a client. The hub between them is a chat co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -39,6 +39,8 @@ class Encoded(NamedTuple):
     """The answer is JSON that was asked for in words: a Markdown fence around it is removed."""
     think_tags: bool = False
     """The answer may begin with its reasoning between `<think>` and `</think>`."""
+    native: bool = False
+    """The client's own body, almost unchanged: its answer is sent to the client as it comes."""
     origin: str = ""
     """Who is asked, as a digest of model and account: what only they can read again is marked with it."""
 
@@ -57,15 +59,32 @@ class StreamDecoder(Protocol):
     """The model that answers, once the provider has said it."""
     finished: bool
     """A finish reason has been read: whatever else happens, the answer is whole."""
+    ended: bool
+    """The format's own last event has been read: nothing can follow, and nothing that does is read."""
+    complete: bool
+    """All that a whole answer has is here, in a format without a last event."""
+    unasked: int
+    """How many pieces of choices that the request did not ask for have been dropped."""
 
     def decode(self, event: sse.Event) -> list[Chunk]:
-        """The chunks of one event; [] for an event that says nothing. Raises `Failed` for an error event, for broken
-        JSON, and for a finish that is none."""
+        """The content of one event; [] for an event that has none. Never a finish: content may follow it. Raises
+        `Failed` for an error event, for broken JSON, and for a finish that is none."""
         ...
 
     def flush(self) -> list[Chunk]:
-        """The chunks that were waiting for a clean end. Raises `Failed` when the answer is not whole."""
+        """The end, once: what was held back, the finish of every choice, the token counts. Raises `Failed` when the
+        answer is not whole."""
         ...
+
+
+class Native(NamedTuple):
+    """The native lane of a dialect that has both faces: the client's own body for a provider of the same format."""
+
+    encode: Callable[[Request, Model], Encoded]
+    """The client's body with a short, tabled list of changes."""
+    again: Callable[[Failure, Encoded], Encoded | None]
+    """The same request without what a failure refuses, such as reasoning of earlier turns; None where that is not
+    the cause, or nothing can be left out."""
 
 
 class Upstream(Protocol):
@@ -84,6 +103,21 @@ class Upstream(Protocol):
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
         """An error answer. `headers` has lower-case names, `now_s` is Unix time: some providers state dates."""
+        ...
+
+
+class Embeddings(Protocol):
+    """The upstream side of a dialect that has embeddings; modules implement it.
+
+    `hub/embeddings.py` has the hub's form.
+    """
+
+    def encode_embeddings(self, request: Chat, model: Model) -> Encoded:
+        """One request with all inputs of `request`. Raises `Unsupported`."""
+        ...
+
+    def decode_embeddings(self, body: Mapping[str, Any], encoded: Encoded) -> Chat:
+        """The answer. Raises `Failed` for an error inside a 200, and for vectors that do not fit."""
         ...
 
 
@@ -127,6 +161,11 @@ class Rendered(NamedTuple):
 
 class StreamEncoder(Protocol):
     """Writes one streamed answer: any number of batches, then exactly one of `done` and `error`."""
+
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """The whole answer once it has ended well, where the API lets a client come back to it."""
+        ...
 
     def encode(self, batch: Batch) -> bytes:
         """The events of a batch; the first one opens the stream. The provider's own events pass unchanged."""

@@ -27,6 +27,7 @@ EXPOSED: Final = (
     "x-gateway-budget",
     "x-gateway-degraded",
     "x-gateway-dropped",
+    "x-gateway-embedding-space",
     "x-gateway-model",
     "x-gateway-overhead-ms",
     "x-gateway-provider",

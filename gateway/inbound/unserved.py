@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 UNSERVED: Final[Mapping[str, tuple[str, ...]]] = {
-    "The Responses API": ("/responses",),
-    "The Messages API": ("/messages",),
-    "The Embeddings API": ("/embeddings",),
+    "The Message Batches API": ("/messages/batches",),
     "The legacy Completions API": ("/completions", "/complete", "/engines", "/edits"),
     "The stored chat completions API": ("/chat/completions",),
     "The Conversations API": ("/conversations",),
@@ -31,8 +29,7 @@ UNSERVED: Final[Mapping[str, tuple[str, ...]]] = {
     "The OCR API": ("/ocr",),
     "The generateContent API": ("/v1beta", "/v1alpha"),
     "The Ollama API": tuple(
-        f"/api/{name}"
-        for name in ("chat", "generate", "tags", "show", "ps", "version", "embed", "embeddings", "pull", "create")
+        f"/api/{name}" for name in ("chat", "generate", "ps", "embed", "embeddings", "pull", "create")
     ),
 }
 """API → the first segments of its paths, without `/v1`. What is below a path belongs to it too."""

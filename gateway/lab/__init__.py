@@ -4,7 +4,7 @@
 while the gateway serves. It shares no code with the translators, so that it cannot share their mistakes.
 
     answers    what is said            faults     what goes wrong, by name
-    anthropic, google, chat, responses            how each API says it
+    anthropic, google, chat, responses, …         how each API says it
     play       a fault in an answer, as bytes     server     the bytes on a socket
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.lab import anthropic, chat, google, responses
+from gateway.lab import anthropic, chat, embeddings, google, google_embeddings, responses
 from gateway.lab.answers import Asked
 from gateway.lab.faults import FAULTS, Fault
 from gateway.lab.limits import Limit
@@ -45,8 +45,9 @@ BASE_PATHS: Final[Mapping[str, str]] = {
 
 _APIS: Final[Mapping[str, tuple[ModuleType, ...]]] = {
     "anthropic": (anthropic,),
-    "google": (google,),
-    "openai": (responses, chat),
+    "google": (google_embeddings, google),
+    "openai": (responses, embeddings, chat),
+    **dict.fromkeys(("mistral", "openrouter", "custom"), (embeddings, chat)),
 }
 
 

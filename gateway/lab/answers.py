@@ -3,11 +3,18 @@ answer."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from math import hypot
 from typing import Any, Final
 
 import orjson
+
+DIMENSIONS: Final = 16
+"""Of a vector, where the request states none."""
+DIGEST_BYTES: Final = 32
 
 WORDS: Final = (
     "The",
@@ -106,6 +113,11 @@ class Asked:
     """The JSON Schema that the answer shall fit; `{}` for any JSON, None for plain text."""
     thinks: bool = False
     limit: int | None = None
+    inputs: tuple[str, ...] = ()
+    """The texts of which a vector is wanted."""
+    dimensions: int = DIMENSIONS
+    base64: bool = False
+    """The vectors are wanted in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +132,9 @@ class Answer:
     finish: str = "stop"
     """`stop`, `length`, `tool_calls` or `content_filter`."""
     input_tokens: int = 12
+    vectors: tuple[tuple[float, ...], ...] = ()
+    """One for each input."""
+    base64: bool = False
 
     @property
     def text(self) -> str:
@@ -130,7 +145,7 @@ class Answer:
         return len(self.pieces) + len(self.reasoning) + 8 * len(self.calls)
 
     def without_content(self) -> Answer:
-        return replace(self, pieces=(), reasoning=(), calls=())
+        return replace(self, pieces=(), reasoning=(), calls=(), vectors=())
 
 
 def schema_of(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -142,6 +157,9 @@ def schema_of(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def answer(asked: Asked) -> Answer:
     """What the lab says to `asked`. `say: X` is answered with X; a tool is called when it is forced or named."""
+    if asked.inputs:
+        vectors = tuple(embedding(text, asked.dimensions) for text in asked.inputs)
+        return Answer(vectors=vectors, base64=asked.base64, input_tokens=len(asked.inputs))
     reasoning = ("Let me ", "think.") if asked.thinks else ()
     named = [name for name in asked.tools if name in asked.text or "use the tool" in asked.text.lower()]
     if asked.tools and not asked.answered and (asked.forced or named):
@@ -152,6 +170,16 @@ def answer(asked: Asked) -> Answer:
     if asked.limit is not None and asked.limit < len(pieces):
         return Answer(pieces[: asked.limit], reasoning, finish="length")
     return Answer(pieces, reasoning)
+
+
+def embedding(text: str, dimensions: int) -> tuple[float, ...]:
+    """A vector of length 1, the same for the same text; each number is exact in 32 bits."""
+    count = dimensions // DIGEST_BYTES + 1
+    blocks = (sha256(f"{text} {number}".encode()).digest() for number in range(count))
+    numbers = [byte - 127.5 for byte in b"".join(blocks)[:dimensions]]
+    length = hypot(*numbers)
+    packed = struct.pack(f"{dimensions}f", *(number / length for number in numbers))
+    return struct.unpack(f"{dimensions}f", packed)
 
 
 def _pieces(asked: Asked) -> tuple[str, ...]:

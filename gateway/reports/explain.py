@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from gateway.config.load import Config
 from gateway.credentials.store import Credentials
-from gateway.dialects import DIALECTS, choose
+from gateway.dialects import choose
 from gateway.failures import Failed, Kind
+from gateway.operations import OPERATIONS, embed, generate
 from gateway.reports.models import key_source
 from gateway.reports.running import NotRunning
 from gateway.reports.status import ModelState, ask_status
@@ -71,13 +72,18 @@ def explain(
     agent: Agent,
     chat: Chat | None,
     credentials: Credentials,
+    operation: str = generate.NAME,
 ) -> Explanation:
-    """The chain with each model's state, key source and, for a `chat`, its native request.
+    """The chain with each model's state, key source and, for a request, its native form.
 
-    Sends nothing upstream.
+    `chat` is in the hub's form of the operation. Sends nothing upstream.
     """
     states, note = _states(config)
-    steps = [_step(model, chat, credentials, states.get(model.name)) for model in agent.models]
+    candidates = agent.models if chat is None else OPERATIONS[operation].candidates(agent, chat)
+    steps = []
+    for model in agent.models:
+        native = {} if chat is None else _native(chat, model, operation, is_candidate=model in candidates)
+        steps.append(_step(model, native, credentials, states.get(model.name)))
     return Explanation(agent.name, note, steps)
 
 
@@ -92,7 +98,7 @@ def _states(config: Config) -> tuple[Mapping[str, ModelState], str]:
 
 def _step(
     model: Model,
-    chat: Chat | None,
+    native: dict[str, Any],
     credentials: Credentials,
     state: ModelState | None,
 ) -> Step:
@@ -109,15 +115,19 @@ def _step(
         resting_s=state.resting_s if state else 0.0,
         reason=state.reason if state else None,
         kind=state.kind if state else None,
-        **(_native(chat, model) if chat is not None else {}),
+        **native,
     )
 
 
-def _native(chat: Chat, model: Model) -> dict[str, Any]:
-    """The request that `model` would be sent, or why it would not be."""
-    dialect = choose(chat, model)
+def _native(chat: Chat, model: Model, operation: str, *, is_candidate: bool) -> dict[str, Any]:
+    """The request (the first of several parts) that `model` would be sent, or why it would not be."""
+    if not is_candidate:
+        return {"refused": f"its vectors are of another space ({model.space})"}
+    embeds = operation == embed.NAME
+    dialect = model.provider.dialect if embeds else choose(chat, model)
     try:
-        encoded = DIALECTS[dialect].encode_request(chat, model)
+        part = embed.parts(chat, model)[0] if embeds else chat
+        encoded = OPERATIONS[operation].FACES[dialect].encode_request(part, model)
     except Failed as failed:
         return {"dialect": dialect, "refused": failed.failure.message}
     dropped = list(encoded.dropped)

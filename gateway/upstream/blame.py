@@ -38,6 +38,8 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "candidatecount": ("n",),
     "randomseed": ("seed",),
     "responselogprobs": ("logprobs",),
+    "outputdimension": ("dimensions",),
+    "outputdimensionality": ("dimensions",),
 }
 """Fields that providers know by another name than the client, without underscores."""
 

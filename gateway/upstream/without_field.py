@@ -84,7 +84,8 @@ def _left(body: dict[str, Any], path: str) -> dict[str, Any]:
 def refuses_replay(failure: Failure, chat: Chat) -> bool:
     """Whether the provider refuses reasoning of earlier turns that goes back with this request: signatures are bound to
     an account and, on some models, to everything before them."""
-    return failure.param == REPLAYED and any("reasoning_details" in message for message in chat["messages"])
+    messages = chat.get("messages", ())
+    return failure.param == REPLAYED and any("reasoning_details" in message for message in messages)
 
 
 def without_replay(chat: Chat) -> Chat:

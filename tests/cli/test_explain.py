@@ -72,3 +72,25 @@ def write_config(folder: Path, gateway: Running) -> None:
 def post(gateway: Running, agent: str) -> None:
     body = {"model": agent, "messages": [{"role": "user", "content": "Hi"}]}
     httpx.post(f"{gateway.url}/v1/chat/completions", json=body)
+
+
+def test_an_embeddings_request(run: Run, config: Path) -> None:
+    config.write_text(
+        config.read_text()
+        + '[models.small]\nprovider = "openai"\nmodel = "text-embedding-3-small"\nspace = "small"\n'
+        + '[models.router]\nprovider = "openrouter"\nmodel = "openai/small"\nspace = "small"\n'
+        + '[models.other]\nprovider = "google"\nmodel = "gemini-embedding-001"\n'
+        + '[agents.index]\nmodels = ["small", "router", "other", "sonnet"]\n'
+    )
+    request = json.dumps({"input": ["a"] * 300, "dimensions": 8})
+    found = json.loads(run("explain", "index", "-", "--json", input=request, **NOBODY).stdout)
+    small, router, other, sonnet = found["chain"]
+    assert small["path"] == router["path"] == "/embeddings"
+    assert (len(small["request"]["input"]), len(router["request"]["input"])) == (300, 256)
+    assert other["refused"] == "its vectors are of another space (gemini-embedding-001@default)"
+    assert sonnet["request"] is None
+    assert "would be skipped" in run("explain", "index", "-", input=request, **NOBODY).stdout
+    broken = run("explain", "index", "-", input='{"input": []}', **NOBODY)
+    assert (broken.exit_code, "input" in broken.stderr) == (1, True)
+    chat = run("explain", "small", "-", "--json", input=REQUEST, **NOBODY)
+    assert json.loads(chat.stdout)["chain"][0]["path"] == "/chat/completions"

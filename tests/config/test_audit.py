@@ -99,6 +99,28 @@ def test_agents_and_models_without_one() -> None:
     assert said(examine(config(a=local), TODAY), "agents")[0] == ("warning", "there are no agents.")
 
 
+@pytest.mark.parametrize(
+    ("models", "is_warned"),
+    [
+        ([{}, {}], False),
+        ([{"model": "qwen3"}, {"model": "llama"}], False),
+        ([{}, {"model": "mistral-embed"}], True),
+        ([{}, {"options": {"dimensions": 8}}], True),
+        ([{"space": "one"}, {"model": "mistral-embed", "space": "one"}], False),
+        ([{"model": "bge-m3", "space": "one"}, {"model": "bge-large"}], True),
+        ([{"model": "qwen3"}, {"model": "mistral-embed"}], True),
+    ],
+)
+def test_embeddings_never_fall_into_another_space(models: list[dict[str, Any]], is_warned: bool) -> None:
+    table = {
+        name: schema.Model(**{"provider": "openai", "model": "text-embedding-3-small", **fields})
+        for name, fields in zip("ab", models, strict=True)
+    }
+    found = said(examine(config({"index": ["a", "b"]}, **table), TODAY), "agents")
+    assert any(words.startswith("embeddings never fall back from a") for _, words in found) is is_warned
+    assert all(severity != "warning" for severity, _ in found) is not is_warned
+
+
 def test_a_key_that_goes_to_two_hosts() -> None:
     one, other = (makers.model("custom", name=name, base_url=f"http://{name}/v1") for name in "ab")
     assert said(shared_keys([one, other]), "keys") == [("warning", "the same key is sent to a, b.")]

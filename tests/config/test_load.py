@@ -175,6 +175,7 @@ def test_every_key_arrives_where_it_belongs(write: Write) -> None:
             contextWindow = 40960
             maxOutputTokens = 8192
             maxConcurrent = 2
+            space = "qwen@1024"
             cache = true
             proxy = "socks5://127.0.0.1:1080"
             headers = { x-team = "agents" }
@@ -205,6 +206,7 @@ def test_every_key_arrives_where_it_belongs(write: Write) -> None:
         "custom_key:lab",
     )
     assert (model.context_window, model.max_output_tokens, model.max_concurrent) == (40960, 8192, 2)
+    assert model.space == "qwen@1024"
     assert (model.headers, model.options, model.proxy) == (
         {"x-team": "agents"},
         {"top_k": 40},
@@ -405,6 +407,12 @@ never = ["ratelimit"]
         ("[timeouts]\nidleSeconds = 1e9", "is not a number above 0 to 2592000"),
         ("[server]\nworkers = true", "true is not a whole number from 1 up"),
         ('[server]\nhost = "127.0.0.1:80"', "is no host"),
+        (MODEL + 'space = ""', "cannot name a vector space"),
+        (MODEL + 'space = "é"', "cannot name a vector space"),
+        (MODEL + 'space = " a"', "cannot name a vector space"),
+        (MODEL + f'space = "{"a" * 129}"', "cannot name a vector space"),
+        (MODEL + "compat = { embeddingInputs = -1 }", "embeddingInputs"),
+        (MODEL + "options = { requests = [] }", "is set by the gateway itself"),
         ('[server]\nallowedHosts = ["http://x"]', "is no host name"),
         ('[server]\nallowedOrigins = "http://a"', 'Write it as a list: allowedOrigins = ["http://a"]'),
         ('[server]\nallowedOrigins = ["http://a:3000/app"]', 'Write "http://a:3000".'),

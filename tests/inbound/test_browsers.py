@@ -34,6 +34,9 @@ PATHS = [
     "/health",
     "/",
     "/v1/embeddings",
+    "/api/version",
+    "/api/tags",
+    "/api/show",
     "/nowhere",
 ]
 FOREIGN: list[dict[str, str]] = [

@@ -8,7 +8,7 @@ from types import ModuleType
 import orjson
 import pytest
 
-from gateway.lab import FAULTS, anthropic, chat, google, responses
+from gateway.lab import FAULTS, anthropic, chat, embeddings, google, google_embeddings, responses
 from gateway.lab.answers import WORDS, Asked, answer
 from gateway.lab.faults import CUT_AT
 from gateway.lab.play import HUGE_BYTES, Act, Played, play, refuse, without_usage
@@ -16,6 +16,8 @@ from gateway.lab.play import HUGE_BYTES, Act, Played, play, refuse, without_usag
 APIS = (anthropic, chat, google, responses)
 STREAM, WHOLE = Asked("m", "Hello", stream=True), Asked("m", "Hello")
 OK_STATUS = {"ok", "empty", "empty_body", "not_json", "cut", "clean_cut", "stall", "bad_chunk", "silent", "reset"}
+
+VECTORS = Asked("m", "b", inputs=("a", "b"), dimensions=4)
 
 each_api = pytest.mark.parametrize("api", APIS, ids=lambda api: api.__name__.rpartition(".")[2])
 
@@ -64,6 +66,44 @@ def test_a_stream_breaks_where_it_shall(api: ModuleType, fault: str) -> None:
     assert words(played) == CUT_AT
     assert (played.steps[-1] is Act.RESET) == (fault == "cut")
     assert (played.steps[-1] is Act.HANG) == (fault == "stall")
+
+
+@each_api
+@pytest.mark.parametrize("fault", ["error_after_finish", "text_after_finish", "unasked_choice", "done_then_open"])
+def test_what_comes_behind_or_beside_an_answer_leaves_it_whole(api: ModuleType, fault: str) -> None:
+    played, good = play(fault, api, STREAM, "1"), play("ok", api, STREAM, "1")
+    assert words(played) == len(WORDS)
+    cannot = {"text_after_finish": (responses,), "unasked_choice": (anthropic, responses)}
+    assert (played.steps == good.steps) == (api in cannot.get(fault, ()))
+    assert (played.steps[-1] is Act.HANG) == (fault == "done_then_open")
+    assert (b"verloaded" in data(played).rpartition(b"data: ")[2]) == (fault == "error_after_finish")
+
+
+@each_api
+def test_a_character_is_cut_in_two(api: ModuleType) -> None:
+    sent = data(play("half_emoji", api, STREAM, "1"))
+    first, second = (sent.index(half) for half in (b'\\ud83d"', b'"\\ude48'))
+    assert b"data: " in sent[first:second]
+
+
+@each_api
+def test_a_flood_says_nothing_and_does_not_end(api: ModuleType) -> None:
+    for asked in (STREAM, WHOLE):
+        played = play("comment_flood", api, asked, "1")
+        assert (played.steps, played.length) == ([Act.FLOOD], None)
+
+
+def test_a_name_comes_late_in_three_forms() -> None:
+    tools = {name: {"type": "object", "properties": {"city": {"type": "string"}}} for name in ("a_1", "b_2", "c_3")}
+    steps = play("late_name", chat, Asked("m", "a_1 b_2 c_3", stream=True, tools=tools), "1").steps
+    deltas = [orjson.loads(step[6:])["choices"][0]["delta"] for step in steps if b"tool_calls" in step]  # type: ignore[index, operator]
+    functions = [delta["tool_calls"][0]["function"] for delta in deltas if "tool_calls" in delta]
+    empty, half, rest = {"arguments": ""}, {"arguments": '{"city"'}, {"arguments": ':"Oslo"}'}
+    assert functions == [
+        {"name": "", **empty}, {"name": "a_1"}, half, rest,
+        empty, {"name": "b_2"}, half, rest,
+        {"name": "", **empty}, half, {"name": "c_3"}, rest,
+    ]  # fmt: skip
 
 
 @each_api
@@ -186,3 +226,16 @@ def test_faults_have_one_line_each_and_no_two_the_same() -> None:
     summaries = [fault.summary for fault in FAULTS.values()]
     assert all("\n" not in summary and summary for summary in summaries)
     assert not [pair for pair in itertools.combinations(summaries, 2) if pair[0] == pair[1]]
+
+
+@pytest.mark.parametrize("api", [embeddings, google_embeddings], ids=["embeddings", "google"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_can_be_played_for_embeddings_too(api: ModuleType, fault: str) -> None:
+    played = play(fault, api, VECTORS, "1")
+    if fault in OK_STATUS:
+        assert played.status == 200
+    if FAULTS[fault].needs_stream or fault in ("ok", "usage_missing"):
+        body = orjson.loads(data(played))
+        found = body.get("data") or body.get("embeddings")
+        assert len(found) == 2
+        assert {len(entry.get("embedding") or entry["values"]) for entry in found} == {4}

@@ -78,6 +78,8 @@ _STARTS: Final[Mapping[str, Mapping[str, Any]]] = {
 class StreamEncoder:
     """Writes one streamed answer in Anthropic's format."""
 
+    response = None
+
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._notes: Notes = answer.request.notes or Notes()
