@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import base64
 import random
+import shutil
 import tempfile
 import threading
 import time
@@ -247,14 +248,21 @@ def browser() -> Any:
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
+    options.binary_location = _found("chromium")
     for flag in (
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
         *("--hide-scrollbars", "--force-color-profile=srgb"),
     ):
         options.add_argument(flag)
-    return webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    return webdriver.Chrome(options=options, service=Service(_found("chromedriver")))
+
+
+def _found(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise SystemExit("needs chromium and chromium-driver")
+    return path
 
 
 def take(driver: Any, stage: Stage, shot: Shot, folder: Path) -> None:
