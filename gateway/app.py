@@ -36,6 +36,7 @@ from gateway.inbound.http import Receive, Scope, Send, send_text
 from gateway.inbound.memory import Memory, StoredEndpoint
 from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.ollama import OllamaEndpoint
+from gateway.inbound.page import PageEndpoint, assets
 from gateway.inbound.resolve import Names
 from gateway.inbound.routes import Application, Mounted
 from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
@@ -185,6 +186,7 @@ class App:
 
     async def aclose(self) -> None:
         """Closes every connection to a provider."""
+        self.page.close()
         await self._renewal.aclose()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
@@ -219,12 +221,15 @@ class App:
     def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()), LISTS)
-        status = StatusEndpoint(lambda: self.gateway, self.breaker, self._status, limits=self.limits.rows)
         memories: Mapping[str, Memory] = {"responses": self._answers}
         stored = StoredEndpoint(lambda: self.gateway, self._answers)
         ollama = OllamaEndpoint(lambda: self.gateway, wall())
         calls = {path: self.endpoint.serving(face, memories.get(face.NAME)) for path, face in CALL_PATHS.items()}
         calls["/embeddings"] = self.endpoint.serving(EMBEDDINGS_INBOUND["chat"], operation="embed")
+        under_way, limits = self.endpoint.under_way, self.limits.rows
+        status = StatusEndpoint(lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits)
+        ledger = self._ledger.path if self._ledger is not None else None
+        self.page = PageEndpoint(lambda: self.gateway, status.report, self.keys, ledger, wall)
         application = Application(
             calls,
             {
@@ -239,12 +244,14 @@ class App:
                 "/api/hello": Mounted(health.live),  # how Claude Code looks whether its server is there
                 "/metrics": Mounted(self._metrics),
                 "/status": Mounted(status),
+                "/page/{name}": Mounted(assets),
                 "/api/version": Mounted(ollama.version),
                 "/api/tags": Mounted(ollama.tags),
                 "/api/show": Mounted(ollama.show, ("POST",)),
             },
+            self.page,
         )
-        return Gate(application, lambda: self.gateway, self.face_of_path)
+        return Gate(application, lambda: self.gateway, self.face_of_path, self.page.refuse)
 
     def _facts(self) -> dict[str, Any]:
         return {

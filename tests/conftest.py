@@ -16,3 +16,9 @@ def own_log() -> Iterator[None]:
     yield
     for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
         logger.handlers[:], logger.level, logger.propagate = handlers, level, propagate
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The loop of `pytest.mark.anyio`: the gateway's own, also where Selenium brings trio."""
+    return "asyncio"

@@ -43,8 +43,9 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "relay": "chain failures shared types",
         "limits": "hub observe shared text types",
         "config": "failures limits providers redact text types urls",
-        # reports: `/status` returns one
-        "inbound": "config failures hub limits operations private_files redact relay reports shared text types urls",
+        # reports: `/status` returns one; observe: what may be asked of the ledger
+        "inbound": "config failures hub limits observe operations page private_files redact relay reports shared text"
+        " types urls",
         "observe": "failures providers redact shared text types",
         # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
         # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
@@ -52,12 +53,13 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         " types",
         # shares no code with the translators, so that it cannot share their mistakes; a provider's row is data
         "lab": "providers types",
+        "page": "reports",
         # what puts them together
         "app": "__version__ chain config credentials dialects failures inbound limits observe relay shared text"
         " types upstream",
         "process": "app config inbound observe shared",
         "drill": "app config failures lab process providers sse types",
-        "cli": "__version__ app config credentials dialects drill failures hub inbound lab limits observe process"
+        "cli": "__version__ app config credentials dialects drill failures hub inbound lab limits observe page process"
         " operations providers reports text types",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",

@@ -33,7 +33,7 @@ def render(found: ClientKeys) -> None:
         click.echo(f"No client keys: {_who(found)}.")
         click.echo("Make one with: gateway keys add NAME")
         return
-    head = ("NAME", "AGENTS", "CREATED", "EXPIRES", "LIMITS")
+    head = ("NAME", "AGENTS", "PAGE", "CREATED", "EXPIRES", "LIMITS")
     click.echo(table(head, [_row(key) for key in found.keys], whole=("NAME",)))
 
 
@@ -46,7 +46,8 @@ def _who(found: ClientKeys) -> str:
 def _row(key: ClientKey) -> tuple[str, ...]:
     agents = ", ".join(key.agents) if key.agents else "all"
     limits = ", ".join([*key.budget, *key.rate]) or "none"
-    return key.name, agents, key.created[:10], _expires(key), limits
+    page = "admin" if key.admin else "-"
+    return key.name, agents, page, key.created[:10], _expires(key), limits
 
 
 def _expires(key: ClientKey) -> str:
@@ -90,6 +91,7 @@ def _render_made(made: _Made) -> None:
 @click.option("--expires", metavar="PERIOD", help="Such as 12h, 90d or 4w. Default: never.")
 @click.option("--budget", "budgets", multiple=True, help='Such as "5 USD/day"; repeat for several.')
 @click.option("--rate", "rates", multiple=True, help='Such as "30 calls/minute"; repeat for several.')
+@click.option("--admin", is_flag=True, help="The key also opens the web page, which shows all agents.")
 @prints(_render_made, errors={KeysError: FOUND_PROBLEMS})
 def add(
     name: str,
@@ -97,15 +99,19 @@ def add(
     expires: str | None,
     budgets: tuple[str, ...],
     rates: tuple[str, ...],
+    admin: bool,
 ) -> _Made:
     """Make a key and print it, once.
 
     \b
     Example:  OPENAI_API_KEY=$(gateway keys add laptop --agent dev)
               gateway keys add bot --budget "5 USD/day" --rate "30 calls/minute"
+              gateway keys add me --admin
     """
+    if admin and agents:
+        fail("--admin and --agent exclude each other: the web page shows all agents", WRONG_USAGE)
     _warn_of_unknown(agents)
-    key = _keys().add(name, agents, _end(expires), budget=budgets, rate=rates)
+    key = _keys().add(name, agents, _end(expires), budget=budgets, rate=rates, admin=admin)
     return _Made(name, key)
 
 

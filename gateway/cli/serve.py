@@ -44,6 +44,7 @@ def first_screen(shown: Started) -> Iterator[str]:
     """The first screen, line by line."""
     yield f"gateway {__version__} ({_source(shown)})"
     yield f"  listening on  {styled(shown.url + '/v1', 'cyan', err=True)}"
+    yield f"  web page      {styled(shown.url + '/', 'cyan', err=True)}{_admin_only(shown)}"
     for agent in shown.agents[:_ROWS_MAX]:
         yield f"  agent         {agent.agent}: {' -> '.join(each.model for each in agent.chain)}"
     if len(shown.agents) > _ROWS_MAX:
@@ -64,6 +65,10 @@ def _try(shown: Started) -> Iterator[str]:
     yield f"    curl -i {shown.url}/v1/chat/completions{key} {content} \\"
     yield f"""      -d '{{"model":"{shown.agents[0].agent}",{message}}}'"""
     yield ""
+
+
+def _admin_only(shown: Started) -> str:
+    return "  (sign in with a key of `gateway keys add NAME --admin`)" if shown.locked else ""
 
 
 def _source(shown: Started) -> str:

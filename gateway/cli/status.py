@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
-from gateway.cli.console import FOUND_PROBLEMS, config_option, configured, prints, styled, table
+from gateway.cli.console import FOUND_PROBLEMS, WIDTH, config_option, configured, prints, styled, table
+from gateway.config.load import Config
+from gateway.reports.overview import Overview
 from gateway.reports.running import NotRunning
 from gateway.reports.status import CallState, ModelState, Status, ask_status
 
@@ -12,8 +16,14 @@ _WORDS = {"closed": "ready", "open": "cooling down", "half_open": "to be tested"
 _CALLS_SHOWN = 10
 
 
-def render(found: Status) -> None:
-    """Prints one line about the process, a table of the agents, and the calls under way."""
+def render(found: Status | Overview) -> None:
+    """Prints one line about the process, a table of the agents, and the calls under way; or all the
+    blocks of the page."""
+    if isinstance(found, Overview):
+        from gateway.cli.watch import lines
+
+        click.echo("\n".join(lines(found, WIDTH)))
+        return
     calls = f"{found.in_flight} calls under way, {found.waiting} waiting"
     click.echo(f"gateway {found.version}, {found.status} for {duration(found.uptime_s)}, {calls}")
     rows = [
@@ -59,12 +69,31 @@ def duration(seconds: float) -> str:
 
 @click.command()
 @config_option
+@click.option(
+    "--watch",
+    "is_watched",
+    is_flag=True,
+    help="Show all that the web page shows, redrawn every second; q quits.",
+)
 @prints(render, errors={NotRunning: FOUND_PROBLEMS})
-def command(config_path: str | None) -> Status:
+def command(config_path: str | None, is_watched: bool) -> Status | Overview:
     """Show what the running gateway does, and which models are cooling down.
+
+    Without a terminal, --watch prints once.
 
     \b
     Example:  gateway status
+              gateway status --watch
               GATEWAY_URL=http://127.0.0.1:9000 GATEWAY_KEY=gw-... gateway status
     """
-    return ask_status(configured(config_path))
+    config = configured(config_path)
+    return _watched(config) if is_watched else ask_status(config)
+
+
+def _watched(config: Config | None) -> Overview:
+    from gateway.cli.watch import look, watch
+
+    if sys.stdout.isatty() and not click.get_current_context().params["as_json"]:
+        watch(config)
+        raise SystemExit(0)
+    return look(config)

@@ -79,7 +79,7 @@ def check_key(scope: Scope, keys: Keys) -> Client:
     """
     if not keys.any():
         return ANYBODY
-    presented = list(islice(_presented(scope), KEYS_MAX))
+    presented = presented_keys(scope)
     client = next(filter(None, map(keys.lookup, presented)), None)
     if client is None:
         message = "Incorrect API key provided." if presented else "You didn't provide an API key."
@@ -90,6 +90,11 @@ def check_key(scope: Scope, keys: Keys) -> Client:
             headers={"www-authenticate": "Bearer"},
         )
     return client
+
+
+def presented_keys(scope: Scope) -> list[str]:
+    """The first `KEYS_MAX` keys that a request carries."""
+    return list(islice(_presented(scope), KEYS_MAX))
 
 
 def _presented(scope: Scope) -> Iterator[str]:

@@ -101,6 +101,12 @@ def preflight_headers(scope: Scope) -> Headers:
     return headers
 
 
+def wants_page(scope: Scope) -> bool:
+    """Whether a browser asks for a page: programs do not name HTML in `Accept`."""
+    accepted = ",".join(header_values(scope, b"accept")).lower()
+    return scope["method"] in ("GET", "HEAD") and "text/html" in accepted
+
+
 def _is_own(scope: Scope, origins: list[str]) -> bool:
     """Whether the one origin of a request is that of the gateway, under the name by which it is addressed."""
     hosts = header_values(scope, b"host")

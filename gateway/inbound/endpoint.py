@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
@@ -76,8 +76,13 @@ class CallEndpoint:
         self._observer = observer
         self._clock = clock
         self._wall = wall
-        self.calls: Final[set[Interrupt]] = set()
-        """One per call under way."""
+        self.calls: Final[dict[Interrupt, _Exchange]] = {}
+        """One per call under way, oldest first."""
+
+    def under_way(self) -> Iterator[Call]:
+        """The calls under way whose request has been read, oldest first."""
+        exchanges = self.calls.values()
+        return (exchange.call for exchange in exchanges if exchange.call is not None)
 
     def end_all(self) -> None:
         """Ends every call under way, each with an error that says why."""
@@ -97,9 +102,10 @@ class CallEndpoint:
 
     async def _serve(self, api: Api, scope: Scope, receive: Receive, send: Send) -> None:
         interrupt = Interrupt()
-        self.calls.add(interrupt)
         self._observer.started()
-        exchange = _Exchange(self._current(), api, request_id(scope), self._clock, self._wall, send, interrupt)
+        exchange = self.calls[interrupt] = _Exchange(
+            self._current(), api, request_id(scope), self._clock, self._wall, send, interrupt
+        )
         status, failure = 500, None
         try:
             with interrupt:
@@ -118,7 +124,7 @@ class CallEndpoint:
             if not exchange.stream.begun:
                 await exchange.refuse(_internal())
         finally:
-            self.calls.discard(interrupt)
+            del self.calls[interrupt]
             exchange.settle()
             self._observer.ended(exchange.call, status, failure, self._clock())
 

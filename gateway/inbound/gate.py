@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from gateway.hub.contracts import Inbound
 from gateway.inbound.access import check_host, host_of
-from gateway.inbound.browsers import check_page, is_listed, is_preflight, preflight_headers, shared_with
+from gateway.inbound.browsers import (
+    check_page,
+    is_listed,
+    is_preflight,
+    preflight_headers,
+    shared_with,
+    wants_page,
+)
 from gateway.inbound.http import (
     FACE,
     Headers,
@@ -39,8 +46,11 @@ class Gate:
         app: Callable[[Scope, Receive, Send], Awaitable[None]],
         current: Callable[[], Gateway],
         face_of_path: Callable[[str], Inbound],
+        refuse_viewer: Callable[[Scope, Send, HttpError], Awaitable[None]] | None = None,
     ) -> None:
+        """`refuse_viewer` answers a person who is refused the web page; others get an error of their API."""
         self._app = app
+        self._refuse_viewer = refuse_viewer
         self._current = current
         self._face_of_path = face_of_path
 
@@ -58,6 +68,9 @@ class Gate:
             id_ = request_id(scope)
             log.info("%s: refused with %d: %s", id_, error.refusal.status, error)
             headers = id_headers(face_of(scope), id_)
+            if self._refuse_viewer is not None and scope["path"] == "/" and wants_page(scope):
+                await self._refuse_viewer(scope, _sending(send, headers), error)
+                return
             await send_error(send, error, face_of(scope), id_, headers)
             return
         if is_preflight(scope) and is_listed(header_values(scope, b"origin"), gateway.allowed_origins):

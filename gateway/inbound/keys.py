@@ -55,6 +55,9 @@ class Entry(msgspec.Struct, frozen=True):
         """Raises `LimitError`."""
         return parse_all(self.budget, self.rate, f"key {self.name}")
 
+    admin: bool = False
+    """Whether it opens the web page."""
+
     def is_expired(self, now: datetime) -> bool:
         return self.expires is not None and self.expires <= now
 
@@ -90,14 +93,18 @@ class Keys:
 
     def lookup(self, key: str) -> Client | None:
         """The client a key belongs to; None for an unknown, expired or revoked one."""
+        entry = self.entry(hash_of(key))
+        return self._entries[entry.hash][1] if entry is not None else None
+
+    def entry(self, presented: str) -> Entry | None:
+        """The key with this hash; None for an unknown, expired or revoked one."""
         self._look()
-        presented = _hash(key)
-        entry, client = self._entries.get(presented, (None, None))
+        entry, _ = self._entries.get(presented, (None, None))
         if entry is None or not hmac.compare_digest(entry.hash, presented):
             return None
         if entry.expires is not None and entry.is_expired(datetime.fromtimestamp(self._wall(), UTC)):
             return None
-        return client
+        return entry
 
     def entries(self) -> list[Entry]:
         """All keys, oldest first."""
@@ -116,6 +123,7 @@ class Keys:
         *,
         budget: Iterable[str] = (),
         rate: Iterable[str] = (),
+        admin: bool = False,
     ) -> str:
         """Makes a key and returns it, once. Raises `KeysError` for a name that is taken or cannot be one, and for a
         limit that cannot be used."""
@@ -126,7 +134,7 @@ class Keys:
         key = PREFIX + secrets.token_urlsafe(32)
         now = datetime.fromtimestamp(int(self._wall()), UTC)
         limited = sorted(agents) if agents else None
-        entry = Entry(name, _hash(key), now, limited, expires, list(budget), list(rate))
+        entry = Entry(name, hash_of(key), now, limited, expires, list(budget), list(rate), admin)
         _client(entry)
         self._write([*self.entries(), entry])
         return key
@@ -192,5 +200,6 @@ def _client(entry: Entry) -> Client:
     return Client(entry.name, frozenset(entry.agents) if entry.agents is not None else None, limits)
 
 
-def _hash(key: str) -> str:
+def hash_of(key: str) -> str:
+    """The form in which a key is kept."""
     return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

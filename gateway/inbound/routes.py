@@ -11,12 +11,14 @@ from typing import Any, Final, NamedTuple
 
 from starlette.routing import Route, Router
 
+from gateway.inbound.browsers import wants_page
 from gateway.inbound.http import (
     HttpError,
     Receive,
     Scope,
     Send,
     face_of,
+    header_values,
     id_headers,
     request_id,
     send_empty,
@@ -27,6 +29,7 @@ from gateway.inbound.unserved import unserved_api
 
 PREFIXES: Final = ("/v1", "")
 READ: Final = ("GET", "HEAD")
+FORM: Final = "application/x-www-form-urlencoded"
 
 _PATH_CHARS_MAX: Final = 200
 _SLASHES: Final = re.compile(r"/{2,}")
@@ -109,10 +112,15 @@ class Application:
     """
 
     def __init__(
-        self, calls: Mapping[str, App], prefixed: Mapping[str, Mounted], unprefixed: Mapping[str, Mounted]
+        self,
+        calls: Mapping[str, App],
+        prefixed: Mapping[str, Mounted],
+        unprefixed: Mapping[str, Mounted],
+        page: App | None = None,
     ) -> None:
         """`calls` answer calls (POST) and state their own ids. They and `prefixed` are served with and without
-        `/v1`, `unprefixed` as they are."""
+        `/v1`, `unprefixed` as they are. `page` answers browsers at `/`."""
+        self._page: Final = Identified(page) if page is not None else None
         self._calls: Final[Mapping[str, App]] = {
             prefix + path: app for prefix in PREFIXES for path, app in calls.items()
         }
@@ -131,9 +139,18 @@ class Application:
         if path != asked:
             scope = {**scope, "path": path, ASKED: asked}
         app = self._calls.get(path)
+        if self._page is not None and path == "/" and _is_for_page(scope):
+            app = self._page
         if app is not None and scope["method"] == "OPTIONS":
             app = self._options
         await (app or self._router)(scope, receive, send)
+
+
+def _is_for_page(scope: Scope) -> bool:
+    """A browser's request, or a probe with HEAD. Other requests for `/` are mistaken base URLs."""
+    if scope["method"] == "POST":
+        return any(value.startswith(FORM) for value in header_values(scope, b"content-type"))
+    return scope["method"] == "HEAD" or wants_page(scope)
 
 
 def plain_path(path: str) -> str:

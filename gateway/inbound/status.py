@@ -10,7 +10,7 @@ from gateway.inbound.access import check_key
 from gateway.inbound.http import HttpError, Receive, Scope, Send, face_of, request_id, send_error, send_json
 from gateway.inbound.serving import Gateway
 from gateway.limits.rows import Row
-from gateway.reports.status import status
+from gateway.reports.status import Status, status
 from gateway.shared.breaker import Breaker
 from gateway.types import Call, Client
 
@@ -45,8 +45,11 @@ class StatusEndpoint:
         except HttpError as error:
             await send_error(send, error, face_of(scope), request_id(scope), [])
             return
-        agents = gateway.agents.values()
+        await send_json(send, 200, await self.report(client), [])
+
+    async def report(self, client: Client) -> Status:
+        """What `client` may see."""
+        agents = self._current().agents.values()
         facts, calls, now = self._facts(), self._calls(), self._clock()
         limits = await self._limits(client) if self._limits is not None else []
-        report = status(facts, agents, self._breaker, calls, client=client, now=now, limits=limits)
-        await send_json(send, 200, report, [])
+        return status(facts, agents, self._breaker, calls, client=client, now=now, limits=limits)

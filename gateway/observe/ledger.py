@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.observe import daily
 from gateway.redact import scrub
 from gateway.types import Attempt, Call
 
@@ -29,7 +30,7 @@ RETRY_S: Final = 5.0
 WAITING_MAX: Final = 10_000
 """Calls that wait to be written; any further one is not recorded, and counted in `lost`."""
 CLEAN_S: Final = 24 * 3600.0
-VERSION: Final = 2
+VERSION: Final = 3
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS calls (
@@ -43,14 +44,24 @@ CREATE INDEX IF NOT EXISTS calls_at ON calls (at);
 """`at` is Unix time; what ends in `_s` counts seconds from the call's arrival. `attempts` is JSON, a list of objects as
 `_attempt` makes them, kept with their call because nobody asks for one without the other."""
 
-ADDED: Final = (("cache_write_1h", "INTEGER"), ("cost", "REAL"))
-"""Columns that version 2 added: tokens written to a cache for an hour, and the dollars that the provider says the call
-cost."""
+ADDED: Final = (("cache_write_1h", "INTEGER"), ("cost", "REAL"), ("tries", "INTEGER"))
+"""Columns that later versions added: tokens written to a cache for an hour and the dollars that the provider states
+(2); how many attempts were made (3)."""
+
+NOT_PLAIN: Final = "(status <> 200 OR tries <> 1)"
+"""The condition for calls that were not answered by the first attempt. Queries use it word for word, for the index."""
+
+INDEXES: Final = (
+    "CREATE INDEX IF NOT EXISTS calls_agent ON calls (agent, at)",
+    f"CREATE INDEX IF NOT EXISTS calls_not_plain ON calls (at) WHERE {NOT_PLAIN}",
+    f"CREATE INDEX IF NOT EXISTS calls_agent_not_plain ON calls (agent, at) WHERE {NOT_PLAIN}",
+)
+"""What version 3 added, so that a page of calls is found without a scan."""
 
 COLUMNS: Final = (
     *["id", "at", "agent", "client", "model", "provider", "model_id", "status", "stream", "seconds", "first_token_s"],
     *["input", "output", "cache_read", "cache_write", "reasoning", "cache_write_1h", "cost"],
-    *["finish", "failure", "dropped", "attempts"],
+    *["finish", "failure", "dropped", "tries", "attempts"],
 )
 """In the order of `_row`."""
 INSERT: Final = f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
@@ -144,6 +155,7 @@ class Ledger:
         try:
             with database:
                 database.executemany(INSERT, rows)
+                daily.add(database, len(rows))
         except sqlite3.OperationalError:  # another process writes, or the disk is full: they may yet be written
             self._rows.extendleft(reversed(rows))
             raise
@@ -155,6 +167,7 @@ class Ledger:
             self._cleaned_at = now
             with database:
                 database.execute("DELETE FROM calls WHERE at < ?", (now - self._retention_s,))
+                daily.forget(database, now - self._retention_s)
 
 
 def columns(database: sqlite3.Connection) -> set[str]:
@@ -166,15 +179,25 @@ def _upgrade(database: sqlite3.Connection) -> None:
     """Adds what is missing, and keeps every row. In one transaction: another process may do the same."""
     database.execute("BEGIN IMMEDIATE")
     try:
-        known = columns(database)
-        for name, kind in ADDED:
-            if name not in known:
-                database.execute(f"ALTER TABLE calls ADD COLUMN {name} {kind}")
-        database.execute(f"PRAGMA user_version = {VERSION}")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version < VERSION:
+            _add_columns(database)
+            daily.fill(database)
+            database.execute(f"PRAGMA user_version = {VERSION}")
     except sqlite3.Error:
         database.execute("ROLLBACK")
         raise
     database.execute("COMMIT")
+
+
+def _add_columns(database: sqlite3.Connection) -> None:
+    known = columns(database)
+    for name, kind in ADDED:
+        if name not in known:
+            database.execute(f"ALTER TABLE calls ADD COLUMN {name} {kind}")
+    database.execute("UPDATE calls SET tries = json_array_length(attempts) WHERE tries IS NULL")
+    for index in INDEXES:
+        database.execute(index)
 
 
 def _row(call: Call, status: int, seconds: float, at: float) -> Row:
@@ -200,7 +223,7 @@ def _row(call: Call, status: int, seconds: float, at: float) -> Row:
         call.id, at, call.agent.name, call.client.name, *who, status, call.stream, seconds, first_s, *counts,
         served.finish_reason if served is not None else None,
         last.failure.kind.value if last is not None and last.failure is not None else None,
-        ",".join(served.dropped)[:500] if served is not None else "",
+        ",".join(served.dropped)[:500] if served is not None else "", len(call.attempts),
         orjson.dumps([_attempt(call, each) for each in call.attempts]).decode(),
     )  # fmt: skip
 

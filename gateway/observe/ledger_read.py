@@ -56,9 +56,10 @@ class Filters(NamedTuple):
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A read-only connection. Raises `Unreadable`, also for an SQLite error inside the context."""
     if not os.path.lexists(path):
-        why = "there is no ledger yet; it begins with the first call (the demo keeps none)"
+        why = "there is no ledger yet; it begins with the first call (that of the demo ends with it)"
         raise Unreadable(f"{path}: {why}")
     try:
         with closing(_opened(path.resolve())) as database:
@@ -114,21 +115,21 @@ def calls(path: Path, filters: Filters, limit: int) -> list[Record]:
     """
     where, values = _where(filters)
     query = f"SELECT * FROM calls WHERE {where} ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608
-    with _reading(path) as database:
-        return [_record(row) for row in database.execute(query, (*values, limit))]
+    with reading(path) as database:
+        return [record(row) for row in database.execute(query, (*values, limit))]
 
 
 def call(path: Path, id_: str) -> Record | None:
     """The last call whose id begins with `id_`, with `attempts`. Raises `Unreadable`."""
-    with _reading(path) as database:
+    with reading(path) as database:
         found = database.execute(
             "SELECT * FROM calls WHERE id LIKE ? ESCAPE '\\' ORDER BY at DESC LIMIT 1",
             (_escaped(id_) + "%",),
         ).fetchone()
-        return _record(found) if found is not None else None
+        return record(found) if found is not None else None
 
 
-def _record(row: sqlite3.Row) -> Record:
+def record(row: sqlite3.Row) -> Record:
     """`attempts` is a list of objects, as `ledger.py` wrote them; `tried` is the same in a few
     words."""
     attempts = orjson.loads(row["attempts"])
@@ -158,7 +159,7 @@ def usage(path: Path, by: str, filters: Filters) -> list[Record]:
         f" FROM calls WHERE {where} GROUP BY 1, 2, 3, 4, 5, cost IS NULL,"
         f" CASE WHEN input >= {LONG_CONTEXT} THEN rowid END ORDER BY 1"
     )
-    with _reading(path) as database:
+    with reading(path) as database:
         return [dict(row) for row in database.execute(_for_columns(query, database), values)]
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from gateway.app import App
@@ -49,7 +50,7 @@ class Service:
     on_ready: Callable[[App, str], None]
     """Called once with the application and its URL, when it serves."""
     is_demo: bool = False
-    """A demo keeps no ledger and is never reloaded."""
+    """A demo is never reloaded, and its ledger ends with it."""
 
 
 def run(service: Service) -> int:
@@ -101,7 +102,8 @@ async def serve_one(
     given = list(listeners) or inherited(os.environ)
     hosts = _hosts(given, server)
     log.set_up(config.log.format, config.log.level)
-    ledger = None if service.is_demo else _ledger(config)
+    demo_folder = TemporaryDirectory(prefix="gateway-demo-") if service.is_demo else None
+    ledger = _ledger(config, demo_folder.name if demo_folder is not None else None)
     app = App(
         config,
         env=service.env,
@@ -118,13 +120,19 @@ async def serve_one(
             service.on_ready(app, url)
 
     sockets = given or [_listen(server)]
-    await serve(app, server, sockets, notifier=notifier, reloader=reloader, on_ready=on_ready)
+    try:
+        await serve(app, server, sockets, notifier=notifier, reloader=reloader, on_ready=on_ready)
+    finally:
+        if demo_folder is not None:
+            demo_folder.cleanup()
 
 
-def _ledger(config: Config) -> Ledger | None:
+def _ledger(config: Config, folder: str | None) -> Ledger | None:
+    """The ledger, in `folder` if one is given."""
     if not config.ledger.enabled:
         return None
-    ledger = Ledger(config.ledger_path, config.ledger.retention_days)
+    path = Path(folder) / "ledger.db" if folder is not None else config.ledger_path
+    ledger = Ledger(path, config.ledger.retention_days)
     ledger.start()
     return ledger
 

@@ -23,6 +23,8 @@ class ClientKey:
     """Such as `5 USD/day`."""
     rate: list[str]
     """Such as `30 calls/minute`."""
+    admin: bool = False
+    """Whether it opens the web page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Entry(Protocol):
     def budget(self) -> list[str]: ...
     @property
     def rate(self) -> list[str]: ...
+    @property
+    def admin(self) -> bool: ...
 
     def is_expired(self, now: datetime) -> bool: ...
 
@@ -67,4 +71,5 @@ def _key(entry: Entry, now: datetime) -> ClientKey:
         expired=entry.is_expired(now),
         budget=entry.budget,
         rate=entry.rate,
+        admin=entry.admin,
     )

@@ -73,6 +73,10 @@ class CallRow:
     attempts: list[AttemptRow]
     tried: str
     """The attempts in a few words: `sonnet rate_limit, local ok`."""
+    cache_write_1h: int | None = None
+    """Of `cache_write`, what is kept for an hour."""
+    cost: float | None = None
+    """Dollars, where the provider states them."""
 
 
 def ledger_path(config: Config | None) -> Path:
@@ -82,16 +86,17 @@ def ledger_path(config: Config | None) -> Path:
 
 def requests(config: Config | None, filters: Filters, limit: int) -> list[CallRow]:
     """The last calls, newest first. Raises `ledger_read.Unreadable`."""
-    return [_call(row) for row in ledger_read.calls(ledger_path(config), filters, limit)]
+    return [call_row(row) for row in ledger_read.calls(ledger_path(config), filters, limit)]
 
 
 def request(config: Config | None, id_: str) -> CallRow | None:
     """The last call whose id begins with `id_`. Raises `ledger_read.Unreadable`."""
     row = ledger_read.call(ledger_path(config), id_)
-    return _call(row) if row is not None else None
+    return call_row(row) if row is not None else None
 
 
-def _call(row: Mapping[str, Any]) -> CallRow:
+def call_row(row: Mapping[str, Any]) -> CallRow:
+    """A call as the ledger returns it."""
     attempts = [_made(AttemptRow, attempt) for attempt in row["attempts"]]
     return _made(CallRow, {**row, "attempts": attempts})
 

@@ -6,6 +6,7 @@ from a running gateway, for the commands.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -45,6 +46,8 @@ class ModelState:
     """The failure that began the cooldown."""
     kind: str | None = None
     """The kind of that failure, such as `rate_limit`."""
+    full: bool = False
+    """Has as many calls of this process as `maxConcurrent` allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +121,33 @@ def status(
     all calls under way, oldest first. A client that is limited to some agents sees only its own
     calls. `now` is the clock that stamped the calls.
     """
-    seen = (call for call in calls if client.agents is None or call.client.name == client.name)
+    under_way = list(calls)
+    busy = _busy(under_way)
+    is_limited = client.agents is not None
+    seen = (call for call in under_way if not is_limited or call.client.name == client.name)
     return Status(
         **facts,
-        agents=[agent_state(agent, breaker) for agent in agents if client.may_use(agent.name)],
+        agents=[agent_state(agent, breaker, busy) for agent in agents if client.may_use(agent.name)],
         calls=[call_state(call, now) for call in islice(seen, CALLS_MAX)],
         limits=limits or [],
     )
 
 
-def agent_state(agent: Agent, breaker: Breaker) -> AgentState:
+Busy = Mapping[tuple[str, ...], int]
+"""A model's circuit id → how many calls it is answering."""
+
+
+def _busy(calls: Iterable[Call]) -> Busy:
+    last = (call.attempts[-1] for call in calls if call.attempts)
+    return Counter(attempt.model.key for attempt in last if attempt.ended_at is None)
+
+
+def agent_state(agent: Agent, breaker: Breaker, busy: Busy) -> AgentState:
     """One agent's chain as the circuit breaker sees it."""
-    return AgentState(agent.name, [_model_state(model, breaker) for model in agent.models])
+    return AgentState(agent.name, [_model_state(model, breaker, busy) for model in agent.models])
 
 
-def _model_state(model: Model, breaker: Breaker) -> ModelState:
+def _model_state(model: Model, breaker: Breaker, busy: Busy) -> ModelState:
     failure = breaker.reason(model)
     return ModelState(
         model=model.name,
@@ -142,6 +157,7 @@ def _model_state(model: Model, breaker: Breaker) -> ModelState:
         resting_s=round(breaker.cooldown_left_s(model), 1),
         reason=_reason(failure) if failure is not None else None,
         kind=failure.kind.value if failure is not None else None,
+        full=model.max_concurrent is not None and busy.get(model.key, 0) >= model.max_concurrent,
     )
 
 

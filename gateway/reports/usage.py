@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from gateway.observe.ledger_read import Filters, Record
 from gateway.observe.ledger_read import usage as ledger_usage
 from gateway.observe.prices import cost
 from gateway.reports.requests import ledger_path
+from gateway.types import Model
 
 
 @dataclass(slots=True)
@@ -87,9 +88,10 @@ def _record(total: Total, by: str) -> dict[str, Any]:
 def usage(config: Config | None, by: str, filters: Filters) -> Usage:
     """The usage grouped `by` one of `ledger_read.GROUPS`. Raises `ledger_read.Unreadable`."""
     totals: dict[str, Total] = {}
+    models = config.models if config is not None else {}
     for record in ledger_usage(ledger_path(config), by, filters):
         total = totals.setdefault(record["group"], Total(record["group"]))
-        _add(total, record, _dollars(record, config))
+        _add(total, record, dollars(record, models))
     _leave_unknown(totals.values())
     return Usage(by, list(totals.values()))
 
@@ -110,10 +112,11 @@ def _leave_unknown(totals: Iterable[Total]) -> None:
             total.cost = None
 
 
-def _dollars(record: Record, config: Config | None) -> float | None:
+def dollars(record: Mapping[str, Any], models: Mapping[str, Model]) -> float | None:
+    """What a sum of `calls` of one model and `day` cost; None if no price is known."""
     if record["cost"] is None and not record["input"] and not record["output"]:
         return 0.0
-    model = config.models.get(record["model"]) if config is not None else None
+    model = models.get(record["model"] or "")
     at = datetime.fromisoformat(record["day"]).replace(hour=12, tzinfo=UTC).timestamp()
     stated = model.price if model is not None else None
     return cost(record["provider"], record["model_id"], record, at, stated, record["calls"])

@@ -25,6 +25,20 @@ def test_add_for_programs(run: Run) -> None:
     assert set(json.loads(run("keys", "add", "x", "--json").stdout)) == {"name", "key"}
 
 
+def test_an_admin_key_is_listed_as_one_and_is_not_limited(run: Run) -> None:
+    run("keys", "add", "ci")
+    assert run("keys", "add", "me", "--admin").exit_code == 0
+    rows = json.loads(run("keys", "ls", "--json").stdout)
+    assert {row["name"]: row["admin"] for row in rows} == {"ci": False, "me": True}
+    assert [line.split()[:3] for line in run("keys", "ls").stdout.splitlines()] == [
+        ["NAME", "AGENTS", "PAGE"],
+        ["ci", "all", "-"],
+        ["me", "all", "admin"],
+    ]
+    both = run("keys", "add", "x", "--admin", "--agent", "dev")
+    assert (both.exit_code, "exclude each other" in both.stderr) == (2, True)
+
+
 def test_add_warns_of_an_agent_that_does_not_exist(run: Run, config: Path) -> None:
     assert "Did you mean 'dev'?" in run("keys", "add", "a", "--agent", "dv").stderr
     assert "warning" not in run("keys", "add", "b", "--agent", "dev", "--agent", "local").stderr

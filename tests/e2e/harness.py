@@ -15,6 +15,7 @@ from gateway.app import App
 from gateway.config import schema
 from gateway.config.load import Config, build
 from gateway.lab import Lab, Limit
+from gateway.observe.ledger import Ledger
 from gateway.process import server
 
 T = TypeVar("T")
@@ -36,8 +37,9 @@ KEYS = {f"{vendor}_API_KEY": "test" for vendor in _VENDORS}
 class Running:
     """A gateway that serves, and the lab that plays its providers."""
 
-    def __init__(self, home: Path, limits: Mapping[str, Limit] | None = None) -> None:
+    def __init__(self, home: Path, limits: Mapping[str, Limit] | None = None, ledger: Ledger | None = None) -> None:
         self.lab = Lab(limits=limits)
+        self._ledger = ledger
         self.url = ""
         self.app: App
         self._home = home
@@ -68,7 +70,7 @@ class Running:
     async def _start(self, root: Callable[[Lab], schema.Root]) -> None:
         await self.lab.__aenter__()
         config: Config = build(root(self.lab), None, {}, None, [])
-        self.app = App(config, env=KEYS, home=self._home)
+        self.app = App(config, env=KEYS, home=self._home, ledger=self._ledger)
         self._serving = server.running(self.app, server.listen("127.0.0.1", 0))
         self.url = await self._serving.__aenter__()
 

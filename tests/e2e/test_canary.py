@@ -128,10 +128,21 @@ async def every_byte(home: Path, echo: HTTPServer) -> tuple[list[str], str]:
             for path in ("/v1/models", "/metrics", "/status", "/health", "/nowhere"):
                 seen.append((await client.get(path, headers=headers)).text)
             seen.append((await client.get("/v1/models", headers={"authorization": "Bearer wrong"})).text)
+            seen += await every_page(client, app, key)
         things = [app, app.gateway, app.credentials, app.breaker, app.keys, *app.gateway.models.values()]
         seen += [repr(thing) for thing in things]
         seen.append(repr(app.credentials.find(app.gateway.models["store"])))
     return seen, key
+
+
+async def every_page(client: httpx.AsyncClient, app: App, key: str) -> list[str]:
+    """The web page, and the forms before it. The session's own token is not among them."""
+    admin = app.keys.add("admin", admin=True)
+    html = {"accept": "text/html"}
+    pages = [await client.get("/", headers={**html, "authorization": f"Bearer {admin}"})]
+    pages += [await client.post("/", data={"key": stated}, headers=html) for stated in (key, admin)]
+    assert [page.status_code for page in pages] == [200, 403, 303]
+    return [*(page.text for page in pages), *("LEAK" for page in pages if admin in f"{page.headers} {page.text}")]
 
 
 def test_no_secret_comes_out(tmp_path: Path, echo: HTTPServer, written: io.StringIO) -> None:
@@ -139,6 +150,6 @@ def test_no_secret_comes_out(tmp_path: Path, echo: HTTPServer, written: io.Strin
     everything = "\n".join([*seen, written.getvalue()])
     assert "the key *** is wrong" in everything
     assert "claude-sonnet-5" in everything
-    for secret in (*SECRETS, key):
+    for secret in (*SECRETS, key, "LEAK"):
         place = everything.find(secret)
         assert place < 0, everything[max(0, place - 300) : place + 60]

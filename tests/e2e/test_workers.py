@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.inbound.keys import at_home
 from tests.e2e.process import TERMINATE, Process, ask, gateway
 from tests.e2e.test_life import KEY, SlowLab
 
@@ -175,3 +177,16 @@ def spent(process: Process, key: str = "used") -> float:
     with httpx.Client() as client:  # a connection of its own, which the kernel gives to either worker
         (row,) = client.get(f"{process.url}/status").json()["limits"]
     return float(row[key])
+
+
+def test_a_session_of_the_page_is_known_to_every_worker(tmp_path: Path, lab: SlowLab) -> None:
+    configure(tmp_path, lab)
+    keys = at_home({}, tmp_path, time.monotonic, time.time)
+    admin = keys.add("me", admin=True)
+    html = {"accept": "text/html"}
+    with gateway(tmp_path, env=KEY) as running:
+        begun = httpx.post(running.url, data={"key": admin}, headers=html)
+        cookie = {"cookie": begun.headers["set-cookie"].partition(";")[0]}
+        seen = [httpx.get(running.url, headers={**html, **cookie}).status_code for _ in range(8)]
+        without = httpx.get(running.url, headers=html).status_code
+    assert (begun.status_code, set(seen), without) == (303, {200}, 401)

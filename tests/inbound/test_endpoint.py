@@ -13,6 +13,7 @@ import pytest
 from gateway.config import schema
 from gateway.inbound.http import ABORT
 from gateway.lab import Lab
+from gateway.upstream.transport import Request
 from tests.inbound.asgi import CHAT, NOBODY, Client, ask, ask_here, make, scope
 from tests.upstream.fakes import Response, Transport
 
@@ -151,6 +152,33 @@ def test_another_method(tmp_path: Path, method: str) -> None:
     assert answer.status == 405
     assert answer.headers["allow"] == "POST"
     assert answer.error["type"] == "invalid_request_error"
+
+
+def test_a_call_is_under_way_from_its_request_to_its_end(tmp_path: Path) -> None:
+    app = make(tmp_path)
+    asked: list[list[str]] = []
+
+    class Asking(Transport):
+        async def send(self, request: Request, timeout_s: float) -> Response:
+            asked.append([call.agent.name for call in app.endpoint.under_way()])
+            status = await ask_here(app, "GET", "/status", (), {})
+            asked.append([call["model"] for call in status.json["calls"]])
+            return await super().send(request, timeout_s)
+
+    app.use_transport(Asking("connect"))
+
+    async def work() -> None:
+        reading = Client(b"{", ends=False)
+        waiting = asyncio.create_task(app.asgi(scope("POST", CHAT, {}), reading.receive, reading.send))
+        await asyncio.sleep(0)
+        await ask_here(app, "POST", CHAT, [BODY], {})
+        reading.leave()
+        await waiting
+
+    asyncio.run(work())
+    assert asked[:2] == [["dev"], ["local"]]
+    assert list(app.endpoint.under_way()) == []
+    assert not app.endpoint.calls
 
 
 def test_too_many_calls(tmp_path: Path) -> None:

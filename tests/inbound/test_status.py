@@ -56,4 +56,4 @@ def test_the_running_gateway_answers_with_every_documented_key(tmp_path: Path) -
     assert set(body) == {"status", "version", "uptime_s", "in_flight", "waiting", "agents", "calls", "limits"}
     (agent,) = body["agents"]
     (shown,) = agent["chain"]
-    assert set(shown) == {"model", "provider", "id", "state", "resting_s", "reason", "kind"}
+    assert set(shown) == {"model", "provider", "id", "state", "resting_s", "reason", "kind", "full"}

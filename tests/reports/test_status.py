@@ -27,6 +27,19 @@ def under_way(*attempts: Attempt, id_: str = "req_1", client: str = "tests", **f
     return replace(call, id=id_, client=Client(client))
 
 
+@pytest.mark.parametrize(("answering", "is_full"), [(0, False), (1, False), (2, True)])
+def test_a_model_with_as_many_calls_as_it_may_have_is_full(answering: int, is_full: bool) -> None:
+    limited = model("custom", name="small", max_concurrent=2)
+    calls = []
+    for number in range(4):
+        call = make_call(limited)
+        ended_at = None if number < answering else 9.0
+        call.attempts.append(Attempt(limited, 1, committed_at=1.0, ended_at=ended_at))
+        calls.append(call)
+    found = status(FACTS, [Agent("dev", (limited, LOCAL))], breaker(Clock()), calls, client=ANYONE, now=9.0)
+    assert [shown.full for shown in found.agents[0].chain] == [is_full, False]
+
+
 def report(*calls: Call, client: Client = ANYONE) -> Status:
     agents = [Agent("dev", (SONNET, LOCAL)), Agent("other", (LOCAL,))]
     return status(FACTS, agents, breaker(Clock()), calls, client=client, now=103.04)
