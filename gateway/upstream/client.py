@@ -18,6 +18,7 @@ from gateway.dialects import DIALECTS, NATIVE, REPLAYED, Encoded, Upstream, choo
 from gateway.dialects.chat import is_empty, says_something
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
 from gateway.hub import exact_json
+from gateway.hub.contracts import Native
 from gateway.redact import HIDDEN, scrub
 from gateway.shared.replay import Vault
 from gateway.text import ratelimits
@@ -60,6 +61,14 @@ class Signer(Protocol):
 def _empty() -> Failed:
     """A well-formed answer that says nothing."""
     return Failed(Failure(Kind.EMPTY, "the provider's answer has no content", status=200))
+
+
+def _native(face: Upstream, call: Call) -> Native | None:
+    """The native lane of `face` for `call`, if it may take it."""
+    if face is not DIALECTS[call.dialect]:
+        return None
+    accounts = {model.credential_key for model in call.agent.models}
+    return None if call.request.binds and len(accounts) > 1 else NATIVE.get(call.dialect)
 
 
 class UpstreamClient:
@@ -165,7 +174,7 @@ class UpstreamClient:
     def _encode(self, face: Upstream, chat: Chat, attempt: Attempt, call: Call, *lost: str) -> Encoded:
         """`chat` in the model's own format, without what it has refused before. Raises `Failed`."""
         model = attempt.model
-        native = NATIVE.get(call.dialect) if face is DIALECTS[call.dialect] else None
+        native = _native(face, call)
         try:
             if native is not None:
                 encoded = native.encode(call.request, model)
