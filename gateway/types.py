@@ -43,6 +43,9 @@ class Request(NamedTuple):
     """Paths of what the hub cannot express; lost on every lane but the native one."""
     notes: Any = None
     """What only the same face needs to write the answer; no other code reads it."""
+    binds: bool = False
+    """A provider's own answer is readable to its account alone and replaces the conversation (a compaction). The
+    native lane serves it only where no other account is in the chain."""
 
 
 class Batch(NamedTuple):

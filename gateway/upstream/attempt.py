@@ -18,8 +18,9 @@ from gateway.dialects.chat import says_something
 from gateway.dialects.chat.errors import REQUEST_ID_HEADERS
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
 from gateway.hub import exact_json
+from gateway.hub.contracts import Native
 from gateway.hub.framing import Framing
-from gateway.operations import OPERATIONS
+from gateway.operations import OPERATIONS, Operation
 from gateway.shared.replay import Replay
 from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
@@ -72,7 +73,7 @@ class Try:
         self._services = services
         self._operation = OPERATIONS[call.operation]
         self._face = self._operation.FACES[dialect]
-        self._native = self._operation.NATIVE.get(dialect) if dialect == call.dialect else None
+        self._native = _native(self._operation, dialect, call)
         self._dialect = dialect
         self._chat = chat
         self._attempt = attempt
@@ -258,6 +259,17 @@ class Try:
     def _reply(self, response: Response, model: str | None) -> Reply:
         empty_for_s = ratelimits.empty_for_s(response.headers, self._services.wall())
         return Reply(self._attempt, model or self._model.model_id, empty_for_s=empty_for_s)
+
+
+def _native(operation: Operation, dialect: str, call: Call) -> Native | None:
+    """The native lane, where the provider speaks the client's API and the call may take it.
+
+    A request that binds what follows to one account may not, where the chain has several.
+    """
+    if dialect != call.dialect:
+        return None
+    accounts = {model.credential_key for model in call.agent.models}
+    return None if call.request.binds and len(accounts) > 1 else operation.NATIVE.get(dialect)
 
 
 def _empty() -> Failed:

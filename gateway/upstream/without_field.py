@@ -7,6 +7,7 @@ the call, and the field is remembered; what the client's code relies on is never
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from gateway.dialects import REPLAYED, Encoded
@@ -81,16 +82,34 @@ def _left(body: dict[str, Any], path: str) -> dict[str, Any]:
     return {**body, field: left} if left else {key: value for key, value in body.items() if key != field}
 
 
+_REPLAYS: Final = frozenset({"reasoning_details", "extra_content"})
+"""Keys of the hub that carry what a model thought, of a message and of what it holds."""
+_HOLDERS: Final = ("tool_calls", "images")
+
+
 def refuses_replay(failure: Failure, chat: Chat) -> bool:
     """Whether the provider refuses reasoning of earlier turns that goes back with this request: signatures are bound to
     an account and, on some models, to everything before them."""
-    messages = chat.get("messages", ())
-    return failure.param == REPLAYED and any("reasoning_details" in message for message in messages)
+    return failure.param == REPLAYED and any(map(_replays, chat.get("messages", ())))
 
 
 def without_replay(chat: Chat) -> Chat:
     """`chat` without the reasoning of earlier turns, which every provider does without."""
-    messages = [
-        {key: value for key, value in message.items() if key != "reasoning_details"} for message in chat["messages"]
-    ]
-    return {**chat, "messages": messages}
+    return {
+        **chat,
+        "messages": [_unreplayed(message) if _replays(message) else message for message in chat["messages"]],
+    }
+
+
+def _replays(message: Mapping[str, Any]) -> bool:
+    held = (item for key in _HOLDERS for item in message.get(key) or ())
+    return any(not _REPLAYS.isdisjoint(item) for item in chain((message,), held))
+
+
+def _unreplayed(message: Mapping[str, Any]) -> dict[str, Any]:
+    held = {key: [_plain(item) for item in message[key]] for key in _HOLDERS if message.get(key)}
+    return _plain(message) | held
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key not in _REPLAYS}

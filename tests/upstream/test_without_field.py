@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -84,3 +85,23 @@ def test_reasoning_of_earlier_turns() -> None:
     plain = without_replay(told)
     assert plain == {"messages": [{"role": "assistant", "content": "Hi"}]}
     assert not refuses_replay(objection(REPLAYED), plain)
+
+
+GOOGLES: dict[str, Any] = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+CARRIERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a message": ({"content": "Hi", **GOOGLES}, {"content": "Hi"}),
+    "a tool call": ({"tool_calls": [{"id": "a"}, {"id": "b", **GOOGLES}]}, {"tool_calls": [{"id": "a"}, {"id": "b"}]}),
+    "an image": ({"images": [{"type": "image_url", **GOOGLES}]}, {"images": [{"type": "image_url"}]}),
+}
+
+
+@pytest.mark.parametrize(("carrier", "left"), CARRIERS.values(), ids=CARRIERS.keys())
+def test_signatures_of_earlier_turns_travel_in_several_places(carrier: dict[str, Any], left: dict[str, Any]) -> None:
+    user = {"role": "user", "content": "Hello"}
+    told: Chat = {"messages": [user, {"role": "assistant", **carrier}]}
+    before = deepcopy(told)
+    assert refuses_replay(objection(REPLAYED), told)
+    plain = without_replay(told)
+    assert plain == {"messages": [user, {"role": "assistant", **left}]}
+    assert not refuses_replay(objection(REPLAYED), plain)
+    assert told == before

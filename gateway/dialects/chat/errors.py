@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.failures import BY_CODE, Failure, Kind, classify
+from gateway.hub.contracts import REPLAYED
 from gateway.hub.shapes import table
 from gateway.text.ratelimits import retry_after_s, without_a_clock
 
@@ -97,6 +98,13 @@ _READ_CHARS_MAX: Final = 8_000
 """What an error's words are read from: patterns over a megabyte would hold up every call."""
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
+_REPLAYED: Final = re.compile(
+    r"invalid `?signature`? in `?thinking`? block|bound to a different conversation|invalid_encrypted_content"
+    r"|corrupted thought[ _]signature|thought[ _]signature is not valid",
+    re.IGNORECASE,
+)
+"""A router relays what the provider behind it says about reasoning of earlier turns (`reasoning_details`)."""
+
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
     """An error answer of a server that speaks chat completions as a `Failure`."""
@@ -104,7 +112,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: fl
     if status == 400 and not body.strip():
         # One server says nothing else when a request is too long for it; nobody else is known to say nothing.
         failure = failure.with_(kind=Kind.CONTEXT_TOO_LONG)
-    return failure
+    return failure.with_(param=REPLAYED) if _REPLAYED.search(failure.message) else failure
 
 
 def decode_any_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:

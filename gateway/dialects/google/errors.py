@@ -9,6 +9,7 @@ from typing import Any, Final
 from gateway.dialects.chat.errors import decode_any_error, loads
 from gateway.dialects.chat.errors import decode_error_value as decode_any_value
 from gateway.failures import Failure, Kind, classify
+from gateway.hub.contracts import REPLAYED
 from gateway.text.ratelimits import duration_s
 
 _STATUS: Final[Mapping[str, Kind]] = {
@@ -49,7 +50,13 @@ _CANNOT: Final = re.compile(
     re.IGNORECASE,
 )
 """What this one model does not do, or does not take from another: the next one may."""
+_REPLAYED: Final = re.compile(
+    r"(?:corrupted|invalid) thought[ _]signature|thought[ _]signature is (?:not valid|invalid)", re.IGNORECASE
+)
+"""It refuses a signature of an earlier turn, for instance one of another account's."""
 _UNKNOWN_NAME: Final = 'Unknown name "'
+_READ_CHARS: Final = 2000
+"""Of an error's message."""
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
@@ -74,7 +81,7 @@ def _sharpened(failure: Failure, value: Any) -> Failure:
         kind=_kind(failure, status, details),
         code=status or failure.code,
         retry_after_s=_per_day(details) or _retry_s(details) or failure.retry_after_s,
-        param=failure.param or _unknown_name(failure.message),
+        param=failure.param or _named(failure.message),
     )
 
 
@@ -127,7 +134,9 @@ def _per_day(details: list[Mapping[str, Any]]) -> float | None:
     return max(_PER_DAY_S, _retry_s(details) or 0)
 
 
-def _unknown_name(message: str) -> str | None:
-    """`Invalid JSON payload received. Unknown name "x" at …`"""
+def _named(message: str) -> str | None:
+    """The field that an error names: `Invalid JSON payload received. Unknown name "x" at …`, or signatures."""
+    if _REPLAYED.search(message[:_READ_CHARS]):
+        return REPLAYED
     _, found, rest = message.partition(_UNKNOWN_NAME)
     return rest.partition('"')[0] if found else None

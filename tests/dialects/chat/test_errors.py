@@ -10,6 +10,7 @@ import pytest
 from gateway.dialects.chat import decode_error
 from gateway.dialects.chat.errors import decode_error_value
 from gateway.failures import Failure, Kind
+from gateway.hub.contracts import REPLAYED
 
 NOW = 1_790_000_000.0
 
@@ -212,4 +213,20 @@ def test_when_to_come_back() -> None:
     ],
 )
 def test_the_field_an_error_is_about(message: str, param: str | None) -> None:
+    assert failure(400, said(message)).param == param
+
+
+RELAYED = {
+    "messages.1.content.0: Invalid `signature` in `thinking` block": REPLAYED,
+    "Corrupted thought signature.": REPLAYED,
+    "Unable to submit request because Thought signature is not valid.": REPLAYED,
+    "The encrypted content could not be verified. invalid_encrypted_content": REPLAYED,
+    "The signature of the request is invalid": None,
+}
+
+
+@pytest.mark.parametrize(("message", "param"), RELAYED.items())
+def test_a_router_relays_what_a_provider_says_about_reasoning_of_earlier_turns(message: str, param: str | None) -> None:
+    raw = orjson.dumps({"error": {"message": message}}).decode()
+    assert failure(400, routed("Provider returned error", 400, raw=raw)).param == param
     assert failure(400, said(message)).param == param

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.dialects import REPLAYED
 from gateway.dialects.google import decode_error
 from gateway.failures import Failure, Kind
 
@@ -74,6 +75,19 @@ def test_a_limit_of_the_day_rests_long_whatever_seconds_it_states(stated: tuple[
 )
 def test_kinds(code: int, status: str, message: str, kind: Kind) -> None:
     assert failure(code, status, message).kind is kind
+
+
+SIGNATURES = {
+    "Corrupted thought signature.": REPLAYED,
+    "Unable to submit request because Thought signature is not valid.. Learn more: https://cloud.google.com/": REPLAYED,
+    "Function call is missing a thought_signature in functionCall parts.": None,  # leaving more out is no cure
+    "contents is not specified": None,
+}
+
+
+@pytest.mark.parametrize(("message", "param"), SIGNATURES.items())
+def test_a_refused_signature_of_an_earlier_turn_is_named(message: str, param: str | None) -> None:
+    assert failure(400, "INVALID_ARGUMENT", message).param == param
 
 
 @pytest.mark.parametrize("details", [5, {"a": 1}, [1, {"violations": ["x", 7]}, {"violations": 3}]])

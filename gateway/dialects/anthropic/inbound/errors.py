@@ -56,6 +56,9 @@ _TOO_LONG: Final = "prompt is too long"
 _LIMIT: Final = re.compile(r"(?:maximum|limit|window|up to)\D{0,40}(\d{1,15})", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\d{1,15}")
 _GROUPED: Final = re.compile(r"(?<=\d)[,_](?=\d{3})")
+_KEY_HEADER: Final = re.compile(r"x-api-key", re.IGNORECASE)
+"""Claude Code takes any error with this word, whatever its status, for its own sign-in and shows
+only "Please run /login" (2.1.332). A provider means the gateway's key."""
 
 
 def encode_error(refusal: Refusal, request_id: str) -> Rendered:
@@ -99,7 +102,7 @@ def _retry_after(value: str) -> str:
 
 def _message(refusal: Refusal) -> str:
     """The words; those that clients look for come first, and the provider's own stay."""
-    message = refusal.message
+    message = _KEY_HEADER.sub("API key", refusal.message)
     if refusal.code == "context_length_exceeded" and _TOO_LONG not in message.lower():
         return f"{_too_long(message)}. {message}"
     if refusal.status == 404 and refusal.code == "model_not_found":

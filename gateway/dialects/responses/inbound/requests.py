@@ -134,7 +134,7 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
     notes = _notes(stated, headers, items, box)
     losses += _ask_for_summary(chat) if notes.compacting else _add_tools(chat, current, box)
     losses += [*_reasoning_losses(current), *box.dropped, *reader.dropped]
-    return Request(_normalized(chat), body, dropped=tuple(losses), notes=notes)
+    return Request(_normalized(chat), body, dropped=tuple(losses), notes=notes, binds=notes.compacting)
 
 
 def _notes(

@@ -14,6 +14,7 @@ from gateway.dialects.anthropic.inbound import (
     encode_response,
     estimate_tokens,
 )
+from gateway.dialects.anthropic.inbound.errors import error_body
 from gateway.dialects.anthropic.inbound.models import agent_of_alias, encode_model, wants_aliases
 from gateway.failures import VERDICTS, Failed, Kind
 from gateway.hub.contracts import Refusal
@@ -88,6 +89,14 @@ def test_other_headers_and_facts_stay() -> None:
     rendered = encode_error(refusal, "r")
     assert rendered.headers == {"x-should-retry": "true"}
     assert rendered.body["error"]["details"] == {"param": "seed", "attempts": ["a;400"]}
+
+
+@pytest.mark.parametrize("code", ["upstream_authentication_error", "rate_limit_exceeded", "invalid_api_key", None])
+def test_no_error_says_the_word_that_claude_code_takes_for_its_own_sign_in(code: str | None) -> None:
+    refusal = Refusal(502, "claude: 401 credential: invalid x-api-key; gpt: 401: X-Api-Key", code=code)
+    wanted = "claude: 401 credential: invalid API key; gpt: 401: API key"
+    assert encode_error(refusal, "r").body["error"]["message"] == wanted
+    assert error_body(refusal)["error"]["message"] == wanted
 
 
 OVERFLOWS = {
