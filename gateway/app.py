@@ -23,10 +23,11 @@ from gateway.config.schema import Fallback
 from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, Credentials
-from gateway.dialects import CALL_PATHS, INBOUND
+from gateway.dialects import CALL_PATHS, COUNT_PATHS, INBOUND, Counting
 from gateway.dialects.responses.inbound.store import ResponsesStore
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
+from gateway.inbound.counting import CountingEndpoint
 from gateway.inbound.endpoint import CallEndpoint
 from gateway.inbound.faces import face_of_path
 from gateway.inbound.gate import Gate
@@ -183,11 +184,16 @@ class App:
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
         memories: Mapping[str, Memory] = {"responses": self._answers}
         stored = StoredEndpoint(lambda: self.gateway, self._answers)
+        counts = {
+            path: Mounted(self._counting(how, memories.get(how.face.NAME)), ("POST",))
+            for path, how in COUNT_PATHS.items()
+        }
         application = Application(
             {path: self.endpoint.serving(face, memories.get(face.NAME)) for path, face in CALL_PATHS.items()},
             {
                 "/models": Mounted(models),
                 "/models/{id:path}": Mounted(models),
+                **counts,
                 "/responses/{id:path}": Mounted(stored, ("GET", "DELETE")),
             },
             {
@@ -200,6 +206,9 @@ class App:
             },
         )
         return Gate(application, lambda: self.gateway, self.face_of_path)
+
+    def _counting(self, how: Counting, memory: Memory | None) -> CountingEndpoint:
+        return CountingEndpoint(lambda: self.gateway, how, self._upstream, memory)
 
     def _facts(self) -> dict[str, Any]:
         return {

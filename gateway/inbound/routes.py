@@ -68,6 +68,14 @@ async def _refuse_method(scope: Scope, send: Send, methods: tuple[str, ...]) -> 
     await send_error(send, error, face_of(scope), request_id(scope), [])
 
 
+async def _present(scope: Scope, receive: Receive, send: Send) -> None:
+    """How some clients look whether their server is there, before they send anything."""
+    await send_empty(send, 200, [(b"content-length", b"0")])
+
+
+_PRESENT: Final = Identified(_present)
+
+
 class NotFound:
     """Answers every other path as OpenAI would: with an error object, never with a page."""
 
@@ -130,6 +138,9 @@ class Application:
         path = asked if asked in self._calls else plain_path(asked)
         if path != asked:
             scope = {**scope, "path": path, ASKED: asked}
+        if path == "/" and scope["method"] == "HEAD":
+            await _PRESENT(scope, receive, send)
+            return
         app = self._calls.get(path)
         if app is not None and scope["method"] == "OPTIONS":
             app = self._options

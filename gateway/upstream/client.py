@@ -39,6 +39,11 @@ KEY_CHARS_MIN: Final = 6
 ERROR_READ_S: Final = 3.0
 """Time for the body of an error answer: the status says enough to move on, and the client waits for that."""
 
+COUNT_S: Final = 8.0
+"""Time for a provider's count: the clients that ask for one wait ten seconds."""
+
+_REFUSES_A_COUNT: Final = frozenset({Kind.INVALID_REQUEST, Kind.CONTEXT_TOO_LONG, Kind.TOO_LARGE, Kind.UNSUPPORTED})
+"""Failures of a count that concern the request; after any other one the count is estimated."""
 _ODD: Final = frozenset({Kind.NOT_THE_API, Kind.REQUEST_DENIED, Kind.CANNOT_AFFORD})
 """Failures after which nothing cools down, so that no circuit reports them."""
 _NAMES_AN_API: Final = re.compile(r"v1/(responses|chat/completions)|responses api", re.IGNORECASE)
@@ -103,6 +108,26 @@ class UpstreamClient:
             message = "the gateway has no usable credential for this model"
             failure = Failure(Kind.CREDENTIAL, message, detail=str(error))
             raise Failed(self._shown(failure, attempt.model)) from error
+
+    async def count(self, dialect: str, encoded: Encoded, model: Model) -> int | None:
+        """The provider's own count of a request's input tokens; None where it gives none. No circuit learns of it.
+
+        Raises `Failed` for a request that the provider refuses.
+        """
+        attempt = Attempt(model, 1)
+        try:
+            response = await self._post(encoded, attempt, b"application/json", COUNT_S)
+            if response.status == 200:
+                return await _count_of(response)
+            failure = await self._failure(response, DIALECTS[dialect], attempt)
+        except (TransportError, CredentialError) as error:
+            log.info("%s does not count: %s", model.name, error)
+            return None
+        failure = self._shown(failure, model)
+        if failure.kind in _REFUSES_A_COUNT:
+            raise Failed(failure)
+        log.info("%s does not count: %s", model.name, failure.brief())
+        return None
 
     async def _open(self, attempt: Attempt, call: Call) -> Reply:
         chat = self._vault.restore(call.client.name, call.chat)
@@ -207,6 +232,12 @@ class UpstreamClient:
         return encoded
 
     async def _send(self, encoded: Encoded, attempt: Attempt, call: Call) -> Response:
+        timeouts = attempt.model.timeouts
+        accept = b"text/event-stream" if call.stream else b"application/json"
+        limit_s = timeouts.first_token_s if call.stream else timeouts.answer_s
+        return await self._post(encoded, attempt, accept, limit_s)
+
+    async def _post(self, encoded: Encoded, attempt: Attempt, accept: bytes, limit_s: float) -> Response:
         model = attempt.model
         signed = await self._signed(model)
         for name, value in signed:
@@ -217,14 +248,13 @@ class UpstreamClient:
         headers = [
             self._agent,
             (b"content-type", b"application/json"),
-            (b"accept", b"text/event-stream" if call.stream else b"application/json"),
+            (b"accept", accept),
             *_headers(model, encoded, signed),
         ]
-        timeouts = model.timeouts
-        request = Request("POST", model.base_url + encoded.path, headers, _json(encoded.body), timeouts.connect_s)
+        url, connect_s = model.base_url + encoded.path, model.timeouts.connect_s
+        request = Request("POST", url, headers, _json(encoded.body), connect_s)
         if attempt.sent_at is None:
             attempt.sent_at = self._clock()
-        limit_s = timeouts.first_token_s if call.stream else timeouts.answer_s
         return await self._transport(model).send(request, limit_s)
 
     async def _signed(self, model: Model) -> Headers:
@@ -322,6 +352,16 @@ class UpstreamClient:
     def _reply(self, attempt: Attempt, response: Response, model: str | None) -> Reply:
         empty_for_s = ratelimits.empty_for_s(response.headers, self._wall())
         return Reply(attempt, model or attempt.model.model_id, empty_for_s=empty_for_s)
+
+
+async def _count_of(response: Response) -> int | None:
+    try:
+        tokens = loads(await response.read(ERROR_BYTES_MAX, COUNT_S)).get("input_tokens")
+    except Failed:
+        return None
+    finally:
+        await response.aclose()
+    return tokens if type(tokens) is int else None
 
 
 def _is_about_the_api(failure: Failure) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.dialects.anthropic.inbound.answers import encode_response
-from gateway.dialects.anthropic.inbound.counting import estimate_tokens
+from gateway.dialects.anthropic.inbound.counting import decode_count, encode_count, estimate_tokens
 from gateway.dialects.anthropic.inbound.errors import encode_error
 from gateway.dialects.anthropic.inbound.models import encode_model, encode_models
 from gateway.dialects.anthropic.inbound.requests import decode_request
@@ -25,7 +25,9 @@ __all__ = [
     "KEEP_ALIVE",
     "NAME",
     "StreamEncoder",
+    "decode_count",
     "decode_request",
+    "encode_count",
     "encode_error",
     "encode_model",
     "encode_models",
