@@ -23,7 +23,7 @@ from gateway.lab import anthropic, chat, google, responses
 from gateway.lab.answers import Asked
 from gateway.lab.faults import FAULTS, Fault
 from gateway.lab.limits import Limit
-from gateway.lab.play import Played, error, play, refuse
+from gateway.lab.play import Played, error, good, play, refuse
 from gateway.lab.server import Delay, Request, Server
 
 __all__ = ["BASE_PATHS", "FAULTS", "Fault", "Lab", "Limit", "Seen"]
@@ -126,6 +126,8 @@ class Lab:
     def _post(self, request: Request, path: str, provider: str, api: ModuleType, forced: str | None) -> Played:
         try:
             body = orjson.loads(request.body)
+            if path.endswith(getattr(api, "COUNT_PATH", "?")):
+                return good(api.count(body))
             asked = api.asked(body, path)
         except _UNREADABLE:
             return refuse(api)
@@ -153,12 +155,10 @@ class Lab:
     def _get(self, path: str, provider: str) -> Played:
         if path == "/lab/calls":
             calls = [{"provider": seen.provider, "model": seen.model, "fault": seen.fault} for seen in self.calls]
-            body = orjson.dumps(calls)
-        elif provider in BASE_PATHS:
-            body = orjson.dumps(_APIS.get(provider, (chat,))[-1].models(["lab-model"]))
-        else:
-            return Played(200, {"content-type": "text/plain"}, [_PAGE], len(_PAGE))
-        return Played(200, {"content-type": "application/json"}, [body], len(body))
+            return good(calls)
+        if provider in BASE_PATHS:
+            return good(_APIS.get(provider, (chat,))[-1].models(["lab-model"]))
+        return Played(200, {"content-type": "text/plain"}, [_PAGE], len(_PAGE))
 
 
 _UNREADABLE: Final = (ValueError, AttributeError, KeyError, TypeError, IndexError)
