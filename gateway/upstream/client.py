@@ -18,6 +18,7 @@ from gateway.dialects import DIALECTS, NATIVE, REPLAYED, Encoded, Upstream, choo
 from gateway.dialects.chat import is_empty, says_something
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
 from gateway.hub import exact_json
+from gateway.hub.halves import has_halves
 from gateway.redact import HIDDEN, scrub
 from gateway.shared.replay import Vault
 from gateway.text import ratelimits
@@ -321,7 +322,7 @@ class UpstreamClient:
         reply = self._reply(attempt, response, chat.get("model"))
         reply.chat = chat
         if encoded.native:
-            reply.body, reply.raw = value, body
+            reply.body, reply.raw = value, b"" if has_halves(body) else body
         Record(attempt, self._vault, call.client.name).see_whole(chat)
         if is_empty(chat):
             raise _empty()

@@ -13,6 +13,7 @@ from gateway.dialects.chat import as_chunks
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
 from gateway.hub import halves
 from gateway.hub.chunks import check_names
+from gateway.hub.half_events import JoinedEvents
 from gateway.redact import scrub
 from gateway.types import Batch, Chat, Chunk, Timeouts
 from gateway.upstream.tap import Record
@@ -65,6 +66,7 @@ class AnswerStream:
         """Decoded, and not yet taken."""
         self._passed: list[sse.Event] = []
         """On the native lane: the events behind `_ready`, and those that say nothing to the hub."""
+        self._joined = JoinedEvents()
         self._face = face
         self._encoded = encoded
         self._decoder = face.StreamDecoder(encoded)
@@ -213,6 +215,7 @@ class AnswerStream:
     def _finish(self) -> list[Chunk]:
         """The end of a whole answer. Raises `Failed` where it is none."""
         self._ended = True
+        self._passed += self._joined.flush()
         count_unasked(self.model, self._decoder.unasked)
         return self._decoder.flush()
 
@@ -239,7 +242,7 @@ class AnswerStream:
             for event in events:
                 chunks += self._decoder.decode(event)
                 if self._encoded.native:
-                    self._passed.append(event)
+                    self._passed += self._joined.join(event)
                 if self._decoder.ended:
                     break
             if end or self._decoder.ended:
@@ -247,6 +250,7 @@ class AnswerStream:
         except (Failed, *UNREADABLE) as error:
             self._broken = error if isinstance(error, Failed) else unreadable(error)
             self._broken.failure = _whole_words(self._broken.failure)
+            self._passed += self._joined.flush()
             if self._decoder.finished and not self._ended:
                 chunks += self._finish_broken(self._broken.failure)
         return chunks
