@@ -245,24 +245,34 @@ class AnswerStream:
                     self._passed += self._joined.join(event)
                 if self._decoder.ended:
                     break
+        except (Failed, *UNREADABLE) as error:
+            self._break(error)
+            if self._decoder.finished:
+                chunks += self._finish_broken()
+            return chunks
+        try:
             if end or self._decoder.ended:
                 chunks += self._finish()
         except (Failed, *UNREADABLE) as error:
-            self._broken = error if isinstance(error, Failed) else unreadable(error)
-            self._broken.failure = _whole_words(self._broken.failure)
-            self._passed += self._joined.flush()
-            if self._decoder.finished and not self._ended:
-                chunks += self._finish_broken(self._broken.failure)
+            self._break(error)
         return chunks
 
-    def _finish_broken(self, failure: Failure) -> list[Chunk]:
+    def _break(self, error: Exception) -> None:
+        """Keeps a failure until what came before it is out."""
+        self._broken = error if isinstance(error, Failed) else unreadable(error)
+        self._broken.failure = _whole_words(self._broken.failure)
+        self._passed += self._joined.flush()
+
+    def _finish_broken(self) -> list[Chunk]:
         """The end of an answer that was finished before its stream broke, which then has broken nothing."""
+        assert self._broken is not None
         try:
             chunks = self._finish()
         except (Failed, *UNREADABLE):
             return []
+        message = scrub(self._conceal(self._broken.failure).message)
         self._broken = None
-        log.warning("%s: after its finish reason: %s", self.model, scrub(self._conceal(failure).message))
+        log.warning("%s: after its finish reason: %s", self.model, message)
         return chunks
 
     def _begun(self, data: bytes) -> bytes:
