@@ -62,7 +62,7 @@ INBOUND: Final[Mapping[str, Inbound]] = {
 """The inbound faces, by the dialect's name."""
 
 NATIVE: Final[Mapping[str, Native]] = {
-    "anthropic": Native(messages_native.encode_native, messages_native.again),
+    "anthropic": Native(messages_native.encode_native, messages_native.again, messages_inbound.with_usage),
     "responses": Native(responses_native.encode_native, responses_native.again),
 }
 """The native lanes. Chat completions have none: what their chunks promise is worth decoding for."""

@@ -85,6 +85,8 @@ class Native(NamedTuple):
     again: Callable[[Failure, Encoded], Encoded | None]
     """The same request without what a failure refuses, such as reasoning of earlier turns; None where that is not
     the cause, or nothing can be left out."""
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: body
+    """A provider's whole answer with what clients cannot do without; the same object where nothing is missing."""
 
 
 class Upstream(Protocol):

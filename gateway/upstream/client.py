@@ -322,7 +322,8 @@ class UpstreamClient:
         reply = self._reply(attempt, response, chat.get("model"))
         reply.chat = chat
         if encoded.native:
-            reply.body, reply.raw = value, b"" if has_halves(body) else body
+            reply.body = NATIVE[call.dialect].complete(value)
+            reply.raw = b"" if reply.body is not value or has_halves(body) else body
         Record(attempt, self._vault, call.client.name).see_whole(chat)
         if is_empty(chat):
             raise _empty()

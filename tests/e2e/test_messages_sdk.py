@@ -20,7 +20,7 @@ ERRORS = {
     "bad_request": anthropic.BadRequestError,
     "context_too_long": anthropic.BadRequestError,
 }
-BROKEN = [f"{provider}+{fault}" for provider in LANES[:2] for fault in (*ERRORS, "clean_cut")]
+BROKEN = [f"{provider}+{fault}" for provider in LANES[:2] for fault in (*ERRORS, "clean_cut", "usage_missing")]
 SCHEMA = {
     "type": "object",
     "properties": {"city": {"type": "string"}},
@@ -142,6 +142,20 @@ def test_a_broken_stream_raises(client: anthropic.Anthropic, provider: str) -> N
     broken = client.messages.stream(model=f"{provider}+clean_cut", max_tokens=500, messages=HELLO)
     with pytest.raises(anthropic.APIStatusError), broken as events:
         events.get_final_message()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("provider", LANES[:2])
+def test_an_answer_without_counts_has_zeros(client: anthropic.Anthropic, provider: str, stream: bool) -> None:
+    fields: dict[str, Any] = {"model": f"{provider}+usage_missing", "max_tokens": 500, "messages": HELLO}
+    message: anthropic.types.Message
+    if stream:
+        with client.messages.stream(**fields) as events:
+            message = events.get_final_message()
+    else:
+        message = client.messages.create(**fields)
+    assert said(message) == TEXT
+    assert message.usage.output_tokens in (0, 1)
 
 
 def test_counts(client: anthropic.Anthropic) -> None:

@@ -15,6 +15,7 @@ from gateway.dialects.anthropic.inbound.errors import encode_error
 from gateway.dialects.anthropic.inbound.models import encode_model, encode_models
 from gateway.dialects.anthropic.inbound.requests import decode_request
 from gateway.dialects.anthropic.inbound.streams import PING, StreamEncoder
+from gateway.dialects.anthropic.inbound.usage import with_usage
 
 NAME: Final = "anthropic"
 ID_HEADERS: Final[tuple[str, ...]] = ("request-id", "x-request-id")
@@ -33,4 +34,5 @@ __all__ = [
     "encode_models",
     "encode_response",
     "estimate_tokens",
+    "with_usage",
 ]
