@@ -41,8 +41,11 @@ SIGNING = ("anthropic", "google", "openai-responses")
 
 
 def target(name: str) -> Model:
+    """The model of that name; `openai-responses@b` is asked with another account."""
+    name, _, account = name.partition("@")
     provider = name.partition("-")[0]
-    return model(provider, "gpt-6-luna" if name == "openai-responses" else IDS[provider], name=name)
+    more = {"credential": f"{provider}_key:{account}"} if account else {}
+    return model(provider, "gpt-6-luna" if name == "openai-responses" else IDS[provider], name=name, **more)
 
 
 def signature(name: str) -> str:
@@ -179,3 +182,12 @@ def test_signatures_come_back_where_they_were_made(api: str, home: str, away: st
     again = talk.turn(home, "look_up please")
     assert again.count(signature(home).encode()) >= 2
     assert leaked(again, home) == []
+
+
+@pytest.mark.parametrize("api", ["chat", "anthropic"])
+def test_encrypted_reasoning_does_not_reach_another_account(api: str) -> None:
+    """OpenAI's own clients carry it unsealed: there the provider's refusal takes it away (`native.again`)."""
+    talk = Conversation(api)
+    assert signature("openai-responses").encode() in talk.turn("openai-responses", "look_up please")
+    assert signature("openai-responses").encode() not in talk.turn("openai-responses@b", "say: Hello")
+    assert signature("openai-responses").encode() in talk.turn("openai-responses", "say: Hello")
