@@ -17,6 +17,7 @@ from gateway.shared.replay import Vault
 from gateway.types import Attempt, Request, Timeouts
 from gateway.upstream.stream import AnswerStream
 from gateway.upstream.tap import Record
+from tests.dialects.responses.inbound.strict import check
 from tests.makers import Clock, model
 from tests.upstream.fakes import Response
 from tests.upstream.test_every_cut import stream_of
@@ -81,6 +82,8 @@ def test_no_cut_is_shown_as_a_finished_answer(client: str, provider: str, what: 
             data = runner.run(_sent(client, provider, stream[:place]))
             if not data:
                 continue
+            if client == "responses":
+                check(data)
             cut = seen(client, data)
             assert not cut.events_after_end, place
             assert cut.done != (cut.error is not None), place
