@@ -44,6 +44,14 @@ def gateway(tmp_path: Path) -> Iterator[Running]:
         yield gateway
 
 
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Running]:
+    """With the usual waits: on a busy machine a provider that is well may take its time."""
+    agents = [f"{provider}>{FALLBACK}" for provider in ("anthropic", "openai")]
+    with running(tmp_path, *agents, "anthropic", "openai") as gateway:
+        yield gateway
+
+
 def ask(
     gateway: Running, api: Api, agent: str, *, stream: bool, tools: tuple[str, ...] = ()
 ) -> tuple[httpx.Response, Said]:
@@ -85,9 +93,9 @@ def test_a_stream_that_breaks_ends_in_the_error_of_its_api(
 
 
 @pytest.mark.parametrize(("api", "provider", "fault", "stream"), sorted(ODDITIES))
-def test_an_oddity_changes_nothing(gateway: Running, api: str, provider: str, fault: str, stream: bool) -> None:
-    gateway.lab.fault(provider, fault)
-    response, said = ask(gateway, APIS[api], f"{provider}>{FALLBACK}", stream=stream)
+def test_an_oddity_changes_nothing(patient: Running, api: str, provider: str, fault: str, stream: bool) -> None:
+    patient.lab.fault(provider, fault)
+    response, said = ask(patient, APIS[api], f"{provider}>{FALLBACK}", stream=stream)
     assert (said.text, said.finish, said.error) == (TEXT, "stop", None)
     assert said.done == stream
     assert not said.events_after_end
@@ -96,9 +104,9 @@ def test_an_oddity_changes_nothing(gateway: Running, api: str, provider: str, fa
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_calls_whose_names_come_late_are_whole(gateway: Running, api: str, provider: str, stream: bool) -> None:
-    gateway.lab.fault(provider, "late_name")
-    _, said = ask(gateway, APIS[api], provider, stream=stream, tools=TOOLS)
+def test_calls_whose_names_come_late_are_whole(patient: Running, api: str, provider: str, stream: bool) -> None:
+    patient.lab.fault(provider, "late_name")
+    _, said = ask(patient, APIS[api], provider, stream=stream, tools=TOOLS)
     assert [tuple(call) for call in said.calls] == list(CALLS)
     assert said.finish == "tool_calls"
 
@@ -107,22 +115,22 @@ def test_calls_whose_names_come_late_are_whole(gateway: Running, api: str, provi
 @pytest.mark.parametrize("fault", ["bad_request", "context_too_long"])
 @pytest.mark.parametrize(("api", "provider"), LANES)
 def test_the_client_gets_its_own_error_back(
-    gateway: Running, api: str, provider: str, fault: str, stream: bool
+    patient: Running, api: str, provider: str, fault: str, stream: bool
 ) -> None:
-    gateway.lab.fault(provider, fault)
-    response, said = ask(gateway, APIS[api], f"{provider}>{FALLBACK}", stream=stream)
+    patient.lab.fault(provider, fault)
+    response, said = ask(patient, APIS[api], f"{provider}>{FALLBACK}", stream=stream)
     assert said.error
     assert response.status_code == 400
     assert said.error["type"] == "invalid_request_error"
     assert (provider in said.error["message"]) == ((api, provider) not in NATIVE)
-    assert len(gateway.lab.calls) == 1
+    assert len(patient.lab.calls) == 1
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_a_refusal_is_never_routed_around(gateway: Running, api: str, provider: str, stream: bool) -> None:
-    gateway.lab.fault(provider, "content_filter")
-    response, said = ask(gateway, APIS[api], f"{provider}>{FALLBACK}", stream=stream)
+def test_a_refusal_is_never_routed_around(patient: Running, api: str, provider: str, stream: bool) -> None:
+    patient.lab.fault(provider, "content_filter")
+    response, said = ask(patient, APIS[api], f"{provider}>{FALLBACK}", stream=stream)
     assert said.finish == "content_filter"
     assert response.headers["x-gateway-model"] == provider
 
@@ -133,11 +141,11 @@ def test_a_refusal_is_never_routed_around(gateway: Running, api: str, provider: 
 )
 @pytest.mark.parametrize(("api", "provider"), LANES)
 def test_a_chain_of_one_tells_the_truth_in_the_shape_of_the_api(
-    gateway: Running, api: str, provider: str, fault: str, statuses: tuple[int, int], stream: bool
+    patient: Running, api: str, provider: str, fault: str, statuses: tuple[int, int], stream: bool
 ) -> None:
     """`statuses` are those of Responses and of Messages. A provider's 401 is never the client's."""
-    gateway.lab.fault(provider, fault)
-    response, said = ask(gateway, APIS[api], provider, stream=stream)
+    patient.lab.fault(provider, fault)
+    response, said = ask(patient, APIS[api], provider, stream=stream)
     assert said.error
     assert response.status_code == statuses[api == "messages"]
     assert ("type" in response.json()) == (api == "messages")
