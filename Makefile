@@ -40,5 +40,5 @@ $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@if command -v npm >/dev/null; then \
 		npm install --prefix tests/e2e/node --silent --no-audit --no-fund --fetch-retries=0 --fetch-timeout=10000 || \
-		echo "the Node SDK cannot be installed: its tests are skipped" >&2; fi
+		echo "the Node SDKs cannot be installed: its tests are skipped" >&2; fi
 	@touch $@ $(VENV)/.installed

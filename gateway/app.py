@@ -23,11 +23,12 @@ from gateway.config.schema import Fallback
 from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, Credentials
-from gateway.dialects import CALL_PATHS, EMBEDDINGS_INBOUND, INBOUND
+from gateway.dialects import CALL_PATHS, COUNT_PATHS, EMBEDDINGS_INBOUND, INBOUND, Counting
 from gateway.dialects.model_lists import LISTS, agent_of_alias
 from gateway.dialects.responses.inbound.store import ResponsesStore
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
+from gateway.inbound.counting import CountingEndpoint
 from gateway.inbound.endpoint import CallEndpoint
 from gateway.inbound.faces import face_of_path
 from gateway.inbound.gate import Gate
@@ -230,11 +231,13 @@ class App:
         status = StatusEndpoint(lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits)
         ledger = self._ledger.path if self._ledger is not None else None
         self.page = PageEndpoint(lambda: self.gateway, status.report, self.keys, ledger, wall)
+        counts = {path: self._counting(how, memories.get(how.face.NAME)) for path, how in COUNT_PATHS.items()}
         application = Application(
             calls,
             {
                 "/models": Mounted(models),
                 "/models/{id:path}": Mounted(models),
+                **counts,
                 "/responses/{id:path}": Mounted(stored, ("GET", "DELETE")),
             },
             {
@@ -252,6 +255,9 @@ class App:
             self.page,
         )
         return Gate(application, lambda: self.gateway, self.face_of_path, self.page.refuse)
+
+    def _counting(self, how: Counting, memory: Memory | None) -> Mounted:
+        return Mounted(CountingEndpoint(lambda: self.gateway, how, self._upstream, memory), ("POST",))
 
     def _facts(self) -> dict[str, Any]:
         return {

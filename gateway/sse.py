@@ -72,7 +72,7 @@ class Decoder:
     def flush(self) -> list[Event]:
         """The event left over at a clean end: providers do omit the last blank line."""
         rest, self._buffer = bytes(self._buffer), bytearray()
-        return _events(rest)
+        return _events(rest.rstrip(b"\n"))
 
     def _without_mark(self, data: bytes) -> bytes:
         """`data` without the mark that may precede it, in one piece or in several; it would spoil the first field."""

@@ -10,6 +10,7 @@ import pytest
 from gateway.config import schema
 from gateway.config.load import build
 from gateway.drill import CALLS, TEXT, Seen, drill, judge
+from gateway.drill.apis import APIS
 from gateway.lab import FAULTS
 
 WHOLE = Seen(200, TEXT, "stop", None, events_after_end=False, done=True, attempts="a;200")
@@ -72,15 +73,47 @@ def test_a_refusal_must_be_seen() -> None:
     assert verdict("content_filter", WHOLE) == "fail"
 
 
-@pytest.mark.parametrize("chain", [["anthropic", "google"], ["openai"]])
-def test_no_chain_fails_a_drill(chain: list[str]) -> None:
+LIES = {
+    "chat": [b'data: {"error": {"code": "x"}}', b"data: [DONE]"],
+    "responses": [
+        b'event: error\ndata: {"type": "error", "error": {"code": "x"}}',
+        b'data: {"type": "response.completed", "response": {"status": "completed", "output": []}}',
+    ],
+    "messages": [b'data: {"type": "error", "error": {"type": "x"}}', b'data: {"type": "message_stop"}'],
+}
+
+
+@pytest.mark.parametrize("api", LIES)
+def test_the_end_of_a_whole_answer_behind_an_error_is_seen(api: str) -> None:
+    said = APIS[api].of_stream(b"\n\n".join(LIES[api]) + b"\n\n")
+    assert said.done
+    assert said.events_after_end
+
+
+def test_a_failed_response_may_follow_its_error() -> None:
+    events = [LIES["responses"][0], b'event: response.failed\ndata: {"type": "response.failed", "response": {}}']
+    said = APIS["responses"].of_stream(b"\n\n".join(events) + b"\n\n")
+    assert (said.error, said.done, said.events_after_end) == ({"code": "x"}, False, False)
+
+
+@pytest.mark.parametrize(
+    ("chain", "api"),
+    [
+        (["anthropic", "google"], "chat"),
+        (["openai"], "chat"),
+        (["anthropic", "openai"], "messages"),
+        (["openai", "anthropic"], "responses"),
+    ],
+)
+def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
     ids = {"anthropic": "claude-sonnet-5", "google": "gemini-3.5-flash", "openai": "gpt-4o"}
     models = {name: schema.Model(provider=name, model=ids[name], max_concurrent=2) for name in chain}
     limits = schema.Server(max_calls=10)
     root = schema.Root(models=models, agents={"dev": schema.Agent(models=chain)}, server=limits)
     config = build(root, None, {}, None, [])
     begun: list[str] = []
-    results = asyncio.run(drill(config, config.agents["dev"], begun.append))
+    results = asyncio.run(drill(config, config.agents["dev"], begun.append, APIS[api]))
+    assert {each.api for each in results} == {api}
     assert [(each.fault, each.stream, each.saw) for each in results if each.verdict == "fail"] == []
     assert {*FAULTS, "dns", "tls", "all_down", "thundering_herd", "client_leaves"} <= set(begun)
     if len(chain) > 1:

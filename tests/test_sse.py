@@ -92,3 +92,9 @@ def test_own_bytes_end_in_a_blank_line_also_where_the_stream_has_none() -> None:
 @pytest.mark.parametrize("event", [sse.Event(b"x", b"a"), sse.Event(b"", b"a\nb")])
 def test_an_event_made_here_has_bytes_that_say_it(event: sse.Event) -> None:
     assert decode([event.raw]) == [event]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
+def test_an_event_that_is_handed_on_ends_in_one_blank_line(end: bytes) -> None:
+    event = b"event: a\ndata: 1"
+    assert [found.raw for found in read([event + end])] == [event + b"\n\n"]

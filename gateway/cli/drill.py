@@ -25,6 +25,7 @@ from gateway.cli.console import (
 from gateway.config.load import Config
 from gateway.dialects.model_lists import agent_of_alias
 from gateway.drill import Result, drill
+from gateway.drill.apis import APIS
 from gateway.inbound.http import HttpError
 from gateway.inbound.resolve import resolve
 from gateway.lab import FAULTS
@@ -39,8 +40,8 @@ class _Drilled:
     results: Sequence[Result]
 
 
-def _drilled(config: Config, agent: Agent) -> _Drilled:
-    """Plays every fault; on a terminal, standard error shows the name of the current one."""
+def _drilled(config: Config, agent: Agent, apis: Sequence[str]) -> _Drilled:
+    """Plays every fault in each API; on a terminal, standard error shows the name of the current one."""
     logging.getLogger("gateway").setLevel(logging.CRITICAL)
     shows_progress = sys.stderr.isatty()
 
@@ -48,7 +49,9 @@ def _drilled(config: Config, agent: Agent) -> _Drilled:
         if shows_progress:
             click.echo(f"\r\x1b[K  {name} ...", err=True, nl=False)
 
-    results = asyncio.run(drill(config, agent, begin))
+    results: list[Result] = []
+    for name in apis:
+        results += asyncio.run(drill(config, agent, begin, APIS[name]))
     if shows_progress:
         click.echo("\r\x1b[K", err=True, nl=False)
     return _Drilled(agent, results)
@@ -59,6 +62,17 @@ def render(agent: Agent, results: Sequence[Result]) -> None:
     chain = " -> ".join(model.name for model in agent.models)
     click.echo(wrapped(f"{agent.name}: {chain}", ""))
     click.echo("The first model has the fault; waits are cut to a second.\n")
+    apis = list(dict.fromkeys(result.api for result in results))
+    for name in apis:
+        _render_api(name if len(apis) > 1 else "", [result for result in results if result.api == name])
+    counts = {word: sum(result.verdict == word for result in results) for word in _COLOURS}
+    click.echo(", ".join(f"{count} {word}" for word, count in counts.items()))
+
+
+def _render_api(heading: str, results: Sequence[Result]) -> None:
+    """The results of one API; it is named where there are several."""
+    if heading:
+        click.echo(f"{APIS[heading].path}\n")
     names = list(dict.fromkeys(result.fault for result in results))
     rows = [_row(name, results) for name in names]
     for line in table(("FAULT", "STREAMED", "WHOLE"), rows, whole=("FAULT",)).split("\n"):
@@ -66,8 +80,8 @@ def render(agent: Agent, results: Sequence[Result]) -> None:
     click.echo()
     for (verdict, saw), alike in _imperfect(results).items():
         _explain(verdict, saw, alike)
-    counts = {word: sum(result.verdict == word for result in results) for word in _COLOURS}
-    click.echo(", ".join(f"{count} {word}" for word, count in counts.items()))
+    if heading:
+        click.echo()
 
 
 def _imperfect(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
@@ -109,6 +123,13 @@ def _code(results: Sequence[Result]) -> int:
 
 @click.command()
 @click.argument("agent", shell_complete=agents_beginning)
+@click.option(
+    "--api",
+    type=click.Choice([*APIS, "all"]),
+    default="chat",
+    show_default=True,
+    help="The API that the client speaks.",
+)
 @config_option
 @prints(
     lambda done: render(done.agent, done.results),
@@ -116,7 +137,7 @@ def _code(results: Sequence[Result]) -> int:
     code=lambda done: _code(done.results),
     errors={HttpError: WRONG_USAGE},
 )
-def command(agent: str, config_path: str | None) -> _Drilled:
+def command(agent: str, api: str, config_path: str | None) -> _Drilled:
     """Run AGENT's chain against every fault, on this host alone.
 
     Each model is played by the fault lab in its own native API; no key is used
@@ -137,4 +158,4 @@ def command(agent: str, config_path: str | None) -> _Drilled:
     """
     config = required(config_path)
     meant = resolve(agent, config.agents, config.models, Client("local"), agent_of_alias)
-    return _drilled(config, meant)
+    return _drilled(config, meant, list(APIS) if api == "all" else [api])

@@ -20,18 +20,32 @@ from gateway.dialects import anthropic, google, responses
 from gateway.dialects import chat as chat_dialect
 from gateway.dialects.anthropic import inbound as messages_inbound
 from gateway.dialects.anthropic import native as messages_native
+from gateway.dialects.anthropic import native_counting as messages_counting
 from gateway.dialects.chat import embeddings as chat_embeddings
 from gateway.dialects.chat import embeddings_inbound
 from gateway.dialects.chat import inbound as chat_inbound
 from gateway.dialects.google import embeddings as google_embeddings
 from gateway.dialects.responses import inbound as responses_inbound
 from gateway.dialects.responses import native as responses_native
-from gateway.hub.contracts import REPLAYED, Embeddings, Encoded, Inbound, Native, StreamDecoder, Unsupported, Upstream
+from gateway.dialects.responses.inbound import catalog
+from gateway.hub.contracts import (
+    REPLAYED,
+    Counting,
+    Embeddings,
+    Encoded,
+    Inbound,
+    Native,
+    StreamDecoder,
+    Unsupported,
+    Upstream,
+)
 from gateway.hub.framing import Framing, ServerSentEvents
 from gateway.types import Chat, Model
 
 __all__ = [
     "CALL_PATHS",
+    "COUNTING",
+    "COUNT_PATHS",
     "DIALECTS",
     "EMBEDDINGS",
     "EMBEDDINGS_INBOUND",
@@ -39,6 +53,7 @@ __all__ = [
     "INBOUND",
     "NATIVE",
     "REPLAYED",
+    "Counting",
     "Encoded",
     "StreamDecoder",
     "Unsupported",
@@ -66,7 +81,7 @@ INBOUND: Final[Mapping[str, Inbound]] = {
 """The inbound faces, by the dialect's name."""
 
 NATIVE: Final[Mapping[str, Native]] = {
-    "anthropic": Native(messages_native.encode_native, messages_native.again),
+    "anthropic": Native(messages_native.encode_native, messages_native.again, messages_inbound.with_usage),
     "responses": Native(responses_native.encode_native, responses_native.again),
 }
 """The native lanes. Chat completions have none: what their chunks promise is worth decoding for."""
@@ -82,6 +97,29 @@ CALL_PATHS: Final[Mapping[str, Inbound]] = {
     "/responses": responses_inbound,
 }
 """Where clients send their calls, without `/v1`."""
+
+COUNTING: Final[Mapping[str, Counting]] = {
+    "anthropic": Counting(
+        messages_inbound,
+        messages_inbound.decode_count,
+        messages_inbound.estimate_tokens,
+        messages_inbound.encode_count,
+        messages_counting.encode_count,
+    ),
+    "responses": Counting(
+        responses_inbound,
+        responses_inbound.decode_request,
+        catalog.estimate_tokens,
+        catalog.encode_count,
+    ),
+}
+"""How requests are counted, by the dialect's name."""
+
+COUNT_PATHS: Final[Mapping[str, Counting]] = {
+    "/messages/count_tokens": COUNTING["anthropic"],
+    "/responses/input_tokens": COUNTING["responses"],
+}
+"""Where clients have requests counted, without `/v1`."""
 
 
 def choose(chat: Chat, model: Model, client: str = "chat") -> str:

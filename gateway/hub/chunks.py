@@ -120,6 +120,8 @@ class ToolCalls:
         self._encoded = encoded
         self._choice = index
         self._open: dict[Any, _Call] = {}
+        self._over: dict[Any, _Call] = {}
+        """Calls that have ended with some input; more of it may still come, and half of it is no call."""
         self._named = 0
         self.count = 0
         """All calls so far, with those that have no name yet."""
@@ -163,7 +165,10 @@ class ToolCalls:
         if call.is_collected:
             body = _call(call.number, call.id, "custom", call.name, custom_input("".join(call.pieces)), call.extra)
             return [delta(self._choice, tool_calls=[body])]
-        return [] if call.has_input else self._input(call, "{}")
+        if not call.has_input:
+            return self._input(call, "{}")
+        self._over[key] = call
+        return []
 
     def end_all(self) -> list[Chunk]:
         return [chunk for key in list(self._open) for chunk in self.end(key)]
@@ -176,6 +181,7 @@ class ToolCalls:
 
     def _begin(self, key: Any, call: _Call, name: str) -> list[Chunk]:
         self._open[key] = call
+        self._over.pop(key, None)
         self.count += 1
         return self._announce(call, name) if name else []
 
@@ -192,7 +198,7 @@ class ToolCalls:
         return [delta(self._choice, tool_calls=[_call(call.number, call.id, call.kind, call.name, text, call.extra)])]
 
     def _more(self, key: Any, text: str) -> list[Chunk]:
-        call = self._open.get(key)
+        call = self._open.get(key) or self._over.get(key)
         if call is None or not text:
             return []
         if call.is_collected or not call.name:

@@ -85,6 +85,8 @@ class Native(NamedTuple):
     again: Callable[[Failure, Encoded], Encoded | None]
     """The same request without what a failure refuses, such as reasoning of earlier turns; None where that is not
     the cause, or nothing can be left out."""
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: body
+    """A provider's whole answer with what clients cannot do without; the same object where nothing is missing."""
 
 
 class Upstream(Protocol):
@@ -216,3 +218,17 @@ class Inbound(Protocol):
     def encode_error(self, refusal: Refusal, request_id: str) -> Rendered:
         """`refusal` as the client's API states errors."""
         ...
+
+
+class Counting(NamedTuple):
+    """How the clients of one API have the input tokens of a request counted, without an answer to it."""
+
+    face: Inbound
+    decode: Callable[[Mapping[str, Any], Mapping[str, str]], Request]
+    """As `Inbound.decode_request`, for a request that states no limit. Raises `Failed`."""
+    estimate: Callable[[Request], int]
+    """The count where no provider makes one."""
+    render: Callable[[int], Mapping[str, Any]]
+    """The count as the API states it."""
+    native: Callable[[Request, Model], Encoded] | None = None
+    """The request for the count of a provider of the same format, where that has one."""

@@ -58,9 +58,24 @@ def _unit(mark: str) -> int:
 
 
 def _loads(data: bytes, stand_in: Callable[[int], bytes]) -> Any:
-    if b"\\u" in data and _HALF.search(data) and not _is_strict(data):
+    if has_halves(data):
         data = _ESCAPE.sub(lambda match: _replaced(match, stand_in), data)
     return exact_json.loads(data)
+
+
+def has_halves(data: bytes) -> bool:
+    """Whether JSON holds a half without the other one beside it."""
+    return b"\\u" in data and _HALF.search(data) is not None and not _is_strict(data)
+
+
+def starts_in_half(text: str) -> bool:
+    """Whether a text that `Halves.loads` has read begins with a low half."""
+    return _HIGH_LAST < text[:1] <= _LAST
+
+
+def ends_in_half(text: str) -> bool:
+    """Whether such a text ends with a high half."""
+    return _FIRST <= text[-1:] <= _HIGH_LAST
 
 
 def _is_strict(data: bytes) -> bool:
@@ -102,7 +117,7 @@ class Halves:
         return chr(_MARKS + unit - 0xD800).encode()
 
     def _joined(self, chunk: Chunk) -> list[Chunk]:
-        clean_chunk = _all_plain(chunk)
+        clean_chunk = plain_value(chunk)
         if not chunk["choices"]:
             return [clean_chunk]
         [choice], [clean_choice] = chunk["choices"], clean_chunk["choices"]
@@ -127,7 +142,7 @@ class Halves:
         if not text:
             return text
         text = self._held.pop(key, "") + text
-        if _FIRST <= text[-1] <= _HIGH_LAST:
+        if ends_in_half(text):
             self._held[key] = text[-1]
             text = text[:-1]
         return plain(text)
@@ -148,14 +163,14 @@ def _lone(index: int, field: str, number: int | None = None) -> Chunk:
     return {"choices": [{"index": index, "delta": fields, "finish_reason": None}]}
 
 
-def _all_plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A copy of `value` with `plain` texts."""
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, list):
-        return [_all_plain(item) for item in value]
+        return [plain_value(item) for item in value]
     if isinstance(value, dict):
-        return {plain(key): _all_plain(item) for key, item in value.items()}
+        return {plain(key): plain_value(item) for key, item in value.items()}
     return value
 
 

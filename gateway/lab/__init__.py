@@ -24,7 +24,7 @@ from gateway.lab import chat
 from gateway.lab.answers import Asked
 from gateway.lab.faults import FAULTS, Fault
 from gateway.lab.limits import Limit
-from gateway.lab.play import Played, error, play, refuse
+from gateway.lab.play import Played, error, good, play, refuse
 from gateway.lab.server import Delay, Request, Server
 from gateway.lab.vendors import Vendor, vendors
 from gateway.providers import PROVIDERS
@@ -123,6 +123,8 @@ class Lab:
     def _post(self, request: Request, path: str, provider: str, api: ModuleType, forced: str | None) -> Played:
         try:
             body = orjson.loads(request.body)
+            if path.endswith(getattr(api, "COUNT_PATH", "?")):
+                return good(api.count(body))
             asked = api.asked(body, path)
         except _UNREADABLE:
             return refuse(api)
@@ -149,12 +151,10 @@ class Lab:
         vendor = self._vendors.get(provider)
         if path == "/lab/calls":
             calls = [{"provider": seen.provider, "model": seen.model, "fault": seen.fault} for seen in self.calls]
-            body = orjson.dumps(calls)
-        elif vendor is not None and vendor.apis:
-            body = orjson.dumps(vendor.apis[-1].models(["lab-model"]))
-        else:
-            return Played(200, {"content-type": "text/plain"}, [_PAGE], len(_PAGE))
-        return Played(200, {"content-type": "application/json"}, [body], len(body))
+            return good(calls)
+        if vendor is not None and vendor.apis:
+            return good(vendor.apis[-1].models(["lab-model"]))
+        return Played(200, {"content-type": "text/plain"}, [_PAGE], len(_PAGE))
 
 
 _UNREADABLE: Final = (ValueError, AttributeError, KeyError, TypeError, IndexError)

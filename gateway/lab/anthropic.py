@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -12,6 +12,8 @@ from gateway.lab.events import ErrorAnswer, Part
 
 PATHS: Final = ("/v1/messages",)
 MODELS_PATH: Final = "/v1/models"
+COUNT_PATH: Final = "/v1/messages/count_tokens"
+_SIGNATURE: Final = "bGFi"
 
 _STOP: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {
@@ -58,7 +60,7 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
 def whole(answer: Answer, model: str, id_: str) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if answer.reasoning:
-        content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": "bGFi"})
+        content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE})
     if answer.pieces:
         content.append({"type": "text", "text": answer.text})
     content += [
@@ -73,27 +75,55 @@ def whole(answer: Answer, model: str, id_: str) -> dict[str, Any]:
         "content": content,
         "stop_reason": _STOP[answer.finish],
         "stop_sequence": None,
-        "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
+        "usage": _usage(answer, answer.output_tokens),
     }
+
+
+def _usage(answer: Answer, output_tokens: int) -> dict[str, Any]:
+    cached = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+    return {"input_tokens": answer.input_tokens, **cached, "output_tokens": output_tokens}
+
+
+def count(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to a question for the tokens of a request: one for every four characters of its JSON."""
+    return {"input_tokens": len(orjson.dumps(body)) // 4}
 
 
 def events(answer: Answer, model: str, id_: str) -> list[Part]:
     message = {**whole(answer.without_content(), model, id_), "stop_reason": None}
-    message["usage"] = {"input_tokens": answer.input_tokens, "output_tokens": 1}
+    message["usage"] = _usage(answer, 1)
     parts = [_part("head", {"type": "message_start", "message": message})]
-    index = 0
-    for kind, key, pieces in (("thinking", "thinking", answer.reasoning), ("text", "text", answer.pieces)):
-        if pieces:
-            parts += _block(index, {"type": kind, key: ""}, [{"type": f"{kind}_delta", key: piece} for piece in pieces])
-            index += 1
+    blocks = [*_thinking(answer), *_text(answer), *_calls(answer, id_)]
+    for index, (block, deltas) in enumerate(blocks):
+        parts += _block(index, block, deltas)
+    change = {"stop_reason": _STOP[answer.finish], "stop_sequence": None}
+    usage = _usage(answer, answer.output_tokens)
+    finish = {"type": "message_delta", "delta": change, "usage": usage}
+    return [*parts, _part("finish", finish), _part("done", {"type": "message_stop"})]
+
+
+_Block = tuple[dict[str, Any], list[dict[str, Any]]]
+"""(a block as it begins, its deltas)."""
+
+
+def _thinking(answer: Answer) -> Iterable[_Block]:
+    """The signature is the last delta of the block."""
+    if answer.reasoning:
+        said = [{"type": "thinking_delta", "thinking": piece} for piece in answer.reasoning]
+        signed = {"type": "signature_delta", "signature": _SIGNATURE}
+        yield {"type": "thinking", "thinking": "", "signature": ""}, [*said, signed]
+
+
+def _text(answer: Answer) -> Iterable[_Block]:
+    if answer.pieces:
+        yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": piece} for piece in answer.pieces]
+
+
+def _calls(answer: Answer, id_: str) -> Iterable[_Block]:
     for place, (name, arguments) in enumerate(answer.calls):
         block = {"type": "tool_use", "id": f"toolu_{id_}{place}", "name": name, "input": {}}
         halves = (arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :])
-        parts += _block(index, block, [{"type": "input_json_delta", "partial_json": half} for half in halves])
-        index += 1
-    change = {"stop_reason": _STOP[answer.finish], "stop_sequence": None}
-    finish = {"type": "message_delta", "delta": change, "usage": {"output_tokens": answer.output_tokens}}
-    return [*parts, _part("finish", finish), _part("done", {"type": "message_stop"})]
+        yield block, [{"type": "input_json_delta", "partial_json": half} for half in halves]
 
 
 def _block(index: int, block: dict[str, Any], deltas: list[dict[str, Any]]) -> list[Part]:

@@ -70,6 +70,12 @@ def play(fault: str, api: ModuleType, asked: Asked, id_: str) -> Played:
     return _whole(fault, api.whole(said, asked.model, id_), api)
 
 
+def good(body: Any) -> Played:
+    """A good answer that is not streamed."""
+    data = orjson.dumps(body)
+    return Played(200, {"content-type": "application/json"}, [data], len(data))
+
+
 def error(found: ErrorAnswer) -> Played:
     """An error answer."""
     body = orjson.dumps(found.body)
@@ -215,7 +221,9 @@ def _huge(parts: list[Part], api: ModuleType) -> Edited:
 
 
 def _pings(parts: list[Part], api: ModuleType) -> Edited:
-    return [each for part in parts for each in (api.ping(), part)]
+    """One behind every event but the last, which ends the stream."""
+    pinged: Edited = [each for part in parts[:-1] for each in (part, api.ping())]
+    return [*pinged, parts[-1]]
 
 
 def _late_names(parts: list[Part], api: ModuleType) -> Edited:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.lab import chat
@@ -37,36 +37,62 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
 
 
 def _output(answer: Answer, id_: str) -> list[dict[str, Any]]:
-    output: list[dict[str, Any]] = []
-    if answer.reasoning:
-        summary = [{"type": "summary_text", "text": "".join(answer.reasoning)}]
-        output.append({"type": "reasoning", "id": f"rs_{id_}", "summary": summary, "encrypted_content": "bGFi"})
-    if answer.pieces:
-        content = [{"type": "output_text", "text": answer.text, "annotations": []}]
-        output.append({"type": "message", "id": f"msg_{id_}", "role": "assistant", "content": content})
-    return output + [
-        {
-            "type": "function_call",
-            "id": f"fc_{id_}{place}",
-            "call_id": f"call_{id_}{place}",
-            "name": name,
-            "arguments": arguments,
-        }
-        for place, (name, arguments) in enumerate(answer.calls)
-    ]
+    items = [_reasoning(answer, id_)] if answer.reasoning else []
+    items += [_message(answer, id_)] if answer.pieces else []
+    return items + [_call(f"{id_}{place}", *call) for place, call in enumerate(answer.calls)]
+
+
+def _reasoning(answer: Answer, id_: str) -> dict[str, Any]:
+    summary = [{"type": "summary_text", "text": "".join(answer.reasoning)}]
+    return {"type": "reasoning", "id": f"rs_{id_}", "summary": summary, "encrypted_content": "bGFi"}
+
+
+def _message(answer: Answer, id_: str) -> dict[str, Any]:
+    content = [{"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}]
+    item = {"type": "message", "id": f"msg_{id_}", "role": "assistant", "status": "completed"}
+    return {**item, "content": content}
+
+
+def _call(id_: str, name: str, arguments: str) -> dict[str, Any]:
+    item = {"type": "function_call", "id": f"fc_{id_}", "call_id": f"call_{id_}", "status": "completed"}
+    return {**item, "name": name, "arguments": arguments}
+
+
+_ENVELOPE: Final[Mapping[str, Any]] = {
+    "object": "response",
+    "created_at": 1_790_000_000,
+    "background": False,
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "reasoning": {"effort": None, "summary": None},
+    "service_tier": "default",
+    "store": True,
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "user": None,
+}
+"""What a response says besides its answer; fields that echo the request have their defaults."""
 
 
 def whole(answer: Answer, model: str, id_: str) -> dict[str, Any]:
     body: dict[str, Any] = {
+        **_ENVELOPE,
         "id": f"resp_{id_}",
-        "object": "response",
-        "created_at": 1_790_000_000,
         "model": model,
         "status": "completed",
         "output": _output(answer, id_),
-        "error": None,
         "usage": {
             "input_tokens": answer.input_tokens,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": answer.output_tokens,
             "output_tokens_details": {"reasoning_tokens": len(answer.reasoning)},
             "total_tokens": answer.input_tokens + answer.output_tokens,
@@ -74,23 +100,28 @@ def whole(answer: Answer, model: str, id_: str) -> dict[str, Any]:
     }
     reasons = {"length": "max_output_tokens", "content_filter": "content_filter"}
     if answer.finish in reasons:
-        body |= {"status": "incomplete", "incomplete_details": {"reason": reasons[answer.finish]}}
+        reason = {"reason": reasons[answer.finish]}
+        body |= {"status": "incomplete", "incomplete_details": reason}
     return body
 
 
 def events(answer: Answer, model: str, id_: str) -> list[Part]:
+    """The events in the order in which OpenAI sends them, numbered without gaps."""
     full = whole(answer, model, id_)
-    parts = [_part("head", "response.created", response={**full, "status": "in_progress", "output": [], "usage": None})]
+    begun = {**full, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
+    parts = [_part("head", f"response.{kind}", response=begun) for kind in ("created", "in_progress")]
     for place, item in enumerate(full["output"]):
-        empty = {**item, "content": [], "arguments": "", "summary": []}
-        parts.append(_part("head", "response.output_item.added", output_index=place, item=empty))
-        parts += _deltas(item, place, answer)
-        parts.append(_part("head", "response.output_item.done", output_index=place, item=item))
-    return [*parts, _part("finish", f"response.{full['status']}", response=full)]
+        parts += _item(item, place, answer)
+    parts.append(_part("finish", f"response.{full['status']}", response=full))
+    return [_numbered(part, number) for number, part in enumerate(parts)]
+
+
+def _numbered(part: Part, number: int) -> Part:
+    return part._replace(data={**part.data, "sequence_number": number})
 
 
 def late_names(parts: list[Part]) -> list[Part]:
-    """Calls that begin without a name; only the finished item has it."""
+    """Calls that begin without a name; their arguments and the finished item have it."""
     return [part._replace(data=_nameless(part.data)) for part in parts]
 
 
@@ -99,15 +130,52 @@ def _nameless(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "item": {**data["item"], "name": ""}} if is_call else data
 
 
-def _deltas(item: Mapping[str, Any], place: int, answer: Answer) -> list[Part]:
+_EMPTY: Final[Mapping[str, Mapping[str, Any]]] = {
+    "reasoning": {"summary": []},
+    "message": {"content": [], "status": "in_progress"},
+    "function_call": {"arguments": "", "status": "in_progress"},
+}
+"""What an item has as it begins."""
+
+
+def _item(item: dict[str, Any], place: int, answer: Answer) -> list[Part]:
+    """From `output_item.added` to `output_item.done`."""
+    where = {"output_index": place, "item_id": item["id"]}
+    begun = {**item, **_EMPTY[item["type"]]}
     if item["type"] == "reasoning":
-        kind, pieces = "response.reasoning_summary_text.delta", list(answer.reasoning)
+        where["summary_index"] = 0
+        inner = _in_part("reasoning_summary", item["summary"][0], answer.reasoning, where)
     elif item["type"] == "message":
-        kind, pieces = "response.output_text.delta", list(answer.pieces)
+        where["content_index"] = 0
+        inner = _in_part("content", item["content"][0], answer.pieces, where)
     else:
-        half = len(item["arguments"]) // 2
-        kind, pieces = "response.function_call_arguments.delta", [item["arguments"][:half], item["arguments"][half:]]
-    return [_part("content", kind, output_index=place, item_id=item["id"], delta=piece) for piece in pieces]
+        inner = _arguments(item, where)
+    return [
+        _part("head", "response.output_item.added", output_index=place, item=begun),
+        *inner,
+        _part("head", "response.output_item.done", output_index=place, item=item),
+    ]
+
+
+def _in_part(kind: str, part: dict[str, Any], pieces: Sequence[str], where: dict[str, Any]) -> list[Part]:
+    """The text of a part, piece by piece. Text of an answer has log probabilities; reasoning has none."""
+    more: dict[str, Any] = {"logprobs": []} if kind == "content" else {}
+    text = "output_text" if kind == "content" else "reasoning_summary_text"
+    said = [_part("content", f"response.{text}.delta", **where, delta=piece, **more) for piece in pieces]
+    return [
+        _part("head", f"response.{kind}_part.added", **where, part={**part, "text": ""}),
+        *said,
+        _part("head", f"response.{text}.done", **where, text=part["text"], **more),
+        _part("head", f"response.{kind}_part.done", **where, part=part),
+    ]
+
+
+def _arguments(item: dict[str, Any], where: dict[str, Any]) -> list[Part]:
+    """The arguments of a call, in two halves."""
+    whole_, kind = item["arguments"], "response.function_call_arguments"
+    halves = (whole_[: len(whole_) // 2], whole_[len(whole_) // 2 :])
+    said = [_part("content", f"{kind}.delta", **where, delta=half) for half in halves]
+    return [*said, _part("head", f"{kind}.done", **where, name=item["name"], arguments=whole_)]
 
 
 def _part(role: Any, type_: str, **fields: Any) -> Part:
@@ -115,7 +183,7 @@ def _part(role: Any, type_: str, **fields: Any) -> Part:
 
 
 def ping() -> Part:
-    return _part("head", "response.in_progress", response={})
+    return _part("head", "keepalive")
 
 
 def error(kind: str) -> ErrorAnswer:

@@ -7,63 +7,25 @@ Everything that belongs to a single try travels in one `Try`; what lives longer 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
 
-from gateway.credentials.signing import Unsigned
-from gateway.credentials.store import CredentialExpired
 from gateway.dialects import REPLAYED, Encoded
 from gateway.dialects.chat import says_something
 from gateway.dialects.chat.errors import REQUEST_ID_HEADERS
-from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
-from gateway.hub import exact_json
+from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
 from gateway.hub.contracts import Native
-from gateway.hub.framing import Framing
+from gateway.hub.halves import has_halves
 from gateway.operations import OPERATIONS, Operation
-from gateway.shared.replay import Replay
 from gateway.text import ratelimits
-from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
+from gateway.types import Attempt, Call, Chat, Chunk, Reply
 from gateway.upstream.blame import judged
-from gateway.upstream.headers import Headers, signed, unsigned
-from gateway.upstream.learned import Learned
+from gateway.upstream.sending import JSON, Services, read_failure, send
 from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, loads
 from gateway.upstream.tap import Record
-from gateway.upstream.transport import Request, Response, Transport, TransportError
+from gateway.upstream.transport import Response
 from gateway.upstream.without_field import LEVELS, refused_path, refuses_replay, without, without_replay
 
 log = logging.getLogger("gateway.upstream")
-
-ERROR_BYTES_MAX: Final = 1024 * 1024
-ERROR_READ_S: Final = 3.0
-"""Time for the body of an error answer: the status says enough to move on, and the client waits for that."""
-
-
-class Signer(Protocol):
-    """Knows each model's secret, and how the provider wants to see it."""
-
-    def __call__(self, model: Model, request: Unsigned) -> Headers:
-        """The headers that sign `request`, which goes to `model`. Raises `CredentialError`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What every try uses. `clock` is monotonic and `wall` Unix time, both in seconds."""
-
-    transport: Callable[[Model], Transport]
-    sign: Signer
-    renew: Callable[[Model], Awaitable[None]] | None
-    """Renews a sign-in whose time is over."""
-    framings: Mapping[str, type[Framing]]
-    """By the name that a provider's row uses."""
-    replay: Replay
-    learned: Learned
-    user_agent: tuple[bytes, bytes]
-    show: Callable[[Failure, Model], Failure]
-    """A failure as a client may read it."""
-    clock: Callable[[], float]
-    wall: Callable[[], float]
 
 
 class Try:
@@ -157,47 +119,15 @@ class Try:
         return without(encoded, (path,))
 
     async def _send(self, encoded: Encoded) -> Response:
-        services, model, attempt = self._services, self._model, self._attempt
-        accept = self._framing.ACCEPT if self._call.stream else b"application/json"
-        common = (services.user_agent, (b"content-type", b"application/json"), (b"accept", accept))
-        own, url, body = unsigned(model, encoded), model.base_url + encoded.path, _json(encoded.body)
-        signature = await self._signature(Unsigned("POST", url, common + own, body))
-        timeouts = model.timeouts
-        request = Request("POST", url, (*common, *signed(own, signature, model)), body, timeouts.connect_s)
-        if attempt.sent_at is None:
-            attempt.sent_at = services.clock()
+        timeouts = self._model.timeouts
+        accept = self._framing.ACCEPT if self._call.stream else JSON
         limit_s = timeouts.first_token_s if self._call.stream else timeouts.answer_s
-        return await services.transport(model).send(request, limit_s)
-
-    async def _signature(self, request: Unsigned) -> Headers:
-        """The signature, whose keys no error may show. A sign-in whose time is over is renewed first."""
-        services, model = self._services, self._model
-        try:
-            signature = services.sign(model, request)
-        except CredentialExpired:
-            if services.renew is None:
-                raise
-            await services.renew(model)
-            signature = services.sign(model, request)
-        for name, value in signature:
-            if name.decode() != model.provider.beta_header:
-                services.learned.note_key(value)
-        return signature
+        return await send(self._services, encoded, self._attempt, accept, limit_s)
 
     # --- failures -----------------------------------------------------------------------------------------------------
 
     async def _failure(self, response: Response) -> Failure:
-        try:
-            body = await response.read(ERROR_BYTES_MAX, ERROR_READ_S)
-        except TransportError:
-            body = b"its error broke off"
-        finally:
-            await response.aclose()
-        try:
-            failure = self._face.decode_error(response.status, response.headers, body, self._services.wall())
-        except UNREADABLE:
-            message = "its error has an unknown form"
-            failure = Failure(classify(response.status, None, message), message, status=response.status)
+        failure = await read_failure(self._services, self._face, response)
         self._attempt.upstream_request_id = failure.request_id
         return failure
 
@@ -223,8 +153,9 @@ class Try:
         chat = decode_whole(self._face, value, encoded)
         reply = self._reply(response, chat.get("model"))
         reply.chat = chat
-        if encoded.native:
-            reply.body, reply.raw = value, body
+        if encoded.native and self._native is not None:
+            reply.body = self._native.complete(value)
+            reply.raw = b"" if reply.body is not value or has_halves(body) else body
         self._record().see_whole(chat)
         if self._operation.is_empty(chat):
             raise _empty()
@@ -275,15 +206,6 @@ def _native(operation: Operation, dialect: str, call: Call) -> Native | None:
 def _empty() -> Failed:
     """A well-formed answer that says nothing."""
     return Failed(Failure(Kind.EMPTY, "the provider's answer has no content", status=200))
-
-
-def _json(body: Mapping[str, Any]) -> bytes:
-    """The request's bytes. Raises `Failed` for a value that JSON cannot hold, or levels without end."""
-    try:
-        return exact_json.dumps(body)
-    except (TypeError, ValueError) as error:
-        message = f"Invalid request: it cannot be written as JSON ({error})."
-        raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from gateway.credentials.store import CredentialError
-from gateway.dialects import FRAMINGS, choose, other_api
+from gateway.dialects import FRAMINGS, Encoded, choose, other_api
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.framing import Framing
 from gateway.operations import embed
@@ -19,10 +19,12 @@ from gateway.redact import scrub
 from gateway.shared.replay import Replay
 from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Model, Reply
+from gateway.upstream import counts
 from gateway.upstream.addresses import without_addresses
-from gateway.upstream.attempt import Services, Signer, Try
+from gateway.upstream.attempt import Try
 from gateway.upstream.learned import Learned
 from gateway.upstream.parts import in_parts
+from gateway.upstream.sending import Services, Signer
 from gateway.upstream.stream import transport_failure
 from gateway.upstream.transport import Transport, TransportError
 
@@ -74,6 +76,10 @@ class UpstreamClient:
             message = "the gateway has no usable credential for this model"
             failure = Failure(Kind.CREDENTIAL, message, detail=str(error))
             raise Failed(self._shown(failure, attempt.model)) from error
+
+    async def count(self, dialect: str, encoded: Encoded, model: Model) -> int | None:
+        """As `counts.count`."""
+        return await counts.count(self._services, dialect, encoded, model)
 
     async def _open(self, attempt: Attempt, call: Call) -> Reply:
         if self._fetch is not None:

@@ -14,6 +14,7 @@ from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
 from gateway.hub import halves
 from gateway.hub.chunks import check_names
 from gateway.hub.framing import Framing, ServerSentEvents
+from gateway.hub.half_events import JoinedEvents
 from gateway.redact import scrub
 from gateway.types import Batch, Chat, Chunk, Timeouts
 from gateway.upstream.tap import Record
@@ -67,6 +68,7 @@ class AnswerStream:
         """Decoded, and not yet taken."""
         self._passed: list[sse.Event] = []
         """On the native lane: the events behind `_ready`, and those that say nothing to the hub."""
+        self._joined = JoinedEvents()
         self._face = face
         self._encoded = encoded
         self._decoder = face.StreamDecoder(encoded)
@@ -215,6 +217,7 @@ class AnswerStream:
     def _finish(self) -> list[Chunk]:
         """The end of a whole answer. Raises `Failed` where it is none."""
         self._ended = True
+        self._passed += self._joined.flush()
         count_unasked(self.model, self._decoder.unasked)
         return self._decoder.flush()
 
@@ -242,26 +245,37 @@ class AnswerStream:
             for event in events:
                 chunks += self._decoder.decode(event)
                 if self._encoded.native:
-                    self._passed.append(event)
+                    self._passed += self._joined.join(event)
                 if self._decoder.ended:
                     break
+        except (Failed, *UNREADABLE) as error:
+            self._break(error)
+            if self._decoder.finished:
+                chunks += self._finish_broken()
+            return chunks
+        try:
             if end or self._decoder.ended:
                 chunks += self._finish()
         except (Failed, *UNREADABLE) as error:
-            self._broken = error if isinstance(error, Failed) else unreadable(error)
-            self._broken.failure = _whole_words(self._broken.failure)
-            if self._decoder.finished and not self._ended:
-                chunks += self._finish_broken(self._broken.failure)
+            self._break(error)
         return chunks
 
-    def _finish_broken(self, failure: Failure) -> list[Chunk]:
+    def _break(self, error: Exception) -> None:
+        """Keeps a failure until what came before it is out."""
+        self._broken = error if isinstance(error, Failed) else unreadable(error)
+        self._broken.failure = _whole_words(self._broken.failure)
+        self._passed += self._joined.flush()
+
+    def _finish_broken(self) -> list[Chunk]:
         """The end of an answer that was finished before its stream broke, which then has broken nothing."""
+        assert self._broken is not None
         try:
             chunks = self._finish()
         except (Failed, *UNREADABLE):
             return []
+        message = scrub(self._conceal(self._broken.failure).message)
         self._broken = None
-        log.warning("%s: after its finish reason: %s", self.model, scrub(self._conceal(failure).message))
+        log.warning("%s: after its finish reason: %s", self.model, message)
         return chunks
 
     def _read_json(self, data: bytes) -> list[Chunk]:

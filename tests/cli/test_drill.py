@@ -31,6 +31,20 @@ def test_the_table() -> None:
     assert all(len(line) <= 80 for line in lines)
 
 
+def test_each_api_has_a_table_of_its_own() -> None:
+    agent = call(model()).agent
+    others = [Result("cut", True, "fail", 0.02, "a lie", api="messages")]
+
+    @click.command()
+    def show() -> None:
+        render(agent, RESULTS + others)
+
+    lines = CliRunner().invoke(show).stdout.splitlines()
+    assert [line for line in lines if line.startswith("/v1/")] == ["/v1/chat/completions", "/v1/messages"]
+    assert "cut    fail   0.02 s  -" in lines
+    assert lines[-1] == "1 pass, 1 safe, 2 fail"
+
+
 def test_an_unknown_agent(run: Run, config: object) -> None:
     result = run("drill", "dew")
     assert (result.exit_code, "'dev'" in result.stderr) == (2, True)

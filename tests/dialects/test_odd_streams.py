@@ -379,3 +379,19 @@ def test_no_choice_but_others_is_no_answer() -> None:
     body = b'{"choices":[{"index":1,"message":{"content":"x"}}]}'
     with pytest.raises(Failed, match="no choice that was asked for"):
         decode_whole(DIALECTS["chat"], loads(body), Encoded("/x", {}))
+
+
+def test_arguments_behind_the_end_of_their_call_are_still_its_own() -> None:
+    """Half a call must not be shown as a whole one; a server that ends it too early has said it all by the finish."""
+    events = [
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "t", "name": "f"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": '{"a"'}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": ":1}"}},
+        {"type": "message_stop"},
+    ]
+    stream = b"".join(b"data: " + exact_json.dumps(event) + b"\n\n" for event in events)
+    chunks = decode_stream(DIALECTS["anthropic"], [stream], Encoded("/", {}))
+    calls = [call for chunk in chunks for choice in chunk["choices"] for call in choice["delta"].get("tool_calls", ())]
+    assert "".join(call["function"]["arguments"] for call in calls) == '{"a":1}'

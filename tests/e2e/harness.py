@@ -62,6 +62,10 @@ class Running:
         """Runs a coroutine on the gateway's loop and waits for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
+    def set_model_id(self, name: str, model_id: str) -> None:
+        """Lets a model of the configuration be another one of its provider."""
+        object.__setattr__(self.app.gateway.models[name], "model_id", model_id)
+
     def sdk(self, **more: Any) -> openai.OpenAI:
         """The official client, without repetitions of its own."""
         options = {"base_url": self.url + "/v1", "api_key": "any", "max_retries": 0, "timeout": 20.0, **more}
@@ -80,17 +84,24 @@ class Running:
 
 
 def chains(lab: Lab, *agents: str, **timeouts: Any) -> schema.Root:
-    """A configuration: agents written as `anthropic>openai`, with one model per provider, that waits for nothing."""
-    models = {
-        name: schema.Model(provider=name, model=model_id, base_url=lab.base_url(name), max_output_tokens=4096)
-        for name, model_id in IDS.items()
-    }
+    """A configuration: agents written as `anthropic>openai`, with one model per provider, that waits for nothing.
+
+    `openai+cut` is a model that always has this fault, and a circuit of its own.
+    """
+    names = {*IDS, *(name for agent in agents for name in agent.split(">"))}
+    models = {name: _model(lab, name) for name in names}
     return schema.Root(
         models=models,
         agents={agent: schema.Agent(models=agent.split(">")) for agent in agents},
         timeouts=schema.Timeouts(**timeouts),
         fallback=schema.Fallback(max_wait_seconds=0),
     )
+
+
+def _model(lab: Lab, name: str) -> schema.Model:
+    provider, plus, fault = name.partition("+")
+    model_id, url = IDS[provider] + plus + fault, lab.base_url(provider)
+    return schema.Model(provider=provider, model=model_id, base_url=url, max_output_tokens=4096)
 
 
 @contextmanager

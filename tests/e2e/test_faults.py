@@ -42,6 +42,13 @@ def gateway(tmp_path: Path) -> Iterator[Running]:
         yield gateway
 
 
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Running]:
+    """With the usual waits: on a busy machine a provider that is well may take its time."""
+    with running(tmp_path, *(f"{provider}>{FALLBACK}" for provider in PROVIDERS)) as gateway:
+        yield gateway
+
+
 def ask(gateway: Running, provider: str, *, stream: bool, agent: str | None = None) -> tuple[httpx.Response, list[str]]:
     body = {
         "model": agent or f"{provider}>{FALLBACK}",
@@ -105,9 +112,9 @@ def test_a_whole_answer_that_breaks_is_made_up_for(gateway: Running, provider: s
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("fault", HARMLESS)
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_oddity_changes_nothing(gateway: Running, provider: str, fault: str, stream: bool) -> None:
-    gateway.lab.fault(provider, fault)
-    response, events = ask(gateway, provider, stream=stream)
+def test_an_oddity_changes_nothing(patient: Running, provider: str, fault: str, stream: bool) -> None:
+    patient.lab.fault(provider, fault)
+    response, events = ask(patient, provider, stream=stream)
     assert text_of(response, events, stream=stream) == TEXT
     assert response.headers["x-gateway-model"] == provider
     if stream:

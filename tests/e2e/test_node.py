@@ -1,4 +1,4 @@
-"""The official Node SDK's accumulator takes every stream. Skipped where node or the package is not installed."""
+"""The accumulators of the official Node SDKs take every stream. Skipped where node or a package is not installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NODE = shutil.which("node")
 SCRIPT = FOLDER / "stream.mjs"
 
 pytestmark = pytest.mark.skipif(
-    NODE is None or not (FOLDER / "node_modules" / "openai").is_dir(),
+    NODE is None or not all((FOLDER / "node_modules" / name).is_dir() for name in ("openai", "@anthropic-ai/sdk")),
     reason="needs node, and `npm install` in tests/e2e/node",
 )
 
@@ -45,3 +45,30 @@ def test_a_broken_stream_is_an_error_there_too(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     assert "APIError" in done.stderr
+
+
+def test_every_stream_of_the_other_apis(tmp_path: Path) -> None:
+    """Both native lanes, and both APIs through the hub."""
+    providers = ("anthropic", "openai", "google", "custom")
+    with running(tmp_path, *providers) as gateway:
+        command = [str(NODE), str(FOLDER / "apis.mjs"), gateway.url, *providers]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["model"], each["api"]) for each in found] == [
+        (provider, api) for provider in providers for api in ("responses", "messages")
+    ]
+    for each in found:
+        assert each["text"] == " ".join(WORDS)
+        assert each["end"] == {"responses": "completed", "messages": "end_turn"}[each["api"]]
+        assert each["tool"] == {"name": "get_weather", "arguments": {"city": "Oslo"}}
+
+
+def test_a_broken_stream_of_the_other_apis_is_an_error(tmp_path: Path) -> None:
+    for provider in ("anthropic", "openai"):
+        with running(tmp_path, provider) as gateway:
+            gateway.lab.fault(provider, "cut")
+            command = [str(NODE), str(FOLDER / "apis.mjs"), gateway.url, provider]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode != 0
+        assert "broke off" in done.stderr

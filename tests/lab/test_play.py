@@ -12,6 +12,7 @@ from gateway.lab import FAULTS, anthropic, chat, embeddings, google, google_embe
 from gateway.lab.answers import WORDS, Asked, answer
 from gateway.lab.faults import CUT_AT
 from gateway.lab.play import HUGE_BYTES, Act, Played, play, refuse, without_usage
+from tests.dialects.responses.inbound.strict import check
 
 APIS = (anthropic, chat, google, responses)
 STREAM, WHOLE = Asked("m", "Hello", stream=True), Asked("m", "Hello")
@@ -239,3 +240,23 @@ def test_every_fault_can_be_played_for_embeddings_too(api: ModuleType, fault: st
         found = body.get("data") or body.get("embeddings")
         assert len(found) == 2
         assert {len(entry.get("embedding") or entry["values"]) for entry in found} == {4}
+
+
+THOUGHTFUL = Asked("m", "Hello", stream=True, thinks=True)
+CALLING = Asked("m", "look_up", stream=True, thinks=True, tools={"look_up": {"properties": {"city": {}}}})
+LIMITED = Asked("m", "Hello", stream=True, limit=3)
+
+
+@pytest.mark.parametrize("asked", [STREAM, THOUGHTFUL, CALLING, LIMITED], ids=["text", "thoughts", "call", "limit"])
+def test_a_responses_stream_has_every_event_that_clients_need(asked: Asked) -> None:
+    events = check(data(play("ok", responses, asked, "1")))
+    inner = {event["type"] for event in events}
+    assert {"response.created", "response.in_progress", "response.output_item.added"} <= inner
+    assert events[-1]["response"] == responses.whole(answer(asked), "m", "1")
+
+
+def test_the_thinking_of_a_messages_stream_is_signed_in_its_last_delta() -> None:
+    events = [part.data for part in anthropic.events(answer(THOUGHTFUL), "m", "1")]
+    deltas = [event["delta"] for event in events if event.get("index") == 0 and "delta" in event]
+    assert deltas[-1] == {"type": "signature_delta", "signature": "bGFi"}
+    assert anthropic.whole(answer(THOUGHTFUL), "m", "1")["content"][0]["signature"] == "bGFi"

@@ -38,8 +38,14 @@ class Page:
     def find(self, selector: str) -> Any:
         return self.driver.find_element("css selector", selector)
 
+    def click(self, selector: str) -> None:
+        """In one step: the page may replace itself between finding an element and using it."""
+        self.run(f"document.querySelector({selector!r}).click()")
+
     def texts(self, selector: str) -> list[str]:
-        return [each.text for each in self.driver.find_elements("css selector", selector)]
+        """What is shown of each element, read in one step as well."""
+        found: list[str] = self.run(f"return [...document.querySelectorAll({selector!r})].map(each => each.innerText)")
+        return found
 
     def until(self, is_so: Callable[[], Any]) -> Any:
         from selenium.webdriver.support.ui import WebDriverWait
@@ -122,17 +128,17 @@ def test_it_shows_what_happens_and_keeps_itself_current(gateway: Running, page: 
 
 
 def test_it_can_be_narrowed_and_a_call_opens_its_timeline(page: Page) -> None:
-    page.find("#filter input").click()
+    page.click("#filter input")
     page.until(lambda: set(models(page)) == {"openai"})
     assert page.driver.current_url.endswith("/?calls=not-plain")
-    page.find(".calls .row").click()
+    page.click(".calls .row")
     page.until(lambda: page.texts(".lanes li"))
     first, *_, last = page.texts(".lanes li")
     assert "overloaded" in first
     assert "first token at" in last
-    page.find(".calls .row").click()
+    page.click(".calls .row")
     page.until(lambda: not page.texts(".lanes li"))
-    assert page.find("#filter input").is_selected()
+    assert page.run("return document.querySelector('#filter input').checked")
 
 
 def test_without_a_script_links_and_the_form_do_the_same(page: Page) -> None:
@@ -141,9 +147,9 @@ def test_without_a_script_links_and_the_form_do_the_same(page: Page) -> None:
         page.open("/?agent=custom")
         assert set(models(page)) == {"custom"}
         assert page.find("#reload").is_displayed()
-        page.find(".calls .row").click()
+        page.click(".calls .row")
         page.until(lambda: page.texts(".lanes li"))
-        page.find("#apply").click()
+        page.click("#apply")
         page.until(lambda: page.driver.current_url.endswith("/?agent=custom"))
     finally:
         page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
@@ -154,7 +160,7 @@ def test_without_a_script_links_and_the_form_do_the_same(page: Page) -> None:
 def test_it_is_accessible_and_fits(page: Page, width: int, scheme: str) -> None:
     page.emulate(width, scheme)
     page.open("/?calls=not-plain")
-    page.find(".calls .row").click()
+    page.click(".calls .row")
     page.until(lambda: page.texts(".lanes li"))
     page.run(AXE.read_text())
     found = page.driver.execute_async_script("axe.run().then(arguments[0])")
@@ -172,5 +178,5 @@ def test_an_admin_key_opens_it_and_an_ordinary_one_does_not(gateway: Running, pa
     page.until(lambda: page.texts("#agents"))
     assert page.run("return document.cookie") == ""
     assert admin not in page.driver.page_source + page.driver.current_url
-    page.find("[name=sign_out]").click()
+    page.click("[name=sign_out]")
     page.until(lambda: page.texts("#key"))

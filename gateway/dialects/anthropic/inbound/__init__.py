@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.dialects.anthropic.inbound.answers import encode_response
-from gateway.dialects.anthropic.inbound.counting import estimate_tokens
+from gateway.dialects.anthropic.inbound.counting import decode_count, encode_count, estimate_tokens
 from gateway.dialects.anthropic.inbound.errors import encode_error
 from gateway.dialects.anthropic.inbound.models import encode_model, encode_models
 from gateway.dialects.anthropic.inbound.requests import decode_request
 from gateway.dialects.anthropic.inbound.streams import PING, StreamEncoder
+from gateway.dialects.anthropic.inbound.usage import with_usage
 
 NAME: Final = "anthropic"
 ID_HEADERS: Final[tuple[str, ...]] = ("request-id", "x-request-id")
@@ -25,10 +26,13 @@ __all__ = [
     "KEEP_ALIVE",
     "NAME",
     "StreamEncoder",
+    "decode_count",
     "decode_request",
+    "encode_count",
     "encode_error",
     "encode_model",
     "encode_models",
     "encode_response",
     "estimate_tokens",
+    "with_usage",
 ]

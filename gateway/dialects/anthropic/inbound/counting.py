@@ -12,10 +12,13 @@ from typing import Any, Final
 from gateway.dialects.anthropic.inbound.notes import invalid
 from gateway.dialects.anthropic.inbound.requests import decode_request
 from gateway.hub import exact_json
+from gateway.hub.contracts import Request
 
 BYTES_PER_TOKEN: Final = 4
 IMAGE_TOKENS: Final = 1_600
 MESSAGE_TOKENS: Final = 3
+_ROOM: Final = 128_000
+"""The limit of an answer that is never asked for: thinking may fill any part of it."""
 _PAGE_CHARS: Final = 100_000
 """About as much base64 as one page of a PDF has; a page costs as much as an image."""
 _UNREAD: Final = frozenset({"type", "role", "cache_control", "signature", "encrypted_content"})
@@ -23,10 +26,19 @@ _UNREAD: Final = frozenset({"type", "role", "cache_control", "signature", "encry
 _SOURCES: Final = ("base64", "url", "file")
 
 
-def estimate_tokens(body: Mapping[str, Any]) -> int:
-    """The input tokens of a Messages request, which needs no `max_tokens`. Raises `Failed` for one
-    that cannot be read."""
-    decode_request({**body, "max_tokens": 1}, {})
+def decode_count(body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:
+    """A request that is only counted: it may leave out `max_tokens`. Raises `Failed`."""
+    return decode_request({**body, "max_tokens": body.get("max_tokens") or _ROOM}, headers)
+
+
+def encode_count(tokens: int) -> dict[str, int]:
+    """The answer to `POST /v1/messages/count_tokens`."""
+    return {"input_tokens": tokens}
+
+
+def estimate_tokens(request: Request) -> int:
+    """The input tokens of a request. Raises `Failed` for one that JSON cannot hold."""
+    body = request.body
     size, pages = len(_json(body["tools"])) if body.get("tools") else 0, 0
     for text, is_media in _texts([body.get("system"), body["messages"]]):
         if is_media:

@@ -25,9 +25,10 @@ from gateway.dialects.anthropic.inbound.content import (
 from gateway.dialects.anthropic.inbound.errors import error_body
 from gateway.dialects.anthropic.inbound.json_end import JsonEnd
 from gateway.dialects.anthropic.inbound.notes import Notes
-from gateway.dialects.anthropic.inbound.usage import encode_stop, encode_usage
+from gateway.dialects.anthropic.inbound.usage import encode_stop, encode_usage, with_usage
 from gateway.hub import exact_json
 from gateway.hub.contracts import Answer, Batch, Refusal
+from gateway.hub.shapes import table
 from gateway.types import Chunk
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -140,6 +141,8 @@ class StreamEncoder:
             return b""
         self._begun = self._is_native = True
         self._ended = self._ended or name == b"message_stop"
+        if name in _COUNTING and b'"output_tokens"' not in own.data:
+            return _counted(name.decode(), exact_json.loads(own.data))
         return own.raw if own.name else b"event: " + name + b"\n" + own.raw
 
     # --- chunks -------------------------------------------------------------------------------
@@ -276,6 +279,17 @@ class StreamEncoder:
 
     def _delta(self, piece: dict[str, Any]) -> bytes:
         return event("content_block_delta", {"index": self._index, "delta": piece})
+
+
+_COUNTING: Final = frozenset({b"message_start", b"message_delta"})
+"""The provider's own events that state counts."""
+
+
+def _counted(name: str, body: dict[str, Any]) -> bytes:
+    """One of them with the counts that it lacks."""
+    if name == "message_start":
+        return event(name, {**body, "message": with_usage(dict(table(body, "message")))})
+    return event(name, with_usage(body))
 
 
 def _type_of(data: bytes) -> bytes:

@@ -42,6 +42,14 @@ def encode_usage(usage: Mapping[str, Any] | None) -> dict[str, Any]:
     return counts | {key: usage[key] for key in usage if key not in _HUB_KEYS}
 
 
+def with_usage(message: dict[str, Any]) -> dict[str, Any]:
+    """A provider's own message with counts: the official SDKs crash where there are none. The same
+    object where it has them."""
+    if "output_tokens" in table(message, "usage"):
+        return message
+    return {**message, "usage": {**encode_usage(None), **table(message, "usage")}}
+
+
 def encode_stop(reason: str | None, refusal: str) -> dict[str, Any]:
     """`stop_reason`, `stop_sequence` and, for a refusal, `stop_details`.
 

@@ -66,10 +66,14 @@ def _model(name: str, place: int, window: int, instructions: str) -> dict[str, A
     }
 
 
-def input_tokens(request: Request) -> dict[str, Any]:
-    """The answer to `POST /v1/responses/input_tokens`: an estimate, since the models of an agent
-    count differently."""
-    return {"object": "response.input_tokens", "input_tokens": estimate(request.chat)}
+def encode_count(tokens: int) -> dict[str, Any]:
+    """The answer to `POST /v1/responses/input_tokens`."""
+    return {"object": "response.input_tokens", "input_tokens": tokens}
+
+
+def estimate_tokens(request: Request) -> int:
+    """The input tokens of a request: an estimate, since the models of an agent count differently."""
+    return estimate(request.chat)
 
 
 def estimate(chat: Chat) -> int:

@@ -9,6 +9,7 @@ import pytest
 from anthropic.types import Message, ModelInfo
 
 from gateway.dialects.anthropic.inbound import (
+    decode_count,
     encode_error,
     encode_models,
     encode_response,
@@ -262,7 +263,11 @@ def test_an_alias_names_its_agent(name: str, agent: str | None) -> None:
 
 
 def counted(*content: Any, **fields: Any) -> int:
-    return estimate_tokens({"model": "m", "messages": [{"role": "user", "content": list(content)}], **fields})
+    return estimated({"model": "m", "messages": [{"role": "user", "content": list(content)}], **fields})
+
+
+def estimated(body: dict[str, Any]) -> int:
+    return estimate_tokens(decode_count(body, {}))
 
 
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 4000}}
@@ -285,9 +290,9 @@ def test_an_estimate(found: int, wanted: int) -> None:
 
 def test_what_no_model_reads_is_not_counted() -> None:
     turn = {"role": "assistant", "content": [{"type": "thinking", "thinking": "", "signature": "x" * 4000}]}
-    assert estimate_tokens({"model": "m", "messages": [turn]}) == 3
+    assert estimated({"model": "m", "messages": [turn]}) == 3
 
 
 def test_a_request_that_cannot_be_read_is_not_counted() -> None:
     with pytest.raises(Failed):
-        estimate_tokens({"model": "m", "messages": [{"role": "user"}]})
+        estimated({"model": "m", "messages": [{"role": "user"}]})

@@ -72,7 +72,7 @@ def test_junk_is_read_or_refused(body: dict[str, Any], model_id: str) -> None:
     request = read(body)
     if request is None:
         return
-    assert inbound.estimate_tokens(body) > 0
+    assert inbound.estimate_tokens(request) > 0
     native = encode_native(request, model("anthropic", model_id, thinking_level="high", cache=True)).body
     assert not replays_thinking(without_thinking(native))
     assert repr(body) == before

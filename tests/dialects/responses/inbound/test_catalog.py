@@ -1,6 +1,11 @@
 from __future__ import annotations
 
-from gateway.dialects.responses.inbound.catalog import estimate, input_tokens, with_codex_models
+from gateway.dialects.responses.inbound.catalog import (
+    encode_count,
+    estimate,
+    estimate_tokens,
+    with_codex_models,
+)
 from tests.dialects.responses.inbound.makers import HELLO, called, function, output, request
 
 LISTING = {"object": "list", "data": [{"id": "dev", "object": "model"}, {"id": "sonnet", "object": "model"}]}
@@ -47,4 +52,4 @@ def test_an_estimate_grows_with_text_tools_calls_and_images() -> None:
 
 
 def test_the_answer_names_itself() -> None:
-    assert input_tokens(request(HELLO)) == {"object": "response.input_tokens", "input_tokens": 4}
+    assert encode_count(estimate_tokens(request(HELLO))) == {"object": "response.input_tokens", "input_tokens": 4}

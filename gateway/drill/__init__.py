@@ -9,20 +9,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import httpx
 import msgspec
-import orjson
 
-from gateway import sse
 from gateway.app import App
 from gateway.config.load import Config
+from gateway.drill.apis import APIS, Api
 from gateway.failures import Failure, Kind
 from gateway.lab import FAULTS, Fault, Lab
 from gateway.lab.answers import WORDS
@@ -36,6 +35,8 @@ Word = Literal["pass", "safe", "fail"]
 TEXT: Final = " ".join(WORDS)
 """What the lab answers to a question that asks for nothing."""
 TIMEOUTS: Final = Timeouts(connect_s=1.0, first_token_s=1.0, answer_s=1.0, idle_s=1.0, write_s=1.0, heartbeat_s=0.5)
+PATIENT: Final = Timeouts(connect_s=10.0, first_token_s=10.0, answer_s=10.0, idle_s=10.0, heartbeat_s=0.5)
+"""For models that are well: a busy host is no fault of theirs."""
 CALLS_MAX: Final = 1000
 """Instead of the configured limits: a herd shall meet the breaker, not them."""
 SLACK_S: Final = 1.0
@@ -66,6 +67,8 @@ class Result:
     seconds: float
     saw: str
     """What the client saw, in a few words."""
+    api: str = "chat"
+    """The API that the client spoke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +81,44 @@ class Seen:
     error: dict[str, Any] | None
     events_after_end: bool
     done: bool
+    """The last event of a whole answer has come, as the client's API has it."""
     attempts: str
     calls: tuple[tuple[str, str], ...] = ()
     """(name of a tool, arguments)."""
 
 
 Observe = Callable[[str], None]
-Crowd = Callable[[Config, Agent, Lab], Awaitable[Result]]
 
 
-async def drill(config: Config, agent: Agent, begin: Observe = lambda name: None) -> list[Result]:
-    """Every fault, streamed and not. `begin` hears of each fault as it starts."""
+class _Stage(NamedTuple):
+    """What is drilled, and how the client speaks."""
+
+    config: Config
+    agent: Agent
+    lab: Lab
+    api: Api
+
+
+Crowd = Callable[[_Stage], Awaitable[Result]]
+
+
+async def drill(
+    config: Config, agent: Agent, begin: Observe = lambda name: None, api: Api = APIS["chat"]
+) -> list[Result]:
+    """Every fault, streamed and not, for a client of `api`. `begin` is called with each fault as it starts."""
     results: list[Result] = []
     async with Lab() as lab:
+        stage = _Stage(config, agent, lab, api)
         begin(", ".join(_FORCED_S))
-        slow = await asyncio.gather(*(_each(name, config, agent, lab) for name in _FORCED_S))
+        slow = await asyncio.gather(*(_each(name, stage) for name in _FORCED_S))
         waited = dict(zip(_FORCED_S, slow, strict=True))
         for name in _faults():
             begin(name)
-            results += waited[name] if name in waited else await _each(name, config, agent, lab)
+            results += waited[name] if name in waited else await _each(name, stage)
         for name, play in _CROWDS.items():
             begin(name)
-            results.append(await _crowd(name, play, config, agent, lab))
-    return results
+            results.append(await _crowd(name, play, stage))
+    return [replace(result, api=api.name) for result in results]
 
 
 def _faults() -> tuple[str, ...]:
@@ -110,20 +128,22 @@ def _faults() -> tuple[str, ...]:
 # --- one call under one fault ----------------------------------------------------------------------------------------
 
 
-async def _each(name: str, config: Config, agent: Agent, lab: Lab) -> list[Result]:
+async def _each(name: str, stage: _Stage) -> list[Result]:
     """One fault, streamed and, where that makes sense, not."""
     fault = FAULTS.get(name) or Fault("no connection", "fallback")
     forms = (True,) if fault.needs_stream else (True, False)
-    return [await _one(name, fault, config, agent, lab, stream=stream) for stream in forms]
+    return [await _one(name, fault, stage, stream=stream) for stream in forms]
 
 
-async def _one(name: str, fault: Fault, config: Config, agent: Agent, lab: Lab, *, stream: bool) -> Result:
-    async with _served(_aimed(config, agent, lab, name)) as (_, url):
+async def _one(name: str, fault: Fault, stage: _Stage, *, stream: bool) -> Result:
+    agent = stage.agent
+    async with _served(_aimed(stage, name)) as (_, url):
         if name in _SCRIPTED:
-            lab.fault(agent.models[0].model_id, name)
+            stage.lab.fault(agent.models[0].model_id, name)
         started = time.monotonic()
         try:
-            asked = _ask(url, agent.name, stream=stream, tools=TOOLS if name in _OF_TOOLS else ())
+            tools = TOOLS if name in _OF_TOOLS else ()
+            asked = _ask(url, stage.api, agent.name, stream=stream, tools=tools)
             seen = await asyncio.wait_for(asked, LIMIT_S)
         except TimeoutError:
             return Result(name, stream, "fail", LIMIT_S, "a hang")
@@ -153,13 +173,13 @@ def _lie(name: str, seen: Seen, *, stream: bool) -> str:
     if seen.events_after_end:
         return "events after the end of the stream"
     if seen.error is not None and seen.done:
-        return "an error, and [DONE] after it"
+        return "an error, and the end of a whole answer after it"
     if seen.error is not None:
         return "" if TEXT.startswith(seen.text) else "text that nobody said"
     if name == "content_filter":
         return "" if seen.finish == "content_filter" else f"a refusal shown as {seen.finish!r}"
     if stream and not seen.done:
-        return "a stream without [DONE] and without an error"
+        return "a stream without its last event and without an error"
     if seen.finish is None:
         return "an answer without a finish reason"
     if name == "cut_tool_call" and seen.finish == "tool_calls":
@@ -186,31 +206,32 @@ def _of_an_error(fault: Fault, seen: Seen, *, stream: bool, alone: bool) -> tupl
 # --- many calls at once ----------------------------------------------------------------------------------------------
 
 
-async def _crowd(name: str, play: Crowd, config: Config, agent: Agent, lab: Lab) -> Result:
+async def _crowd(name: str, play: Crowd, stage: _Stage) -> Result:
     started = time.monotonic()
     try:
-        return await play(config, agent, lab)
+        return await play(stage)
     except (TimeoutError, httpx.HTTPError) as error:
         return Result(name, False, "fail", time.monotonic() - started, f"{type(error).__name__}: {error}")
 
 
-async def _all_down(config: Config, agent: Agent, lab: Lab) -> Result:
-    async with _served(_aimed(config, agent, lab, "rate_limit", everywhere=True)) as (_, url):
+async def _all_down(stage: _Stage) -> Result:
+    async with _served(_aimed(stage, "rate_limit", everywhere=True)) as (_, url):
         started = time.monotonic()
-        seen = await asyncio.wait_for(_ask(url, agent.name, stream=False), LIMIT_S)
+        seen = await asyncio.wait_for(_ask(url, stage.api, stage.agent.name, stream=False), LIMIT_S)
         seconds = time.monotonic() - started
     told = seen.status == 429 and seen.error is not None
     return Result("all_down", False, "safe" if told else "fail", seconds, f"{seen.status} ({seen.attempts})")
 
 
-async def _herd(config: Config, agent: Agent, lab: Lab) -> Result:
+async def _herd(stage: _Stage) -> Result:
     """A hundred calls as the first model's rest ends: one goes there, the others to the next."""
-    async with _served(_aimed(config, agent, lab, "silent")) as (app, url):
+    agent, lab = stage.agent, stage.lab
+    async with _served(_aimed(stage, "silent")) as (app, url):
         first = app.gateway.agents[agent.name].models[0]
         _let_it_rest(app, first)
         before = len(lab.calls)
         started = time.monotonic()
-        answers = await asyncio.gather(*(_ask(url, agent.name, stream=False) for _ in range(100)))
+        answers = await asyncio.gather(*(_ask(url, stage.api, agent.name, stream=False) for _ in range(100)))
         seconds = time.monotonic() - started
         probes = sum(seen.fault == "silent" for seen in lab.calls[before:])
     full = sum(seen.text == TEXT for seen in answers)
@@ -224,16 +245,17 @@ def _let_it_rest(app: App, model: Model) -> None:
     app.breaker.cool_down(model, 0.0, Failure(Kind.OVERLOADED, "the drill"))
 
 
-async def _leaves(config: Config, agent: Agent, lab: Lab) -> Result:
+async def _leaves(stage: _Stage) -> Result:
     """The client goes away in the middle of a stream: the provider must be told at once."""
-    async with _served(_aimed(config, agent, lab, "stall")) as (app, url):
+    lab, api = stage.lab, stage.api
+    async with _served(_aimed(stage, "stall")) as (app, url):
         left = lab.clients_left
         async with (
             _client() as client,
-            client.stream("POST", f"{url}/v1/chat/completions", json=_body(agent.name, stream=True)) as response,
+            client.stream("POST", url + api.path, json=api.ask(stage.agent.name, stream=True)) as response,
         ):
             async for line in response.aiter_lines():
-                if '"content":' in line and "delta" in line:
+                if api.content in line.encode():
                     break
         started = time.monotonic()
         while lab.clients_left == left and time.monotonic() < started + LIMIT_S:
@@ -254,8 +276,9 @@ _CROWDS: Final[Mapping[str, Crowd]] = {
 # --- the stage -------------------------------------------------------------------------------------------------------
 
 
-def _aimed(config: Config, agent: Agent, lab: Lab, fault: str, *, everywhere: bool = False) -> Config:
+def _aimed(stage: _Stage, fault: str, *, everywhere: bool = False) -> Config:
     """The configuration with the agent's chain pointed at the lab; the first model has the fault."""
+    config, agent, lab, _ = stage
     models = [
         _at_the_lab(model, lab, fault if everywhere or number == 0 else "ok")
         for number, model in enumerate(agent.models)
@@ -284,7 +307,7 @@ def _at_the_lab(model: Model, lab: Lab, fault: str) -> Model:
         headers={},
         proxy=None,
         max_concurrent=None,
-        timeouts=TIMEOUTS,
+        timeouts=PATIENT if fault == "ok" else TIMEOUTS,
     )
 
 
@@ -298,58 +321,23 @@ async def _served(config: Config) -> AsyncIterator[tuple[App, str]]:
             yield app, url
 
 
-def _body(agent: str, *, stream: bool, tools: Sequence[str] = ()) -> dict[str, Any]:
-    text = f"Use {', '.join(tools)}" if tools else "Hello"
-    body = {"model": agent, "messages": [{"role": "user", "content": text}], "stream": stream}
-    return body | {"tools": [_tool(name) for name in tools]} if tools else body
-
-
-def _tool(name: str) -> dict[str, Any]:
-    parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-    return {"type": "function", "function": {"name": name, "parameters": parameters}}
-
-
 def _client() -> httpx.AsyncClient:
     """It speaks with loopback alone; to load the system's certificates would take longer than a call."""
     return httpx.AsyncClient(timeout=LIMIT_S, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
-async def _ask(url: str, agent: str, *, stream: bool, tools: Sequence[str] = ()) -> Seen:
+async def _ask(url: str, api: Api, agent: str, *, stream: bool, tools: Sequence[str] = ()) -> Seen:
     async with _client() as client:
-        response = await client.post(f"{url}/v1/chat/completions", json=_body(agent, stream=stream, tools=tools))
-    attempts = response.headers.get("x-gateway-attempts", "")
-    if response.headers["content-type"].startswith("text/event-stream"):
-        return _of_events(response, attempts)
-    body = response.json()
-    if "error" in body:
-        return Seen(response.status_code, "", None, body["error"], False, False, attempts)
-    choice = body["choices"][0]
-    return Seen(200, choice["message"]["content"] or "", choice["finish_reason"], None, False, False, attempts)
-
-
-def _of_events(response: httpx.Response, attempts: str) -> Seen:
-    text, finish, error, done, late = "", None, None, False, False
-    calls: list[tuple[str, str]] = []
-    for event in sse.Decoder().decode(response.content):
-        if done or error:
-            late = True
-        if event.data == b"[DONE]":
-            done = True
-            continue
-        body = orjson.loads(event.data)
-        error = body.get("error") or error
-        for choice in body.get("choices", ()):
-            text += choice["delta"].get("content") or ""
-            _add_calls(calls, choice["delta"].get("tool_calls") or ())
-            finish = choice["finish_reason"] or finish
-    return Seen(response.status_code, text, finish, error, late, done, attempts, tuple(calls))
-
-
-def _add_calls(calls: list[tuple[str, str]], deltas: Iterable[Mapping[str, Any]]) -> None:
-    for each in deltas:
-        function = each["function"]
-        if "id" in each:
-            calls.append((function["name"], function["arguments"]))
-        else:
-            name, arguments = calls[each["index"]]
-            calls[each["index"]] = name, arguments + function["arguments"]
+        response = await client.post(url + api.path, json=api.ask(agent, stream=stream, tools=tools))
+    streamed = response.headers["content-type"].startswith("text/event-stream")
+    said = api.of_stream(response.content) if streamed else api.of_body(response.json())
+    return Seen(
+        response.status_code,
+        said.text,
+        said.finish,
+        said.error,
+        said.events_after_end,
+        said.done,
+        response.headers.get("x-gateway-attempts", ""),
+        tuple((name, arguments) for name, arguments in said.calls),
+    )
