@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failure
+from gateway.text.trace_context import Trace
 
 Chat = dict[str, Any]
 Chunk = dict[str, Any]
@@ -141,6 +142,8 @@ class Provider:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Chat fields whose loss would change what the client's code relies on, with the reason."""
     quirks: Quirks = field(default_factory=Quirks)
+    trace_name: str = ""
+    """`gen_ai.provider.name` of OpenTelemetry, where that is not `name`."""
     key_optional: bool = False
     key_hint: str = ""
     """How a key of this provider begins, for `doctor`."""
@@ -260,6 +263,8 @@ class Attempt:
     """When the first content arrived; the client's answer begins here."""
     ended_at: float | None = None
     upstream_request_id: str | None = None
+    response_model: str | None = None
+    """The model that answers, in the provider's words; known once it is committed."""
     usage: Usage | None = None
     finish_reason: str | None = None
     dropped: tuple[str, ...] = ()
@@ -317,6 +322,10 @@ class Call:
     waited_s: float = 0.0
     waits: int = 0
     """How often the call has waited for its chain to recover."""
+    pauses: tuple[tuple[float, float], ...] = ()
+    """(begin, end) of each of these waits."""
+    trace: Trace | None = None
+    """None where traces are not exported."""
     ticket: int = field(default_factory=count(1).__next__)
     """Names the call among all of this gateway's calls; `id` need not be unique."""
 

@@ -23,7 +23,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     for area, others in {
         # the ground floor
         "failures": "text",
-        "types": "failures sse",
+        "types": "failures sse text",
         "sse": "",
         "text": "",
         "redact": "",
@@ -40,8 +40,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "upstream": "credentials dialects failures hub redact shared sse text types urls",
         "relay": "chain failures shared types",
         "config": "failures providers redact types urls",
-        "inbound": "config dialects failures hub private_files redact relay shared types urls",
-        "observe": "failures redact shared types",
+        "inbound": "config dialects failures hub private_files redact relay shared text types urls",
+        "observe": "failures redact shared text types urls",
         "reports": "config",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together

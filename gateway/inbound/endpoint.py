@@ -31,6 +31,7 @@ from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
+from gateway.text.trace_context import Trace
 from gateway.types import Call, Model, Reply, Request
 
 log = logging.getLogger("gateway.inbound")
@@ -58,9 +59,11 @@ class CallEndpoint:
         *,
         clock: Callable[[], float],
         wall: Callable[[], float],
+        begin_trace: Callable[[Scope], Trace] | None = None,
     ) -> None:
         self._current = current
         self._observer = observer
+        self._begin_trace = begin_trace
         self._clock = clock
         self._wall = wall
         self.calls: Final[set[Interrupt]] = set()
@@ -84,6 +87,8 @@ class CallEndpoint:
         self.calls.add(interrupt)
         self._observer.started()
         exchange = _Exchange(self._current(), face, request_id(scope), self._clock, self._wall, send, interrupt)
+        if self._begin_trace is not None:
+            exchange.trace = self._begin_trace(scope)
         status, failure = 500, None
         try:
             with interrupt:
@@ -121,6 +126,7 @@ class _Exchange:
     ) -> None:
         self.id = id_
         self.call: Call | None = None
+        self.trace: Trace | None = None
         self.stream = EventStream(send, interrupt, face.KEEP_ALIVE)
         self._face = face
         self._send = send
@@ -152,6 +158,7 @@ class _Exchange:
             stream=bool(request.chat.get("stream")),
             received_at=self._received_at,
             dialect=self._face.NAME,
+            trace=self.trace,
         )
         with Presence(self._interrupt, receive):
             return await self._answer(self.call)

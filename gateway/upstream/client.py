@@ -209,6 +209,8 @@ class UpstreamClient:
             (b"accept", b"text/event-stream" if call.stream else b"application/json"),
             *_headers(model, encoded, signed),
         ]
+        if call.trace is not None:
+            headers += call.trace.headers(attempt.number)
         timeouts = model.timeouts
         request = Request("POST", model.base_url + encoded.path, headers, _json(encoded.body), timeouts.connect_s)
         if attempt.sent_at is None:
@@ -308,6 +310,7 @@ class UpstreamClient:
 
     def _reply(self, attempt: Attempt, response: Response, model: str | None) -> Reply:
         empty_for_s = ratelimits.empty_for_s(response.headers, self._wall())
+        attempt.response_model = model
         return Reply(attempt, model or attempt.model.model_id, empty_for_s=empty_for_s)
 
 
