@@ -28,6 +28,7 @@ TABLES: dict[str, type[schema.Table]] = {
     "timeouts": schema.Timeouts,
     "log": schema.Log,
     "ledger": schema.Ledger,
+    "traces": schema.Traces,
 }
 
 

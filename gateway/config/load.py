@@ -46,6 +46,7 @@ class Config:
     timeouts: schema.Timeouts = field(default_factory=schema.Timeouts)
     log: schema.Log = field(default_factory=schema.Log)
     ledger: schema.Ledger = field(default_factory=schema.Ledger)
+    traces: schema.Traces = field(default_factory=schema.Traces)
     files: tuple[Path, ...] = ()
     """All files that were read."""
     warnings: tuple[Problem, ...] = ()
@@ -174,6 +175,7 @@ def build(
         timeouts=root.timeouts,
         log=root.log,
         ledger=root.ledger,
+        traces=root.traces,
         files=files.paths() if files else (),
         warnings=tuple(problems),
         root=root,

@@ -23,6 +23,7 @@ TITLES: Final[Mapping[str, str]] = {
     "Timeouts": "[timeouts]",
     "Log": "[log]",
     "Ledger": "[ledger]",
+    "Traces": "[traces]",
 }
 _HEAD: Final = """# Configuration reference
 

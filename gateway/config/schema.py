@@ -283,6 +283,21 @@ class Ledger(Table, frozen=True):
     """Older calls are removed."""
 
 
+class Traces(Table, frozen=True):
+    """The export of traces by OTLP/HTTP; what is unset here comes from OpenTelemetry's environment variables."""
+
+    endpoint: str = ""
+    """The address of a collector, such as "http://localhost:4318", with or without `/v1/traces`. Empty:
+    `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT`; no traces where these are unset too."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers for the collector, such as its key. Empty: `OTEL_EXPORTER_OTLP_HEADERS`."""
+    propagate: bool = False
+    """Sends `traceparent` and `tracestate` to providers."""
+
+    def __repr__(self) -> str:
+        return f"Traces(propagate={self.propagate})"  # headers and address may hold a key
+
+
 class Root(Table, frozen=True):
     """The whole file."""
 
@@ -302,6 +317,8 @@ class Root(Table, frozen=True):
     """What is written to standard error."""
     ledger: Ledger = field(default_factory=Ledger)
     """The record of calls."""
+    traces: Traces = field(default_factory=Traces)
+    """The export of traces."""
 
 
 ACTION_LLAMA_KEYS: Final = frozenset(
