@@ -40,6 +40,7 @@ from gateway.observe.ledger import Ledger
 from gateway.observe.merge import merged
 from gateway.observe.metrics import CircuitStates, Metrics
 from gateway.observe.observer import Observer
+from gateway.observe.traces import Tracer
 from gateway.relay import Relay
 from gateway.shared.breaker import Breaker, Settings
 from gateway.shared.circuits import Change
@@ -73,6 +74,7 @@ class App:
         wall: Callable[[], float] = time.time,
         workers: Workers | None = None,
         ledger: Ledger | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._workers = workers
         self._ledger = ledger
@@ -82,7 +84,10 @@ class App:
         self._transports: dict[str | None, Transport] = {}
         self.phase: Phase = "starting"
         self.metrics = Metrics()
-        self.observer = Observer(self.metrics, *((ledger.record,) if ledger is not None else ()))
+        self._tracer = tracer
+        if tracer is not None:
+            self.metrics.registry.register(tracer)
+        self.observer = Observer(self.metrics, *(each.record for each in (ledger, tracer) if each is not None))
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
         self.shared: Shared = workers or Local(clock)
@@ -104,7 +109,10 @@ class App:
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
         self.face_of_path = face_of_path({}, INBOUND["chat"])
-        self.endpoint = CallEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
+        begin_trace = tracer.begin if tracer is not None else None
+        self.endpoint = CallEndpoint(
+            lambda: self.gateway, self.observer, clock=clock, wall=wall, begin_trace=begin_trace
+        )
         self.asgi = self._application(wall)
 
     def _build(self, config: Config) -> Gateway:
@@ -153,6 +161,8 @@ class App:
         await self._renewal.aclose()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
         for transport in self._transports.values():
             await transport.aclose()
 
