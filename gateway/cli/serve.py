@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import click
 import msgspec
 
 from gateway import __version__
-from gateway.app import App
+from gateway.app import USER_AGENT, App
 from gateway.cli.console import CONFIGURATION, FOUND_PROBLEMS, config_option, configured, fail, report, styled
 from gateway.cli.models import key_source
 from gateway.config.audit import is_loopback
@@ -25,6 +26,8 @@ from gateway.config.schema import Server
 from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
+from gateway.observe.trace_settings import read_settings
+from gateway.observe.traces import Tracer
 from gateway.process.reload import Reloader
 from gateway.process.server import listen, serve
 from gateway.process.systemd import Notifier, inherited
@@ -167,7 +170,15 @@ async def _serve(
         log.set_up(config.log.format, config.log.level)
         try:
             ledger = _ledger(config) if stated is not None else None
-            app = App(config, env=env, home=Path.home(), hosts=hosts, workers=workers, ledger=ledger)
+            app = App(
+                config,
+                env=env,
+                home=Path.home(),
+                hosts=hosts,
+                workers=workers,
+                ledger=ledger,
+                tracer=_tracer(config),
+            )
         except KeysError as error:
             fail(str(error), CONFIGURATION)
         _refuse_to_be_open(app.keys, hosts)
@@ -190,6 +201,28 @@ def _ledger(config: Config) -> Ledger | None:
     ledger = Ledger(config.ledger_path, config.ledger.retention_days)
     ledger.start()
     return ledger
+
+
+def _tracer(config: Config) -> Tracer | None:
+    """Started, where traces are wanted. The HTTP client for it is not loaded otherwise."""
+    traces = config.traces
+    settings, warnings = read_settings(
+        os.environ,
+        __version__,
+        str(uuid4()),
+        endpoint=traces.endpoint,
+        headers=traces.headers,
+        propagates=traces.propagate,
+    )
+    for warning in warnings:
+        logger.warning("%s", warning)
+    if settings is None:
+        return None
+    from gateway.observe.collector import HttpPost
+
+    tracer = Tracer(settings, HttpPost(settings, USER_AGENT), __version__)
+    tracer.start()
+    return tracer
 
 
 def _stated(config: Config, host: str | None, port: int | None) -> Server:
