@@ -23,7 +23,8 @@ from gateway.config.schema import Fallback
 from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import CredentialError, Credentials
-from gateway.dialects import INBOUND
+from gateway.dialects import CALL_PATHS, INBOUND
+from gateway.dialects.responses.inbound.store import ResponsesStore
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
 from gateway.inbound.endpoint import CallEndpoint
@@ -31,8 +32,9 @@ from gateway.inbound.faces import face_of_path
 from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
+from gateway.inbound.memory import Memory, StoredEndpoint
 from gateway.inbound.models import ModelsEndpoint
-from gateway.inbound.routes import Application
+from gateway.inbound.routes import Application, Mounted
 from gateway.inbound.serving import Gateway, allowed_hosts, allowed_origins
 from gateway.inbound.status import StatusEndpoint
 from gateway.observe import log
@@ -108,7 +110,8 @@ class App:
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
-        self.face_of_path = face_of_path({}, INBOUND["chat"])
+        self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
+        self._answers = ResponsesStore(clock)
         begin_trace = tracer.begin if tracer is not None else None
         self.endpoint = CallEndpoint(
             lambda: self.gateway, self.observer, clock=clock, wall=wall, begin_trace=begin_trace
@@ -188,15 +191,22 @@ class App:
     def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
         models = ModelsEndpoint(lambda: self.gateway, int(wall()))
+        memories: Mapping[str, Memory] = {"responses": self._answers}
+        stored = StoredEndpoint(lambda: self.gateway, self._answers)
         application = Application(
-            {"/chat/completions": self.endpoint.serving(INBOUND["chat"])},
-            {"/models": models, "/models/{id:path}": models},
+            {path: self.endpoint.serving(face, memories.get(face.NAME)) for path, face in CALL_PATHS.items()},
             {
-                "/livez": health.live,
-                "/readyz": health.ready,
-                "/health": health.health,
-                "/metrics": self._metrics,
-                "/status": StatusEndpoint(lambda: self.gateway, self.breaker, self._status),
+                "/models": Mounted(models),
+                "/models/{id:path}": Mounted(models),
+                "/responses/{id:path}": Mounted(stored, ("GET", "DELETE")),
+            },
+            {
+                "/livez": Mounted(health.live),
+                "/readyz": Mounted(health.ready),
+                "/health": Mounted(health.health),
+                "/api/hello": Mounted(health.live),  # how Claude Code looks whether its server is there
+                "/metrics": Mounted(self._metrics),
+                "/status": Mounted(StatusEndpoint(lambda: self.gateway, self.breaker, self._status)),
             },
         )
         return Gate(application, lambda: self.gateway, self.face_of_path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,9 +44,14 @@ LIMIT_S: Final = 20.0
 """A call that takes longer hangs."""
 
 _FORCED_S: Final[Mapping[str, float]] = {
-    "silent": 1.0, "slow_first_token": 1.0, "stall": 1.0, "dns": 1.0,
+    "silent": 1.0, "slow_first_token": 1.0, "comment_flood": 1.0, "stall": 1.0, "dns": 1.0,
 }  # fmt: skip
 """Faults that can only be noticed by waiting; all of them are played at once."""
+TOOLS: Final = ("first_tool", "second_tool", "third_tool")
+"""What a fault of tool calls is asked to call, all in one answer."""
+CALLS: Final = tuple((name, '{"city":"Oslo"}') for name in TOOLS)
+"""What the lab then calls, and with what."""
+_OF_TOOLS: Final = ("late_name",)
 _SCRIPTED: Final = ("server_error", "flap")
 """Faults with a memory: the lab plays them by script, not by path."""
 
@@ -74,6 +79,8 @@ class Seen:
     events_after_end: bool
     done: bool
     attempts: str
+    calls: tuple[tuple[str, str], ...] = ()
+    """(name of a tool, arguments)."""
 
 
 Observe = Callable[[str], None]
@@ -116,7 +123,8 @@ async def _one(name: str, fault: Fault, config: Config, agent: Agent, lab: Lab, 
             lab.fault(agent.models[0].model_id, name)
         started = time.monotonic()
         try:
-            seen = await asyncio.wait_for(_ask(url, agent.name, stream=stream), LIMIT_S)
+            asked = _ask(url, agent.name, stream=stream, tools=TOOLS if name in _OF_TOOLS else ())
+            seen = await asyncio.wait_for(asked, LIMIT_S)
         except TimeoutError:
             return Result(name, stream, "fail", LIMIT_S, "a hang")
         except httpx.HTTPError as error:
@@ -156,6 +164,10 @@ def _lie(name: str, seen: Seen, *, stream: bool) -> str:
         return "an answer without a finish reason"
     if name == "cut_tool_call" and seen.finish == "tool_calls":
         return "half a tool call shown as a whole one"
+    if name in _OF_TOOLS:
+        return (
+            "" if (seen.calls, seen.finish) == (CALLS, "tool_calls") else "tool calls that are not those of the model"
+        )
     return "" if seen.text == TEXT else "half an answer shown as a whole one"
 
 
@@ -286,8 +298,15 @@ async def _served(config: Config) -> AsyncIterator[tuple[App, str]]:
             yield app, url
 
 
-def _body(agent: str, *, stream: bool) -> dict[str, Any]:
-    return {"model": agent, "messages": [{"role": "user", "content": "Hello"}], "stream": stream}
+def _body(agent: str, *, stream: bool, tools: Sequence[str] = ()) -> dict[str, Any]:
+    text = f"Use {', '.join(tools)}" if tools else "Hello"
+    body = {"model": agent, "messages": [{"role": "user", "content": text}], "stream": stream}
+    return body | {"tools": [_tool(name) for name in tools]} if tools else body
+
+
+def _tool(name: str) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
 
 
 def _client() -> httpx.AsyncClient:
@@ -295,9 +314,9 @@ def _client() -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=LIMIT_S, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
-async def _ask(url: str, agent: str, *, stream: bool) -> Seen:
+async def _ask(url: str, agent: str, *, stream: bool, tools: Sequence[str] = ()) -> Seen:
     async with _client() as client:
-        response = await client.post(f"{url}/v1/chat/completions", json=_body(agent, stream=stream))
+        response = await client.post(f"{url}/v1/chat/completions", json=_body(agent, stream=stream, tools=tools))
     attempts = response.headers.get("x-gateway-attempts", "")
     if response.headers["content-type"].startswith("text/event-stream"):
         return _of_events(response, attempts)
@@ -310,6 +329,7 @@ async def _ask(url: str, agent: str, *, stream: bool) -> Seen:
 
 def _of_events(response: httpx.Response, attempts: str) -> Seen:
     text, finish, error, done, late = "", None, None, False, False
+    calls: list[tuple[str, str]] = []
     for event in sse.Decoder().decode(response.content):
         if done or error:
             late = True
@@ -320,5 +340,16 @@ def _of_events(response: httpx.Response, attempts: str) -> Seen:
         error = body.get("error") or error
         for choice in body.get("choices", ()):
             text += choice["delta"].get("content") or ""
+            _add_calls(calls, choice["delta"].get("tool_calls") or ())
             finish = choice["finish_reason"] or finish
-    return Seen(response.status_code, text, finish, error, late, done, attempts)
+    return Seen(response.status_code, text, finish, error, late, done, attempts, tuple(calls))
+
+
+def _add_calls(calls: list[tuple[str, str]], deltas: Iterable[Mapping[str, Any]]) -> None:
+    for each in deltas:
+        function = each["function"]
+        if "id" in each:
+            calls.append((function["name"], function["arguments"]))
+        else:
+            name, arguments = calls[each["index"]]
+            calls[each["index"]] = name, arguments + function["arguments"]

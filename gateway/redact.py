@@ -12,9 +12,9 @@ _KEY_LIKE: Final = re.compile(
     r"|\b(?:sk|gsk|csk|xai|gw|pk|rk|pplx|nvapi)[-_][\w*-]{6,}"
     r"|\bhf_\w{16,}"
     r"|\b(?:AIza|ya29\.|AQ\.)[\w.-]{10,}"
-    r"|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*"
+    r"|\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}"
 )
-"""What keys look like: the known prefixes of providers, bearer headers, signed tokens."""
+"""What keys look like: the known prefixes of providers, bearer headers, signed tokens, whole or cut off."""
 
 
 def scrub(text: str) -> str:

@@ -23,6 +23,16 @@ class Event(NamedTuple):
 
     name: bytes
     data: bytes
+    lines: bytes = b""
+    """The event as it came, line ends as LF, without the blank line that ends it; b"" for one made here."""
+
+    @property
+    def raw(self) -> bytes:
+        """The event's own bytes with the blank line, for a client of the same format."""
+        if self.lines:
+            return self.lines + b"\n\n"
+        name = b"event: " + self.name + b"\n" if self.name else b""
+        return name + b"data: " + self.data.replace(b"\n", b"\ndata: ") + b"\n\n"
 
 
 class EventTooLarge(ValueError):
@@ -103,10 +113,10 @@ def _event(block: bytes) -> Event | None:
         elif field == b"event":
             name = value.strip()
     if not data and block[:1] in (b"{", b"["):
-        return Event(name, block)  # no field at all, but how several providers break off a stream: a bare error
+        return Event(name, block, block)  # no field at all, but how several providers break off a stream: a bare error
     if not data:
         return None  # "If the data buffer is an empty string, … return": comments, ids and bare names end here
-    return Event(name, data[0] if len(data) == 1 else b"\n".join(data))
+    return Event(name, data[0] if len(data) == 1 else b"\n".join(data), block)
 
 
 def encode(data: bytes) -> bytes:

@@ -380,6 +380,8 @@ class Reply:
     """The model that answers, in the provider's words."""
     chat: Chat | None = None
     """The whole answer, for a call that is not streamed."""
+    body: Mapping[str, Any] | None = None
+    """The provider's own answer, where it is in the client's dialect; it is sent to the client as it is."""
     chunks: Chunks | None = None
     empty_for_s: float | None = None
     """Seconds for which the provider's headers say that its budget is spent after this answer."""

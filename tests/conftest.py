@@ -11,7 +11,8 @@ import pytest
 @pytest.fixture
 def own_log() -> Iterator[None]:
     """For a test that calls `log.set_up`, which changes the process's loggers: puts them back."""
-    gateway = logging.getLogger("gateway")
-    before = gateway.handlers[:], gateway.level, gateway.propagate
+    loggers = [logging.getLogger(name) for name in ("gateway", "uvicorn", "asyncio")]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
     yield
-    gateway.handlers[:], gateway.level, gateway.propagate = before
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers[:], logger.level, logger.propagate = handlers, level, propagate

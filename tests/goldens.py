@@ -3,7 +3,7 @@ file.
 
 `goldens/<dialect>/requests/<case>.json`: `{"provider", "model", "options"?: {fields of Model}, "chat", "native",
 "dropped"?}`. `goldens/<dialect>/streams/<case>.sse` with `<case>.chunks.json` beside it; the first line of the
-stream may be a comment `: names {"sent": "the client's"}`.
+stream may be a comment, `: names {"sent": "the client's"}` or `: body {the request's fields}`.
 
 After a wanted change, `GOLDENS=write make test` writes what came out; read the diff before you commit it.
 """
@@ -24,6 +24,7 @@ from tests.makers import model
 
 FOLDER = Path(__file__).parent / "goldens"
 NAMES = b": names "
+BODY = b": body "
 WRITING = os.environ.get("GOLDENS") == "write"
 
 
@@ -64,7 +65,8 @@ def check_stream(face: Upstream, dialect: str, case: str, pieces: list[bytes]) -
     """The stream of a case, cut into `pieces`, comes out as its file says."""
     first = b"".join(pieces).splitlines()[0]
     names = json.loads(first.removeprefix(NAMES)) if first.startswith(NAMES) else {}
-    found = decode_stream(face, pieces, Encoded("/", {}, names=names))
+    body = json.loads(first.removeprefix(BODY)) if first.startswith(BODY) else {}
+    found = decode_stream(face, pieces, Encoded("/", body, names=names))
     path = FOLDER / dialect / "streams" / f"{case}.chunks.json"
     if WRITING:
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")

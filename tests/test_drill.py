@@ -9,7 +9,7 @@ import pytest
 
 from gateway.config import schema
 from gateway.config.load import build
-from gateway.drill import TEXT, Seen, drill, judge
+from gateway.drill import CALLS, TEXT, Seen, drill, judge
 from gateway.lab import FAULTS
 
 WHOLE = Seen(200, TEXT, "stop", None, events_after_end=False, done=True, attempts="a;200")
@@ -47,6 +47,13 @@ def test_the_truth_about_a_cut_is_safe() -> None:
 )
 def test_a_lie_fails(lie: Seen) -> None:
     assert verdict("clean_cut", lie) == "fail"
+
+
+def test_half_a_tool_call_fails() -> None:
+    called = replace(WHOLE, text="", finish="tool_calls", calls=CALLS)
+    assert verdict("late_name", called) == "pass"
+    assert verdict("late_name", replace(called, calls=CALLS[:2])) == "fail"
+    assert verdict("late_name", replace(called, finish="stop")) == "fail"
 
 
 def test_an_error_that_another_model_could_have_prevented_fails() -> None:

@@ -17,8 +17,8 @@ from gateway.app import App
 from gateway.config import schema
 from gateway.config.load import build
 from gateway.dialects import DIALECTS, Encoded
-from gateway.dialects.chat.normalize import parse
 from gateway.failures import UNREADABLE, Failed
+from gateway.hub.exact_json import parse_object as parse
 from gateway.providers import PROVIDERS
 from gateway.upstream.transport import Request
 from tests.inbound.asgi import CHAT, ask_here

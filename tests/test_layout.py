@@ -40,16 +40,19 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "upstream": "credentials dialects failures hub redact shared sse text types urls",
         "relay": "chain failures shared types",
         "config": "failures providers redact types urls",
-        "inbound": "config dialects failures hub private_files redact relay shared text types urls",
+        # reports: `/status` returns one
+        "inbound": "config failures hub private_files redact relay reports shared text types urls",
         "observe": "failures redact shared text types urls",
-        "reports": "config",
+        # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
+        # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
+        "reports": "__version__ config credentials dialects failures observe providers redact shared types",
         "lab": "",  # shares no code with the translators, so that it cannot share their mistakes
         # what puts them together
         "app": "__version__ chain config credentials dialects failures inbound observe relay shared types upstream",
-        "process": "app config inbound shared",
+        "process": "__version__ app config inbound observe shared",
         "drill": "app config failures lab process providers sse types",
-        "cli": "__version__ app config credentials dialects drill failures inbound lab observe process providers"
-        " reports shared types",  # dialects: `explain` shows what a model would be sent
+        "cli": "__version__ app config credentials dialects drill failures hub inbound lab observe process providers"
+        " reports types",  # dialects: `explain` shows what a model would be sent
         "__main__": "cli",
         "__init__": "",
     }.items()
@@ -73,11 +76,10 @@ NAMES_VENDORS: Final[Mapping[str, str]] = {
     "dialects/": "each its own vendor's, and a hub spoken with eight accents",
     "lab/": "plays all of them",
     "cli/demo.py": "two providers that the lab plays",
-    "config/defaults.py": "the models of somebody who has a key and no configuration",
+    "config/model_ids.py": "the models of a user with a key and no configuration; ids that are gone",
     "text/ratelimits.py": "a table of headers",
     "redact.py": "what keys look like",
     "cli/credentials.py": "an example in a hint",
-    "config/retired.py": "a table of ids that are gone",
     "observe/prices.py": "what a price library calls them",
     "upstream/client.py": "a request-id header",
     "credentials/pi/renew.py": "where sign-ins are renewed",

@@ -25,10 +25,15 @@ EVENTS = [
 ]
 
 
-def decode(pieces: list[bytes]) -> list[sse.Event]:
+def read(pieces: list[bytes]) -> list[sse.Event]:
     decoder = sse.Decoder()
     events = [event for piece in pieces for event in decoder.decode(piece)]
     return events + decoder.flush()
+
+
+def decode(pieces: list[bytes]) -> list[sse.Event]:
+    """The events with what they say, as a caller would write them."""
+    return [sse.Event(event.name, event.data) for event in read(pieces)]
 
 
 @pytest.mark.parametrize("pieces", list(splits(STREAM)))
@@ -69,3 +74,21 @@ def test_what_is_encoded_is_decoded() -> None:
 def test_a_bare_error_is_an_event(bare: bytes, end: bytes) -> None:
     """No field of the format, but how providers break off a stream."""
     assert [event.data.strip() for event in decode([b"data: 1\n\n" + bare + end])] == [b"1", bare]
+
+
+@pytest.mark.parametrize("pieces", list(splits(STREAM)))
+def test_an_event_keeps_its_own_bytes(pieces: list[bytes]) -> None:
+    meaningless = (b": keep-alive\n\n", b"id: 7\nretry: 5\n\n")
+    wanted = STREAM
+    for block in meaningless:
+        wanted = wanted.replace(block, b"")
+    assert b"".join(event.raw for event in read(pieces)) == wanted
+
+
+def test_own_bytes_end_in_a_blank_line_also_where_the_stream_has_none() -> None:
+    assert [event.raw for event in read([b"event: x\r\ndata: a"])] == [b"event: x\ndata: a\n\n"]
+
+
+@pytest.mark.parametrize("event", [sse.Event(b"x", b"a"), sse.Event(b"", b"a\nb")])
+def test_an_event_made_here_has_bytes_that_say_it(event: sse.Event) -> None:
+    assert decode([event.raw]) == [event]

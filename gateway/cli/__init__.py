@@ -1,11 +1,15 @@
-"""The commands. One file each, with the same names in each: `command` (what click runs), `collect` (gathers plain data,
-for `--json` and for tests), `render` (prints it for eyes). A file is imported only when its command is run."""
+"""The commands. Each file has `command` (what click runs) and, if it shows something, `render`
+(prints a report).
+
+Belongs here: options, rendering, exit codes. Does not belong here: gathering (`reports/`). A file
+is imported only when its command runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -13,13 +17,13 @@ from gateway import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Serve the agents on one endpoint.",
-    "init": "Write a first configuration for the keys that are there.",
-    "doctor": "Find everything that can be wrong before the first call.",
+    "init": "Write a first configuration for the keys that are found.",
+    "doctor": "Find what is wrong before the first call.",
     "agents": "List the agents and their chains.",
     "models": "List the models and where their keys come from.",
     "config": "Check, show and describe the configuration.",
     "credentials": "Store the providers' keys.",
-    "keys": "Make and revoke the clients' keys.",
+    "keys": "Make and revoke client keys.",
     "explain": "Explain what an agent would try now.",
     "status": "Show what the running gateway is doing.",
     "requests": "Show the last calls, or what happened in one.",
@@ -27,7 +31,17 @@ COMMANDS: Final[Mapping[str, str]] = {
     "drill": "Run an agent's chain against every fault.",
     "lab": "Play a provider that fails on demand.",
 }
-"""Command → what `gateway --help` says of it."""
+"""Command → its line in `gateway --help`."""
+
+
+_AS_JSON: Final = "gateway.as_json"
+"""The key in `click.Context.meta` that says whether `--json` is among the arguments."""
+
+
+def _wants_json(args: Sequence[str]) -> bool:
+    """Read before the arguments are parsed, because a usage error ends the parsing."""
+    options = args[: args.index("--")] if "--" in args else args
+    return "--json" in options
 
 
 class _Lazy(click.Group):
@@ -40,12 +54,33 @@ class _Lazy(click.Group):
         command: click.Command = import_module(f"gateway.cli.{cmd_name}").command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_AS_JSON] = _wants_json(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command.
+
+        With `--json` an error is JSON on standard output; the exit code stays the same.
+        """
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, OSError) as error:
+            if not ctx.meta[_AS_JSON]:
+                raise
+            from gateway.cli.console import print_error
+
+            raise SystemExit(print_error(error)) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+_SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+@click.group(cls=_Lazy, context_settings=_SETTINGS)
 @click.version_option(__version__, message="gateway %(version)s")
 def gateway() -> None:
     """One endpoint for many agents: an agent name in, the first healthy model's

@@ -1,38 +1,31 @@
-"""`gateway agents`: which names clients may send, and what stands behind them."""
+"""`gateway agents`: the names that clients may send, and their chains."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
-from gateway.cli.console import config_option, json_option, print_json, required, table
-from gateway.config.load import Config
+from gateway.cli.console import config_option, prints, required, table
+from gateway.reports.agents import AgentRow, agents
 
 
-def collect(config: Config) -> list[dict[str, Any]]:
-    return [
-        {"agent": agent.name, "models": [model.name for model in agent.models], "unsupported": agent.unsupported}
-        for agent in config.agents.values()
-    ]
-
-
-def render(agents: list[dict[str, Any]]) -> None:
-    if not agents:
+def render(rows: Sequence[AgentRow]) -> None:
+    """Prints a table."""
+    if not rows:
         click.echo("No agents yet. Add [agents.<name>] with models = [...] to the configuration.")
         return
     head = ("AGENT", "CHAIN")
-    click.echo(table(head, [(agent["agent"], " -> ".join(agent["models"])) for agent in agents], whole=head))
+    click.echo(table(head, [(row.agent, " -> ".join(row.models)) for row in rows], whole=head))
 
 
 @click.command()
 @config_option
-@json_option
-def command(config_path: str | None, as_json: bool) -> None:
+@prints(render)
+def command(config_path: str | None) -> list[AgentRow]:
     """List the agents and their chains.
 
     \b
     Example:  gateway agents --json | jq -r '.[].agent'
     """
-    found = collect(required(config_path))
-    print_json(found) if as_json else render(found)
+    return agents(required(config_path))

@@ -1,38 +1,38 @@
-"""`gateway config`: check it, show what is in force, describe what may stand there."""
+"""`gateway config`: check it, show what is in force, describe every key."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
 import msgspec
 
-from gateway.cli.console import CONFIGURATION, config_option, find, json_option, print_json, report, required
+from gateway.cli.console import CONFIGURATION, config_option, print_json, prints, report, required
 from gateway.config import show
 from gateway.config.check import Problem
-from gateway.config.docs import json_schema
-from gateway.config.files import read
+from gateway.config.docs import json_schema, markdown
 from gateway.config.load import Config, ConfigError
-from gateway.config.reference import markdown
+from gateway.reports.config import InForce, find, in_force
 
 
-def collect(config: Config) -> dict[str, Any]:
-    """What is in force, without secrets: the files, every value, and where each value comes from."""
-    files = read(config.path, os.environ, Path.home()) if config.path else None
-    values = show.effective(config)
-    return {
-        "path": str(config.path) if config.path else None,
-        "files": [str(path) for path in config.files],
-        "values": values,
-        "origins": show.origins(values, files),
-    }
+def render(shown: InForce) -> None:
+    """Prints the values as TOML, with the origin of each as a comment."""
+    click.echo(f"# from {', '.join(shown.files) or 'the provider keys in the environment'}")
+    click.echo(show.toml(shown.values, shown.origins), nl=False)
 
 
-def render(shown: dict[str, Any]) -> None:
-    click.echo(f"# from {', '.join(shown['files']) or 'the provider keys in the environment'}")
-    click.echo(show.toml(shown["values"], shown["origins"]), nl=False)
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a check found. `config` is None if there is none, or if it is invalid."""
+
+    config: Config | None
+    problems: Sequence[Problem]
+
+    @property
+    def errors(self) -> int:
+        return sum(problem.severity == "error" for problem in self.problems)
 
 
 @click.group()
@@ -44,10 +44,32 @@ def command() -> None:
     """
 
 
+def _render_check(found: _Checked) -> None:
+    report(found.problems)
+    if found.errors:
+        click.echo(f"{_count(found.errors, 'error')}; nothing would start.", err=True)
+    elif found.config is None:
+        start = "There is no configuration: `gateway serve` would start the demo."
+        click.echo(f"{start} See config.toml.example.")
+    else:
+        where = found.config.path or "The provider keys in the environment"
+        agents, models = len(found.config.agents), len(found.config.models)
+        click.echo(f"{where}: valid, {_count(agents, 'agent')}, {_count(models, 'model')}.")
+
+
+def _check_data(found: _Checked) -> dict[str, Any]:
+    problems = [msgspec.to_builtins(problem) for problem in found.problems]
+    return {"valid": not found.errors, "problems": problems}
+
+
+def _check_code(found: _Checked) -> int:
+    return CONFIGURATION if found.errors else 0
+
+
 @command.command("check")
 @config_option
-@json_option
-def check(config_path: str | None, as_json: bool) -> None:
+@prints(_render_check, data=_check_data, code=_check_code)
+def check(config_path: str | None) -> _Checked:
     """Find everything that is wrong with the configuration, at once.
 
     Exits with 13 when something is; warnings alone are no error.
@@ -58,43 +80,25 @@ def check(config_path: str | None, as_json: bool) -> None:
     try:
         config = find(config_path)
     except ConfigError as error:
-        _told(error.problems, None, as_json=as_json, valid=False)
-        raise SystemExit(CONFIGURATION) from None
-    if config is None and not as_json:
-        click.echo("There is no configuration: `gateway serve` would start the demo. See config.toml.example.")
-        return
-    _told(list(config.warnings) if config else [], config, as_json=as_json, valid=True)
+        return _Checked(None, error.problems)
+    return _Checked(config, config.warnings if config else ())
 
 
-def _told(problems: list[Problem], config: Config | None, *, as_json: bool, valid: bool) -> None:
-    if as_json:
-        print_json({"valid": valid, "problems": [msgspec.to_builtins(problem) for problem in problems]})
-        return
-    report(problems)
-    errors = sum(problem.severity == "error" for problem in problems)
-    if config is None:
-        click.echo(f"{errors} {'error' if errors == 1 else 'errors'}; nothing would start.", err=True)
-        return
-    where = config.path or "The provider keys in the environment"
-    click.echo(f"{where}: valid, {_count(config.agents, 'agent')}, {_count(config.models, 'model')}.")
-
-
-def _count(things: Any, word: str) -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 @command.command("show")
 @config_option
-@json_option
-def show_(config_path: str | None, as_json: bool) -> None:
+@prints(render, errors={ConfigError: CONFIGURATION})
+def show_(config_path: str | None) -> InForce:
     """Print the configuration in force: every value, and the file and line it
     comes from. Secrets are left out.
 
     \b
     Example:  gateway config show | grep -v default
     """
-    shown = collect(required(config_path))
-    print_json(shown) if as_json else render(shown)
+    return in_force(required(config_path))
 
 
 @command.command("schema")

@@ -1,51 +1,47 @@
-"""`gateway credentials`: the providers' keys in the store. A key is read from a prompt or from standard input, never
-from the command line, where every process of the host could see it."""
+"""`gateway credentials`: the providers' keys in the store.
+
+A key is read from a prompt or from standard input, never from the command line, which every process
+of the host sees.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from gateway.cli.console import CREDENTIALS, fail, find, json_option, print_json, styled, table
-from gateway.config.load import ConfigError
-from gateway.credentials.store import CredentialError, Credentials, short, split
+from gateway.cli.console import CREDENTIALS, prints, styled, table
+from gateway.credentials.store import CredentialError, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
+from gateway.reports import credentials as reports
 
 
 def _credentials() -> Credentials:
     return Credentials(os.environ, Path.home())
 
 
-def collect(credentials: Credentials) -> list[dict[str, Any]]:
-    return [asdict(key) for key in credentials.stored(_types())]
-
-
-def _types() -> frozenset[str]:
-    """The types of all providers, and those that the configuration names; others are not the gateway's."""
-    try:
-        config = find(None)
-    except ConfigError:
-        config = None
-    named = {split(model.credential)[0] for model in config.models.values()} if config else set()
-    return CREDENTIAL_TYPES | named
-
-
-def render(keys: list[dict[str, Any]]) -> None:
+def render(keys: Sequence[Stored]) -> None:
+    """Prints a table."""
     if not keys:
-        click.echo("There are no keys. Add one with, for example: gateway credentials set anthropic_key")
+        example = "gateway credentials set anthropic_key"
+        click.echo(f"There are no keys. Add one with, for example: {example}")
         return
-    rows = [(short(key["type"], key["instance"]), key["source"], _state(key)) for key in keys]
+    rows = [(short(key.type, key.instance), key.source, _state(key)) for key in keys]
     click.echo(table(("KEY", "FROM", "STATE"), rows, whole=("KEY",)))
 
 
-def _state(key: dict[str, Any]) -> str:
-    return key["problem"] or ("ok" if key["used"] else "not used: found above")
+def _state(key: Stored) -> str:
+    if key.problem:
+        return key.problem
+    return "ok" if key.used else "not used: found above"
+
+
+def _code(keys: Sequence[Stored]) -> int:
+    return CREDENTIALS if any(key.problem for key in keys) else 0
 
 
 def _beginning(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -58,7 +54,7 @@ def command() -> None:
     """Store the providers' keys.
 
     \b
-    They lie in ~/.action-llama/credentials ($AL_CREDENTIALS_DIR), one file each,
+    They are in ~/.action-llama/credentials ($AL_CREDENTIALS_DIR), one file each,
     readable by you alone. systemd's credentials come first, environment
     variables last.
 
@@ -69,27 +65,36 @@ def command() -> None:
 
 
 @command.command("ls")
-@json_option
-def ls(as_json: bool) -> None:
-    """List the keys and where each one lies; never the keys themselves.
+@prints(render, code=_code, errors={CredentialError: CREDENTIALS})
+def ls() -> list[Stored]:
+    """List the keys and the place of each one; never the keys themselves.
 
     Exits with 10 when one is empty or open to others.
 
     \b
     Example:  gateway credentials ls --json | jq -r '.[] | select(.problem)'
     """
-    try:
-        found = collect(_credentials())
-    except CredentialError as error:
-        fail(str(error), CREDENTIALS)
-    print_json(found) if as_json else render(found)
-    if any(key["problem"] for key in found):
-        raise SystemExit(CREDENTIALS)
+    return reports.credentials(_credentials())
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """Where a key was stored, and what is worth knowing about it."""
+
+    stored: Path
+    notes: list[str]
+
+
+def _render_stored(done: _Stored) -> None:
+    click.echo(f"stored in {done.stored}")
+    for note in done.notes:
+        click.echo(f"{styled('note', 'yellow')}: {note}")
 
 
 @command.command("set")
 @click.argument("reference", metavar="TYPE[:INSTANCE]", shell_complete=_beginning)
-def set_(reference: str) -> None:
+@prints(_render_stored, errors={CredentialError: CREDENTIALS})
+def set_(reference: str) -> _Stored:
     """Store a key, read from a prompt or from standard input.
 
     A running gateway uses it for the next call.
@@ -99,41 +104,45 @@ def set_(reference: str) -> None:
     """
     type_, instance = _parse(reference)
     credentials = _credentials()
-    value = click.prompt(f"{type_} key", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
-    try:
-        path = credentials.put(type_, instance, value)
-    except CredentialError as error:
-        fail(str(error), CREDENTIALS)
-    click.echo(f"stored in {path}")
-    for word in _remarks(credentials, type_, instance, value.strip()):
-        click.echo(f"{styled('note', 'yellow')}: {word}")
+    value = _read_key(type_)
+    path = credentials.put(type_, instance, value)
+    return _Stored(path, list(_notes(credentials, type_, instance, value.strip())))
 
 
-def _remarks(credentials: Credentials, type_: str, instance: str, value: str) -> Iterator[str]:
+def _read_key(type_: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.read()
+    key: str = click.prompt(f"{type_} key", hide_input=True, err=True)
+    return key
+
+
+def _notes(credentials: Credentials, type_: str, instance: str, value: str) -> Iterator[str]:
     rows = [row for row in PROVIDERS.values() if row.credential == type_]
     hints = [row.key_hint for row in rows if row.key_hint]
     if hints and not value.startswith(hints[0]):
         yield f"keys of this type usually begin with {hints[0]}"
     if not rows:
-        yield f'no provider uses {type_} by itself; name it with credential = "{short(type_, instance)}" in [models.*]'
+        setting = f'credential = "{short(type_, instance)}"'
+        yield f"no provider uses {type_} by itself; name it with {setting} in [models.*]"
     first = next((key for key in credentials.stored({type_}) if key.instance == instance), None)
     if first is not None and first.source != "store":
         yield f"{first.place} ({first.source}) comes first, so this one is not used"
 
 
+def _render_removed(done: dict[str, Path]) -> None:
+    click.echo(f"removed {done['removed']}")
+
+
 @command.command("rm")
 @click.argument("reference", metavar="TYPE[:INSTANCE]", shell_complete=_beginning)
-def rm(reference: str) -> None:
+@prints(_render_removed, errors={CredentialError: CREDENTIALS})
+def rm(reference: str) -> dict[str, Path]:
     """Remove a stored key.
 
     \b
     Example:  gateway credentials rm openai_key:team2
     """
-    try:
-        path = _credentials().remove(*_parse(reference))
-    except CredentialError as error:
-        fail(str(error), CREDENTIALS)
-    click.echo(f"removed {path}")
+    return {"removed": _credentials().remove(*_parse(reference))}
 
 
 def _parse(reference: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""The demo: what `gateway serve` shows somebody who has neither a configuration nor a key.
+"""The demo: what `gateway serve` shows without a configuration and without a key.
 
-The fault lab plays two providers; the first model of the agent `demo` is rate-limited, so the first answer already
-comes through the fallback.
+The fault lab plays two providers; the first model of the agent `demo` is rate-limited, so the first
+answer already comes through the fallback.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.config.load import Config, build
 from gateway.lab import Lab
 
 KEYS = {"ANTHROPIC_API_KEY": "demo", "GEMINI_API_KEY": "demo"}
-"""Any key will do for the lab."""
+"""The lab accepts any key."""
 
 
 @asynccontextmanager
@@ -23,8 +23,12 @@ async def demo_config() -> AsyncIterator[tuple[Config, Mapping[str, str]]]:
     async with Lab() as lab:
         lab.fault("anthropic", "rate_limit")
         models = {
-            "primary": schema.Model(provider="anthropic", model="claude-sonnet-5", base_url=lab.base_url("anthropic")),
-            "fallback": schema.Model(provider="google", model="gemini-3.5-flash", base_url=lab.base_url("google")),
+            "primary": _model(lab, "anthropic", "claude-sonnet-5"),
+            "fallback": _model(lab, "google", "gemini-3.5-flash"),
         }
         agents = {"demo": schema.Agent(models=["primary", "fallback"])}
         yield build(schema.Root(models=models, agents=agents), None, {}, None, []), KEYS
+
+
+def _model(lab: Lab, provider: str, model_id: str) -> schema.Model:
+    return schema.Model(provider=provider, model=model_id, base_url=lab.base_url(provider))

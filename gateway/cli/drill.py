@@ -1,4 +1,4 @@
-"""`gateway drill AGENT`: the agent's chain against every fault, as a table of pass, safe and fail."""
+"""`gateway drill AGENT`: the agent's chain against every fault; each is a pass, safe or a fail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import click
 import msgspec
@@ -16,9 +16,7 @@ from gateway.cli.console import (
     WRONG_USAGE,
     agents_beginning,
     config_option,
-    fail,
-    json_option,
-    print_json,
+    prints,
     required,
     styled,
     table,
@@ -34,33 +32,54 @@ from gateway.types import Agent, Client
 _COLOURS = {"pass": "green", "safe": "yellow", "fail": "red"}
 
 
-def collect(config: Config, agent: Agent, *, progress: bool) -> list[Result]:
-    """All results; the name of the fault that is being played is shown on standard error."""
+@dataclass(frozen=True, slots=True)
+class _Drilled:
+    agent: Agent
+    results: Sequence[Result]
+
+
+def _drilled(config: Config, agent: Agent) -> _Drilled:
+    """Plays every fault; on a terminal, standard error shows the name of the current one."""
     logging.getLogger("gateway").setLevel(logging.CRITICAL)
+    shows_progress = sys.stderr.isatty()
 
     def begin(name: str) -> None:
-        if progress:
+        if shows_progress:
             click.echo(f"\r\x1b[K  {name} ...", err=True, nl=False)
 
     results = asyncio.run(drill(config, agent, begin))
-    if progress:
+    if shows_progress:
         click.echo("\r\x1b[K", err=True, nl=False)
-    return results
+    return _Drilled(agent, results)
 
 
 def render(agent: Agent, results: Sequence[Result]) -> None:
+    """Prints a table, and below it what each result means that is not a pass."""
     chain = " -> ".join(model.name for model in agent.models)
     click.echo(wrapped(f"{agent.name}: {chain}", ""))
     click.echo("The first model has the fault; waits are cut to a second.\n")
     names = list(dict.fromkeys(result.fault for result in results))
-    rows = [(name, _cell(name, results, stream=True), _cell(name, results, stream=False)) for name in names]
+    rows = [_row(name, results) for name in names]
     for line in table(("FAULT", "STREAMED", "WHOLE"), rows, whole=("FAULT",)).split("\n"):
         click.echo(_coloured(line))
     click.echo()
-    for verdict, saw in dict.fromkeys((each.verdict, each.saw) for each in results if each.verdict != "pass"):
-        _explain(verdict, saw, [each for each in results if (each.verdict, each.saw) == (verdict, saw)])
+    for (verdict, saw), alike in _imperfect(results).items():
+        _explain(verdict, saw, alike)
     counts = {word: sum(result.verdict == word for result in results) for word in _COLOURS}
     click.echo(", ".join(f"{count} {word}" for word, count in counts.items()))
+
+
+def _imperfect(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
+    """(verdict, what the client saw) → the results that are alike; passes are left out."""
+    alike: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        if result.verdict != "pass":
+            alike.setdefault((result.verdict, result.saw), []).append(result)
+    return alike
+
+
+def _row(name: str, results: Sequence[Result]) -> tuple[str, str, str]:
+    return name, _cell(name, results, stream=True), _cell(name, results, stream=False)
 
 
 def _cell(name: str, results: Sequence[Result], *, stream: bool) -> str:
@@ -77,16 +96,26 @@ def _coloured(line: str) -> str:
 def _explain(verdict: str, saw: str, results: Sequence[Result]) -> None:
     click.echo(styled(verdict, _COLOURS[verdict]))
     for result in results:
-        what = FAULTS[result.fault].summary if result.fault in FAULTS else "see `gateway drill --help`"
+        fault = FAULTS.get(result.fault)
+        what = fault.summary if fault is not None else "see `gateway drill --help`"
         click.echo(f"  {result.fault}, {'streamed' if result.stream else 'whole'}: {what}")
     click.echo(wrapped(f"the client saw {saw}", "    "))
+
+
+def _code(results: Sequence[Result]) -> int:
+    return FOUND_PROBLEMS if any(result.verdict == "fail" for result in results) else 0
 
 
 @click.command()
 @click.argument("agent", shell_complete=agents_beginning)
 @config_option
-@json_option
-def command(agent: str, config_path: str | None, as_json: bool) -> None:
+@prints(
+    lambda done: render(done.agent, done.results),
+    data=lambda done: [msgspec.to_builtins(result) for result in done.results],
+    code=lambda done: _code(done.results),
+    errors={HttpError: WRONG_USAGE},
+)
+def command(agent: str, config_path: str | None) -> _Drilled:
     """Run AGENT's chain against every fault, on this host alone.
 
     Each model is played by the fault lab in its own native API; no key is used
@@ -94,24 +123,16 @@ def command(agent: str, config_path: str | None, as_json: bool) -> None:
 
     \b
     pass   the client got the whole answer, as fast as the fault allows
-    safe   the fault could not be hidden, and the client was told the truth
+    safe   the fault could not be hidden, and the client got an error that says so
     fail   a wrong answer shown as right, a hang, or an error that was needless
 
     \b
     Besides the lab's faults (`gateway lab --list`):
       all_down         every model is rate-limited: a 429 that says when to return
-      thundering_herd  100 calls as a rest ends: one tests, 99 go to the next model
+      thundering_herd  100 calls as a cooldown ends: one tests, 99 go to the next model
       client_leaves    the provider is left as soon as the client is gone
 
     Exit code 1 when anything failed.
     """
     config = required(config_path)
-    try:
-        meant = resolve(agent, config.agents, config.models, Client("local"))
-    except HttpError as error:
-        fail(str(error), WRONG_USAGE)
-    results = collect(config, meant, progress=sys.stderr.isatty() and not as_json)
-    found: Any = [msgspec.to_builtins(result) for result in results]
-    print_json(found) if as_json else render(meant, results)
-    if any(result.verdict == "fail" for result in results):
-        raise SystemExit(FOUND_PROBLEMS)
+    return _drilled(config, resolve(agent, config.agents, config.models, Client("local")))

@@ -1,4 +1,5 @@
-"""`gateway explain AGENT`: what would be tried now, in which order and why; and what each model would be sent."""
+"""`gateway explain AGENT`: what would be tried now, in which order and why; and what each model
+would be sent."""
 
 from __future__ import annotations
 
@@ -11,125 +12,91 @@ import click
 
 from gateway.cli.console import (
     FOUND_PROBLEMS,
+    RATE_LIMITED,
     WRONG_USAGE,
     agents_beginning,
     config_option,
     fail,
-    json_option,
-    print_json,
+    prints,
     required,
     styled,
 )
-from gateway.cli.models import NO_KEY, key_source
 from gateway.cli.status import duration
-from gateway.config.load import Config
 from gateway.credentials.store import Credentials
-from gateway.dialects import DIALECTS, choose
 from gateway.dialects.chat import decode_request
-from gateway.dialects.chat.normalize import parse
 from gateway.failures import Failed
+from gateway.hub.exact_json import parse_object
 from gateway.inbound.http import HttpError
 from gateway.inbound.resolve import resolve
-from gateway.reports.running import NotRunning, ask
-from gateway.types import Agent, Chat, Client, Model
+from gateway.reports.explain import Explanation, Step, explain
+from gateway.reports.models import NO_KEY
+from gateway.types import Chat, Client
 
 
-def collect(config: Config, agent: Agent, chat: Chat | None) -> dict[str, Any]:
-    """The chain with each model's state, key source and, for a `chat`, its native request. Sends nothing upstream."""
-    credentials = Credentials(os.environ, Path.home())
-    states, note = _states(config)
-    steps = []
-    for model in agent.models:
-        origin, problem = key_source(model, credentials)
-        step = {
-            "model": model.name,
-            "provider": model.provider.name,
-            "id": model.model_id,
-            "url": model.base_url,
-            "key": origin,
-            "problem": problem or None,
-            "context_window": model.context_window,
-            "state": states.get(model.name, {}).get("state", "closed"),
-            "resting_s": states.get(model.name, {}).get("resting_s", 0.0),
-            "reason": states.get(model.name, {}).get("reason"),
-        }
-        steps.append({**step, **(_native(chat, model) if chat is not None else {})})
-    return {"agent": agent.name, "note": note, "chain": steps}
-
-
-def _states(config: Config) -> tuple[dict[str, Any], str]:
-    """(model → its state in the running gateway, where that was learnt)."""
-    try:
-        found = ask(config, "/status")
-    except NotRunning:
-        return {}, "no gateway is running: all models count as ready"
-    return {
-        model["model"]: model for each in found["agents"] for model in each["chain"]
-    }, "as the running gateway sees it"
-
-
-def _native(chat: Chat, model: Model) -> dict[str, Any]:
-    """The request that `model` would get, or why it would get none."""
-    dialect = choose(chat, model)
-    try:
-        encoded = DIALECTS[dialect].encode_request(chat, model)
-    except Failed as failed:
-        return {"dialect": dialect, "refused": failed.failure.message}
-    return {"dialect": dialect, "path": encoded.path, "dropped": list(encoded.dropped), "request": encoded.body}
-
-
-def render(found: dict[str, Any]) -> None:
-    click.echo(f"{found['agent']}: {found['note']}")
+def render(found: Explanation) -> None:
+    """Prints the chain, model by model."""
+    click.echo(f"{found.agent}: {found.note}")
     first = True
-    for number, step in enumerate(found["chain"], 1):
-        click.echo(f"{number}. {styled(step['model'], 'cyan')}  {step['provider']} {step['id']}  {step['url']}")
+    for number, step in enumerate(found.chain, 1):
+        click.echo(f"{number}. {styled(step.model, 'cyan')}  {step.provider} {step.id}  {step.url}")
         click.echo(f"   {_why(step, first=first)}")
-        first = first and step["state"] == "open"
-        if step["context_window"]:
-            click.echo(f"   window {step['context_window']:,} tokens")
-        if "refused" in step:
-            click.echo(styled(f"   would not be asked: {step['refused']}", "yellow"))
-        if "request" in step:
-            dropped = f", dropped: {', '.join(step['dropped'])}" if step["dropped"] else ""
-            click.echo(f"   POST {step['url']}{step['path']} ({step['dialect']}{dropped})")
-            text = json.dumps(step["request"], indent=2, ensure_ascii=False)  # integers of any size
-            click.echo("\n".join("     " + line for line in text.split("\n")))
+        first = first and step.state == "open"
+        if step.context_window:
+            click.echo(f"   window {step.context_window:,} tokens")
+        if step.refused is not None:
+            click.echo(styled(f"   would be skipped: {step.refused}", "yellow"))
+        elif step.dialect is not None:
+            _request(step)
 
 
-def _why(step: dict[str, Any], *, first: bool) -> str:
-    if step["problem"]:
-        return styled(f"would fail: {step['problem']}", "red")
-    key = f"key from {step['key']}" if step["key"] != NO_KEY else "no key needed"
-    if step["state"] == "open":
-        return styled(f"passed over for {duration(step['resting_s'])}: {step['reason']}", "yellow") + f"; {key}"
-    if step["state"] == "half_open":
-        return f"has rested ({step['reason']}); the next call tests it; {key}"
-    return f"{'tried first' if first else 'tried when those above fail'}; {key}"
+def _request(step: Step) -> None:
+    dropped = f", dropped: {', '.join(step.dropped)}" if step.dropped else ""
+    click.echo(f"   POST {step.url}{step.path} ({step.dialect}{dropped})")
+    text = json.dumps(step.request, indent=2, ensure_ascii=False)  # integers of any size
+    click.echo("\n".join("     " + line for line in text.split("\n")))
+
+
+def _why(step: Step, *, first: bool) -> str:
+    if step.problem:
+        return styled(f"would fail: {step.problem}", "red")
+    key = f"key from {step.key}" if step.key != NO_KEY else "no key needed"
+    if step.state == "open":
+        cooldown = f"skipped for {duration(step.resting_s)}: {step.reason}"
+        return f"{styled(cooldown, 'yellow')}; {key}"
+    if step.state == "half_open":
+        return f"its cooldown is over ({step.reason}); the next call tests it; {key}"
+    order = "tried first" if first else "tried when those above fail"
+    return f"{order}; {key}"
+
+
+def _code(found: Explanation) -> int:
+    return RATE_LIMITED if found.is_rate_limited else 0
 
 
 @click.command()
 @click.argument("agent", shell_complete=agents_beginning)
 @click.argument("request", required=False, type=click.File("rb"))
 @config_option
-@json_option
-def command(agent: str, request: Any, config_path: str | None, as_json: bool) -> None:
+@prints(render, code=_code, errors={HttpError: WRONG_USAGE})
+def command(agent: str, request: Any, config_path: str | None) -> Explanation:
     """Explain what AGENT would try now, without sending anything.
 
     With REQUEST, a chat-completions body in a file (or - for standard input),
-    it shows the native request that each model would get.
+    it shows the native request that each model would be sent. Exits with 12
+    when a rate limit holds every model of the chain back.
 
     \b
     Example:  gateway explain dev
               echo '{"messages":[{"role":"user","content":"Hi"}]}' | gateway explain dev -
     """
     config = required(config_path)
+    meant = resolve(agent, config.agents, config.models, Client("local"))
+    chat = _chat(agent, request.read()) if request is not None else None
+    return explain(config, meant, chat, Credentials(os.environ, Path.home()))
+
+
+def _chat(agent: str, body: bytes) -> Chat:
     try:
-        meant = resolve(agent, config.agents, config.models, Client("local"))
-    except HttpError as error:
-        fail(str(error), WRONG_USAGE)
-    try:
-        chat = decode_request({"model": agent, **parse(request.read())}) if request is not None else None
+        return decode_request({"model": agent, **parse_object(body)})
     except Failed as failed:
         fail(f"the request: {failed.failure.message}", FOUND_PROBLEMS)
-    found = collect(config, meant, chat)
-    print_json(found) if as_json else render(found)

@@ -1,4 +1,4 @@
-"""`gateway init`: writes a first `config.toml` for the keys that are there, and says how to go on."""
+"""`gateway init`: writes a first `config.toml` for the keys that are found."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import click
 
 from gateway.cli.console import CREDENTIALS, FOUND_PROBLEMS, WRONG_USAGE, fail, styled
 from gateway.config import schema
-from gateway.config.defaults import AGENT, MODEL_IDS
 from gateway.config.files import NAME, places
 from gateway.config.load import build
+from gateway.config.model_ids import AGENT, MODEL_IDS
 from gateway.credentials.store import CredentialError, CredentialMissing, Credentials
 from gateway.providers import PROVIDERS
 from gateway.types import Model
@@ -23,21 +23,23 @@ from gateway.types import Model
 LOCAL: Final = "custom"
 LOCAL_MODEL: Final = "qwen3:32b"
 LOCAL_URL: Final = "http://127.0.0.1:11434/v1"
-"""Where a local server usually listens; a start, to be edited."""
+"""Where a local server usually listens; for the user to edit."""
 CHOICES: Final = (*MODEL_IDS, LOCAL)
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def collect(providers: Sequence[str], agent: str, credentials: Credentials) -> dict[str, Any]:
-    """`{agent, chain, text, missing}`: what is to be written, and the credential types that have no key yet."""
+    """`{agent, chain, text, missing}`: what is to be written, and the credential types that have no
+    key yet."""
     text = written(providers, agent)
-    missing = [model.provider.credential for model in _models(providers) if not _has_key(model, credentials)]
+    without = [model for model in _models(providers) if not _has_key(model, credentials)]
+    missing = [model.provider.credential for model in without]
     return {"agent": agent, "chain": list(providers), "text": text, "missing": missing}
 
 
 def with_keys(credentials: Credentials) -> list[str]:
-    """The providers whose key is found, wherever it lies, first choice first."""
+    """The providers whose key is found, first choice first."""
     return [model.name for model in _models(tuple(MODEL_IDS)) if _has_key(model, credentials)]
 
 
@@ -53,8 +55,13 @@ def _has_key(model: Model, credentials: Credentials) -> bool:
 
 
 def _models(providers: Sequence[str]) -> list[Model]:
-    entries = {name: schema.Model(provider=name, model=_model_id(name), base_url=_base_url(name)) for name in providers}
+    entries = {name: _entry(name) for name in providers}
     return list(build(schema.Root(models=entries), None, {}, None, []).models.values())
+
+
+def _entry(provider: str) -> schema.Model:
+    model_id, base_url = _model_id(provider), _base_url(provider)
+    return schema.Model(provider=provider, model=model_id, base_url=base_url)
 
 
 def _model_id(provider: str) -> str:
@@ -65,7 +72,7 @@ def _base_url(provider: str) -> str | None:
     return None if PROVIDERS[provider].base_url else LOCAL_URL
 
 
-# --- the file --------------------------------------------------------------------------------------------------------
+# --- the file -------------------------------------------------------------------------------------
 
 
 def written(providers: Sequence[str], agent: str) -> str:
@@ -73,16 +80,17 @@ def written(providers: Sequence[str], agent: str) -> str:
     chain = ", ".join(f'"{name}"' for name in providers)
     tables = "\n".join(_table(name) for name in providers)
     return f"""\
-# Local Agent Gateway. Every key that may stand here is described in config.toml.example, and by
-# `gateway config schema`. The gateway takes a change over at once; an invalid one is refused, with the reasons.
+# Local Agent Gateway. Every key is described in config.toml.example, and by
+# `gateway config schema`. The gateway uses a change at once, and refuses an invalid one, with the
+# reasons.
 #
 # Provider keys do not belong here: `gateway credentials set TYPE` stores them.
 
 # Models: one table for each. The name in brackets is yours.
 
 {tables}
-# Agents: the names that clients send as `model`. The first model of the chain answers; when it is rate-limited or
-# unavailable, the next one does, at once.
+# Agents: the names that clients send as `model`. The first model of the chain answers; when it is
+# rate-limited or unavailable, the next one does, at once.
 
 [agents.{agent}]
 models = [{chain}]
@@ -92,8 +100,8 @@ models = [{chain}]
 def _table(provider: str) -> str:
     lines = [f"[models.{provider}]", f'provider = "{provider}"', f'model = "{_model_id(provider)}"']
     if base_url := _base_url(provider):
-        lines.append(f'baseUrl = "{base_url}"        # a server of your own; edit this and the model')
-    lines.append('#thinkingLevel = "medium"      # how much it thinks when the request does not say')
+        lines.append(f'baseUrl = "{base_url}"        # your own server; edit this and the model')
+    lines.append('#thinkingLevel = "medium"      # used when the request states none')
     return "\n".join(lines) + "\n"
 
 
@@ -104,12 +112,15 @@ def _write(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        fail(f"{path} is there already, and is left as it is. Name another with --path.", FOUND_PROBLEMS)
+        fail(
+            f"{path} is there already, and is left as it is. Name another with --path.",
+            FOUND_PROBLEMS,
+        )
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}", FOUND_PROBLEMS)
 
 
-# --- asking ----------------------------------------------------------------------------------------------------------
+# --- asking ---------------------------------------------------------------------------------------
 
 
 def _ask_providers(found: Sequence[str]) -> list[str]:
@@ -117,7 +128,8 @@ def _ask_providers(found: Sequence[str]) -> list[str]:
     click.echo(f"Providers:  {', '.join(CHOICES)}")
     click.echo(f"            ({LOCAL} is any server that speaks chat completions)")
     default = " ".join(found or CHOICES[:1])
-    chosen: list[str] = click.prompt("Which ones, first choice first", default=default, value_proc=_parse_providers)
+    question = "Which ones, first choice first"
+    chosen: list[str] = click.prompt(question, default=default, value_proc=_parse_providers)
     return chosen
 
 
@@ -137,17 +149,18 @@ def _ask_keys(providers: Sequence[str], credentials: Credentials) -> None:
         key = click.prompt(question, default="", hide_input=True, show_default=False)
         if key.strip():
             try:
-                click.echo(f"  stored in {credentials.put(model.provider.credential, 'default', key)}")
+                path = credentials.put(model.provider.credential, "default", key)
+                click.echo(f"  stored in {path}")
             except CredentialError as error:
                 click.echo(f"  not stored: {error}")
 
 
-# --- the command -----------------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
 
 
 def render(made: dict[str, Any], path: Path) -> None:
-    named = "" if path.resolve() in [place.resolve() for place in places(Path.cwd(), Path.home())] else path
-    option = f" --config {named}" if named else ""
+    found = [place.resolve() for place in places(Path.cwd(), Path.home())]
+    option = "" if path.resolve() in found else f" --config {path}"
     server = schema.Server()
     click.echo(f"wrote {path}: the agent {made['agent']} tries {' -> '.join(made['chain'])}\n")
     for type_ in made["missing"]:
@@ -157,12 +170,19 @@ def render(made: dict[str, Any], path: Path) -> None:
     click.echo("  then try")
     click.echo(f"    curl http://{server.host}:{server.port}/v1/chat/completions \\")
     click.echo("      -H 'content-type: application/json' \\")
-    click.echo(f"""      -d '{{"model":"{made["agent"]}","messages":[{{"role":"user","content":"Hello"}}]}}'""")
+    message = '"messages":[{"role":"user","content":"Hello"}]'
+    click.echo(f"""      -d '{{"model":"{made["agent"]}",{message}}}'""")
 
 
 @click.command()
 @click.option("--path", metavar="FILE", default=NAME, help="Where to write.", show_default=True)
-@click.option("--provider", "providers", multiple=True, type=click.Choice(CHOICES), help="May be given more than once.")
+@click.option(
+    "--provider",
+    "providers",
+    multiple=True,
+    type=click.Choice(CHOICES),
+    help="May be given more than once.",
+)
 @click.option("--agent", default=None, help="The name that clients send as `model`.")
 @click.option("--yes", is_flag=True, help="Ask nothing: one model for each key that is found.")
 def command(path: str, providers: tuple[str, ...], agent: str | None, yes: bool) -> None:
@@ -176,9 +196,13 @@ def command(path: str, providers: tuple[str, ...], agent: str | None, yes: bool)
               gateway init --yes --path ~/.config/gateway/config.toml
     """
     target = Path(path).expanduser()
-    target = target / NAME if os.path.isdir(target) else target  # noqa: PTH112 -- Path's raises where access is denied
+    if os.path.isdir(target):  # noqa: PTH112 -- Path.is_dir raises if access is denied
+        target = target / NAME
     if os.path.lexists(target):
-        fail(f"{target} is there already, and is left as it is. Name another with --path.", FOUND_PROBLEMS)
+        fail(
+            f"{target} is there already, and is left as it is. Name another with --path.",
+            FOUND_PROBLEMS,
+        )
     credentials = Credentials(os.environ, Path.home())
     asks = not yes and not providers and sys.stdin.isatty()
     chosen = list(dict.fromkeys(providers)) or with_keys(credentials)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import re
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from gateway.cli.console import FOUND_PROBLEMS, WRONG_USAGE, fail, find, json_option, print_json, styled, table
+from gateway.cli.console import FOUND_PROBLEMS, WRONG_USAGE, fail, prints, styled, table
 from gateway.config.check import did_you_mean
 from gateway.config.load import ConfigError
 from gateway.inbound.keys import Keys, KeysError, at_home
+from gateway.reports.config import find
+from gateway.reports.keys import ClientKey, ClientKeys, client_keys
 
 _PERIOD: Final = re.compile(r"([1-9]\d*)([hdw])", re.ASCII)
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
@@ -24,36 +27,31 @@ def _keys() -> Keys:
     return at_home(os.environ, Path.home(), time.monotonic, time.time)
 
 
-def collect(keys: Keys) -> list[dict[str, Any]]:
-    now = datetime.now(UTC)
-    return [
-        {
-            "name": entry.name,
-            "agents": entry.agents,
-            "created": entry.created.isoformat(),
-            "expires": entry.expires.isoformat() if entry.expires else None,
-            "expired": entry.is_expired(now),
-        }
-        for entry in keys.entries()
-    ]
-
-
-def render(rows: list[dict[str, Any]], *, locked: bool) -> None:
-    if not rows:
-        who = "nobody may call" if locked else "anybody on this host may call, and nobody from elsewhere"
-        click.echo(f"No client keys: {who}.")
+def render(found: ClientKeys) -> None:
+    """Prints a table."""
+    if not found.keys:
+        click.echo(f"No client keys: {_who(found)}.")
         click.echo("Make one with: gateway keys add NAME")
         return
-    body = [
-        (
-            row["name"],
-            ", ".join(row["agents"]) if row["agents"] else "all",
-            row["created"][:10],
-            ("expired" if row["expired"] else row["expires"][:10]) if row["expires"] else "never",
-        )
-        for row in rows
-    ]
-    click.echo(table(("NAME", "AGENTS", "CREATED", "EXPIRES"), body, whole=("NAME",)))
+    head = ("NAME", "AGENTS", "CREATED", "EXPIRES")
+    click.echo(table(head, [_row(key) for key in found.keys], whole=("NAME",)))
+
+
+def _who(found: ClientKeys) -> str:
+    if found.needed:
+        return "no client may call"
+    return "any client on this host may call, and none from elsewhere"
+
+
+def _row(key: ClientKey) -> tuple[str, ...]:
+    agents = ", ".join(key.agents) if key.agents else "all"
+    return key.name, agents, key.created[:10], _expires(key)
+
+
+def _expires(key: ClientKey) -> str:
+    if key.expires is None:
+        return "never"
+    return "expired" if key.expired else key.expires[:10]
 
 
 @click.group()
@@ -69,64 +67,72 @@ def command() -> None:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    name: str
+    key: str
+
+
+def _render_made(made: _Made) -> None:
+    click.echo(made.key)
+    click.echo("This is the only time it is shown.", err=True)
+
+
 @command.command("add")
 @click.argument("name")
-@click.option("--agent", "agents", multiple=True, help="An agent this key may use; repeat for several. Default: all.")
+@click.option(
+    "--agent",
+    "agents",
+    multiple=True,
+    help="An agent this key may use; repeat for several. Default: all.",
+)
 @click.option("--expires", metavar="PERIOD", help="Such as 12h, 90d or 4w. Default: never.")
-@json_option
-def add(name: str, agents: tuple[str, ...], expires: str | None, as_json: bool) -> None:
+@prints(_render_made, errors={KeysError: FOUND_PROBLEMS})
+def add(name: str, agents: tuple[str, ...], expires: str | None) -> _Made:
     """Make a key and print it, once.
 
     \b
     Example:  OPENAI_API_KEY=$(gateway keys add laptop --agent dev)
     """
     _warn_of_unknown(agents)
-    try:
-        key = _keys().add(name, agents, _end(expires))
-    except KeysError as error:
-        fail(str(error), FOUND_PROBLEMS)
-    if as_json:
-        print_json({"name": name, "key": key})
-    else:
-        click.echo(key)
-        click.echo("This is the only time it is shown.", err=True)
+    return _Made(name, _keys().add(name, agents, _end(expires)))
 
 
 @command.command("ls")
-@json_option
-def ls(as_json: bool) -> None:
+@prints(render, data=lambda found: found.keys, errors={KeysError: FOUND_PROBLEMS})
+def ls() -> ClientKeys:
     """List the keys; their secrets are not kept."""
-    try:
-        keys = _keys()
-    except KeysError as error:
-        fail(str(error), FOUND_PROBLEMS)
-    rows = collect(keys)
-    print_json(rows) if as_json else render(rows, locked=keys.any())
+    keys = _keys()
+    return client_keys(keys.entries(), needed=keys.any(), now=datetime.now(UTC))
 
 
 @command.command("rm")
 @click.argument("name")
-def rm(name: str) -> None:
+@prints(lambda done: click.echo(f"revoked {done['revoked']}"), errors={KeysError: FOUND_PROBLEMS})
+def rm(name: str) -> dict[str, str]:
     """Revoke a key. A running gateway refuses it within a second."""
-    try:
-        _keys().remove(name)
-    except KeysError as error:
-        fail(str(error), FOUND_PROBLEMS)
-    click.echo(f"revoked {name}")
+    _keys().remove(name)
+    return {"revoked": name}
 
 
 def _warn_of_unknown(agents: tuple[str, ...]) -> None:
-    """An agent may be added later, so an unknown one is worth a word and no more."""
+    """An unknown agent is only a warning, because it may be added later."""
     if not agents:
         return
     try:
         config = find(None)
     except ConfigError:
         return
+    if config is None:
+        return
+    known = [*config.agents, *config.models]
     for agent in agents:
-        if config is not None and agent not in config.agents and agent not in config.models:
-            near = did_you_mean(agent, [*config.agents, *config.models])
-            click.echo(f"{styled('warning', 'yellow', err=True)}: there is no agent {agent!r} yet. {near}", err=True)
+        if agent not in known:
+            near = did_you_mean(agent, known)
+            click.echo(
+                f"{styled('warning', 'yellow', err=True)}: there is no agent {agent!r} yet. {near}",
+                err=True,
+            )
 
 
 def _end(period: str | None) -> datetime | None:
@@ -138,4 +144,7 @@ def _end(period: str | None) -> datetime | None:
     try:
         return datetime.now(UTC) + timedelta(**{_UNITS[match[2]]: int(match[1])})
     except OverflowError:
-        fail(f"--expires {period!r} is beyond all calendars; leave it away for a key that never expires", WRONG_USAGE)
+        fail(
+            f"--expires {period!r} is too far in the future; omit it for a key that never expires",
+            WRONG_USAGE,
+        )

@@ -1,4 +1,5 @@
-"""`gateway lab`: the fault lab on a port, for trying clients and gateways against a provider that fails on demand."""
+"""`gateway lab`: the fault lab on a port, for trying clients and gateways against a provider that
+fails on demand."""
 
 from __future__ import annotations
 
@@ -12,9 +13,12 @@ from gateway.config.audit import is_loopback
 from gateway.lab import BASE_PATHS, FAULTS, Lab
 
 
-def collect() -> list[dict[str, Any]]:
-    """Every fault the lab can play."""
-    return [{"fault": name, "provider": fault.summary, "client_sees": fault.outcome} for name, fault in FAULTS.items()]
+def _faults() -> list[dict[str, Any]]:
+    """Every fault that the lab plays."""
+    return [
+        {"fault": name, "provider": fault.summary, "client_sees": fault.outcome}
+        for name, fault in FAULTS.items()
+    ]  # fmt: skip
 
 
 def render(faults: list[dict[str, Any]]) -> None:
@@ -23,13 +27,38 @@ def render(faults: list[dict[str, Any]]) -> None:
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
-@click.option("--port", default=8485, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
-@click.option("--fault", "scripts", multiple=True, metavar="PROVIDER=FAULT", help="Play a fault for a provider.")
-@click.option("--delay", default=0, metavar="MS", type=click.IntRange(0), help="Wait between two pieces of a stream.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address.")
+@click.option(
+    "--port",
+    default=8485,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on.",
+)
+@click.option(
+    "--fault",
+    "scripts",
+    multiple=True,
+    metavar="PROVIDER=FAULT",
+    help="Play a fault for a provider.",
+)
+@click.option(
+    "--delay",
+    default=0,
+    metavar="MS",
+    type=click.IntRange(0),
+    help="Wait between two pieces of a stream.",
+)
 @click.option("--list", "listing", is_flag=True, help="Print the faults and stop.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON, for programs.")
-def command(host: str, port: int, scripts: tuple[str, ...], delay: int, listing: bool, as_json: bool) -> None:
+def command(
+    host: str,
+    port: int,
+    scripts: tuple[str, ...],
+    delay: int,
+    listing: bool,
+    as_json: bool,
+) -> None:
     """Play a provider that fails on demand.
 
     Serves every provider's native API on loopback. A fault is chosen per call:
@@ -43,10 +72,10 @@ def command(host: str, port: int, scripts: tuple[str, ...], delay: int, listing:
                 -d '{"model":"m","stream":true,"messages":[{"role":"user","content":"Hi"}]}'
     """
     if listing:
-        print_json(collect()) if as_json else render(collect())
+        print_json(_faults()) if as_json else render(_faults())
         return
     if not is_loopback(host):
-        fail(f"--host {host}: the lab answers anybody, so it listens on loopback only", WRONG_USAGE)
+        fail(f"--host {host}: the lab needs no key, so it listens on loopback only", WRONG_USAGE)
     faults = dict(_script(script) for script in scripts)
     try:
         asyncio.run(_serve(host, port, faults, delay / 1000))

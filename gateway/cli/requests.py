@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import re
-import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -18,93 +16,92 @@ from gateway.cli.console import (
     config_option,
     configured,
     fail,
-    json_option,
-    print_json,
+    prints,
     styled,
     table,
     wrapped,
 )
-from gateway.config import schema
-from gateway.config.files import path_of
-from gateway.config.load import Config
-from gateway.observe.ledger_read import Filters, Record, Unreadable, call, calls
+from gateway.observe.ledger_read import Filters, Unreadable
+from gateway.reports.requests import AttemptRow, CallRow, request, requests
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_COUNT: Final = click.IntRange(1)
+_HEAD: Final = ("TIME", "AGENT", "MODEL", "STATUS", "TOOK", "TOKENS", "ID")
 
 
 def since(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """`90m`, `2h`, `7d` as an option: Unix time so long ago."""
+    """The callback of an option such as `90m`, `2h` or `7d`: Unix time that long ago."""
     if value is None:
         return None
-    match = re.fullmatch(r"(\d+)([smhd])", value)
+    match = re.fullmatch(r"(\d+)([smhd])", value, re.ASCII)
     if match is None:
-        raise click.BadParameter(f"{value!r} is no span of time; write 90m, 2h or 7d", ctx, param)
+        raise click.BadParameter(f"{value!r} is not a period; write 90m, 2h or 7d", ctx, param)
     return time.time() - int(match[1]) * _UNITS[match[2]]
 
 
-def ledger_path(config: Config | None) -> Path:
-    """Where this configuration's ledger is, or that of a gateway without one."""
-    return config.ledger_path if config is not None else path_of(schema.Ledger().path)
-
-
-def collect(config: Config | None, filters: Filters, limit: int) -> list[Record]:
-    """Raises `Unreadable`."""
-    return calls(ledger_path(config), filters, limit)
-
-
-def render(found: Sequence[Record]) -> None:
-    if not found:
+def render(found: Sequence[CallRow] | CallRow) -> None:
+    """Prints a table of calls, or the timeline of one."""
+    if isinstance(found, CallRow):
+        _timeline(found)
+    elif not found:
         click.echo("No such calls.")
-        return
-    rows = [
-        (
-            _time(each["at"]),
-            each["agent"],
-            each["model"] or "-",
-            str(each["status"]),
-            f"{each['seconds']:.1f} s",
-            f"{each['input']}+{each['output']}" if each["output"] is not None else "-",
-            each["id"],
-        )
-        for each in found
-    ]
-    click.echo(table(("TIME", "AGENT", "MODEL", "STATUS", "TOOK", "TOKENS", "ID"), rows, whole=("ID",)))
+    else:
+        click.echo(table(_HEAD, [_row(call) for call in found], whole=("ID",)))
 
 
-def timeline(found: Record) -> None:
-    """One call, attempt by attempt."""
-    streamed = "streamed" if found["stream"] else "whole"
-    click.echo(f"{found['id']}  {_time(found['at'])}  {found['agent']}  for {found['client']}  {streamed}")
-    for each in found["attempts"]:
-        good = each["outcome"] == "ok"
-        word = styled(
-            each["outcome"] if good else f"{each['status'] or ''} {each['outcome']}".strip(), "green" if good else "red"
-        )
-        ended = f"{each['ended_s']:8.3f}" if each["ended_s"] is not None else " " * 8
-        first = f"  first content {each['first_token_s']:.3f}" if each["first_token_s"] is not None else ""
-        rest = f"  rests {each['cooldown_s']:.0f} s" if each["cooldown_s"] else ""
-        click.echo(f"  {each['began_s']:8.3f} to {ended} s  {each['model']} ({each['provider']} {each['model_id']})")
-        click.echo(f"      {word}{first}{rest}" + (f"  {each['request_id']}" if each["request_id"] else ""))
-        if each["message"]:
-            click.echo(wrapped(each["message"], " " * 6))
-    counts = f"tokens {found['input']}+{found['output']}" if found["output"] is not None else "no tokens counted"
-    click.echo(f"  {found['seconds']:8.3f} s  status {found['status']}  {counts}  {found['finish'] or ''}")
-    if found["dropped"]:
-        click.echo(f"  dropped: {found['dropped']}")
+def _row(call: CallRow) -> tuple[str, ...]:
+    model, took = call.model or "-", f"{call.seconds:.1f} s"
+    tokens = f"{call.input}+{call.output}" if call.output is not None else "-"
+    return _time(call.at), call.agent, model, f"{call.status}", took, tokens, call.id
+
+
+def _timeline(call: CallRow) -> None:
+    streamed = "streamed" if call.stream else "whole"
+    click.echo(f"{call.id}  {_time(call.at)}  {call.agent}  for {call.client}  {streamed}")
+    for attempt in call.attempts:
+        _attempt(attempt)
+    has_count = call.output is not None
+    counts = f"tokens {call.input}+{call.output}" if has_count else "no token count"
+    finish = call.finish or ""
+    click.echo(f"  {call.seconds:8.3f} s  status {call.status}  {counts}  {finish}")
+    if call.dropped:
+        click.echo(f"  dropped: {call.dropped}")
+
+
+def _attempt(attempt: AttemptRow) -> None:
+    ended = f"{attempt.ended_s:8.3f}" if attempt.ended_s is not None else " " * 8
+    model = f"{attempt.model} ({attempt.provider} {attempt.model_id})"
+    click.echo(f"  {attempt.began_s:8.3f} to {ended} s  {model}")
+    click.echo("      " + "  ".join(_outcome(attempt)))
+    if attempt.message:
+        click.echo(wrapped(attempt.message, " " * 6))
+
+
+def _outcome(attempt: AttemptRow) -> list[str]:
+    words = [_word(attempt)]
+    if attempt.first_token_s is not None:
+        words.append(f"first content {attempt.first_token_s:.3f}")
+    if attempt.cooldown_s:
+        words.append(f"cooling down {attempt.cooldown_s:.0f} s")
+    if attempt.request_id:
+        words.append(attempt.request_id)
+    return words
+
+
+def _word(attempt: AttemptRow) -> str:
+    if attempt.outcome == "ok":
+        return styled("ok", "green")
+    return styled(f"{attempt.status or ''} {attempt.outcome}".strip(), "red")
 
 
 def _time(at: float) -> str:
     moment = datetime.fromtimestamp(at)
-    return moment.strftime("%H:%M:%S" if moment.date() == datetime.now().date() else "%m-%d %H:%M")
+    is_today = moment.date() == datetime.now().date()
+    return moment.strftime("%H:%M:%S" if is_today else "%m-%d %H:%M")
 
 
-def print_csv(records: Iterable[Mapping[str, Any]]) -> None:
-    """With a header; nothing for no records."""
-    rows = [{key: value for key, value in record.items() if not isinstance(value, list)} for record in records]
-    if rows:
-        writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def _rows(found: Sequence[CallRow] | CallRow) -> Any:
+    return asdict(found) if isinstance(found, CallRow) else [asdict(call) for call in found]
 
 
 @click.command()
@@ -113,15 +110,16 @@ def print_csv(records: Iterable[Mapping[str, Any]]) -> None:
 @click.option("--model", help="Calls that this model answered.")
 @click.option("--status", type=int, help="Calls with this HTTP status.")
 @click.option("--failed", is_flag=True, help="Calls with a status of 400 or more.")
-@click.option("--since", "after", callback=since, metavar="SPAN", help="Calls of the last 90m, 2h, 7d.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="At most so many.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@json_option
+@click.option("--since", callback=since, metavar="SPAN", help="Calls of the last 90m, 2h, 7d.")
+@click.option("--limit", default=20, show_default=True, type=_COUNT, help="At most this many.")
 @config_option
+@prints(render, data=_rows, errors={Unreadable: FOUND_PROBLEMS}, csv=True)
 def command(
-    id_: str | None, agent: str | None, model: str | None, status: int | None, failed: bool, after: float | None,
-    limit: int, as_csv: bool, as_json: bool, config_path: str | None,
-) -> None:  # fmt: skip
+    id_: str | None,
+    config_path: str | None,
+    limit: int,
+    **filters: Any,
+) -> Sequence[CallRow] | CallRow:
     """Show the last calls, or with ID (or its beginning) what happened in one.
 
     \b
@@ -129,17 +127,9 @@ def command(
               gateway requests req_c6a5891a
     """
     config = configured(config_path)
-    try:
-        if id_ is not None:
-            one = call(ledger_path(config), id_)
-            if one is None:
-                fail(f"no call has an id that begins with {id_!r}", FOUND_PROBLEMS)
-            print_json(one) if as_json else timeline(one)
-            return
-        found = collect(config, Filters(agent, model, status, after, failed), limit)
-    except Unreadable as error:
-        fail(str(error), FOUND_PROBLEMS)
-    if as_csv:
-        print_csv(found)
-    else:
-        print_json(found) if as_json else render(found)
+    if id_ is None:
+        return requests(config, Filters(**filters), limit)
+    one = request(config, id_)
+    if one is None:
+        fail(f"no call has an id that begins with {id_!r}", FOUND_PROBLEMS)
+    return one

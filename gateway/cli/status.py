@@ -1,42 +1,52 @@
-"""`gateway status`: what the running gateway is doing, and which models rest."""
+"""`gateway status`: what the running gateway does, and which models are cooling down."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from gateway.cli.console import FOUND_PROBLEMS, config_option, configured, fail, json_option, print_json, styled, table
-from gateway.config.load import Config
-from gateway.reports.running import NotRunning, ask
+from gateway.cli.console import FOUND_PROBLEMS, config_option, configured, prints, styled, table
+from gateway.reports.running import NotRunning
+from gateway.reports.status import CallState, ModelState, Status, ask_status
 
-_COLOURS = {"closed": "green", "open": "red", "half_open": "yellow"}
-_WORDS = {"closed": "ready", "open": "rests", "half_open": "to be tested"}
-
-
-def collect(config: Config | None) -> dict[str, Any]:
-    """As `GET /status` says. Raises `NotRunning`."""
-    return ask(config, "/status")
+_WORDS = {"closed": "ready", "open": "cooling down", "half_open": "to be tested"}
+_CALLS_SHOWN = 10
 
 
-def render(found: dict[str, Any]) -> None:
-    calls = f"{found['in_flight']} calls under way, {found['waiting']} waiting"
-    click.echo(f"gateway {found['version']}, {found['status']} for {duration(found['uptime_s'])}, {calls}")
+def render(found: Status) -> None:
+    """Prints one line about the process, a table of the agents, and the calls under way."""
+    calls = f"{found.in_flight} calls under way, {found.waiting} waiting"
+    click.echo(f"gateway {found.version}, {found.status} for {duration(found.uptime_s)}, {calls}")
     rows = [
-        (agent["agent"] if number == 0 else "", model["model"], _state(model), model["reason"] or "")
-        for agent in found["agents"]
-        for number, model in enumerate(agent["chain"])
+        (agent.agent if number == 0 else "", model.model, _state(model), model.reason or "")
+        for agent in found.agents
+        for number, model in enumerate(agent.chain)
     ]
     if rows:
-        click.echo(table(("AGENT", "MODEL", "STATE", "WHY"), rows, whole=("AGENT", "MODEL")))
-    resting = any(model["state"] != "closed" for agent in found["agents"] for model in agent["chain"])
-    if resting:
-        click.echo(styled("a model that rests is passed over; its next call after that is a test", "bright_black"))
+        head = ("AGENT", "MODEL", "STATE", "WHY")
+        click.echo(table(head, rows, whole=head[:3]))
+    if any(model.state != "closed" for agent in found.agents for model in agent.chain):
+        note = "a model that is cooling down is skipped; its next call after that is a test"
+        click.echo(styled(note, "bright_black"))
+    if found.calls:
+        _calls(found)
 
 
-def _state(model: dict[str, Any]) -> str:
-    rest = f" {duration(model['resting_s'])}" if model["resting_s"] else ""
-    return _WORDS[model["state"]] + rest
+def _state(model: ModelState) -> str:
+    left = f" {duration(model.resting_s)}" if model.resting_s else ""
+    return _WORDS.get(model.state, model.state) + left
+
+
+def _calls(found: Status) -> None:
+    head = ("CALL", "AGENT", "CLIENT", "MODEL", "TRIED", "FOR")
+    rows = [_call(call) for call in found.calls[:_CALLS_SHOWN]]
+    click.echo(table(head, rows, whole=("CALL", "AGENT", "FOR")))
+    if found.in_flight > len(rows):
+        click.echo(styled(f"and {found.in_flight - len(rows)} more", "bright_black"))
+
+
+def _call(call: CallState) -> tuple[str, ...]:
+    model = call.model or "waiting"
+    return call.id, call.agent, call.client, model, f"{len(call.attempts)}", duration(call.seconds)
 
 
 def duration(seconds: float) -> str:
@@ -49,16 +59,12 @@ def duration(seconds: float) -> str:
 
 @click.command()
 @config_option
-@json_option
-def command(config_path: str | None, as_json: bool) -> None:
-    """Show what the running gateway is doing, and which models rest.
+@prints(render, errors={NotRunning: FOUND_PROBLEMS})
+def command(config_path: str | None) -> Status:
+    """Show what the running gateway does, and which models are cooling down.
 
     \b
     Example:  gateway status
               GATEWAY_URL=http://127.0.0.1:9000 GATEWAY_KEY=gw-... gateway status
     """
-    try:
-        found = collect(configured(config_path))
-    except NotRunning as error:
-        fail(str(error), FOUND_PROBLEMS)
-    print_json(found) if as_json else render(found)
+    return ask_status(configured(config_path))

@@ -2,108 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any
-
 import click
 
-from gateway.cli.console import FOUND_PROBLEMS, config_option, configured, fail, json_option, print_json, table
-from gateway.cli.requests import ledger_path, print_csv, since
-from gateway.config.load import Config
-from gateway.observe.ledger_read import GROUPS, Filters, Record, Unreadable, usage
-from gateway.observe.prices import cost
+from gateway.cli.console import FOUND_PROBLEMS, config_option, configured, prints, table
+from gateway.cli.requests import since
+from gateway.observe.ledger_read import GROUPS, Filters, Unreadable
+from gateway.reports.usage import Total, Usage, usage
 
-_COUNTS = (
-    "calls",
-    "failed",
-    "uncounted",
-    "input",
-    "output",
-    "cache_read",
-    "cache_write",
-    "cache_write_1h",
-    "reasoning",
-)
+_GROUP = click.Choice(list(GROUPS))
 
 
-def collect(config: Config | None, by: str, filters: Filters) -> list[dict[str, Any]]:
-    """One record per group: the counts, `cost` in dollars of what has a known price (None if nothing has), `unpriced`,
-    the number of calls whose tokens have none, and `uncounted`, of those without a count. Raises `Unreadable`."""
-    groups: dict[str, dict[str, Any]] = {}
-    for record in usage(ledger_path(config), by, filters):
-        total = groups.setdefault(
-            record["group"], {by: record["group"], **dict.fromkeys(_COUNTS, 0), "cost": 0.0, "unpriced": 0}
-        )
-        for key in _COUNTS:
-            total[key] += int(record[key])
-        dollars = _dollars(record, config)
-        if dollars is None:
-            total["unpriced"] += record["calls"]
-        else:
-            total["cost"] += dollars
-    for total in groups.values():
-        if not total["cost"] and (total["unpriced"] or total["uncounted"]):
-            total["cost"] = None  # unknown is not zero
-    return list(groups.values())
-
-
-def _dollars(record: Record, config: Config | None) -> float | None:
-    if record["cost"] is None and not record["input"] and not record["output"]:
-        return 0.0
-    model = config.models.get(record["model"]) if config is not None else None
-    at = datetime.fromisoformat(record["day"]).replace(hour=12, tzinfo=UTC).timestamp()
-    stated = model.price if model is not None else None
-    return cost(record["provider"], record["model_id"], record, at, stated, record["calls"])
-
-
-def render(found: Sequence[dict[str, Any]], by: str) -> None:
-    if not found:
+def render(found: Usage) -> None:
+    """Prints a table, and what the sums leave out."""
+    if not found.totals:
         click.echo("No calls.")
         return
-    rows = [
-        (
-            str(each[by]), f"{each['calls']:,}", f"{each['failed']:,}", f"{each['input']:,}", f"{each['cache_read']:,}",
-            f"{each['output']:,}", money([each]),
-        )
-        for each in (*found, _sum(found, by))
-    ]  # fmt: skip
-    head = (by.upper(), "CALLS", "FAILED", "INPUT", "CACHED", "OUTPUT", "COST")
-    click.echo(table(head, rows, whole=head))
-    if any(each["unpriced"] for each in found):
-        click.echo("? the price of some of it is not known; state it with [models.<name>.price]")
-    if uncounted := sum(each["uncounted"] for each in found):
-        click.echo(f"? nobody counted the tokens of {uncounted} of the answers")
+    whole = found.all()
+    head = (found.by.upper(), "CALLS", "FAILED", "INPUT", "CACHED", "OUTPUT", "COST")
+    click.echo(table(head, [_row(total) for total in (*found.totals, whole)], whole=head))
+    if whole.unpriced:
+        click.echo("? the price of some calls is not known; state it with [models.<name>.price]")
+    if whole.uncounted:
+        answers = "1 answer has" if whole.uncounted == 1 else f"{whole.uncounted} answers have"
+        click.echo(f"? {answers} no token count from the provider")
 
 
-def _sum(found: Sequence[dict[str, Any]], by: str) -> dict[str, Any]:
-    keys = (*_COUNTS, "cost", "unpriced")
-    return {by: "all", **{key: sum(each[key] or 0 for each in found) for key in keys}}
+def _row(total: Total) -> tuple[str, ...]:
+    counts = (total.calls, total.failed, total.input, total.cache_read, total.output)
+    return (str(total.group), *(f"{count:,}" for count in counts), money(total))
 
 
-def money(groups: Iterable[dict[str, Any]]) -> str:
+def money(total: Total) -> str:
     """`$1.23`; `$1.23 ?` where part of it is unknown, `?` where all is."""
-    rows = list(groups)
-    dollars = sum(each["cost"] or 0.0 for each in rows)
-    unknown = any(each["unpriced"] or each["uncounted"] for each in rows)
-    if unknown and not dollars:
+    dollars = total.cost or 0.0
+    if total.is_partly_unknown and not dollars:
         return "?"
     text = f"${dollars:,.2f}" if dollars >= 0.1 or not dollars else f"${dollars:.4f}"
-    return f"{text} ?" if unknown else text
+    return f"{text} ?" if total.is_partly_unknown else text
 
 
 @click.command()
-@click.option("--by", type=click.Choice(list(GROUPS)), default="agent", show_default=True, help="Grouped by.")
+@click.option("--by", type=_GROUP, default="agent", show_default=True, help="Grouped by.")
 @click.option("--agent", help="Of one agent.")
 @click.option("--model", help="Of one model.")
 @click.option("--since", "after", callback=since, metavar="SPAN", help="Of the last 90m, 2h, 7d.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@json_option
 @config_option
+@prints(render, data=Usage.records, csv=True, errors={Unreadable: FOUND_PROBLEMS})
 def command(
-    by: str, agent: str | None, model: str | None, after: float | None, as_csv: bool, as_json: bool,
+    by: str,
+    agent: str | None,
+    model: str | None,
+    after: float | None,
     config_path: str | None,
-) -> None:  # fmt: skip
+) -> Usage:
     """Add up tokens and money, as the providers counted them.
 
     The price is what you state in [models.<name>.price]; else what the provider
@@ -113,13 +64,4 @@ def command(
     \b
     Example:  gateway usage --by model --since 7d
     """
-    try:
-        found = collect(configured(config_path), by, Filters(agent=agent, model=model, since=after))
-    except Unreadable as error:
-        fail(str(error), FOUND_PROBLEMS)
-    if as_csv:
-        print_csv(found)
-    elif as_json:
-        print_json(found)
-    else:
-        render(found, by)
+    return usage(configured(config_path), by, Filters(agent=agent, model=model, since=after))

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from gateway.config.load import Config
-from gateway.config.retired import GONE, retired_on
+from gateway.config.model_ids import GONE, retired_on
 from gateway.providers import PROVIDERS
 from gateway.types import Model, Provider
 

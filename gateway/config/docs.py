@@ -1,19 +1,43 @@
-"""The configuration's own words: JSON Schema and descriptions, read from the docstrings below the fields.
+"""The documentation of the configuration: its JSON Schema, and the reference page made from that
+schema.
 
-Parses source text, so nothing that serves a call may need it.
+The descriptions are the docstrings below the schema's fields, so page, schema and check cannot
+differ. They are read from the source text, so nothing that serves a call may need them.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 
 from gateway.config import schema
 from gateway.providers import PROVIDERS
+
+DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+TITLES: Final[Mapping[str, str]] = {
+    "Root": "The file",
+    "Model": "[models.NAME]",
+    "Price": "[models.NAME.price]",
+    "ModelTimeouts": "[models.NAME.timeouts], [agents.NAME.timeouts]",
+    "Compat": "[models.NAME.compat]",
+    "Agent": "[agents.NAME], agents/NAME/config.toml",
+    "Server": "[server]",
+    "Fallback": "[fallback]",
+    "Breaker": "[breaker]",
+    "Timeouts": "[timeouts]",
+    "Log": "[log]",
+    "Ledger": "[ledger]",
+    "Traces": "[traces]",
+}
+_HEAD: Final = """# Configuration reference
+
+Every key. Made by `gateway config schema --markdown`; `config.toml.example` shows them in use. The keys of an Action
+Llama project that mean nothing here are taken and ignored.
+"""
 
 
 def json_schema() -> dict[str, Any]:
@@ -26,7 +50,7 @@ def json_schema() -> dict[str, Any]:
     components["Model"]["properties"]["provider"]["enum"] = list(PROVIDERS)
     components["Root"]["properties"] |= _ignored(schema.ACTION_LLAMA_KEYS)
     components["Agent"]["properties"] |= _ignored(schema.ACTION_LLAMA_AGENT_KEYS)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/Root", "$defs": components}
+    return {"$schema": DRAFT, "$ref": "#/$defs/Root", "$defs": components}
 
 
 def _ignored(keys: Iterable[str]) -> dict[str, Any]:
@@ -34,7 +58,10 @@ def _ignored(keys: Iterable[str]) -> dict[str, Any]:
 
 
 def field_docs(table: type[schema.Table]) -> dict[str, str]:
-    """camelCase key → the docstring below its field, on one line. Raises `KeyError` for a field without."""
+    """camelCase key → the docstring below its field, on one line.
+
+    Raises `KeyError` for a field without.
+    """
     docs = _docstrings(table)
     return {info.encode_name: docs[info.name] for info in msgspec.structs.fields(table)}
 
@@ -45,6 +72,69 @@ def _docstrings(table: type[schema.Table]) -> dict[str, str]:
     if isinstance(body, ast.ClassDef):
         for field, below in zip(body.body, body.body[1:], strict=False):
             match field, below:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
                     docs[name] = " ".join(text.split())
     return docs
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def markdown() -> str:
+    """The reference of every table and key, with its type, default and meaning."""
+    return "\n".join([_HEAD, *(line for table in _tables() for line in table)])
+
+
+def _tables() -> Iterator[list[str]]:
+    definitions = json_schema()["$defs"]
+    for name, title in TITLES.items():
+        table = definitions[name]
+        yield [
+            f"## `{title}`" if title.startswith("[") else f"## {title}",
+            "",
+            table["description"].splitlines()[0],
+            "",
+            "| Key | Type | Default | Meaning |",
+            "|---|---|---|---|",
+            *(
+                _row(key, body, key in table.get("required", ()))
+                for key, body in table["properties"].items()
+                if body.keys() != {"description"}  # ignored
+            ),
+            "",
+        ]
+
+
+def _row(key: str, body: Mapping[str, Any], required: bool) -> str:
+    default = "required" if required else _default(body)
+    words = body["description"].replace("|", "\\|")
+    return f"| `{key}` | {_type(body)} | {default} | {words} |"
+
+
+def _default(body: Mapping[str, Any]) -> str:
+    value = body.get("default")
+    if value is None or value in ({}, []):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _type(body: Mapping[str, Any]) -> str:
+    """A JSON type in words: `integer ≥ 1`, `"warn" or "reject"`, `table`."""
+    if "anyOf" in body:
+        return next(_type(each) for each in body["anyOf"] if each.get("type") != "null")
+    if "enum" in body:
+        return ", ".join(f"`{value}`" for value in body["enum"])
+    if "$ref" in body or body.get("type") == "object":
+        return "table"
+    if body.get("type") == "array":
+        return f"list of {_type(body['items'])}s"
+    return str(body.get("type", "any")) + _limit(body)
+
+
+def _limit(body: Mapping[str, Any]) -> str:
+    if "minimum" in body:
+        return f" ≥ {body['minimum']}"
+    return f" > {body['exclusiveMinimum']}" if "exclusiveMinimum" in body else ""

@@ -18,11 +18,14 @@ from typing import Final
 
 from gateway.dialects import anthropic, google, responses
 from gateway.dialects import chat as chat_dialect
+from gateway.dialects.anthropic import inbound as messages_inbound
 from gateway.dialects.chat import inbound as chat_inbound
+from gateway.dialects.responses import inbound as responses_inbound
 from gateway.hub.contracts import REPLAYED, Encoded, Inbound, StreamDecoder, Unsupported, Upstream
 from gateway.types import Chat, Model
 
 __all__ = [
+    "CALL_PATHS",
     "DIALECTS",
     "INBOUND",
     "REPLAYED",
@@ -43,8 +46,19 @@ DIALECTS: Final[Mapping[str, Upstream]] = {
 """The upstream faces, by the name a provider's row uses."""
 
 
-INBOUND: Final[Mapping[str, Inbound]] = {"chat": chat_inbound}
+INBOUND: Final[Mapping[str, Inbound]] = {
+    "anthropic": messages_inbound,
+    "chat": chat_inbound,
+    "responses": responses_inbound,
+}
 """The inbound faces, by the dialect's name."""
+
+CALL_PATHS: Final[Mapping[str, Inbound]] = {
+    "/chat/completions": chat_inbound,
+    "/messages": messages_inbound,
+    "/responses": responses_inbound,
+}
+"""Where clients send their calls, without `/v1`."""
 
 
 def choose(chat: Chat, model: Model) -> str:

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from gateway.failures import Failed, Failure, Kind
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import COUNT_MAX
 from gateway.hub.shapes import table
 from gateway.hub.tools import custom_input
-from gateway.types import Chunk, Usage
+from gateway.types import Chat, Chunk, Usage
 
 
 def delta(index: int = 0, /, **fields: Any) -> Chunk:
@@ -81,10 +82,36 @@ def _is_detail(name: str, value: Any) -> bool:
     return value is not None
 
 
+def is_asked(index: Any, wanted: int) -> bool:
+    """Whether the request, which wants so many choices, asked for the one with this index."""
+    return type(index) is int and 0 <= index < wanted
+
+
+class _Call:
+    """One tool call that is open."""
+
+    def __init__(self, id_: str, kind: str, extra: Mapping[str, Any] | None) -> None:
+        self.id = id_
+        self.kind = kind
+        self.extra = extra
+        self.name = ""
+        self.number = -1
+        """Its place among the calls of the choice, once it has a name."""
+        self.pieces: list[str] = []
+        """Arguments or input that wait for the name, or for the end of a custom call."""
+        self.is_collected = False
+        self.has_input = False
+
+
+_INPUT: Final = {"function": "arguments", "custom": "input"}
+"""Kind of call → where what the tool is given is kept."""
+
+
 class ToolCalls:
     """The tool calls of one choice, as they stream in.
 
     Indexes count from 0 without gaps; id, type and name are sent once; a call that ends without arguments gets `{}`.
+    A call whose name comes late waits for it, and its arguments with it; one that ends without a name is an error.
     Names are put back to the client's own. A call of a `custom` tool, which was sent as a function with one string
     property `input`, is collected and handed on whole when it ends.
     """
@@ -92,84 +119,102 @@ class ToolCalls:
     def __init__(self, encoded: Encoded, index: int = 0) -> None:
         self._encoded = encoded
         self._choice = index
-        self._open: dict[Any, int] = {}
-        self._arguments_seen: set[int] = set()
-        self._custom: dict[int, tuple[dict[str, Any], list[str]]] = {}
+        self._open: dict[Any, _Call] = {}
+        self._named = 0
         self.count = 0
+        """All calls so far, with those that have no name yet."""
 
     def start(self, key: Any, id_: str, name: str, extra: Mapping[str, Any] | None = None) -> list[Chunk]:
-        """A call begins. `key` is whatever the provider tells its calls apart by, `extra` what else the call holds."""
-        number = self._open[key] = self.count
-        self.count += 1
-        name = self._encoded.names.get(name, name)
-        if name in self._encoded.custom_tools:
-            self._custom[number] = (_call(number, id_, "custom", {"name": name, "input": ""}, extra), [])
-            return []
-        call = _call(number, id_, "function", {"name": name, "arguments": ""}, extra)
-        return [delta(self._choice, tool_calls=[call])]
-
-    def arguments(self, key: Any, text: str) -> list[Chunk]:
-        """More of the arguments' JSON text; text of a call that never began belongs to nobody."""
-        number = self._open.get(key)
-        if number is None or not text:
-            return []
-        self._arguments_seen.add(number)
-        if number in self._custom:
-            self._custom[number][1].append(text)
-            return []
-        return [delta(self._choice, tool_calls=[{"index": number, "function": {"arguments": text}}])]
+        """A call begins. `key` is what the provider tells its calls apart by; an empty `name` may come later."""
+        return self._begin(key, _Call(id_, "function", extra), name)
 
     def start_custom(
         self, key: Any, id_: str, name: str, text: str, extra: Mapping[str, Any] | None = None
     ) -> list[Chunk]:
         """A call of a `custom` tool from a provider that knows such tools; its input is plain text."""
-        number = self._open[key] = self.count
-        self.count += 1
-        self._arguments_seen.add(number)
-        name = self._encoded.names.get(name, name)
-        call = _call(number, id_, "custom", {"name": name, "input": text}, extra)
-        return [delta(self._choice, tool_calls=[call])]
+        call = _Call(id_, "custom", extra)
+        call.has_input = True
+        call.pieces.append(text)
+        return self._begin(key, call, name)
+
+    def name(self, key: Any, name: str, id_: str | None = None, extra: Mapping[str, Any] | None = None) -> list[Chunk]:
+        """The name of a call that began without one, and its id and extras where they come with it."""
+        call = self._open.get(key)
+        if call is None or call.name or not name:
+            return []
+        call.id, call.extra = id_ or call.id, {**(call.extra or {}), **(extra or {})}
+        return self._announce(call, name)
+
+    def arguments(self, key: Any, text: str) -> list[Chunk]:
+        """More of the arguments' JSON text; text of a call that never began is dropped."""
+        return self._more(key, text)
 
     def custom_text(self, key: Any, text: str) -> list[Chunk]:
-        """More of such a call's input."""
-        if not text or key not in self._open:
-            return []
-        return [delta(self._choice, tool_calls=[{"index": self._open[key], "custom": {"input": text}}])]
+        """More of the input of a custom call."""
+        return self._more(key, text)
 
     def end(self, key: Any) -> list[Chunk]:
-        """The call is complete. Ending one twice, or one that never began, does nothing."""
-        number = self._open.pop(key, None)
-        if number is None:
+        """The call is complete. Ending one twice, or one that never began, does nothing. Raises `Failed`."""
+        call = self._open.pop(key, None)
+        if call is None:
             return []
-        if number in self._custom:
-            return self._end_custom(number)
-        if number in self._arguments_seen:
-            return []
-        return [delta(self._choice, tool_calls=[{"index": number, "function": {"arguments": "{}"}}])]
+        if not call.name:
+            raise Failed(Failure(Kind.MALFORMED, "the provider sent a tool call without a name"))
+        if call.is_collected:
+            body = _call(call.number, call.id, "custom", call.name, custom_input("".join(call.pieces)), call.extra)
+            return [delta(self._choice, tool_calls=[body])]
+        return [] if call.has_input else self._input(call, "{}")
 
     def end_all(self) -> list[Chunk]:
         return [chunk for key in list(self._open) for chunk in self.end(key)]
 
     def whole(self, id_: str, name: str, arguments: str, extra: Mapping[str, Any] | None = None) -> list[Chunk]:
-        """A call that arrives complete, in one chunk."""
-        key = object()
-        chunks = self.start(key, id_, name, extra)
-        text = arguments or "{}"
-        if chunks:
-            chunks[0]["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] = text
-            self._open.pop(key)
-            return chunks
-        return self.arguments(key, text) + self.end(key)
+        """A call that arrives complete, in one chunk. Raises `Failed`."""
+        key, call = object(), _Call(id_, "function", extra)
+        call.pieces.append(arguments or "{}")
+        return self._begin(key, call, name) + self.end(key)
 
-    def _end_custom(self, number: int) -> list[Chunk]:
-        call, pieces = self._custom.pop(number)
-        call["custom"]["input"] = custom_input("".join(pieces))
-        return [delta(self._choice, tool_calls=[call])]
+    def _begin(self, key: Any, call: _Call, name: str) -> list[Chunk]:
+        self._open[key] = call
+        self.count += 1
+        return self._announce(call, name) if name else []
+
+    def _announce(self, call: _Call, name: str) -> list[Chunk]:
+        """The first delta of a call, with all that waited for its name."""
+        call.name = self._encoded.names.get(name, name)
+        call.number = self._named
+        self._named += 1
+        if call.kind == "function" and call.name in self._encoded.custom_tools:
+            call.is_collected = True
+            return []
+        text, call.pieces = "".join(call.pieces), []
+        call.has_input = call.has_input or bool(text)
+        return [delta(self._choice, tool_calls=[_call(call.number, call.id, call.kind, call.name, text, call.extra)])]
+
+    def _more(self, key: Any, text: str) -> list[Chunk]:
+        call = self._open.get(key)
+        if call is None or not text:
+            return []
+        if call.is_collected or not call.name:
+            call.pieces.append(text)
+            return []
+        return self._input(call, text)
+
+    def _input(self, call: _Call, text: str) -> list[Chunk]:
+        call.has_input = True
+        return [delta(self._choice, tool_calls=[{"index": call.number, call.kind: {_INPUT[call.kind]: text}}])]
 
 
-def _call(
-    number: int, id_: str, kind: str, definition: dict[str, Any], extra: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def _call(number: int, id_: str, kind: str, name: str, text: str, extra: Mapping[str, Any] | None) -> dict[str, Any]:
     """The delta with which a call of a tool of type `kind` begins."""
-    call = {"index": number, "id": id_, "type": kind, kind: definition}
+    call = {"index": number, "id": id_, "type": kind, kind: {"name": name, _INPUT[kind]: text}}
     return {**call, **extra, **call} if extra else call
+
+
+def check_names(chat: Chat) -> Chat:
+    """`chat`, a whole answer, if all its tool calls have a name. Raises `Failed`."""
+    for choice in chat["choices"]:
+        for call in choice["message"].get("tool_calls") or ():
+            if not call[call["type"]].get("name"):
+                raise Failed(Failure(Kind.MALFORMED, "the provider sent a tool call without a name", status=200))
+    return chat

@@ -57,14 +57,21 @@ class StreamDecoder(Protocol):
     """The model that answers, once the provider has said it."""
     finished: bool
     """A finish reason has been read: whatever else happens, the answer is whole."""
+    ended: bool
+    """The format's own last event has been read: nothing can follow, and nothing that does is read."""
+    complete: bool
+    """All that a whole answer has is here, in a format without a last event."""
+    unasked: int
+    """How many pieces of choices that the request did not ask for have been dropped."""
 
     def decode(self, event: sse.Event) -> list[Chunk]:
-        """The chunks of one event; [] for an event that says nothing. Raises `Failed` for an error event, for broken
-        JSON, and for a finish that is none."""
+        """The content of one event; [] for an event that has none. Never a finish: content may follow it. Raises
+        `Failed` for an error event, for broken JSON, and for a finish that is none."""
         ...
 
     def flush(self) -> list[Chunk]:
-        """The chunks that were waiting for a clean end. Raises `Failed` when the answer is not whole."""
+        """The end, once: what was held back, the finish of every choice, the token counts. Raises `Failed` when the
+        answer is not whole."""
         ...
 
 
@@ -127,6 +134,11 @@ class Rendered(NamedTuple):
 
 class StreamEncoder(Protocol):
     """Writes one streamed answer: any number of batches, then exactly one of `done` and `error`."""
+
+    @property
+    def response(self) -> Mapping[str, Any] | None:
+        """The whole answer once it has ended well, where the API lets a client come back to it."""
+        ...
 
     def encode(self, batch: Batch) -> bytes:
         """The events of a batch; the first one opens the stream. The provider's own events pass unchanged."""

@@ -79,20 +79,27 @@ def image(part: Mapping[str, Any]) -> Media:
 
 
 def file(part: Mapping[str, Any]) -> Media | None:
-    """A `file` part with its data or address; None for one that only names an upload. Bare data is what its name
-    says, else a PDF."""
+    """A `file` part with inline data or an address in place of it; None for one that only names an upload.
+
+    Bare data is what its name says, else a PDF.
+    """
     stated = part.get("file") or {}
     data = stated.get("file_data")
     if not isinstance(data, str) or not data:
         return None
-    if data.startswith(("https://", "http://")):
-        return Media("", None, data)
     guessed = _guessed(stated.get("filename"))
+    if data.startswith(("https://", "http://")):
+        return Media(guessed or type_of_url(data) or "", None, data)
     return data_url(data) or Media(guessed or "application/pdf", data, None)
 
 
 def _guessed(name: Any) -> str | None:
     return mimetypes.guess_type(name)[0] if isinstance(name, str) else None
+
+
+def type_of_url(url: str) -> str | None:
+    """The type that the path of an address ends in. No address is too broken to be looked at."""
+    return mimetypes.guess_type(url.partition("?")[0].partition("#")[0])[0]
 
 
 def merge_by_role(turns: Iterable[tuple[str, list[Any]]]) -> Iterator[tuple[str, list[Any]]]:

@@ -5,14 +5,14 @@ The answer then often comes inside a Markdown fence, which `unfence` takes off, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.hub import exact_json
 from gateway.hub.shapes import table
 
-_FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n?(.*?)\n?\s*```\s*", re.DOTALL | re.IGNORECASE)
+_FENCE: Final = "```"
+_NAME: Final = "json"
 
 
 def schema_of(response_format: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -34,47 +34,118 @@ def hint(response_format: Mapping[str, Any]) -> str:
 
 def unfence(text: str) -> str:
     """JSON without the Markdown fence around it."""
-    match = _FENCED.fullmatch(text)
-    return match[1] if match else text
+    inner = text.strip()
+    if len(inner) < 2 * len(_FENCE) or not (inner.startswith(_FENCE) and inner.endswith(_FENCE)):
+        return text
+    return _without_name(inner[len(_FENCE) : -len(_FENCE)]).strip()
+
+
+def _without_name(text: str) -> str:
+    return text[len(_NAME) :] if text[: len(_NAME)].lower() == _NAME else text
+
+
+_SCHEMAS: Final = ("properties", "$defs", "definitions")
+_LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
+
+
+def is_strict(schema: Mapping[str, Any]) -> bool:
+    """Whether `schema` can be sent with OpenAI's `strict: true`.
+
+    "All fields must be required" and "`additionalProperties: false` must always be set in objects"; a schema that
+    says otherwise costs a 400. Iterative, because a client decides how deep a schema goes.
+    """
+    left: list[Any] = [schema]
+    while left:
+        item = left.pop()
+        if not isinstance(item, Mapping):
+            continue
+        if (item.get("type") == "object" or "properties" in item) and not _is_closed(item):
+            return False
+        for key in _SCHEMAS:
+            left += item[key].values() if isinstance(item.get(key), Mapping) else ()
+        for key in _LISTS:
+            left += item[key] if isinstance(item.get(key), list) else ()
+        left.append(item.get("items"))
+    return True
+
+
+def _is_closed(schema: Mapping[str, Any]) -> bool:
+    properties, required = schema.get("properties") or {}, schema.get("required") or []
+    if not isinstance(properties, Mapping) or not isinstance(required, list):
+        return False
+    if schema.get("additionalProperties") is not False:
+        return False
+    return set(properties) <= {name for name in required if isinstance(name, str)}
 
 
 class Unfence:
-    """Takes the fence off a stream of text. Holds back no more than could belong to a fence."""
-
-    _OPENING: Final = re.compile(r"\s*```(?:json)?[ \t]*\n?", re.IGNORECASE)
-    _MAYBE_OPENING: Final = re.compile(r"\s*(`{0,3}|```(j|js|jso|json)?[ \t]*)", re.IGNORECASE)
-    _MAYBE_CLOSING: Final = re.compile(r"\s*`{0,3}\s*\Z")
+    """Takes the fence off a stream of text. Holds back no more than could belong to a fence, and reads nothing of it
+    more than a few times."""
 
     def __init__(self) -> None:
-        self._held = ""
-        self._begun = False
-        self._fenced = False
+        self._held: list[str] = []
+        """White space before a fence may begin, or what may be the closing fence with the space around it."""
+        self._mark = ""
+        """What may be the beginning of the opening fence."""
+        self._read = self._opening
 
     def feed(self, text: str) -> str:
         """The part of the text so far that is certainly no fence."""
-        self._held += text
-        if not self._begun:
-            if self._MAYBE_OPENING.fullmatch(self._held):
-                return ""
-            self._begin()
-        if not self._fenced:
-            out, self._held = self._held, ""
-            return out
-        match = self._MAYBE_CLOSING.search(self._held)
-        end = match.start() if match else len(self._held)
-        out, self._held = self._held[:end], self._held[end:]
-        return out
+        return self._read(text)
 
     def flush(self) -> str:
         """What was held back and turns out to be no closing fence."""
-        if not self._begun:
-            self._begin()
-        out, self._held = self._held, ""
-        return "" if self._fenced and out.strip() in ("```", "") else out
+        out = self._begin() if self._read == self._opening else ""
+        rest = out + self._take()
+        return "" if self._read != self._plain and rest.strip() in (_FENCE, "") else rest
 
-    def _begin(self) -> None:
-        self._begun = True
-        match = self._OPENING.match(self._held)
-        if match:
-            self._fenced = True
-            self._held = self._held[match.end() :]
+    def _opening(self, text: str) -> str:
+        begun = self._mark + text
+        if not self._mark:
+            begun = text.lstrip()
+            self._held.append(text[: len(text) - len(begun)])
+        self._mark = begun[: len(_FENCE + _NAME)]
+        return "" if (_FENCE + _NAME).startswith(self._mark.lower()) and begun == self._mark else self._begin(begun)
+
+    def _begin(self, begun: str | None = None) -> str:
+        """Decides whether there is a fence, and reads what is behind it."""
+        begun, self._mark = self._mark if begun is None else begun, ""
+        if not begun.startswith(_FENCE):
+            self._read = self._plain
+            return self._take() + begun
+        self._held.clear()
+        self._read = self._blank
+        return self._blank(_without_name(begun[len(_FENCE) :]))
+
+    def _blank(self, text: str) -> str:
+        """The rest of the line of the opening fence, where nothing else is on it."""
+        text = text.lstrip(" \t")
+        if not text:
+            return ""
+        self._read = self._fenced
+        return self._fenced(text.removeprefix("\n"))
+
+    def _fenced(self, text: str) -> str:
+        self._held.append(text)
+        if not text or text.isspace():
+            return ""
+        whole = self._take()
+        end = len(whole) - _closing(whole)
+        self._held.append(whole[end:])
+        return whole[:end]
+
+    def _plain(self, text: str) -> str:
+        return text
+
+    def _take(self) -> str:
+        held = "".join(self._held)
+        self._held.clear()
+        return held
+
+
+def _closing(text: str) -> int:
+    """How many characters at the end may be the closing fence, or a part of it, and the space around it."""
+    spoken = text.rstrip()
+    before = spoken.rstrip("`")
+    ticks = min(len(spoken) - len(before), len(_FENCE))
+    return len(text) - len(spoken[: len(spoken) - ticks].rstrip())

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from gateway.hub import exact_json
+from gateway.hub import exact_json, halves
 from gateway.types import Chat
 
 HUB_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -147,7 +147,7 @@ def arguments_text(value: Any) -> str:
 def custom_input(arguments: str) -> str:
     """The plain text inside a custom tool's `{"input": …}`; arguments of another form are handed on as they are."""
     try:
-        value = exact_json.loads(arguments)
+        value = halves.loads(arguments.encode("utf-8", "surrogatepass"))
     except ValueError:
         return arguments
     if isinstance(value, dict) and isinstance(value.get("input"), str):

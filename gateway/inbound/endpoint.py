@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from gateway.dialects.chat.normalize import parse
 from gateway.failures import UNREADABLE, Exhausted, Failed, Failure, structure_fault
 from gateway.hub.contracts import Answer, Inbound
+from gateway.hub.exact_json import parse_object
 from gateway.inbound.access import check_key
 from gateway.inbound.body import read_body
 from gateway.inbound.errors import of_exhausted
@@ -18,9 +18,11 @@ from gateway.inbound.http import (
     Headers,
     HttpError,
     Receive,
+    RequestHeaders,
     Scope,
     Send,
     abort,
+    header,
     header_value,
     id_headers,
     request_id,
@@ -28,11 +30,12 @@ from gateway.inbound.http import (
     send_json,
 )
 from gateway.inbound.interrupt import Interrupt
+from gateway.inbound.memory import Memory
 from gateway.inbound.resolve import resolve
 from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
 from gateway.text.trace_context import Trace
-from gateway.types import Call, Model, Reply, Request
+from gateway.types import Call, Client, Model, Reply, Request
 
 log = logging.getLogger("gateway.inbound")
 
@@ -47,6 +50,13 @@ class Observer(Protocol):
     def ended(self, call: Call | None, status: int, failure: Failure | None, ended_at: float) -> None:
         """A call is over. `call` is None when the request never became one; `status` 499 means that the client left."""
         ...
+
+
+class Api(NamedTuple):
+    """One API that clients speak."""
+
+    face: Inbound
+    memory: Memory | None = None
 
 
 class CallEndpoint:
@@ -74,19 +84,20 @@ class CallEndpoint:
         for interrupt in list(self.calls):
             interrupt.fire(HttpError(503, "The gateway is shutting down.", type_="server_error", code="shutting_down"))
 
-    def serving(self, face: Inbound) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        """The ASGI application for one client API."""
+    def serving(self, face: Inbound, memory: Memory | None = None) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        """The ASGI application for one client API. `memory` keeps its answers, where the API has that."""
+        api = Api(face, memory)
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._serve(face, scope, receive, send)
+            await self._serve(api, scope, receive, send)
 
         return serve
 
-    async def _serve(self, face: Inbound, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, api: Api, scope: Scope, receive: Receive, send: Send) -> None:
         interrupt = Interrupt()
         self.calls.add(interrupt)
         self._observer.started()
-        exchange = _Exchange(self._current(), face, request_id(scope), self._clock, self._wall, send, interrupt)
+        exchange = _Exchange(self._current(), api, request_id(scope), self._clock, self._wall, send, interrupt)
         if self._begin_trace is not None:
             exchange.trace = self._begin_trace(scope)
         status, failure = 500, None
@@ -117,7 +128,7 @@ class _Exchange:
     def __init__(
         self,
         gateway: Gateway,
-        face: Inbound,
+        api: Api,
         id_: str,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -127,8 +138,8 @@ class _Exchange:
         self.id = id_
         self.call: Call | None = None
         self.trace: Trace | None = None
-        self.stream = EventStream(send, interrupt, face.KEEP_ALIVE)
-        self._face = face
+        self.stream = EventStream(send, interrupt, api.face.KEEP_ALIVE)
+        self._face, self._memory = api
         self._send = send
         self._interrupt = interrupt
         self._gateway = gateway
@@ -143,12 +154,15 @@ class _Exchange:
         """
         server = self._gateway.server
         client = check_key(scope, self._gateway.keys)
+        if scope["method"] == "GET" and header(scope, b"x-upgrade") is not None:
+            message = "This gateway does not speak WebSocket; use POST and server-sent events."
+            raise HttpError(426, message, code="upgrade_required", headers={"upgrade": "HTTP/1.1"})
         if scope["method"] != "POST":
             raise HttpError(405, f"{scope['method']} is not allowed here; use POST.", headers={"allow": "POST"})
         if calls > server.max_calls:
             raise _too_many(server.max_calls)
         body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
-        request = self._decode(body, scope)
+        request = self._decode(body, scope, client)
         agent = resolve(request.chat["model"], self._gateway.agents, self._gateway.models, client)
         self.call = Call(
             id=self.id,
@@ -163,9 +177,12 @@ class _Exchange:
         with Presence(self._interrupt, receive):
             return await self._answer(self.call)
 
-    def _decode(self, body: bytes, scope: Scope) -> Request:
+    def _decode(self, body: bytes, scope: Scope, client: Client) -> Request:
         try:
-            return self._face.decode_request(parse(body), _as_mapping(scope["headers"]))
+            stated: Mapping[str, Any] = parse_object(body)
+            if self._memory is not None:
+                stated = self._memory.expand(client.name, stated)
+            return self._face.decode_request(stated, RequestHeaders(scope["headers"]))
         except Failed as failed:
             wrong = failed.failure
             raise HttpError(400, wrong.message, code=wrong.code, param=wrong.param) from failed
@@ -192,10 +209,19 @@ class _Exchange:
             raise of_exhausted(error, call) from error
         answer = self._as_answer(call, reply.model)
         if reply.chunks is not None:
-            return 200, await self.stream.relay(reply, self._face.StreamEncoder(answer), self.headers(reply))
+            encoder = self._face.StreamEncoder(answer)
+            broken = await self.stream.relay(reply, encoder, self.headers(reply))
+            self._keep(call, encoder.response if broken is None else None)
+            return 200, broken
         assert reply.chat is not None
-        await send_json(self._send, 200, self._face.encode_response(reply.chat, answer), self.headers(reply))
+        body = reply.body if reply.body is not None else self._face.encode_response(reply.chat, answer)
+        self._keep(call, body)
+        await send_json(self._send, 200, body, self.headers(reply))
         return 200, None
+
+    def _keep(self, call: Call, response: Mapping[str, Any] | None) -> None:
+        if self._memory is not None:
+            self._memory.keep(call.client.name, call.request, response)
 
     def _as_answer(self, call: Call, model: str) -> Answer:
         return Answer(call.id.removeprefix("req_"), int(self._wall()), model, call.request)
@@ -236,8 +262,3 @@ def _too_many(calls_max: int) -> HttpError:
 def _internal() -> HttpError:
     message = "Internal error of the gateway; its log has the details."
     return HttpError(500, message, type_="server_error", code="internal_error")
-
-
-def _as_mapping(headers: Headers) -> dict[str, str]:
-    """The first value of each header."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 from gateway.hub import exact_json
@@ -55,6 +55,26 @@ class HttpError(Exception):
 
 class ClientLeft(Exception):
     """The client closed the connection."""
+
+
+class RequestHeaders(Mapping[str, str]):
+    """The headers of a request by their lower-case names, the first value of each. Nothing is copied."""
+
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        wanted = name.encode()
+        for key, value in self._headers:
+            if key == wanted:
+                return value.decode("latin-1")
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name.decode("latin-1") for name, _ in self._headers))
+
+    def __len__(self) -> int:
+        return len(dict(self._headers))
 
 
 def face_of(scope: Scope) -> Inbound:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from starlette.routing import Route, Router
 
@@ -95,21 +95,30 @@ ASKED: Final = "gateway.asked"
 """The key of an ASGI scope with the path as the client sent it."""
 
 
+class Mounted(NamedTuple):
+    """An ASGI application, and the methods that it takes."""
+
+    app: App
+    methods: tuple[str, ...] = READ
+
+
 class Application:
     """The ASGI application: calls are found by their path at once, everything else by Starlette's router.
 
     The bare router: an application's middleware would run for every streamed event.
     """
 
-    def __init__(self, calls: Mapping[str, App], prefixed: Mapping[str, App], unprefixed: Mapping[str, App]) -> None:
-        """`calls` answer calls and state their own ids. They and `prefixed` are served with and without `/v1`,
-        `unprefixed` as they are. All but the calls are read only."""
+    def __init__(
+        self, calls: Mapping[str, App], prefixed: Mapping[str, Mounted], unprefixed: Mapping[str, Mounted]
+    ) -> None:
+        """`calls` answer calls (POST) and state their own ids. They and `prefixed` are served with and without
+        `/v1`, `unprefixed` as they are."""
         self._calls: Final[Mapping[str, App]] = {
             prefix + path: app for prefix in PREFIXES for path, app in calls.items()
         }
         others = {prefix + path: app for path, app in prefixed.items() for prefix in PREFIXES}
         others |= unprefixed
-        routes = [Route(path, endpoint=Identified(app, READ)) for path, app in others.items()]
+        routes = [Route(path, endpoint=Identified(*mounted)) for path, mounted in others.items()]
         suggested = tuple(path for path in (*self._calls, *others) if "{" not in path)
         self._router: Final = Router(
             routes, redirect_slashes=False, default=Identified(NotFound(suggested, len(calls)))

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 UNSERVED: Final[Mapping[str, tuple[str, ...]]] = {
-    "The Responses API": ("/responses",),
-    "The Messages API": ("/messages",),
+    "The Message Batches API": ("/messages/batches",),
     "The Embeddings API": ("/embeddings",),
     "The legacy Completions API": ("/completions", "/complete", "/engines", "/edits"),
     "The stored chat completions API": ("/chat/completions",),

@@ -119,6 +119,41 @@ def events(answer: Answer, model: str, id_: str) -> list[Part]:
     return [*parts, Part("usage", {**envelope, "choices": [], "usage": usage(answer)}), Part("done", "[DONE]")]
 
 
+def late_names(parts: list[Part]) -> list[Part]:
+    """Calls that begin without a name, each in another form: an empty name, then the name; no name, then the name; the
+    name between the halves of the arguments."""
+    edited: list[Part] = []
+    late: list[tuple[int, Part]] = []
+    """(behind which part, the event with the name)."""
+    for part in parts:
+        call = _begun(part)
+        if call is not None:
+            place, name = call["index"], call["function"]["name"]
+            first = {} if place % 3 == 1 else {"name": ""}
+            edited.append(_with_call(part, {**call, "function": {**first, "arguments": ""}}))
+            late.append(
+                (len(edited) + (place % 3 == 2), _with_call(part, {"index": place, "function": {"name": name}}))
+            )
+        else:
+            edited.append(part)
+    for place, part in reversed(late):
+        edited.insert(place, part)
+    return edited
+
+
+def _begun(part: Part) -> dict[str, Any] | None:
+    """The call that begins in an event."""
+    if part.role != "head":
+        return None
+    calls = part.data["choices"][0]["delta"].get("tool_calls")
+    return calls[0] if calls else None
+
+
+def _with_call(part: Part, call: dict[str, Any]) -> Part:
+    [choice] = part.data["choices"]
+    return part._replace(data={**part.data, "choices": [{**choice, "delta": {"tool_calls": [call]}}]})
+
+
 def ping() -> Part:
     return Part("head", {"id": "ping", "object": "chat.completion.chunk", "created": 0, "model": "", "choices": []})
 

@@ -19,6 +19,9 @@ CHALLENGE: Final = (
     b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Verify you are human</body></html>"
 )
 HUGE_BYTES: Final = 1024 * 1024
+NOISE: Final = b": keep-alive\n\n"
+BLANK: Final = b"\n"
+"""The same before a JSON body."""
 
 
 class Act(Enum):
@@ -30,6 +33,8 @@ class Act(Enum):
     """Waits for the lab's slow first token."""
     RESET = "reset"
     """Resets the connection."""
+    FLOOD = "flood"
+    """Sends `NOISE` until the client leaves."""
 
 
 Step = bytes | Act
@@ -46,6 +51,8 @@ class Played:
     """The stated content length; None for a chunked body."""
     before_headers: Act | None = None
     """What happens before the first byte."""
+    noise: bytes = NOISE
+    """What a flood consists of."""
 
 
 def play(fault: str, api: ModuleType, asked: Asked, id_: str) -> Played:
@@ -110,6 +117,11 @@ def _empty_body(api: ModuleType, asked: Asked, id_: str) -> Played:
     return Played(200, {"content-type": "text/event-stream" if asked.stream else "application/json"}, [], 0)
 
 
+def _flood(api: ModuleType, asked: Asked, id_: str) -> Played:
+    form, noise = ("text/event-stream", NOISE) if asked.stream else ("application/json", BLANK)
+    return Played(200, {"content-type": form}, [Act.FLOOD], noise=noise)
+
+
 _BEFORE: Final[Mapping[str, Callable[[ModuleType, Asked, str], Played]]] = {
     "reset": _reset,
     "silent": _silent,
@@ -118,6 +130,7 @@ _BEFORE: Final[Mapping[str, Callable[[ModuleType, Asked, str], Played]]] = {
     "challenge_page": _challenge,
     "not_json": _not_json,
     "empty_body": _empty_body,
+    "comment_flood": _flood,
 }
 
 
@@ -205,6 +218,58 @@ def _pings(parts: list[Part], api: ModuleType) -> Edited:
     return [each for part in parts for each in (api.ping(), part)]
 
 
+def _late_names(parts: list[Part], api: ModuleType) -> Edited:
+    """Where the API lets a call begin without its name."""
+    return list(api.late_names(parts)) if hasattr(api, "late_names") else list(parts)
+
+
+def _error_after_finish(parts: list[Part], api: ModuleType) -> Edited:
+    return [*_no_done(parts, api), api.error_part("overloaded")]
+
+
+def _text_after_finish(parts: list[Part], api: ModuleType) -> Edited:
+    """The last piece of content; an API whose finish is its last event and holds the whole answer cannot do it."""
+    if getattr(api, "FINISH_IS_LAST", False):
+        return list(parts)
+    last = max(place for place, part in enumerate(parts) if part.role == "content")
+    rest = [*parts[:last], *parts[last + 1 :]]
+    finish = next(place for place, part in enumerate(rest) if part.role == "finish")
+    return [*rest[: finish + 1], parts[last], *rest[finish + 1 :]]
+
+
+def _halves(parts: list[Part], api: ModuleType) -> Edited:
+    """A character of two UTF-16 units ends one event with the first, and begins the next with the second."""
+    edited: Edited = []
+    for part in parts:
+        text = orjson.dumps(part.data).decode()
+        before, found, _ = text.partition("\U0001f648")
+        if part.role == "content" and found:
+            alone = before[: before.rindex('"') + 1]
+            high, low = text.replace(found, "\\ud83d"), text.replace(before + found, alone + "\\ude48")
+            edited += [part._replace(data=high), part._replace(data=low)]
+        else:
+            edited.append(part)
+    return edited
+
+
+def _unasked_choices(parts: list[Part], api: ModuleType) -> Edited:
+    edited: Edited = []
+    for part in parts:
+        other = _unasked(part.data) if part.role in ("content", "finish") else None
+        edited += [part._replace(data=other), part] if other is not None else [part]
+    return edited
+
+
+def _unasked(body: Any) -> dict[str, Any] | None:
+    """The same with its choice under an index that was not asked for; None where an API counts none."""
+    key = next((key for key in ("choices", "candidates") if body.get(key)), None)
+    return {**body, key: [{**body[key][0], "index": 1}]} if key is not None else None
+
+
+def _done_then_open(parts: list[Part], api: ModuleType) -> Edited:
+    return [*parts, Act.HANG]
+
+
 _PARTS: Final[Mapping[str, Callable[[list[Part], ModuleType], Edited]]] = {
     "error_first_event": _error_first,
     "error_after_role": _error_after_role,
@@ -220,6 +285,12 @@ _PARTS: Final[Mapping[str, Callable[[list[Part], ModuleType], Edited]]] = {
     "usage_missing": _without_usage,
     "pings": _pings,
     "huge_event": _huge,
+    "late_name": _late_names,
+    "error_after_finish": _error_after_finish,
+    "text_after_finish": _text_after_finish,
+    "half_emoji": _halves,
+    "unasked_choice": _unasked_choices,
+    "done_then_open": _done_then_open,
 }
 
 
@@ -255,6 +326,9 @@ _BYTES: Final[Mapping[str, Callable[[Step], Iterable[Step]]]] = {
 def _whole(fault: str, body: dict[str, Any], api: ModuleType) -> Played:
     if fault in ("error_first_event", "error_after_role"):
         return replace(error(api.error("overloaded")), status=200)  # an error inside a 200
+    other = _unasked(body) if fault == "unasked_choice" else None
+    if other is not None:
+        body = {**body, **{key: other[key] + body[key] for key in ("choices", "candidates") if key in body}}
     data = orjson.dumps(without_usage(body) if fault == "usage_missing" else body)
     headers, half = {"content-type": "application/json"}, len(data) // 2
     if fault == "cut":

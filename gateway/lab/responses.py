@@ -11,6 +11,8 @@ from gateway.lab.events import ErrorAnswer, Part
 
 PATHS: Final = ("/responses",)
 MODELS_PATH: Final = chat.MODELS_PATH
+FINISH_IS_LAST: Final = True
+"""`response.completed` holds the whole answer, and nothing follows it."""
 key_of = chat.key_of
 models = chat.models
 
@@ -86,6 +88,16 @@ def events(answer: Answer, model: str, id_: str) -> list[Part]:
         parts += _deltas(item, place, answer)
         parts.append(_part("head", "response.output_item.done", output_index=place, item=item))
     return [*parts, _part("finish", f"response.{full['status']}", response=full)]
+
+
+def late_names(parts: list[Part]) -> list[Part]:
+    """Calls that begin without a name; only the finished item has it."""
+    return [part._replace(data=_nameless(part.data)) for part in parts]
+
+
+def _nameless(data: dict[str, Any]) -> dict[str, Any]:
+    is_call = data["type"] == "response.output_item.added" and data["item"]["type"] == "function_call"
+    return {**data, "item": {**data["item"], "name": ""}} if is_call else data
 
 
 def _deltas(item: Mapping[str, Any], place: int, answer: Answer) -> list[Part]:

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import httptools
@@ -17,6 +18,8 @@ from gateway.lab.play import Act, Played, Step
 
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 """Makes a close a reset."""
+FLOOD_S: Final = 0.01
+"""Between two pieces of a flood."""
 _REASONS: Final = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 
 
@@ -102,12 +105,12 @@ class Server:
                 return False
             request.feed(data)
         played = self._handle(request)
-        if played.before_headers is not None and not await self._act(played.before_headers, reader, writer):
+        if played.before_headers is not None and not await self._act(played.before_headers, played, reader, writer):
             return False
         writer.write(_head(played))
         for number, step in enumerate(played.steps):
             if isinstance(step, Act):
-                if not await self._act(step, reader, writer):
+                if not await self._act(step, played, reader, writer):
                     return False
                 continue
             writer.write(_framed(step, played))
@@ -119,11 +122,13 @@ class Server:
         await writer.drain()
         return True
 
-    async def _act(self, act: Act, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _act(self, act: Act, played: Played, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Returns whether the answer goes on."""
         await writer.drain()
         if act is Act.PAUSE:
             return await self._unless_it_leaves(self._pause(), reader)
+        if act is Act.FLOOD:
+            return await self._unless_it_leaves(_flood(writer, _framed(played.noise, played)), reader)
         if act is Act.HANG:
             return await self._unless_it_leaves(asyncio.Event().wait(), reader)
         await asyncio.sleep(0)
@@ -144,6 +149,14 @@ class Server:
             self.left += 1
             return False
         return True
+
+
+async def _flood(writer: asyncio.StreamWriter, noise: bytes) -> None:
+    with suppress(ConnectionError):
+        while True:
+            writer.write(noise)
+            await writer.drain()
+            await asyncio.sleep(FLOOD_S)
 
 
 def _head(played: Played) -> bytes:

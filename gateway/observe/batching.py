@@ -1,62 +1,174 @@
-"""Log lines that are written several at a time: a write per line would cost more than the line."""
+"""Log lines that a thread of their own formats and writes: a reader that stops reading holds up nothing but them.
+
+A call only puts its record into a queue. Lines that find no room there, or that cannot be written (a full disk, a pipe
+whose reader is gone), are lost: they are counted, and the next line that can be written says how many they were.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import select
 import threading
+from collections import deque
+from collections.abc import Callable
 from typing import Final, TextIO
 
 FLUSH_S: Final = 0.05
 """How long a line waits for company; errors do not wait."""
+RECORDS_MAX: Final = 5_000
+"""Lines that wait to be written; any further one is lost."""
+WAIT_S: Final = 1.0
+"""How long the end of the process, or a command that serves nothing, waits for its lines to be written."""
+
+Write = Callable[[str], object]
 
 
 class Batched(logging.Handler):
-    """Formats and writes records in batches while an event loop runs, at once otherwise."""
+    """Hands records to the thread that writes them. Where no event loop runs, it waits for the line to be written."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, records_max: int = RECORDS_MAX, wait_s: float = WAIT_S) -> None:
         super().__init__()
-        self._stream = stream
-        self._records: list[logging.LogRecord] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self.lost = 0
+        """Lines that were not written."""
+        self._write = _writer(stream)
+        self._records_max = records_max
+        self._wait_s = wait_s
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._waiting: deque[logging.LogRecord | str] = deque()
+        self._filled = threading.Event()
+        self._urgent = threading.Event()
+        self._progress = threading.Condition()
+        self._taken = self._done = 0
+        self._reported = self.lost
+        self._is_stuck = False
+        self._thread: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._records.append(record)
-        if record.levelno >= logging.ERROR or not self._is_on_the_loop():
-            self.flush()
-        elif self._timer is None and self._loop is not None:
-            self._timer = self._loop.call_later(FLUSH_S, self.flush)
+        self._put(record, urgent=record.levelno >= logging.ERROR)
 
-    def _is_on_the_loop(self) -> bool:
-        """Whether this is the thread of a loop that runs. Asked anew only where the answer may have changed."""
-        if self._loop is None or self._loop.is_closed() or not self._loop.is_running():
-            try:
-                self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
-            except RuntimeError:
-                self._loop = self._timer = None
-        return self._loop is not None and threading.get_ident() == self._thread
-
-    def _line(self, record: logging.LogRecord) -> str:
-        """Nothing for a record that cannot be formatted: its neighbours are written all the same."""
+    def show(self, text: str) -> None:
+        """Writes `text` as it is, in its turn."""
+        self.acquire()
         try:
-            return self.format(record) + "\n"
-        except Exception:
-            self.handleError(record)
-            return ""
+            self._put(text, urgent=True)
+        finally:
+            self.release()
 
     def flush(self) -> None:
-        """Writes what waits."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        with self.lock:  # type: ignore[union-attr]  # a handler has one from its beginning
-            records, self._records = self._records, []
-            if not records:
-                return
+        """Waits until everything so far is written, or for `wait_s`."""
+        thread, end = self._thread, self._taken
+        if thread is None or thread is threading.current_thread() or self._pid != os.getpid():
+            return
+        self._urgent.set()
+        self._filled.set()
+        with self._progress:
+            self._is_stuck = not self._progress.wait_for(lambda: self._done >= end, self._wait_s)
+
+    def close(self) -> None:
+        """Writes what waits, and ends the thread. A later record begins another one."""
+        if not self._is_stuck:
+            self.flush()
+        self._thread = None
+        self._filled.set()
+        super().close()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- logging's own name
+        """Counts a record that cannot be formatted: to print a traceback could wait for the reader of this log."""
+        self.lost += 1
+
+    def _put(self, item: logging.LogRecord | str, *, urgent: bool) -> None:
+        if self._pid != os.getpid():
+            self._begin()  # in a child the thread does not run, and what waited is the parent's to write
+        if len(self._waiting) >= self._records_max:
+            self.lost += 1
+            return
+        self._waiting.append(item)
+        self._taken += 1
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+            self._thread.start()
+        if urgent:
+            self._urgent.set()
+        if not self._filled.is_set():
+            self._filled.set()
+        if not self._is_stuck and not self._is_serving():
+            self.flush()
+
+    def _is_serving(self) -> bool:
+        """Whether an event loop runs, which must not wait for a line."""
+        if self._loop is None or self._loop.is_closed() or not self._loop.is_running():
             try:
-                self._stream.write("".join(self._line(record) for record in records))
-                self._stream.flush()
-            except (OSError, ValueError):
-                self.handleError(records[-1])
+                self._loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self._loop = None
+        return self._loop is not None
+
+    def _run(self) -> None:
+        """The thread's own work, until another thread has its place."""
+        while self._thread is threading.current_thread():
+            self._filled.wait()
+            self._filled.clear()
+            self._urgent.wait(FLUSH_S)
+            self._urgent.clear()
+            self._write_waiting()
+        self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        count = len(self._waiting)
+        text = "".join(self._line(self._waiting.popleft()) for _ in range(count))
+        try:
+            self._write(text)
+            self._report()
+        except (OSError, ValueError):
+            self.lost += count
+        with self._progress:
+            self._is_stuck = False
+            self._done += count
+            self._progress.notify_all()
+
+    def _report(self) -> None:
+        """Says how many lines are missing. Raises what `_write` raises."""
+        lost = self.lost - self._reported
+        if not lost:
+            return
+        words = "%d log lines are lost: they were not read, or could not be written"
+        self._write(self._line(logging.LogRecord("gateway.log", logging.WARNING, "", 0, words, (lost,), None)))
+        self._reported += lost
+
+    def _line(self, item: logging.LogRecord | str) -> str:
+        """Nothing for a record that cannot be formatted: its neighbours are written all the same."""
+        if isinstance(item, str):
+            return item
+        try:
+            return self.format(item) + "\n"
+        except Exception:
+            self.handleError(item)
+            return ""
+
+
+def _writer(stream: TextIO) -> Write:
+    """What writes to the file behind `stream`: its own lock would be held while the file blocks, and the end of the
+    process waits for that lock. A stream without a file is written to as it is."""
+    try:
+        file = stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return lambda text: (stream.write(text), stream.flush())
+    return lambda text: _write_all(file, text.encode("utf-8", "backslashreplace"))
+
+
+def _write_all(file: int, data: bytes) -> None:
+    """Waits as long as it takes. Raises `OSError`."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(file, rest) :]
+        except BlockingIOError:
+            ready = select.poll()
+            ready.register(file, select.POLLOUT)
+            ready.poll()

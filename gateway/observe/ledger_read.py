@@ -1,4 +1,7 @@
-"""Questions to the ledger, for the commands. Reading disturbs nobody: the file is in WAL mode and opened read-only."""
+"""Queries of the ledger, for reports.
+
+The file is in WAL mode and opened read-only, so a reader blocks no writer.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,25 @@ GROUPS: Final = {
     "day": "date(at, 'unixepoch', 'localtime')",
     "client": "client",
 }
-"""What usage can be grouped by → the expression."""
+"""What usage can be grouped by → the SQL expression."""
+
+
+_UNMERGED: Final = (
+    "{path}: its folder is read-only, and the latest calls are in {path}-wal. "
+    "Copy {path}* to a folder that you can write, or stop the gateway, which merges them."
+)
 
 
 class Unreadable(Exception):
-    """There is no ledger, or it cannot be read; says why."""
+    """There is no ledger, or it cannot be read; the message says why."""
+
+
+_NO_SHARED_MEMORY: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""How SQLite refuses a WAL database in a read-only folder: with and without a `-wal` file."""
 
 
 class Filters(NamedTuple):
-    """Which calls are asked for; None is all."""
+    """Which calls are selected; None selects all."""
 
     agent: str | None = None
     model: str | None = None
@@ -43,17 +56,60 @@ class Filters(NamedTuple):
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     if not os.path.lexists(path):
-        raise Unreadable(f"{path}: there is no ledger yet; it begins with the first call (the demo keeps none)")
+        why = "there is no ledger yet; it begins with the first call (the demo keeps none)"
+        raise Unreadable(f"{path}: {why}")
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as database:
+        with closing(_opened(path.resolve())) as database:
             database.row_factory = sqlite3.Row
             yield database
     except sqlite3.Error as error:
         raise Unreadable(f"{path}: {error}") from error
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    """The database, also where SQLite cannot make the `-shm` file that readers of a WAL database
+    share.
+
+    Then it is opened as immutable. That leaves the `-wal` file out, so it must hold nothing.
+    """
+    uri = path.as_uri()
+    try:
+        return _connected(f"{uri}?mode=ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY or not _is_readable(path):
+            raise
+        if _has_unmerged(path):
+            raise Unreadable(_UNMERGED.format(path=path)) from None
+        return _connected(f"{uri}?mode=ro&immutable=1")
+
+
+def _is_readable(path: Path) -> bool:
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _connected(uri: str) -> sqlite3.Connection:
+    database = sqlite3.connect(uri, uri=True, timeout=5.0)
+    try:
+        database.execute("PRAGMA schema_version")  # the first query opens the files
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _has_unmerged(path: Path) -> bool:
+    """Whether the latest calls are still in the `-wal` file."""
+    try:
+        return Path(f"{path}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 def calls(path: Path, filters: Filters, limit: int) -> list[Record]:
-    """The last calls, newest first, each with `tried`: the models tried, in order. Raises `Unreadable`."""
+    """The last calls, newest first, each with `tried`: the models tried, in order.
+
+    Raises `Unreadable`.
+    """
     where, values = _where(filters)
     query = f"SELECT * FROM calls WHERE {where} ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608
     with _reading(path) as database:
@@ -64,33 +120,38 @@ def call(path: Path, id_: str) -> Record | None:
     """The last call whose id begins with `id_`, with `attempts`. Raises `Unreadable`."""
     with _reading(path) as database:
         found = database.execute(
-            "SELECT * FROM calls WHERE id LIKE ? ESCAPE '\\' ORDER BY at DESC LIMIT 1", (_escaped(id_) + "%",)
+            "SELECT * FROM calls WHERE id LIKE ? ESCAPE '\\' ORDER BY at DESC LIMIT 1",
+            (_escaped(id_) + "%",),
         ).fetchone()
         return _record(found) if found is not None else None
 
 
 def _record(row: sqlite3.Row) -> Record:
-    """`attempts` is a list of objects, as `ledger.py` wrote them; `tried` says the same in a few words."""
+    """`attempts` is a list of objects, as `ledger.py` wrote them; `tried` is the same in a few
+    words."""
     attempts = orjson.loads(row["attempts"])
     tried = ", ".join(f"{each['model']} {each['outcome']}" for each in attempts)
     return {**dict(row), "tried": tried, "attempts": attempts}
 
 
 def usage(path: Path, by: str, filters: Filters) -> list[Record]:
-    """What was used, to be priced and added up: one record per value of `by` (one of `GROUPS`), model, day and whether
-    the provider states the cost, and one for each call whose prompt is so long that it may have a price of its own.
+    """Tokens and calls, to be priced and added up.
 
-    Keys: `group`, `day`, `provider`, `model`, `model_id`, `calls`, `failed`, `uncounted` (calls that a model answered
-    without any count of tokens), the counts of tokens, and `cost`, the dollars that the provider states (None where it
-    states none).
-    Raises `Unreadable`.
+    One record per value of `by` (one of `GROUPS`), model, day and whether the provider states the
+    cost, and one for each call whose prompt is so long that it may have its own price.
+    Keys: `group`, `day`, `provider`, `model`, `model_id`, `calls`, `failed`, `uncounted` (answers
+    without a token count from the provider), the token counts, and `cost`, the dollars that the
+    provider states (None without any). Raises `Unreadable`.
     """
     where, values = _where(filters)
     query = (
-        f"SELECT {GROUPS[by]} AS 'group', date(at, 'unixepoch') AS day, provider, model, model_id,"  # noqa: S608
+        f"SELECT {GROUPS[by]} AS 'group', date(at, 'unixepoch') AS day,"  # noqa: S608
+        " provider, model, model_id,"
         " count(*) AS calls, sum(status >= 400) AS failed,"
-        " sum(model IS NOT NULL AND output IS NULL) AS uncounted, total(input) AS input, total(output) AS output,"
-        " total(cache_read) AS cache_read, total(cache_write) AS cache_write, total(reasoning) AS reasoning,"
+        " sum(model IS NOT NULL AND output IS NULL) AS uncounted,"
+        " total(input) AS input, total(output) AS output,"
+        " total(cache_read) AS cache_read, total(cache_write) AS cache_write,"
+        " total(reasoning) AS reasoning,"
         " total(cache_write_1h) AS cache_write_1h, sum(cost) AS cost"
         f" FROM calls WHERE {where} GROUP BY 1, 2, 3, 4, 5, cost IS NULL,"
         f" CASE WHEN input >= {LONG_CONTEXT} THEN rowid END ORDER BY 1"

@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
 import orjson
@@ -23,6 +24,9 @@ from gateway.types import Call
 
 calls: Final = logging.getLogger("gateway.calls")
 circuits: Final = logging.getLogger("gateway.breaker")
+
+_LOGGERS: Final = ("gateway", "uvicorn", "asyncio")
+"""Whose records are written: a line that a library wrote by itself could wait for a reader that does not read."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]|\n(?! )")
 _COLOURS: Final = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}
@@ -70,16 +74,40 @@ class Json(logging.Formatter):
 
 def set_up(form: Literal["auto", "text", "json"], level: str, stream: TextIO | None = None) -> None:
     """Sends all records of the gateway to `stream` (standard error); `auto` is text on a terminal, JSON elsewhere."""
-    out = stream or sys.stderr
+    out = stream or sys.stderr or _nowhere()
     terminal = out.isatty()
     handler = Batched(out)
+    handler.lost = lost()
     is_json = form == "json" or (form == "auto" and not terminal)
     handler.setFormatter(Json() if is_json else Text(colour=terminal and not os.environ.get("NO_COLOR")))
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # nobody prints them
-    root = logging.getLogger("gateway")
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    root.propagate = False
+    for before in _handlers():
+        before.close()
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.propagate = False
+    logging.getLogger("gateway").setLevel(level.upper())
+
+
+def _nowhere() -> TextIO:
+    """For a process without standard error; open for as long as it lives."""
+    return Path(os.devnull).open("w")
+
+
+def _handlers() -> list[Batched]:
+    return [handler for handler in logging.getLogger("gateway").handlers if isinstance(handler, Batched)]
+
+
+def lost() -> int:
+    """How many lines of this process have not been written."""
+    return sum(handler.lost for handler in _handlers())
+
+
+def show(text: str) -> None:
+    """Writes `text` as it is, among the lines of the log; like them it holds up nothing and ends nothing."""
+    for handler in _handlers():
+        handler.show(text)
 
 
 class CallEnded(logging.LogRecord):

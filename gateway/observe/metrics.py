@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.observe.collectors import Counts, Level, Spread
+from gateway.observe.log import lost
 from gateway.shared.circuits import Circuit
 from gateway.types import Attempt, Call, Usage
 
@@ -63,7 +64,7 @@ class Metrics:
         self.registry: Final = CollectorRegistry()
         for metric in (
             self.requests, self.in_flight, self.duration, self.first_token, self.overhead, self.attempts,
-            self.fallbacks, self.tokens, self.broken,
+            self.fallbacks, self.tokens, self.broken, LostLines(lost),
         ):  # fmt: skip
             self.registry.register(metric)
 
@@ -108,6 +109,17 @@ class Metrics:
         ):
             if count:
                 self.tokens.add((agent, model, kind), count)
+
+
+class LostLines(Collector):
+    """The log lines that were not written, read when they are asked for."""
+
+    def __init__(self, lost: Callable[[], int]) -> None:
+        self._lost = lost
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        words = "Log lines that found no reader, or could not be written."
+        yield CounterMetricFamily("gateway_log_lines_lost", words, value=self._lost())
 
 
 class CircuitStates(Collector):

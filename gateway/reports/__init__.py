@@ -1,4 +1,6 @@
-"""Plain data about the gateway for people: what the commands print, `--json` dumps and the page shows.
+"""Plain data about the gateway for people: the commands, `--json`, `/status` and the page render
+it.
 
-Belongs here: gathering. Does not belong here: rendering (`cli/`), recording (`observe/`).
+Belongs here: gathering, as dataclasses with documented fields; one file per subject. Does not
+belong here: rendering (`cli/`), recording (`observe/`).
 """

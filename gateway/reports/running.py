@@ -1,4 +1,4 @@
-"""Asks the gateway that is running, for the commands that tell of it."""
+"""An HTTP client of the running gateway, for the commands that show it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.config.load import Config
+from gateway.config.schema import Server
 
 
 class NotRunning(Exception):
-    """Nothing answers, or nothing that is a gateway; says where it was looked for, and what may help."""
+    """Nothing answers, or what answers is not a gateway; the message names the address and the
+    cure."""
 
 
 def address(config: Config | None) -> str:
-    """Where the gateway of this configuration listens, or `$GATEWAY_URL`. Raises `NotRunning` if that is no address."""
+    """Where the gateway of this configuration listens, or `$GATEWAY_URL`.
+
+    Raises `NotRunning` if that is invalid.
+    """
     stated = os.environ.get("GATEWAY_URL", "").rstrip("/").removesuffix("/v1")
     if stated:
         if not _is_address(stated):
-            raise NotRunning(f"$GATEWAY_URL is {stated!r}, which is no address; write http://host:port")
+            message = f"$GATEWAY_URL is {stated!r}, which is not an address"
+            raise NotRunning(f"{message}; write http://host:port")
         return stated
-    host, port = (config.server.host, config.server.port) if config is not None else ("127.0.0.1", 8484)
+    server = config.server if config is not None else Server()
+    host, port = server.host, server.port
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -34,7 +41,10 @@ def _is_address(url: str) -> bool:
 
 
 def ask(config: Config | None, path: str) -> dict[str, Any]:
-    """The JSON object at `path`. `$GATEWAY_KEY` is the client key, where one is needed. Raises `NotRunning`."""
+    """The JSON object at `path`.
+
+    `$GATEWAY_KEY` is the client key, where one is needed. Raises `NotRunning`.
+    """
     import httpx
 
     url = address(config)
@@ -44,9 +54,11 @@ def ask(config: Config | None, path: str) -> dict[str, Any]:
         response = httpx.get(url + path, headers=headers, timeout=3.0, trust_env=False)
         body = response.json()
     except (httpx.HTTPError, ValueError):
-        raise NotRunning(f"no gateway answers at {url}; start it with `gateway serve`, or set $GATEWAY_URL") from None
+        cure = "start it with `gateway serve`, or set $GATEWAY_URL"
+        raise NotRunning(f"no gateway answers at {url}; {cure}") from None
     if response.status_code == 401:
-        raise NotRunning(f"the gateway at {url} wants a client key: set $GATEWAY_KEY")
+        raise NotRunning(f"the gateway at {url} needs a client key: set $GATEWAY_KEY")
     if response.status_code != 200 or not isinstance(body, dict):
-        raise NotRunning(f"what answers at {url} is no gateway of this version (status {response.status_code})")
+        status = f"status {response.status_code}"
+        raise NotRunning(f"the server at {url} is not a gateway of this version ({status})")
     return body

@@ -8,7 +8,7 @@ quality, never correctness, because every dialect does without.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -43,27 +43,38 @@ class Vault:
 
     def put(self, owner: str, message: Mapping[str, Any], call: Mapping[str, Any]) -> None:
         """Keeps for the client `owner` what belongs to a tool call: the extras of its message, and its own."""
+        self.put_all(owner, message, (call,))
+
+    def put_all(self, owner: str, message: Mapping[str, Any], calls: Iterable[Mapping[str, Any]]) -> None:
+        """The same for several calls of one message, whose extras are measured once."""
+        shared = {key: message[key] for key in _KEYS if message.get(key)}
+        size = len(repr(shared)) if shared else 0
+        for call in calls:
+            self._put(owner, shared, size, call)
+
+    def _put(self, owner: str, shared: dict[str, Any], size: int, call: Mapping[str, Any]) -> None:
         if not isinstance(call["id"], str) or len(call["id"]) < ID_CHARS_MIN:
             return
-        key = (owner, "call", call["id"])
-        entry = {key: message[key] for key in _KEYS if message.get(key)}
+        entry = dict(shared)
         if call.get("extra_content"):
             entry["extra_content"] = call["extra_content"]
-        self._keep(key, entry)
+            size += len(repr(entry["extra_content"]))
+        self._keep((owner, "call", call["id"]), entry, size)
 
     def put_message(self, owner: str, message: Mapping[str, Any]) -> None:
         """Keeps for the client `owner` the `extra_content` of a message's text and of its images."""
         text, extra = message.get("content"), message.get("extra_content")
         if isinstance(text, str) and text and extra:
-            self._keep((owner, "text", _digest(text)), {"extra_content": extra})
+            self._keep_signature((owner, "text", _digest(text)), extra)
         for image in message.get("images") or ():
             url = _url(image)
             if url and image.get("extra_content"):
-                entry = {"extra_content": image["extra_content"]}
-                self._keep((owner, "image", _digest(url)), entry)
+                self._keep_signature((owner, "image", _digest(url)), image["extra_content"])
 
-    def _keep(self, key: Key, entry: dict[str, Any]) -> None:
-        size = len(repr(entry)) if entry else 0
+    def _keep_signature(self, key: Key, extra: Any) -> None:
+        self._keep(key, {"extra_content": extra}, len(repr(extra)))
+
+    def _keep(self, key: Key, entry: dict[str, Any], size: int) -> None:
         self._forget(key)  # what an earlier call of the same id left belongs to another conversation
         if not entry or size > ENTRY_BYTES_MAX:
             return

@@ -297,11 +297,10 @@ class UpstreamClient:
         try:
             first = await stream.begin(attempt.started_at + timeouts.first_token_s)
             if _says_nothing(first):
-                await stream.settle()
                 record.see(stream.taken())
                 raise _empty()
         except BaseException:
-            await response.aclose()
+            await stream.aclose()
             raise
         reply = self._reply(attempt, response, stream.model)
         reply.chunks = stream

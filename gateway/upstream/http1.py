@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self.status = 0
         self.headers: dict[str, str] = {}
+        self._fields: dict[str, list[str]] = {}
         self._head_bytes = self._header_bytes = 0
         self._body: deque[bytes] = deque()
         self._unread = 0
@@ -121,13 +122,14 @@ class Connection(asyncio.Protocol):
         self._header_bytes += len(name) + len(value)
         self._check_head(self._header_bytes)
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        self._fields.setdefault(key, []).append(text)
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:
             return  # 1xx: the answer proper follows
         self.status = status
+        self.headers = {name: ", ".join(values) for name, values in self._fields.items()}
         self.has_headers = True
         self._keep = self._parser.should_keep_alive()
         framed = "content-length" in self.headers or "chunked" in self.headers.get("transfer-encoding", "").lower()
@@ -153,7 +155,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if not self.has_headers:
-            self.headers.clear()  # those of a 1xx
+            self._fields.clear()  # those of a 1xx
             return
         self.complete = True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -9,21 +11,38 @@ from gateway import sse
 from gateway.dialects import Encoded, Upstream
 from gateway.dialects.chat import as_chunks
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
-from gateway.hub import exact_json
+from gateway.hub import halves
+from gateway.hub.chunks import check_names
+from gateway.redact import scrub
 from gateway.types import Chat, Chunk, Timeouts
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Response, TransportError
 
+log = logging.getLogger("gateway.upstream")
+
 FINISHED_S: Final = 2.0
 """How long a stream may stay open after its finish reason, for token counts that come late."""
 SETTLED_S: Final = 0.5
-"""The same for an answer that says nothing, while which the next model waits to be asked."""
+"""The same for an answer that says nothing: the next model waits to be asked."""
+COMPLETE_S: Final = 0.1
+"""The same for an answer that has its counts too, in a format without a last event."""
+LINGER_S: Final = 1.0
+"""How long the end of a body is waited for behind the last event of its stream, by no call: a connection whose body has
+ended serves the next one."""
 ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 """A whole answer larger than this is refused."""
 
 
+_lingering: Final[set[asyncio.Task[None]]] = set()
+"""The loop itself would forget them."""
+
+
 class AnswerStream:
-    """One streamed answer: bytes in, chunks out, as a `types.Chunks`. `clock` is monotonic, in seconds."""
+    """One streamed answer: bytes in, chunks out, as a `types.Chunks`. `clock` is monotonic, in seconds.
+
+    Once content has come, comments and pings are signs of life of a provider that thinks: they postpone `idle_s`, and
+    never `total_s`.
+    """
 
     def __init__(
         self,
@@ -52,6 +71,8 @@ class AnswerStream:
         """Whether the body is one JSON value after all; None before its first byte."""
         self._whole = bytearray()
         self._ended = False
+        self._lingers = False
+        """The response is closed once its body has ended."""
         self._silent_s = 0.0
         self._finished_at: float | None = None
         self._broken: Failed | None = None
@@ -65,14 +86,21 @@ class AnswerStream:
     async def begin(self, deadline: float) -> list[Chunk]:
         """Waits for the first chunks with content, or with an end, and shows them; they stay to be taken.
 
-        Raises `Failed` and `TransportError`.
+        `deadline` holds whatever else comes: comments, pings, deltas that say nothing, half a body. Raises `Failed`
+        and `TransportError`.
         """
         while not self._ready:
             if self._broken is not None:
                 raise self._broken
             if self._ended:
                 raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended before it said anything"))
-            self._ready = await self._read(max(deadline - self._clock(), 0.001))
+            left_s = min(deadline, self._ends_at) - self._clock()
+            if self._decoder.finished:
+                self._ready = await self._read_finished(min(left_s, self._patience_s(SETTLED_S)))
+            elif left_s > 0:
+                self._ready = await self._read(left_s)
+            else:
+                raise Failed(Failure(Kind.TIMEOUT, "no content came within timeouts.firstTokenSeconds"))
         return self._ready
 
     def __aiter__(self) -> AnswerStream:
@@ -102,18 +130,6 @@ class AnswerStream:
             raise unreadable(error) from error
         return batch
 
-    async def settle(self) -> None:
-        """Takes in the token counts that follow a finish at once, before an answer is laid aside."""
-        until = self._clock() + SETTLED_S
-        while not self._ended and self._broken is None and all(chunk["choices"] for chunk in self._ready):
-            left_s = until - self._clock()
-            if left_s <= 0:
-                return
-            try:
-                self._ready += await self._read(left_s)
-            except (Failed, TransportError, *UNREADABLE):
-                return
-
     def taken(self) -> list[Chunk]:
         """What has been read and not been given to a reader."""
         chunks, self._ready = self._ready, []
@@ -121,41 +137,74 @@ class AnswerStream:
 
     async def aclose(self) -> None:
         self._ended = True
+        if self._decoder.ended and not self._lingers:
+            self._lingers = True
+            await self._let_end()
+        elif not self._lingers:
+            await self._response.aclose()
+
+    async def _let_end(self) -> None:
+        """Closes the response behind its last event: at once where its body has ended too, else in the background."""
+        try:
+            await self._response.receive(0.0)
+        except TransportError as error:
+            if error.kind == "timeout":
+                task = asyncio.create_task(self._linger())
+                _lingering.add(task)
+                task.add_done_callback(_lingering.discard)
+                return
         await self._response.aclose()
+
+    async def _linger(self) -> None:
+        try:
+            await self._response.receive(LINGER_S)
+        except TransportError as error:
+            log.debug("a body did not end behind its last event: %s", error)
+        finally:
+            await self._response.aclose()
 
     def _is_quiet(self) -> bool:
         """Whether nothing has come for a while, or nothing but a provider's own signs of life."""
         return not self._ended and (self._silent_s > 0 or self._clock() - self._given_at >= self._timeouts.heartbeat_s)
 
     async def _read_more(self) -> list[Chunk]:
-        """The next chunks; [] when nothing came for as long as a heartbeat takes.
-
-        A connection that breaks after the finish reason has broken nothing.
-        """
-        wait_s = self._patience_s()
+        """The next chunks; [] when nothing came for as long as a heartbeat takes."""
+        if self._decoder.finished:
+            return await self._read_finished(min(self._patience_s(FINISHED_S), self._ends_at - self._clock()))
+        limits = self._timeouts
+        wait_s = min(limits.heartbeat_s, limits.idle_s - self._silent_s, self._ends_at - self._clock())
         try:
-            if wait_s <= 0:
-                raise TransportError("timeout", "the stream stays open although it has finished")
             batch = await self._read(wait_s)
         except TransportError as error:
             self._silent_s += wait_s
-            if self._decoder.finished:
-                self._ended = True
-                return self._decoder.flush()
-            if error.kind == "timeout" and self._silent_s < self._timeouts.idle_s:
+            if error.kind == "timeout" and self._silent_s < limits.idle_s:
                 return []
             raise Failed(transport_failure(error)) from error
         self._silent_s = 0.0
         return batch
 
-    def _patience_s(self) -> float:
+    async def _read_finished(self, wait_s: float) -> list[Chunk]:
+        """The next chunks of a stream that has finished, or its end: a connection that breaks now breaks nothing."""
+        try:
+            batch = await self._read(wait_s) if wait_s > 0 else None
+        except TransportError:
+            batch = None
+        if batch:
+            self._finished_at = None  # content behind the finish reason: the end is further off
+        return self._finish() if batch is None else batch
+
+    def _patience_s(self, limit_s: float) -> float:
         """How long to wait for the next read: signs of life do not keep a stream open that has finished."""
-        now, limits = self._clock(), self._timeouts
-        if not self._decoder.finished:
-            return min(limits.heartbeat_s, limits.idle_s - self._silent_s, self._ends_at - now)
+        now = self._clock()
         if self._finished_at is None:
             self._finished_at = now
-        return self._finished_at + FINISHED_S - now
+        return (COMPLETE_S if self._decoder.complete else limit_s) - (now - self._finished_at)
+
+    def _finish(self) -> list[Chunk]:
+        """The end of a whole answer. Raises `Failed` where it is none."""
+        self._ended = True
+        count_unasked(self.model, self._decoder.unasked)
+        return self._decoder.flush()
 
     async def _read(self, timeout_s: float) -> list[Chunk]:
         data = await self._response.receive(timeout_s)
@@ -179,21 +228,25 @@ class AnswerStream:
         try:
             for event in events:
                 chunks += self._decoder.decode(event)
-            if end:
-                chunks += self._decoder.flush()
+                if self._decoder.ended:
+                    break
+            if end or self._decoder.ended:
+                chunks += self._finish()
         except (Failed, *UNREADABLE) as error:
             self._broken = error if isinstance(error, Failed) else unreadable(error)
-            if self._decoder.finished and self._broken.failure.kind is Kind.MALFORMED:
-                chunks += self._ending()
+            self._broken.failure = _whole_words(self._broken.failure)
+            if self._decoder.finished and not self._ended:
+                chunks += self._finish_broken(self._broken.failure)
         return chunks
 
-    def _ending(self) -> list[Chunk]:
-        """What is left of an answer that was finished before its stream broke, which then has broken nothing."""
+    def _finish_broken(self, failure: Failure) -> list[Chunk]:
+        """The end of an answer that was finished before its stream broke, which then has broken nothing."""
         try:
-            chunks = self._decoder.flush()
+            chunks = self._finish()
         except (Failed, *UNREADABLE):
             return []
-        self._ended, self._broken = True, None
+        self._broken = None
+        log.warning("%s: after its finish reason: %s", self.model, scrub(self._conceal(failure).message))
         return chunks
 
     def _begun(self, data: bytes) -> bytes:
@@ -260,13 +313,28 @@ def unreadable(error: Exception) -> Failed:
     return Failed(Failure(Kind.MALFORMED, message, detail=type(error).__name__))
 
 
+def _whole_words(failure: Failure) -> Failure:
+    """`failure` with a message that has no half of a character in it."""
+    message = halves.plain(failure.message)
+    return failure if message == failure.message else failure.with_(message=message)
+
+
+def count_unasked(model: str | None, count: int) -> None:
+    """Writes down how much of an answer has been dropped: choices with an index that the request did not ask for."""
+    if count:
+        log.warning("%s: %d pieces of choices that were not asked for are dropped", model, count)
+
+
 def decode_whole(face: Upstream, body: bytes, encoded: Encoded) -> Chat:
     """A whole answer as the hub's completion. Raises `Failed`."""
     value = loads(body)
     try:
-        return face.decode_response(value, encoded)
+        chat = check_names(face.decode_response(value, encoded))
     except UNREADABLE as error:
         raise unreadable(error) from error
+    listed = value.get("choices") or value.get("candidates") or ()
+    count_unasked(chat.get("model"), len(listed) - len(chat["choices"]))
+    return chat
 
 
 def _listed(body: bytes) -> list[sse.Event]:
@@ -275,18 +343,16 @@ def _listed(body: bytes) -> list[sse.Event]:
     [] for any other body, and for an array of one, which is a whole answer or an error.
     """
     try:
-        value = exact_json.loads(body) if body.lstrip().startswith(b"[") else None
+        found = halves.items(body) if body.lstrip().startswith(b"[") else []
     except ValueError:
         return []
-    return (
-        [sse.Event(b"", exact_json.dumps(item)) for item in value] if isinstance(value, list) and len(value) > 1 else []
-    )
+    return [sse.Event(b"", item) for item in found] if len(found) > 1 else []
 
 
 def loads(body: bytes) -> dict[str, Any]:
     """The JSON object of a whole answer. Raises `Failed` when it is none."""
     try:
-        value = exact_json.loads(body.removeprefix(sse.BOM).strip())
+        value = halves.loads(body.removeprefix(sse.BOM).strip())
     except ValueError as error:
         raise Failed(Failure(Kind.MALFORMED, f"the provider's answer is no JSON: {error}", status=200)) from error
     if isinstance(value, list) and len(value) == 1:

@@ -41,8 +41,7 @@ class Record:
         """The stream is whole: its tool calls are kept."""
         if self._calls and self._reasoning:
             self._message["reasoning_content"] = "".join(self._reasoning)
-        for call in self._calls:
-            self._vault.put(self._owner, self._message, call)
+        self._vault.put_all(self._owner, self._message, self._calls)
         if "extra_content" in self._message or "images" in self._message:
             self._message["content"] = "".join(self._text)
             self._vault.put_message(self._owner, self._message)
@@ -53,8 +52,7 @@ class Record:
             self._attempt.usage = usage_of(chat["usage"])
         for choice in chat["choices"]:
             self._attempt.finish_reason = choice["finish_reason"]
-            for call in choice["message"].get("tool_calls", ()):
-                self._vault.put(self._owner, choice["message"], call)
+            self._vault.put_all(self._owner, choice["message"], choice["message"].get("tool_calls", ()))
             self._vault.put_message(self._owner, choice["message"])
 
     def _note(self, fields: Mapping[str, Any]) -> None:

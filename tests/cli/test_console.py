@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 
 import click
 
-from gateway.cli.console import room, styled, table, wrapped
+from gateway.cli.console import styled, table, width_of_terminal, wrapped
 
 
 def test_columns_are_aligned() -> None:
@@ -32,9 +32,9 @@ def test_tables_and_paragraphs_fit_the_terminal() -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(ours, (24, 40))
     with os.fdopen(ours, "rb", buffering=0), os.fdopen(theirs, "w") as terminal, redirect_stdout(terminal):
-        assert room() == 40
+        assert width_of_terminal() == 40
         lines = [*table(("A", "B"), [("x" * 60, "y" * 60)]).splitlines(), *wrapped("word " * 20, "    ").splitlines()]
-    assert room() == 80
+    assert width_of_terminal() == 80
     assert max(len(click.unstyle(line)) for line in lines) == 40
 
 

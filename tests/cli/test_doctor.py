@@ -269,9 +269,9 @@ def test_a_key_that_is_refused(run: Run, listing: dict[str, Any]) -> None:
         ({"body": {"data": [{"id": "qwen3:32b-20260101"}]}}, None, ""),
         ({"body": {"data": [{"id": "other"}], "has_more": True}}, None, ""),
         ({"body": {"data": []}}, None, ""),
-        ({"body": b"<html>"}, "error", "status 200, what it answers is no model list"),
+        ({"body": b"<html>"}, "error", "status 200, its answer is not a model list"),
         ({"status": 404}, "warning", "/v1/models does not exist"),
-        ({"status": 429}, "warning", "takes no calls now"),
+        ({"status": 429}, "warning", "is rate-limited or overloaded right now"),
         ({"status": 500}, "error", "answered with status 500"),
     ],
 )
@@ -287,7 +287,7 @@ def test_what_a_list_says(
 
 def test_a_list_that_is_open_to_all_proves_no_key(run: Run, listing: dict[str, Any]) -> None:
     listing["open"] = True
-    assert "its list is open to anybody" in " ".join(run("doctor", "--live").stdout.split())
+    assert "its list needs no key" in " ".join(run("doctor", "--live").stdout.split())
 
 
 def test_nobody_answers(run: Run, somewhere: Path) -> None:

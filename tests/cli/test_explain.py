@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
+
 from tests.cli.conftest import Run
+from tests.e2e.harness import Running, running
 
 NOBODY = {"GATEWAY_URL": "http://127.0.0.1:1"}
 REQUEST = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "seed": 7, "max_tokens": 9})
@@ -41,3 +44,31 @@ def test_wrong_usage(run: Run, config: Path) -> None:
     assert (unknown.exit_code, "'dev'" in unknown.stderr) == (2, True)
     broken = run("explain", "dev", "-", input="{", **NOBODY)
     assert (broken.exit_code, "the request" in broken.stderr) == (1, True)
+
+
+def test_a_rate_limit_of_the_whole_chain_has_an_exit_code(run: Run, tmp_path: Path) -> None:
+    with running(tmp_path, "openai>custom", "custom") as gateway:
+        write_config(tmp_path, gateway)
+        env = {"GATEWAY_URL": gateway.url, "OPENAI_API_KEY": "x"}
+        gateway.lab.fault("openai", "rate_limit")
+        post(gateway, "openai>custom")
+        one_left = run("explain", "dev", **env)
+        gateway.lab.fault("custom", "rate_limit")
+        post(gateway, "custom")
+        none_left = run("explain", "dev", "--json", **env)
+    assert (one_left.exit_code, "skipped for" in one_left.stdout) == (0, True)
+    assert (none_left.exit_code, json.loads(none_left.stdout)["chain"][1]["kind"]) == (12, "rate_limit")
+
+
+def write_config(folder: Path, gateway: Running) -> None:
+    """An agent `dev` whose models have the names of those in the running gateway."""
+    models = "".join(
+        f'[models.{name}]\nprovider = "{name}"\nmodel = "m"\nbaseUrl = "{gateway.lab.base_url(name)}"\n'
+        for name in ("openai", "custom")
+    )
+    (folder / "config.toml").write_text(models + '[agents.dev]\nmodels = ["openai", "custom"]\n')
+
+
+def post(gateway: Running, agent: str) -> None:
+    body = {"model": agent, "messages": [{"role": "user", "content": "Hi"}]}
+    httpx.post(f"{gateway.url}/v1/chat/completions", json=body)

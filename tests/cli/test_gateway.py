@@ -16,7 +16,10 @@ from gateway.cli import COMMANDS
 from tests.cli.conftest import Run
 
 ROOT = Path(__file__).parents[2]
-MINE = ("agents", "models", "config", "credentials", "keys")
+MINE = (
+    "agents", "config", "credentials", "doctor", "explain", "keys", "models", "requests", "status",
+    "usage",
+)  # fmt: skip
 
 
 def test_version_and_help(run: Run) -> None:
@@ -27,11 +30,11 @@ def test_version_and_help(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", MINE)
-def test_every_command_has_the_three_names_and_an_example(run: Run, name: str) -> None:
+def test_every_command_renders_a_report_and_has_an_example(run: Run, name: str) -> None:
     module = import_module(f"gateway.cli.{name}")
     assert isinstance(module.command, click.Command)
-    assert callable(module.collect)
     assert callable(module.render)
+    assert import_module(f"gateway.reports.{name}").__doc__
     assert "Example:" in run(name, "--help").stdout
 
 

@@ -43,11 +43,11 @@ def test_rm(run: Run) -> None:
     run("keys", "add", "laptop")
     assert run("keys", "rm", "laptop").stdout == "revoked laptop\n"
     assert run("keys", "ls", "--json").stdout == "[]\n"
-    assert "nobody may call" in run("keys", "ls").stdout
+    assert "no client may call" in run("keys", "ls").stdout
 
 
 def test_without_any_key_this_host_may_call(run: Run) -> None:
-    assert "anybody on this host may call" in run("keys", "ls").stdout
+    assert "any client on this host may call" in run("keys", "ls").stdout
 
 
 def test_a_place_that_cannot_be_written(run: Run, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_the_last_calls(run: Run, ledger: Path) -> None:
 def test_one_call(run: Run, ledger: Path) -> None:
     out = run("requests", "req_a").stdout
     assert "req_aaa" in out
-    assert "429 rate_limit  rests 7 s" in out
+    assert "429 rate_limit  cooling down 7 s" in out
     assert "ok  first content 1.000" in out
     assert "dropped: seed" in out
     assert run("requests", "nothing").exit_code == 1
@@ -69,7 +69,7 @@ def test_an_unknown_price_is_a_question_mark(run: Run, ledger: Path, tmp_path: P
     assert next(csv.DictReader(io.StringIO(run("usage", "--by", "model", "--csv").stdout)))["cost"] == ""
 
 
-def test_an_answer_whose_tokens_nobody_counted_is_not_free(run: Run, ledger: Path) -> None:
+def test_an_answer_without_a_token_count_is_not_free(run: Run, ledger: Path) -> None:
     writer = Ledger(ledger, 90, time.time)
     writer.start()
     call = answered("req_ccc", agent="vague")
@@ -79,7 +79,7 @@ def test_an_answer_whose_tokens_nobody_counted_is_not_free(run: Run, ledger: Pat
     lines = run("usage").stdout.splitlines()
     assert next(line for line in lines if line.startswith("vague")).split()[-1] == "?"
     assert lines[-2].split()[-2:] == ["$0.0060", "?"]
-    assert lines[-1] == "? nobody counted the tokens of 1 of the answers"
+    assert lines[-1] == "? 1 answer has no token count from the provider"
 
 
 def test_wrong_usage(run: Run, ledger: Path) -> None:

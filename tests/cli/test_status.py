@@ -7,13 +7,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pytest_httpserver import HTTPServer
 
-from gateway.cli.status import duration
+from gateway.cli.status import duration, render
+from gateway.reports.status import AttemptState, CallState, Status
 from tests.cli.conftest import Run
 from tests.e2e.harness import running
 
 
-def test_a_gateway_with_a_model_that_rests(run: Run, tmp_path: Path) -> None:
+def test_a_gateway_with_a_model_that_is_cooling_down(run: Run, tmp_path: Path) -> None:
     with running(tmp_path, "openai>custom") as gateway:
         gateway.lab.fault("openai", "overloaded")
         body = {"model": "openai>custom", "messages": [{"role": "user", "content": "Hi"}]}
@@ -21,7 +23,7 @@ def test_a_gateway_with_a_model_that_rests(run: Run, tmp_path: Path) -> None:
         shown = run("status", GATEWAY_URL=gateway.url + "/v1").stdout.splitlines()
         found = json.loads(run("status", "--json", GATEWAY_URL=gateway.url).stdout)
     assert shown[1].split() == ["AGENT", "MODEL", "STATE", "WHY"]
-    assert "openai>custom  openai  rests" in shown[2]
+    assert "openai>custom  openai  cooling down" in shown[2]
     assert "overloaded" in shown[2]
     assert shown[3].split() == ["custom", "ready"]
     assert [model["state"] for model in found["agents"][0]["chain"]] == ["open", "closed"]
@@ -53,3 +55,20 @@ def test_an_address_that_is_none(run: Run, url: str) -> None:
     refused = run("status", GATEWAY_URL=url)
     assert (refused.exit_code, "write http://host:port" in refused.stderr) == (1, True)
     assert "write http://host:port" in " ".join(run("doctor", GATEWAY_URL=url).stdout.split())
+
+
+def test_the_calls_under_way_are_shown_and_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    tried = AttemptState("sonnet", "rate_limit")
+    calls = [CallState(f"req_{n}", "dev", "ci", None, [tried], True, 75.0, True) for n in range(12)]
+    render(Status("serving", "1", 9.0, in_flight=40, waiting=12, agents=[], calls=calls))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "gateway 1, serving for 9 s, 40 calls under way, 12 waiting"
+    assert lines[1].split() == ["CALL", "AGENT", "CLIENT", "MODEL", "TRIED", "FOR"]
+    assert lines[2].split() == ["req_0", "dev", "ci", "waiting", "1", "75", "s"]
+    assert lines[-1] == "and 30 more"
+
+
+def test_a_gateway_of_another_version_is_named(run: Run, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/status").respond_with_json({"status": "serving", "version": 2})
+    refused = run("status", GATEWAY_URL=httpserver.url_for("").rstrip("/"))
+    assert (refused.exit_code, "has another version than this command" in refused.stderr) == (1, True)

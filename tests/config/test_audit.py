@@ -10,9 +10,8 @@ import pytest
 
 from gateway.config import schema
 from gateway.config.audit import Finding, examine, form, is_loopback, is_near, shared_keys
-from gateway.config.defaults import MODEL_IDS
 from gateway.config.load import Config, build
-from gateway.config.retired import RETIRED, retired_on
+from gateway.config.model_ids import MODEL_IDS, RETIRED, retired_on
 from gateway.providers import PROVIDERS
 from tests import makers
 

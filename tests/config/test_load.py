@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.defaults import MODEL_IDS, from_environment
 from gateway.config.files import discover
 from gateway.config.load import Config, ConfigError, load
+from gateway.config.model_ids import MODEL_IDS, from_environment
 from gateway.providers import PROVIDERS
 
 SEED = """

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.config.docs import json_schema
-from gateway.config.reference import TITLES, markdown
+from gateway.config.docs import TITLES, json_schema, markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 

@@ -206,7 +206,8 @@ def test_facts_do_not_begin_an_answer() -> None:
     body = {"choices": [{"index": 0, "delta": delta, "finish_reason": None}], "provider": "P"}
     assert decoder.decode(sse.Event(b"", exact_json.dumps(body))) == []
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    first, last = decoder.decode(sse.Event(b"", exact_json.dumps(end)))
+    assert decoder.decode(sse.Event(b"", exact_json.dumps(end))) == []
+    first, last = decoder.flush()
     assert first["choices"][0]["delta"] == {"brand_new": "x", "planning": {"a": 1}}
     assert last["provider"] == "P"
 

@@ -116,6 +116,31 @@ def test_an_oddity_changes_nothing(gateway: Running, provider: str, fault: str, 
 
 
 @pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_calls_whose_names_come_late_are_whole(gateway: Running, provider: str, stream: bool) -> None:
+    gateway.lab.fault(provider, "late_name")
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
+    names = ["first_tool", "second_tool", "third_tool"]
+    body: dict[str, Any] = {
+        "model": f"{provider}>{FALLBACK}",
+        "messages": [{"role": "user", "content": " ".join(names)}],
+        "tools": [{"type": "function", "function": {"name": name, "parameters": parameters}} for name in names],
+    }
+    with gateway.sdk() as client:
+        if stream:
+            with client.chat.completions.stream(**body) as events:
+                answer = events.get_final_completion()
+        else:
+            answer = client.chat.completions.create(**body)
+    calls = answer.choices[0].message.tool_calls
+    assert [(call.function.name, call.function.arguments) for call in calls or ()] == [
+        (n, '{"city":"Oslo"}') for n in names
+    ]
+    assert answer.choices[0].finish_reason == "tool_calls"
+    assert [seen.provider for seen in gateway.lab.calls] == [provider]
+
+
+@pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("fault", "code"), [("bad_request", None), ("context_too_long", "context_length_exceeded")])
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_the_client_gets_its_own_error_back(

@@ -47,9 +47,6 @@ def test_a_path_is_no_file(tmp_path: Path) -> None:
         ("/audio/speech", "The Audio API"),
         ("/files/file-1/content", "The Files API"),
         ("/chat/completions/chatcmpl-1/messages", "The stored chat completions API"),
-        ("/responses/", "The Responses API"),
-        ("//responses", "The Responses API"),
-        ("/v1/responses", "The Responses API"),
         ("/api/chat/", "The Ollama API"),
     ],
 )
@@ -58,7 +55,8 @@ def test_an_api_that_is_not_served_is_named(tmp_path: Path, prefix: str, path: s
     if path == "/chat/completions":
         path += "/chatcmpl-1"
     answer = ask(make(tmp_path), "POST", prefix + path)
-    assert (answer.status, answer.error["code"]) == (404, "unknown_url")
+    own = "not_found_error" if path.startswith("/messages") else "unknown_url"
+    assert (answer.status, answer.error.get("code") or answer.error["type"]) == (404, own)
     assert f"{api} is not served" in answer.error["message"]
     assert "/models" not in answer.error["message"]
     assert "Did you mean" not in answer.error["message"]

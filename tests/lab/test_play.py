@@ -67,6 +67,44 @@ def test_a_stream_breaks_where_it_shall(api: ModuleType, fault: str) -> None:
 
 
 @each_api
+@pytest.mark.parametrize("fault", ["error_after_finish", "text_after_finish", "unasked_choice", "done_then_open"])
+def test_what_comes_behind_or_beside_an_answer_leaves_it_whole(api: ModuleType, fault: str) -> None:
+    played, good = play(fault, api, STREAM, "1"), play("ok", api, STREAM, "1")
+    assert words(played) == len(WORDS)
+    cannot = {"text_after_finish": (responses,), "unasked_choice": (anthropic, responses)}
+    assert (played.steps == good.steps) == (api in cannot.get(fault, ()))
+    assert (played.steps[-1] is Act.HANG) == (fault == "done_then_open")
+    assert (b"verloaded" in data(played).rpartition(b"data: ")[2]) == (fault == "error_after_finish")
+
+
+@each_api
+def test_a_character_is_cut_in_two(api: ModuleType) -> None:
+    sent = data(play("half_emoji", api, STREAM, "1"))
+    first, second = (sent.index(half) for half in (b'\\ud83d"', b'"\\ude48'))
+    assert b"data: " in sent[first:second]
+
+
+@each_api
+def test_a_flood_says_nothing_and_does_not_end(api: ModuleType) -> None:
+    for asked in (STREAM, WHOLE):
+        played = play("comment_flood", api, asked, "1")
+        assert (played.steps, played.length) == ([Act.FLOOD], None)
+
+
+def test_a_name_comes_late_in_three_forms() -> None:
+    tools = {name: {"type": "object", "properties": {"city": {"type": "string"}}} for name in ("a_1", "b_2", "c_3")}
+    steps = play("late_name", chat, Asked("m", "a_1 b_2 c_3", stream=True, tools=tools), "1").steps
+    deltas = [orjson.loads(step[6:])["choices"][0]["delta"] for step in steps if b"tool_calls" in step]  # type: ignore[index, operator]
+    functions = [delta["tool_calls"][0]["function"] for delta in deltas if "tool_calls" in delta]
+    empty, half, rest = {"arguments": ""}, {"arguments": '{"city"'}, {"arguments": ':"Oslo"}'}
+    assert functions == [
+        {"name": "", **empty}, {"name": "a_1"}, half, rest,
+        empty, {"name": "b_2"}, half, rest,
+        {"name": "", **empty}, half, {"name": "c_3"}, rest,
+    ]  # fmt: skip
+
+
+@each_api
 def test_a_broken_event_is_no_json(api: ModuleType) -> None:
     broken = []
     for step in play("bad_chunk", api, STREAM, "1").steps:

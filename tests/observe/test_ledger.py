@@ -9,10 +9,11 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -306,3 +307,56 @@ def test_costs_that_providers_state_are_added_up_beside_the_others(path: Path) -
     written(path, *priced, answered("c"))
     found = sorted(usage(path, "agent", Filters()), key=lambda each: each["calls"])
     assert [(each["calls"], each["cost"]) for each in found] == [(1, None), (2, 0.5)]
+
+
+# --- a folder that is read-only ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed() -> Iterator[Callable[..., Path]]:
+    """`sealed(wal=b"", mode=0o444)` is a ledger with one call that may be read, in a folder that may not be written,
+    with `link.db` beside it.
+
+    The process is an ordinary user while the test runs, as root may write everywhere.
+    """
+    is_root = os.geteuid() == 0
+    with TemporaryDirectory() as folder:
+
+        def seal(wal: bytes = b"", mode: int = 0o444) -> Path:
+            path = written(Path(folder) / "ledger.db", answered("req_1"))
+            if wal:
+                path.with_name("ledger.db-wal").write_bytes(wal)
+            for file in path.parent.iterdir():
+                file.chmod(mode)
+            path.with_name("link.db").symlink_to(path)
+            path.parent.chmod(0o555)
+            if is_root:
+                os.seteuid(65534)
+            return path
+
+        yield seal
+        if is_root:
+            os.seteuid(0)
+        Path(folder).chmod(0o700)
+
+
+def test_a_ledger_in_a_read_only_folder_can_be_read(sealed: Callable[..., Path]) -> None:
+    path = sealed()
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_1"]
+    assert [each["calls"] for each in usage(path, "agent", Filters())] == [1]
+
+
+def test_an_unmerged_ledger_in_a_read_only_folder_says_why_it_cannot_be_read(sealed: Callable[..., Path]) -> None:
+    with pytest.raises(Unreadable, match="its folder is read-only, and the latest calls are in"):
+        calls(sealed(wal=b"the latest calls"), Filters(), 10)
+
+
+def test_the_latest_calls_are_looked_for_where_a_link_leads(sealed: Callable[..., Path]) -> None:
+    link = sealed(wal=b"the latest calls").with_name("link.db")
+    with pytest.raises(Unreadable, match=r"the latest calls are in .*/ledger\.db-wal"):
+        calls(link, Filters(), 10)
+
+
+def test_a_ledger_without_permission_is_not_called_read_only(sealed: Callable[..., Path]) -> None:
+    with pytest.raises(Unreadable, match=r"ledger\.db: unable to open"):
+        calls(sealed(mode=0), Filters(), 10)

@@ -13,9 +13,20 @@ from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed, Kind
 from gateway.shared.replay import Vault
 from gateway.types import Attempt, Chunk, Timeouts
-from gateway.upstream.stream import FINISHED_S, AnswerStream, decode_whole, loads, transport_failure
+from gateway.upstream.http1 import Pool
+from gateway.upstream.stream import (
+    COMPLETE_S,
+    FINISHED_S,
+    LINGER_S,
+    SETTLED_S,
+    AnswerStream,
+    decode_whole,
+    loads,
+    transport_failure,
+)
 from gateway.upstream.tap import Record
-from gateway.upstream.transport import Trouble
+from gateway.upstream.transport import Request, Trouble
+from tests.dialects.said import ERROR, FINISH, HIGH, LAST, LOW, SMILE, TEXT
 from tests.makers import Clock, model
 from tests.splits import splits
 from tests.upstream.fakes import JSON, Piece, Response, trouble
@@ -36,11 +47,13 @@ WHOLE = HELLO + WORLD + END + DONE
 class Reading:
     """An answer that is read, and what came of it."""
 
-    def __init__(self, response: Response, timeouts: Timeouts = TIMEOUTS) -> None:
-        self.clock = Clock()
+    def __init__(
+        self, response: Response, timeouts: Timeouts = TIMEOUTS, dialect: str = "chat", clock: Clock | None = None
+    ) -> None:
+        self.clock = clock or Clock()
         self.attempt = Attempt(model("custom"), 1)
         record = Record(self.attempt, Vault(), "me")
-        face = DIALECTS["chat"]
+        face = DIALECTS[dialect]
         self.stream = AnswerStream(response, face, Encoded("/x", {}), timeouts, self.clock, record)
         self.batches: list[list[Chunk]] = []
         self.failed: Failed | None = None
@@ -59,9 +72,15 @@ class Reading:
         return "".join(choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"])
 
 
-def read(*pieces: Piece, response: Response | None = None, timeouts: Timeouts = TIMEOUTS) -> Reading:
+def read(
+    *pieces: Piece,
+    response: Response | None = None,
+    timeouts: Timeouts = TIMEOUTS,
+    dialect: str = "chat",
+    clock: Clock | None = None,
+) -> Reading:
     async def work() -> Reading:
-        reading = Reading(response or Response(*pieces), timeouts)
+        reading = Reading(response or Response(*pieces), timeouts, dialect, clock)
         await reading.read()
         return reading
 
@@ -75,6 +94,19 @@ def test_a_stream_however_it_is_cut(pieces: list[bytes]) -> None:
     assert reading.text == "Hello world"
     assert reading.attempt.finish_reason == "stop"
     assert reading.stream.model == "m"
+
+
+class Ticking(Response):
+    """Every read takes `step_s`."""
+
+    def __init__(self, clock: Clock, step_s: float, *pieces: Piece) -> None:
+        super().__init__(*pieces)
+        self._clock = clock
+        self._step_s = step_s
+
+    async def receive(self, timeout_s: float) -> bytes:
+        self._clock.now += self._step_s
+        return await super().receive(timeout_s)
 
 
 def test_what_arrives_together_goes_out_together() -> None:
@@ -109,6 +141,143 @@ def test_a_whole_body_is_known_by_its_first_byte_although_it_is_called_a_stream(
     page = read(b"<html>data: {}\n\n</html>")
     assert page.failed is not None
     assert page.failed.failure.kind is Kind.MALFORMED
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_nothing_is_waited_for_behind_the_last_event(dialect: str) -> None:
+    end = LAST[dialect] or (b"data: [DONE]\n\n" if dialect == "google" else b"")
+    for pieces in ([TEXT[dialect]("Hello"), FINISH[dialect] + end], [TEXT[dialect]("Hello") + FINISH[dialect] + end]):
+        response = Response(*pieces, "timeout")
+        reading = read(response=response, dialect=dialect)
+        assert (reading.failed, reading.text, reading.attempt.finish_reason) == (None, "Hello", "stop")
+        assert len(response.waits) == len(pieces)
+
+
+RESTS: list[list[Piece]] = [[], ["timeout"], ["timeout", "timeout"], ["timeout", "reset"], [b": ping\n\n"], ["reset"]]
+
+
+@pytest.mark.parametrize("rest", RESTS)
+def test_a_connection_is_closed_once_its_body_has_ended(rest: list[Piece]) -> None:
+    response = Response(WHOLE, *rest)
+
+    async def work() -> None:
+        reading = Reading(response)
+        await reading.read()
+        for _ in range(2):
+            await reading.stream.aclose()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    asyncio.run(work())
+    assert response.closed == 1
+    assert response.waits == [60, 0.0, LINGER_S][: 2 + (rest[:1] == ["timeout"])]
+
+
+def test_a_connection_whose_body_ends_behind_its_last_event_serves_the_next_call() -> None:
+    async def work() -> None:
+        may_end, gone = asyncio.Event(), asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+            writer.write(b"%x\r\n%s\r\n" % (len(WHOLE), WHOLE))
+            await may_end.wait()
+            writer.write(b"0\r\n\r\n")
+            await reader.read()
+            writer.close()
+            gone.set()
+
+        pool = Pool()
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            response = await pool.send(Request("GET", f"http://127.0.0.1:{port}/", [], b"", 5.0), 5.0)
+            record = Record(Attempt(model("custom"), 1), Vault(), "me")
+            stream = AnswerStream(response, DIALECTS["chat"], Encoded("/", {}), TIMEOUTS, Clock(), record)
+            await stream.begin(Clock()() + 60)
+            assert [batch async for batch in stream]
+            await stream.aclose()
+            assert "idle=0 busy=1" in repr(pool)
+            may_end.set()
+            while "idle=1" not in repr(pool):
+                await asyncio.sleep(0)
+            await pool.aclose()
+            await gone.wait()
+
+    asyncio.run(asyncio.wait_for(work(), 20))
+
+
+def test_a_format_without_a_last_event_ends_almost_at_once() -> None:
+    response = Response(TEXT["google"]("Hello"), FINISH["google"], "timeout")
+    assert read(response=response, dialect="google").failed is None
+    assert response.waits[-1] == COMPLETE_S
+    response = Response(
+        TEXT["google"]("Hello"), FINISH["google"], TEXT["google"](" world"), FINISH["google"], "timeout"
+    )
+    assert read(response=response, dialect="google").text == "Hello world"
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("dialect", ["chat", "anthropic", "google"])
+def test_an_error_behind_the_finish_reason_is_written_down_and_nothing_else(
+    dialect: str, together: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    pieces = [TEXT[dialect]("Hello"), FINISH[dialect], ERROR[dialect]]
+    with caplog.at_level("WARNING", "gateway.upstream"):
+        reading = read(*([b"".join(pieces)] if together else pieces), dialect=dialect)
+    assert (reading.failed, reading.text, reading.attempt.finish_reason) == (None, "Hello", "stop")
+    assert ["verloaded" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_content_behind_the_finish_reason_keeps_the_stream_open() -> None:
+    clock = Clock()
+    reading = read(response=Ticking(clock, 1.5, HELLO, END, WORLD, WORLD.replace(b"world", b"!"), DONE), clock=clock)
+    assert (reading.failed, reading.text) == (None, "Hello world !")
+
+
+@pytest.mark.parametrize("noise", [b": ping\n\n", event(delta={"content": ""}), b"\n", b"event: ping\n\n", b" "])
+@pytest.mark.parametrize("head", [b"", b"{", event(delta={"role": "assistant"})])
+def test_the_first_content_has_its_limit_whatever_comes_before_it(head: bytes, noise: bytes) -> None:
+    clock = Clock()
+    response = Ticking(clock, 1.0, *[piece for piece in (head,) if piece], *[noise] * 500)
+    reading = read(response=response, clock=clock)
+    assert reading.failed is not None
+    assert reading.failed.failure.kind is Kind.TIMEOUT
+    assert len(response.waits) == 60
+
+
+def test_a_stream_that_only_pings_has_an_end() -> None:
+    clock = Clock()
+    reading = read(
+        response=Ticking(clock, 1.0, HELLO, *[b": ping\n\n"] * 500), clock=clock, timeouts=Timeouts(total_s=99)
+    )
+    assert reading.failed is not None
+    assert (reading.failed.failure.kind, clock.now) == (Kind.TIMEOUT, Clock().now + 99)
+
+
+def test_an_empty_answer_keeps_the_next_model_waiting_for_a_moment_only() -> None:
+    response = Response(END, "timeout")
+    reading = read(response=response)
+    assert (reading.failed, response.waits) == (None, [60, SETTLED_S])
+
+
+def test_a_call_without_a_name_ends_in_an_error_behind_what_came() -> None:
+    start = event(delta={"tool_calls": [{"index": 0, "id": "a", "function": {"name": ""}}]})
+    for pieces in splits(HELLO + start + END + DONE):
+        reading = read(*pieces)
+        assert reading.failed is not None
+        assert (reading.failed.failure.kind, reading.text) == (Kind.MALFORMED, "Hello")
+        assert reading.attempt.finish_reason is None
+
+
+def test_choices_that_were_not_asked_for_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    other = HELLO.replace(b'"index":0', b'"index":3')
+    with caplog.at_level("WARNING", "gateway.upstream"):
+        assert read(other + HELLO + other + END + DONE).text == "Hello"
+        decode_whole(
+            DIALECTS["chat"], orjson.dumps({"choices": [ANSWER["choices"][0], {"index": 1}]}), Encoded("/x", {})
+        )
+    counts = [record.getMessage().partition(": ")[2].partition(" ")[0] for record in caplog.records]
+    assert counts == ["2", "1"]
 
 
 def test_after_the_finish_nobody_waits_for_long() -> None:
@@ -261,6 +430,17 @@ def test_an_array_of_chunks_is_read_to_its_end() -> None:
     assert reading.failed is None
     assert reading.text == "Hello world"
     assert reading.attempt.finish_reason == "stop"
+
+
+def test_a_character_cut_in_two_is_joined_in_an_array_of_chunks() -> None:
+    body = array(TEXT["chat"](HIGH), TEXT["chat"](LOW), END)
+    assert read(response=Response(body, headers=JSON)).text == SMILE
+
+
+def test_half_a_character_in_an_error_is_replaced() -> None:
+    reading = read(HELLO, b'data: {"error":{"message":"busy ' + HIGH.encode() + b'"}}\n\n')
+    assert reading.failed is not None
+    assert reading.failed.failure.message == "busy \ufffd"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ _WORDS: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = (
 """What Anthropic calls an `invalid_request_error` although the request is not at fault: prose is all that tells."""
 
 _EXTRA_INPUT: Final = re.compile(
-    r"([\w.]+): Extra inputs are not permitted|[`\"']?([\w.]+)[`\"']? is not supported", re.IGNORECASE
+    r"(?<![\w.])(?:([\w.]+): Extra inputs are not permitted|([\w.]+)[`\"']? is not supported)", re.IGNORECASE
 )
 _EFFORT: Final = re.compile(r"does not support effort level", re.IGNORECASE)
 _REPLAYED: Final = re.compile(

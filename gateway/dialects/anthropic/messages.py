@@ -40,6 +40,15 @@ EMPTY: Final = "(empty)"
 GO_ON: Final = "Continue exactly where your last message stopped."
 """Stands behind a trailing assistant message where a generation takes no prefill."""
 
+REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
+"""Claude Code's own form of an instruction inside a user turn."""
+
+
+def reminder(text: str) -> str:
+    """An instruction of mid-conversation as a user's text, wrapped once."""
+    begin, end = REMINDER
+    return text if text.lstrip().startswith(begin.strip()) else f"{begin}{text}{end}"
+
 
 def encode_messages(
     chat: Chat, names: Mapping[str, str], claude: Generation, *, thinks: bool, prefill: bool

@@ -24,6 +24,12 @@ class Generation:
     """Takes `{type: disabled}`; otherwise it always thinks."""
     thinks_to_call: bool = False
     """Without thinking it sometimes writes its tool calls as text; the lowest effort is then the nearest to none."""
+    budgets: bool = False
+    """Takes a budget beside `{type: adaptive}`."""
+    between_tools: bool = False
+    """Takes `{type: between_tools}`."""
+    off_effort_max: str = "max"
+    """The highest effort beside `{type: disabled}`."""
     thinks_by_default: bool = True
     bound_thinking: bool = False
     """Thinking that goes back is refused when some that stood before it is missing."""
@@ -61,6 +67,7 @@ _CLAUDE_3: Final = Generation(
 _CLAUDE_4: Final = replace(_CLAUDE_3, thinking="budget", output_max=64_000)
 _CLAUDE_4_5: Final = replace(_CLAUDE_4, sampling="one", output_format=True, strict_tools=True)
 _CLAUDE_4_6: Final = Generation(
+    budgets=True,
     thinks_by_default=False,
     efforts=frozenset({"low", "medium", "high", "max"}),
     summarized=False,
@@ -85,15 +92,16 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
     "claude-opus-4-2*": replace(_CLAUDE_4, output_max=32_000),
     "claude-opus-4-1*": replace(_CLAUDE_4, sampling="one", output_max=32_000),
     "claude-*-4-5*": _CLAUDE_4_5,
+    "claude-opus-4-5*": replace(_CLAUDE_4_5, efforts=frozenset({"low", "medium", "high"})),
     "claude-*-4-6*": _CLAUDE_4_6,
     "claude-opus-4-7*": _CLAUDE_4_7,
     "claude-opus-4-8*": replace(_CLAUDE_4_7, late_system=True),
     "claude-fable-5*": _ALWAYS_THINKS,
     "claude-mythos-5*": _ALWAYS_THINKS,
-    "claude-opus-5*": replace(_CLAUDE_5, thinks_to_call=True),
+    "claude-opus-5*": replace(_CLAUDE_5, thinks_to_call=True, off_effort_max="high"),
     "claude-opus-5-5*": _ALWAYS_THINKS,
-    "claude-sonnet-5-5*": _ALWAYS_THINKS,
-    "claude-haiku-5-5*": replace(_CLAUDE_5, bound_thinking=True),
+    "claude-sonnet-5-5*": replace(_ALWAYS_THINKS, between_tools=True),
+    "claude-haiku-5-5*": replace(_CLAUDE_5, bound_thinking=True, off_effort_max="high"),
 }
 
 

@@ -23,6 +23,7 @@ from gateway.hub.answer_fields import Deltas, Held, native_finish, rest
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
+from gateway.hub.halves import Halves
 from gateway.hub.structured_output import Unfence
 from gateway.types import Chunk
 
@@ -31,15 +32,37 @@ _CHANGE: Final = frozenset({"type", "delta", "usage"})
 """The fields of a `message_delta` event that are read; further ones belong to the message."""
 
 
+class _Thinking:
+    """A block of thinking that streams in."""
+
+    def __init__(self, block: Mapping[str, Any]) -> None:
+        self._block = dict(block)
+        self.text = [block.get("thinking") or ""]
+        self.signature = [block.get("signature") or ""]
+
+    def whole(self) -> dict[str, Any]:
+        return self._block | {"thinking": "".join(self.text), "signature": "".join(self.signature)}
+
+
 class StreamDecoder:
-    """Reads `message_start … message_stop`. A stop reason makes the answer whole, whatever follows."""
+    """Reads `message_start … message_stop`. A stop reason makes the answer whole; it is held back to the end, for some
+    servers send content behind it."""
+
+    complete = False
+    unasked = 0
 
     def __init__(self, encoded: Encoded) -> None:
         self.model: str | None = None
         self.finished = False
+        self.ended = False
+        self._halves = Halves()
+        self._change: Mapping[str, Any] = {}
+        """The delta that brought the stop reason."""
+        self._last: Mapping[str, Any] = {}
+        """The last event that held something: some servers repeat it behind the stop reason."""
         self._calls = ToolCalls(encoded)
         self._usage: dict[str, Any] | None = {}
-        self._thinking: dict[int, dict[str, Any]] = {}
+        self._thinking: dict[int, _Thinking] = {}
         self._details = 0
         self._annotations = 0
         self._lists = Deltas()
@@ -53,21 +76,40 @@ class StreamDecoder:
 
     def decode(self, event: sse.Event) -> list[Chunk]:
         """The chunks of one event. Raises `Failed` for an error event and for broken JSON."""
-        if not event.data or event.data == b"[DONE]":
+        if not event.data or event.data == b"[DONE]" or self.ended:
             return []  # some servers send a bare name as a sign of life, or the other format's end
         try:
-            body = exact_json.loads(event.data)
+            body = self._halves.loads(event.data)
             handle = self._HANDLERS.get(body.get("type") or ("error" if "error" in body else event.name.decode()))
         except (ValueError, AttributeError, TypeError) as error:
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")) from error
         # "new event types may be added, and your code should handle unknown event types gracefully"
-        return handle(self, body) if handle else []
+        if handle is None or (self.finished and body == self._last):
+            return []
+        chunks = self._halves.join(handle(self, body))
+        if chunks:
+            self._last = body
+        return chunks
 
     def flush(self) -> list[Chunk]:
-        """The counts, where the end was not said. Raises `Failed` when no stop reason came."""
+        """The end, once. Raises `Failed` when no stop reason came."""
         if not self.finished:
             raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a stop reason"))
-        return self._take_usage()
+        self.ended = True
+        chunks = self._held_back()
+        reason = self._change["stop_reason"]
+        if reason == "refusal":
+            chunks.append(delta(refusal=refusal_text(self._change)))
+        word = decode_stop(reason, self._calls.count > 0)
+        chunks.append(finish(word, 0, native_finish(reason, PLAIN)) | self._extras.take())
+        return self._halves.join(chunks + self._take_usage())
+
+    def _held_back(self) -> list[Chunk]:
+        """The calls and blocks that have not ended, and text that may have been a fence."""
+        chunks = [chunk for index in list(self._inputs) for chunk in self._end_call(index)] + self._calls.end_all()
+        chunks += [chunk for index in list(self._others) for chunk in self._end_other(index)]
+        held = self._unfence.flush() if self._unfence else ""
+        return [*chunks, delta(content=held)] if held else chunks
 
     def _message_start(self, body: Mapping[str, Any]) -> list[Chunk]:
         message = body.get("message") or {}
@@ -85,7 +127,7 @@ class StreamDecoder:
                 self._inputs[index] = exact_json.dumps(block["input"]).decode()
             return chunks + self._calls.start(index, block["id"], block["name"], tool_call_extras(block))
         if kind in _THINKING:
-            self._thinking[index] = dict(block)
+            self._thinking[index] = _Thinking(block)
             return self._reasoning(block.get("thinking"))
         if kind == "text":
             return self._cite(block.get("citations")) + self._text(block.get("text"))
@@ -132,15 +174,18 @@ class StreamDecoder:
         return self._calls.arguments(index, self._inputs.pop(index, "")) + self._calls.end(index)
 
     def _thinking_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        block = self._thinking.setdefault(index, {"type": "thinking"})
         text = piece.get("thinking") or ""
-        block["thinking"] = (block.get("thinking") or "") + text
+        self._thinking_of(index).text.append(text)
         return self._reasoning(text)
 
     def _signature_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        block = self._thinking.setdefault(index, {"type": "thinking"})
-        block["signature"] = (block.get("signature") or "") + (piece.get("signature") or "")
+        self._thinking_of(index).signature.append(piece.get("signature") or "")
         return []
+
+    def _thinking_of(self, index: int) -> _Thinking:
+        if index not in self._thinking:
+            self._thinking[index] = _Thinking({"type": "thinking"})
+        return self._thinking[index]
 
     def _citations_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
         return self._cite([piece.get("citation")])
@@ -159,7 +204,7 @@ class StreamDecoder:
         block = self._thinking.pop(index, None)
         if block is None:
             return self._end_call(index)
-        detail = decode_block(block, self._details)
+        detail = decode_block(block.whole(), self._details)
         if detail is None:
             return []
         self._details += 1
@@ -170,22 +215,16 @@ class StreamDecoder:
         change = body.get("delta") or {}
         self._extras.note(answer_extras(change) | rest(body, _CHANGE))
         reason = change.get("stop_reason")
-        if reason is None or self.finished:
+        if reason is None:
             return []
-        self.finished = True
-        chunks = [chunk for index in list(self._inputs) for chunk in self._end_call(index)] + self._calls.end_all()
-        chunks += [chunk for index in list(self._others) for chunk in self._end_other(index)]
-        held = self._unfence.flush() if self._unfence else ""
-        if held:
-            chunks.append(delta(content=held))
-        if reason == "refusal":
-            chunks.append(delta(refusal=refusal_text(change)))
-        word = decode_stop(reason, self._calls.count > 0)
-        chunks.append(finish(word, 0, native_finish(reason, PLAIN)) | self._extras.take())
-        return chunks + self._take_usage() if body.get("usage") else chunks
+        stop = decode_stop(reason, called=False)
+        if not self.finished or (stop != "stop" and decode_stop(self._change["stop_reason"], called=False) == "stop"):
+            self.finished, self._change = True, change  # the first one counts; a plain stop gives way to any other
+        return []
 
     def _message_stop(self, body: Mapping[str, Any]) -> list[Chunk]:
-        return self._take_usage() if self.finished else []
+        self.ended = self.finished
+        return []
 
     def _take_usage(self) -> list[Chunk]:
         """The counts, once: with the stop reason, or behind it where they come later."""
@@ -228,6 +267,6 @@ class StreamDecoder:
 def _parsed(text: str) -> Any:
     """The JSON value of a server tool's input; the text itself where it is none."""
     try:
-        return exact_json.loads(text)
+        return exact_json.loads(text, replace_surrogates=True)
     except ValueError:
         return text

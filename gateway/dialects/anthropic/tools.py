@@ -61,8 +61,7 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
         losses.append("tools.name")
     hint = ""
     if is_forced(chat) and not claude.forced_tools:
-        wanted = f"the tool `{choice['name']}`" if "name" in choice else "one of the tools"
-        hint = f"You must answer by calling {wanted}."
+        hint = forced_hint(choice.get("name"))
         choice = {**{key: value for key, value in choice.items() if key != "name"}, "type": "auto"}
         losses.append("tool_choice")
     encoded = [(places[id(tool)], *_tool(tool, names, claude, f"tools.{places[id(tool)]}")) for tool in tools]
@@ -114,6 +113,12 @@ def hosted_betas(hosted: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     betas = (ANTHROPIC_BETAS.get(tool["type"]) for tool in hosted)
     named = ",".join(dict.fromkeys(beta for beta in betas if beta))
     return {"anthropic-beta": named} if named else {}
+
+
+def forced_hint(name: str | None) -> str:
+    """The instruction in place of a forced tool call; `name` is None where any tool will do."""
+    wanted = f"the tool `{name}`" if name else "one of the tools"
+    return f"You must answer by calling {wanted}."
 
 
 def _stubs(chat: Chat, names: Mapping[str, str]) -> dict[str, Any]:

@@ -137,10 +137,17 @@ _IN_ENVELOPE: Final = frozenset({"usage", "error"})
 
 def choice_extras(choice: Mapping[str, Any]) -> dict[str, Any]:
     """What a choice holds beside its message."""
-    extras = rest(choice, _NOT_OF_CHOICE)
-    if not choice.get("finish_reason"):
-        return extras
-    return native_finish(choice.get("finish_reason"), _PLAIN) | extras
+    return finish_extras(choice.get("finish_reason")) | choice_facts(choice)
+
+
+def choice_facts(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without its finish reason, of which a stream may state several."""
+    return rest(choice, _NOT_OF_CHOICE)
+
+
+def finish_extras(reason: Any) -> dict[str, Any]:
+    """The server's own word for the end, where the contract's says less."""
+    return native_finish(reason, _PLAIN)
 
 
 _PLAIN: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})

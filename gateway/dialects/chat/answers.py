@@ -14,12 +14,14 @@ from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.chat.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import ANSWER_TYPES, Deltas, is_logprobs, typed
-from gateway.hub.chunks import delta, fingerprint, finish, usage_chunk
+from gateway.hub.chunks import delta, fingerprint, finish, is_asked, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.shapes import table
 from gateway.hub.structured_output import unfence
 from gateway.hub.tools import arguments_text, custom_input, digest
 from gateway.types import Chat, Chunk
+
+_UNASKED: Final = "the provider's answer holds no choice that was asked for"
 
 
 def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
@@ -27,11 +29,14 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     choices = body.get("choices")
     if body.get("error") or not isinstance(choices, list) or not choices:
         raise Failed(_failure_inside(body))
+    asked = _asked(choices, encoded)
+    if not asked:
+        raise Failed(Failure(Kind.MALFORMED, _UNASKED, status=200))
     usage = encode_usage(_usage(body, choices))
     chat: Chat = {
         "object": "chat.completion",
         "model": body.get("model"),
-        "choices": [_choice(choice, number, body, encoded) for number, choice in enumerate(choices)],
+        "choices": [_choice(choice, number, body, encoded) for number, choice in asked.items()],
     }
     if usage is not None:
         chat["usage"] = usage
@@ -42,6 +47,21 @@ def _usage(body: Mapping[str, Any], choices: list[Any]) -> Any:
     """The counts are in the answer, in a vendor's envelope, or in a choice."""
     places = (body, table(body, "x_groq"), *choices)
     return next((place["usage"] for place in places if place.get("usage")), None)
+
+
+def _asked(choices: list[Any], encoded: Encoded) -> dict[int, Any]:
+    """Index → choice, of those that the request asked for: SDKs fail on any other. One without an index, or with
+    that of another, has its place in the list."""
+    wanted = encoded.body.get("n")
+    wanted = wanted if isinstance(wanted, int) else 1
+    asked: dict[int, Any] = {}
+    for number, choice in enumerate(choices):
+        index = choice.get("index")
+        if index is None or (is_asked(index, wanted) and index in asked):
+            index = number
+        if is_asked(index, wanted):
+            asked.setdefault(index, choice)
+    return asked
 
 
 def _failure_inside(body: Mapping[str, Any]) -> Failure:
@@ -78,7 +98,7 @@ def _choice(choice: Mapping[str, Any], number: int, body: Mapping[str, Any], enc
     if logprobs and not is_logprobs(logprobs):
         extras, logprobs = {**extras, "native_logprobs": logprobs}, None
     return extras | {
-        "index": choice["index"] if isinstance(choice.get("index"), int) else number,
+        "index": number,
         "message": result,
         "finish_reason": decode_finish(choice.get("finish_reason") or "", len(calls)),
         "logprobs": logprobs,

@@ -45,6 +45,8 @@ def encode_response(chat: Chat, answer: Answer) -> Chat:
 class StreamEncoder:
     """Writes `chat.completion.chunk`s, and `[DONE]` only after a whole answer."""
 
+    response = None
+
     def __init__(self, answer: Answer) -> None:
         notes: Notes = answer.request.notes
         self._encoder = _StreamEncoder(

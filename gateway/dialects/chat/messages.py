@@ -77,12 +77,24 @@ def _assistant(message: Message, quirks: Quirks) -> Iterator[Message]:
         encoded["content"] = ""
     if calls:
         encoded["tool_calls"] = [encode_call(call, quirks) for call in calls]
-    if quirks.reasoning_details and message.get("reasoning_details"):
-        encoded["reasoning_details"] = _merged(message["reasoning_details"])
+    details = _of_a_router(message) if quirks.reasoning_details else []
+    if details:
+        encoded["reasoning_details"] = _merged(details)
     if quirks.reasoning_replay and calls:
         # "The `reasoning_content` in the thinking mode must be passed back to the API": a space is accepted.
         encoded["reasoning_content"] = message.get("reasoning_content") or " "
     yield _named(encoded, message, quirks)
+
+
+def _of_a_router(message: Message) -> list[Any]:
+    """The `reasoning_details` that a server of this dialect made: those of Anthropic's own API are marked by their id,
+    and another account refuses their signatures."""
+    details = message.get("reasoning_details") or ()
+    return [item for item in details if not _is_anthropics(item)]
+
+
+def _is_anthropics(item: Any) -> bool:
+    return isinstance(item, dict) and str(item.get("id")).startswith("anthropic:")
 
 
 def _merged(details: list[Any]) -> list[Any]:

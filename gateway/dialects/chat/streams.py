@@ -12,102 +12,60 @@ from typing import Any, Final
 import orjson
 
 from gateway import sse
-from gateway.dialects.chat.answer_fields import answer_extras, choice_extras, message_extras, tool_call_extras
+from gateway.dialects.chat.answer_fields import answer_extras, choice_facts, finish_extras, message_extras
 from gateway.dialects.chat.answers import says_something
+from gateway.dialects.chat.choices import Choice
 from gateway.dialects.chat.content import decode_content
 from gateway.dialects.chat.errors import decode_error_value, is_error
 from gateway.dialects.chat.finish import decode_finish
-from gateway.dialects.chat.think_tags import Splitter
-from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.chat.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
-from gateway.hub.answer_fields import ANSWER_TYPES, Deltas, Held, is_logprobs
-from gateway.hub.chunks import ToolCalls, delta, finish, late, usage_chunk
+from gateway.hub.answer_fields import ANSWER_TYPES, Held, is_logprobs
+from gateway.hub.chunks import delta, finish, is_asked, late, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
+from gateway.hub.halves import Halves
 from gateway.hub.shapes import table
-from gateway.hub.structured_output import Unfence
-from gateway.hub.tools import arguments_text, digest
 from gateway.types import Chunk
 
 _PLAIN: Final = frozenset({"role", "content", "reasoning_content", "reasoning", "tool_calls"})
 """The fields of most deltas; any other one needs a closer look."""
 
 
-class _Choice:
-    """What is known so far of one choice."""
-
-    def __init__(self, index: int, encoded: Encoded) -> None:
-        self.index = index
-        self.calls = ToolCalls(encoded, index)
-        self.slots: dict[int, _Slot] = {}
-        """The provider's index → the call that has it now."""
-        self.ids: set[str] = set()
-        """Every id that has been given out."""
-        self.finished = False
-        self.unfence = Unfence() if encoded.unfence else None
-        self.splitter = Splitter() if encoded.think_tags else None
-        self.extras = Held()
-        self.deltas = Deltas()
-        self.held: list[Chunk] | None = []
-        """Facts about an answer that has not begun: what has content begins it. None from then on."""
-
-
-class _Slot:
-    """A call that streams in: what tells its next delta from the beginning of another call."""
-
-    def __init__(self, key: str, stated: str | None, name: str) -> None:
-        self.key = key
-        """The id that the client sees."""
-        self.stated = stated
-        """The id that the server gave it."""
-        self.name = name
-        self.arguments: list[str] = []
-
-    def is_continued_by(self, stated: str | None, name: str, arguments: Any) -> bool:
-        """Whether a delta with this id, name and arguments goes on with the call.
-
-        Servers repeat id or name in every delta, send index 0 for all calls, or no id at all: then another name begins
-        a call, and so does the same name again with more to say although the arguments are whole.
-        """
-        if not name or (stated and stated == self.stated):
-            return True
-        if stated or name != self.name:
-            return False
-        return not arguments or not self.is_whole()
-
-    def is_whole(self) -> bool:
-        """Whether the arguments so far are JSON."""
-        try:
-            orjson.loads("".join(self.arguments))
-        except orjson.JSONDecodeError:
-            return False
-        return True
-
-
 class StreamDecoder:
-    """Reads a stream of `chat.completion.chunk`s, from the strictest server to the sloppiest."""
+    """Reads a stream of `chat.completion.chunk`s, from the strictest server to the sloppiest.
+
+    A finish reason is held back to the end: some servers send content behind it.
+    """
+
+    complete = False
 
     def __init__(self, encoded: Encoded) -> None:
         self.model: str | None = None
         self.finished = False
+        self.ended = False
+        self.unasked = 0
         self._encoded = encoded
-        self._choices: dict[int, _Choice] = {}
+        self._choices: dict[int, Choice] = {}
         wanted = encoded.body.get("n")
         self._wanted = wanted if isinstance(wanted, int) else 1
         """How many choices there will be: one may end before the next begins."""
+        self._finished: list[Choice] = []
+        """Those that have a finish reason, in its order."""
         self._usage: dict[str, Any] = {}
         self._extras = Held(ANSWER_TYPES)
         self._id = ""
+        self._halves = Halves()
 
     def decode(self, event: sse.Event) -> list[Chunk]:
-        """The chunks of one event. Raises `Failed` for an error event, broken JSON, a finish that is none."""
+        """The content of one event. Raises `Failed` for an error event, broken JSON, a finish that is none."""
         data = event.data.strip()
-        if data == b"[DONE]":
-            return self._end()
-        if not data:
+        if not data or self.ended:
             return []  # a sign of life
+        if data == b"[DONE]":
+            self._done()
+            return []
         body = self._loads(event)
         if self.model is None and body.get("model"):
             self.model = body["model"]
@@ -117,26 +75,30 @@ class StreamDecoder:
         chunks: list[Chunk] = []
         for choice in body.get("choices") or ():
             chunks += self._decode_choice(choice)
-        return chunks
+        return self._halves.join(chunks)
 
     def flush(self) -> list[Chunk]:
-        """The usage chunk. Raises `Failed` when the stream ended without a finish reason and without `[DONE]`."""
-        if self.finished:
-            return self._take_usage()
-        raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason"))
+        """The end, once. Raises `Failed` when the stream ended without a finish reason and without `[DONE]`."""
+        if not self.finished:
+            raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason"))
+        self.ended = True
+        choices, self._finished = self._finished, []
+        chunks = [chunk for choice in choices for chunk in self._end(choice)]
+        return self._halves.join(chunks + self._take_usage())
 
-    def _end(self) -> list[Chunk]:
+    def _done(self) -> None:
         """`[DONE]`: some servers never send a finish reason, or an empty one, but say that they are done."""
-        open_ = [choice for choice in self._choices.values() if not choice.finished]
-        if any(slot.arguments and not slot.is_whole() for choice in open_ for slot in choice.slots.values()):
+        open_ = [choice for choice in self._choices.values() if choice.reason is None]
+        if any(slot.is_cut() for choice in open_ for slot in choice.slots.values()):
             raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended inside the arguments of a tool call"))
-        chunks = [chunk for choice in open_ for chunk in self._finish(choice, "stop")]
+        for choice in open_:
+            self._finish(choice, "stop")
         self.finished = bool(self._choices)  # fewer than were asked for, perhaps, but there will be no more
-        return chunks + self._take_usage() if self.finished else []
+        self.ended = True
 
     def _loads(self, event: sse.Event) -> dict[str, Any]:
         try:
-            body = exact_json.loads(event.data)
+            body = self._halves.loads(event.data)
         except ValueError as error:
             if event.name == b"error":
                 raise Failed(decode_error_value(event.data.decode("utf-8", "replace"), None)) from error
@@ -162,41 +124,42 @@ class StreamDecoder:
 
     def _take_usage(self) -> list[Chunk]:
         usage, self._usage = encode_usage(self._usage), {}
-        extras = self._extras.last() if usage is not None else self._extras.take()
-        if usage is not None:
-            return [usage_chunk(usage, extras)]
-        return [late(extras)] if extras else []
+        return [usage_chunk(usage, self._extras.last())] if usage is not None else []
+
+    def _choice(self, index: Any) -> Choice | None:
+        """The choice with this index; None for one that was not asked for."""
+        index = 0 if index is None else index
+        if not is_asked(index, self._wanted):
+            self.unasked += 1
+            return None
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = Choice(index, self._encoded)
+            choice.answer_id = self._id
+        return choice
 
     def _decode_choice(self, body: Mapping[str, Any]) -> list[Chunk]:
         if body.get("error"):
             raise Failed(decode_error_value(body, None))
-        index = body.get("index") or 0
-        choice = self._choices.get(index)
+        choice = self._choice(body.get("index"))
         if choice is None:
-            choice = self._choices[index] = _Choice(index, self._encoded)
+            return []
         if body.get("usage"):
             self._usage = merged(self._usage, body["usage"])
-        choice.extras.note(choice_extras(body))
-        if choice.finished:
-            return []  # some servers repeat themselves after the finish reason
+        choice.extras.note(choice_facts(body))
         fields = body.get("delta")
         if fields is None:
             fields = body.get("message") or {}
-        chunks = self._decode_delta(choice, fields)
-        logprobs = body.get("logprobs")
-        if logprobs and not is_logprobs(logprobs):
-            choice.extras.note({"native_logprobs": logprobs})
-            logprobs = None
-        if logprobs and not chunks and (logprobs.get("content") or logprobs.get("refusal")):
-            chunks = [delta(index, content="")]  # a token that is no whole letter yet
-        if logprobs and chunks:
-            chunks[0]["choices"][0]["logprobs"] = logprobs
+        chunks = [] if choice.repeats(body, fields) else self._decode_delta(choice, fields)
+        if chunks or says_something(fields):
+            choice.last = fields
+        chunks = _with_logprobs(choice, chunks, body.get("logprobs"))
         reason = body.get("finish_reason")
         if reason:  # an empty one comes with every chunk of some servers, and with the last of others: `[DONE]` tells
-            chunks += self._finish(choice, reason)
+            self._finish(choice, reason)
         return chunks
 
-    def _decode_delta(self, choice: _Choice, fields: Mapping[str, Any]) -> list[Chunk]:
+    def _decode_delta(self, choice: Choice, fields: Mapping[str, Any]) -> list[Chunk]:
         said = decode_content(fields)
         chunks = [delta(choice.index, reasoning_content=said.reasoning)] if said.reasoning else []
         if said.text:
@@ -204,18 +167,10 @@ class StreamDecoder:
         if isinstance(fields.get("content"), list) or not _PLAIN.issuperset(fields):
             chunks += self._rare(choice, fields)
         for call in fields.get("tool_calls") or ():
-            chunks += self._tool_call(choice, call)
-        return chunks if choice.held is None else self._begun(choice, choice.held + chunks)
+            chunks += choice.tool_call(call)
+        return choice.begun(chunks)
 
-    def _begun(self, choice: _Choice, chunks: list[Chunk]) -> list[Chunk]:
-        """`chunks`, or none of them yet."""
-        if any(says_something(chunk["choices"][0]["delta"]) for chunk in chunks):
-            choice.held = None
-            return chunks
-        choice.held = chunks
-        return []
-
-    def _content(self, choice: _Choice, text: str, *, last: bool = False) -> list[Chunk]:
+    def _content(self, choice: Choice, text: str, *, last: bool = False) -> list[Chunk]:
         """Content without what does not belong to it; `last` gives out what was held back."""
         reasoning = ""
         if choice.splitter:
@@ -226,85 +181,45 @@ class StreamDecoder:
         chunks = [delta(choice.index, reasoning_content=reasoning)] if reasoning else []
         return [*chunks, delta(choice.index, content=text)] if text else chunks
 
-    def _rare(self, choice: _Choice, fields: Mapping[str, Any]) -> list[Chunk]:
+    def _rare(self, choice: Choice, fields: Mapping[str, Any]) -> list[Chunk]:
         extras = message_extras(fields, whole=False)
         if fields.get("refusal"):
             extras["refusal"] = fields["refusal"]
         pieces = choice.deltas.pieces(extras)
         chunks = [delta(choice.index, **pieces)] if pieces else []
         if fields.get("function_call"):
-            chunks += self._tool_call(choice, {"index": 0, "function": fields["function_call"]})
+            chunks += choice.tool_call({"index": 0, "function": fields["function_call"]})
         return chunks
 
-    def _tool_call(self, choice: _Choice, call: Mapping[str, Any]) -> list[Chunk]:
-        """One delta of a call. A new id at an old index is a new call: several servers send index 0 for all."""
-        stated, function = decode_id(call.get("id")), call.get("function") or {}
-        name = function.get("name") or (call.get("custom") or {}).get("name") or ""
-        arguments = function.get("arguments")
-        place = call.get("index")
-        if place is None:
-            place = self._place_of(choice, stated, name, arguments)
-        chunks: list[Chunk] = []
-        slot = choice.slots.get(place)
-        if slot is None or not slot.is_continued_by(stated, name, arguments):
-            if slot is not None:
-                chunks += choice.calls.end(slot.key)
-            slot = choice.slots[place] = _Slot(self._new_id(choice, stated), stated, name)
-            if "custom" in call:
-                return chunks + self._custom(choice, slot.key, call)
-            chunks += choice.calls.start(slot.key, slot.key, name, tool_call_extras(call))
-        elif "custom" in call:
-            return choice.calls.custom_text(slot.key, (call["custom"] or {}).get("input") or "")
-        if arguments:
-            text = arguments_text(arguments)
-            slot.arguments.append(text)
-            chunks += choice.calls.arguments(slot.key, text)
-        return _joined(chunks)
+    def _finish(self, choice: Choice, reason: str) -> None:
+        if choice.reason is None:
+            self._finished.append(choice)
+        choice.finish(reason)
+        self.finished = len(self._finished) >= max(self._wanted, len(self._choices))
 
-    def _place_of(self, choice: _Choice, stated: str | None, name: str, arguments: Any) -> int:
-        """Where no index is sent: a known id keeps its place, a new call opens one, anything else goes on with the
-        last."""
-        for place, slot in choice.slots.items():
-            if stated and slot.stated == stated:
-                return place
-        last = max(choice.slots, default=-1)
-        goes_on = last >= 0 and choice.slots[last].is_continued_by(stated, name, arguments)
-        return last if goes_on else last + 1
-
-    def _new_id(self, choice: _Choice, stated: str | None) -> str:
-        """The server's own id, unless another call of the answer has it already."""
-        id_ = stated
-        if id_ is None or id_ in choice.ids:
-            id_ = "call_" + digest(f"{self._id} {choice.index} {choice.calls.count}", 24)
-        choice.ids.add(id_)
-        return id_
-
-    def _custom(self, choice: _Choice, key: str, call: Mapping[str, Any]) -> list[Chunk]:
-        custom = call["custom"] or {}
-        name, text = custom.get("name") or "", custom.get("input") or ""
-        return choice.calls.start_custom(key, key, name, text, tool_call_extras(call))
-
-    def _finish(self, choice: _Choice, reason: str) -> list[Chunk]:
-        word = decode_finish(reason, choice.calls.count)
-        choice.finished = True
-        finished = [known for known in self._choices.values() if known.finished]
-        self.finished = len(finished) >= max(self._wanted, len(self._choices))
-        rest = (choice.held or []) + self._content(choice, "", last=True)
+    def _end(self, choice: Choice) -> list[Chunk]:
+        """What was held back of a choice, and its finish."""
+        rest = choice.held_back() + self._content(choice, "", last=True) + choice.calls.end_all()
         numbers = choice.deltas.numbers()
-        chunks = [*rest, *choice.calls.end_all(), *([delta(choice.index, **numbers)] if numbers else [])]
-        return [*chunks, finish(word, choice.index, choice.extras.take()) | self._extras.take()]
+        if numbers:
+            rest.append(delta(choice.index, **numbers))
+        word = decode_finish(choice.reason or "", choice.calls.count)
+        extras = finish_extras(choice.reason) | choice.extras.take()
+        return [*rest, finish(word, choice.index, extras) | self._extras.take()]
 
 
-def _joined(chunks: list[Chunk]) -> list[Chunk]:
-    """A call that begins and has its arguments in the same event stays one delta."""
-    if len(chunks) < 2:
+def _with_logprobs(choice: Choice, chunks: list[Chunk], logprobs: Any) -> list[Chunk]:
+    """The probabilities of the tokens, on the first of their chunks."""
+    if logprobs and not is_logprobs(logprobs):
+        choice.extras.note({"native_logprobs": logprobs})
         return chunks
-    first = chunks[-2]["choices"][0]["delta"].get("tool_calls", [{}])[0]
-    last = chunks[-1]["choices"][0]["delta"].get("tool_calls", [{}])[0]
-    if first.get("index") != last.get("index") or "id" not in first or "function" not in first:
+    if not logprobs or (choice.reason is not None and not chunks):
         return chunks
-    first["function"]["arguments"] += last["function"]["arguments"]
-    return chunks[:-1]
+    if not chunks and (logprobs.get("content") or logprobs.get("refusal")):
+        chunks = [delta(choice.index, content="")]  # a token that is no whole letter yet
+    if chunks:
+        chunks[0]["choices"][0]["logprobs"] = logprobs
+    return chunks
 
 
 class StreamEncoder:

@@ -87,8 +87,17 @@ def answer_extras(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def choice_extras(candidate: Mapping[str, Any]) -> dict[str, Any]:
     """What a candidate holds beside its content."""
-    extras = rest(candidate, _GONE["choice"])
-    return extras | native_finish(candidate.get("finishReason"), _PLAIN)
+    return choice_facts(candidate) | finish_extras(candidate)
+
+
+def choice_facts(candidate: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without its finish reason, of which a stream may state several."""
+    return rest(candidate, _GONE["choice"])
+
+
+def finish_extras(candidate: Mapping[str, Any]) -> dict[str, Any]:
+    """Google's own word for the end, where the contract's says less."""
+    return native_finish(candidate.get("finishReason"), _PLAIN)
 
 
 _PLAIN: Final = frozenset({"STOP", "MAX_TOKENS"})

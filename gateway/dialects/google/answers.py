@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.google.answer_fields import (
@@ -52,9 +52,9 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
         raise Failed(decode_error_value(body, None))
     candidates = body.get("candidates") or []
     blocked = blocked_reason(body)
-    if not candidates and blocked is None:
+    if first_choice(candidates) is None and blocked is None:
         raise Failed(Failure(Kind.EMPTY, "Google answered without a candidate", status=200))
-    candidate = candidates[0] if candidates else {}
+    candidate = first_choice(candidates) or {}
     message = _message(candidate, body, encoded)
     if blocked is not None:
         message["refusal"] = blocked
@@ -70,6 +70,14 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     if body.get("usageMetadata"):
         chat["usage"] = encode_usage(body["usageMetadata"])
     return chat
+
+
+def first_choice(candidates: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The candidate that was asked for, which is the first one; None where only others came."""
+    for candidate in candidates:
+        if candidate.get("index") in (None, 0):
+            return candidate
+    return None
 
 
 def _message(candidate: Mapping[str, Any], body: Mapping[str, Any], encoded: Encoded) -> dict[str, Any]:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import base64
-import mimetypes
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from gateway.dialects.google.models import Generation
 from gateway.hub.contracts import Unsupported
 from gateway.hub.losses import Taken
-from gateway.hub.parts import Media, data_url, file, image, merge_by_role, parts, split_instructions, text_of
+from gateway.hub.parts import (
+    Media,
+    data_url,
+    file,
+    image,
+    merge_by_role,
+    parts,
+    split_instructions,
+    text_of,
+    type_of_url,
+)
 from gateway.hub.tools import arguments_object, plain_function_call
 from gateway.types import Chat
 
@@ -213,7 +221,7 @@ def _video(part: Mapping[str, Any]) -> Part:
 def _media(media: Media, default_type: str) -> Part:
     if media.url is None:
         return {"inlineData": {"mimeType": media.mime_type, "data": media.data}}
-    guessed = mimetypes.guess_type(urlsplit(media.url).path)[0]
+    guessed = type_of_url(media.url)
     return {"fileData": {"fileUri": media.url, "mimeType": guessed or default_type}}
 
 
@@ -221,9 +229,7 @@ def _file(part: Mapping[str, Any]) -> Part:
     media = file(part)
     if media is None:
         raise Unsupported("messages.content.file", "an uploaded file's id means nothing to Google")
-    if media.url is not None:
-        return _media(media, "application/pdf")
-    return {"inlineData": {"mimeType": media.mime_type, "data": media.data}}
+    return _media(media, "application/pdf")
 
 
 def _audio(part: Mapping[str, Any]) -> Part:

@@ -8,9 +8,10 @@ from typing import Any
 from gateway import sse
 from gateway.dialects.google.answer_fields import (
     answer_extras,
-    choice_extras,
+    choice_facts,
     decode_grounding,
     decode_image,
+    finish_extras,
     is_image,
     is_native,
     says_something,
@@ -21,14 +22,15 @@ from gateway.dialects.google.answers import (
     decode_call,
     decode_finish,
     encode_usage,
+    first_choice,
 )
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
-from gateway.hub import exact_json
 from gateway.hub.answer_fields import Deltas, Held
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
+from gateway.hub.halves import Halves
 from gateway.hub.structured_output import Unfence
 from gateway.types import Chunk
 
@@ -39,6 +41,12 @@ class StreamDecoder:
     def __init__(self, encoded: Encoded) -> None:
         self.model: str | None = None
         self.finished = False
+        self.complete = False
+        self.ended = False
+        self.unasked = 0
+        self._halves = Halves()
+        self._parts: Any = None
+        """The parts of the last event that had some: a server may repeat them behind the finish reason."""
         self._calls = ToolCalls(encoded)
         self._last: dict[str, Any] = {}
         """The candidate that brought the finish reason."""
@@ -56,18 +64,21 @@ class StreamDecoder:
     def decode(self, event: sse.Event) -> list[Chunk]:
         """The chunks of one event. Raises `Failed` for an error and for broken JSON."""
         if event.data == b"[DONE]":
+            self.ended = self.finished  # a proxy's word: Google itself sends none
+        if event.data == b"[DONE]" or self.ended:
             return []
         try:
-            body = exact_json.loads(event.data)
+            body = self._halves.loads(event.data)
         except ValueError as error:
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")) from error
         bodies = body if isinstance(body, list) else [body]
-        return [chunk for item in bodies for chunk in self._response(item)]
+        return self._halves.join([chunk for item in bodies for chunk in self._response(item)])
 
     def flush(self) -> list[Chunk]:
-        """Finish and usage. Raises `Failed` when no finish reason came."""
+        """The end, once. Raises `Failed` when no finish reason came."""
         if not self.finished:
             raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason"))
+        self.ended = True
         rest = self._unfence.flush() if self._unfence else ""
         chunks = [delta(content=rest)] if rest else []
         if self._annotations and self._spoke:
@@ -77,10 +88,11 @@ class StreamDecoder:
             chunks.append(delta(**self._signature))
         if self._blocked is not None:
             chunks.append(delta(refusal=self._blocked))
-        chunks.append(finish(self._finish_word(), 0, self._choice_extras.take()) | self._extras.take())
+        extras = self._choice_extras.take() | finish_extras(self._last)
+        chunks.append(finish(self._finish_word(), 0, extras) | self._extras.take())
         if self._usage:
             chunks.append(usage_chunk(encode_usage(self._usage)))
-        return chunks
+        return self._halves.join(chunks)
 
     def _finish_word(self) -> str:
         if self._blocked is not None:
@@ -91,8 +103,12 @@ class StreamDecoder:
         if not isinstance(body, dict) or "error" in body:
             raise Failed(decode_error_value(body, None))
         self._note(body)
-        candidates = body.get("candidates")
-        return self._candidate(candidates[0], body) if candidates else []
+        candidates = body.get("candidates") or ()
+        asked = first_choice(candidates)
+        self.unasked += len(candidates) - (asked is not None)
+        chunks = self._candidate(asked, body) if asked is not None else []
+        self.complete = self.finished and bool(body.get("usageMetadata"))
+        return chunks
 
     def _note(self, body: Mapping[str, Any]) -> None:
         if self.model is None:
@@ -105,13 +121,22 @@ class StreamDecoder:
 
     def _candidate(self, candidate: Mapping[str, Any], body: Mapping[str, Any]) -> list[Chunk]:
         chunks: list[Chunk] = []
-        for part in (candidate.get("content") or {}).get("parts") or ():
-            chunks += self._part(part, body)
-        self._choice_extras.note(choice_extras(candidate))
+        parts = (candidate.get("content") or {}).get("parts") or ()
+        if not (self.finished and parts == self._parts):
+            for part in parts:
+                chunks += self._part(part, body)
+        if chunks:
+            self._parts = parts
+        self._choice_extras.note(choice_facts(candidate))
         self._annotations = decode_grounding(candidate) or self._annotations
         if candidate.get("finishReason"):
-            self.finished, self._last = True, dict(candidate)
+            self._finish(candidate)
         return chunks
+
+    def _finish(self, candidate: Mapping[str, Any]) -> None:
+        """The first finish reason counts; a plain stop gives way to any other."""
+        if not self.finished or self._last.get("finishReason") == "STOP":
+            self.finished, self._last = True, dict(candidate)
 
     def _part(self, part: Mapping[str, Any], body: Mapping[str, Any]) -> list[Chunk]:
         if "functionCall" in part:

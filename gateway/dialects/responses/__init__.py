@@ -7,8 +7,8 @@ reasoning model needs back travels encrypted in the conversation.
 
 from __future__ import annotations
 
-from gateway.dialects.chat.errors import decode_error
 from gateway.dialects.responses.answers import decode_response
+from gateway.dialects.responses.errors import decode_error
 from gateway.dialects.responses.params import FIELDS, encode_request
 from gateway.dialects.responses.streams import StreamDecoder
 

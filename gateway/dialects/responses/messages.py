@@ -59,7 +59,7 @@ def _assistant(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
     text = content if isinstance(content, str) else "".join(_said(part) for part in parts(content))
     text = text or message.get("refusal") or ""
     calls = message.get("tool_calls", ())
-    thoughts = [_thoughts(call, known.origin) for call in calls]
+    thoughts = [own_reasoning(call.get("extra_content"), known.origin) for call in calls]
     yield from thoughts[0] if thoughts else ()
     if text:
         yield {
@@ -72,9 +72,8 @@ def _assistant(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
         yield _call(call)
 
 
-def _thoughts(call: Mapping[str, Any], origin: str) -> list[Item]:
-    """The reasoning that led to a call, where it is the same model's of the same account."""
-    extra = call.get("extra_content")
+def own_reasoning(extra: Any, origin: str) -> list[Item]:
+    """The reasoning in the `extra_content` of a call, where it is the same model's of the same account."""
     own = extra.get("openai") if isinstance(extra, Mapping) else None
     if not isinstance(own, Mapping) or own.get("origin") != origin:
         return []
@@ -159,7 +158,7 @@ def _file(part: Mapping[str, Any]) -> Item:
     media = file(part)
     if media is not None and media.url is not None:
         return {"type": "input_file", "file_url": media.url}
-    known = {key: held[key] for key in ("filename", "file_data", "file_id") if held.get(key)}
+    known = {key: held[key] for key in ("filename", "file_data", "file_id", "file_url") if held.get(key)}
     if "file_data" in known:
         known.setdefault("filename", "file")
     return {"type": "input_file", **known}

@@ -23,10 +23,10 @@ from gateway.dialects.responses.answers import (
     reasoning_item,
 )
 from gateway.failures import Failed, Failure, Kind
-from gateway.hub import exact_json
 from gateway.hub.answer_fields import Deltas
-from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
+from gateway.hub.chunks import ToolCalls, check_names, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
+from gateway.hub.halves import Halves
 from gateway.types import Chunk
 
 
@@ -34,9 +34,16 @@ class StreamDecoder:
     """Reads `response.created … response.completed`. Deltas name their item by `output_index`, or by `item_id`
     alone."""
 
+    complete = False
+    unasked = 0
+
     def __init__(self, encoded: Encoded) -> None:
         self.model: str | None = None
         self.finished = False
+        self.ended = False
+        self._halves = Halves()
+        self._end: list[Chunk] = []
+        """The finish and the token counts, once the response is completed."""
         self._encoded = encoded
         self._calls = ToolCalls(encoded)
         self._begun: dict[Any, str] = {}
@@ -51,22 +58,23 @@ class StreamDecoder:
 
     def decode(self, event: sse.Event) -> list[Chunk]:
         """The chunks of one event. Raises `Failed` for a failed response and for broken JSON."""
-        if event.data == b"[DONE]":
+        if event.data == b"[DONE]" or self.ended:
             return []
         try:
-            body = exact_json.loads(event.data)
+            body = self._halves.loads(event.data)
             handle = self._HANDLERS.get(body.get("type") or event.name.decode())
         except (ValueError, AttributeError) as error:
             raise Failed(Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")) from error
         if handle is None and body.get("error"):
             raise Failed(failure_of(body))
-        return handle(self, body) if handle else []
+        return self._halves.join(handle(self, body)) if handle else []
 
     def flush(self) -> list[Chunk]:
-        """Nothing is held back. Raises `Failed` when the response never completed."""
+        """The end, once. Raises `Failed` when the response never completed."""
         if not self.finished:
             raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended before the response was completed"))
-        return []
+        chunks, self._end = self._calls.end_all() + self._end, []
+        return self._halves.join(chunks)
 
     def _created(self, body: Mapping[str, Any]) -> list[Chunk]:
         self.model = (body.get("response") or {}).get("model")
@@ -86,7 +94,8 @@ class StreamDecoder:
         if kind not in _CALLS:
             return []
         key = _key(body, item)
-        return [*self._begin(key, item), *self._late(key, item.get(_CALLS[kind])), *self._calls.end(key)]
+        named = self._begin(key, item) + self._calls.name(key, item.get("name") or "")
+        return [*named, *self._late(key, item.get(_CALLS[kind])), *self._calls.end(key)]
 
     def _native(self, item: Mapping[str, Any]) -> list[Chunk]:
         """An item that chat completions do not have, once it is whole."""
@@ -112,7 +121,9 @@ class StreamDecoder:
         return self._more(key, body.get("delta") or "")
 
     def _input_done(self, body: Mapping[str, Any]) -> list[Chunk]:
-        return self._late(_key(body, {}), body.get("arguments") or body.get("input"))
+        key = _key(body, {})
+        named = self._calls.name(key, body.get("name") or "")
+        return named + self._late(key, body.get("arguments") or body.get("input"))
 
     def _late(self, key: Any, text: str | None) -> list[Chunk]:
         """The whole arguments or input, from a server that sent no deltas of them."""
@@ -159,15 +170,16 @@ class StreamDecoder:
     def _completed(self, body: Mapping[str, Any]) -> list[Chunk]:
         response = body.get("response") or {}
         self.model = self.model or response.get("model")
-        self.finished = True
+        self.finished = self.ended = True
         if response.get("output") and not self._said and not self._begun:
-            # A server that sent no deltas: all that there is stands in the last event.
-            return list(as_chunks(decode_response(response, self._encoded)))
-        end = finish(decode_finish(response, self._calls.count > 0)) | answer_extras(response)
-        chunks = [*self._calls.end_all(), end]
+            # A server that sent no deltas: all that there is is in the last event.
+            whole = list(as_chunks(check_names(decode_response(response, self._encoded))))
+            self._end = [chunk for chunk in whole if _is_end(chunk)]
+            return [chunk for chunk in whole if not _is_end(chunk)]
+        self._end = [finish(decode_finish(response, self._calls.count > 0)) | answer_extras(response)]
         if response.get("usage"):
-            chunks.append(usage_chunk(encode_usage(response["usage"])))
-        return chunks
+            self._end.append(usage_chunk(encode_usage(response["usage"])))
+        return []
 
     def _failed(self, body: Mapping[str, Any]) -> list[Chunk]:
         raise Failed(failure_of(body.get("response") or body))
@@ -195,6 +207,11 @@ class StreamDecoder:
 
 _CALLS: Final[Mapping[str, str]] = {"function_call": "arguments", "custom_tool_call": "input"}
 """The items that are tool calls, and where each keeps what the tool is given."""
+
+
+def _is_end(chunk: Chunk) -> bool:
+    """Whether a chunk is the finish, or the token counts."""
+    return not chunk["choices"] or chunk["choices"][0]["finish_reason"] is not None
 
 
 def _key(body: Mapping[str, Any], item: Mapping[str, Any]) -> Any:

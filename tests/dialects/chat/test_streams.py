@@ -36,7 +36,7 @@ def said(chunks: list[Any]) -> list[tuple[int, str]]:
 
 def test_one_choice_may_end_before_the_next_begins() -> None:
     whole = [chunk(0), chunk(0, "stop"), chunk(1), chunk(1, "length")]
-    assert said(decoded(*whole, n=2)) == [(0, "<0>"), (0, "stop"), (1, "<1>"), (1, "length")]
+    assert said(decoded(*whole, n=2)) == [(0, "<0>"), (1, "<1>"), (0, "stop"), (1, "length")]
     for end in range(1, 4):
         with pytest.raises(Failed) as raised:
             decoded(*whole[:end], n=2, done=False)

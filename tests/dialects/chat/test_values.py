@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.chat.normalize import normalize, parse
+from gateway.dialects.chat.normalize import normalize
 from gateway.failures import UNREADABLE, Failed
+from gateway.hub.exact_json import parse_object as parse
 
 USER = {"role": "user", "content": "Hi"}
 TOOL = {"type": "function", "function": {"name": "f"}}

@@ -11,6 +11,6 @@ from __future__ import annotations
 
 from gateway.dialects.chat.normalize.pairing import NO_RESULT, pair
 from gateway.dialects.chat.normalize.refusals import invalid
-from gateway.dialects.chat.normalize.request import normalize, parse, speaks_functions
+from gateway.dialects.chat.normalize.request import normalize, speaks_functions
 
-__all__ = ["NO_RESULT", "invalid", "normalize", "pair", "parse", "speaks_functions"]
+__all__ = ["NO_RESULT", "invalid", "normalize", "pair", "speaks_functions"]

@@ -7,27 +7,10 @@ from typing import Any
 
 from gateway.dialects.chat.normalize.messages import decode_messages
 from gateway.dialects.chat.normalize.pairing import pair
-from gateway.dialects.chat.normalize.refusals import invalid
 from gateway.dialects.chat.normalize.sister_forms import in_chat_words
 from gateway.dialects.chat.normalize.tools import decode_choice, decode_functions, decode_tools
 from gateway.dialects.chat.normalize.values import plain_values
-from gateway.hub import exact_json
 from gateway.types import Chat
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """The request's JSON object, its integers exact. Raises `Failed` when it is not an object.
-
-    Chat histories hold lone surrogates (an emoji that a model cut in half); they become U+FFFD.
-    """
-    try:
-        value = exact_json.loads(body, replace_surrogates=True)
-    except ValueError as error:
-        message = f"We could not parse the JSON body of your request: {error}"
-        raise invalid(message, None) from None
-    if not isinstance(value, dict):
-        raise invalid("The request body must be a JSON object.", None)
-    return value
 
 
 def speaks_functions(body: Mapping[str, Any]) -> bool:

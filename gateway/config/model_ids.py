@@ -1,6 +1,8 @@
-"""Model ids that their vendors have switched off or will, with the day where it is known.
+"""The vendors' model ids: one of each provider for a configuration made from keys alone, and those
+that are retired.
 
-Never used to refuse or replace an id: only `doctor` reads it, so an id that is missing here costs nobody anything.
+Model ids go out of date; this is the only place besides `providers.py` to update. Retired ids are
+never refused or replaced: only `doctor` reads them, so an id that is missing here costs nothing.
 Sources: the vendors' deprecation pages and model lists, November 2026; see `docs/providers.md`.
 """
 
@@ -11,8 +13,27 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Final
 
+from gateway.config import schema
+from gateway.config.load import Config, build
+from gateway.providers import PROVIDERS
+
+MODEL_IDS: Final[Mapping[str, str]] = {
+    "anthropic": "claude-sonnet-5",
+    "openai": "gpt-5.4-mini",
+    "google": "gemini-3.5-flash",
+    "xai": "grok-4.3",
+    "mistral": "mistral-large-latest",
+    "groq": "openai/gpt-oss-120b",
+    "openrouter": "anthropic/claude-sonnet-5",
+}
+"""A sensible model of each provider, first choice first."""
+
+AGENT: Final = "default"
+"""The agent whose chain holds all of them."""
+
+
 GONE: Final = date.min
-"""Switched off on a day that we do not know."""
+"""Switched off on an unknown day."""
 
 RETIRED: Final[Mapping[str, Mapping[str, date]]] = {
     "anthropic": {
@@ -58,8 +79,25 @@ RETIRED: Final[Mapping[str, Mapping[str, date]]] = {
 """Provider → pattern of ids → the first day without it."""
 
 
+def providers_with_keys(env: Mapping[str, str]) -> list[str]:
+    """The providers whose usual environment variable is set."""
+    return [name for name in MODEL_IDS if any(map(env.get, PROVIDERS[name].env))]
+
+
+def from_environment(env: Mapping[str, str]) -> Config | None:
+    """A model per provider with a key, and the agent `default` with all of them as its chain; None
+    without any key."""
+    found = providers_with_keys(env)
+    if not found:
+        return None
+    models = {name: schema.Model(provider=name, model=MODEL_IDS[name]) for name in found}
+    agents = {AGENT: schema.Agent(models=found)}
+    return build(schema.Root(models=models, agents=agents), None, env, None, [])
+
+
 def retired_on(provider_name: str, model_id: str) -> date | None:
-    """The first day on which the vendor no longer serves `model_id`; None where nothing is known of it."""
+    """The first day on which the vendor no longer serves `model_id`; None if it is not known to be
+    retired."""
     patterns = RETIRED.get(provider_name, {})
     if model_id in patterns:
         return patterns[model_id]

@@ -1,0 +1,239 @@
+"""Content blocks → the hub's parts: text, images, documents, search results, and what server tools
+left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from gateway.dialects.anthropic.inbound.notes import invalid, list_at, object_at, text_at
+
+Block = Mapping[str, Any]
+Part = dict[str, Any]
+
+
+def decode_parts(content: Any, path: str, dropped: list[str]) -> list[Part]:
+    """The parts of `content`, a string or a list of blocks. Adds paths of unknown blocks to
+    `dropped`."""
+    return _decode_each(content, path, dropped, _BLOCKS)
+
+
+def decode_block(block: Any, path: str, dropped: list[str]) -> list[Part]:
+    """The parts of one block."""
+    return _decode(block, path, dropped, _BLOCKS)
+
+
+def blocks_of(content: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The blocks of a turn's content, each with its path; a string is one block of text."""
+    if isinstance(content, str):
+        content = [text_part(content)]
+    for number, block in enumerate(list_at(content, path)):
+        place = f"{path}.{number}"
+        yield object_at(block, place), place
+
+
+def kind_of(block: Any, path: str) -> str:
+    """The type of a block. Raises `Failed` where it has none."""
+    return text_at(object_at(block, path).get("type"), f"{path}.type")
+
+
+def text_part(text: str) -> Part:
+    return {"type": "text", "text": text}
+
+
+def content_of(parts: list[Part]) -> str | list[Part]:
+    """Parts as the content of a message: plain text where one part is all."""
+    if not parts:
+        return ""
+    alone = len(parts) == 1 and parts[0].keys() == {"type", "text"}
+    return str(parts[0]["text"]) if alone else parts
+
+
+def marked(parts: list[Part], block: Block) -> list[Part]:
+    """`parts` with the cache mark of their block on the last one."""
+    mark = block.get("cache_control")
+    if not mark or not parts:
+        return parts
+    return [*parts[:-1], {**parts[-1], "cache_control": mark}]
+
+
+# --- blocks -----------------------------------------------------------------------------------
+
+Decode = Callable[[Block, str, list[str]], Iterator[Part]]
+
+
+def _decode_each(content: Any, path: str, dropped: list[str], table: Mapping[str, Decode]) -> list[Part]:
+    parts: list[Part] = []
+    for block, place in blocks_of(content, path):
+        parts += _decode(block, place, dropped, table)
+    return parts
+
+
+def _decode(block: Any, path: str, dropped: list[str], table: Mapping[str, Decode]) -> list[Part]:
+    decode = table.get(kind_of(block, path))
+    if decode is None:
+        dropped.append(path)
+        return []
+    return marked(list(decode(block, path, dropped)), block)
+
+
+def _text(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    text = text_at(block.get("text"), f"{path}.text")
+    if text:
+        yield text_part(text)
+
+
+def _image(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    source = object_at(block.get("source"), f"{path}.source")
+    kind = source.get("type")
+    if kind == "file":
+        yield _uploaded(source, path)
+        return
+    if kind not in ("base64", "url"):
+        raise invalid(f"{path}.source.type", "Input should be 'base64', 'url' or 'file'")
+    yield {"type": "image_url", "image_url": {"url": _address(source, f"{path}.source")}}
+
+
+def _address(source: Block, path: str) -> str:
+    """The address of a source; inline data as a `data:` URL."""
+    if source["type"] == "url":
+        return text_at(source.get("url"), f"{path}.url")
+    type_ = text_at(source.get("media_type"), f"{path}.media_type")
+    return f"data:{type_};base64,{text_at(source.get('data'), f'{path}.data')}"
+
+
+def _uploaded(source: Block, path: str) -> Part:
+    """An uploaded file: the provider that has it reads it, every other one refuses the request."""
+    id_ = text_at(source.get("file_id"), f"{path}.source.file_id")
+    return {"type": "file", "file": {"file_id": id_}}
+
+
+def _document(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    source = object_at(block.get("source"), f"{path}.source")
+    decode = _SOURCES.get(text_at(source.get("type"), f"{path}.source.type"))
+    if decode is None:
+        known = ", ".join(f"'{kind}'" for kind in _SOURCES)
+        raise invalid(f"{path}.source.type", f"Input should be one of {known}")
+    citations = block.get("citations")
+    if isinstance(citations, Mapping) and citations.get("enabled"):
+        dropped.append(f"{path}.citations")
+    yield from decode(block, source, path, dropped)
+
+
+def _file(block: Block, source: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    file = {"file_data": _address(source, f"{path}.source")}
+    if isinstance(block.get("title"), str) and block["title"]:
+        file["filename"] = block["title"]
+    yield {"type": "file", "file": file}
+
+
+def _plain(block: Block, source: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    yield text_part(_titled(block, text_at(source.get("data"), f"{path}.source.data")))
+
+
+def _inner(block: Block, source: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    title = _titled(block, "")
+    if title:
+        yield text_part(title.rstrip("\n"))
+    yield from _decode_each(source.get("content"), f"{path}.source.content", dropped, _LEAVES)
+
+
+def _upload(block: Block, source: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    yield _uploaded(source, path)
+
+
+def _titled(block: Block, text: str) -> str:
+    heads = [block[key] for key in ("title", "context") if isinstance(block.get(key), str)]
+    return "\n".join([*filter(None, heads), text])
+
+
+_SOURCES: Final[Mapping[Any, Callable[[Block, Block, str, list[str]], Iterator[Part]]]] = {
+    "base64": _file,
+    "url": _file,
+    "text": _plain,
+    "content": _inner,
+    "file": _upload,
+}
+
+
+def _search_result(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    title, source = block.get("title") or "", block.get("source") or ""
+    yield text_part(f"{title} ({source})" if title else str(source))
+    yield from _decode_each(block.get("content") or [], f"{path}.content", dropped, _LEAVES)
+
+
+def _tool_reference(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    name = text_at(block.get("tool_name") or block.get("name"), f"{path}.tool_name")
+    yield text_part(f"tool {name} is now available")
+
+
+# --- what Anthropic's server tools left in the history ----------------------------------------
+
+
+def _results(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    """The readable part of a server tool's result, as text; the encrypted part is lost."""
+    lines = list(_readable(block.get("content")))
+    if lines:
+        yield text_part("\n".join(lines))
+    else:
+        dropped.append(path)
+
+
+_READABLE: Final = ("title", "url", "text", "stdout", "stderr", "data")
+
+
+def _readable(value: Any) -> Iterator[str]:
+    """The texts of a result of any of the server tools, in order. Iterative: a client decides how
+    deep it goes."""
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, list):
+            left.extend(reversed(item))
+        elif isinstance(item, Mapping):
+            inner = item.get("content")
+            yield from (item[key] for key in _READABLE if _is_said(item, key))
+            left.extend(item[key] for key in ("source",) if isinstance(item.get(key), Mapping))
+            if isinstance(inner, list | Mapping):
+                left.append(inner)
+
+
+def _is_said(item: Mapping[str, Any], key: str) -> bool:
+    text = item.get(key)
+    return isinstance(text, str) and bool(text) and item.get("type") != "base64"
+
+
+def _compaction(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    """A summary of what stood before; null says that there is none."""
+    if isinstance(block.get("content"), str) and block["content"]:
+        yield text_part(block["content"])
+
+
+def _silent(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    """A call of a server tool: its result says what it found."""
+    return iter(())
+
+
+_RESULTS: Final = (
+    "web_search_tool_result",
+    "web_fetch_tool_result",
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+    "mcp_tool_result",
+    "advisor_tool_result",
+    "tool_search_tool_result",
+)
+_LEAVES: Final[Mapping[str, Decode]] = {"text": _text, "image": _image}
+"""Blocks that may be inside another one. None of them holds blocks, so nesting ends here."""
+_BLOCKS: Final[Mapping[str, Decode]] = {
+    **_LEAVES,
+    "document": _document,
+    "search_result": _search_result,
+    "tool_reference": _tool_reference,
+    "compaction": _compaction,
+    "server_tool_use": _silent,
+    "mcp_tool_use": _silent,
+    "fallback": _silent,
+    **dict.fromkeys(_RESULTS, _results),
+}

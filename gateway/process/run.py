@@ -1,0 +1,187 @@
+"""Runs a gateway, in this process or in several: sockets, ledger, workers, systemd and reloads
+around an `App`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from gateway import __version__
+from gateway.app import USER_AGENT, App
+from gateway.config.audit import is_loopback
+from gateway.config.load import Config
+from gateway.config.schema import Server
+from gateway.inbound.keys import Keys, KeysError, at_home
+from gateway.observe import log
+from gateway.observe.ledger import Ledger
+from gateway.observe.trace_settings import read_settings
+from gateway.observe.traces import Tracer
+from gateway.process.reload import Reloader
+from gateway.process.server import listen, serve
+from gateway.process.systemd import Notifier, inherited
+from gateway.process.workers import Supervisor
+from gateway.shared.workers import Workers
+
+logger = logging.getLogger("gateway.server")
+
+
+class CannotListen(Exception):
+    """The address is taken, or may not be used; the message has the cure."""
+
+
+class OpenToNetwork(Exception):
+    """Anyone on the network could use the provider keys; the message has the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is to be run."""
+
+    config: Config
+    env: Mapping[str, str]
+    """Holds the provider keys."""
+    server: Server
+    """The configuration's `[server]`, changed by the command line."""
+    on_ready: Callable[[App, str], None]
+    """Called once with the application and its URL, when it serves."""
+    is_demo: bool = False
+    """A demo keeps no ledger and is never reloaded."""
+
+
+def run(service: Service) -> int:
+    """Serves until a signal ends it, and returns the exit code.
+
+    Raises `CannotListen`, `OpenToNetwork`, `KeysError`.
+    """
+    if service.config.server.workers == 1:
+        run_loop(serve_one(service, Notifier(os.environ)))
+        return 0
+    given = inherited(os.environ)
+    keys = at_home(os.environ, Path.home(), time.monotonic, time.time)
+    _refuse_to_be_open(keys, _hosts(given, service.server))
+    listeners = given or [_listen(service.server)]
+
+    def work(number: int, workers: Workers) -> None:
+        """One worker. The first one says that it is ready; the supervisor talks to systemd."""
+        try:
+            run_loop(serve_one(service, Notifier({}), listeners, workers, is_first=number == 0))
+        except (OpenToNetwork, KeysError) as error:
+            logger.error("worker %d cannot start: %s", number, error)
+            raise SystemExit(1) from None
+
+    supervisor = Supervisor(service.config.server.workers, work, Notifier(os.environ))
+    log.set_up(service.config.log.format, service.config.log.level)
+    return supervisor.run()
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Runs `main` on uvloop if it is installed, else on asyncio's loop."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+async def serve_one(
+    service: Service,
+    notifier: Notifier,
+    listeners: Sequence[socket.socket] = (),
+    workers: Workers | None = None,
+    *,
+    is_first: bool = True,
+) -> None:
+    """Serves in this process. Raises `CannotListen`, `OpenToNetwork`, `KeysError`."""
+    config, server = service.config, service.server
+    given = list(listeners) or inherited(os.environ)
+    hosts = _hosts(given, server)
+    log.set_up(config.log.format, config.log.level)
+    ledger = None if service.is_demo else _ledger(config)
+    app = App(
+        config,
+        env=service.env,
+        home=Path.home(),
+        hosts=hosts,
+        workers=workers,
+        ledger=ledger,
+        tracer=_tracer(config),
+    )
+    _refuse_to_be_open(app.keys, hosts)
+    reloader = None if service.is_demo else _reloader(app, service.env, notifier)
+
+    def on_ready(url: str) -> None:
+        if is_first:
+            service.on_ready(app, url)
+
+    sockets = given or [_listen(server)]
+    await serve(app, server, sockets, notifier=notifier, reloader=reloader, on_ready=on_ready)
+
+
+def _ledger(config: Config) -> Ledger | None:
+    if not config.ledger.enabled:
+        return None
+    ledger = Ledger(config.ledger_path, config.ledger.retention_days)
+    ledger.start()
+    return ledger
+
+
+def _tracer(config: Config) -> Tracer | None:
+    """Started, where traces are wanted. The HTTP client for it is not loaded otherwise."""
+    stated = config.traces
+    settings, warnings = read_settings(
+        os.environ,
+        __version__,
+        str(uuid4()),
+        endpoint=stated.endpoint,
+        headers=stated.headers,
+        propagates=stated.propagate,
+    )
+    for warning in warnings:
+        logger.warning("%s", warning)
+    if settings is None:
+        return None
+    from gateway.observe.collector import HttpPost
+
+    tracer = Tracer(settings, HttpPost(settings, USER_AGENT), __version__)
+    tracer.start()
+    return tracer
+
+
+def _reloader(app: App, env: Mapping[str, str], notifier: Notifier) -> Reloader:
+    return Reloader(lambda: app.gateway.config, app.swap, notifier, env, Path.home())
+
+
+def _hosts(given: Sequence[socket.socket], server: Server) -> list[str]:
+    """The addresses of the sockets that systemd hands over, else that of `[server]`."""
+    if not given:
+        return [server.host]
+    return [sock.getsockname()[0] for sock in given if sock.family != socket.AF_UNIX]
+
+
+def _listen(server: Server) -> socket.socket:
+    try:
+        return listen(server.host, server.port)
+    except OSError as error:
+        place = f"{server.host}:{server.port}"
+        message = f"cannot listen on {place}: {error.strerror}. Choose another with --port."
+        raise CannotListen(message) from error
+
+
+def _refuse_to_be_open(keys: Keys, hosts: Sequence[str]) -> None:
+    wide = next((host for host in hosts if not is_loopback(host)), None)
+    if wide is None or keys.any():
+        return
+    raise OpenToNetwork(
+        f"{wide} is open to the network, and everybody there could use your provider keys.\n"
+        "  Make a client key first:  gateway keys add NAME\n"
+        "  or listen on loopback:    server.host, --host, or ListenStream= of the socket unit"
+    )

@@ -1,0 +1,124 @@
+"""What an agent would try now, in which order and why; and what each model would be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.config.load import Config
+from gateway.credentials.store import Credentials
+from gateway.dialects import DIALECTS, choose
+from gateway.failures import Failed, Kind
+from gateway.reports.models import key_source
+from gateway.reports.running import NotRunning
+from gateway.reports.status import ModelState, ask_status
+from gateway.types import Agent, Chat, Model
+
+RUNNING: Final = "as the running gateway sees it"
+NOT_RUNNING: Final = "no gateway is running: all models count as ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One model of the chain."""
+
+    model: str
+    provider: str
+    id: str
+    """The vendor's string."""
+    url: str
+    key: str
+    """Where the key comes from; empty if there is a problem."""
+    problem: str | None
+    """Why the key cannot be used."""
+    context_window: int | None
+    """In tokens; None if it is not stated."""
+    state: str
+    """As in `reports.status.ModelState`, as are the next three."""
+    resting_s: float
+    reason: str | None
+    kind: str | None
+    dialect: str | None = None
+    """The provider's API, if a request was given, as for the fields below."""
+    path: str | None = None
+    dropped: list[str] | None = None
+    """Fields of the request that the model does not support."""
+    request: Any = None
+    """The body that the model would be sent."""
+    refused: str | None = None
+    """Why the model would not be sent the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An agent's chain."""
+
+    agent: str
+    note: str
+    """Where the models' states come from."""
+    chain: list[Step]
+
+    @property
+    def is_rate_limited(self) -> bool:
+        """Whether every model of the chain is cooling down after a rate limit."""
+        limited = ("open", Kind.RATE_LIMIT.value)
+        return all((step.state, step.kind) == limited for step in self.chain)
+
+
+def explain(
+    config: Config,
+    agent: Agent,
+    chat: Chat | None,
+    credentials: Credentials,
+) -> Explanation:
+    """The chain with each model's state, key source and, for a `chat`, its native request.
+
+    Sends nothing upstream.
+    """
+    states, note = _states(config)
+    steps = [_step(model, chat, credentials, states.get(model.name)) for model in agent.models]
+    return Explanation(agent.name, note, steps)
+
+
+def _states(config: Config) -> tuple[Mapping[str, ModelState], str]:
+    """(model → its state in the running gateway, where the states come from)."""
+    try:
+        found = ask_status(config)
+    except NotRunning:
+        return {}, NOT_RUNNING
+    return {model.model: model for each in found.agents for model in each.chain}, RUNNING
+
+
+def _step(
+    model: Model,
+    chat: Chat | None,
+    credentials: Credentials,
+    state: ModelState | None,
+) -> Step:
+    source, problem = key_source(model, credentials)
+    return Step(
+        model=model.name,
+        provider=model.provider.name,
+        id=model.model_id,
+        url=model.base_url,
+        key=source,
+        problem=problem or None,
+        context_window=model.context_window,
+        state=state.state if state else "closed",
+        resting_s=state.resting_s if state else 0.0,
+        reason=state.reason if state else None,
+        kind=state.kind if state else None,
+        **(_native(chat, model) if chat is not None else {}),
+    )
+
+
+def _native(chat: Chat, model: Model) -> dict[str, Any]:
+    """The request that `model` would be sent, or why it would not be."""
+    dialect = choose(chat, model)
+    try:
+        encoded = DIALECTS[dialect].encode_request(chat, model)
+    except Failed as failed:
+        return {"dialect": dialect, "refused": failed.failure.message}
+    dropped = list(encoded.dropped)
+    return {"dialect": dialect, "path": encoded.path, "dropped": dropped, "request": encoded.body}

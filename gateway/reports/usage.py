@@ -1,0 +1,119 @@
+"""Tokens and money, added up by agent, model, day or client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.config.load import Config
+from gateway.observe.ledger_read import Filters, Record
+from gateway.observe.ledger_read import usage as ledger_usage
+from gateway.observe.prices import cost
+from gateway.reports.requests import ledger_path
+
+
+@dataclass(slots=True)
+class Total:
+    """The calls of one group."""
+
+    group: str
+    calls: int = 0
+    failed: int = 0
+    """Calls with a status of 400 or more."""
+    uncounted: int = 0
+    """Answers without a token count from their provider."""
+    input: int = 0
+    """Input tokens, cached ones included, as `output` includes `reasoning`."""
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    """Of `cache_write`, what is kept for an hour."""
+    reasoning: int = 0
+    cost: float | None = 0.0
+    """Dollars, of all tokens with a known price; None if no price is known."""
+    unpriced: int = 0
+    """Calls whose tokens have no known price."""
+
+    @property
+    def is_partly_unknown(self) -> bool:
+        """Whether the cost leaves some calls out."""
+        return bool(self.unpriced or self.uncounted)
+
+
+COUNTS = (
+    "calls",
+    "failed",
+    "uncounted",
+    "input",
+    "output",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "reasoning",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """All groups."""
+
+    by: str
+    """One of `ledger_read.GROUPS`."""
+    totals: list[Total]
+
+    def records(self) -> list[dict[str, Any]]:
+        """One record per group; the group's name is under the key `by`."""
+        return [_record(total, self.by) for total in self.totals]
+
+    def all(self) -> Total:
+        """The sum of all groups."""
+        whole = Total("all")
+        for total in self.totals:
+            for key in COUNTS:
+                setattr(whole, key, getattr(whole, key) + getattr(total, key))
+            whole.unpriced += total.unpriced
+            whole.cost = (whole.cost or 0.0) + (total.cost or 0.0)
+        return whole
+
+
+def _record(total: Total, by: str) -> dict[str, Any]:
+    record = asdict(total)
+    return {by: record.pop("group"), **record}
+
+
+def usage(config: Config | None, by: str, filters: Filters) -> Usage:
+    """The usage grouped `by` one of `ledger_read.GROUPS`. Raises `ledger_read.Unreadable`."""
+    totals: dict[str, Total] = {}
+    for record in ledger_usage(ledger_path(config), by, filters):
+        total = totals.setdefault(record["group"], Total(record["group"]))
+        _add(total, record, _dollars(record, config))
+    _leave_unknown(totals.values())
+    return Usage(by, list(totals.values()))
+
+
+def _add(total: Total, record: Record, dollars: float | None) -> None:
+    for key in COUNTS:
+        setattr(total, key, getattr(total, key) + int(record[key]))
+    if dollars is None:
+        total.unpriced += record["calls"]
+    else:
+        total.cost = (total.cost or 0.0) + dollars
+
+
+def _leave_unknown(totals: Iterable[Total]) -> None:
+    """An unknown cost is None, not 0."""
+    for total in totals:
+        if not total.cost and total.is_partly_unknown:
+            total.cost = None
+
+
+def _dollars(record: Record, config: Config | None) -> float | None:
+    if record["cost"] is None and not record["input"] and not record["output"]:
+        return 0.0
+    model = config.models.get(record["model"]) if config is not None else None
+    at = datetime.fromisoformat(record["day"]).replace(hour=12, tzinfo=UTC).timestamp()
+    stated = model.price if model is not None else None
+    return cost(record["provider"], record["model_id"], record, at, stated, record["calls"])
