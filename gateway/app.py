@@ -95,6 +95,9 @@ class App:
         self.shared: Shared = workers or Local(clock)
         self.breaker = Breaker(self.shared, clock, _settings(config.breaker, config.fallback))
         self.room = WaitingRoom(self.shared)
+        self.metrics.read_waiting(lambda: len(self.room))
+        if ledger is not None:
+            self.metrics.read_unrecorded(lambda: ledger.lost)
         self.shared.subscribe(self._receive)
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
