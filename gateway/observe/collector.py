@@ -1,7 +1,7 @@
 """The connection to an OpenTelemetry collector: httpx on an event loop of the thread that sends.
 
-An event loop, because only so one deadline bounds a whole request: a collector that dribbles its answer
-satisfies every single read.
+An event loop, because only so one deadline bounds a whole request: a collector that dribbles its
+answer satisfies every single read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ANSWER_BYTES_MAX = 64 * 1024
 
 
 class HttpPost:
-    """A `Post`. Follows no redirect: the headers hold a key. Made anywhere, used and closed in one thread."""
+    """A `Post`. Follows no redirect: the headers hold a key. Used and closed in one thread."""
 
     def __init__(self, settings: Settings, user_agent: str) -> None:
         self._url = settings.url

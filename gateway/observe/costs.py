@@ -1,7 +1,7 @@
 """What calls cost, in dollars, as a metric. Nothing is looked up while a call is answered.
 
-A price that the user or the provider states is added at once. For the others tokens are added up, and the
-price library is asked when somebody reads the metrics: loading it takes half a second, so a thread loads it.
+A price that the user or the provider states is added at once. For others, tokens are added up, and
+the price library is asked when the metrics are read. A thread loads it: that takes half a second.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from gateway.observe.prices import LONG_CONTEXT, cost, load
 from gateway.types import Model, Usage
 
 STEP: Final = 8_000
-"""Long prompts are added up with others of about their length: providers charge more from 128,000, 200,000 and 272,000
-tokens on, which are multiples of this."""
+"""Long prompts are added up with others of about their length: providers charge more from 128,000,
+200,000 and 272,000 tokens on, which are multiples of this."""
 STEPS_MAX: Final = 400
 
 COUNTS: Final = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
 
 Job = Callable[[], None]
+Run = Callable[[Job], None]
 
 
 def in_background(job: Job) -> None:
@@ -44,7 +45,7 @@ class _Key(NamedTuple):
 class Costs(Collector):
     """Dollars by agent and model. `wall` is Unix time in seconds; `run` does the loading."""
 
-    def __init__(self, wall: Callable[[], float] = time.time, run: Callable[[Job], None] = in_background) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, run: Run = in_background) -> None:
         self._wall: Final = wall
         self._run: Final = run
         self._dollars: dict[tuple[str, str], float] = {}

@@ -1,4 +1,4 @@
-"""Calls as OTLP: an `ExportTraceServiceRequest` in its JSON form. Pure; holds no prompt, answer or key.
+"""Calls as OTLP: `ExportTraceServiceRequest` in its JSON form. Holds no prompt, answer or key.
 
 Sources: the OTLP specification ("JSON Protobuf Encoding": ids are hexadecimal, 64-bit integers are
 strings, enums are numbers) and OpenTelemetry's semantic conventions 1.44 for GenAI and HTTP. What
@@ -44,7 +44,7 @@ _NUMBERS: Final[Mapping[str, str]] = {
     "n": "gen_ai.request.choice.count",
 }
 """Field of a chat → attribute. Numbers alone: every other field may hold what a person wrote."""
-_WHOLE: Final = frozenset({"gen_ai.request.max_tokens", "gen_ai.request.seed", "gen_ai.request.choice.count"})
+_WHOLE: Final = {f"gen_ai.request.{name}" for name in ("max_tokens", "seed", "choice.count")}
 _OPERATIONS: Final[Mapping[str, str]] = {"embeddings": "embeddings"}
 """Dialect → `gen_ai.operation.name`, where that is not `chat`."""
 
@@ -55,8 +55,8 @@ Json = dict[str, Any]
 
 
 class Record(NamedTuple):
-    """What is exported of a call: it keeps nothing of the request but numbers. Times are seconds of the
-    monotonic clock."""
+    """What is exported of a call. It keeps nothing of the request but numbers. Times are seconds of
+    the monotonic clock."""
 
     trace: Trace
     id: str
@@ -115,12 +115,13 @@ def _fraction(value: Any) -> float | None:
     return float(number) if number is not None else None
 
 
-def export_request(records: Iterable[Record], resource: Attributes, version: str, offset_ns: int) -> Json:
-    """One request for a collector. `offset_ns` is what the monotonic clock lacks of Unix time."""
-    found = [span for each in records for span in spans(each, offset_ns)]
+def export_request(batch: Iterable[Record], about: Attributes, version: str, offset_ns: int) -> Json:
+    """One request for a collector. `about` is the resource; `offset_ns` is what the monotonic clock
+    lacks of Unix time."""
+    found = [span for each in batch for span in spans(each, offset_ns)]
     scope = {"scope": {"name": SCOPE, "version": version}, "spans": found, "schemaUrl": SCHEMA_URL}
-    about = {"attributes": _attributes(resource)}
-    return {"resourceSpans": [{"resource": about, "scopeSpans": [scope], "schemaUrl": SCHEMA_URL}]}
+    resource = {"attributes": _attributes(about)}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope], "schemaUrl": SCHEMA_URL}]}
 
 
 def spans(record: Record, offset_ns: int) -> Iterator[Json]:
@@ -130,7 +131,7 @@ def spans(record: Record, offset_ns: int) -> Iterator[Json]:
         yield _attempt_span(record, attempt, offset_ns)
 
 
-# --- the call ----------------------------------------------------------------------------------------
+# --- the call -------------------------------------------------------------------------------------
 
 
 def _call_span(record: Record, offset_ns: int) -> Json:
@@ -169,11 +170,12 @@ def _outcome(record: Record) -> tuple[int, str | None]:
 
 
 def _wait(begin: float, end: float, offset_ns: int) -> Json:
-    attributes = _attributes({"gateway.wait.duration": end - begin})
-    return {"name": "gateway.wait", "timeUnixNano": _nanos(begin, offset_ns), "attributes": attributes}
+    duration = _attributes({"gateway.wait.duration": end - begin})
+    at = _nanos(begin, offset_ns)
+    return {"name": "gateway.wait", "timeUnixNano": at, "attributes": duration}
 
 
-# --- an attempt --------------------------------------------------------------------------------------
+# --- an attempt -----------------------------------------------------------------------------------
 
 
 def _attempt_span(record: Record, attempt: Attempt, offset_ns: int) -> Json:
@@ -269,7 +271,7 @@ def _first_token(record: Record, attempt: Attempt, offset_ns: int) -> list[Json]
     return [{"name": "gateway.first_token", "timeUnixNano": at}]
 
 
-# --- the encoding ------------------------------------------------------------------------------------
+# --- the encoding ---------------------------------------------------------------------------------
 
 
 def _head(trace: Trace, span_id: str, parent_id: str, *, is_remote: bool) -> Json:
@@ -294,7 +296,8 @@ def _nanos(at: float, offset_ns: int) -> str:
 
 
 def _attributes(values: Attributes) -> list[Json]:
-    return [{"key": name, "value": _value(value)} for name, value in values.items() if value is not None]
+    known = ((name, value) for name, value in values.items() if value is not None)
+    return [{"key": name, "value": _value(value)} for name, value in known]
 
 
 def _value(value: Value) -> Json:

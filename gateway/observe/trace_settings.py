@@ -1,15 +1,16 @@
 """Where traces go and how: OpenTelemetry's environment variables, under what `[traces]` states.
 
-Sources: OpenTelemetry's "Environment Variable Specification" and "OpenTelemetry Protocol Exporter". As
-they say, an empty variable counts as unset, a number that cannot be used costs a warning and is replaced
-by its default, and times are in milliseconds.
+Sources: OpenTelemetry's "Environment Variable Specification" and "OpenTelemetry Protocol Exporter".
+As they say, an empty variable counts as unset, a number that cannot be used costs a warning and is
+replaced by its default, and times are in milliseconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from gateway.text.trace_context import Sampler, sampler
@@ -47,7 +48,7 @@ class Settings:
 
 
 class _Environment:
-    """Reads variables, and collects what is wrong with them. Never shows a value: it may be a key."""
+    """Reads variables, and collects what is wrong with them. Shows no value: it may be a key."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -55,7 +56,8 @@ class _Environment:
 
     def text(self, *names: str) -> str:
         """The value of the first of these variables that is set."""
-        return next((self._env[name].strip() for name in names if self._env.get(name, "").strip()), "")
+        values = (self._env.get(name, "").strip() for name in names)
+        return next(filter(None, values), "")
 
     def number(self, default: Number, *names: str) -> Number:
         """The same as a number above zero."""
@@ -80,43 +82,52 @@ class _Environment:
             if key.strip() and equals:
                 yield key.strip(), unquote(value.strip())
             else:
-                self.warnings.append(f"{names[0]} has an entry that is not key=value; it is ignored")
+                self.warnings.append(f"{names[0]} has an entry that is not key=value")
+
+
+class Stated(NamedTuple):
+    """`[traces]` of the configuration."""
+
+    endpoint: str = ""
+    headers: Mapping[str, str] = MappingProxyType({})
+    propagates: bool = False
 
 
 def read_settings(
-    env: Mapping[str, str],
-    version: str,
-    instance: str,
-    *,
-    endpoint: str = "",
-    headers: Mapping[str, str] | None = None,
-    propagates: bool = False,
+    env: Mapping[str, str], version: str, instance: str, stated: Stated
 ) -> tuple[Settings | None, list[str]]:
     """(settings, warnings); no settings where no traces are wanted.
 
-    `endpoint`, `headers` and `propagates` are those of the configuration. `instance` tells this process from others
-    of the same service.
+    `version` is the gateway's. `instance` tells this process from others of the same service.
     """
     read = _Environment(env)
-    url = _url(read, endpoint)
+    url = _url(read, stated.endpoint)
     if not url or not _is_on(read):
         return None, read.warnings
-    stated = headers or dict(read.pairs("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"))
+    resource = _resource(read, version, instance)
+    headers = _headers(read, stated.headers)
+    settings = replace(_numbers(read, url), headers=headers, resource=resource)
+    return replace(settings, sampler=_sampler(read), propagates=stated.propagates), read.warnings
+
+
+def _numbers(read: _Environment, url: str) -> Settings:
     queue_max = read.number(2048, "OTEL_BSP_MAX_QUEUE_SIZE")
-    settings = Settings(
+    timeouts = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+    return Settings(
         url,
-        tuple((name, value) for name, value in stated.items() if _is_header(read, name, value)),
-        read.seconds(10_000.0, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"),
-        _is_compressed(read),
-        read.seconds(5_000.0, "OTEL_BSP_SCHEDULE_DELAY"),
-        queue_max,
-        min(queue_max, read.number(512, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")),
-        read.seconds(30_000.0, "OTEL_BSP_EXPORT_TIMEOUT"),
-        _sampler(read),
-        _resource(read, version, instance),
-        propagates,
+        timeout_s=read.seconds(10_000.0, *timeouts),
+        is_compressed=_is_compressed(read),
+        delay_s=read.seconds(5_000.0, "OTEL_BSP_SCHEDULE_DELAY"),
+        queue_max=queue_max,
+        batch_max=min(queue_max, read.number(512, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")),
+        retry_s=read.seconds(30_000.0, "OTEL_BSP_EXPORT_TIMEOUT"),
     )
-    return settings, read.warnings
+
+
+def _headers(read: _Environment, stated: Mapping[str, str]) -> Headers:
+    names = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
+    pairs = stated or dict(read.pairs(*names))
+    return tuple((name, value) for name, value in pairs.items() if _is_header(read, name, value))
 
 
 def _is_on(read: _Environment) -> bool:
@@ -139,7 +150,7 @@ def _url(read: _Environment, endpoint: str) -> str:
 
 
 def _with_path(base: str) -> str:
-    """A general address with the path for traces. Its query, which may hold a key, stays behind it."""
+    """A general address with the path for traces. Its query stays behind it."""
     base, mark, query = base.partition("?")
     bare = base.rstrip("/")
     if not bare or bare.endswith(PATH):
@@ -151,7 +162,7 @@ def _is_header(read: _Environment, name: str, value: str) -> bool:
     is_one = name.isascii() and name.isprintable() and not set(name) & set(" :")
     if is_one and value.isascii() and value.isprintable():
         return True
-    read.warnings.append("a header for the traces' collector is not printable ASCII; it is left out")
+    read.warnings.append("a header for the collector is not printable ASCII; it is not sent")
     return False
 
 
@@ -170,7 +181,7 @@ def _sampler(read: _Environment) -> Sampler:
     name = read.text("OTEL_TRACES_SAMPLER") or "parentbased_always_on"
     found = sampler(name, read.text("OTEL_TRACES_SAMPLER_ARG"))
     if found is None:
-        read.warnings.append("OTEL_TRACES_SAMPLER(_ARG) cannot be used; parentbased_always_on holds")
+        read.warnings.append("OTEL_TRACES_SAMPLER cannot be used; parentbased_always_on holds")
     return found or Sampler()
 
 

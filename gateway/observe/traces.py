@@ -1,7 +1,7 @@
-"""The export of traces: finished calls go to an OpenTelemetry collector by OTLP/HTTP, from a thread of their own.
+"""The export of traces: a thread sends finished calls to an OpenTelemetry collector by OTLP/HTTP.
 
-A call only puts a record into a queue. Whatever the collector does (hangs, refuses, answers nonsense,
-redirects), the queue stays bounded, the oldest spans make room, and what is lost is counted.
+A call only puts a record into a queue. Whatever the collector does (hangs, refuses, answers
+nonsense, redirects), the queue stays bounded, the oldest spans make room, and losses are counted.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Answer(NamedTuple):
 
 
 class Unreachable(Exception):
-    """The collector could not be reached or did not answer in time. Its words hold no header and no path."""
+    """The collector could not be reached or did not answer in time. The message holds no header and
+    no path."""
 
 
 class Post(Protocol):
@@ -68,11 +69,58 @@ class _Batch(NamedTuple):
     """When it is given up, in seconds of the monotonic clock."""
 
 
-class Tracer(Collector):
-    """Begins traces and exports them. `record` is an `observer.Sink`; as a metric it counts spans by outcome.
+class _Queue:
+    """Records that wait, at most `spans_max` spans of them, and what became of all spans. Used by
+    two threads."""
 
-    `clock` is monotonic and `wall` Unix time, both in seconds; `bits` makes random numbers of so many bits, and
-    `jitter` one between 0 and 1.
+    def __init__(self, spans_max: int) -> None:
+        self.spans = 0
+        """How many wait."""
+        self._spans_max = spans_max
+        self._records: deque[Record] = deque()
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(("sent", "dropped", "failed"), 0)
+
+    def put(self, new: Record) -> None:
+        """Adds a record. The oldest ones make room for it."""
+        with self._lock:
+            self._records.append(new)
+            self.spans += new.spans
+            while self.spans > self._spans_max:
+                self._counts["dropped"] += self._pop().spans
+
+    def take(self, spans_max: int) -> list[Record]:
+        """The oldest records, of `spans_max` spans together, or the first one if it has more."""
+        taken: list[Record] = []
+        count = 0
+        with self._lock:
+            while self._records and (not taken or count + self._records[0].spans <= spans_max):
+                taken.append(self._pop())
+                count += taken[-1].spans
+        return taken
+
+    def _pop(self) -> Record:
+        oldest = self._records.popleft()
+        self.spans -= oldest.spans
+        return oldest
+
+    def count(self, outcome: str, spans: int) -> None:
+        """Counts what became of so many spans."""
+        with self._lock:
+            self._counts[outcome] += spans
+
+    def counts(self) -> dict[str, int]:
+        """Spans by outcome."""
+        with self._lock:
+            return dict(self._counts)
+
+
+class Tracer(Collector):
+    """Begins traces and exports them. `record` is an `observer.Sink`; as a metric it counts spans
+    by outcome.
+
+    `clock` is monotonic and `wall` Unix time, both in seconds; `bits` makes random numbers of so
+    many bits, and `jitter` one between 0 and 1.
     """
 
     def __init__(
@@ -93,11 +141,7 @@ class Tracer(Collector):
         self._wall = wall
         self._bits = bits
         self._jitter = jitter
-        self._records: deque[Record] = deque()
-        self._waiting = 0
-        self._lock = threading.Lock()
-        """Guards the queue, its length in spans, and the counts."""
-        self._counts = dict.fromkeys(("sent", "dropped", "failed"), 0)
+        self._queue = _Queue(settings.queue_max)
         self._batch: _Batch | None = None
         self._due_at: float | None = None
         self._tries = 0
@@ -106,7 +150,7 @@ class Tracer(Collector):
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
-    # --- on the event loop -------------------------------------------------------------------------------------------
+    # --- on the event loop ------------------------------------------------------------------------
 
     def begin(self, scope: Mapping[str, Any]) -> Trace:
         """The trace of a request, by its ASGI scope."""
@@ -130,34 +174,20 @@ class Tracer(Collector):
             return
         new = record(call, call.trace, status, seconds)
         batch_max = self._settings.batch_max
-        with self._lock:
-            before = self._waiting
-            self._records.append(new)
-            self._waiting += new.spans
-            while self._waiting > self._settings.queue_max:
-                self._take_oldest("dropped")
-            is_news = not before or before < batch_max <= self._waiting
-        if is_news:
+        before = self._queue.spans
+        self._queue.put(new)
+        if not before or before < batch_max <= self._queue.spans:
             self._wake.set()
-
-    def _take_oldest(self, outcome: str | None = None) -> Record:
-        oldest = self._records.popleft()
-        self._waiting -= oldest.spans
-        if outcome is not None:
-            self._counts[outcome] += oldest.spans
-        return oldest
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """`gateway_trace_spans_total`."""
         words = "Spans by outcome: sent, dropped (the queue was full), failed."
         family = CounterMetricFamily("gateway_trace_spans", words, labels=["outcome"])
-        with self._lock:
-            counts = dict(self._counts)
-        for outcome, count in counts.items():
+        for outcome, count in self._queue.counts().items():
             family.add_metric([outcome], count)
         yield family
 
-    # --- in the thread -----------------------------------------------------------------------------------------------
+    # --- in the thread ----------------------------------------------------------------------------
 
     def start(self) -> None:
         """Starts the thread that sends."""
@@ -196,11 +226,11 @@ class Tracer(Collector):
     def step(self) -> float | None:
         """Sends what is due. Returns the seconds until something is; None while nothing waits."""
         now = self._clock()
-        if self._batch is None and not self._records:
+        if self._batch is None and not self._queue.spans:
             return None
         if self._due_at is None:
             self._due_at = now + self._settings.delay_s
-        is_full = self._tries == 0 and self._waiting >= self._settings.batch_max
+        is_full = self._tries == 0 and self._queue.spans >= self._settings.batch_max
         if now < self._due_at and not is_full:
             return self._due_at - now
         self._send(self._settings.timeout_s)
@@ -209,15 +239,13 @@ class Tracer(Collector):
     def flush(self, deadline: float) -> None:
         """Sends what waits until `deadline` or the first failure, and counts the rest as lost."""
         left_s = deadline - self._clock()
-        while (self._batch is not None or self._records) and left_s > 0:
+        while (self._batch is not None or self._queue.spans) and left_s > 0:
             self._send(min(left_s, self._settings.timeout_s))
             left_s = deadline - self._clock() if self._tries == 0 else 0.0
         if self._batch is not None:
             self._lose(self._batch.spans)
             self._batch = None
-        with self._lock:
-            while self._records:
-                self._take_oldest("failed")
+        self._lose(sum(each.spans for each in self._queue.take(self._settings.queue_max)))
 
     def _send(self, timeout_s: float) -> None:
         """One try for one batch; afterwards `_due_at` says when the next may follow."""
@@ -238,12 +266,8 @@ class Tracer(Collector):
             self._report(f"HTTP {answer.status}")
 
     def _next_batch(self) -> _Batch:
-        records: list[Record] = []
-        with self._lock:
-            count = 0
-            while self._records and (not records or count + self._records[0].spans <= self._settings.batch_max):
-                records.append(self._take_oldest())
-                count += records[-1].spans
+        records = self._queue.take(self._settings.batch_max)
+        count = sum(each.spans for each in records)
         offset_ns = round(self._wall() * 1e9) - round(self._clock() * 1e9)
         resource = self._settings.resource
         body = orjson.dumps(export_request(records, resource, self._version, offset_ns))
@@ -252,12 +276,11 @@ class Tracer(Collector):
     def _accepted(self, batch: _Batch, answer: Answer) -> None:
         rejected = min(_rejected(answer.body), batch.spans)
         self._lose(rejected)
-        with self._lock:
-            self._counts["sent"] += batch.spans - rejected
+        self._queue.count("sent", batch.spans - rejected)
         self._report(f"{rejected} spans were rejected" if rejected else "")
 
     def _pause(self, batch: _Batch, reason: str, retry_after: str | None) -> None:
-        """Back-off. A batch that may not be tried again in its time is lost, but the pause holds for the next."""
+        """Back-off. A batch whose time is over by then is lost; the pause holds for the next."""
         now = self._clock()
         delay_s = min(BACKOFF_S * 2**self._tries, BACKOFF_MAX_S) * (0.5 + self._jitter() / 2)
         if retry_after is not None:
@@ -271,8 +294,7 @@ class Tracer(Collector):
             self._lose(batch.spans)
 
     def _lose(self, spans: int) -> None:
-        with self._lock:
-            self._counts["failed"] += spans
+        self._queue.count("failed", spans)
 
     def _report(self, reason: str) -> None:
         """Logs a problem once, until it is another one or over."""
@@ -286,7 +308,7 @@ def _values(headers: list[tuple[bytes, bytes]], name: bytes) -> list[str]:
 
 
 def _rejected(body: bytes) -> int:
-    """How many spans a collector did not take although its status says success (`partial_success`)."""
+    """How many spans a collector did not take, although its status says success."""
     try:
         return max(0, int(orjson.loads(body)["partialSuccess"]["rejectedSpans"]))
     except (ValueError, TypeError, LookupError, OverflowError):

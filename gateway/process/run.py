@@ -22,7 +22,7 @@ from gateway.config.schema import Server
 from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
-from gateway.observe.trace_settings import read_settings
+from gateway.observe.trace_settings import Stated, read_settings
 from gateway.observe.traces import Tracer
 from gateway.process.reload import Reloader
 from gateway.process.server import listen, serve
@@ -136,15 +136,9 @@ def _ledger(config: Config) -> Ledger | None:
 
 def _tracer(config: Config) -> Tracer | None:
     """Started, where traces are wanted. The HTTP client for it is not loaded otherwise."""
-    stated = config.traces
-    settings, warnings = read_settings(
-        os.environ,
-        __version__,
-        str(uuid4()),
-        endpoint=stated.endpoint,
-        headers=stated.headers,
-        propagates=stated.propagate,
-    )
+    traces = config.traces
+    stated = Stated(traces.endpoint, traces.headers, traces.propagate)
+    settings, warnings = read_settings(os.environ, __version__, str(uuid4()), stated)
     for warning in warnings:
         logger.warning("%s", warning)
     if settings is None:

@@ -20,7 +20,7 @@ from gateway.app import App
 from gateway.config.load import build
 from gateway.lab import Lab
 from gateway.observe.collector import HttpPost
-from gateway.observe.trace_settings import read_settings
+from gateway.observe.trace_settings import Stated, read_settings
 from gateway.observe.traces import Tracer
 from gateway.process.server import listen, running
 from tests.e2e.harness import KEYS, chains
@@ -34,7 +34,7 @@ SECRET: Final = "canary-of-the-prompt"
 
 def tracer(url: str, **stated: Any) -> Tracer:
     env = {"OTEL_EXPORTER_OTLP_HEADERS": f"x-key={KEY}", "OTEL_EXPORTER_OTLP_TIMEOUT": "500"}
-    settings, warnings = read_settings(env, "1", "i", endpoint=url, **stated)
+    settings, warnings = read_settings(env, "1", "i", Stated(url, **stated))
     assert settings is not None
     assert warnings == []
     made = Tracer(settings, HttpPost(settings, "agent/1"), "1")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.observe.trace_settings import Settings, read_settings
+from gateway.observe.trace_settings import Settings, Stated, read_settings
 from gateway.text.trace_context import ALL, Sampler
 
 ENDPOINT: Final = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
@@ -14,7 +14,7 @@ TRACES: Final = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
 
 def read(env: dict[str, str], **stated: Any) -> tuple[Settings | None, list[str]]:
-    return read_settings(env, "1.2.3", "instance", **stated)
+    return read_settings(env, "1.2.3", "instance", Stated(**stated))
 
 
 def settings(env: dict[str, str], **stated: Any) -> Settings:
