@@ -24,6 +24,7 @@ from gateway.observe.trace_settings import Stated, read_settings
 from gateway.observe.traces import Tracer
 from gateway.process.server import listen, running
 from tests.e2e.harness import KEYS, chains
+from tests.e2e.process import TERMINATE, gateway
 from tests.observe import otlp_json
 
 ID, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -92,6 +93,30 @@ def test_a_call_that_falls_back_is_one_trace(tmp_path: Path, httpserver: HTTPSer
     assert served.end_time_unix_nano <= server.end_time_unix_nano
     assert SECRET.encode() not in b"".join(collected)
     assert 'gateway_trace_spans_total{outcome="sent"}' in page
+
+
+def test_the_command_exports_what_the_environment_says(
+    tmp_path: Path, httpserver: HTTPServer, collected: list[bytes]
+) -> None:
+    """The stop sends what still waits, and the log says what cannot be used without its value."""
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": httpserver.url_for(""),
+        "OTEL_EXPORTER_OTLP_HEADERS": f"x-key={KEY}",
+        "OTEL_TRACES_SAMPLER": "canary-of-the-sampler",
+    }
+    with gateway(tmp_path, "--demo", "--port", "0", env=variables) as process:
+        body = {"model": "demo", "messages": [{"role": "user", "content": SECRET}]}
+        answer = httpx.post(process.url + "/v1/chat/completions", json=body, timeout=20)
+        assert answer.status_code == 200
+        process.kill(TERMINATE)
+        assert process.wait() == 0
+        process.until("OTEL_TRACES_SAMPLER cannot be used")
+    assert [span.kind for span in otlp_json.spans(b"".join(collected))] == [
+        Span.SPAN_KIND_SERVER,
+        Span.SPAN_KIND_CLIENT,
+        Span.SPAN_KIND_CLIENT,
+    ]
+    assert "canary" not in str(process.lines)
 
 
 def test_a_client_that_is_not_sampled_is_not_exported(

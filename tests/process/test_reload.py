@@ -50,10 +50,8 @@ def test_an_invalid_one_is_refused_with_its_reasons(life: Life, broken: str, cap
 
 
 def test_what_needs_a_restart_is_said(life: Life, caplog: pytest.LogCaptureFixture) -> None:
-    changed = (
-        "[server]\nport = 1\ndrainSeconds = 1\n[ledger]\nretentionDays = 1\n[traces]\nheaders = { key = 'canary' }\n"
-    )
-    life.path.write_text(GOOD + changed)
+    changed = "[server]\nport = 1\ndrainSeconds = 1\n[ledger]\nretentionDays = 1\n"
+    life.path.write_text(GOOD + changed + '[traces]\nheaders = { key = "canary" }\n')
     with caplog.at_level(logging.WARNING, logger="gateway.config"):
         logging.getLogger("gateway").propagate = True
         assert life.reloader.reload()
