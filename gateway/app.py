@@ -1,6 +1,6 @@
 """The composition root: the only place that builds things, and the swap of a reload.
 
-What a configuration says becomes a `Gateway`; what must survive a reload (connections, breaker, vault, metrics) is
+What a configuration says becomes a `Gateway`; what must survive a reload (connections, breaker, replay, metrics) is
 built once, in `App`.
 """
 
@@ -49,10 +49,10 @@ from gateway.shared.circuits import Change
 from gateway.shared.engine import News
 from gateway.shared.local import Local
 from gateway.shared.port import Shared
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.shared.waiting_room import WaitingRoom
 from gateway.shared.workers import Workers
-from gateway.types import Model
+from gateway.types import Chat, Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Transport
@@ -102,19 +102,21 @@ class App:
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
         self._renewal = Renewal(self.credentials, user_agent=USER_AGENT)
+        self._replay = Replay(on_kept=workers.keep) if workers is not None else Replay()
         self._upstream = UpstreamClient(
             self._transport,
             Signer(self.credentials),
-            Vault(),
+            self._replay,
             clock=clock,
             wall=wall,
             user_agent=USER_AGENT,
             renew=self._renewal.renew,
+            fetch=self._fetch if workers is not None else None,
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
-        self._answers = ResponsesStore(clock)
+        self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
         self.endpoint = CallEndpoint(
             lambda: self.gateway, self.observer, clock=clock, wall=wall, begin_trace=begin_trace
@@ -181,6 +183,12 @@ class App:
         if transport is None:
             transport = self._transports[model.proxy] = _new_transport(model.proxy)
         return transport
+
+    async def _fetch(self, owner: str, chat: Chat) -> None:
+        """Brings what other workers keep of a client's chat here."""
+        assert self._workers is not None
+        for key, entry in await self._workers.recall(self._replay.missing(owner, chat)):
+            self._replay.add(key, entry)
 
     def _receive(self, news: News) -> None:
         if isinstance(news, Change) and news.is_own:

@@ -10,7 +10,7 @@ from gateway.chain import Ask, Policy, Step, Steps, Wait, attempts, exhausted
 from gateway.failures import Failed, Failure, Kind
 from gateway.shared.breaker import Breaker
 from gateway.shared.engine import Permit
-from gateway.types import Attempt, Call, Chunk, Chunks, Model, Reply
+from gateway.types import Attempt, Batch, Call, Chunks, Model, Reply
 
 
 class Upstream(Protocol):
@@ -135,7 +135,7 @@ class _Watched:
     def __aiter__(self) -> _Watched:
         return self
 
-    async def __anext__(self) -> list[Chunk]:
+    async def __anext__(self) -> Batch:
         try:
             return await self._chunks.__anext__()
         except Failed as failed:

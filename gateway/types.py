@@ -272,6 +272,8 @@ class Attempt:
     failure: Failure | None = None
     cooldown_s: float = 0.0
     """The cooldown that follows from `failure`."""
+    native: bool = False
+    """The model was sent the client's own body."""
     permit: Any = None
     """The `shared.engine.Permit` under which the model is tried."""
 
@@ -358,12 +360,12 @@ class Call:
 
 
 class Chunks(Protocol):
-    """A committed stream, read by read; [] is a sign of life. Raises `Failed` when the provider breaks off."""
+    """A committed stream, read by read. Raises `Failed` when the provider breaks off."""
 
     def __aiter__(self) -> Chunks: ...
 
-    async def __anext__(self) -> list[Chunk]:
-        """What arrived together."""
+    async def __anext__(self) -> Batch:
+        """What arrived together; an empty batch is a sign of life."""
         ...
 
     async def aclose(self) -> None:
@@ -381,7 +383,9 @@ class Reply:
     chat: Chat | None = None
     """The whole answer, for a call that is not streamed."""
     body: Mapping[str, Any] | None = None
-    """The provider's own answer, where it is in the client's dialect; it is sent to the client as it is."""
+    """The provider's own answer, where it is in the client's dialect."""
+    raw: bytes = b""
+    """The same as it came; it is sent to the client as it is."""
     chunks: Chunks | None = None
     empty_for_s: float | None = None
     """Seconds for which the provider's headers say that its budget is spent after this answer."""

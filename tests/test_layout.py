@@ -81,7 +81,6 @@ NAMES_VENDORS: Final[Mapping[str, str]] = {
     "redact.py": "what keys look like",
     "cli/credentials.py": "an example in a hint",
     "observe/prices.py": "what a price library calls them",
-    "upstream/client.py": "a request-id header",
     "credentials/pi/renew.py": "where sign-ins are renewed",
     "credentials/signing.py": "a beta header",
 }

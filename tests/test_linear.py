@@ -18,7 +18,7 @@ from gateway.dialects.whole import JsonText
 from gateway.hub import halves
 from gateway.hub.structured_output import Unfence, unfence
 from gateway.redact import scrub
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.shared.slots import FairOrder
 from gateway.types import Attempt
 from gateway.upstream.tap import Record
@@ -133,7 +133,7 @@ def test_calls_that_wait_and_are_woken() -> None:
 
 
 def test_the_reasoning_of_many_calls_is_measured_once() -> None:
-    record = Record(Attempt(model(), 1), Vault(), "me")
+    record = Record(Attempt(model(), 1), Replay(), "me")
     calls = [{"index": n, "id": f"call_{n:08}", "function": {"name": "f", "arguments": ""}} for n in range(300)]
     record.see([{"choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
                 for fields in ({"reasoning_content": "hm"}, {"tool_calls": calls})])  # fmt: skip

@@ -14,7 +14,7 @@ from gateway.relay import Relay
 from gateway.shared.breaker import Breaker
 from gateway.shared.circuits import State
 from gateway.shared.local import Local
-from gateway.types import Attempt, Call, Chunk, Model, Reply
+from gateway.types import Attempt, Batch, Call, Chunk, Model, Reply
 from tests.makers import Clock, call, model
 
 SONNET, HAIKU = model(name="sonnet"), model(name="haiku", model_id="claude-haiku-4-5")
@@ -39,12 +39,12 @@ class Chunks:
     def __aiter__(self) -> Chunks:
         return self
 
-    async def __anext__(self) -> list[Chunk]:
+    async def __anext__(self) -> Batch:
         if self._broken is not None and len(self._batches) == 1:
             raise Failed(self._broken)
         if not self._batches:
             raise StopAsyncIteration
-        return self._batches.pop(0)
+        return Batch(self._batches.pop(0))
 
     async def aclose(self) -> None:
         self.closed += 1
@@ -132,7 +132,7 @@ def word(reply: Reply) -> str:
 
 async def read(reply: Reply) -> list[Chunk]:
     assert reply.chunks is not None
-    chunks = [chunk async for batch in reply.chunks for chunk in batch]
+    chunks = [chunk async for batch in reply.chunks for chunk in batch.chunks]
     await reply.chunks.aclose()
     return chunks
 

@@ -19,15 +19,18 @@ from typing import Final
 from gateway.dialects import anthropic, google, responses
 from gateway.dialects import chat as chat_dialect
 from gateway.dialects.anthropic import inbound as messages_inbound
+from gateway.dialects.anthropic import native as messages_native
 from gateway.dialects.chat import inbound as chat_inbound
 from gateway.dialects.responses import inbound as responses_inbound
-from gateway.hub.contracts import REPLAYED, Encoded, Inbound, StreamDecoder, Unsupported, Upstream
+from gateway.dialects.responses import native as responses_native
+from gateway.hub.contracts import REPLAYED, Encoded, Inbound, Native, StreamDecoder, Unsupported, Upstream
 from gateway.types import Chat, Model
 
 __all__ = [
     "CALL_PATHS",
     "DIALECTS",
     "INBOUND",
+    "NATIVE",
     "REPLAYED",
     "Encoded",
     "StreamDecoder",
@@ -53,6 +56,12 @@ INBOUND: Final[Mapping[str, Inbound]] = {
 }
 """The inbound faces, by the dialect's name."""
 
+NATIVE: Final[Mapping[str, Native]] = {
+    "anthropic": Native(messages_native.encode_native, messages_native.again),
+    "responses": Native(responses_native.encode_native, responses_native.again),
+}
+"""The native lanes. Chat completions have none: what their chunks promise is worth decoding for."""
+
 CALL_PATHS: Final[Mapping[str, Inbound]] = {
     "/chat/completions": chat_inbound,
     "/messages": messages_inbound,
@@ -61,11 +70,13 @@ CALL_PATHS: Final[Mapping[str, Inbound]] = {
 """Where clients send their calls, without `/v1`."""
 
 
-def choose(chat: Chat, model: Model) -> str:
-    """The dialect for this request: the provider's own, unless OpenAI serves it only on its other API."""
-    if model.provider.dialect == "chat" and chat_dialect.needs_responses(chat, model):
-        return "responses"
-    return model.provider.dialect
+def choose(chat: Chat, model: Model, client: str = "chat") -> str:
+    """The dialect for this request: the provider's own, unless OpenAI serves it only on its other API, or the client
+    speaks that one. `client` is the client's dialect."""
+    if model.provider.dialect != "chat":
+        return model.provider.dialect
+    speaks_it = client == "responses" and model.quirks.api == "auto"
+    return "responses" if speaks_it or chat_dialect.needs_responses(chat, model) else "chat"
 
 
 def other_api(dialect: str, model: Model) -> str | None:

@@ -7,7 +7,7 @@ the inbound face it is the server of a client. The hub between them is a chat co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -39,6 +39,8 @@ class Encoded(NamedTuple):
     """The answer is JSON that was asked for in words: a Markdown fence around it is removed."""
     think_tags: bool = False
     """The answer may begin with its reasoning between `<think>` and `</think>`."""
+    native: bool = False
+    """The client's own body, almost unchanged: its answer is sent to the client as it comes."""
     origin: str = ""
     """Who is asked, as a digest of model and account: what only they can read again is marked with it."""
 
@@ -73,6 +75,16 @@ class StreamDecoder(Protocol):
         """The end, once: what was held back, the finish of every choice, the token counts. Raises `Failed` when the
         answer is not whole."""
         ...
+
+
+class Native(NamedTuple):
+    """The native lane of a dialect that has both faces: the client's own body for a provider of the same format."""
+
+    encode: Callable[[Request, Model], Encoded]
+    """The client's body with a short, tabled list of changes."""
+    again: Callable[[Failure, Encoded], Encoded | None]
+    """The same request without what a failure refuses, such as reasoning of earlier turns; None where that is not
+    the cause, or nothing can be left out."""
 
 
 class Upstream(Protocol):

@@ -162,7 +162,7 @@ class _Exchange:
         if calls > server.max_calls:
             raise _too_many(server.max_calls)
         body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
-        request = self._decode(body, scope, client)
+        request = await self._decode(body, scope, client)
         agent = resolve(request.chat["model"], self._gateway.agents, self._gateway.models, client)
         self.call = Call(
             id=self.id,
@@ -177,10 +177,11 @@ class _Exchange:
         with Presence(self._interrupt, receive):
             return await self._answer(self.call)
 
-    def _decode(self, body: bytes, scope: Scope, client: Client) -> Request:
+    async def _decode(self, body: bytes, scope: Scope, client: Client) -> Request:
         try:
             stated: Mapping[str, Any] = parse_object(body)
             if self._memory is not None:
+                await self._memory.fetch(client.name, self._memory.named_by(stated))
                 stated = self._memory.expand(client.name, stated)
             return self._face.decode_request(stated, RequestHeaders(scope["headers"]))
         except Failed as failed:
@@ -216,7 +217,7 @@ class _Exchange:
         assert reply.chat is not None
         body = reply.body if reply.body is not None else self._face.encode_response(reply.chat, answer)
         self._keep(call, body)
-        await send_json(self._send, 200, body, self.headers(reply))
+        await send_json(self._send, 200, reply.raw or body, self.headers(reply))
         return 200, None
 
     def _keep(self, call: Call, response: Mapping[str, Any] | None) -> None:

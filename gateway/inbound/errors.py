@@ -72,7 +72,8 @@ def _should_retry(speaker: Failure, retry_after_s: float | None) -> str:
 def _message(error: Exhausted, call: Call) -> str:
     failed = [attempt for attempt in call.attempts if attempt.failure is not None]
     if len(failed) == 1 and not call.skipped:
-        return f"{failed[0].model.provider.name}: {error.failures[0].message}"
+        message = error.failures[0].message
+        return message if failed[0].native else f"{failed[0].model.provider.name}: {message}"
     lines = [_line(attempt, attempt.failure) for attempt in failed if attempt.failure is not None]
     lines += [_skipped(skipped) for skipped in call.skipped]
     wait = f" The first may be tried again in {ceil(error.retry_after_s)} s." if error.retry_after_s else ""

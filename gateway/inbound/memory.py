@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -15,6 +15,14 @@ from gateway.types import Request
 
 class Memory(Protocol):
     """Stored answers. `client` is the name of a client key: one client's answers do not exist for another."""
+
+    def named_by(self, body: Mapping[str, Any]) -> Iterable[str]:
+        """The ids that a request's body refers to."""
+        ...
+
+    async def fetch(self, client: str, ids: Iterable[str]) -> None:
+        """Brings what other processes of this gateway store under these ids."""
+        ...
 
     def expand(self, client: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A request's body with what it names by id put in place. Raises `Failed` for an unknown id."""
@@ -47,6 +55,7 @@ class StoredEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             client = check_key(scope, self._current().keys).name
+            await self._memory.fetch(client, [scope["path_params"]["id"].partition("/")[0]])
             body = self._found(scope, client)
         except HttpError as error:
             await send_error(send, error, face_of(scope), request_id(scope), [])

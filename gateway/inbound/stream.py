@@ -12,7 +12,7 @@ from gateway.hub.contracts import StreamEncoder
 from gateway.inbound.errors import in_band
 from gateway.inbound.http import ClientLeft, Headers, Receive, Send
 from gateway.inbound.interrupt import Interrupt
-from gateway.types import Batch, Reply
+from gateway.types import Reply
 
 EVENT_STREAM: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -75,7 +75,7 @@ class EventStream:
                 await self.begin(headers)
                 try:
                     async for batch in chunks:
-                        data = encoder.encode(Batch(batch)) if batch else encoder.keep_alive()
+                        data = encoder.encode(batch) if batch.chunks or batch.events else encoder.keep_alive()
                         if data:
                             watchdog.sending()
                             await self.write(data)

@@ -121,6 +121,8 @@ class Batched(logging.Handler):
 
     def _write_waiting(self) -> None:
         count = len(self._waiting)
+        if not count:
+            return
         text = "".join(self._line(self._waiting.popleft()) for _ in range(count))
         try:
             self._write(text)

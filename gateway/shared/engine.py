@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.failures import Failure
 from gateway.shared.circuits import Change, CircuitId, Circuits, State
+from gateway.shared.entries import BYTES_MAX, Entries, Key
 from gateway.shared.slots import FairOrder, Slots, Ticket
 
 
@@ -91,6 +92,20 @@ class Receive(NamedTuple):
     change: Change
 
 
+class Keep(NamedTuple):
+    """A worker keeps something that another one may need: reasoning to replay, a stored answer."""
+
+    key: Key
+    entry: Any
+    size: int
+
+
+class Recall(NamedTuple):
+    """Answer: the kept entries, by their places in `keys`."""
+
+    keys: list[Key]
+
+
 class Gone(NamedTuple):
     """A process has ended: what its calls held becomes free. Their tickets begin with its id."""
 
@@ -101,7 +116,7 @@ class Snapshot(NamedTuple):
     """Answer: a list of `Change`, one per open circuit, with what is left of its cooldown."""
 
 
-Command = Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Gone | Snapshot
+Command = Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Keep | Recall | Gone | Snapshot
 
 
 # --- news -------------------------------------------------------------------------------------------------------------
@@ -123,6 +138,8 @@ class Engine:
         self.circuits: Final = Circuits()
         self.slots: Final = Slots()
         self.order: Final = FairOrder()
+        self.entries: Final = Entries(bytes_max=2 * BYTES_MAX)
+        """What the workers keep for each other; empty in a single process."""
         self._slots_max: dict[CircuitId, int] = {}
         """The limit as it was stated last."""
         self._news: list[News] = []
@@ -194,6 +211,13 @@ class Engine:
             self._news.append(command.change)
             self._wake_all(command.change.circuit_id)
 
+    def keep(self, command: Keep, now: float) -> None:
+        self.entries.put(*command)
+
+    def recall(self, command: Recall, now: float) -> dict[int, Any]:
+        found = ((place, self.entries.get(key)) for place, key in enumerate(command.keys))
+        return {place: entry for place, entry in found if entry is not None}
+
     def gone(self, command: Gone, now: float) -> None:
         def is_its(ticket: Any) -> bool:
             return isinstance(ticket, tuple) and ticket[0] == command.process_id
@@ -257,6 +281,8 @@ _HANDLERS: Final[Mapping[type, Callable[..., Any]]] = {
     Join: Engine.join,
     Leave: Engine.leave,
     Receive: Engine.receive,
+    Keep: Engine.keep,
+    Recall: Engine.recall,
     Gone: Engine.gone,
     Snapshot: Engine.snapshot,
 }

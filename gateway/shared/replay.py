@@ -7,39 +7,42 @@ quality, never correctness, because every dialect does without.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
+from gateway.shared.entries import BYTES_MAX, ENTRIES_MAX, Entries, Key
 from gateway.types import Chat
 
-ENTRIES_MAX: Final = 10_000
 ENTRY_BYTES_MAX: Final = 256 * 1024
-BYTES_MAX: Final = 64 * 1024 * 1024
 ID_CHARS_MIN: Final = 8
 """A shorter id (`call_0`) is no name for one call among all: some servers number the calls of each answer anew."""
-
-Key = tuple[str, str, str]
-"""(client, `call`, `text` or `image`, tool-call id or digest): one client's reasoning must not find its way into
-another's conversation."""
 
 _KEYS: Final = ("reasoning_details", "reasoning_content")
 
 
-class Vault:
-    """Entries by tool-call id; the least recently used go first."""
+CALL: Final = "call"
+TEXT: Final = "text"
+IMAGE: Final = "image"
+"""The kinds of keys; their ids are tool-call ids, and digests of texts and of images' addresses."""
 
-    def __init__(self, entries_max: int = ENTRIES_MAX, bytes_max: int = BYTES_MAX) -> None:
-        self._entries: OrderedDict[Key, tuple[dict[str, Any], int]] = OrderedDict()
-        self._entries_max = entries_max
-        self._bytes_max = bytes_max
-        self._bytes = 0
-        self._signed = 0
-        """Entries of texts and images: without any, none is looked for."""
+
+class Replay:
+    """What clients drop, by key. `on_kept` is called with each entry that is kept: (key, entry, size in bytes)."""
+
+    def __init__(
+        self,
+        entries_max: int = ENTRIES_MAX,
+        bytes_max: int = BYTES_MAX,
+        on_kept: Callable[[Key, Any, int], None] = lambda key, entry, size: None,
+    ) -> None:
+        self._entries = Entries(entries_max, bytes_max)
+        self._on_kept = on_kept
+        self._has_signed = False
+        """Whether a text or an image was ever kept: without any, none is looked for."""
 
     def __repr__(self) -> str:
-        return f"<Vault entries={len(self._entries)} bytes={self._bytes}>"
+        return f"<Replay entries={len(self._entries)} bytes={self._entries.bytes}>"
 
     def put(self, owner: str, message: Mapping[str, Any], call: Mapping[str, Any]) -> None:
         """Keeps for the client `owner` what belongs to a tool call: the extras of its message, and its own."""
@@ -59,39 +62,51 @@ class Vault:
         if call.get("extra_content"):
             entry["extra_content"] = call["extra_content"]
             size += len(repr(entry["extra_content"]))
-        self._keep((owner, "call", call["id"]), entry, size)
+        self._keep((owner, CALL, call["id"]), entry, size)
 
     def put_message(self, owner: str, message: Mapping[str, Any]) -> None:
         """Keeps for the client `owner` the `extra_content` of a message's text and of its images."""
         text, extra = message.get("content"), message.get("extra_content")
         if isinstance(text, str) and text and extra:
-            self._keep_signature((owner, "text", _digest(text)), extra)
+            self._keep_signature((owner, TEXT, _digest(text)), extra)
         for image in message.get("images") or ():
             url = _url(image)
             if url and image.get("extra_content"):
-                self._keep_signature((owner, "image", _digest(url)), image["extra_content"])
+                self._keep_signature((owner, IMAGE, _digest(url)), image["extra_content"])
 
     def _keep_signature(self, key: Key, extra: Any) -> None:
         self._keep(key, {"extra_content": extra}, len(repr(extra)))
 
     def _keep(self, key: Key, entry: dict[str, Any], size: int) -> None:
-        self._forget(key)  # what an earlier call of the same id left belongs to another conversation
         if not entry or size > ENTRY_BYTES_MAX:
+            self._entries.forget(key)  # what an earlier call of the same id left belongs to another conversation
             return
-        self._entries[key] = (entry, size)
-        self._bytes += size
-        self._signed += key[1] != "call"
-        while len(self._entries) > self._entries_max or self._bytes > self._bytes_max:
-            self._forget(next(iter(self._entries)))
+        self.add(key, entry, size)
+        self._on_kept(key, entry, size)
+
+    def add(self, key: Key, entry: dict[str, Any], size: int = 0) -> None:
+        """Takes over an entry that another process of this gateway keeps."""
+        self._entries.put(key, entry, size or len(repr(entry)))
+        self._has_signed = self._has_signed or key[1] != CALL
+
+    def missing(self, owner: str, chat: Chat) -> list[Key]:
+        """The keys of what `restore` would look for and does not find here."""
+        wanted = (
+            key
+            for message in chat["messages"]
+            if message.get("role") == "assistant"
+            for key in _keys_of(owner, message)
+        )
+        return [key for key in dict.fromkeys(wanted) if key not in self._entries]
 
     def restore(self, owner: str, chat: Chat) -> Chat:
         """`chat`, sent by the client `owner`, with what its tool calls lost on the way; what it did send wins."""
-        if not self._entries:
+        if not len(self._entries):
             return chat
         messages = [
             self._restored(owner, message) if message.get("tool_calls") else message for message in chat["messages"]
         ]
-        if self._signed:
+        if self._has_signed:
             messages = [self._with_signatures(owner, message) for message in messages]
         return {**chat, "messages": messages}
 
@@ -105,19 +120,19 @@ class Vault:
         text = message.get("content")
         if "extra_content" in message or not isinstance(text, str) or not text:
             return message
-        return {**message, **self._get((owner, "text", _digest(text)))}
+        return {**message, **self._get((owner, TEXT, _digest(text)))}
 
     def _signed_image(self, owner: str, image: Any) -> Any:
         url = _url(image)
         if not url or image.get("extra_content"):
             return image
-        return {**image, **self._get((owner, "image", _digest(url)))}
+        return {**image, **self._get((owner, IMAGE, _digest(url)))}
 
     def _restored(self, owner: str, message: Mapping[str, Any]) -> dict[str, Any]:
         restored = dict(message)
         calls = []
         for call in message["tool_calls"]:
-            entry = self._get((owner, "call", call["id"]))
+            entry = self._get((owner, CALL, call["id"]))
             if "extra_content" in entry and "extra_content" not in call:
                 call = {**call, "extra_content": entry["extra_content"]}
             calls.append(call)
@@ -128,16 +143,20 @@ class Vault:
         return restored
 
     def _get(self, key: Key) -> dict[str, Any]:
-        if key not in self._entries:
-            return {}
-        self._entries.move_to_end(key)
-        return self._entries[key][0]
+        return self._entries.get(key) or {}
 
-    def _forget(self, key: Key) -> None:
-        entry = self._entries.pop(key, None)
-        if entry is not None:
-            self._bytes -= entry[1]
-            self._signed -= key[1] != "call"
+
+def _keys_of(owner: str, message: Mapping[str, Any]) -> Iterator[Key]:
+    """What may be kept of a message that a client sends back."""
+    for call in message.get("tool_calls") or ():
+        if "extra_content" not in call and "reasoning_details" not in message:
+            yield (owner, CALL, str(call.get("id")))
+    text = message.get("content")
+    if isinstance(text, str) and text and "extra_content" not in message:
+        yield (owner, TEXT, _digest(text))
+    for image in message.get("images") or ():
+        if url := _url(image):
+            yield (owner, IMAGE, _digest(url))
 
 
 def _digest(text: str) -> str:

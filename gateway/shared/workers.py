@@ -25,13 +25,16 @@ from gateway.shared.engine import (
     Engine,
     Give,
     Join,
+    Keep,
     Leave,
     News,
     Open,
     Permit,
+    Recall,
     Receive,
     Woken,
 )
+from gateway.shared.entries import Key
 from gateway.shared.port import Pending
 from gateway.shared.wire import Frames, Message, pack, read
 
@@ -214,6 +217,20 @@ class Workers:
         if answer.has_slot:
             self.tell(Give(answer.ticket, answer.circuit_ids[0]))
 
+    # --- what the workers keep for each other -------------------------------------------------------------------------
+
+    def keep(self, key: Key, entry: Any, size: int) -> None:
+        """Hands an entry to the supervisor. What is no plain data stays here."""
+        try:
+            self.tell(Keep(key, entry, size))
+        except (TypeError, ValueError, OverflowError):
+            log.debug("an entry cannot be shared")
+
+    async def recall(self, keys: list[Key]) -> list[tuple[Key, Any]]:
+        """The entries that other workers have kept under these keys."""
+        found = await self._ask(Recall(keys)) if keys else None
+        return [(keys[place], entry) for place, entry in (found or {}).items()]
+
     # --- the socket ---------------------------------------------------------------------------------------------------
 
     def _send(self, message: Message) -> None:
@@ -280,9 +297,9 @@ class Workers:
 
 
 COMMANDS: Final[Mapping[str, type[Any]]] = {
-    each.__name__: each for each in (Admit, Close, EndProbe, Give, Join, Leave, Open)
+    each.__name__: each for each in (Admit, Close, EndProbe, Give, Join, Keep, Leave, Open, Recall)
 }
 """The commands that workers send."""
 
-ANSWERS: Final[Mapping[type, Any]] = {Admit: Permit | None}
+ANSWERS: Final[Mapping[type, Any]] = {Admit: Permit | None, Recall: dict[int, Any]}
 """The answers' types."""

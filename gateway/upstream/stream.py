@@ -14,7 +14,7 @@ from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
 from gateway.hub import halves
 from gateway.hub.chunks import check_names
 from gateway.redact import scrub
-from gateway.types import Chat, Chunk, Timeouts
+from gateway.types import Batch, Chat, Chunk, Timeouts
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Response, TransportError
 
@@ -63,6 +63,8 @@ class AnswerStream:
         self._given_at = clock()
         self._ready: list[Chunk] = []
         """Decoded, and not yet taken."""
+        self._passed: list[sse.Event] = []
+        """On the native lane: the events behind `_ready`, and those that say nothing to the hub."""
         self._face = face
         self._encoded = encoded
         self._decoder = face.StreamDecoder(encoded)
@@ -106,9 +108,9 @@ class AnswerStream:
     def __aiter__(self) -> AnswerStream:
         return self
 
-    async def __anext__(self) -> list[Chunk]:
+    async def __anext__(self) -> Batch:
         try:
-            while not self._ready:
+            while not self._ready and not self._passed:
                 if self._broken is not None:
                     raise self._broken
                 if self._ended:
@@ -117,18 +119,26 @@ class AnswerStream:
                 if self._clock() >= self._ends_at:
                     raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
                 self._ready = await self._read_more()
-                if not self._ready and self._is_quiet():
+                if not self._ready and not self._passed and self._is_quiet():
                     self._given_at = self._clock()
-                    return []  # a sign of life for the client
-            batch, self._ready = self._ready, []
+                    return Batch(())  # a sign of life for the client
+            batch = Batch(self._ready, self._events_passed())
+            self._ready = []
             self._given_at = self._clock()
-            self._record.see(batch)
+            self._record.see(batch.chunks)
         except Failed as failed:
             failed.failure = self._conceal(failed.failure)
             raise
         except UNREADABLE as error:
             raise unreadable(error) from error
         return batch
+
+    def _events_passed(self) -> list[sse.Event] | None:
+        """The provider's own events behind what is ready; None where the client does not speak its format."""
+        if not self._encoded.native or self._json:
+            return None
+        events, self._passed = self._passed, []
+        return events
 
     def taken(self) -> list[Chunk]:
         """What has been read and not been given to a reader."""
@@ -228,6 +238,8 @@ class AnswerStream:
         try:
             for event in events:
                 chunks += self._decoder.decode(event)
+                if self._encoded.native:
+                    self._passed.append(event)
                 if self._decoder.ended:
                     break
             if end or self._decoder.ended:
@@ -274,7 +286,7 @@ class AnswerStream:
             if self._broken is not None:
                 raise self._broken  # nothing has been given yet: another model may still answer
             return chunks
-        chat = decode_whole(self._face, bytes(self._whole), self._encoded)
+        chat = decode_whole(self._face, loads(bytes(self._whole)), self._encoded)
         self._decoder.model, self._decoder.finished = chat.get("model"), True
         return list(as_chunks(chat))
 
@@ -325,15 +337,14 @@ def count_unasked(model: str | None, count: int) -> None:
         log.warning("%s: %d pieces of choices that were not asked for are dropped", model, count)
 
 
-def decode_whole(face: Upstream, body: bytes, encoded: Encoded) -> Chat:
-    """A whole answer as the hub's completion. Raises `Failed`."""
-    value = loads(body)
+def decode_whole(face: Upstream, value: dict[str, Any], encoded: Encoded) -> Chat:
+    """A whole answer, parsed by `loads`, as the hub's completion. Raises `Failed`."""
     try:
         chat = check_names(face.decode_response(value, encoded))
     except UNREADABLE as error:
         raise unreadable(error) from error
     listed = value.get("choices") or value.get("candidates") or ()
-    count_unasked(chat.get("model"), len(listed) - len(chat["choices"]))
+    count_unasked(chat.get("model"), max(0, len(listed) - len(chat["choices"])))
     return chat
 
 

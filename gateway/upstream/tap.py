@@ -1,4 +1,4 @@
-"""Writes down, as an answer passes, what the record and the vault shall keep of it."""
+"""Writes down, as an answer passes, what the record and the replay shall keep of it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.hub.counts import stated_cost
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.types import Attempt, Chat, Chunk, Usage
 
 
 class Record:
     """Notes usage, finish reason and tool calls of one answer; costs next to nothing for plain text."""
 
-    def __init__(self, attempt: Attempt, vault: Vault, owner: str) -> None:
+    def __init__(self, attempt: Attempt, replay: Replay, owner: str) -> None:
         self._attempt = attempt
-        self._vault = vault
+        self._replay = replay
         self._owner = owner
         self._message: dict[str, Any] = {}
         self._reasoning: list[str] = []
@@ -41,10 +41,10 @@ class Record:
         """The stream is whole: its tool calls are kept."""
         if self._calls and self._reasoning:
             self._message["reasoning_content"] = "".join(self._reasoning)
-        self._vault.put_all(self._owner, self._message, self._calls)
+        self._replay.put_all(self._owner, self._message, self._calls)
         if "extra_content" in self._message or "images" in self._message:
             self._message["content"] = "".join(self._text)
-            self._vault.put_message(self._owner, self._message)
+            self._replay.put_message(self._owner, self._message)
 
     def see_whole(self, chat: Chat) -> None:
         """An answer that is not streamed."""
@@ -52,8 +52,8 @@ class Record:
             self._attempt.usage = usage_of(chat["usage"])
         for choice in chat["choices"]:
             self._attempt.finish_reason = choice["finish_reason"]
-            self._vault.put_all(self._owner, choice["message"], choice["message"].get("tool_calls", ()))
-            self._vault.put_message(self._owner, choice["message"])
+            self._replay.put_all(self._owner, choice["message"], choice["message"].get("tool_calls", ()))
+            self._replay.put_message(self._owner, choice["message"])
 
     def _note(self, fields: Mapping[str, Any]) -> None:
         if "reasoning_content" in fields:

@@ -8,7 +8,7 @@ from gateway import sse
 from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed
 from gateway.hub import exact_json, halves
-from gateway.upstream.stream import decode_whole
+from gateway.upstream.stream import decode_whole, loads
 from tests.dialects.said import (
     ARGUMENTS,
     CALL,
@@ -98,7 +98,7 @@ WHOLE = {
 @pytest.mark.parametrize(("text", "whole"), [(f"a{HIGH}", "a\ufffd"), (f"{LOW}a{HIGH}{LOW}", f"\ufffda{SMILE}")])
 @pytest.mark.parametrize("dialect", WHOLE)
 def test_a_half_in_a_whole_answer_spoils_nothing(dialect: str, text: str, whole: str) -> None:
-    answer = decode_whole(DIALECTS[dialect], (WHOLE[dialect] % text).encode(), Encoded("/x", {}))
+    answer = decode_whole(DIALECTS[dialect], loads((WHOLE[dialect] % text).encode()), Encoded("/x", {}))
     assert answer["choices"][0]["message"]["content"] == whole
 
 
@@ -136,7 +136,7 @@ def test_long_integers_beside_half_a_character_leave_exact_with_the_finish(diale
     ids=["chat", "anthropic", "google", "responses"],
 )  # fmt: skip
 def test_long_integers_beside_half_a_character_in_a_whole_answer(dialect: str, body: str) -> None:
-    chat_ = decode_whole(DIALECTS[dialect], body.replace("FACT", FACT).encode(), Encoded("/", {}))
+    chat_ = decode_whole(DIALECTS[dialect], loads(body.replace("FACT", FACT).encode()), Encoded("/", {}))
     written = exact_json.dumps(chat_)
     assert f"{LONG}".encode() in written
     assert "a\ufffdb".encode() in written
@@ -335,7 +335,7 @@ NAMELESS = {
 @pytest.mark.parametrize("dialect", NAMELESS)
 def test_a_whole_answer_with_a_call_without_a_name_is_none(dialect: str) -> None:
     with pytest.raises(Failed, match="without a name"):
-        decode_whole(DIALECTS[dialect], NAMELESS[dialect].encode(), Encoded("/x", {}))
+        decode_whole(DIALECTS[dialect], loads(NAMELESS[dialect].encode()), Encoded("/x", {}))
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "google", "responses"])
@@ -363,7 +363,7 @@ def test_a_choice_that_was_not_asked_for_is_dropped_and_counted(index: str) -> N
         decoder.decode(found)
     assert decoder.unasked == 2
     body = '{"choices":[{"index":%s,"message":{"content":"x"}},{"index":0,"message":{"content":"a"}}]}' % index  # noqa: UP031
-    [choice] = decode_whole(DIALECTS["chat"], body.encode(), Encoded("/x", {}))["choices"]
+    [choice] = decode_whole(DIALECTS["chat"], loads(body.encode()), Encoded("/x", {}))["choices"]
     assert (choice["index"], choice["message"]["content"]) == (0, "a")
 
 
@@ -371,11 +371,11 @@ def test_another_candidate_of_google_is_dropped() -> None:
     other = '{"candidates":[{"index":1,"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}%s]}'
     mine = ',{"index":0,"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}'
     assert said("google", event(other % ""), event(other % mine)).fields == {"content": "a"}
-    chat_ = decode_whole(DIALECTS["google"], (other % mine).encode(), Encoded("/x", {}))
+    chat_ = decode_whole(DIALECTS["google"], loads((other % mine).encode()), Encoded("/x", {}))
     assert chat_["choices"][0]["message"]["content"] == "a"
 
 
 def test_no_choice_but_others_is_no_answer() -> None:
     body = b'{"choices":[{"index":1,"message":{"content":"x"}}]}'
     with pytest.raises(Failed, match="no choice that was asked for"):
-        decode_whole(DIALECTS["chat"], body, Encoded("/x", {}))
+        decode_whole(DIALECTS["chat"], loads(body), Encoded("/x", {}))

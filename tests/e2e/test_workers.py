@@ -121,6 +121,19 @@ def test_a_worker_that_starts_later_knows_the_open_circuits(process: Process, la
     assert set(many(process, 20)) == {"b;200"}
 
 
+def test_an_answer_is_continued_wherever_the_next_request_goes(process: Process) -> None:
+    previous = None
+    for number in range(12):  # each over a connection of its own, which the kernel gives to either worker
+        body = {"model": "dev", "input": f"turn {number}", "previous_response_id": previous}
+        answer = httpx.post(f"{process.url}/v1/responses", json=body, timeout=20)
+        assert answer.status_code == 200, answer.text
+        previous = answer.json()["id"]
+        assert httpx.get(f"{process.url}/v1/responses/{previous}").json()["id"] == previous
+    assert httpx.delete(f"{process.url}/v1/responses/{previous}").status_code == 200
+    gone = [httpx.get(f"{process.url}/v1/responses/{previous}").status_code for _ in range(8)]
+    assert gone == [404] * 8
+
+
 def test_they_stop_as_one(process: Process) -> None:
     many(process, 4)
     process.kill(TERMINATE)

@@ -17,7 +17,7 @@ from gateway.hub.contracts import Answer
 from gateway.inbound.http import ClientLeft
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.stream import LOOK_AFTER_S, EventStream, Presence, StoppedReading, Watchdog
-from gateway.types import Attempt, Chunk, Reply, Timeouts
+from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts
 from tests.makers import model
 
 Step = list[Chunk] | Failure
@@ -36,13 +36,13 @@ class Chunks:
     def __aiter__(self) -> Chunks:
         return self
 
-    async def __anext__(self) -> list[Chunk]:
+    async def __anext__(self) -> Batch:
         if not self._steps:
             raise StopAsyncIteration
         step = self._steps.pop(0)
         if isinstance(step, Failure):
             raise Failed(step)
-        return step
+        return Batch(step)
 
     async def aclose(self) -> None:
         self.closed = True

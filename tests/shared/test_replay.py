@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.shared.replay import ENTRY_BYTES_MAX, Vault
+from gateway.shared.replay import ENTRY_BYTES_MAX, Replay
 
 DETAILS = [{"type": "reasoning.encrypted", "data": "abc"}]
 
@@ -17,17 +17,17 @@ def said(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": list(calls), **more}
 
 
-def restored(vault: Vault, *messages: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(vault.restore("me", {"model": "dev", "messages": list(messages)})["messages"])
+def restored(replay: Replay, *messages: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(replay.restore("me", {"model": "dev", "messages": list(messages)})["messages"])
 
 
 def test_reasoning_and_signature_come_back() -> None:
-    vault = Vault()
+    replay = Replay()
     extra = {"google": {"thought_signature": "sig"}}
     call = called("a", extra_content=extra)
-    vault.put("me", said(call, reasoning_details=DETAILS, reasoning_content="hm"), call)
+    replay.put("me", said(call, reasoning_details=DETAILS, reasoning_content="hm"), call)
     user = {"role": "user", "content": "Hi"}
-    first, second = restored(vault, user, said(called("a")))
+    first, second = restored(replay, user, said(called("a")))
     assert first is user
     assert second["reasoning_details"] == DETAILS
     assert second["reasoning_content"] == "hm"
@@ -35,73 +35,73 @@ def test_reasoning_and_signature_come_back() -> None:
 
 
 def test_what_the_client_sent_wins() -> None:
-    vault = Vault()
-    vault.put("me", {"reasoning_content": "ours"}, called("a", extra_content={"x": 1}))
-    [message] = restored(vault, said(called("a", extra_content={"x": 2}), reasoning_content="theirs"))
+    replay = Replay()
+    replay.put("me", {"reasoning_content": "ours"}, called("a", extra_content={"x": 1}))
+    [message] = restored(replay, said(called("a", extra_content={"x": 2}), reasoning_content="theirs"))
     assert message["reasoning_content"] == "theirs"
     assert message["tool_calls"][0]["extra_content"] == {"x": 2}
 
 
 def test_each_of_several_calls_gets_its_own() -> None:
-    vault = Vault()
+    replay = Replay()
     for id_ in ("a", "b"):
-        vault.put("me", {}, called(id_, extra_content={"id": id_}))
-    [message] = restored(vault, said(called("a"), called("b"), called("c")))
+        replay.put("me", {}, called(id_, extra_content={"id": id_}))
+    [message] = restored(replay, said(called("a"), called("b"), called("c")))
     assert [call.get("extra_content") for call in message["tool_calls"]] == [{"id": "a"}, {"id": "b"}, None]
 
 
 def test_the_request_itself_is_not_changed() -> None:
-    vault = Vault()
-    vault.put("me", {"reasoning_content": "hm"}, called("a", extra_content={"x": 1}))
+    replay = Replay()
+    replay.put("me", {"reasoning_content": "hm"}, called("a", extra_content={"x": 1}))
     message = said(called("a"))
-    restored(vault, message)
+    restored(replay, message)
     assert message == said(called("a"))
 
 
 def test_without_entries_a_request_passes_as_it_is() -> None:
     chat = {"model": "dev", "messages": [said(called("a"))]}
-    assert Vault().restore("me", chat) is chat
+    assert Replay().restore("me", chat) is chat
 
 
 def test_nothing_to_keep_is_not_kept() -> None:
-    vault = Vault()
-    vault.put("me", {"reasoning_content": "", "reasoning_details": []}, called("a"))
-    assert repr(vault) == "<Vault entries=0 bytes=0>"
+    replay = Replay()
+    replay.put("me", {"reasoning_content": "", "reasoning_details": []}, called("a"))
+    assert repr(replay) == "<Replay entries=0 bytes=0>"
 
 
 def test_an_id_that_is_used_again_forgets_what_it_stood_for() -> None:
     """Some servers count their calls from 0 in every conversation."""
-    vault = Vault()
-    vault.put("me", {"reasoning_content": "of another conversation"}, called("call_0"))
-    vault.put("me", {}, called("call_0"))
-    assert "reasoning_content" not in restored(vault, said(called("call_0")))[0]
-    assert repr(vault) == "<Vault entries=0 bytes=0>"
+    replay = Replay()
+    replay.put("me", {"reasoning_content": "of another conversation"}, called("call_0"))
+    replay.put("me", {}, called("call_0"))
+    assert "reasoning_content" not in restored(replay, said(called("call_0")))[0]
+    assert repr(replay) == "<Replay entries=0 bytes=0>"
 
 
 def test_the_least_recently_used_go_first() -> None:
-    vault = Vault(entries_max=2)
+    replay = Replay(entries_max=2)
     for id_ in ("a", "b"):
-        vault.put("me", {"reasoning_content": id_}, called(id_))
-    restored(vault, said(called("a")))
-    vault.put("me", {"reasoning_content": "c"}, called("c"))
-    found = [restored(vault, said(called(id_)))[0].get("reasoning_content") for id_ in ("a", "b", "c")]
+        replay.put("me", {"reasoning_content": id_}, called(id_))
+    restored(replay, said(called("a")))
+    replay.put("me", {"reasoning_content": "c"}, called("c"))
+    found = [restored(replay, said(called(id_)))[0].get("reasoning_content") for id_ in ("a", "b", "c")]
     assert found == ["a", None, "c"]
 
 
 def test_memory_is_bounded() -> None:
-    vault = Vault(bytes_max=10_000)
+    replay = Replay(bytes_max=10_000)
     for number in range(100):
-        vault.put("me", {"reasoning_content": "x" * 1_000}, called(str(number)))
-    assert vault._bytes <= 10_000
-    assert len(vault._entries) == 9
-    vault.put("me", {"reasoning_content": "x" * ENTRY_BYTES_MAX}, called("huge"))
-    assert "reasoning_content" not in restored(vault, said(called("huge")))[0]
+        replay.put("me", {"reasoning_content": "x" * 1_000}, called(str(number)))
+    assert int(repr(replay).partition("bytes=")[2].rstrip(">")) <= 10_000
+    assert len(replay._entries) == 9
+    replay.put("me", {"reasoning_content": "x" * ENTRY_BYTES_MAX}, called("huge"))
+    assert "reasoning_content" not in restored(replay, said(called("huge")))[0]
 
 
 def test_what_it_holds_is_not_shown() -> None:
-    vault = Vault()
-    vault.put("me", {"reasoning_content": "private"}, called("a"))
-    assert "private" not in repr(vault)
+    replay = Replay()
+    replay.put("me", {"reasoning_content": "private"}, called("a"))
+    assert "private" not in repr(replay)
 
 
 SIGNED = {"google": {"thought_signature": "s"}}
@@ -115,10 +115,10 @@ def bare(**more: Any) -> dict[str, Any]:
 
 
 def test_signatures_of_a_text_and_of_an_image_come_back() -> None:
-    vault = Vault()
-    vault.put_message("me", ANSWER)
+    replay = Replay()
+    replay.put_message("me", ANSWER)
     user = {"role": "user", "content": "Hi"}
-    first, second, third = restored(vault, user, bare(), bare(content="Bye"))
+    first, second, third = restored(replay, user, bare(), bare(content="Bye"))
     assert first is user
     assert second == ANSWER
     assert "extra_content" not in third
@@ -126,16 +126,16 @@ def test_signatures_of_a_text_and_of_an_image_come_back() -> None:
 
 
 def test_signatures_are_for_their_own_client_and_never_over_what_it_sent() -> None:
-    vault = Vault()
-    vault.put_message("me", ANSWER)
-    assert vault.restore("you", {"messages": [bare()]})["messages"] == [bare()]
-    [message] = restored(vault, bare(extra_content={"x": 1}, images=[{**IMAGE, "extra_content": {"x": 2}}, "odd", {}]))
+    replay = Replay()
+    replay.put_message("me", ANSWER)
+    assert replay.restore("you", {"messages": [bare()]})["messages"] == [bare()]
+    [message] = restored(replay, bare(extra_content={"x": 1}, images=[{**IMAGE, "extra_content": {"x": 2}}, "odd", {}]))
     assert message["extra_content"] == {"x": 1}
     assert message["images"] == [{**IMAGE, "extra_content": {"x": 2}}, "odd", {}]
 
 
 def test_signatures_are_forgotten_like_all_else() -> None:
-    vault = Vault(entries_max=1)
-    vault.put_message("me", ANSWER)
-    vault.put("me", {}, called("a", extra_content={"x": 1}))
-    assert restored(vault, bare()) == [bare()]
+    replay = Replay(entries_max=1)
+    replay.put_message("me", ANSWER)
+    replay.put("me", {}, called("a", extra_content={"x": 1}))
+    assert restored(replay, bare()) == [bare()]

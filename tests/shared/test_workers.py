@@ -17,6 +17,7 @@ from gateway.shared.circuits import Change
 from gateway.shared.engine import Admit, Close, Command, EndProbe, Give, Join, Leave, News, Open, Permit, Woken
 from gateway.shared.local import Local
 from gateway.shared.port import Pending, Shared
+from gateway.shared.replay import Replay
 from gateway.shared.switchboard import Switchboard
 from gateway.shared.wire import Frames, Message, pack
 from gateway.shared.workers import READ_BYTES, Workers
@@ -191,6 +192,19 @@ async def test_the_metrics_are_there_as_soon_as_all_have_answered() -> None:
     desk = Desk(Clock(), 3)
     await sync(*desk.workers)
     assert sorted(await desk.workers[1].pages()) == ["page 1", "page 2", "page 3"]
+    desk.close()
+
+
+@pytest.mark.anyio
+async def test_what_one_worker_keeps_the_other_recalls() -> None:
+    desk = Desk(Clock(), 2)
+    first, second = desk.workers
+    key, entry = ("me", "call", "call_12345678"), {"reasoning_content": "hm"}
+    replay = Replay(on_kept=first.keep)
+    replay.put("me", entry, {"id": "call_12345678"})
+    await sync(first, second)
+    assert await second.recall([("me", "call", "other"), key]) == [(key, entry)]
+    assert await second.recall([]) == []
     desk.close()
 
 

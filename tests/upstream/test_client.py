@@ -13,7 +13,7 @@ import pytest
 from gateway.credentials.store import CredentialError
 from gateway.failures import Failed, Kind
 from gateway.hub import exact_json
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.text.trace_context import Trace
 from gateway.types import Agent, Attempt, Model, Reply, Timeouts
 from gateway.upstream.client import UpstreamClient
@@ -57,7 +57,7 @@ class Trying:
         self.transport = Transport(*answers)
         self.responses = [response for response in answers if isinstance(response, Response)]
         self.clock = Clock()
-        self.vault = Vault()
+        self.replay = Replay()
         self.sign = sign
         self.call = call(chosen, received_at=self.clock.now, **fields)
         self.attempt = Attempt(chosen, 1, started_at=self.clock.now)
@@ -66,7 +66,7 @@ class Trying:
         client = UpstreamClient(
             lambda model: self.transport,
             self.sign,
-            self.vault,
+            self.replay,
             clock=self.clock,
             wall=Clock(1_800_000_000.0),
             user_agent="local-agent-gateway/test",
@@ -165,7 +165,7 @@ def test_what_the_vault_kept_goes_along() -> None:
     ]
     thinks = model("openrouter", base_url="http://test/v1")
     trying = Trying(whole(), chosen=thinks, messages=messages)
-    trying.vault.put("tests", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, tool_call)
+    trying.replay.put("tests", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, tool_call)
     trying.reply()
     assert trying.sent()["messages"][1]["reasoning_details"] == [{"type": "reasoning.text", "text": "hm"}]
 
@@ -331,7 +331,7 @@ def learning(refusal: Response, chosen: Model = CUSTOM, **fields: Any) -> tuple[
     """(the bodies of three requests of two calls, the first of which is refused; what each call was told it lost)."""
     trying = Trying(refusal, whole(), whole(), chosen=chosen, **fields)
     client = UpstreamClient(
-        lambda model: trying.transport, sign, Vault(), clock=trying.clock, wall=trying.clock, user_agent="x"
+        lambda model: trying.transport, sign, Replay(), clock=trying.clock, wall=trying.clock, user_agent="x"
     )
 
     async def work() -> Attempt:
@@ -384,7 +384,7 @@ def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> None:
     refusal = error("Reasoning is mandatory for this endpoint and cannot be disabled.")
     trying = Trying(refusal, whole(), whole(), reasoning_effort="none")
     client = UpstreamClient(
-        lambda model: trying.transport, sign, Vault(), clock=trying.clock, wall=trying.clock, user_agent="x"
+        lambda model: trying.transport, sign, Replay(), clock=trying.clock, wall=trying.clock, user_agent="x"
     )
     chosen = model("openrouter", base_url="http://test/v1")
 
@@ -536,7 +536,7 @@ def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
     chosen = model("openai", "new-model")
     trying = Trying(*answers, chosen=chosen, **fields)
     client = UpstreamClient(
-        lambda model: trying.transport, sign, Vault(), clock=trying.clock, wall=trying.clock, user_agent="x"
+        lambda model: trying.transport, sign, Replay(), clock=trying.clock, wall=trying.clock, user_agent="x"
     )
 
     async def work() -> None:

@@ -13,7 +13,7 @@ from gateway.failures import Failed, Kind
 from gateway.lab import anthropic, chat, google, responses
 from gateway.lab.answers import Asked
 from gateway.lab.play import play
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.types import Attempt, Chunk, Timeouts
 from gateway.upstream.stream import AnswerStream
 from gateway.upstream.tap import Record
@@ -39,13 +39,13 @@ def read(dialect: str, *pieces: Piece) -> tuple[list[Chunk], Failed | None]:
 
     async def work() -> tuple[list[Chunk], Failed | None]:
         chunks: list[Chunk] = []
-        record = Record(Attempt(model("custom"), 1), Vault(), "me")
+        record = Record(Attempt(model("custom"), 1), Replay(), "me")
         face = DIALECTS[dialect]
         stream = AnswerStream(Response(*pieces), face, Encoded("/x", {}), Timeouts(), Clock(), record)
         try:
             await stream.begin(2000.0)
             async for batch in stream:
-                chunks += batch
+                chunks += batch.chunks
         except Failed as failed:
             return chunks, failed
         return chunks, None

@@ -11,7 +11,7 @@ import pytest
 from gateway import sse
 from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed, Kind
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.types import Attempt, Chunk, Timeouts
 from gateway.upstream.http1 import Pool
 from gateway.upstream.stream import (
@@ -52,7 +52,7 @@ class Reading:
     ) -> None:
         self.clock = clock or Clock()
         self.attempt = Attempt(model("custom"), 1)
-        record = Record(self.attempt, Vault(), "me")
+        record = Record(self.attempt, Replay(), "me")
         face = DIALECTS[dialect]
         self.stream = AnswerStream(response, face, Encoded("/x", {}), timeouts, self.clock, record)
         self.batches: list[list[Chunk]] = []
@@ -62,7 +62,7 @@ class Reading:
         try:
             await self.stream.begin(self.clock() + 60)
             async for batch in self.stream:
-                self.batches.append(batch)
+                self.batches.append(list(batch.chunks))
         except Failed as failed:
             self.failed = failed
 
@@ -191,7 +191,7 @@ def test_a_connection_whose_body_ends_behind_its_last_event_serves_the_next_call
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             response = await pool.send(Request("GET", f"http://127.0.0.1:{port}/", [], b"", 5.0), 5.0)
-            record = Record(Attempt(model("custom"), 1), Vault(), "me")
+            record = Record(Attempt(model("custom"), 1), Replay(), "me")
             stream = AnswerStream(response, DIALECTS["chat"], Encoded("/", {}), TIMEOUTS, Clock(), record)
             await stream.begin(Clock()() + 60)
             assert [batch async for batch in stream]
@@ -273,9 +273,7 @@ def test_choices_that_were_not_asked_for_are_counted(caplog: pytest.LogCaptureFi
     other = HELLO.replace(b'"index":0', b'"index":3')
     with caplog.at_level("WARNING", "gateway.upstream"):
         assert read(other + HELLO + other + END + DONE).text == "Hello"
-        decode_whole(
-            DIALECTS["chat"], orjson.dumps({"choices": [ANSWER["choices"][0], {"index": 1}]}), Encoded("/x", {})
-        )
+        decode_whole(DIALECTS["chat"], {"choices": [ANSWER["choices"][0], {"index": 1}]}, Encoded("/x", {}))
     counts = [record.getMessage().partition(": ")[2].partition(" ")[0] for record in caplog.records]
     assert counts == ["2", "1"]
 
@@ -515,4 +513,4 @@ def test_what_is_no_object_is_malformed(body: bytes) -> None:
 )
 def test_no_shape_of_an_answer_is_a_fault_of_ours(dialect: str, body: bytes) -> None:
     with pytest.raises(Failed):
-        decode_whole(DIALECTS[dialect], body, Encoded("/x", {}))
+        decode_whole(DIALECTS[dialect], loads(body), Encoded("/x", {}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.hub.chunks import delta, finish, usage_chunk
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.types import Attempt, Usage
 from gateway.upstream.tap import Record, usage_of
 from tests.makers import model
@@ -24,14 +24,14 @@ def call(id_: str, **more: Any) -> dict[str, Any]:
     return {"index": 0, "id": f"toolcall_{id_}", "type": "function", "function": {"name": "f", "arguments": ""}, **more}
 
 
-def recording() -> tuple[Record, Attempt, Vault]:
-    attempt, vault = Attempt(model(), 1), Vault()
-    return Record(attempt, vault, "me"), attempt, vault
+def recording() -> tuple[Record, Attempt, Replay]:
+    attempt, replay = Attempt(model(), 1), Replay()
+    return Record(attempt, replay, "me"), attempt, replay
 
 
-def restored(vault: Vault, id_: str) -> dict[str, Any]:
+def restored(replay: Replay, id_: str) -> dict[str, Any]:
     message = {"role": "assistant", "tool_calls": [call(id_)]}
-    return dict(vault.restore("me", {"messages": [message]})["messages"][0])
+    return dict(replay.restore("me", {"messages": [message]})["messages"][0])
 
 
 def test_usage_and_finish_of_a_stream() -> None:
@@ -43,32 +43,32 @@ def test_usage_and_finish_of_a_stream() -> None:
 
 
 def test_usage_and_finish_of_a_whole_answer() -> None:
-    record, attempt, vault = recording()
+    record, attempt, replay = recording()
     message = {"content": None, "reasoning_content": "hm", "tool_calls": [call("a")]}
     record.see_whole({"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": COUNTS})
     assert (attempt.usage, attempt.finish_reason) == (USAGE, "tool_calls")
-    assert restored(vault, "a")["reasoning_content"] == "hm"
+    assert restored(replay, "a")["reasoning_content"] == "hm"
 
 
 def test_reasoning_is_kept_by_the_tool_calls_that_follow_it() -> None:
-    record, _, vault = recording()
+    record, _, replay = recording()
     record.see([delta(reasoning_content="let me "), delta(reasoning_content="think")])
     record.see([delta(reasoning_details=[{"data": 1}]), delta(reasoning_details=[{"data": 2}])])
     record.see([delta(tool_calls=[call("a", extra_content={"x": 1})])])
     record.see([delta(tool_calls=[{"index": 0, "function": {"arguments": "{}"}}]), finish("tool_calls")])
-    assert "reasoning_content" not in restored(vault, "a"), "an answer that is not whole is not kept"
+    assert "reasoning_content" not in restored(replay, "a"), "an answer that is not whole is not kept"
     record.done()
-    message = restored(vault, "a")
+    message = restored(replay, "a")
     assert message["reasoning_content"] == "let me think"
     assert message["reasoning_details"] == [{"data": 1}, {"data": 2}]
     assert message["tool_calls"][0]["extra_content"] == {"x": 1}
 
 
 def test_without_tool_calls_nothing_is_kept() -> None:
-    record, _, vault = recording()
+    record, _, replay = recording()
     record.see([delta(reasoning_content="hm"), delta(content="Hello"), finish("stop")])
     record.done()
-    assert repr(vault) == "<Vault entries=0 bytes=0>"
+    assert repr(replay) == "<Replay entries=0 bytes=0>"
 
 
 def test_missing_counts_are_none_and_nulls_are_harmless() -> None:

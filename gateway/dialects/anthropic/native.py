@@ -12,11 +12,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from gateway.dialects.anthropic.models import Generation, generation
-from gateway.dialects.anthropic.native_messages import continue_without_thinking, edit_messages
+from gateway.dialects.anthropic.native_messages import (
+    continue_without_thinking,
+    edit_messages,
+    replays_thinking,
+    without_thinking,
+)
 from gateway.dialects.anthropic.thinking import encode_thinking
 from gateway.dialects.anthropic.tools import forced_hint
+from gateway.failures import Failure
 from gateway.hub import exact_json
-from gateway.hub.contracts import Encoded, Request
+from gateway.hub.contracts import REPLAYED, Encoded, Request
 from gateway.hub.options import merge_options
 from gateway.hub.reasoning import LEVELS, clamp
 from gateway.hub.shapes import table
@@ -43,6 +49,7 @@ def encode_native(request: Request, model: Model) -> Encoded:
     losses = [lost for change in CHANGES for lost in change(body, lane)]
     return Encoded(
         path="/v1/messages",
+        native=True,
         body=merge_options(body, model.options),
         headers=_headers(request, model),
         dropped=tuple(dict.fromkeys(losses)),
@@ -304,3 +311,10 @@ CHANGES: Final[tuple[Callable[[Body, _Lane], Iterable[str]], ...]] = (
 """Everything that may differ from the client's body, besides the user's own `options`. Each change
 edits the top level of the body in place, shares the rest with the client's, and returns the paths
 of what the client loses."""
+
+
+def again(failure: Failure, encoded: Encoded) -> Encoded | None:
+    """`encoded` without the thinking of earlier turns, after the provider refused it."""
+    if failure.param != REPLAYED or not replays_thinking(encoded.body):
+        return None
+    return encoded._replace(body=without_thinking(encoded.body), dropped=(*encoded.dropped, REPLAYED))

@@ -57,7 +57,7 @@ CODES: Final[Mapping[str, Kind]] = {
     "server": Kind.UNAVAILABLE,
     "timeout": Kind.TIMEOUT,
 }
-_REQUEST_ID: Final = ("x-request-id", "request-id", "mistral-correlation-id", "x-generation-id", "cf-ray")
+REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "mistral-correlation-id", "x-generation-id", "cf-ray")
 _UNKNOWN_MODEL: Final = re.compile(
     r"is not a valid model|invalid model|model_not_found|unknown model|model not (found|exist)"
     r"|\bmodel \S+ (does not exist|(was |is )?not found)",
@@ -121,7 +121,7 @@ def decode_any_error(status: int, headers: Mapping[str, str], body: bytes, now_s
         failure = failure.with_(message=f"HTTP {status} without a message")
     stated = retry_after_s({**_headers_inside(value), **headers}, now_s, failure.message, value)
     return failure.with_(
-        request_id=next((headers[name] for name in _REQUEST_ID if name in headers), None),
+        request_id=next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None),
         retry_after_s=stated,
         retry_at_s=None,
     )

@@ -18,7 +18,8 @@ from gateway.dialects.responses.inbound.reasoning import summary_in, unsealed
 from gateway.dialects.responses.inbound.requests import FIELDS
 from gateway.dialects.responses.messages import own_reasoning
 from gateway.dialects.responses.params import OUTPUT_TOKENS_MIN
-from gateway.hub.contracts import Encoded, Request
+from gateway.failures import Failure, Kind
+from gateway.hub.contracts import REPLAYED, Encoded, Request
 from gateway.hub.fields import is_neutral
 from gateway.hub.options import merge_options
 from gateway.hub.reasoning import LEVELS, clamp, level
@@ -29,6 +30,8 @@ from gateway.types import Model
 Body = dict[str, Any]
 Losses = Iterable[str]
 
+_READ_CHARS: Final = 2000
+"""Of an error's message."""
 ENCRYPTED: Final = "reasoning.encrypted_content"
 
 
@@ -61,7 +64,19 @@ def encode_native(request: Request, model: Model) -> Encoded:
         merge_options(body, model.options),
         dropped=tuple(losses),
         origin=target.origin,
+        native=True,
     )
+
+
+def again(failure: Failure, encoded: Encoded) -> Encoded | None:
+    """`encoded` without what the provider refused: reasoning of earlier turns, or tools inside the input."""
+    changed = None
+    if failure.param == REPLAYED:
+        changed = without_reasoning(encoded)._replace(dropped=(*encoded.dropped, REPLAYED))
+    elif failure.kind is Kind.INVALID_REQUEST and "additional_tools" in failure.message[:_READ_CHARS]:
+        changed = with_tools_hoisted(encoded)
+    same = changed is None or changed.body == encoded.body
+    return None if same else changed
 
 
 def without_reasoning(encoded: Encoded) -> Encoded:

@@ -49,7 +49,7 @@ def test_an_answer_that_is_of_no_use_is_a_failure(reason: str, parts: list[dict[
 
 
 def test_ids_differ_from_call_to_call_even_without_the_answers_own() -> None:
-    """The vault knows a signature by its call's id: one id for all would give one answer another's signature."""
+    """The replay knows a signature by its call's id: one id for all would give one answer another's signature."""
     signed = [decoded({**CALL, "thoughtSignature": text}, responseId=None) for text in ("c2ln", "bmF0")]
     ids = {message(chat)["tool_calls"][0]["id"] for chat in signed}
     assert len(ids) == 2

@@ -10,7 +10,7 @@ from gateway import sse
 from gateway.dialects import Encoded
 from gateway.dialects.google import StreamDecoder, decode_response, encode_request
 from gateway.hub import exact_json
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.types import Attempt, Chat
 from gateway.upstream.tap import Record
 from tests.dialects.accumulate import accumulated
@@ -30,11 +30,11 @@ def answer(*parts: dict[str, Any], stream: bool) -> Any:
     return accumulated(chunks)["choices"][0]["message"]
 
 
-def sent_again(message: dict[str, Any], vault: Vault | None = None) -> list[dict[str, Any]]:
+def sent_again(message: dict[str, Any], replay: Replay | None = None) -> list[dict[str, Any]]:
     user = {"role": "user", "content": "a boat"}
     body: Chat = chat(user, message, {"role": "user", "content": "now blue"})
-    if vault is not None:
-        body = vault.restore("me", body)
+    if replay is not None:
+        body = replay.restore("me", body)
     contents = encode_request(body, GEMINI).body["contents"]
     return [part for content in contents if content["role"] == "model" for part in content["parts"]]
 
@@ -66,8 +66,8 @@ def test_a_message_sent_back_as_it_came_has_its_signatures(case: str, stream: bo
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_vault_has_them_where_the_client_drops_them(stream: bool) -> None:
-    vault = Vault()
-    record = Record(Attempt(GEMINI, 1), vault, "me")
+    replay = Replay()
+    record = Record(Attempt(GEMINI, 1), replay, "me")
     parts, expected = CASES["each on its own part"]
     body = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "responseId": "r"}
     if stream:
@@ -77,7 +77,7 @@ def test_the_vault_has_them_where_the_client_drops_them(stream: bool) -> None:
     else:
         record.see_whole(decode_response(body, ENCODED))
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    assert sent_again({"role": "assistant", "content": "Here.", "images": [image]}, vault) == expected
+    assert sent_again({"role": "assistant", "content": "Here.", "images": [image]}, replay) == expected
 
 
 @pytest.mark.parametrize("extra", [None, "x", [], {"google": None}, {"google": {"thought_signature": 1}}])

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.dialects import DIALECTS
 from gateway.failures import Failed, Kind
-from gateway.shared.replay import Vault
+from gateway.shared.replay import Replay
 from gateway.types import Model
 from tests.makers import chat, model
 
@@ -30,13 +30,13 @@ def second_turn(first: Model, second: Model) -> list[dict[str, Any]]:
     encoded = FACE.encode_request(chat(USER), first)
     answer = FACE.decode_response({"status": "completed", "output": OUTPUT}, encoded)
     message = answer["choices"][0]["message"]
-    vault = Vault()
+    replay = Replay()
     for call in message["tool_calls"]:
-        vault.put("me", message, call)
+        replay.put("me", message, call)
     kept = [{key: value for key, value in call.items() if key != "extra_content"} for call in message["tool_calls"]]
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "ok"} for call in kept]
     request = chat(USER, {**message, "tool_calls": kept}, *results)
-    return list(FACE.encode_request(vault.restore("me", request), second).body["input"])
+    return list(FACE.encode_request(replay.restore("me", request), second).body["input"])
 
 
 def test_reasoning_stands_directly_before_what_it_led_to() -> None:

@@ -133,6 +133,22 @@ def kept(request: Request, response: Mapping[str, Any] | None) -> Stored | None:
     return Stored(whole, before, _by_id((*before, *output)), size)
 
 
+def restored(response: Mapping[str, Any], before: Sequence[Item]) -> Stored:
+    """What `kept` made, from its parts."""
+    size = len(exact_json.dumps(response)) + len(exact_json.dumps(before))
+    return Stored(response, tuple(before), _by_id((*before, *response["output"])), size)
+
+
+def named_by(body: Mapping[str, Any]) -> Iterator[str]:
+    """The ids of responses and items that a request refers to."""
+    previous = body.get("previous_response_id")
+    if isinstance(previous, str):
+        yield previous
+    for item in listed(body.get("input")):
+        if isinstance(item, Mapping) and kind_of(item) == "item_reference" and isinstance(item.get("id"), str):
+            yield item["id"]
+
+
 def _by_id(items: Sequence[Item]) -> dict[str, Item]:
     return {item["id"]: item for item in items if isinstance(item.get("id"), str)}
 

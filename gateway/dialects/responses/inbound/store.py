@@ -7,10 +7,10 @@ used answers go first, and one that was not used for an hour goes too.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple, Protocol
 
-from gateway.dialects.responses.inbound.history import Stored, deleted, expand, input_items, kept
+from gateway.dialects.responses.inbound.history import Stored, deleted, expand, input_items, kept, named_by, restored
 from gateway.hub.contracts import Request
 
 BYTES_MAX: Final = 64 * 1024 * 1024
@@ -32,11 +32,26 @@ class _Entry(NamedTuple):
         return self.stored.bytes + _ENTRY_BYTES
 
 
+class Others(Protocol):
+    """The other processes of this gateway, which keep what each of them stores."""
+
+    def keep(self, key: tuple[str, str, str], entry: Any, size: int) -> None: ...
+
+    async def recall(self, keys: list[tuple[str, str, str]]) -> list[tuple[tuple[str, str, str], Any]]: ...
+
+
 class ResponsesStore:
     """Stored answers by (client, response id). `clock` gives seconds that only grow."""
 
-    def __init__(self, clock: Callable[[], float], bytes_max: int = BYTES_MAX, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        bytes_max: int = BYTES_MAX,
+        idle_s: float = IDLE_S,
+        others: Others | None = None,
+    ) -> None:
         self._clock = clock
+        self._others = others
         self._bytes_max = bytes_max
         self._idle_s = idle_s
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
@@ -73,6 +88,10 @@ class ResponsesStore:
         self._entries.move_to_end(key)
         return entry.stored
 
+    def named_by(self, body: Mapping[str, Any]) -> Iterable[str]:
+        """The ids that a request's body refers to."""
+        return named_by(body)
+
     def expand(self, client: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A request's body with what it names by id put in place. Raises `Failed` for an unknown id."""
         return expand(body, self.finder(client))
@@ -80,8 +99,25 @@ class ResponsesStore:
     def keep(self, client: str, request: Request, response: Mapping[str, Any] | None) -> None:
         """Stores an answer, if the client wants that. `response` is None for one that is not whole."""
         stored = kept(request, response)
-        if stored is not None:
-            self.put(client, stored)
+        if stored is None:
+            return
+        self.put(client, stored)
+        if self._others is not None and stored.bytes <= RESPONSE_BYTES_MAX:
+            self._others.keep((client, "response", stored.id), [stored.response, list(stored.input)], stored.bytes)
+            for id_ in stored.items:
+                self._others.keep((client, "item", id_), stored.id, _ENTRY_BYTES)
+
+    async def fetch(self, client: str, ids: Iterable[str]) -> None:
+        """Brings responses, and those that hold items, from the other processes; they know the latest state."""
+        if self._others is None:
+            return
+        wanted = list(dict.fromkeys(ids))
+        held = await self._others.recall([(client, "item", id_) for id_ in wanted])
+        wanted = list(dict.fromkeys([*wanted, *(id_ for _, id_ in held if id_)]))
+        for id_ in wanted:
+            self._forget((client, id_))
+        for _, entry in await self._others.recall([(client, "response", id_) for id_ in wanted]):
+            self.put(client, restored(*entry))
 
     def finder(self, client: str) -> Callable[[str], Stored | None]:
         """`get` for one client, as `history.expand` wants it."""
@@ -97,6 +133,8 @@ class ResponsesStore:
         self._expire()
         known = (client, id_) in self._entries
         self._forget((client, id_))
+        if known and self._others is not None:
+            self._others.keep((client, "response", id_), None, 0)
         return deleted(id_) if known else None
 
     def input_items(self, client: str, id_: str, query: Mapping[str, str]) -> dict[str, Any] | None:

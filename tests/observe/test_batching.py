@@ -80,7 +80,7 @@ def test_a_reader_that_has_gone_ends_nothing(pipe: tuple[int, TextIO], level: in
     os.close(reader)
     handler = Batched(file)
     emit(handler, "one", "two", level=level)
-    handler.flush()
+    handler.close()
     assert handler.lost == 2
 
 

@@ -1,0 +1,309 @@
+"""One try of one model: encode, sign, send, read up to the commit, hand the stream over.
+
+Everything that belongs to a single try travels in one `Try`; what lives longer is in `Services`. Trouble is raised as
+`Failed`, `TransportError` or `CredentialError`; the client makes one kind of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from gateway.credentials.signing import BETA
+from gateway.credentials.store import CredentialExpired
+from gateway.dialects import DIALECTS, NATIVE, REPLAYED, Encoded
+from gateway.dialects.chat import is_empty, says_something
+from gateway.dialects.chat.errors import REQUEST_ID_HEADERS
+from gateway.failures import UNREADABLE, Failed, Failure, Kind, classify, structure_fault
+from gateway.hub import exact_json
+from gateway.shared.replay import Replay
+from gateway.text import ratelimits
+from gateway.types import Attempt, Call, Chat, Chunk, Model, Reply
+from gateway.upstream.blame import judged
+from gateway.upstream.learned import Learned
+from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, loads
+from gateway.upstream.tap import Record
+from gateway.upstream.transport import Request, Response, Transport, TransportError
+from gateway.upstream.without_field import LEVELS, refused_path, refuses_replay, without, without_replay
+
+log = logging.getLogger("gateway.upstream")
+
+ERROR_BYTES_MAX: Final = 1024 * 1024
+ERROR_READ_S: Final = 3.0
+"""Time for the body of an error answer: the status says enough to move on, and the client waits for that."""
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Signer(Protocol):
+    """Knows each model's secret, and how the provider wants to see it."""
+
+    def __call__(self, model: Model) -> Headers:
+        """The headers that sign a request for `model`. Raises `CredentialError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every try uses. `clock` is monotonic and `wall` Unix time, both in seconds."""
+
+    transport: Callable[[Model], Transport]
+    sign: Signer
+    renew: Callable[[Model], Awaitable[None]] | None
+    """Renews a sign-in whose time is over."""
+    replay: Replay
+    learned: Learned
+    user_agent: tuple[bytes, bytes]
+    show: Callable[[Failure, Model], Failure]
+    """A failure as a client may read it."""
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+
+
+class Try:
+    """One attempt on one API of a provider. `chat` is the call's chat with what its client dropped."""
+
+    def __init__(self, services: Services, dialect: str, chat: Chat, attempt: Attempt, call: Call) -> None:
+        self._services = services
+        self._face = DIALECTS[dialect]
+        self._native = NATIVE.get(dialect) if dialect == call.dialect else None
+        self._dialect = dialect
+        self._chat = chat
+        self._attempt = attempt
+        self._model = attempt.model
+        self._call = call
+
+    async def open(self) -> Reply:
+        """The committed reply. A provider that refuses a field by name is asked once more without it."""
+        encoded = self._encode(self._chat)
+        response = await self._send(encoded)
+        if response.status != 200:
+            encoded = self._again(await self._failure(response), encoded)
+            response = await self._send(encoded)
+            if response.status != 200:
+                raise Failed(self._judged(await self._failure(response), encoded))
+        self._attempt.upstream_request_id = _request_id(response.headers)
+        read = self._open_stream if self._call.stream else self._read_whole
+        try:
+            return await read(response, encoded)
+        except Failed as failed:
+            failed.failure = self._judged(failed.failure, encoded)
+            raise
+
+    # --- the request --------------------------------------------------------------------------------------------------
+
+    def _encode(self, chat: Chat, *lost: str) -> Encoded:
+        """The request in the model's own format, without what it has refused before. Raises `Failed`."""
+        try:
+            encoded = self._translated(chat)
+        except UNREADABLE as error:
+            message = f"Invalid request: {structure_fault(error)}."
+            detail = type(error).__name__  # its words may hold what the client wrote
+            raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400, detail=detail)) from error
+        encoded = encoded._replace(dropped=encoded.dropped + lost)
+        return self._noted(without(encoded, self._services.learned.refused(self._model)))
+
+    def _translated(self, chat: Chat) -> Encoded:
+        """The client's own body where the provider speaks the client's API, else a translation of `chat`."""
+        if self._native is not None:
+            return self._native.encode(self._call.request, self._model)
+        encoded = self._face.encode_request(chat, self._model)
+        lost = self._call.request.dropped
+        return encoded._replace(dropped=encoded.dropped + lost) if lost else encoded
+
+    def _noted(self, encoded: Encoded) -> Encoded:
+        """`encoded`, with its losses written down. Raises `Failed` where the agent accepts none."""
+        dropped = encoded.dropped
+        if dropped and self._call.agent.unsupported == "reject":
+            message = f"{self._model.name} cannot take: {', '.join(dropped)}"
+            raise Failed(Failure(Kind.UNSUPPORTED, message, param=dropped[0]))
+        self._attempt.dropped, self._attempt.native = dropped, encoded.native
+        return encoded
+
+    def _again(self, failure: Failure, encoded: Encoded) -> Encoded:
+        """The same request without what the provider objected to. Raises `Failed` where nothing can be left out."""
+        changed = self._without_replay(failure, encoded)
+        if changed is None:
+            changed = self._without_field(failure, encoded)
+        if changed is None:
+            raise Failed(self._judged(failure, encoded))
+        return self._noted(changed)
+
+    def _without_replay(self, failure: Failure, encoded: Encoded) -> Encoded | None:
+        """The request without reasoning of earlier turns, where that is what is refused."""
+        if self._native is not None:
+            return self._native.again(failure, encoded)
+        if not refuses_replay(failure, self._chat):
+            return None
+        log.info("%s refuses its own reasoning of earlier turns, and is asked again without", self._model.name)
+        return self._encode(without_replay(self._chat), REPLAYED)
+
+    def _without_field(self, failure: Failure, encoded: Encoded) -> Encoded | None:
+        """The request without the one field that is refused by name. The model is not sent it from now on."""
+        path = refused_path(failure, encoded, self._model.options)
+        if path is None or self._call.agent.unsupported == "reject":
+            return None
+        if path not in LEVELS:
+            log.warning("%s does not accept the field %s; it is omitted from now on", self._model.name, path)
+            self._services.learned.refuse(self._model, path)
+        return without(encoded, (path,))
+
+    async def _send(self, encoded: Encoded) -> Response:
+        services, model, attempt = self._services, self._model, self._attempt
+        signed = await self._signed()
+        for name, value in signed:
+            if name != BETA:
+                services.learned.note_key(value)
+        headers = [
+            services.user_agent,
+            (b"content-type", b"application/json"),
+            (b"accept", b"text/event-stream" if self._call.stream else b"application/json"),
+            *_headers(model, encoded, signed),
+        ]
+        if self._call.trace is not None:
+            headers += self._call.trace.headers(attempt.number)
+        timeouts = model.timeouts
+        request = Request("POST", model.base_url + encoded.path, headers, _json(encoded.body), timeouts.connect_s)
+        if attempt.sent_at is None:
+            attempt.sent_at = services.clock()
+        limit_s = timeouts.first_token_s if self._call.stream else timeouts.answer_s
+        return await services.transport(model).send(request, limit_s)
+
+    async def _signed(self) -> Headers:
+        """The signature. A sign-in whose time is over is renewed first."""
+        services = self._services
+        try:
+            return services.sign(self._model)
+        except CredentialExpired:
+            if services.renew is None:
+                raise
+        await services.renew(self._model)
+        return services.sign(self._model)
+
+    # --- failures -----------------------------------------------------------------------------------------------------
+
+    async def _failure(self, response: Response) -> Failure:
+        try:
+            body = await response.read(ERROR_BYTES_MAX, ERROR_READ_S)
+        except TransportError:
+            body = b"its error broke off"
+        finally:
+            await response.aclose()
+        try:
+            failure = self._face.decode_error(response.status, response.headers, body, self._services.wall())
+        except UNREADABLE:
+            message = "its error has an unknown form"
+            failure = Failure(classify(response.status, None, message), message, status=response.status)
+        self._attempt.upstream_request_id = failure.request_id
+        return failure
+
+    def _judged(self, failure: Failure, encoded: Encoded) -> Failure:
+        """`failure` with the blame where it belongs: the client's request, or what the gateway made of it."""
+        own = encoded.native or (self._dialect == self._call.dialect == "chat")
+        asked = dict(self._call.request.body) if encoded.native else self._call.chat
+        found = judged(failure, encoded, asked, self._model, is_own_format=own)
+        if found.kind is Kind.TRANSLATION_REFUSED:
+            log.error("%s refuses what the gateway's translation made of a request (%s)", self._model.name, found.param)
+        return found
+
+    # --- the answer ---------------------------------------------------------------------------------------------------
+
+    async def _read_whole(self, response: Response, encoded: Encoded) -> Reply:
+        attempt, services = self._attempt, self._services
+        left_s = self._model.timeouts.answer_s - (services.clock() - attempt.started_at)
+        try:
+            body = await response.read(ANSWER_BYTES_MAX, max(left_s, 0.001))
+        finally:
+            await response.aclose()
+        value = loads(body)
+        chat = decode_whole(self._face, value, encoded)
+        reply = self._reply(response, chat.get("model"))
+        reply.chat = chat
+        if encoded.native:
+            reply.body, reply.raw = value, body
+        self._record().see_whole(chat)
+        if is_empty(chat):
+            raise _empty()
+        attempt.committed_at = services.clock()
+        return reply
+
+    async def _open_stream(self, response: Response, encoded: Encoded) -> Reply:
+        """Reads up to the first content, within `first_token_s` of the request."""
+        services, timeouts = self._services, self._model.timeouts
+        record = self._record()
+        stream = AnswerStream(response, self._face, encoded, timeouts, services.clock, record, self._shown)
+        try:
+            first = await stream.begin(self._attempt.started_at + timeouts.first_token_s)
+            if _says_nothing(first):
+                record.see(stream.taken())
+                raise _empty()
+        except BaseException:
+            await stream.aclose()
+            raise
+        reply = self._reply(response, stream.model)
+        reply.chunks = stream
+        self._attempt.committed_at = services.clock()
+        return reply
+
+    def _shown(self, failure: Failure) -> Failure:
+        return self._services.show(failure, self._model)
+
+    def _record(self) -> Record:
+        return Record(self._attempt, self._services.replay, self._call.client.name)
+
+    def _reply(self, response: Response, model: str | None) -> Reply:
+        empty_for_s = ratelimits.empty_for_s(response.headers, self._services.wall())
+        self._attempt.response_model = model
+        return Reply(self._attempt, model or self._model.model_id, empty_for_s=empty_for_s)
+
+
+def _empty() -> Failed:
+    """A well-formed answer that says nothing."""
+    return Failed(Failure(Kind.EMPTY, "the provider's answer has no content", status=200))
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    """The request's bytes. Raises `Failed` for a value that JSON cannot hold, or levels without end."""
+    try:
+        return exact_json.dumps(body)
+    except (TypeError, ValueError) as error:
+        message = f"Invalid request: it cannot be written as JSON ({error})."
+        raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error
+
+
+def _headers(model: Model, encoded: Encoded, signed: Headers) -> Iterable[tuple[bytes, bytes]]:
+    """The provider's, the dialect's, the signature's and the user's headers; a list such as the betas is joined."""
+    if not (model.provider.headers or encoded.headers or model.headers):
+        return signed
+    merged: dict[bytes, bytes] = {}
+    for name, value in (
+        *_encoded(model.provider.headers),
+        *_encoded(encoded.headers),
+        *signed,
+        *_encoded(model.headers),
+    ):
+        merged[name] = merged[name] + b"," + value if name == BETA and name in merged else value
+    return merged.items()
+
+
+def _encoded(headers: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
+    return (_pair(name, value) for name, value in headers.items())
+
+
+@lru_cache(maxsize=4096)
+def _pair(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode(), value.encode()
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
+
+
+def _says_nothing(chunks: list[Chunk]) -> bool:
+    """Whether an answer consists of a plain stop."""
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    reasons = {choice["finish_reason"] for choice in choices} - {None}
+    return reasons == {"stop"} and not any(says_something(choice["delta"]) for choice in choices)
