@@ -52,6 +52,7 @@ from gateway.observe.ledger import Ledger
 from gateway.observe.merge import merged
 from gateway.observe.metrics import CircuitStates, Metrics
 from gateway.observe.observer import Observer
+from gateway.observe.traces import Tracer
 from gateway.relay import Relay
 from gateway.shared.breaker import Breaker, Settings
 from gateway.shared.circuits import Change
@@ -86,6 +87,7 @@ class App:
         wall: Callable[[], float] = time.time,
         workers: Workers | None = None,
         ledger: Ledger | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._workers = workers
         self._ledger = ledger
@@ -95,12 +97,18 @@ class App:
         self._transports: dict[str | None, Transport] = {}
         self.phase: Phase = "starting"
         self.metrics = Metrics()
-        self.observer = Observer(self.metrics, *((ledger.record,) if ledger is not None else ()))
+        self._tracer = tracer
+        if tracer is not None:
+            self.metrics.registry.register(tracer)
+        self.observer = Observer(self.metrics, *(each.record for each in (ledger, tracer) if each is not None))
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
         self.shared: Shared = workers or Local(clock)
         self.breaker = Breaker(self.shared, clock, _settings(config.breaker, config.fallback))
         self.room = WaitingRoom(self.shared)
+        self.metrics.read_waiting(lambda: len(self.room))
+        if ledger is not None:
+            self.metrics.read_unrecorded(lambda: ledger.lost)
         self.shared.subscribe(self._receive)
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home)
@@ -131,7 +139,10 @@ class App:
         self.limits.begin()
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)
-        self.endpoint = CallEndpoint(lambda: self.gateway, self.observer, clock=clock, wall=wall)
+        begin_trace = tracer.begin if tracer is not None else None
+        self.endpoint = CallEndpoint(
+            lambda: self.gateway, self.observer, clock=clock, wall=wall, begin_trace=begin_trace
+        )
         self.asgi = self._application(wall)
 
     def _build(self, config: Config) -> Gateway:
@@ -191,6 +202,8 @@ class App:
         await self._renewal.aclose()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
         for transport in self._transports.values():
             await transport.aclose()
 

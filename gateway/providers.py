@@ -195,6 +195,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
         ),
         Provider(
             name="google",
+            trace_name="gcp.gemini",
             dialect="google",
             base_url="https://generativelanguage.googleapis.com/v1beta",
             credential="google_key",
@@ -213,6 +214,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
         ),
         Provider(
             name="xai",
+            trace_name="x_ai",
             dialect="chat",
             base_url="https://api.x.ai/v1",
             credential="xai_key",
@@ -229,6 +231,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
         ),
         Provider(
             name="mistral",
+            trace_name="mistral_ai",
             dialect="chat",
             base_url="https://api.mistral.ai/v1",
             credential="mistral_key",

@@ -95,7 +95,9 @@ class Relay:
         try:
             await self._room.wait(call, step.models, step.delay_s)
         finally:
-            call.waited_s += self._clock() - since
+            until = self._clock()
+            call.waited_s += until - since
+            call.pauses += ((since, until),)
 
     async def _attempt(self, attempt: Attempt, call: Call) -> Reply:
         try:

@@ -126,6 +126,8 @@ class Provider:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Chat fields whose loss would change what the client's code relies on, with the reason."""
     quirks: Quirks = field(default_factory=Quirks)
+    trace_name: str = ""
+    """`gen_ai.provider.name` of OpenTelemetry, where that is not `name`."""
     key_optional: bool = False
     key_hint: str = ""
     """How a key of this provider begins, for `doctor`."""

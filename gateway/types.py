@@ -25,6 +25,7 @@ from gateway.rows import Provider as Provider
 from gateway.rows import Quirks as Quirks
 from gateway.rows import SignIn as SignIn
 from gateway.text.limits import Limit
+from gateway.text.trace_context import Trace
 
 Chat = dict[str, Any]
 Chunk = dict[str, Any]
@@ -197,6 +198,8 @@ class Attempt:
     """When the first content arrived; the client's answer begins here."""
     ended_at: float | None = None
     upstream_request_id: str | None = None
+    response_model: str | None = None
+    """The model that answers, in the provider's words; known once it is committed."""
     usage: Usage | None = None
     finish_reason: str | None = None
     dropped: tuple[str, ...] = ()
@@ -258,6 +261,10 @@ class Call:
     waited_s: float = 0.0
     waits: int = 0
     """How often the call has waited for its chain to recover."""
+    pauses: tuple[tuple[float, float], ...] = ()
+    """(begin, end) of each of these waits."""
+    trace: Trace | None = None
+    """None where traces are not exported."""
     ticket: int = field(default_factory=count(1).__next__)
     """Names the call among all of this gateway's calls; `id` need not be unique."""
     hold: Any = None

@@ -29,6 +29,7 @@ TABLES: dict[str, type[schema.Table]] = {
     "log": schema.Log,
     "ledger": schema.Ledger,
     "limits": schema.Limits,
+    "traces": schema.Traces,
 }
 
 

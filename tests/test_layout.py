@@ -46,7 +46,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         # reports: `/status` returns one; observe: what may be asked of the ledger
         "inbound": "config failures hub limits observe operations page private_files redact relay reports shared text"
         " types urls",
-        "observe": "failures providers redact shared text types",
+        "observe": "failures providers redact shared text types urls",
         # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
         # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
         "reports": "operations __version__ config credentials dialects failures limits observe providers redact shared"
@@ -57,7 +57,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         # what puts them together
         "app": "__version__ chain config credentials dialects failures inbound limits observe relay shared text"
         " types upstream",
-        "process": "app config inbound observe shared",
+        "process": "__version__ app config inbound observe shared",
         "drill": "app config failures lab process providers sse types",
         "cli": "__version__ app config credentials dialects drill failures hub inbound lab limits observe page process"
         " operations providers reports text types",  # dialects: `explain` shows what a model would be sent

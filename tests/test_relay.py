@@ -158,6 +158,7 @@ def test_a_chain_that_rests_is_waited_for() -> None:
     assert word(stage.answer()) == "hello"
     assert stage.room.waits == [7.0]
     assert stage.call.waited_s == 7.0
+    assert [end - begin for begin, end in stage.call.pauses] == [7.0]
     assert stage.upstream.asked == ["sonnet", "sonnet"]
 
 

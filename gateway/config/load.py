@@ -49,6 +49,7 @@ class Config:
     ledger: schema.Ledger = field(default_factory=schema.Ledger)
     limits: tuple[Limit, ...] = ()
     """Those of the whole gateway; an agent has its own."""
+    traces: schema.Traces = field(default_factory=schema.Traces)
     files: tuple[Path, ...] = ()
     """All files that were read."""
     warnings: tuple[Problem, ...] = ()
@@ -177,6 +178,7 @@ def build(
         log=root.log,
         ledger=root.ledger,
         limits=parse_all(root.limits.budget, root.limits.rate, "gateway"),
+        traces=root.traces,
         files=files.paths() if files else (),
         warnings=tuple(problems),
         root=root,

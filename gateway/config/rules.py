@@ -51,6 +51,7 @@ def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
     yield from _time_zone(_table(table, "limits"))
     yield from _server(_table(table, "server"))
     yield from _fallback(_table(table, "fallback"))
+    yield from _traces(_table(table, "traces"))
     fallback, breaker = schema.Fallback(), schema.Breaker()
     yield from _in_order(table, "fallback", "backoffSeconds", "backoffMaxSeconds", fallback.backoff_max_seconds)
     yield from _in_order(table, "breaker", "cooldownSeconds", "cooldownMaxSeconds", breaker.cooldown_max_seconds)
@@ -130,7 +131,7 @@ def _extras(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
     row = _row(model)
     for name, value in _table(model, "headers").items():
         where = (*path, "headers", name)
-        if not _HEADER.fullmatch(name) or (isinstance(value, str) and not re.fullmatch(r"[ -~]*", value)):
+        if not _is_header(name, value):
             yield Flaw(where, "is no header: names and values are printable ASCII.")
         elif name.lower() in _OUR_HEADERS:
             yield Flaw(where, "is set by the gateway itself.", "Remove it.")
@@ -243,6 +244,27 @@ def _fallback(fallback: Mapping[str, Any]) -> Iterator[Flaw]:
                 yield Flaw(("fallback", key), f"{shown((), kind)} is no kind of failure.", cure)
     for kind in sorted(set(stated.get("always", ())) & set(stated.get("never", ()))):
         yield Flaw(("fallback", "never"), f"{shown((), kind)} stands in `always` too.", "Keep one of them.")
+
+
+def _traces(traces: Mapping[str, Any]) -> Iterator[Flaw]:
+    endpoint = traces.get("endpoint")
+    if isinstance(endpoint, str) and endpoint:
+        try:
+            target(endpoint)
+        except (ValueError, UnicodeError):
+            message = "is no http or https address without user name and password."
+            yield Flaw(("traces", "endpoint"), message, "Write it as http://host:4318.")
+    for name, value in _table(traces, "headers").items():
+        where = ("traces", "headers", name)
+        if not _is_header(name, value):
+            yield Flaw(where, "is no header: names and values are printable ASCII.")
+        elif name.lower() in _OUR_HEADERS:
+            yield Flaw(where, "is set by the gateway itself.", "Remove it.")
+
+
+def _is_header(name: str, value: Any) -> bool:
+    is_value = not isinstance(value, str) or re.fullmatch(r"[ -~]*", value)
+    return bool(_HEADER.fullmatch(name) and is_value)
 
 
 def _in_order(table: Mapping[str, Any], name: str, less: str, more: str, default: float) -> Iterator[Flaw]:

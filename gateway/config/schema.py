@@ -238,6 +238,21 @@ class Limits(Table, frozen=True):
     """What a model without a known price means to a budget in USD: it costs nothing, or it is not tried."""
 
 
+class Traces(Table, frozen=True):
+    """The export of traces by OTLP/HTTP; what is unset here comes from OpenTelemetry's environment variables."""
+
+    endpoint: str = ""
+    """The address of a collector, such as "http://localhost:4318", with or without `/v1/traces`. Empty:
+    `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT`; no traces where these are unset too."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers for the collector, such as its key. Empty: `OTEL_EXPORTER_OTLP_HEADERS`."""
+    propagate: bool = False
+    """Sends `traceparent` and `tracestate` to providers."""
+
+    def __repr__(self) -> str:
+        return f"Traces(propagate={self.propagate})"  # headers and address may hold a key
+
+
 class Root(Table, frozen=True):
     """The whole file."""
 
@@ -259,6 +274,8 @@ class Root(Table, frozen=True):
     """The record of calls."""
     limits: Limits = field(default_factory=Limits)
     """Budgets and rates."""
+    traces: Traces = field(default_factory=Traces)
+    """The export of traces."""
 
 
 ACTION_LLAMA_KEYS: Final = frozenset(

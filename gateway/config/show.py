@@ -32,7 +32,15 @@ def effective(config: Config) -> Values:
         entry["options"] = _redacted(entry["options"])
         if entry["proxy"]:
             entry["proxy"] = shown((), entry["proxy"])[1:-1]
+    values["traces"]["headers"] = dict.fromkeys(values["traces"]["headers"], HIDDEN)
+    values["traces"]["endpoint"] = _without_query(values["traces"]["endpoint"])
     return {name: _stated(table) for name, table in values.items()}
+
+
+def _without_query(url: str) -> str:
+    """A query may hold a key."""
+    address, mark, query = url.partition("?")
+    return f"{address}?{HIDDEN}" if mark and query else url
 
 
 def origins(values: Values, files: Files | None) -> dict[str, str]:

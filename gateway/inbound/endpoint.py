@@ -36,6 +36,7 @@ from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
 from gateway.limits.refusals import Refused
 from gateway.operations import OPERATIONS, Operation
+from gateway.text.trace_context import Trace
 from gateway.types import Call, Client, Model, Reply, Request
 
 log = logging.getLogger("gateway.inbound")
@@ -71,9 +72,11 @@ class CallEndpoint:
         *,
         clock: Callable[[], float],
         wall: Callable[[], float],
+        begin_trace: Callable[[Scope], Trace] | None = None,
     ) -> None:
         self._current = current
         self._observer = observer
+        self._begin_trace = begin_trace
         self._clock = clock
         self._wall = wall
         self.calls: Final[dict[Interrupt, _Exchange]] = {}
@@ -106,6 +109,8 @@ class CallEndpoint:
         exchange = self.calls[interrupt] = _Exchange(
             self._current(), api, request_id(scope), self._clock, self._wall, send, interrupt
         )
+        if self._begin_trace is not None:
+            exchange.trace = self._begin_trace(scope)
         status, failure = 500, None
         try:
             with interrupt:
@@ -144,6 +149,7 @@ class _Exchange:
     ) -> None:
         self.id = id_
         self.call: Call | None = None
+        self.trace: Trace | None = None
         self.stream = EventStream(send, interrupt, api.face.KEEP_ALIVE)
         self._face, self._operation, self._memory = api
         self._send = send
@@ -180,6 +186,7 @@ class _Exchange:
             received_at=self._received_at,
             dialect=self._face.NAME,
             operation=self._operation.NAME,
+            trace=self.trace,
         )
         with Presence(self._interrupt, receive):
             if self._gateway.is_limited or client.limits:

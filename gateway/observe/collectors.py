@@ -7,7 +7,7 @@ ten times what counting does. One event loop writes these, so there is nothing t
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -45,6 +45,18 @@ class Level(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily(*self._about, value=self.value)
+
+
+class Reading(Collector):
+    """A number that is kept elsewhere, read when it is asked for."""
+
+    def __init__(self, name: str, words: str, read: Callable[[], float], *, only_grows: bool = False) -> None:
+        self._about: Final = (name, words)
+        self._read: Final = read
+        self._family: Final = CounterMetricFamily if only_grows else GaugeMetricFamily
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        yield self._family(*self._about, value=self._read())
 
 
 class Spread(Collector):

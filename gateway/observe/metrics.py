@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.observe.collectors import Counts, Level, Spread
+from gateway.observe.collectors import Counts, Level, Reading, Spread
+from gateway.observe.costs import Costs
 from gateway.observe.log import lost
 from gateway.shared.circuits import Circuit
 from gateway.text.limits import Limit
@@ -48,7 +49,7 @@ class Metrics:
         )
         self.attempts: Final = Counts(
             "gateway_upstream_attempts",
-            "Attempts by model and outcome: ok, or the kind of failure.",
+            "Attempts by model and outcome: ok, the kind of failure, or cancelled (the client left).",
             ["model", "provider", "outcome"],
         )
         self.fallbacks: Final = Counts(
@@ -62,21 +63,34 @@ class Metrics:
         self.broken: Final = Counts(
             "gateway_streams_broken", "Streams that ended in an error event.", ["agent", "model"]
         )
+        self.costs: Final = Costs()
         self.limit_refusals: Final = Counts(
             "gateway_limit_refusals",
             "Calls that a budget or a rate has refused, by the limit's owner.",
             ["limit", "unit", "per"],
         )
+        words = "Log lines that found no reader, or could not be written."
+        lines = Reading("gateway_log_lines_lost", words, lost, only_grows=True)
         self.registry: Final = CollectorRegistry()
         for metric in (
             self.requests, self.in_flight, self.duration, self.first_token, self.overhead, self.attempts,
-            self.fallbacks, self.tokens, self.broken, self.limit_refusals, LostLines(lost),
+            self.fallbacks, self.tokens, self.costs, self.broken, self.limit_refusals, lines,
         ):  # fmt: skip
             self.registry.register(metric)
 
     def text(self) -> bytes:
         """What `GET /metrics` answers."""
         return generate_latest(self.registry)
+
+    def read_waiting(self, waiting: Callable[[], int]) -> None:
+        """Adds the number of calls that wait for a model."""
+        words = "Calls that wait for a model of their chain."
+        self.registry.register(Reading("gateway_calls_waiting", words, waiting))
+
+    def read_unrecorded(self, lost: Callable[[], int]) -> None:
+        """Adds the number of calls that the ledger has not recorded."""
+        words = "Calls that are missing in the ledger."
+        self.registry.register(Reading("gateway_ledger_calls_lost", words, lost, only_grows=True))
 
     def ended(self, call: Call | None, status: int, seconds: float, overhead_s: float | None) -> None:
         """Counts one finished request."""
@@ -97,7 +111,7 @@ class Metrics:
 
     def _attempt(self, call: Call, attempt: Attempt) -> None:
         agent, model, failure = call.agent.name, attempt.model, attempt.failure
-        outcome = failure.kind.value if failure is not None else "ok"
+        outcome = _outcome(attempt)
         self.attempts.add((model.name, model.provider.name, outcome))
         if attempt.committed_at is not None:
             self.first_token.observe((agent,), attempt.committed_at - call.received_at)
@@ -107,6 +121,7 @@ class Metrics:
             self.fallbacks.add((agent, model.name, outcome))
         if attempt.usage is not None:
             self._tokens(agent, model.name, attempt.usage)
+            self.costs.add(agent, model, attempt.usage)
 
     def _tokens(self, agent: str, model: str, usage: Usage) -> None:
         for kind, count in (
@@ -121,15 +136,10 @@ class Metrics:
                 self.tokens.add((agent, model, kind), count)
 
 
-class LostLines(Collector):
-    """The log lines that were not written, read when they are asked for."""
-
-    def __init__(self, lost: Callable[[], int]) -> None:
-        self._lost = lost
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        words = "Log lines that found no reader, or could not be written."
-        yield CounterMetricFamily("gateway_log_lines_lost", words, value=self._lost())
+def _outcome(attempt: Attempt) -> str:
+    if attempt.failure is not None:
+        return attempt.failure.kind.value
+    return "ok" if attempt.committed_at is not None else "cancelled"
 
 
 class CircuitStates(Collector):

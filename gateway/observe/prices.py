@@ -45,6 +45,11 @@ def cost(
     return price * pieces if price is not None else None
 
 
+def load() -> None:
+    """Loads the library, which the first price would do otherwise."""
+    _price("", "", datetime.now(UTC), {})
+
+
 def _stated(counts: Mapping[str, Any], price: Mapping[str, float]) -> float:
     read, hour = counts["cache_read"] or 0, counts.get("cache_write_1h") or 0
     minutes = (counts["cache_write"] or 0) - hour

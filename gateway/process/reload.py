@@ -19,6 +19,7 @@ log = logging.getLogger("gateway.config")
 FIXED: Final = (
     ("server", "host"), ("server", "port"), ("server", "workers"), ("log", "format"), ("log", "level"),
     ("ledger", "enabled"), ("ledger", "path"), ("ledger", "retentionDays"),
+    ("traces", "endpoint"), ("traces", "headers"), ("traces", "propagate"),
 )  # fmt: skip
 """(table, key) of what needs a restart."""
 LOOK_S: Final = 0.5

@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
-from gateway.app import App
+from gateway import __version__
+from gateway.app import USER_AGENT, App
 from gateway.config.audit import is_loopback
 from gateway.config.load import Config
 from gateway.config.schema import Server
 from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
+from gateway.observe.trace_settings import Stated, read_settings
+from gateway.observe.traces import Tracer
 from gateway.process.reload import Reloader
 from gateway.process.server import listen, serve
 from gateway.process.systemd import Notifier, inherited
@@ -111,6 +115,7 @@ async def serve_one(
         hosts=hosts,
         workers=workers,
         ledger=ledger,
+        tracer=_tracer(config),
     )
     _refuse_to_be_open(app.keys, hosts)
     reloader = None if service.is_demo else _reloader(app, service.env, notifier)
@@ -135,6 +140,22 @@ def _ledger(config: Config, folder: str | None) -> Ledger | None:
     ledger = Ledger(path, config.ledger.retention_days)
     ledger.start()
     return ledger
+
+
+def _tracer(config: Config) -> Tracer | None:
+    """Started, where traces are wanted. The HTTP client for it is not loaded otherwise."""
+    traces = config.traces
+    stated = Stated(traces.endpoint, traces.headers, traces.propagate)
+    settings, warnings = read_settings(os.environ, __version__, str(uuid4()), stated)
+    for warning in warnings:
+        logger.warning("%s", warning)
+    if settings is None:
+        return None
+    from gateway.observe.collector import HttpPost
+
+    tracer = Tracer(settings, HttpPost(settings, USER_AGENT), __version__)
+    tracer.start()
+    return tracer
 
 
 def _reloader(app: App, env: Mapping[str, str], notifier: Notifier) -> Reloader:

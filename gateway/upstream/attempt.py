@@ -122,7 +122,9 @@ class Try:
         timeouts = self._model.timeouts
         accept = self._framing.ACCEPT if self._call.stream else JSON
         limit_s = timeouts.first_token_s if self._call.stream else timeouts.answer_s
-        return await send(self._services, encoded, self._attempt, accept, limit_s)
+        trace = self._call.trace
+        traced = trace.headers(self._attempt.number) if trace is not None else ()
+        return await send(self._services, encoded, self._attempt, accept, limit_s, traced)
 
     # --- failures -----------------------------------------------------------------------------------------------------
 
@@ -189,6 +191,7 @@ class Try:
 
     def _reply(self, response: Response, model: str | None) -> Reply:
         empty_for_s = ratelimits.empty_for_s(response.headers, self._services.wall())
+        self._attempt.response_model = model
         return Reply(self._attempt, model or self._model.model_id, empty_for_s=empty_for_s)
 
 

@@ -57,10 +57,12 @@ class Services:
     wall: Callable[[], float]
 
 
-async def send(services: Services, encoded: Encoded, attempt: Attempt, accept: bytes, limit_s: float) -> Response:
+async def send(
+    services: Services, encoded: Encoded, attempt: Attempt, accept: bytes, limit_s: float, traced: Headers = ()
+) -> Response:
     """The provider's answer, whatever its status. Raises `Failed`, `TransportError` and `CredentialError`."""
     model = attempt.model
-    common = (services.user_agent, (b"content-type", JSON), (b"accept", accept))
+    common = (services.user_agent, (b"content-type", JSON), (b"accept", accept), *traced)
     own, url, body = unsigned(model, encoded), model.base_url + encoded.path, _json(encoded.body)
     signature = await _signature(services, model, Unsigned("POST", url, common + own, body))
     headers = (*common, *signed(own, signature, model))

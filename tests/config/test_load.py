@@ -406,7 +406,7 @@ never = ["ratelimit"]
     )
     assert problems == [
         "config.toml:1: titel: there is no such key. "
-        "Known are: agents, breaker, fallback, ledger, limits, log, models, server, timeouts.",
+        "Known are: agents, breaker, fallback, ledger, limits, log, models, server, timeouts, traces.",
         "config.toml:3: models.sonnet.provider: \"antropic\" is no provider. Did you mean 'anthropic'?",
         'config.toml:5: models.sonnet.thinkingLevel: "hihg" is not one of high, low, max, medium, minimal, off, xhigh. '
         "Did you mean 'high'?",
@@ -464,6 +464,11 @@ never = ["ratelimit"]
         (MODEL + 'headers = { Authorization = "x" }', "carries the key"),
         (MODEL + 'headers = { "a b" = "x" }', "is no header"),
         (MODEL + 'headers = { a = "x\\ny" }', "is no header"),
+        ('[traces]\nendpoint = "localhost:4318"', "is no http or https address"),
+        ('[traces]\nendpoint = "http://me:secret@localhost"', "is no http or https address"),
+        ('[traces]\nheaders = { Host = "x" }', "set by the gateway itself"),
+        ('[traces]\nheaders = { "a b" = "x" }', "is no header"),
+        ('[traces]\nheaders = { a = "x\\ny" }', "is no header"),
         (MODEL + "options = { stream = false }", "set by the gateway itself"),
         (MODEL + 'compat = { toolIds = "max4" }', "Did you mean 'max40'?"),
         (MODEL.replace("openai", "OPENAI"), "Did you mean 'openai'?"),

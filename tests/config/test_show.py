@@ -21,6 +21,9 @@ options = { top_k = 40, note = "plain words", secret_thing = "sk-canarycanary123
 models = ["m"]
 [server]
 port = 9000
+[traces]
+endpoint = "https://collector.example/?key=canary"
+headers = { x-key = "canary" }
 """
 
 
@@ -41,6 +44,9 @@ def test_every_value_with_its_origin(tmp_path: Path) -> None:
     assert "canary" not in text
     assert tomllib.loads(text) == values
     assert values["models"]["m"]["options"] == {"top_k": 40, "note": "plain words", "secret_thing": "***"}
+    assert values["traces"]["endpoint"] == "https://collector.example/?***"
+    assert values["traces"]["headers"] == {"x-key": "***"}
+    assert "canary" not in repr(parse(files, path, {}).traces)
     assert values["models"]["m"]["proxy"] == "http://***@127.0.0.1:3128"
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from gateway.observe import log
 from gateway.observe.batching import Batched
-from gateway.observe.metrics import LostLines
+from gateway.observe.collectors import Reading
+from gateway.observe.metrics import Metrics
 
 LONG = "x" * 500
 
@@ -143,5 +144,6 @@ def test_libraries_write_by_the_same_thread() -> None:
 
 
 def test_lost_lines_are_counted_in_a_metric() -> None:
-    [family] = LostLines(lambda: 7).collect()
+    [family] = Reading("gateway_log_lines_lost", "Lost.", lambda: 7, only_grows=True).collect()
     assert [(sample.name, sample.value) for sample in family.samples] == [("gateway_log_lines_lost_total", 7)]
+    assert f"gateway_log_lines_lost_total {float(log.lost())}" in Metrics().text().decode()

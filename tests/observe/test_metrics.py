@@ -16,6 +16,7 @@ from gateway.shared.engine import Permit
 from gateway.types import Attempt, Call, Usage
 from tests import makers
 from tests.makers import Clock, call, model
+from tests.observe.exposed import metrics_and_labels
 
 SONNET, LOCAL = model(name="sonnet"), model("custom", name="local")
 LIMITED = Failure(Kind.RATE_LIMIT, "slow down", status=429)
@@ -42,23 +43,7 @@ def documented() -> dict[str, set[str]]:
 
 
 def test_each_metric_is_documented_with_its_labels() -> None:
-    metrics, breaker = Metrics(), makers.breaker(Clock())
-    breaker.cool_down(LOCAL, 60.0, LIMITED)
-    metrics.registry.register(CircuitStates(breaker.circuits, Clock()))
-    metrics.ended(None, 404, 0.0, None)
-    asked = call(SONNET, LOCAL)
-    asked.attempts = [
-        Attempt(SONNET, 1, failure=LIMITED),
-        Attempt(LOCAL, 2, committed_at=1.0, failure=CUT, usage=Usage(1, 1)),
-    ]
-    metrics.ended(asked, 200, 1.0, 0.001)
-    found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(metrics.text().decode()):
-        for sample in family.samples:
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            if not sample.name.endswith("_created"):
-                found.setdefault(name, set()).update(set(sample.labels) - {"le"})
-    assert found == documented()
+    assert metrics_and_labels() == documented()
 
 
 def samples(metrics: Metrics) -> Iterator[tuple[str, dict[str, str], float]]:
@@ -106,6 +91,24 @@ def test_an_answer_after_a_fallback() -> None:
     tokens = {labels["type"]: number for name, labels, number in samples(metrics) if name == "gateway_tokens_total"}
     assert tokens == {"input": 12, "output": 34, "cache_read": 5, "reasoning": 6}
     assert value(metrics, "gateway_streams_broken_total", agent="dev", model="local") is None
+
+
+def test_an_attempt_whose_client_left_is_no_success() -> None:
+    metrics = Metrics()
+    metrics.ended(answered(Attempt(LOCAL, 1, started_at=101.0)), 499, 3.0, None)
+    labels = {"model": "local", "provider": "custom"}
+    assert value(metrics, "gateway_upstream_attempts_total", **labels, outcome="cancelled") == 1
+    assert value(metrics, "gateway_upstream_attempts_total", **labels, outcome="ok") is None
+
+
+def test_numbers_that_are_kept_elsewhere_are_read_when_they_are_asked_for() -> None:
+    metrics, waiting, lost = Metrics(), [1], [1]
+    metrics.read_waiting(waiting.pop)
+    metrics.read_unrecorded(lost.pop)
+    waiting[:], lost[:] = [7], [3]
+    page = metrics.text().decode()
+    assert "gateway_calls_waiting 7.0" in page
+    assert "gateway_ledger_calls_lost_total 3.0" in page
 
 
 def test_a_stream_that_broke_off_is_no_fallback() -> None:

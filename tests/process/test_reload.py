@@ -50,11 +50,17 @@ def test_an_invalid_one_is_refused_with_its_reasons(life: Life, broken: str, cap
 
 
 def test_what_needs_a_restart_is_said(life: Life, caplog: pytest.LogCaptureFixture) -> None:
-    life.path.write_text(GOOD + "[server]\nport = 1\ndrainSeconds = 1\n[ledger]\nretentionDays = 1\n")
+    changed = "[server]\nport = 1\ndrainSeconds = 1\n[ledger]\nretentionDays = 1\n"
+    life.path.write_text(GOOD + changed + '[traces]\nheaders = { key = "canary" }\n')
     with caplog.at_level(logging.WARNING, logger="gateway.config"):
         logging.getLogger("gateway").propagate = True
         assert life.reloader.reload()
-    assert [record.getMessage().split()[0] for record in caplog.records] == ["server.port", "ledger.retentionDays"]
+    assert [record.getMessage().split()[0] for record in caplog.records] == [
+        "server.port",
+        "ledger.retentionDays",
+        "traces.headers",
+    ]
+    assert "canary" not in caplog.text
 
 
 def test_a_file_that_is_gone_changes_nothing(life: Life) -> None:

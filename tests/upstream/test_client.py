@@ -15,6 +15,7 @@ from gateway.credentials.store import CredentialError
 from gateway.failures import Failed, Kind
 from gateway.hub import exact_json
 from gateway.shared.replay import Replay
+from gateway.text.trace_context import Trace
 from gateway.types import Agent, Attempt, Model, Reply, Timeouts
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.transport import Trouble
@@ -124,6 +125,22 @@ def test_headers_of_the_provider_the_dialect_the_signature_and_the_user() -> Non
     assert found[b"anthropic-version"] == b"2023-06-01"
     assert found[b"x-team"] == b"one"
     assert found[b"anthropic-beta"].split(b",")[-1] == b"mine"
+
+
+@pytest.mark.parametrize("propagates", [False, True])
+def test_a_provider_is_sent_the_trace_only_if_told_to(propagates: bool) -> None:
+    trying = Trying(error("no", 500))
+    trying.call.trace = Trace("a" * 32, 0x10, flags=1, state="a=1", propagates=propagates)
+    trying.failure()
+    found = {name: value for name, value in trying.transport.requests[0].headers if name.startswith(b"trace")}
+    sent = {b"traceparent": f"00-{'a' * 32}-{'11':0>16}-01".encode(), b"tracestate": b"a=1"}
+    assert found == (sent if propagates else {})
+
+
+def test_an_attempt_knows_which_model_answered() -> None:
+    trying = Trying(whole())
+    trying.reply()
+    assert trying.attempt.response_model == "served"
 
 
 @pytest.mark.parametrize("value", [10**20, -(2**63) - 1, deep(300)])
