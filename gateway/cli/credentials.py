@@ -15,7 +15,8 @@ from pathlib import Path
 import click
 
 from gateway.cli.console import CREDENTIALS, prints, styled, table
-from gateway.credentials.store import CredentialError, Credentials, Stored, short, split
+from gateway.credentials.secret import CredentialError
+from gateway.credentials.store import Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.reports import credentials as reports
 

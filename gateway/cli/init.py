@@ -16,7 +16,8 @@ from gateway.config import schema
 from gateway.config.files import NAME, places
 from gateway.config.load import build
 from gateway.config.model_ids import AGENT, MODEL_IDS
-from gateway.credentials.store import CredentialError, CredentialMissing, Credentials
+from gateway.credentials.secret import CredentialError, CredentialMissing
+from gateway.credentials.store import Credentials
 from gateway.providers import LOCAL_URL, PROVIDERS
 from gateway.types import Model
 

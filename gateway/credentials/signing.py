@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from gateway.credentials.store import Credentials, Found
+from gateway.credentials.secret import Found
+from gateway.credentials.store import Credentials
 from gateway.types import Model
 
 Signature = tuple[tuple[bytes, bytes], ...]
@@ -87,7 +88,9 @@ def _way(model: Model, found: Found) -> str:
 class Signer:
     """Signs with the key as it is now."""
 
-    def __init__(self, credentials: Credentials, signings: Mapping[str, Signing] = SIGNINGS) -> None:
+    def __init__(
+        self, credentials: Credentials, signings: Mapping[str, Signing] = SIGNINGS
+    ) -> None:
         self._credentials = credentials
         self._signings = signings
         self._signed: dict[str, tuple[Model, Found | None, Signature]] = {}

@@ -18,15 +18,8 @@ from gateway.config.audit import Finding, examine, form, is_loopback, shared_key
 from gateway.config.check import Problem
 from gateway.config.files import discover, places
 from gateway.config.load import Config, ConfigError
-from gateway.credentials.store import (
-    CredentialError,
-    CredentialExpired,
-    Credentials,
-    Found,
-    Stored,
-    short,
-    split,
-)
+from gateway.credentials.secret import CredentialError, CredentialExpired, Found
+from gateway.credentials.store import Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES
 from gateway.reports.config import find
 from gateway.reports.probe import probe

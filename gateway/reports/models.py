@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.config.load import Config
-from gateway.credentials.store import CredentialError, CredentialExpired, Credentials
+from gateway.credentials.secret import CredentialError, CredentialExpired
+from gateway.credentials.store import Credentials
 from gateway.types import Model
 
 NO_KEY: Final = "none needed"

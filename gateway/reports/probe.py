@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from gateway.config.audit import Finding, Severity, is_the_providers
+from gateway.credentials.secret import CredentialError, Found
 from gateway.credentials.signing import Unsigned, sign
-from gateway.credentials.store import CredentialError, Credentials, Found
+from gateway.credentials.store import Credentials
 from gateway.dialects import DIALECTS
 from gateway.failures import Kind
 from gateway.types import Model
@@ -88,7 +89,12 @@ async def _ask(question: _Question) -> Listed:
     model = question.models[0]
     url = model.base_url + model.provider.models_path
     own = {**model.provider.headers, **model.headers}
-    request = Unsigned("GET", url, tuple((name.lower().encode(), value.encode()) for name, value in own.items()), b"")
+    request = Unsigned(
+        "GET",
+        url,
+        tuple((name.lower().encode(), value.encode()) for name, value in own.items()),
+        b"",
+    )
     signed = {name.decode(): value.decode() for name, value in sign(model, question.found, request)}
     headers = {**model.provider.headers, **signed, **model.headers}
     try:

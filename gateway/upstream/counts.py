@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from gateway.credentials.store import CredentialError
+from gateway.credentials.secret import CredentialError
 from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed, Kind
 from gateway.types import Attempt, Model
@@ -18,7 +18,9 @@ log = logging.getLogger("gateway.upstream")
 COUNT_S: Final = 8.0
 """Time for a count: the clients that ask for one wait ten seconds."""
 
-_REFUSED: Final = frozenset({Kind.INVALID_REQUEST, Kind.CONTEXT_TOO_LONG, Kind.TOO_LARGE, Kind.UNSUPPORTED})
+_REFUSED: Final = frozenset(
+    {Kind.INVALID_REQUEST, Kind.CONTEXT_TOO_LONG, Kind.TOO_LARGE, Kind.UNSUPPORTED}
+)
 """Failures that concern the request; after any other one the count is estimated."""
 
 

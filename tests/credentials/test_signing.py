@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.credentials.secret import CredentialMissing, Found, Secret
 from gateway.credentials.signing import Signer, sign
-from gateway.credentials.store import CredentialMissing, Credentials, Found, Secret
+from gateway.credentials.store import Credentials
 from gateway.providers import PROVIDERS
 from tests import makers
 
@@ -18,7 +19,9 @@ TOKEN = Found(Secret("k"), "test", bearer=True)
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_the_key_goes_into_the_providers_header(provider: str) -> None:
     row = PROVIDERS[provider]
-    assert sign(makers.model(provider), KEY) == ((row.key_header.encode(), row.key_prefix.encode() + b"k"),)
+    assert sign(makers.model(provider), KEY) == (
+        (row.key_header.encode(), row.key_prefix.encode() + b"k"),
+    )
 
 
 def test_the_headers_as_the_providers_document_them() -> None:
