@@ -180,13 +180,8 @@ def _scaling(results: Sequence[Result]) -> list[str]:
     for (workload, target), rate in rates.items():
         kind, _, count = workload.partition("@")
         at_16 = rates.get((f"{kind}@16", target))
-        if (
-            count == "256"
-            and rate
-            and at_16
-            and target != "direct"
-            and not kind.startswith("paced")
-        ):
+        is_compared = target != "direct" and not kind.startswith("paced")
+        if is_compared and count == "256" and rate and at_16:
             lines.append(f"throughput at 256 ÷ at 16, {kind}, {target}: {rate / at_16:.2f}")
         one = rates.get((workload, "gateway"))
         if target == "gateway-2-workers" and rate and one:

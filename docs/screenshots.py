@@ -49,7 +49,7 @@ AGENTS: Final = {
     "batch": ["flash", "large", "local"],
     "titles": ["haiku", "flash"],
 }
-CHANCE: Final = random.Random(7)  # noqa: S311 -- the same pictures every time
+CHANCE: Final = random.Random(7)
 
 
 class Shot(NamedTuple):

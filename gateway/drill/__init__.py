@@ -184,21 +184,22 @@ def _lie(name: str, seen: Seen, *, stream: bool) -> str:
     if seen.error is not None and seen.done:
         return "an error, and the end of a whole answer after it"
     if seen.error is not None:
-        return "" if TEXT.startswith(seen.text) else "text that nobody said"
+        return "" if TEXT.startswith(seen.text) else "text that no model said"
+    if stream and not seen.done and name != "content_filter":
+        return "a stream without its last event and without an error"
+    return _lie_of_a_whole_answer(name, seen)
+
+
+def _lie_of_a_whole_answer(name: str, seen: Seen) -> str:
     if name == "content_filter":
         return "" if seen.finish == "content_filter" else f"a refusal shown as {seen.finish!r}"
-    if stream and not seen.done:
-        return "a stream without its last event and without an error"
     if seen.finish is None:
         return "an answer without a finish reason"
     if name == "cut_tool_call" and seen.finish == "tool_calls":
         return "half a tool call shown as a whole one"
     if name in _OF_TOOLS:
-        return (
-            ""
-            if (seen.calls, seen.finish) == (CALLS, "tool_calls")
-            else "tool calls that are not those of the model"
-        )
+        is_whole = (seen.calls, seen.finish) == (CALLS, "tool_calls")
+        return "" if is_whole else "tool calls that are not those of the model"
     return "" if seen.text == TEXT else "half an answer shown as a whole one"
 
 
@@ -206,11 +207,9 @@ def _of_an_error(fault: Fault, seen: Seen, *, stream: bool, alone: bool) -> tupl
     assert seen.error is not None
     words = f"{seen.status}, {seen.error.get('code') or seen.error.get('type')}"
     if fault.outcome == "error":
-        return (
-            ("pass", f"its own error: {words}")
-            if seen.status in (400, 413)
-            else ("fail", f"not its own: {words}")
-        )
+        if seen.status in (400, 413):
+            return "pass", f"its own error: {words}"
+        return "fail", f"not its own: {words}"
     if fault.outcome == "truth" and stream:
         return "safe", "what had come, then one typed error: it cannot be taken back"
     if alone:

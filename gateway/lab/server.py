@@ -108,18 +108,25 @@ class Server:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its answer. Returns whether the connection may be used again."""
-        request = Request()
-        while not request.complete:
-            data = await reader.read(65536)
-            if not data:
-                return False
-            request.feed(data)
+        request = await _request(reader)
+        if request is None:
+            return False
         played = self._handle(request)
-        if played.before_headers is not None and not await self._act(
-            played.before_headers, played, reader, writer
-        ):
+        first = played.before_headers
+        if first is not None and not await self._act(first, played, reader, writer):
             return False
         writer.write(_head(played))
+        if not await self._body(played, reader, writer):
+            return False
+        if played.length is None:
+            writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return True
+
+    async def _body(
+        self, played: Played, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Returns whether all of it was sent."""
         for number, step in enumerate(played.steps):
             if isinstance(step, Act):
                 if not await self._act(step, played, reader, writer):
@@ -129,9 +136,6 @@ class Server:
             if self._delay is not None:
                 await self._delay(number)
             await writer.drain()
-        if played.length is None:
-            writer.write(b"0\r\n\r\n")
-        await writer.drain()
         return True
 
     async def _act(
@@ -175,6 +179,17 @@ async def _flood(writer: asyncio.StreamWriter, noise: bytes) -> None:
             writer.write(noise)
             await writer.drain()
             await asyncio.sleep(FLOOD_S)
+
+
+async def _request(reader: asyncio.StreamReader) -> Request | None:
+    """The next request of a connection; None once the client has left."""
+    request = Request()
+    while not request.complete:
+        data = await reader.read(65536)
+        if not data:
+            return None
+        request.feed(data)
+    return request
 
 
 def _head(played: Played) -> bytes:

@@ -83,6 +83,17 @@ class Link:
             self.sock.close()
 
 
+def _signals() -> tuple[socket.socket, socket.socket]:
+    """(what becomes readable with each signal, what the interpreter writes to)."""
+    woken, wake = socket.socketpair()
+    for sock in (woken, wake):
+        sock.setblocking(False)
+    signal.set_wakeup_fd(wake.fileno())
+    for each in _SIGNALS:
+        signal.signal(each, lambda number, frame: None)
+    return woken, wake
+
+
 class Supervisor:
     """Keeps `wanted` workers running `work(number, workers)` until it is told to stop."""
 
@@ -103,24 +114,23 @@ class Supervisor:
 
     def run(self) -> int:
         """The exit code, once all workers have ended."""
-        woken, wake = socket.socketpair()
-        for sock in (woken, wake):
-            sock.setblocking(False)
-        signal.set_wakeup_fd(wake.fileno())
-        for each in _SIGNALS:
-            signal.signal(each, lambda number, frame: None)
+        woken, _wake = _signals()  # both stay open until the end
         self._selector.register(woken, selectors.EVENT_READ)
         for number in range(self._wanted):
             self._start(number)
         while self._links:
-            for key, events in self._selector.select(self._watchdog_s()):
-                if key.fileobj is woken:
-                    for number in woken.recv(64):
-                        self._signalled(number)
-                elif key.data in self._links:
-                    self._serve(key.data, events)
+            self._wait(woken)
             self._say_alive()
         return 1 if self._quick_deaths >= QUICK_DEATHS_MAX else 0
+
+    def _wait(self, woken: socket.socket) -> None:
+        """Serves whatever comes next: signals, and what workers send."""
+        for key, events in self._selector.select(self._watchdog_s()):
+            if key.fileobj is woken:
+                for number in woken.recv(64):
+                    self._signalled(number)
+            elif key.data in self._links:
+                self._serve(key.data, events)
 
     def _watchdog_s(self) -> float | None:
         return self._notifier.watchdog_s / 2 if self._notifier.watchdog_s is not None else None

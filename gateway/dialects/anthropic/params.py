@@ -140,7 +140,7 @@ def _output_limit(chat: Chat, model: Model, claude: Generation) -> int:
     return model.max_output_tokens or min(claude.output_max, OUTPUT_TOKENS_DEFAULT)
 
 
-def _encode_sampling(
+def _encode_sampling(  # noqa: C901
     body: dict[str, Any], chat: Chat, claude: Generation, thinking: Thinking
 ) -> list[str]:
     """Temperature, top_p and top_k, as far as the generation and its thinking allow. Returns what

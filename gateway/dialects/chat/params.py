@@ -67,6 +67,18 @@ from it."""
 
 _NOT_REASONING: Final = "refused by reasoning models"
 _EXTENSIONS: Final[Mapping[str, Rule]] = {"reasoning": TRANSLATED, "thinking": TRANSLATED}
+_PENALTIES: Final = ("presence_penalty", "frequency_penalty", "logit_bias", "prediction")
+_WITHOUT: Final[Mapping[str, Mapping[str, Rule]]] = {
+    "penalties": dict.fromkeys(_PENALTIES, dropped(_NOT_REASONING)),
+    "stop": {"stop": dropped(_NOT_REASONING)},
+    "verbosity": {"verbosity": dropped("not taken by this family")},
+    "audio": dict.fromkeys(
+        ("modalities", "audio"), refused("this model does not support audio output")
+    ),
+    "web_search": {"web_search_options": refused("this model does not support web search")},
+    "parallel_flag": {"parallel_tool_calls": dropped("not taken by this family")},
+}
+"""What a family of models lacks → the rules that hold instead."""
 
 
 @lru_cache(maxsize=1024)
@@ -77,23 +89,9 @@ def _rules(model: Model, sampling: bool) -> tuple[Mapping[str, Rule], Rule]:
     if not sampling:
         rules |= dict.fromkeys(("temperature", "top_p"), dropped(_NOT_REASONING))
         rules |= dict.fromkeys(("logprobs", "top_logprobs"), refused(_NOT_REASONING))
-    if not kind.penalties:
-        rules |= dict.fromkeys(
-            ("presence_penalty", "frequency_penalty", "logit_bias", "prediction"),
-            dropped(_NOT_REASONING),
-        )
-    if not kind.stop:
-        rules["stop"] = dropped(_NOT_REASONING)
-    if not kind.verbosity:
-        rules["verbosity"] = dropped("not taken by this family")
-    if not kind.audio:
-        rules |= dict.fromkeys(
-            ("modalities", "audio"), refused("this model does not support audio output")
-        )
-    if not kind.web_search:
-        rules["web_search_options"] = refused("this model does not support web search")
-    if not kind.parallel_flag:
-        rules["parallel_tool_calls"] = dropped("not taken by this family")
+    for ability, instead in _WITHOUT.items():
+        if not getattr(kind, ability):
+            rules |= instead
     rules |= {field: renamed(name) for field, name in provider.renamed.items()}
     rules |= {field: dropped(reason) for field, reason in provider.dropped.items()}
     rules |= {field: refused(reason) for field, reason in provider.refused.items()}
