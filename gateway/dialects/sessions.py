@@ -15,17 +15,19 @@ SESSION_HEADERS: Final = (
     ("session_id",),
     ("x-session-affinity",),
 )
-"""Request headers that name a session: of Claude Code, of Codex, of its earlier versions, of opencode and others. The
-second of a row names one of several conversations of the session, where there are several (sub-agents)."""
+"""Request headers that name a session: of Claude Code, of Codex, of its earlier versions, of opencode.
+
+The second of a row names one conversation of the session, where there are several (sub-agents).
+"""
 
 _SYSTEM: Final = ("system", "developer")
 
 
 def conversation_of(call: Call, headers: Mapping[str, str]) -> Conversation | None:
-    """The conversation of `call`; None for a request without one (embeddings). `headers` are the client's.
+    """The conversation of `call`; None for embeddings, which have none. `headers` are the client's.
 
-    A name in the body (`prompt_cache_key`, `metadata.user_id`) often stands for a user or for a whole program. So it
-    only tells apart conversations that begin alike, as does the digest alone where no name is stated.
+    A name in the body (`prompt_cache_key`, `metadata.user_id`) often stands for a user or for a
+    whole program. So it only tells apart conversations that begin alike.
     """
     if not call.chat.get("messages"):
         return None
@@ -54,7 +56,7 @@ def _in_body(body: Mapping[str, Any]) -> str:
 
 
 def _opening(chat: Chat) -> bytes:
-    """A digest of the first system message, if the chat begins with one, and of the first message of the user."""
+    """A digest of the system message that the chat begins with, and of the user's first message."""
     system = b""
     for message in chat["messages"]:
         role = message.get("role")
@@ -76,7 +78,7 @@ def _content(message: Mapping[str, Any]) -> bytes:
 
 
 def _pieces(part: Any) -> Iterable[str]:
-    """What counts of a part. A text is the same as a string and as a part, which alone can carry a mark."""
+    """What counts of a part. A string equals a part of the same text, which can carry a mark."""
     if isinstance(part, str):
         return (part,)
     if not isinstance(part, Mapping):

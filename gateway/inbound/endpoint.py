@@ -59,6 +59,13 @@ ConversationOf = Callable[[Call, Mapping[str, str]], Conversation | None]
 """Finds the conversation of a call by the call and the client's headers."""
 
 
+class Sticky(NamedTuple):
+    """What keeps conversations at the fallback that served them."""
+
+    affinity: Affinity
+    conversation_of: ConversationOf
+
+
 class Api(NamedTuple):
     """One API that clients speak."""
 
@@ -83,8 +90,7 @@ class CallEndpoint:
         self._current = current
         self._observer = observer
         self._begin_trace = begin_trace
-        self._conversation_of = conversation_of
-        self._affinity = Affinity()
+        self._sticky = Sticky(Affinity(), conversation_of)
         self._clock = clock
         self._wall = wall
         self.calls: Final[dict[Interrupt, _Exchange]] = {}
@@ -115,9 +121,8 @@ class CallEndpoint:
         interrupt = Interrupt()
         self._observer.started()
         exchange = self.calls[interrupt] = _Exchange(
-            self._current(), api, request_id(scope), self._clock, self._wall, send, interrupt,
-            self._affinity, self._conversation_of
-        )  # fmt: skip
+            self._current(), api, request_id(scope), self._clock, self._wall, send, interrupt, self._sticky
+        )
         if self._begin_trace is not None:
             exchange.trace = self._begin_trace(scope)
         status, failure = 500, None
@@ -155,8 +160,7 @@ class _Exchange:
         wall: Callable[[], float],
         send: Send,
         interrupt: Interrupt,
-        affinity: Affinity,
-        conversation_of: ConversationOf,
+        sticky: Sticky,
     ) -> None:
         self.id = id_
         self.call: Call | None = None
@@ -169,8 +173,7 @@ class _Exchange:
         self._received_at = clock()
         self._clock = clock
         self._wall = wall
-        self._affinity = affinity
-        self._conversation_of = conversation_of
+        self._affinity, self._conversation_of = sticky
         self._request_headers: Headers = []
         self._found: Conversation | None = None
         self._chain: tuple[Model, ...] = ()

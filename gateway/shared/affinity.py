@@ -1,7 +1,8 @@
 """Which model a conversation stays with after a fallback. Pure.
 
-A provider keeps a conversation's prompt in its cache, and reads it from there at a tenth of the price. A conversation
-that moved to another model has its cache there, also once the first model has recovered.
+A provider keeps a conversation's prompt in its cache, and charges less for what it reads there.
+A conversation that moved to another model has its cache there, also once the first model has
+recovered.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from gateway.types import Model
 
 CONVERSATIONS_MAX: Final = 10_000
 
-ModelKey = tuple[str, ...]
+Entry = tuple[tuple[str, ...], float]
+"""(name and key of the model, time of expiry)."""
 
 
 class Affinity:
@@ -24,8 +26,8 @@ class Affinity:
     """
 
     def __init__(self, conversations_max: int = CONVERSATIONS_MAX) -> None:
-        self.conversations: Final[OrderedDict[bytes, tuple[ModelKey, float]]] = OrderedDict()
-        """Conversation → (key of its model, time of expiry). Empty as long as no call falls back."""
+        self.conversations: Final[OrderedDict[bytes, Entry]] = OrderedDict()
+        """By the conversation's key. Empty as long as no call falls back."""
         self._conversations_max = conversations_max
 
     def __repr__(self) -> str:
@@ -56,6 +58,6 @@ def first(model: Model, models: Sequence[Model]) -> tuple[Model, ...]:
     return (model, *(other for other in models if other is not model))
 
 
-def _key(model: Model) -> ModelKey:
+def _key(model: Model) -> tuple[str, ...]:
     """Holds across a reload, which makes every model anew."""
     return (model.name, *model.key)
