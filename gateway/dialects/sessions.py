@@ -15,7 +15,7 @@ SESSION_HEADERS: Final = (
     ("session_id",),
     ("x-session-affinity",),
 )
-"""Request headers that name a session: of Claude Code, of Codex, of its earlier versions, of opencode.
+"""Request headers that name a session: Claude Code's, Codex's, its earlier one, opencode's.
 
 The second of a row names one conversation of the session, where there are several (sub-agents).
 """
