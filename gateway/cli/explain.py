@@ -55,8 +55,10 @@ def render(found: Explanation) -> None:
 
 def _staying(sticky_s: float) -> str:
     return (
-        f"A conversation that a fallback served stays with it for {duration(sticky_s)} after each answer:\n"
-        "its prompt is cached there (fallback.stickySeconds). New conversations go by the order above."
+        f"A conversation that a fallback served stays with it for {duration(sticky_s)} after "
+        f"each answer:\n"
+        "its prompt is cached there (fallback.stickySeconds). New conversations go by the order "
+        "above."
     )
 
 
@@ -111,7 +113,8 @@ def command(agent: str, request: Any, config_path: str | None) -> Explanation:
 
 
 def _asked(agent: Agent, body: bytes) -> tuple[Request, str]:
-    """(the request, its operation). A body without messages for an embedding model asks for embeddings."""
+    """(the request, its operation). A body without messages for an embedding model asks for
+    embeddings."""
     try:
         stated = {"model": agent.name, **parse_object(body)}
         if agent.models[0].embeds and "messages" not in stated:

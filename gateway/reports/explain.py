@@ -84,10 +84,16 @@ def explain(
     candidates = agent.models if chat is None else OPERATIONS[operation].candidates(agent, chat)
     steps = []
     for model in agent.models:
-        native = {} if chat is None else _native(chat, model, operation, is_candidate=model in candidates)
+        native = (
+            {}
+            if chat is None
+            else _native(chat, model, operation, is_candidate=model in candidates)
+        )
         steps.append(_step(model, native, credentials, states.get(model.name)))
     has_fallback = len(candidates) > 1 and operation == generate.NAME
-    return Explanation(agent.name, note, steps, config.fallback.sticky_seconds if has_fallback else 0.0)
+    return Explanation(
+        agent.name, note, steps, config.fallback.sticky_seconds if has_fallback else 0.0
+    )
 
 
 def _states(config: Config) -> tuple[Mapping[str, ModelState], str]:
@@ -123,7 +129,8 @@ def _step(
 
 
 def _native(chat: Chat, model: Model, operation: str, *, is_candidate: bool) -> dict[str, Any]:
-    """The request (the first of several parts) that `model` would be sent, or why it would not be."""
+    """The request (the first of several parts) that `model` would be sent, or why it would not
+    be."""
     if not is_candidate:
         return {"refused": f"its vectors are of another space ({model.space})"}
     embeds = operation == embed.NAME

@@ -58,7 +58,9 @@ FIRST = found(chat(SYSTEM, USER))
         [{**SYSTEM, "role": "developer"}, USER, ANSWER, NEXT],
     ],
 )
-def test_later_requests_of_a_conversation_begin_like_the_first(messages: list[dict[str, Any]]) -> None:
+def test_later_requests_of_a_conversation_begin_like_the_first(
+    messages: list[dict[str, Any]],
+) -> None:
     assert found(chat(*messages)) == (FIRST.key, True)
 
 
@@ -69,7 +71,11 @@ def test_a_system_message_in_the_middle_is_no_beginning() -> None:
 def test_an_image_counts_and_its_mark_does_not() -> None:
     plain, marked, other = (
         found(chat({"role": "user", "content": [image, *text("What is it?")]})).key
-        for image in (IMAGE, {**IMAGE, **MARK}, {**IMAGE, "image_url": {"url": "data:image/png;base64,bbbb"}})
+        for image in (
+            IMAGE,
+            {**IMAGE, **MARK},
+            {**IMAGE, "image_url": {"url": "data:image/png;base64,bbbb"}},
+        )
     )
     assert plain == marked != other
 
@@ -127,7 +133,9 @@ def responses(name: str | None, *history: dict[str, Any]) -> dict[str, Any]:
         ("chat", lambda name, *history: chat(*history, prompt_cache_key=name)),
     ],
 )
-def test_a_name_in_the_body_tells_conversations_apart_that_begin_alike(api: str, body: Callable[..., Any]) -> None:
+def test_a_name_in_the_body_tells_conversations_apart_that_begin_alike(
+    api: str, body: Callable[..., Any]
+) -> None:
     begun = found(body("s1", USER), api=api)
     assert not begun.may_continue, "it may stand for a user or a program"
     assert found(body("s1", USER, ANSWER, NEXT), api=api) == (begun.key, True)
@@ -136,7 +144,9 @@ def test_a_name_in_the_body_tells_conversations_apart_that_begin_alike(api: str,
     assert found(body(None, USER), api=api).key != begun.key
 
 
-@pytest.mark.parametrize("fields", [{"metadata": {"user_id": ["a"]}}, {"metadata": "a"}, {"prompt_cache_key": 7}])
+@pytest.mark.parametrize(
+    "fields", [{"metadata": {"user_id": ["a"]}}, {"metadata": "a"}, {"prompt_cache_key": 7}]
+)
 def test_a_name_that_is_no_text_is_none(fields: dict[str, Any]) -> None:
     request = Request({"model": "dev", "messages": [SYSTEM, USER]}, fields)
     call = Call("req_1", Agent("dev", (model(),)), Client("anna"), request, False, 0.0)
@@ -148,7 +158,9 @@ def test_half_a_character_is_no_obstacle() -> None:
 
 
 def test_embeddings_have_no_conversation() -> None:
-    call = Call("req_1", Agent("dev", (model(),)), Client("anna"), Request({"input": ["a"]}), False, 0.0)
+    call = Call(
+        "req_1", Agent("dev", (model(),)), Client("anna"), Request({"input": ["a"]}), False, 0.0
+    )
     assert conversation_of(call, {"session-id": "s1"}) is None
 
 

@@ -1,4 +1,5 @@
-"""A conversation that a fallback served stays there, in every API; new conversations go to the first model."""
+"""A conversation that a fallback served stays there, in every API; new conversations go to the
+first model."""
 
 from __future__ import annotations
 
@@ -49,7 +50,11 @@ def ask(
     **fields: Any,
 ) -> Said:
     said: list[Any] = [{"role": "user", "content": begins}, *history]
-    body: dict[str, Any] = {"model": AGENT, "stream": stream, "input" if api == "responses" else "messages": said}
+    body: dict[str, Any] = {
+        "model": AGENT,
+        "stream": stream,
+        "input" if api == "responses" else "messages": said,
+    }
     if api == "messages":
         body["max_tokens"] = 99
     body |= fields
@@ -73,7 +78,9 @@ def begin(gateway: Running, **how: Any) -> None:
 
 @both_ways
 @each_api
-def test_a_conversation_stays_and_a_new_one_does_not(gateway: Running, api: str, stream: bool) -> None:
+def test_a_conversation_stays_and_a_new_one_does_not(
+    gateway: Running, api: str, stream: bool
+) -> None:
     how: dict[str, Any] = {"api": api, "stream": stream}
     begin(gateway, **how)
     assert ask(gateway, **how) == ANTHROPIC, "a new conversation, though it begins alike"
@@ -83,7 +90,9 @@ def test_a_conversation_stays_and_a_new_one_does_not(gateway: Running, api: str,
 
 
 @both_ways
-def test_a_conversation_that_falls_back_late_stays_from_then_on(gateway: Running, stream: bool) -> None:
+def test_a_conversation_that_falls_back_late_stays_from_then_on(
+    gateway: Running, stream: bool
+) -> None:
     assert ask(gateway, stream=stream) == ANTHROPIC
     limit(gateway, "anthropic")
     assert ask(gateway, *later(), stream=stream) == OPENAI
@@ -93,9 +102,15 @@ def test_a_conversation_that_falls_back_late_stays_from_then_on(gateway: Running
 
 @pytest.mark.parametrize(
     ("api", "header"),
-    [("messages", "x-claude-code-session-id"), ("responses", "session-id"), ("chat", "x-session-affinity")],
+    [
+        ("messages", "x-claude-code-session-id"),
+        ("responses", "session-id"),
+        ("chat", "x-session-affinity"),
+    ],
 )
-def test_a_session_that_a_header_names_stays_however_it_begins(gateway: Running, api: str, header: str) -> None:
+def test_a_session_that_a_header_names_stays_however_it_begins(
+    gateway: Running, api: str, header: str
+) -> None:
     begin(gateway, api=api, headers={header: "s1"})
     assert ask(gateway, api=api, headers={header: "s1"}) == STAYED
     assert ask(gateway, *later(), api=api, headers={header: "s2"}) == ANTHROPIC
@@ -126,7 +141,10 @@ def test_a_stored_response_goes_on_where_it_was_made(gateway: Running) -> None:
     recover(gateway, "anthropic")
     more = {"model": AGENT, "input": "And now?", "previous_response_id": first.json()["id"]}
     then = httpx.post(gateway.url + PATHS["responses"], json=more, timeout=20)
-    assert (then.headers["x-gateway-model"], then.headers.get("x-gateway-sticky")) == ("openai", "1")
+    assert (then.headers["x-gateway-model"], then.headers.get("x-gateway-sticky")) == (
+        "openai",
+        "1",
+    )
 
 
 def test_a_model_that_cools_down_keeps_nothing(gateway: Running) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from gateway.shared.affinity import Affinity, first
 from tests.makers import Clock, model
 
-SONNET, GPT, LOCAL = model(name="sonnet"), model("openai", name="gpt"), model("custom", name="local")
+SONNET, GPT, LOCAL = (
+    model(name="sonnet"),
+    model("openai", name="gpt"),
+    model("custom", name="local"),
+)
 CHAIN = (SONNET, GPT, LOCAL)
 
 
