@@ -27,6 +27,7 @@ from gateway.credentials.store import Credentials
 from gateway.dialects import CALL_PATHS, COUNT_PATHS, EMBEDDINGS_INBOUND, INBOUND, Counting
 from gateway.dialects.model_lists import LISTS, agent_of_alias
 from gateway.dialects.responses.inbound.store import ResponsesStore
+from gateway.dialects.sessions import conversation_of
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
 from gateway.inbound.counting import CountingEndpoint
@@ -144,7 +145,12 @@ class App:
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
         self.endpoint = CallEndpoint(
-            lambda: self.gateway, self.observer, clock=clock, wall=wall, begin_trace=begin_trace
+            lambda: self.gateway,
+            self.observer,
+            clock=clock,
+            wall=wall,
+            conversation_of=conversation_of,
+            begin_trace=begin_trace,
         )
         self.asgi = self._application(wall)
 

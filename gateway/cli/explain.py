@@ -49,6 +49,17 @@ def render(found: Explanation) -> None:
             click.echo(styled(f"   would be skipped: {step.refused}", "yellow"))
         elif step.dialect is not None:
             _request(step)
+    if found.sticky_s:
+        click.echo(_staying(found.sticky_s))
+
+
+def _staying(sticky_s: float) -> str:
+    return (
+        f"A conversation that a fallback served stays with it for {duration(sticky_s)} after "
+        f"each answer:\n"
+        "its prompt is cached there (fallback.stickySeconds). New conversations go by the order "
+        "above."
+    )
 
 
 def _request(step: Step) -> None:

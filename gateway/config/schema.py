@@ -194,6 +194,9 @@ class Fallback(Table, frozen=True):
     """Kinds of failure that move on to the next model although by default they do not."""
     never: list[str] = field(default_factory=list)
     """Kinds of failure that do not move on although by default they do."""
+    sticky_seconds: Seconds = 300.0
+    """How long after its last answer a conversation stays with a model that served it as a
+    fallback, for the sake of that model's prompt cache. 0 never stays."""
 
 
 class Breaker(Table, frozen=True):

@@ -150,6 +150,17 @@ class Answer(NamedTuple):
     request: Request
 
 
+class Conversation(NamedTuple):
+    """The conversation that a call belongs to."""
+
+    key: bytes
+    """A digest over client, agent and name: of a fixed size, and nothing of the request can be read
+    from it."""
+    may_continue: bool
+    """Whether earlier calls may have belonged to it: a header names it, or the model has answered
+    in it before."""
+
+
 class Refusal(NamedTuple):
     """An error as data, until the face of the request renders it. The words are the hub's, i.e.
     OpenAI's."""

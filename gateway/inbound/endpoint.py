@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.failures import UNREADABLE, Exhausted, Failed, Failure, structure_fault
-from gateway.hub.contracts import Answer, Inbound
+from gateway.hub.contracts import Answer, Conversation, Inbound
 from gateway.hub.exact_json import parse_object
 from gateway.inbound.access import check_key
 from gateway.inbound.body import read_body
@@ -37,6 +37,7 @@ from gateway.inbound.serving import Gateway
 from gateway.inbound.stream import EventStream, Presence, StoppedReading
 from gateway.limits.refusals import Refused
 from gateway.operations import OPERATIONS, Operation
+from gateway.shared.affinity import Affinity, first
 from gateway.text.trace_context import Trace
 from gateway.types import Call, Client, Model, Reply, Request
 
@@ -58,6 +59,17 @@ class Observer(Protocol):
         ...
 
 
+ConversationOf = Callable[[Call, Mapping[str, str]], Conversation | None]
+"""Finds the conversation of a call by the call and the client's headers."""
+
+
+class Sticky(NamedTuple):
+    """What keeps conversations at the fallback that served them."""
+
+    affinity: Affinity
+    conversation_of: ConversationOf
+
+
 class Api(NamedTuple):
     """One API that clients speak."""
 
@@ -77,11 +89,13 @@ class CallEndpoint:
         *,
         clock: Callable[[], float],
         wall: Callable[[], float],
+        conversation_of: ConversationOf,
         begin_trace: Callable[[Scope], Trace] | None = None,
     ) -> None:
         self._current = current
         self._observer = observer
         self._begin_trace = begin_trace
+        self._sticky = Sticky(Affinity(), conversation_of)
         self._clock = clock
         self._wall = wall
         self.calls: Final[dict[Interrupt, _Exchange]] = {}
@@ -117,7 +131,14 @@ class CallEndpoint:
         interrupt = Interrupt()
         self._observer.started()
         exchange = self.calls[interrupt] = _Exchange(
-            self._current(), api, request_id(scope), self._clock, self._wall, send, interrupt
+            self._current(),
+            api,
+            request_id(scope),
+            self._clock,
+            self._wall,
+            send,
+            interrupt,
+            self._sticky,
         )
         if self._begin_trace is not None:
             exchange.trace = self._begin_trace(scope)
@@ -159,6 +180,7 @@ class _Exchange:
         wall: Callable[[], float],
         send: Send,
         interrupt: Interrupt,
+        sticky: Sticky,
     ) -> None:
         self.id = id_
         self.call: Call | None = None
@@ -171,6 +193,13 @@ class _Exchange:
         self._received_at = clock()
         self._clock = clock
         self._wall = wall
+        self._affinity, self._conversation_of = sticky
+        self._request_headers: Headers = []
+        self._found: Conversation | None = None
+        self._chain: tuple[Model, ...] = ()
+        """The call's models in the operator's order."""
+        self._stays_with: Model | None = None
+        """The fallback that is tried before them, as it served the conversation before."""
 
     async def run(self, scope: Scope, receive: Receive, calls: int) -> tuple[int, Failure | None]:
         """Answers. `calls` are under way, this one included. Returns (status, the failure that
@@ -209,7 +238,42 @@ class _Exchange:
         with Presence(self._interrupt, receive):
             if self._gateway.is_limited or client.limits:
                 await self._reserve(self.call)
+            self._request_headers, self._chain = scope["headers"], self.call.agent.models
+            if self._affinity.conversations and len(self._chain) > 1:
+                self._stay(self.call)
             return await self._answer(self.call)
+
+    def _stay(self, call: Call) -> None:
+        """Puts the fallback first that serves this conversation."""
+        conversation = self._conversation(call)
+        if conversation is None or not conversation.may_continue:
+            return
+        model = self._affinity.find(conversation.key, self._chain, self._clock())
+        if model is not None and model is not self._chain[0]:
+            self._stays_with = model
+            call.agent = replace(call.agent, models=first(model, self._chain))
+
+    def _note_model(self, call: Call, model: Model) -> None:
+        """Notes that `model` serves this conversation from now on.
+
+        The first model's answer to a new conversation says nothing of another one that begins
+        alike.
+        """
+        conversation = self._conversation(call)
+        if conversation is None:
+            return
+        if model is not self._chain[0]:
+            until = self._clock() + self._gateway.config.fallback.sticky_seconds
+            self._affinity.put(conversation.key, model, until)
+        elif conversation.may_continue:
+            self._affinity.forget(conversation.key)
+
+    def _conversation(self, call: Call) -> Conversation | None:
+        if not self._gateway.config.fallback.sticky_seconds:
+            return None
+        if self._found is None:
+            self._found = self._conversation_of(call, RequestHeaders(self._request_headers))
+        return self._found
 
     async def _reserve(self, call: Call) -> None:
         try:
@@ -257,6 +321,9 @@ class _Exchange:
             raise of_exhausted(error, call) from error
         if call.hold is not None:
             call.hold.watch(reply)
+        is_fallback = reply.attempt.model is not self._chain[0]
+        if is_fallback or (self._affinity.conversations and len(self._chain) > 1):
+            self._note_model(call, reply.attempt.model)
         answer = self._as_answer(call, reply.model)
         if reply.chunks is not None:
             encoder = self._face.StreamEncoder(answer)
@@ -294,6 +361,8 @@ class _Exchange:
         if reply is not None:
             attempt = reply.attempt
             found += _of_model(attempt.model)
+            if attempt.model is self._stays_with:
+                found.append((b"x-gateway-sticky", b"1"))
             if call is not None:
                 facts = self._operation.facts(attempt.model, call.chat)
                 found += [(name.encode(), header_value(value)) for name, value in facts.items()]

@@ -59,6 +59,8 @@ class Explanation:
     note: str
     """Where the models' states come from."""
     chain: list[Step]
+    sticky_s: float
+    """How long a conversation stays with a fallback that served it; 0 where it never does."""
 
     @property
     def is_rate_limited(self) -> bool:
@@ -88,7 +90,10 @@ def explain(
             else _native(chat, model, operation, is_candidate=model in candidates)
         )
         steps.append(_step(model, native, credentials, states.get(model.name)))
-    return Explanation(agent.name, note, steps)
+    has_fallback = len(candidates) > 1 and operation == generate.NAME
+    return Explanation(
+        agent.name, note, steps, config.fallback.sticky_seconds if has_fallback else 0.0
+    )
 
 
 def _states(config: Config) -> tuple[Mapping[str, ModelState], str]:

@@ -22,6 +22,16 @@ def test_the_order_and_the_reasons(run: Run, config: Path) -> None:
     assert "2. local  custom qwen3:32b" in out
 
 
+def test_what_holds_for_a_conversation_that_fell_back(run: Run, config: Path) -> None:
+    default = run("explain", "dev", **NOBODY).stdout
+    assert "stays with it for 5 min" in default
+    assert "fallback.stickySeconds" in default
+    assert "stays" not in run("explain", "local", **NOBODY).stdout, "it has no fallback"
+    config.write_text(config.read_text() + "[fallback]\nstickySeconds = 0\n")
+    assert "stays" not in run("explain", "dev", **NOBODY).stdout
+    assert json.loads(run("explain", "dev", "--json", **NOBODY).stdout)["sticky_s"] == 0
+
+
 def test_what_each_model_would_be_sent(run: Run, config: Path) -> None:
     found = json.loads(run("explain", "dev", "-", "--json", input=REQUEST, **NOBODY).stdout)
     sonnet, local = found["chain"]

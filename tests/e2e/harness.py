@@ -91,7 +91,7 @@ class Running:
         await self._serving.__aexit__(None, None, None)
 
 
-def chains(lab: Lab, *agents: str, **timeouts: Any) -> schema.Root:
+def chains(lab: Lab, *agents: str, sticky_seconds: float = 300.0, **timeouts: Any) -> schema.Root:
     """A configuration: agents written as `anthropic>openai`, with one model per provider, that
     waits for nothing.
 
@@ -103,7 +103,7 @@ def chains(lab: Lab, *agents: str, **timeouts: Any) -> schema.Root:
         models=models,
         agents={agent: schema.Agent(models=agent.split(">")) for agent in agents},
         timeouts=schema.Timeouts(**timeouts),
-        fallback=schema.Fallback(max_wait_seconds=0),
+        fallback=schema.Fallback(max_wait_seconds=0, sticky_seconds=sticky_seconds),
     )
 
 

@@ -29,7 +29,7 @@ ASKED = "get_weather please"
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Running]:
-    with running(tmp_path, *CHAINS) as gateway:
+    with running(tmp_path, *CHAINS, sticky_seconds=0) as gateway:
         gateway.set_model_id("openai", "gpt-5.5")
         yield gateway
 
