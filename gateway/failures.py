@@ -2,7 +2,7 @@
 
 A failure is never an exception's text: it is a kind, chosen from the status first, then from the vendor's own code,
 and from prose only where a provider gives nothing else. What a kind means (whether the next model is tried, how long
-the model rests, what the client is told) stands in `VERDICTS` and nowhere else.
+the model cools down, what the client receives) is in `VERDICTS` and nowhere else.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Verdict:
     moves_on: Literal["always", "larger_window", "never"]
     """Whether the next model of the chain is tried."""
     cooldown_s: float
-    """How long the model rests, unless the provider states a time; 0 for not at all."""
+    """How long the model cools down, unless the provider states a time; 0 for not at all."""
     after: int
     """How many failures in a row start the cooldown."""
     scope: Literal["model", "credential"]
-    """What rests: the model, or every model that uses the same credential."""
+    """What cools down: the model, or every model that uses the same credential."""
     status: int
     """The client's HTTP status when the call ends with this failure."""
     type: str
@@ -362,4 +362,5 @@ UNREADABLE: Final = (
     IndexError,
     RecursionError,
 )
-"""What reading JSON of an unknown shape raises: where somebody else wrote it, they mean that it is wrong."""
+"""What reading JSON of an unknown shape raises: for JSON from outside, they mean that it is
+wrong."""

@@ -1,4 +1,4 @@
-"""Takes secrets out of text that somebody else wrote: providers quote keys in their error messages."""
+"""Removes secrets from text of other programs: providers quote keys in their error messages."""
 
 from __future__ import annotations
 

@@ -100,7 +100,8 @@ class Provider:
     name: str
     dialect: str
     base_url: str | None
-    """What stands before the provider's own path, without a trailing slash; None where the user must say it."""
+    """The part of the address before the provider's own path, without a trailing slash; None where
+    the user must say it."""
     credential: str
     """The type under which the key is stored, e.g. `anthropic_key`."""
     env: tuple[str, ...] = ()

@@ -68,7 +68,7 @@ class Timeouts:
     answer_s: float = 600.0
     """From the request to the end of an answer that is not streamed: silence and work look alike there."""
     idle_s: float = 60.0
-    """Silence inside a stream that has begun; then the client is told that it broke off."""
+    """Silence inside a stream that has begun; then the client receives an error."""
     total_s: float = 3600.0
     """A whole stream."""
     write_s: float = 30.0
@@ -193,7 +193,7 @@ class Attempt:
     started_at: float = 0.0
     """Seconds of the monotonic clock, as all times here."""
     sent_at: float | None = None
-    """When the request left: what lies before is our own work."""
+    """When the request left: the time before it is the gateway's own work."""
     committed_at: float | None = None
     """When the first content arrived; the client's answer begins here."""
     ended_at: float | None = None
@@ -284,7 +284,7 @@ class Call:
 
     @property
     def served(self) -> Attempt | None:
-        """The attempt whose answer the client was given; None when nobody answered."""
+        """The attempt whose answer the client received; None when no model answered."""
         last = self.attempts[-1] if self.attempts else None
         return last if last is not None and last.committed_at is not None else None
 
@@ -308,7 +308,7 @@ class Chunks(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Done with it, read to its end or not. Whoever takes a reply calls this, once or more often."""
+        """Releases the reply, read to its end or not. Its owner calls this, once or more often."""
         ...
 
 
@@ -327,4 +327,4 @@ class Reply:
     """The same as it came; it is sent to the client as it is."""
     chunks: Chunks | None = None
     empty_for_s: float | None = None
-    """Seconds for which the provider's headers say that its budget is spent after this answer."""
+    """Seconds for which the rate-limit headers of this answer report no remaining quota."""

@@ -12,7 +12,7 @@ MISTAKES: Final = (
     (r"(?i)^(authorization:|x-api-key:|bearer([^\w-]|$))", "begins with the header it is sent in: keep the key alone"),
     (r"^\$(\w+|\{[^}]*\}|\(.*\))$", "is the name of a variable, not its value: write the key itself"),
     (r"(?a)^(export\s+)?[A-Z][A-Z0-9_]*_(KEY|TOKEN)=", "begins with a variable's name: keep the key alone"),
-    (r"[^!-~]", "is no key: a key is one line without spaces or special characters"),
+    (r"[^!-~]", "is not a key: a key is one line without spaces or special characters"),
 )
 """(pattern, what to say of a key in which it is found). A key is sent in a header, so it is visible ASCII."""
 

@@ -46,7 +46,8 @@ class Encoded(NamedTuple):
 
 
 class Unsupported(Failed):
-    """This model cannot serve the request: another one must, or the client is told which field is the reason."""
+    """This model cannot serve the request: another one must, or the error names the field to the
+    client."""
 
     def __init__(self, param: str, reason: str) -> None:
         super().__init__(Failure(Kind.UNSUPPORTED, f"{param}: {reason}", param=param))

@@ -22,7 +22,7 @@ def schema_of(response_format: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def hint(response_format: Mapping[str, Any]) -> str:
-    """The instruction that stands in for `response_format`."""
+    """The instruction that replaces `response_format`."""
     schema = schema_of(response_format)
     if schema is None:
         return "Respond with a single JSON object and nothing else: no prose, no Markdown."

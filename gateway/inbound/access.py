@@ -24,7 +24,7 @@ class Keys(Protocol):
     """The client keys."""
 
     def any(self) -> bool:
-        """Whether there are keys at all; without, everybody on this host may call."""
+        """Whether there are keys at all; without, every client on this host may call."""
         ...
 
     def lookup(self, key: str) -> Client | None:
@@ -60,7 +60,7 @@ def check_host(scope: Scope, allowed: Collection[str]) -> None:
 def host_of(scope: Scope) -> Address | None:
     """The `Host` of a request; None for an HTTP/1.0 request without one.
 
-    Raises `HttpError` 400 for none, for several and for what is no host (RFC 9112, section 3.2).
+    Raises `HttpError` 400 for none, for several and for what is not a host (RFC 9112, section 3.2).
     """
     hosts = header_values(scope, b"host")
     if not hosts and scope.get("http_version") == "1.0":

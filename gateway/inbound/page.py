@@ -270,7 +270,7 @@ BUSY: Final = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Busy · Gateway</title>'
     "<h1>Too many viewers</h1><p>The page is shown to others just now. Try again in a moment.</p>"
 )
-"""Made of nothing, as it is for moments in which there is too much to do."""
+"""A constant, because it is sent when the gateway is overloaded."""
 
 
 def _sign_in(message: str) -> str:

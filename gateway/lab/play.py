@@ -56,7 +56,8 @@ class Played:
 
 
 def play(fault: str, api: ModuleType, asked: Asked, id_: str) -> Played:
-    """The answer of `api` to `asked`, with `fault` in it. Raises `KeyError` for a fault nobody knows."""
+    """The answer of `api` to `asked`, with `fault` in it. Raises `KeyError` for an unknown
+    fault."""
     row = FAULTS[fault]
     if fault in _BEFORE:
         return _BEFORE[fault](api, asked, id_)

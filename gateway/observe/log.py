@@ -80,7 +80,7 @@ def set_up(form: Literal["auto", "text", "json"], level: str, stream: TextIO | N
     handler.lost = lost()
     is_json = form == "json" or (form == "auto" and not terminal)
     handler.setFormatter(Json() if is_json else Text(colour=terminal and not os.environ.get("NO_COLOR")))
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # nobody prints them
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no format prints them
     for before in _handlers():
         before.close()
     for name in _LOGGERS:
@@ -111,10 +111,10 @@ def show(text: str) -> None:
 
 
 class CallEnded(logging.LogRecord):
-    """The record of one call; its words are put together when somebody's eyes shall read them.
+    """The record of one call; its text is made when a handler formats it.
 
-    What the library's constructor looks up for each record (threads, files, lines of code) nobody prints: it is looked
-    up once for all.
+    No format prints what the library's constructor looks up for each record (threads, files, lines
+    of code), so it is looked up once.
     """
 
     _blank: Final = vars(logging.LogRecord(calls.name, logging.INFO, "", 0, "call ended", None, None))
@@ -190,7 +190,7 @@ def circuit_changed(change: Change) -> None:
     level = logging.ERROR if failure.verdict.loud else logging.WARNING
     circuits.log(
         level,
-        "%s rests for %.0f s: %s: %s",
+        "%s cools down for %.0f s: %s: %s",
         name,
         change.cooldown_s,
         failure.brief(),

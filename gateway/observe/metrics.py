@@ -152,7 +152,7 @@ class CircuitStates(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(
             "gateway_circuit_state",
-            "1 for the state a circuit is in; a circuit without a model stands for a whole credential.",
+            "1 for the state a circuit is in; a circuit without a model is that of a whole credential.",
             labels=["provider", "address", "credential", "model", "state"],
         )
         now = self._clock()

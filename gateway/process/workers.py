@@ -81,7 +81,7 @@ class Link:
 
 
 class Supervisor:
-    """Keeps `wanted` workers running `work(number, workers)` until it is told to stop."""
+    """Keeps `wanted` workers running `work(number, workers)` until a signal stops it."""
 
     def __init__(self, wanted: int, work: Work, notifier: Notifier) -> None:
         self._wanted = wanted

@@ -16,7 +16,8 @@ from gateway.types import Chat
 
 ENTRY_BYTES_MAX: Final = 256 * 1024
 ID_CHARS_MIN: Final = 8
-"""A shorter id (`call_0`) is no name for one call among all: some servers number the calls of each answer anew."""
+"""A shorter id (`call_0`) does not identify one call among all: some servers number the calls of
+each answer anew."""
 
 _KEYS: Final = ("reasoning_details", "reasoning_content")
 

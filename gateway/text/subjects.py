@@ -57,7 +57,7 @@ _BARE_FORBIDDEN: Final = re.compile(
 
 
 def of_forbidden(message: str) -> Subject:
-    """What a 403 is about. Without words it is no answer of the provider's API."""
+    """What a 403 is about. Without words it is not an answer of the provider's API."""
     if not message.strip() or _BARE_FORBIDDEN.search(message):
         return "path"
     named = _NAMED.search(message)

@@ -12,7 +12,7 @@ from gateway.types import Model
 KEYS_MAX: Final = 256
 """Signatures that are remembered, so that errors can be searched for the keys in them; renewed sign-ins add up."""
 KEY_CHARS_MIN: Final = 6
-"""What is shorter is no secret, and may be a word."""
+"""What is shorter is not a secret, and may be a word."""
 
 
 class Learned:

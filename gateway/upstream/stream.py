@@ -370,9 +370,9 @@ def loads(body: bytes) -> dict[str, Any]:
     try:
         value = halves.loads(body.removeprefix(sse.BOM).strip())
     except ValueError as error:
-        raise Failed(Failure(Kind.MALFORMED, f"the provider's answer is no JSON: {error}", status=200)) from error
+        raise Failed(Failure(Kind.MALFORMED, f"the provider's answer is not JSON: {error}", status=200)) from error
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
-        raise Failed(Failure(Kind.MALFORMED, "the provider's answer is no JSON object", status=200))
+        raise Failed(Failure(Kind.MALFORMED, "the provider's answer is not a JSON object", status=200))
     return value

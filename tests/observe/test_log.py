@@ -112,7 +112,7 @@ def test_a_traceback_is_scrubbed(form: Literal["text", "json"]) -> None:
 @pytest.mark.parametrize(
     ("change", "level", "words"),
     [
-        (Change(SONNET.key, "open", 60.0, LIMITED), "WARNING", "rests for 60 s: 429 rate limit: slow down, ***"),
+        (Change(SONNET.key, "open", 60.0, LIMITED), "WARNING", "cools down for 60 s: 429 rate limit: slow down, ***"),
         (Change(SONNET.key, "open", 300.0, Failure(Kind.CREDENTIAL, "no", status=401)), "ERROR", "401 credential"),
         (Change(SONNET.key, "closed"), "INFO", "is back"),
     ],

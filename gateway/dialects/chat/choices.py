@@ -149,7 +149,8 @@ class _Slot:
 
     def __init__(self, key: str, stated: str | None, name: str) -> None:
         self.key = key
-        """What the calls of the choice are told apart by; the id that the client sees, unless one comes later."""
+        """Identifies the call within the choice; the id that the client sees, unless one comes
+        later."""
         self.stated = stated
         """The id that the server gave it."""
         self.name = name

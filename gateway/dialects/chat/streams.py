@@ -102,11 +102,11 @@ class StreamDecoder:
         except ValueError as error:
             if event.name == b"error":
                 raise Failed(decode_error_value(event.data.decode("utf-8", "replace"), None)) from error
-            raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")) from error
+            raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}")) from error
         if isinstance(body, list) and body and isinstance(body[0], dict):
             body = body[0]
         if not isinstance(body, dict):
-            raise Failed(Failure(Kind.MALFORMED, "the provider sent an event that is no JSON object"))
+            raise Failed(Failure(Kind.MALFORMED, "the provider sent an event that is not a JSON object"))
         if event.name == b"error" or is_error(body):
             raise Failed(decode_error_value(body, None))
         inner = body.get("x_groq")
@@ -216,7 +216,7 @@ def _with_logprobs(choice: Choice, chunks: list[Chunk], logprobs: Any) -> list[C
     if not logprobs or (choice.reason is not None and not chunks):
         return chunks
     if not chunks and (logprobs.get("content") or logprobs.get("refusal")):
-        chunks = [delta(choice.index, content="")]  # a token that is no whole letter yet
+        chunks = [delta(choice.index, content="")]  # a token that is not a whole letter yet
     if chunks:
         chunks[0]["choices"][0]["logprobs"] = logprobs
     return chunks
@@ -286,7 +286,7 @@ _COUNTS_ONLY: Final = frozenset({"choices", "usage", "system_fingerprint"})
 
 
 def _as_function_delta(chunk: Chunk) -> Chunk:
-    """A chunk in the deprecated form; calls after the first have no place there."""
+    """A chunk in the deprecated form; which supports only the first call."""
     for choice in chunk["choices"]:
         calls = choice["delta"].pop("tool_calls", None)
         if calls and calls[0]["index"] == 0:

@@ -1,6 +1,7 @@
 """Reasoning at the beginning of the content, between `<think>` and `</think>`, as a server without a parser leaves it.
 
-Only taken apart where the configuration says so: to anybody else the tags are text, which a model may well write about.
+Separated only where the configuration says so: elsewhere the tags are text, which a model may write
+about.
 """
 
 from __future__ import annotations

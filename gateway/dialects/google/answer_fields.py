@@ -51,7 +51,7 @@ ANSWER: Final[Mapping[str, Fields]] = {
         "thought": translated("whether it is reasoning_content"),
         "thoughtSignature": translated("extra_content.google"),
         "functionCall": translated("tool_calls"),
-        "inlineData": translated("images, or native_content where it is no image"),
+        "inlineData": translated("images, or native_content where it is not an image"),
         "executableCode": translated("native_content"),
         "codeExecutionResult": translated("native_content"),
         "toolCall": translated("native_content"),

@@ -246,7 +246,7 @@ class _Said:
 
 
 def _arguments(value: Any, path: str) -> str:
-    """The input as JSON text. Raises `Failed` for one that is no object."""
+    """The input as JSON text. Raises `Failed` for one that is not an object."""
     if value is None:
         return "{}"
     try:

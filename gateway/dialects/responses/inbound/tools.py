@@ -235,7 +235,7 @@ def decode_choice(choice: Any, box: Toolbox) -> tuple[Any, tuple[str, ...]]:
 
 def _mode(choice: str) -> str:
     if choice not in _MODES:
-        message = f"Invalid value: {choice[:40]!r} is no tool choice."
+        message = f"Invalid value: {choice[:40]!r} is not a tool choice."
         raise invalid(message, "tool_choice", "invalid_value")
     return choice
 
