@@ -1,4 +1,4 @@
-"""What went wrong, as a value, and what follows from it, as one table.
+"""Failures as values, and their consequences as one table.
 
 A failure is never an exception's text: it is a kind, chosen from the status first, then from the vendor's own code,
 and from prose only where a provider gives nothing else. What a kind means (whether the next model is tried, how long
@@ -50,7 +50,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What follows from a failure of one kind."""
+    """The consequences of a failure of one kind."""
 
     moves_on: Literal["always", "larger_window", "never"]
     """Whether the next model of the chain is tried."""

@@ -78,7 +78,7 @@ _SEARCH_SETTINGS: Final = (
 """Of Groq's systems that search by themselves; sent under their own names."""
 
 LOCAL_URL: Final = "http://127.0.0.1:11434/v1"
-"""Where a server of one's own usually listens; for the user to edit."""
+"""The usual address of a local server; the user edits it."""
 
 PROVIDERS: Final[Mapping[str, Provider]] = {
     row.name: row

@@ -22,7 +22,8 @@ _KEY_LIKE: Final = re.compile(
     r"|\b(?:AIza|ya29\.|AQ\.)[\w.-]{10,}"
     r"|\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}"
 )
-"""What keys look like: the known prefixes of providers, bearer headers, signed tokens, whole or cut off."""
+"""The forms of keys: the known prefixes of providers, bearer headers, signed tokens, whole or cut
+off."""
 
 
 def scrub(text: str) -> str:

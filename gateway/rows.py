@@ -1,4 +1,5 @@
-"""What a provider's row holds: the classes of the rows in `providers.py`. Equal only to themselves."""
+"""The fields of a provider's row: the classes of the rows in `providers.py`. Equal only to
+themselves."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Request(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What arrived together from the provider."""
+    """The chunks that arrived together from the provider."""
 
     chunks: Sequence[Chunk]
     events: Sequence[sse.Event] | None = None
@@ -108,9 +108,9 @@ class Model:
     """The vector space of its embeddings; by default `<model id>@<dimensions>`."""
 
     key: tuple[str, ...] = field(init=False)
-    """What shares one breaker: (provider, base URL, credential, model id)."""
+    """The key of one circuit: (provider, base URL, credential, model id)."""
     credential_key: tuple[str, ...] = field(init=False)
-    """What shares one account: the first three of them."""
+    """The key of one account: the first three of them."""
 
     def __post_init__(self) -> None:
         account = (self.provider.name, self.base_url, self.credential)
@@ -154,7 +154,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who calls: one client key, or the loopback user when no key is configured."""
+    """The caller: one client key, or the loopback user when no key is configured."""
 
     name: str
     agents: frozenset[str] | None = None
@@ -230,7 +230,7 @@ class Skipped:
     remaining_s: float
     """Seconds of its cooldown; 0 for a model that is busy, or that another call is probing."""
     failure: Failure | None = None
-    """What started the cooldown."""
+    """The failure that started the cooldown."""
 
     def brief(self) -> str:
         """As in `x-gateway-attempts`: `sonnet;cooldown=41`, `gpt;probing`, `local;busy`."""
@@ -254,7 +254,7 @@ class Call:
     dialect: str = "chat"
     """The client's own wire format, by its name in `DIALECTS`."""
     operation: str = "generate"
-    """What is asked for, by its name in `OPERATIONS`."""
+    """The operation, by its name in `OPERATIONS`."""
     attempts: list[Attempt] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     """Models that were not tried, once the call has ended without an answer."""

@@ -29,6 +29,12 @@ WORDS: Final = {
     r"(left|leaves?|leaving) early": "A model is skipped before its limit is reached.",
     r"headers say": "Rate-limit headers report no remaining quota.",
     r"(?<!there\s)(?<!where\s)is no (?!longer|such)\w+": "Write is not a, or say what it must be.",
+    r"anew": "Write again.",
+    r"dearer": "Write more expensive, or slower.",
+    r"own affair": "Write that the gateway ignores it.",
+    r"laid over": "Write merged into, or replaces.",
+    r"learns? of": "Write counts, receives or reads.",
+    r"pass(es|ed)? over": "Write skips.",
     r"(has|have) no place": "Write is not supported by.",
     r"leav(e|es|ing) (it|them|this|that|the \w+) to": "Name who does it.",
 }

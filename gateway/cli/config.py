@@ -25,7 +25,7 @@ def render(shown: InForce) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """What a check found. `config` is None if there is none, or if it is invalid."""
+    """The result of a check. `config` is None if there is none, or if it is invalid."""
 
     config: Config | None
     problems: Sequence[Problem]

@@ -212,7 +212,7 @@ def _read(path: Path, problems: list[Problem]) -> Source | None:
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `under`: tables are merged, anything else is replaced."""
+    """`over` merged into `under`: tables are merged, anything else is replaced."""
     merged = dict(under)
     for key, value in over.items():
         old = merged.get(key)

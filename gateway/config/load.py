@@ -192,7 +192,7 @@ def _base_url(entry: schema.Model, env: Mapping[str, str]) -> str | None:
 
 
 def _address_flaws(name: str, entry: schema.Model, base_url: str | None) -> Iterator[Flaw]:
-    """What is wrong with an address that comes from elsewhere than the file."""
+    """The flaws of an address that comes from elsewhere than the file."""
     path, row = ("models", name, "baseUrl"), PROVIDERS[entry.provider]
     if base_url is None:
         message = f'a model of "{row.name}" needs an address and has none, so it is left out of every chain.'

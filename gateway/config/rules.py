@@ -95,7 +95,7 @@ def _addresses(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def base_url(path: Path, url: str, row: Provider | None) -> Iterator[Flaw]:
-    """What is wrong with an address, wherever it was stated."""
+    """The flaws of an address, wherever it is stated."""
     try:
         target(url)
         wrong = "it must not have a query or a fragment" if set(url) & set("?# ") else ""

@@ -288,7 +288,7 @@ ACTION_LLAMA_KEYS: Final = frozenset(
         "historyRetentionDays", "harness",
     }
 )  # fmt: skip
-"""Top-level keys of an Action Llama project, which are its own affair."""
+"""Top-level keys of an Action Llama project, which the gateway ignores."""
 
 ACTION_LLAMA_AGENT_KEYS: Final = frozenset(
     {
@@ -296,4 +296,4 @@ ACTION_LLAMA_AGENT_KEYS: Final = frozenset(
         "source", "harness",
     }
 )  # fmt: skip
-"""Keys of an Action Llama agent that are its own affair."""
+"""Keys of an Action Llama agent that the gateway ignores."""

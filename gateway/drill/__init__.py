@@ -59,7 +59,7 @@ _SCRIPTED: Final = ("server_error", "flap")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one call under one fault."""
+    """The outcome of one call under one fault."""
 
     fault: str
     stream: bool
@@ -91,7 +91,7 @@ Observe = Callable[[str], None]
 
 
 class _Stage(NamedTuple):
-    """What is drilled, and how the client speaks."""
+    """The gateway under the drill, and the API of the client."""
 
     config: Config
     agent: Agent
@@ -169,7 +169,7 @@ def judge(
 
 
 def _lie(name: str, seen: Seen, *, stream: bool) -> str:
-    """What is untrue about an answer, if anything is."""
+    """The first error in an answer, or ""."""
     if seen.events_after_end:
         return "events after the end of the stream"
     if seen.error is not None and seen.done:

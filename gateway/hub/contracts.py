@@ -1,4 +1,4 @@
-"""What a dialect is: the types that every wire format is written against.
+"""The interface of a dialect: the types that every wire format implements.
 
 A dialect is a wire format with up to two faces. With the upstream face the gateway is the client of a provider; with
 the inbound face it is the server of a client. The hub between them is a chat completion as plain dicts
@@ -128,7 +128,7 @@ class Embeddings(Protocol):
 
 
 class Answer(NamedTuple):
-    """What an inbound face must know about the call to write its answer."""
+    """The facts about a call that an inbound face needs to write its answer."""
 
     id: str
     """Unique per call, without a prefix; the face adds its own (`chatcmpl-`, `msg_`, `resp_`)."""

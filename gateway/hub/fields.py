@@ -24,7 +24,7 @@ class Action(Enum):
 
 
 class Rule(NamedTuple):
-    """What happens to one field."""
+    """The treatment of one field."""
 
     action: Action
     to: str = ""

@@ -257,7 +257,7 @@ class _Exchange:
         return Answer(call.id.removeprefix("req_"), int(self._wall()), model, call.request)
 
     def headers(self, reply: Reply | None = None) -> Headers:
-        """What every answer says about itself."""
+        """The headers of every answer."""
         found = id_headers(self._face, self.id)
         call = self.call
         found.append((b"x-gateway-attempts", header_value(call.tried() if call is not None else "")))

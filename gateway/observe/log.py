@@ -1,4 +1,5 @@
-"""What the operator reads: one line per call, one per change of a circuit. Text for eyes, JSON for programs.
+"""The log for the operator: one line per call, one per change of a circuit. Text for eyes, JSON for
+programs.
 
 Prompts and answers are never logged. Keys cannot be: they are `Secret`s, and other people's words are scrubbed.
 """

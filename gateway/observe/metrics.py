@@ -79,7 +79,7 @@ class Metrics:
             self.registry.register(metric)
 
     def text(self) -> bytes:
-        """What `GET /metrics` answers."""
+        """The answer to `GET /metrics`."""
         return generate_latest(self.registry)
 
     def read_waiting(self, waiting: Callable[[], int]) -> None:

@@ -38,7 +38,7 @@ PAUSE_MAX_S: Final = 300.0
 
 
 class Answer(NamedTuple):
-    """What a collector answered."""
+    """The answer of a collector."""
 
     status: int
     retry_after: str | None = None

@@ -44,7 +44,7 @@ class OpenToNetwork(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What is to be run."""
+    """The settings of a run."""
 
     config: Config
     env: Mapping[str, str]

@@ -1,4 +1,5 @@
-"""What the processes of a gateway know together, as one pure state machine: commands in, answers and news out.
+"""The state that the processes of a gateway share, as one pure state machine: commands in, answers
+and news out.
 
 `Engine.do(command, now)` is the whole interface. The engine has no I/O, no clock and no
 configuration: limits, weights and cooldowns travel as arguments, so that a reload changes nothing

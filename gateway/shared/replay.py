@@ -17,7 +17,7 @@ from gateway.types import Chat
 ENTRY_BYTES_MAX: Final = 256 * 1024
 ID_CHARS_MIN: Final = 8
 """A shorter id (`call_0`) does not identify one call among all: some servers number the calls of
-each answer anew."""
+each answer again."""
 
 _KEYS: Final = ("reasoning_details", "reasoning_content")
 
@@ -29,7 +29,8 @@ IMAGE: Final = "image"
 
 
 class Replay:
-    """What clients drop, by key. `on_kept` is called with each entry that is kept: (key, entry, size in bytes)."""
+    """Reasoning and signatures that clients drop, by key. `on_kept` is called with each entry that
+    is kept: (key, entry, size in bytes)."""
 
     def __init__(
         self,

@@ -1,4 +1,5 @@
-"""What a refusal is about, read from its words: the key, the model, a thing the request names, or the path.
+"""The subject of a refusal, read from its words: the key, the model, a thing the request names, or
+the path.
 
 A 403 or 404 says nothing by itself. Only a statement about the key concerns the key, and only one about the model
 concerns the model; all else is the fault of one request. The words are those of the providers' own errors.
@@ -57,7 +58,7 @@ _BARE_FORBIDDEN: Final = re.compile(
 
 
 def of_forbidden(message: str) -> Subject:
-    """What a 403 is about. Without words it is not an answer of the provider's API."""
+    """The subject of a 403. Without words it is not an answer of the provider's API."""
     if not message.strip() or _BARE_FORBIDDEN.search(message):
         return "path"
     named = _NAMED.search(message)
@@ -72,7 +73,7 @@ def of_forbidden(message: str) -> Subject:
 
 
 def of_not_found(message: str) -> Subject:
-    """What a 404 or 410 is about."""
+    """The subject of a 404 or 410."""
     named = _NAMED.search(message)
     if _names_the_model_first(message, named):
         return "model"

@@ -1,4 +1,4 @@
-"""What the gateway has learnt from providers' own answers, and keeps for the life of the process. No I/O."""
+"""Facts from providers' answers, kept for the life of the process. No I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.types import Model
 KEYS_MAX: Final = 256
 """Signatures that are remembered, so that errors can be searched for the keys in them; renewed sign-ins add up."""
 KEY_CHARS_MIN: Final = 6
-"""What is shorter is not a secret, and may be a word."""
+"""A shorter value is not a secret, and may be a word."""
 
 
 class Learned:

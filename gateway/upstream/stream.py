@@ -145,7 +145,7 @@ class AnswerStream:
         return events
 
     def taken(self) -> list[Chunk]:
-        """What has been read and not been given to a reader."""
+        """The bytes that are read and not yet given to a reader."""
         chunks, self._ready = self._ready, []
         return chunks
 

@@ -1,4 +1,4 @@
-"""What each generation of Claude accepts.
+"""The capabilities of each generation of Claude.
 
 The table is the default for what Anthropic's `GET /v1/models/{id}` would say; an unknown id is
 taken for one of the newest generation.
@@ -16,7 +16,7 @@ from gateway.hub.patterns import lookup
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What one generation accepts."""
+    """The capabilities of one generation."""
 
     thinking: Literal["none", "budget", "adaptive"] = "adaptive"
     """Not at all; `{type: enabled, budget_tokens}`; or `{type: adaptive}` with an effort."""

@@ -26,7 +26,7 @@ ANSWER_MIN: Final = 1024
 
 @dataclass(slots=True)
 class Thinking:
-    """What a request says about thinking."""
+    """The thinking settings of a request."""
 
     max_tokens: int
     on: bool = False

@@ -1,4 +1,4 @@
-"""What is known so far of one choice of a stream, and of its tool calls, as the different servers send them."""
+"""The state of one choice of a stream and of its tool calls, as the different servers send them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.types import Chunk
 
 
 class Choice:
-    """What is known so far of one choice."""
+    """The state of one choice so far."""
 
     def __init__(self, index: int, encoded: Encoded) -> None:
         self.index = index

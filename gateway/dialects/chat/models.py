@@ -1,4 +1,4 @@
-"""What the model families behind chat completions accept, per provider.
+"""The capabilities of the model families behind chat completions, per provider.
 
 Sources: the providers' sheets in `docs/providers.md` (OpenAI's model map and deprecations page, xAI's and Groq's docs,
 Mistral's docs; November 2026). An unknown id gets the `*` row of its provider.
@@ -16,7 +16,7 @@ from gateway.hub.patterns import lookup
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What one generation of models accepts."""
+    """The capabilities of one generation of models."""
 
     efforts: frozenset[str] = frozenset()
     """The values of `reasoning_effort` it takes; empty for a model that takes none."""

@@ -198,7 +198,7 @@ class StreamDecoder:
         self.finished = len(self._finished) >= max(self._wanted, len(self._choices))
 
     def _end(self, choice: Choice) -> list[Chunk]:
-        """What was held back of a choice, and its finish."""
+        """The held-back text of a choice, and its finish."""
         rest = choice.held_back() + self._content(choice, "", last=True) + choice.calls.end_all()
         numbers = choice.deltas.numbers()
         if numbers:

@@ -81,12 +81,12 @@ _MODALITIES: Final[Mapping[str, str]] = {
 
 
 def answer_extras(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a response holds beside its candidates."""
+    """The fields of a response beside its candidates."""
     return rest(body, _GONE["answer"])
 
 
 def choice_extras(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    """What a candidate holds beside its content."""
+    """The fields of a candidate beside its content."""
     return choice_facts(candidate) | finish_extras(candidate)
 
 

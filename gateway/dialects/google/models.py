@@ -13,7 +13,7 @@ from gateway.hub.patterns import lookup
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What one generation accepts."""
+    """The capabilities of one generation."""
 
     thinking: Literal["none", "budget", "level"] = "level"
     levels: frozenset[str] = frozenset({"minimal", "low", "medium", "high"})

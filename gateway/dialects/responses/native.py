@@ -159,8 +159,8 @@ def _effort(stated: Any, target: _Target) -> str | None:
 
 
 def _include(body: Body, target: _Target) -> Losses:
-    """Encrypted reasoning, without which the model begins anew at every turn; refused where nothing
-    reasons."""
+    """Encrypted reasoning, without which the model starts again at every turn; refused where
+    nothing reasons."""
     stated = _listed(body.get("include"))
     if not target.kind.efforts:
         included = [item for item in stated if item != ENCRYPTED]

@@ -186,7 +186,7 @@ def _as_error(parts: list[Part]) -> list[Part]:
 
 
 class _Said:
-    """What one assistant turn holds."""
+    """The parts of one assistant turn."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []

@@ -47,7 +47,7 @@ class _Segment:
         self.kind = kind
         self.start = start
         self.deltas: list[dict[str, Any]] = []
-        """What has not been written yet."""
+        """The data that is not written yet."""
         self.begun = False
         self.closed = False
         self.end = JsonEnd()
