@@ -197,7 +197,7 @@ class Failed(Exception):
 BY_STATUS: Final[Mapping[int, Kind]] = {
     401: Kind.CREDENTIAL,
     402: Kind.QUOTA,
-    405: Kind.MODEL_UNKNOWN,  # an address that is none of the API's
+    405: Kind.MODEL_UNKNOWN,  # an address that the API does not have
     407: Kind.UNAVAILABLE,  # a proxy on the way wants to be signed in to
     408: Kind.TIMEOUT,
     409: Kind.UNAVAILABLE,

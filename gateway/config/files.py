@@ -26,7 +26,8 @@ DOTENV: Final = ".env.toml"
 _NOT_MERGED: Final = ("environment", "projectName")
 """Keys of `.env.toml` that are about that file itself."""
 _FROM_ENVIRONMENT: Final = ("models", "agents")
-"""All that is taken from an environment's file: its `[server]` is the host to deploy to, not ours to listen on."""
+"""All that is taken from an environment's file: its `[server]` is the host to deploy to, not the
+address to listen on."""
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 
 

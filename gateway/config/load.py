@@ -99,7 +99,8 @@ def _problem(flaw: Flaw, files: Files | None) -> Problem:
 
 
 def _twice(files: Files) -> list[Problem]:
-    """A chain in an agent's folder and in the main files; other keys of ours may be in both."""
+    """A chain in an agent's folder and in the main files; other keys of the gateway may be in
+    both."""
     doubled = []
     for name, source in files.agents.items():
         elsewhere = next((main for main in files.sources if main.depth(("agents", name, "models")) == 3), None)
@@ -110,7 +111,8 @@ def _twice(files: Files) -> list[Problem]:
 
 
 def _leave_theirs(files: Files) -> list[Problem]:
-    """Takes out of the agents' own files what is not ours, with a warning about unknown keys."""
+    """Takes out of the agents' own files the keys that are not the gateway's, with a warning about
+    unknown keys."""
     left = []
     for name, source in files.agents.items():
         for key in [key for key in source.table if key not in _AGENT_KEYS]:

@@ -42,7 +42,7 @@ class Encoded(NamedTuple):
     native: bool = False
     """The client's own body, almost unchanged: its answer is sent to the client as it comes."""
     origin: str = ""
-    """Who is asked, as a digest of model and account: what only they can read again is marked with it."""
+    """A digest of model and account: it marks content that only they can read again."""
 
 
 class Unsupported(Failed):
@@ -69,7 +69,7 @@ class StreamDecoder(Protocol):
 
     def decode(self, event: sse.Event) -> list[Chunk]:
         """The content of one event; [] for an event that has none. Never a finish: content may follow it. Raises
-        `Failed` for an error event, for broken JSON, and for a finish that is none."""
+        `Failed` for an error event, for broken JSON, and for an unknown finish."""
         ...
 
     def flush(self) -> list[Chunk]:

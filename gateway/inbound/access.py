@@ -43,7 +43,7 @@ _WRAPPINGS_MAX: Final = 4
 
 
 def check_host(scope: Scope, allowed: Collection[str]) -> None:
-    """Raises `HttpError` 421 for a `Host` that is not ours, 400 for what is none.
+    """Raises `HttpError` 421 for a `Host` that is not the gateway's, 400 for an invalid one.
 
     `allowed` holds names without port, as `parse_host` spells them; `*` allows all.
     """

@@ -124,7 +124,8 @@ class CallEndpoint:
         except HttpError as error:
             status = await exchange.refuse(error)
         except Exception:
-            # The outermost edge: a fault of ours. A stream that has begun just stops, and no client trusts that.
+            # The outermost edge: the gateway's own fault. A stream that has begun just stops: no
+            # client trusts that.
             log.exception("%s: internal error", exchange.id)
             if not exchange.stream.begun:
                 await exchange.refuse(_internal())
@@ -200,7 +201,7 @@ class _Exchange:
             raise of_refusal(refused.refusal) from refused
 
     def settle(self) -> None:
-        """Charges the call to its limits, whatever became of it."""
+        """Charges the call to its limits, whatever its outcome."""
         if self.call is not None and self.call.hold is not None:
             self._gateway.limiter.settle(self.call)
 

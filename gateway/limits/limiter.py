@@ -161,7 +161,7 @@ class Limiter:
         self._report(decision, limits, charges)
 
     def settle(self, call: Call) -> None:
-        """Charges what a call has cost, whatever became of it. Without a hold it does nothing."""
+        """Charges what a call has cost, whatever its outcome. Without a hold it does nothing."""
         hold: Hold | None = call.hold
         if hold is None:
             return

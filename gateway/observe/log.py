@@ -1,5 +1,5 @@
-"""The log for the operator: one line per call, one per change of a circuit. Text for eyes, JSON for
-programs.
+"""The log for the operator: one line per call, one per change of a circuit. Text for people, JSON
+for programs.
 
 Prompts and answers are never logged. Keys cannot be: they are `Secret`s, and other people's words are scrubbed.
 """

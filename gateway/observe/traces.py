@@ -214,7 +214,7 @@ class Tracer(Collector):
             self._post.close()
 
     def _survived(self) -> float | None:
-        """`step`, after which the thread goes on: a fault of ours costs one batch."""
+        """`step`, after which the thread goes on: a fault of the gateway costs one batch."""
         try:
             return self.step()
         except Exception:

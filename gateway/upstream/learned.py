@@ -45,7 +45,7 @@ class Learned:
                 del self._keys[next(iter(self._keys))]
 
     def conceal(self, failure: Failure) -> Failure:
-        """`failure` without any key of ours: providers quote what they refuse."""
+        """`failure` without the gateway's keys: providers quote what they refuse."""
         message = failure.message
         for key in self._keys.values():
             if len(key) >= KEY_CHARS_MIN:

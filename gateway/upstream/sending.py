@@ -1,4 +1,4 @@
-"""Signs and sends one encoded request, and reads the error of an answer that is none."""
+"""Signs and sends one encoded request, and reads the error of an answer with an error status."""
 
 from __future__ import annotations
 

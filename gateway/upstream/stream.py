@@ -215,7 +215,7 @@ class AnswerStream:
         return (COMPLETE_S if self._decoder.complete else limit_s) - (now - self._finished_at)
 
     def _finish(self) -> list[Chunk]:
-        """The end of a whole answer. Raises `Failed` where it is none."""
+        """The end of a whole answer. Raises `Failed` for an incomplete one."""
         self._ended = True
         self._passed += self._joined.flush()
         count_unasked(self.model, self._decoder.unasked)
@@ -366,7 +366,7 @@ def _listed(body: bytes) -> list[sse.Event]:
 
 
 def loads(body: bytes) -> dict[str, Any]:
-    """The JSON object of a whole answer. Raises `Failed` when it is none."""
+    """The JSON object of a whole answer. Raises `Failed` for another value."""
     try:
         value = halves.loads(body.removeprefix(sse.BOM).strip())
     except ValueError as error:

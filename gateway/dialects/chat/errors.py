@@ -19,7 +19,7 @@ from gateway.text.ratelimits import retry_after_s, without_a_clock
 
 CODES: Final[Mapping[str, Kind]] = {
     **BY_CODE,
-    "tool_use_failed": Kind.BAD_OUTPUT,  # the model wrote a call that is none: not the client's fault, nor trouble
+    "tool_use_failed": Kind.BAD_OUTPUT,  # the model wrote an invalid call: not the client's fault, nor trouble
     "json_validate_failed": Kind.BAD_OUTPUT,
     "slow_down": Kind.OVERLOADED,
     "overloaded_error": Kind.OVERLOADED,

@@ -59,7 +59,8 @@ class StreamDecoder:
         self._halves = Halves()
 
     def decode(self, event: sse.Event) -> list[Chunk]:
-        """The content of one event. Raises `Failed` for an error event, broken JSON, a finish that is none."""
+        """The content of one event. Raises `Failed` for an error event, broken JSON, an unknown
+        finish."""
         data = event.data.strip()
         if not data or self.ended:
             return []  # a sign of life

@@ -120,7 +120,7 @@ def _by_modality(items: list[Any]) -> Iterable[tuple[str, Any]]:
 
 
 def is_image(part: Mapping[str, Any]) -> bool:
-    """Whether a part is an image of the answer; a draft among the thoughts is none."""
+    """Whether a part is an image of the answer; a draft among the thoughts is not."""
     inline = part.get("inlineData") or {}
     image = bool(inline.get("data")) and str(inline.get("mimeType")).startswith("image/")
     return image and not part.get("thought")

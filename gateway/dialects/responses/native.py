@@ -36,7 +36,7 @@ ENCRYPTED: Final = "reasoning.encrypted_content"
 
 
 class _Target(NamedTuple):
-    """Who is asked."""
+    """The request, and the model and account that it goes to."""
 
     request: Request
     model: Model

@@ -83,7 +83,8 @@ class Toolbox:
         return list(self._members.get(None if namespace == BARE else namespace, ()))
 
     def declare(self, tools: Any, path: str) -> None:
-        """Adds `tools`. Raises `Failed` for a list that is none and for a tool without a name."""
+        """Adds `tools`. Raises `Failed` for a value that is not a list and for a tool without a
+        name."""
         if tools is None:
             return
         if not isinstance(tools, list):
