@@ -86,7 +86,7 @@ class Unfence:
         self._held: list[str] = []
         """White space before a fence may begin, or what may be the closing fence with the space around it."""
         self._mark = ""
-        """What may be the beginning of the opening fence."""
+        """Held-back text that may begin the opening fence."""
         self._read = self._opening
 
     def feed(self, text: str) -> str:
@@ -94,7 +94,7 @@ class Unfence:
         return self._read(text)
 
     def flush(self) -> str:
-        """What was held back and turns out to be no closing fence."""
+        """Held-back text that is not a closing fence after all."""
         out = self._begin() if self._read == self._opening else ""
         rest = out + self._take()
         return "" if self._read != self._plain and rest.strip() in (_FENCE, "") else rest

@@ -38,7 +38,7 @@ class Splitter:
         return self._read(text)
 
     def flush(self) -> Said:
-        """What was held back and turns out to be no tag."""
+        """Held-back text that is not a tag after all."""
         rest, self._mark = self._take() + self._mark, ""
         return Said("", rest.rstrip()) if self._read == self._inside else Said(rest, "")
 
