@@ -7,7 +7,8 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Writes a file that only its owner may read (unless `mode` says otherwise), whole or not at all.
+    """Writes a file that only its owner may read (unless `mode` says otherwise), whole or not at
+    all.
 
     A file that root writes into another user's folder belongs to that user: a key that `sudo`
     stores for a service is for the service.

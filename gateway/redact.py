@@ -11,9 +11,11 @@ HIDDEN: Final = "***"
 
 _HINTS: Final = frozenset(row.key_hint for row in PROVIDERS.values() if row.key_hint)
 _HEADS: Final = frozenset(
-    {"sk", "csk", "gw", "pk", "rk", "pplx", "nvapi"} | {re.split("[-_]", hint)[0] for hint in _HINTS}
+    {"sk", "csk", "gw", "pk", "rk", "pplx", "nvapi"}
+    | {re.split("[-_]", hint)[0] for hint in _HINTS}
 )
-"""How keys begin, up to the first dash: those of the providers' rows, of hosts without a row, and the gateway's own."""
+"""How keys begin, up to the first dash: those of the providers' rows, of hosts without a row, and
+the gateway's own."""
 
 _KEY_LIKE: Final = re.compile(
     r"(?i:\bbearer\s+)[\w.~+/=-]{8,}"

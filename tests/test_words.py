@@ -18,14 +18,22 @@ WORDS: Final = {
     r"mend(s|ed|ing)?": "Write fix.",
     r"told": "Write reported, receives or distinguished, and name who reports to whom.",
     r"hears?|heard": "Write receives or knows.",
-    r"nobody|no one|whoever|somebody|someone|anybody|everybody": "Name the client, process, user or caller.",
-    r"stands?|stood": "Code and text are somewhere: write is. For a placeholder write represents or replaces.",
+    (
+        r"nobody|no one|whoever|somebody|someone"
+        r"|anybody|everybody"
+    ): "Name the client, process, user or caller.",
+    r"stands?|stood": (
+        "Code and text are somewhere: write is. For a placeholder write represents or replaces."
+    ),
     r"lies": "Files and values are somewhere: write is.",
     r"shall": "Write must, or will.",
     r"for ever": "Write forever, or name the limit.",
     r"lest|whereby|upon|whence|wherein|thereby|hence": "Write so that, by which, on, where.",
     r"rests|rested|resting": "A model is cooling down; a rule is based on something.",
-    r"(models?|credential|they|it|to|a|no|the next|the first|'s) rest(?! (of|api))": "Write cooldown.",
+    (
+        r"(models?|credential|they|it|to|a|no|the next"
+        r"|the first|'s) rest(?! (of|api))"
+    ): "Write cooldown.",
     r"(left|leaves?|leaving) early": "A model is skipped before its limit is reached.",
     r"headers say": "Rate-limit headers report no remaining quota.",
     r"(?<!there\s)(?<!where\s)is no (?!longer|such)\w+": "Write is not a, or say what it must be.",
@@ -64,7 +72,11 @@ _FORBIDDEN: Final = re.compile(
     "|".join(rf"\b(?:{word})\b" for word in WORDS).replace(" ", _BETWEEN),
     re.IGNORECASE,
 )
-_TEXT: Final = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+_TEXT: Final = {
+    tokenize.COMMENT,
+    tokenize.STRING,
+    getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING),
+}
 
 
 def prose(source: str) -> str:
@@ -94,7 +106,9 @@ def found(name: str, text: str) -> list[str]:
     lines = text.split("\n")
     hits = ((_line(text, hit), hit.group()) for hit in _FORBIDDEN.finditer(text))
     return [
-        f"{name}:{line}: {word!r} in {lines[line - 1].strip()!r}" for line, word in hits if (name, word) not in ALLOWED
+        f"{name}:{line}: {word!r} in {lines[line - 1].strip()!r}"
+        for line, word in hits
+        if (name, word) not in ALLOWED
     ]
 
 
@@ -158,7 +172,9 @@ def test_a_word_inside_another_or_in_another_sense_is_not_found(text: str) -> No
 
 
 def test_only_comments_and_strings_of_code_are_read() -> None:
-    code = 'told = rest  # a comment\n"""A docstring\nof two lines."""\nraise E(f"a message {told}")\n'
+    code = (
+        'told = rest  # a comment\n"""A docstring\nof two lines."""\nraise E(f"a message {told}")\n'
+    )
     assert "told = rest" not in prose(code)
     assert [line.split() for line in prose(code).split("\n")[:3]] == [
         ["#", "a", "comment"],
@@ -168,4 +184,6 @@ def test_only_comments_and_strings_of_code_are_read() -> None:
 
 
 def test_only_the_unreleased_changes_are_read() -> None:
-    assert unreleased("# Changes\n\n## [Unreleased]\n- new\n\n## [1.0.0]\n- old\n").endswith("- new\n\n")
+    assert unreleased("# Changes\n\n## [Unreleased]\n- new\n\n## [1.0.0]\n- old\n").endswith(
+        "- new\n\n"
+    )

@@ -16,7 +16,8 @@ Row = TypeVar("Row")
 
 
 def lookup(table: Mapping[str, Row], model_id: str) -> Row:
-    """The row of the most specific pattern that matches `model_id`. Raises `KeyError` for a table without `*`."""
+    """The row of the most specific pattern that matches `model_id`. Raises `KeyError` for a table
+    without `*`."""
     id_ = model_id.lower()
     if id_ in table:
         return table[id_]

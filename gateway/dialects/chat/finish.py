@@ -38,11 +38,16 @@ def decode_finish(reason: str, tool_calls: int) -> str:
     """One of `stop`, `length`, `tool_calls`, `content_filter`. Raises `Failed` for an unknown
     finish.
 
-    Agents go by this word: calls that came with `stop` are calls all the same, and `tool_calls` without one is a stop.
+    Agents go by this word: calls that came with `stop` are calls all the same, and `tool_calls`
+    without one is a stop.
     """
     known = reason.lower()
     if known in _FAILURES:
-        raise Failed(Failure(_FAILURES[known], f"the provider ended the answer with finish_reason {reason!r}"))
+        raise Failed(
+            Failure(
+                _FAILURES[known], f"the provider ended the answer with finish_reason {reason!r}"
+            )
+        )
     word = _WORDS.get(known, "stop")
     if word == "stop" and tool_calls:
         return "tool_calls"

@@ -1,4 +1,5 @@
-"""Reasoning at the beginning of the content, between `<think>` and `</think>`, as a server without a parser leaves it.
+"""Reasoning at the beginning of the content, between `<think>` and `</think>`, as a server without
+a parser leaves it.
 
 Separated only where the configuration says so: elsewhere the tags are text, which a model may write
 about.
@@ -22,8 +23,8 @@ def split(text: str) -> Said:
 
 
 class Splitter:
-    """Takes streamed content apart. Holds back no more than could belong to a tag, and the space around the tags; no
-    space is read again while it waits."""
+    """Takes streamed content apart. Holds back no more than could belong to a tag, and the space
+    around the tags; no space is read again while it waits."""
 
     def __init__(self) -> None:
         self._space: list[str] = []

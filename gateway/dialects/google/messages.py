@@ -1,4 +1,5 @@
-"""The conversation: `systemInstruction`, `contents`, and the signatures that belong to function calls."""
+"""The conversation: `systemInstruction`, `contents`, and the signatures that belong to function
+calls."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ UNSIGNED: Final = base64.b64encode(b"skip_thought_signature_validator").decode()
 """Replaces the signature of a call that another model made; documented for histories that were
 migrated."""
 _AUDIO: Final[Mapping[str, str]] = {"mp3": "audio/mp3", "wav": "audio/wav"}
-_NESTED: Final = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+_NESTED: Final = frozenset(
+    {"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"}
+)
 """What a function response may hold; other parts follow it."""
 
 
@@ -42,7 +45,9 @@ def encode_messages(
     """(`systemInstruction` or None, `contents`). Raises `Unsupported` for a part that the API does
     not support."""
     instructions, conversation = split_instructions(chat["messages"])
-    system = [{"text": text} for text in (text_of(message["content"]) for message in instructions) if text]
+    system = [
+        {"text": text} for text in (text_of(message["content"]) for message in instructions) if text
+    ]
     called = _called(conversation)
     turns = []
     for message in _in_order(conversation, called):
@@ -52,7 +57,9 @@ def encode_messages(
             turns.append(("user", _result(message, called, names, gemini)))
         else:
             turns.append(("user", _parts(message["content"])))
-    merged = [{"role": role, "parts": _results_first(blocks)} for role, blocks in merge_by_role(turns)]
+    merged = [
+        {"role": role, "parts": _results_first(blocks)} for role, blocks in merge_by_role(turns)
+    ]
     if not merged:
         return None, [{"role": "user", "parts": system or [{"text": "(empty)"}]}]
     if merged[0]["role"] == "model":
@@ -63,11 +70,15 @@ def encode_messages(
 def _called(messages: list[dict[str, Any]]) -> dict[str, str]:
     """Tool-call id → the client's name of the tool: Google identifies a function response by its
     name."""
-    calls = (plain_function_call(call) for message in messages for call in message.get("tool_calls", ()))
+    calls = (
+        plain_function_call(call) for message in messages for call in message.get("tool_calls", ())
+    )
     return {call["id"]: call["name"] for call in calls}
 
 
-def _in_order(messages: Iterable[dict[str, Any]], called: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _in_order(
+    messages: Iterable[dict[str, Any]], called: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     """Results in the order of their calls, whichever came first: without ids, only the order
     distinguishes two calls of one tool."""
     places = {id_: place for place, id_ in enumerate(called)}
@@ -170,13 +181,21 @@ def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generat
 
 
 def _result(
-    message: Mapping[str, Any], called: Mapping[str, str], names: Mapping[str, str], gemini: Generation
+    message: Mapping[str, Any],
+    called: Mapping[str, str],
+    names: Mapping[str, str],
+    gemini: Generation,
 ) -> list[Part]:
     name = called.get(message["tool_call_id"], "unknown")
     word = "error" if message.get("is_error") else "output"  # the keys that the model knows
-    response: Part = {"name": names.get(name, name), "response": {word: text_of(message["content"])}}
+    response: Part = {
+        "name": names.get(name, name),
+        "response": {word: text_of(message["content"])},
+    }
     content = message["content"]
-    media = [] if isinstance(content, str) else [part for part in _parts(content) if "text" not in part]
+    media = (
+        [] if isinstance(content, str) else [part for part in _parts(content) if "text" not in part]
+    )
     fits = [gemini.nested_media and _mime_type(part) in _NESTED for part in media]
     nested = [part for part, fit in zip(media, fits, strict=True) if fit]
     if nested:
@@ -189,7 +208,7 @@ def _mime_type(part: Part) -> str:
     return str((part.get("inlineData") or part.get("fileData") or {}).get("mimeType"))
 
 
-# --- parts -----------------------------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def _parts(content: Any) -> list[Part]:
@@ -238,7 +257,9 @@ def _file(part: Mapping[str, Any]) -> Part:
 def _audio(part: Mapping[str, Any]) -> Part:
     audio = part.get("input_audio") or {}
     form = audio.get("format") or "wav"
-    return {"inlineData": {"mimeType": _AUDIO.get(form, f"audio/{form}"), "data": audio.get("data", "")}}
+    return {
+        "inlineData": {"mimeType": _AUDIO.get(form, f"audio/{form}"), "data": audio.get("data", "")}
+    }
 
 
 _PARTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Part]]] = {
