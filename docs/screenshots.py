@@ -247,7 +247,7 @@ def scene(name: str) -> Iterator[Stage]:
 
 
 def browser() -> Any:
-    """Headless Chromium that asks nobody but the gateway."""
+    """Headless Chromium that sends requests to the gateway only."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 

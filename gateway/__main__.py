@@ -19,7 +19,8 @@ def main() -> None:
 
 
 def _open_what_is_closed() -> None:
-    """`gateway … <&-` is no crash, and no socket of ours becomes somebody's standard output."""
+    """Opens /dev/null for closed standard files, so that `gateway … <&-` does not crash or reuse
+    their numbers for sockets."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))

@@ -76,7 +76,7 @@ USER_AGENT: Final = f"local-agent-gateway/{__version__}"
 
 
 class App:
-    """A running gateway: the ASGI application, and what lies beneath it."""
+    """A running gateway: the ASGI application, and the parts it is made of."""
 
     def __init__(
         self,
@@ -191,8 +191,8 @@ class App:
         return [*config.limits, *of_agents, *self.keys.limits()]
 
     def look_for_new_keys(self) -> None:
-        """Ends the rest of every credential whose key has changed since it was refused, or is there
-        by now."""
+        """Ends the cooldown of every credential whose key has changed since it was refused, or
+        exists by now."""
         for key, refused in list(self._refused.items()):
             if self._keys_of(key) != refused:
                 del self._refused[key]

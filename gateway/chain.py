@@ -59,7 +59,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the chain goes by."""
+    """The settings of a chain."""
 
     backoff: Backoff = field(default_factory=Backoff)
     verdicts: Mapping[Kind, Verdict] = field(default_factory=lambda: VERDICTS)
@@ -87,7 +87,7 @@ def attempts(
     clock: Callable[[], float],
     jitter: Callable[[], float],
 ) -> Steps:
-    """What to do for `call`, step by step, until nothing is left to do.
+    """The steps for `call`, one by one, until none is left.
 
     Each attempt is appended to `call.attempts`. The caller sets `failure` or `committed_at` on it;
     closing the iterator after neither (the client left) gives the model's permit back unused. A
@@ -141,7 +141,7 @@ def _settle(attempt: Attempt, permit: Permit, breaker: Breaker) -> None:
 
 
 class _Plan:
-    """What is left to try for one call."""
+    """The models that are left to try for one call."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""What went wrong, as a value, and what follows from it, as one table.
+"""Failures as values, and their consequences as one table.
 
 A failure is never an exception's text: it is a kind, chosen from the status first, then from the
 vendor's own code, and from prose only where a provider gives nothing else. What a kind means
-(whether the next model is tried, how long the model rests, what the client is told) stands in
+(whether the next model is tried, how long the model cools down, what the client receives) is in
 `VERDICTS` and nowhere else.
 """
 
@@ -53,16 +53,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What follows from a failure of one kind."""
+    """The consequences of a failure of one kind."""
 
     moves_on: Literal["always", "larger_window", "never"]
     """Whether the next model of the chain is tried."""
     cooldown_s: float
-    """How long the model rests, unless the provider states a time; 0 for not at all."""
+    """How long the model cools down, unless the provider states a time; 0 for not at all."""
     after: int
     """How many failures in a row start the cooldown."""
     scope: Literal["model", "credential"]
-    """What rests: the model, or every model that uses the same credential."""
+    """What cools down: the model, or every model that uses the same credential."""
     status: int
     """The client's HTTP status when the call ends with this failure."""
     type: str
@@ -215,7 +215,7 @@ class Failed(Exception):
 BY_STATUS: Final[Mapping[int, Kind]] = {
     401: Kind.CREDENTIAL,
     402: Kind.QUOTA,
-    405: Kind.MODEL_UNKNOWN,  # an address that is none of the API's
+    405: Kind.MODEL_UNKNOWN,  # an address that the API does not have
     407: Kind.UNAVAILABLE,  # a proxy on the way wants to be signed in to
     408: Kind.TIMEOUT,
     409: Kind.UNAVAILABLE,
@@ -394,5 +394,5 @@ UNREADABLE: Final = (
     IndexError,
     RecursionError,
 )
-"""What reading JSON of an unknown shape raises: where somebody else wrote it, they mean that it is
+"""What reading JSON of an unknown shape raises: for JSON from outside, they mean that it is
 wrong."""

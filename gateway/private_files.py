@@ -10,8 +10,8 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """Writes a file that only its owner may read (unless `mode` says otherwise), whole or not at
     all.
 
-    What root writes into somebody else's folder is theirs: a key that `sudo` stored for a service
-    is for the service.
+    A file that root writes into another user's folder belongs to that user: a key that `sudo`
+    stores for a service is for the service.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     beside.unlink(missing_ok=True)

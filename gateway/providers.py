@@ -70,8 +70,7 @@ _OTHER_SERVERS: Final = dict.fromkeys(
     ),
     "only other servers have it",
 )
-"""Each costs a 400 where it is unknown. A field that nobody has heard of yet is sent: it may be
-new."""
+"""Each costs a 400 where it is unknown. An unknown field is sent: it may be new."""
 
 _SEARCH_SETTINGS: Final = (
     "search_settings",
@@ -82,7 +81,7 @@ _SEARCH_SETTINGS: Final = (
 """Of Groq's systems that search by themselves; sent under their own names."""
 
 LOCAL_URL: Final = "http://127.0.0.1:11434/v1"
-"""Where a server of one's own usually listens; for the user to edit."""
+"""The usual address of a local server; the user edits it."""
 
 PROVIDERS: Final[Mapping[str, Provider]] = {
     row.name: row
@@ -331,8 +330,8 @@ HOSTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "dashscope.aliyuncs.com": {"reasoning": "enable_thinking", "embedding_inputs": 10},
     "dashscope-intl.aliyuncs.com": {"reasoning": "enable_thinking", "embedding_inputs": 10},
 }
-"""Public servers without a row of their own → the switches by which they differ from a server that
-nobody knows. Never an address of one's own network: what answers there is for the user to say."""
+"""Public servers without a row of their own → the switches by which they differ from an unknown
+server. Never an address of a private network: the user configures what answers there."""
 
 
 def quirks_of(provider: Provider, base_url: str) -> Quirks:
@@ -349,8 +348,7 @@ def default_models(rows: Iterable[Provider]) -> dict[str, str]:
 
 
 def lab_path(row: Provider) -> str:
-    """What stands before the provider's own paths in the lab: its name, then as in its real base
-    URL."""
+    """The prefix of the provider's paths in the lab: its name, then as in its real base URL."""
     return f"/{row.name}{urlsplit(row.base_url or LOCAL_URL).path}"
 
 

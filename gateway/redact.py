@@ -1,5 +1,4 @@
-"""Takes secrets out of text that somebody else wrote: providers quote keys in their error
-messages."""
+"""Removes secrets from text of other programs: providers quote keys in their error messages."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ _KEY_LIKE: Final = re.compile(
     r"|\b(?:AIza|ya29\.|AQ\.)[\w.-]{10,}"
     r"|\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}"
 )
-"""What keys look like: the known prefixes of providers, bearer headers, signed tokens, whole or cut
+"""The forms of keys: the known prefixes of providers, bearer headers, signed tokens, whole or cut
 off."""
 
 

@@ -1,4 +1,4 @@
-"""What a provider's row holds: the classes of the rows in `providers.py`. Equal only to
+"""The fields of a provider's row: the classes of the rows in `providers.py`. Equal only to
 themselves."""
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class Provider:
     name: str
     dialect: str
     base_url: str | None
-    """What stands before the provider's own path, without a trailing slash; None where the user
-    must say it."""
+    """The part of the address before the provider's own path, without a trailing slash; None where
+    the user must say it."""
     credential: str
     """The type under which the key is stored, e.g. `anthropic_key`."""
     env: tuple[str, ...] = ()

@@ -42,8 +42,8 @@ class EventTooLarge(ValueError):
 
 
 class Decoder:
-    """Collects bytes and hands out the events they complete. Comments and empty events are passed
-    over."""
+    """Collects bytes and hands out the events they complete. Comments and empty events are
+    skipped."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

@@ -53,7 +53,7 @@ class Request(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What arrived together from the provider."""
+    """The chunks that arrived together from the provider."""
 
     chunks: Sequence[Chunk]
     events: Sequence[sse.Event] | None = None
@@ -74,7 +74,7 @@ class Timeouts:
     """From the request to the end of an answer that is not streamed: silence and work look alike
     there."""
     idle_s: float = 60.0
-    """Silence inside a stream that has begun; then the client is told that it broke off."""
+    """Silence inside a stream that has begun; then the client receives an error."""
     total_s: float = 3600.0
     """A whole stream."""
     write_s: float = 30.0
@@ -115,9 +115,9 @@ class Model:
     """The vector space of its embeddings; by default `<model id>@<dimensions>`."""
 
     key: tuple[str, ...] = field(init=False)
-    """What shares one breaker: (provider, base URL, credential, model id)."""
+    """The key of one circuit: (provider, base URL, credential, model id)."""
     credential_key: tuple[str, ...] = field(init=False)
-    """What shares one account: the first three of them."""
+    """The key of one account: the first three of them."""
 
     def __post_init__(self) -> None:
         account = (self.provider.name, self.base_url, self.credential)
@@ -161,7 +161,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who calls: one client key, or the loopback user when no key is configured."""
+    """The caller: one client key, or the loopback user when no key is configured."""
 
     name: str
     agents: frozenset[str] | None = None
@@ -200,7 +200,7 @@ class Attempt:
     started_at: float = 0.0
     """Seconds of the monotonic clock, as all times here."""
     sent_at: float | None = None
-    """When the request left: what lies before is our own work."""
+    """When the request left: the time before it is the gateway's own work."""
     committed_at: float | None = None
     """When the first content arrived; the client's answer begins here."""
     ended_at: float | None = None
@@ -237,7 +237,7 @@ class Skipped:
     remaining_s: float
     """Seconds of its cooldown; 0 for a model that is busy, or that another call is probing."""
     failure: Failure | None = None
-    """What started the cooldown."""
+    """The failure that started the cooldown."""
 
     def brief(self) -> str:
         """As in `x-gateway-attempts`: `sonnet;cooldown=41`, `gpt;probing`, `local;busy`."""
@@ -262,7 +262,7 @@ class Call:
     dialect: str = "chat"
     """The client's own wire format, by its name in `DIALECTS`."""
     operation: str = "generate"
-    """What is asked for, by its name in `OPERATIONS`."""
+    """The operation, by its name in `OPERATIONS`."""
     attempts: list[Attempt] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     """Models that were not tried, once the call has ended without an answer."""
@@ -296,7 +296,7 @@ class Call:
 
     @property
     def served(self) -> Attempt | None:
-        """The attempt whose answer the client was given; None when nobody answered."""
+        """The attempt whose answer the client received; None when no model answered."""
         last = self.attempts[-1] if self.attempts else None
         return last if last is not None and last.committed_at is not None else None
 
@@ -321,8 +321,7 @@ class Chunks(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Done with it, read to its end or not. Whoever takes a reply calls this, once or more
-        often."""
+        """Releases the reply, read to its end or not. Its owner calls this, once or more often."""
         ...
 
 
@@ -341,4 +340,4 @@ class Reply:
     """The same as it came; it is sent to the client as it is."""
     chunks: Chunks | None = None
     empty_for_s: float | None = None
-    """Seconds for which the provider's headers say that its budget is spent after this answer."""
+    """Seconds for which the rate-limit headers of this answer report no remaining quota."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 
 class Origin(NamedTuple):
-    """What shares connections."""
+    """The key by which connections are shared."""
 
     scheme: str
     host: str
@@ -72,7 +72,8 @@ _DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
 class Address(NamedTuple):
-    """What a `Host` header names. An IPv6 address is in brackets and in its shortest form."""
+    """The host and port of a `Host` header. An IPv6 address is in brackets and in its shortest
+    form."""
 
     host: str
     port: int | None

@@ -25,7 +25,7 @@ def render(shown: InForce) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """What a check found. `config` is None if there is none, or if it is invalid."""
+    """The result of a check. `config` is None if there is none, or if it is invalid."""
 
     config: Config | None
     problems: Sequence[Problem]
@@ -72,7 +72,7 @@ def _check_code(found: _Checked) -> int:
 def check(config_path: str | None) -> _Checked:
     """Find everything that is wrong with the configuration, at once.
 
-    Exits with 13 when something is; warnings alone are no error.
+    Exits with 13 when something is; warnings alone are not an error.
 
     \b
     Example:  gateway config check && systemctl reload gateway

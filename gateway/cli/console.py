@@ -1,4 +1,4 @@
-"""What every command shares: `--json`, errors, exit codes, tables and colour."""
+"""The code that every command shares: `--json`, errors, exit codes, tables and colour."""
 
 from __future__ import annotations
 

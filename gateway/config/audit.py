@@ -1,4 +1,4 @@
-"""What can be wrong with a valid configuration, found without asking anybody: addresses, ids,
+"""What can be wrong with a valid configuration, found without a network request: addresses, ids,
 chains, forms of keys."""
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from gateway.types import Agent, Model, Provider
 Severity = Literal["ok", "info", "warning", "error"]
 
 CUSTOM_PATH: Final = "/v1"
-"""What stands before `/chat/completions` at nearly every server that speaks it."""
+"""The path before `/chat/completions` on nearly every server that supports it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line of the report. A command in backticks in `message` or `cure` can be typed as it
-    stands."""
+    is."""
 
     section: str
     severity: Severity

@@ -55,7 +55,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A problem before anybody knows which file it stands in."""
+    """A problem whose file is not known yet."""
 
     path: tuple[str, ...]
     message: str
@@ -68,7 +68,7 @@ def flaws(table: Any, schema: type[Table], path: tuple[str, ...] = ()) -> Iterat
     if not isinstance(table, Mapping):
         yield Flaw(
             path,
-            f"{shown(path, table)} is no table.",
+            f"{shown(path, table)} must be a table.",
             f"Write [{'.'.join(path)}] and its keys below.",
         )
         return
@@ -115,7 +115,7 @@ def _value_flaws(value: Any, kind: Any, path: tuple[str, ...]) -> Iterator[Flaw]
 
 
 def _table_of(kind: Any) -> type[Table] | None:
-    """The table a type stands for, `Table | None` included."""
+    """The table class that a type names, `Table | None` included."""
     for option in _options(kind):
         if isinstance(option, type) and issubclass(option, Table):
             return option
@@ -214,5 +214,5 @@ def _toml(value: Any) -> str:
 
 
 def _looks_random(run: str) -> bool:
-    """A long run of letters and digits mixed is no word and no date."""
+    """A long run of letters and digits mixed is neither a word nor a date."""
     return any(char.isdigit() for char in run) and any(char.isalpha() for char in run)

@@ -14,7 +14,7 @@ import msgspec
 
 
 def key_of(name: str) -> str:
-    """The field of a table that stands for the field `name` of a noun."""
+    """The field of a table that holds the field `name` of a noun."""
     return f"{name.removesuffix('_s')}_seconds" if name.endswith("_s") else name
 
 

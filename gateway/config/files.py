@@ -2,7 +2,7 @@
 
 `agents/<name>/config.toml` ← `config.toml` ← `gateway.toml` beside it ← `.env.toml` beside it ←
 `~/.action-llama/environments/<env>.toml`; tables are merged, anything else is replaced. So an
-Action Llama project works untouched, and what is ours can stand apart from it.
+Action Llama project works untouched, and the gateway's own settings can be in a separate file.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ DOTENV: Final = ".env.toml"
 _NOT_MERGED: Final = ("environment", "projectName")
 """Keys of `.env.toml` that are about that file itself."""
 _FROM_ENVIRONMENT: Final = ("models", "agents")
-"""All that is taken from an environment's file: its `[server]` is the host to deploy to, not ours
-to listen on."""
+"""All that is taken from an environment's file: its `[server]` is the host to deploy to, not the
+address to listen on."""
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 
 
@@ -77,8 +77,8 @@ class Files:
         return table
 
     def where(self, path: tuple[str, ...]) -> tuple[str, str, int | None]:
-        """(file, key as it stands there, line) of a dotted key: the last file that says it, or most
-        of it."""
+        """(file, key as it is there, line) of a dotted key: the last file that says it, or most of
+        it."""
         best: Source | None = None
         deepest = 0
         for source in self._all():
@@ -120,7 +120,7 @@ def discover(explicit: str | None, env: Mapping[str, str], cwd: Path, home: Path
 
 
 def path_of(text: str | Path) -> Path:
-    """A path as users write it, with `~`; a home of nobody's is taken for a name like any other."""
+    """A path as users write it, with `~`; the `~` of an unknown user stays as it is."""
     path = Path(text)
     try:
         return path.expanduser()
@@ -129,11 +129,11 @@ def path_of(text: str | Path) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something, be it a loop of links or out of our sight: who reads it then
-    learns why it cannot be.
+    """Whether the path exists, even as a loop of links or without permission: reading it then
+    reports the reason.
 
-    What is passed over in silence instead is a demo on the port of a service, or an agent that
-    nobody misses in time.
+    Otherwise the gateway would start the demo on a service's port, or drop an agent without a
+    warning.
     """
     try:
         path.lstat()
@@ -155,7 +155,7 @@ def read(path: Path, env: Mapping[str, str], home: Path) -> Files:
     files = Files(path.parent)
     _add(files, path, required=True)
     if not os.access(files.root, os.X_OK):
-        return files  # what lies beside it is out of sight too, and one error says it
+        return files  # the files beside it are unreadable too, and one error says so
     if path.name != OVERLAY:
         _add(files, path.parent / OVERLAY)
     dotenv = _add(files, path.parent / DOTENV)
@@ -211,18 +211,18 @@ def _read(path: Path, problems: list[Problem]) -> Source | None:
             )
         )
     except UnicodeDecodeError:
-        problems.append(Problem(str(path), "", "is no UTF-8 text."))
+        problems.append(Problem(str(path), "", "is not UTF-8 text."))
     except OSError as error:
         problems.append(Problem(str(path), "", f"cannot be read: {error.strerror}."))
     except tomllib.TOMLDecodeError as error:
         line = _AT_LINE.search(str(error))
-        message = f"is no TOML: {scrub(_AT_LINE.sub('', str(error)))}."
+        message = f"is not TOML: {scrub(_AT_LINE.sub('', str(error)))}."
         problems.append(Problem(str(path), "", message, line=int(line[1]) if line else None))
     return None
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `under`: tables are merged, anything else is replaced."""
+    """`over` merged into `under`: tables are merged, anything else is replaced."""
     merged = dict(under)
     for key, value in over.items():
         old = merged.get(key)

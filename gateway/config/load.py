@@ -55,12 +55,12 @@ class Config:
     """All files that were read."""
     warnings: tuple[Problem, ...] = ()
     root: schema.Root = field(default_factory=schema.Root)
-    """The tables as they stand in the files, defaults filled in."""
+    """The tables of the files, with defaults filled in."""
 
     @property
     def ledger_path(self) -> Path:
-        """Where the ledger is; a relative path begins at the configuration's own folder, wherever
-        one stands."""
+        """Where the ledger is; a relative path begins at the configuration's folder, not at the
+        current one."""
         folder = self.path.absolute().parent if self.path is not None else Path()
         return folder / path_of(self.ledger.path)
 
@@ -87,7 +87,7 @@ def parse(files: Files, path: Path, env: Mapping[str, str]) -> Config:
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
-    """As they stand in the files."""
+    """In the order of the files and their lines."""
     return sorted(problems, key=lambda problem: (problem.file, problem.line or 0))
 
 
@@ -102,7 +102,8 @@ def _problem(flaw: Flaw, files: Files | None) -> Problem:
 
 
 def _twice(files: Files) -> list[Problem]:
-    """A chain in an agent's folder and in the main files; other keys of ours may stand in both."""
+    """A chain in an agent's folder and in the main files; other keys of the gateway may be in
+    both."""
     doubled = []
     for name, source in files.agents.items():
         elsewhere = next(
@@ -119,17 +120,15 @@ def _twice(files: Files) -> list[Problem]:
 
 
 def _leave_theirs(files: Files) -> list[Problem]:
-    """Takes out of the agents' own files what is not ours, with a word about keys that nobody
-    knows."""
+    """Takes out of the agents' own files the keys that are not the gateway's, with a warning about
+    unknown keys."""
     left = []
     for name, source in files.agents.items():
         for key in [key for key in source.table if key not in _AGENT_KEYS]:
             if key in schema.ACTION_LLAMA_AGENT_KEYS:
                 del source.table[key]
             elif not get_close_matches(key, _AGENT_KEYS, cutoff=CLOSE):
-                flaw = Flaw(
-                    ("agents", name, key), "is known to nobody and ignored.", severity="warning"
-                )
+                flaw = Flaw(("agents", name, key), "is unknown and ignored.", severity="warning")
                 left.append(_problem(flaw, files))
                 del source.table[key]
         if not source.table:
@@ -221,7 +220,7 @@ def _base_url(entry: schema.Model, env: Mapping[str, str]) -> str | None:
 
 
 def _address_flaws(name: str, entry: schema.Model, base_url: str | None) -> Iterator[Flaw]:
-    """What is wrong with an address that does not stand in the file."""
+    """The flaws of an address that comes from elsewhere than the file."""
     path, row = ("models", name, "baseUrl"), PROVIDERS[entry.provider]
     if base_url is None:
         message = (
@@ -276,8 +275,8 @@ def _agent_of(name: str, entry: schema.Agent, known: Mapping[str, Model]) -> Age
 
 
 def _credential(entry: schema.Model, provider: Provider) -> str:
-    """`type:instance`. What pi holds is another account than what lies in the store, and rests for
-    itself."""
+    """`type:instance`. A pi sign-in is another account than a stored key, so it has a cooldown of
+    its own."""
     if entry.auth_type == "pi_auth":
         return f"pi_auth:{provider.name}"
     credential = entry.credential or provider.credential

@@ -1,4 +1,4 @@
-"""Where in a TOML text each key stands, so that an error can say so; `tomllib` itself forgets.
+"""The position of each key in a TOML text, for error messages; `tomllib` does not keep it.
 
 A scanner, not a parser: it runs only on text that `tomllib` has accepted, and keys inside inline
 tables have the line of the key that holds them.

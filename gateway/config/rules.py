@@ -85,7 +85,7 @@ def _provider(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
     provider, row = model.get("provider"), _row(model)
     if isinstance(provider, str) and row is None:
         cure = did_you_mean(provider, tuple(PROVIDERS))
-        yield Flaw((*path, "provider"), f"{shown((), provider)} is no provider.", cure)
+        yield Flaw((*path, "provider"), f"{shown((), provider)} is not a provider.", cure)
     if model.get("authType") == "oauth_token" and row is not None and not row.bearer_beta:
         yield Flaw(
             (*path, "authType"), f'"{provider}" takes no OAuth token.', 'Use authType = "api_key".'
@@ -105,13 +105,13 @@ def _addresses(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
     if isinstance(proxy, str) and not _PROXY.fullmatch(proxy):
         yield Flaw(
             (*path, "proxy"),
-            f"{shown((), proxy)} is no address of a proxy.",
+            f"{shown((), proxy)} is not an address of a proxy.",
             "Write http://host:port.",
         )
 
 
 def base_url(path: Path, url: str, row: Provider | None) -> Iterator[Flaw]:
-    """What is wrong with an address, wherever it was stated."""
+    """The flaws of an address, wherever it is stated."""
     try:
         target(url)
         wrong = "it must not have a query or a fragment" if set(url) & set("?# ") else ""
@@ -126,8 +126,8 @@ def base_url(path: Path, url: str, row: Provider | None) -> Iterator[Flaw]:
     end = next((end for end in _FULL_PATHS if bare.endswith(end)), None)
     if end:
         message = (
-            f"{shown((), url)} is a whole address; only what stands "
-            f"before the provider's own path belongs here."
+            f"{shown((), url)} is a whole address; write only the "
+            f"part before the provider's own path."
         )
         yield Flaw(path, message, f'Write "{shown((), bare.removesuffix(end))[1:-1]}".')
     elif row is not None and bare.endswith("/v1") and row.models_path.startswith("/v1/"):
@@ -151,7 +151,7 @@ def _credential(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
     elif type_ not in CREDENTIAL_TYPES and (
         near := did_you_mean(type_, tuple(CREDENTIAL_TYPES), list_all=False)
     ):
-        yield Flaw(path, f'"{type_}" is no provider\'s usual credential.', near, "warning")
+        yield Flaw(path, f'"{type_}" is not a provider\'s usual credential.', near, "warning")
 
 
 def _extras(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
@@ -159,7 +159,7 @@ def _extras(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
     for name, value in _table(model, "headers").items():
         where = (*path, "headers", name)
         if not _is_header(name, value):
-            yield Flaw(where, "is no header: names and values are printable ASCII.")
+            yield Flaw(where, "is not a header: names and values are printable ASCII.")
         elif name.lower() in _OUR_HEADERS:
             yield Flaw(where, "is set by the gateway itself.", "Remove it.")
         elif (
@@ -189,7 +189,7 @@ def _chain(path: Path, chain: Any, models: Sequence[str]) -> Iterator[Flaw]:
         elif isinstance(name, str) and name in seen:
             yield Flaw(
                 path,
-                f"{shown((), name)} stands here twice; the first counts.",
+                f"{shown((), name)} is here twice; the first counts.",
                 "Remove one.",
                 "warning",
             )
@@ -259,10 +259,10 @@ def _server(server: Mapping[str, Any]) -> Iterator[Flaw]:
     host, hosts = server.get("host"), server.get("allowedHosts")
     if isinstance(host, str) and not _is_host(host):
         cure = "Write an address or a name alone; the port is server.port."
-        yield Flaw(("server", "host"), f"{shown((), host)} is no host.", cure)
+        yield Flaw(("server", "host"), f"{shown((), host)} is not a host.", cure)
     for name in hosts if isinstance(hosts, list) else ():
         if isinstance(name, str) and name != "*" and not _is_host(name):
-            message = f"{shown((), name)} is no host name."
+            message = f"{shown((), name)} is not a host name."
             yield Flaw(
                 ("server", "allowedHosts"),
                 message,
@@ -271,7 +271,7 @@ def _server(server: Mapping[str, Any]) -> Iterator[Flaw]:
     origins = server.get("allowedOrigins")
     for origin in origins if isinstance(origins, list) else ():
         if isinstance(origin, str) and origin != ANY and parse_origin(origin) is None:
-            message = f"{shown((), origin)} is no origin of a web page."
+            message = f"{shown((), origin)} is not an origin of a web page."
             yield Flaw(("server", "allowedOrigins"), message, _origin_cure(origin))
 
 
@@ -306,10 +306,10 @@ def _fallback(fallback: Mapping[str, Any]) -> Iterator[Flaw]:
         for kind in kinds:
             if kind not in set(Kind):
                 cure = did_you_mean(kind, [known.value for known in Kind])
-                yield Flaw(("fallback", key), f"{shown((), kind)} is no kind of failure.", cure)
+                yield Flaw(("fallback", key), f"{shown((), kind)} is not a kind of failure.", cure)
     for kind in sorted(set(stated.get("always", ())) & set(stated.get("never", ()))):
         yield Flaw(
-            ("fallback", "never"), f"{shown((), kind)} stands in `always` too.", "Keep one of them."
+            ("fallback", "never"), f"{shown((), kind)} is in `always` too.", "Keep one of them."
         )
 
 
@@ -319,12 +319,12 @@ def _traces(traces: Mapping[str, Any]) -> Iterator[Flaw]:
         try:
             target(endpoint)
         except (ValueError, UnicodeError):
-            message = "is no http or https address without user name and password."
+            message = "is not an http or https address without user name and password."
             yield Flaw(("traces", "endpoint"), message, "Write it as http://host:4318.")
     for name, value in _table(traces, "headers").items():
         where = ("traces", "headers", name)
         if not _is_header(name, value):
-            yield Flaw(where, "is no header: names and values are printable ASCII.")
+            yield Flaw(where, "is not a header: names and values are printable ASCII.")
         elif name.lower() in _OUR_HEADERS:
             yield Flaw(where, "is set by the gateway itself.", "Remove it.")
 

@@ -61,7 +61,7 @@ class Timeouts(Waits, frozen=True):
 
     heartbeat_before_commit: bool = False
     """Sends heartbeats while the first content is awaited too. The client then has its 200 before
-    any model has answered, so what fails later can only be told inside the stream."""
+    any model has answered, so a later failure can only be reported inside the stream."""
 
     if TYPE_CHECKING:
 
@@ -94,11 +94,11 @@ class Model(Table, frozen=True):
     """How to sign: with the provider's key, with an OAuth token where the provider takes one, or
     with what pi has in its `auth.json`."""
     thinking_level: Literal["off", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-    """How much the model shall think when the request does not say. Unset: the provider's own
+    """How much the model thinks when the request does not say. Unset: the provider's own
     default."""
     base_url: str | None = None
-    """What stands before the provider's own path. The provider's public address when unset; custom
-    needs one."""
+    """The part of the address before the provider's own path. The provider's public address when
+    unset; custom needs one."""
     credential: str | None = None
     """`type` or `type:instance` in the credential store. `<provider>_key` when unset."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -200,24 +200,25 @@ class Fallback(Table, frozen=True):
 
 
 class Breaker(Table, frozen=True):
-    """How long a model rests after it has failed."""
+    """How long a model cools down after a failure."""
 
     cooldown_seconds: Positive = 60.0
     """Rate limit, overload, and repeated failures, unless the provider states a time."""
     quota_seconds: Positive = 600.0
-    """An empty account; all models of the credential rest."""
+    """An empty account; all models of the credential cool down."""
     credential_seconds: Positive = 300.0
-    """A refused key; all models of the credential rest."""
+    """A refused key; all models of the credential cool down."""
     model_unknown_seconds: Positive = 300.0
     """A model id that the provider does not know."""
     failures: Count = 3
-    """Errors, timeouts and broken answers in a row before a model rests."""
+    """Errors, timeouts and broken answers in a row before a model cools down."""
     growth: Annotated[float, Meta(ge=1)] = 2.0
-    """How much longer the next rest is when the try after it failed."""
+    """How many times longer the next cooldown is when the try after it failed."""
     cooldown_max_seconds: Positive = 3600.0
-    """No rest is longer, whatever the provider states."""
+    """The longest cooldown, whatever the provider states."""
     leave_early: bool = True
-    """Leaves a model when its headers say that its budget is spent, before it answers 429."""
+    """Skips a model when its rate-limit headers report no remaining quota, before it answers
+    429."""
 
 
 class Log(Table, frozen=True):
@@ -284,7 +285,7 @@ class Root(Table, frozen=True):
     fallback: Fallback = field(default_factory=Fallback)
     """When a call moves on."""
     breaker: Breaker = field(default_factory=Breaker)
-    """How long a model rests."""
+    """How long a model cools down."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     """Every wait."""
     log: Log = field(default_factory=Log)
@@ -305,7 +306,7 @@ ACTION_LLAMA_KEYS: Final = frozenset(
         "historyRetentionDays", "harness",
     }
 )  # fmt: skip
-"""Top-level keys of an Action Llama project, which are its own affair."""
+"""Top-level keys of an Action Llama project, which the gateway ignores."""
 
 ACTION_LLAMA_AGENT_KEYS: Final = frozenset(
     {
@@ -314,4 +315,4 @@ ACTION_LLAMA_AGENT_KEYS: Final = frozenset(
         "source", "harness",
     }
 )  # fmt: skip
-"""Keys of an Action Llama agent that are its own affair."""
+"""Keys of an Action Llama agent that the gateway ignores."""

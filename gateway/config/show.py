@@ -64,7 +64,7 @@ def _origin(path: tuple[str, ...], files: Files | None) -> str:
 
 
 def _near(file: Path) -> str:
-    """Short, and still told apart from the same name in another agent's folder."""
+    """Short, but distinct from the same name in another agent's folder."""
     return str(Path(*file.parts[-2:])) if file.parent.parent.name == "agents" else file.name
 
 

@@ -21,7 +21,7 @@ MISTAKES: Final = (
         r"(?a)^(export\s+)?[A-Z][A-Z0-9_]*_(KEY|TOKEN)=",
         "begins with a variable's name: keep the key alone",
     ),
-    (r"[^!-~]", "is no key: a key is one line without spaces or special characters"),
+    (r"[^!-~]", "is not a key: a key is one line without spaces or special characters"),
 )
 """(pattern, what to say of a key in which it is found). A key is sent in a header, so it is visible
 ASCII."""

@@ -189,8 +189,8 @@ class Credentials:
     # --- the store --------------------------------------------------------------------------------
 
     def stored(self, types: Collection[str] = CREDENTIAL_TYPES) -> list[Stored]:
-        """Every key of these types, wherever it lies; of one that lies in several places the first
-        is used.
+        """Every key of these types, from all places; of one that is in several places the first is
+        used.
 
         Raises `CredentialError` for a folder that cannot be read.
         """
@@ -231,14 +231,14 @@ class Credentials:
     def put(self, type_: str, instance: str, value: str) -> Path:
         """Writes a key, folders 0700 and file 0600.
 
-        Raises `CredentialError` for a bad name, for what is no key, and for a place that cannot be
-        written.
+        Raises `CredentialError` for a bad name, for what is not a key, and for a place that cannot
+        be written.
         """
         path = self._path(type_, instance)
         near = get_close_matches(type_, CREDENTIAL_TYPES, n=1, cutoff=0.8)
         if type_ not in CREDENTIAL_TYPES and near:
             raise CredentialError(
-                f"{type_!r} is no provider's key: did you mean {near[0]}, or {near[0]}:NAME?"
+                f"{type_!r} is not a provider's key: did you mean {near[0]}, or {near[0]}:NAME?"
             )
         text = _checked(value.strip("\ufeff \t\r\n"), "the key").reveal()
         try:
@@ -339,7 +339,7 @@ class Credentials:
             entries = self._pi or None
         if not isinstance(entries, dict):
             raise CredentialError(
-                f"pi_auth: {path} is no JSON object; if pi is just writing it, the next call works"
+                f"pi_auth: {path} is not a JSON object; if pi is writing it, the next call works"
             )
         return entries
 
@@ -357,7 +357,7 @@ def short(type_: str, instance: str) -> str:
 
 def _secret_in(path: str, status: os.stat_result, bytes_max: int) -> Secret:
     if not stat.S_ISREG(status.st_mode):
-        raise CredentialError(f"{path} is no file")
+        raise CredentialError(f"{path} is not a file")
     if status.st_size > bytes_max:
         raise CredentialError(f"{path} is larger than any key")
     try:
@@ -399,7 +399,7 @@ def _names(folder: Path) -> set[str]:
 
 
 def _flaw(path: Path) -> str:
-    """Why a file is no key, in a word or two: `empty`; nothing for one that is."""
+    """Why a file is not a key, in a word or two: `empty`; nothing for one that is."""
     try:
         _secret_in(os.fspath(path), path.stat(), KEY_BYTES_MAX)
     except OSError as error:

@@ -26,7 +26,7 @@ _SYSTEM: Final = ("system", "developer")
 def conversation_of(call: Call, headers: Mapping[str, str]) -> Conversation | None:
     """The conversation of `call`; None for embeddings, which have none. `headers` are the client's.
 
-    A name in the body (`prompt_cache_key`, `metadata.user_id`) often stands for a user or for a
+    A name in the body (`prompt_cache_key`, `metadata.user_id`) often names a user or a
     whole program. So it only tells apart conversations that begin alike.
     """
     if not call.chat.get("messages"):

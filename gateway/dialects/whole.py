@@ -23,7 +23,7 @@ class JsonText:
         """Whether there is any text."""
         self._unread: list[str] = []
         self._start = ""
-        """The first characters, of a value that is no object and no array."""
+        """The first characters of a value that is neither an object nor an array."""
         self._depth = 0
         self._nested = False
         self._quoted = False

@@ -42,9 +42,9 @@ TIMEOUTS: Final = Timeouts(
 PATIENT: Final = Timeouts(
     connect_s=10.0, first_token_s=10.0, answer_s=10.0, idle_s=10.0, heartbeat_s=0.5
 )
-"""For models that are well: a busy host is no fault of theirs."""
+"""For models that are well: a busy host is not their fault."""
 CALLS_MAX: Final = 1000
-"""Instead of the configured limits: a herd shall meet the breaker, not them."""
+"""Instead of the configured limits: a herd must reach the breaker, not them."""
 SLACK_S: Final = 1.0
 """Beyond the time that the fault itself forces, an answer is not fast any more."""
 LIMIT_S: Final = 20.0
@@ -65,7 +65,7 @@ _SCRIPTED: Final = ("server_error", "flap")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one call under one fault."""
+    """The outcome of one call under one fault."""
 
     fault: str
     stream: bool
@@ -97,7 +97,7 @@ Observe = Callable[[str], None]
 
 
 class _Stage(NamedTuple):
-    """What is drilled, and how the client speaks."""
+    """The gateway under the drill, and the API of the client."""
 
     config: Config
     agent: Agent
@@ -178,13 +178,13 @@ def judge(
 
 
 def _lie(name: str, seen: Seen, *, stream: bool) -> str:
-    """What is untrue about an answer, if anything is."""
+    """The first error in an answer, or ""."""
     if seen.events_after_end:
         return "events after the end of the stream"
     if seen.error is not None and seen.done:
         return "an error, and the end of a whole answer after it"
     if seen.error is not None:
-        return "" if TEXT.startswith(seen.text) else "text that no model said"
+        return "" if TEXT.startswith(seen.text) else "text that the provider did not send"
     if stream and not seen.done and name != "content_filter":
         return "a stream without its last event and without an error"
     return _lie_of_a_whole_answer(name, seen)
@@ -242,7 +242,8 @@ async def _all_down(stage: _Stage) -> Result:
 
 
 async def _herd(stage: _Stage) -> Result:
-    """A hundred calls as the first model's rest ends: one goes there, the others to the next."""
+    """A hundred calls as the first model's cooldown ends: one goes there, the others to the
+    next."""
     agent, lab = stage.agent, stage.lab
     async with _served(_aimed(stage, "silent")) as (app, url):
         first = app.gateway.agents[agent.name].models[0]
@@ -269,12 +270,13 @@ async def _herd(stage: _Stage) -> Result:
 
 
 def _let_it_rest(app: App, model: Model) -> None:
-    """Puts a model to rest until now: the next call is its probe."""
+    """Sets a cooldown that ends now: the next call is its probe."""
     app.breaker.cool_down(model, 0.0, Failure(Kind.OVERLOADED, "the drill"))
 
 
 async def _leaves(stage: _Stage) -> Result:
-    """The client goes away in the middle of a stream: the provider must be told at once."""
+    """The client goes away in the middle of a stream: the gateway must close the provider's
+    connection at once."""
     lab, api = stage.lab, stage.api
     async with _served(_aimed(stage, "stall")) as (app, url):
         left = lab.clients_left

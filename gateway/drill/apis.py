@@ -14,7 +14,7 @@ from gateway import sse
 
 @dataclass(slots=True)
 class Said:
-    """What a client has read of one answer."""
+    """The parts of one answer that a client has read."""
 
     text: str = ""
     finish: str | None = None

@@ -16,7 +16,7 @@ from gateway.hub.fields import Action
 
 
 class Fate(NamedTuple):
-    """What happens to one field of an answer."""
+    """The treatment of one field of an answer."""
 
     action: Action
     note: str = ""

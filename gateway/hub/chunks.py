@@ -129,7 +129,7 @@ class ToolCalls:
         self._choice = index
         self._open: dict[Any, _Call] = {}
         self._over: dict[Any, _Call] = {}
-        """Calls that have ended with some input; more of it may still come, and half of it is no
+        """Calls that have ended with some input; more of it may still come, and half of it is not a
         call."""
         self._named = 0
         self.count = 0

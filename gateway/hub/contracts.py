@@ -1,4 +1,4 @@
-"""What a dialect is: the types that every wire format is written against.
+"""The interface of a dialect: the types that every wire format implements.
 
 A dialect is a wire format with up to two faces. With the upstream face the gateway is the client of
 a provider; with the inbound face it is the server of a client. The hub between them is a chat
@@ -43,13 +43,12 @@ class Encoded(NamedTuple):
     native: bool = False
     """The client's own body, almost unchanged: its answer is sent to the client as it comes."""
     origin: str = ""
-    """Who is asked, as a digest of model and account: what only they can read again is marked with
-    it."""
+    """A digest of model and account: it marks content that only they can read again."""
 
 
 class Unsupported(Failed):
-    """This model cannot serve the request: another one must, or the client is told which field is
-    the reason."""
+    """This model cannot serve the request: another one must, or the error names the field to the
+    client."""
 
     def __init__(self, param: str, reason: str) -> None:
         super().__init__(Failure(Kind.UNSUPPORTED, f"{param}: {reason}", param=param))
@@ -72,8 +71,8 @@ class StreamDecoder(Protocol):
 
     def decode(self, event: sse.Event) -> list[Chunk]:
         """The content of one event; [] for an event that has none. Never a finish: content may
-        follow it. Raises `Failed` for an error event, for broken JSON, and for a finish that is
-        none."""
+        follow it. Raises `Failed` for an error event, for broken JSON, and for an unknown
+        finish."""
         ...
 
     def flush(self) -> list[Chunk]:
@@ -139,7 +138,7 @@ class Embeddings(Protocol):
 
 
 class Answer(NamedTuple):
-    """What an inbound face must know about the call to write its answer."""
+    """The facts about a call that an inbound face needs to write its answer."""
 
     id: str
     """Unique per call, without a prefix; the face adds its own (`chatcmpl-`, `msg_`, `resp_`)."""

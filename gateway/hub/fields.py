@@ -24,7 +24,7 @@ class Action(Enum):
 
 
 class Rule(NamedTuple):
-    """What happens to one field."""
+    """The treatment of one field."""
 
     action: Action
     to: str = ""
@@ -42,7 +42,7 @@ def renamed(to: str) -> Rule:
 
 
 def dropped(reason: str) -> Rule:
-    """The answer is still right without it; the client is told in `x-gateway-dropped`."""
+    """The answer is still right without it; `x-gateway-dropped` names it."""
     return Rule(Action.DROP, reason=reason)
 
 

@@ -36,7 +36,8 @@ class Framing(Protocol):
         ...
 
     def flush(self) -> list[sse.Event]:
-        """The events left over at a clean end. Raises nothing: a part of an event is no event."""
+        """The events left over at a clean end. Raises nothing: a part of an event is not an
+        event."""
         ...
 
 

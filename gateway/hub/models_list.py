@@ -12,7 +12,7 @@ class ModelItem(NamedTuple):
     """An agent, or a model that is not part of one."""
 
     id: str
-    """What the client sends as `model`."""
+    """The value that the client sends as `model`."""
     created: int
     """Unix time in seconds."""
     owned_by: str
@@ -34,9 +34,9 @@ class ListForms(NamedTuple):
     encode_models: Callable[[Iterable[ModelItem]], dict[str, Any]]
     encode_model: Callable[[ModelItem], dict[str, Any]]
     wants_aliases: Callable[[Mapping[str, str]], bool]
-    """Whether a request's headers are those of a reader that passes over some names."""
+    """Whether a request's headers are those of a reader that skips some names."""
     aliases_of: Callable[[Sequence[ModelItem]], Iterable[ModelItem]]
-    """The items that such a reader passes over, under names that it shows."""
+    """The items that such a reader skips, under names that it shows."""
     wants_catalog: Callable[[str], bool]
     """Whether a request's query asks for a catalog beside the list."""
     with_catalog: Callable[[Mapping[str, Any]], dict[str, Any]]

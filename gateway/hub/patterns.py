@@ -1,9 +1,9 @@
 """Looks up what is known of a model id in a dialect's table of generations.
 
-Model ids change monthly, so what they accept is data. A table maps a pattern to a row; `*` stands
-for anything. The most specific pattern wins: the exact id, then the longest pattern. Every table
-has a `*` row, the safe default for ids that nobody has seen yet. Whoever looks up on the path of a
-call remembers what was found.
+Model ids change monthly, so what they accept is data. A table maps a pattern to a row; `*` matches
+anything. The most specific pattern wins: the exact id, then the longest pattern. Every table has a
+`*` row, the safe default for unknown ids. A caller on the path of a call remembers the row it
+found.
 """
 
 from __future__ import annotations

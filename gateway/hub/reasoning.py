@@ -1,4 +1,4 @@
-"""How much a model shall think: one scale for all providers.
+"""How much a model thinks: one scale for all providers.
 
 The scale is `none < minimal < low < medium < high < xhigh < max`; `off` is the configuration's word
 for `none`.
@@ -19,8 +19,8 @@ _BUDGETS: Final = ((1024, "minimal"), (2048, "low"), (8192, "medium"), (16384, "
 
 def level(chat: Chat, model: Model) -> str | None:
     """The level asked for: by the request's `reasoning_effort`, by its `reasoning` or `thinking`
-    (extensions other gateways know), by the model's `thinkingLevel`; None when nobody said
-    anything."""
+    (extensions other gateways know), by the model's `thinkingLevel`; None when none of them is
+    set."""
     for field, read in _SOURCES:
         found = read(chat[field]) if field in chat else None
         if found is not None:
@@ -32,7 +32,7 @@ def clamp(wanted: str, supported: Collection[str]) -> str:
     """The supported level nearest to `wanted`: itself, else the next lower one, else the next
     higher one.
 
-    `none` is no lower level but a switch: only `none` itself turns reasoning off, and `minimal`
+    `none` is not a lower level but a switch: only `none` itself turns reasoning off, and `minimal`
     where nothing is low.
     """
     if wanted == "minimal" and "none" in supported and not {"minimal", "low"} & set(supported):

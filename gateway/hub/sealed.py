@@ -23,7 +23,7 @@ CHARS_MAX: Final = 4 * 1024 * 1024
 
 
 def seal(details: Any) -> str:
-    """`details` (any JSON value) as text for a client; "" for a value that is no JSON or larger
+    """`details` (any JSON value) as text for a client; "" for a value that is not JSON or larger
     than `CHARS_MAX`."""
     try:
         text = PREFIX + base64.b64encode(orjson.dumps(details)).decode()

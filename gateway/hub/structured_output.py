@@ -22,7 +22,7 @@ def schema_of(response_format: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def hint(response_format: Mapping[str, Any]) -> str:
-    """The instruction that stands in for `response_format`."""
+    """The instruction that replaces `response_format`."""
     schema = schema_of(response_format)
     if schema is None:
         return "Respond with a single JSON object and nothing else: no prose, no Markdown."
@@ -88,7 +88,7 @@ class Unfence:
         """White space before a fence may begin, or what may be the closing fence with the space
         around it."""
         self._mark = ""
-        """What may be the beginning of the opening fence."""
+        """Held-back text that may begin the opening fence."""
         self._read = self._opening
 
     def feed(self, text: str) -> str:
@@ -96,7 +96,7 @@ class Unfence:
         return self._read(text)
 
     def flush(self) -> str:
-        """What was held back and turns out to be no closing fence."""
+        """Held-back text that is not a closing fence after all."""
         out = self._begin() if self._read == self._opening else ""
         rest = out + self._take()
         return "" if self._read != self._plain and rest.strip() in (_FENCE, "") else rest

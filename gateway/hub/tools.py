@@ -42,8 +42,8 @@ def digest(text: str, length: int) -> str:
 
 
 def fit_id(id_: str, pattern: re.Pattern[str], *, keep: int) -> str:
-    """`id_` if it matches `pattern`, else a stand-in: its first legal characters and a digest,
-    `keep` long in all."""
+    """`id_` if it matches `pattern`, else a replacement: its first legal characters and a digest,
+    `keep` long."""
     if pattern.fullmatch(id_):
         return id_
     if keep <= 16:
@@ -128,8 +128,9 @@ def _fit_calls(message: dict[str, Any], fitted: Mapping[str, str]) -> dict[str, 
 def arguments_object(text: Any) -> dict[str, Any]:
     """A tool call's arguments as an object, whatever the model once wrote.
 
-    Empty is `{}`; JSON that is no object is `{"value": …}`; text that is no JSON is `{"_raw":
-    text}`: the model that reads the history sees what was said, and the provider sees an object.
+    Empty is `{}`; JSON that is not an object is `{"value": …}`; text that is not JSON is
+    `{"_raw": text}`: the model that reads the history sees what was said, and the provider sees an
+    object.
     """
     if isinstance(text, dict):
         return text

@@ -1,4 +1,4 @@
-"""Who may call: the `Host` header and the client's key.
+"""Access control: the `Host` header and the client's key.
 
 The `Host` check keeps web pages out: a page that rebinds its own name to 127.0.0.1 still sends that
 name.
@@ -25,7 +25,7 @@ class Keys(Protocol):
     """The client keys."""
 
     def any(self) -> bool:
-        """Whether there are keys at all; without, everybody on this host may call."""
+        """Whether there are keys at all; without, every client on this host may call."""
         ...
 
     def lookup(self, key: str) -> Client | None:
@@ -44,7 +44,7 @@ _WRAPPINGS_MAX: Final = 4
 
 
 def check_host(scope: Scope, allowed: Collection[str]) -> None:
-    """Raises `HttpError` 421 for a `Host` that is not ours, 400 for what is none.
+    """Raises `HttpError` 421 for a `Host` that is not the gateway's, 400 for an invalid one.
 
     `allowed` holds names without port, as `parse_host` spells them; `*` allows all.
     """
@@ -61,7 +61,7 @@ def check_host(scope: Scope, allowed: Collection[str]) -> None:
 def host_of(scope: Scope) -> Address | None:
     """The `Host` of a request; None for an HTTP/1.0 request without one.
 
-    Raises `HttpError` 400 for none, for several and for what is no host (RFC 9112, section 3.2).
+    Raises `HttpError` 400 for none, for several and for what is not a host (RFC 9112, section 3.2).
     """
     hosts = header_values(scope, b"host")
     if not hosts and scope.get("http_version") == "1.0":

@@ -1,7 +1,7 @@
 """Counts the input tokens of a request: by the agent's first model where that can count, else by an
 estimate.
 
-A count is no call: no circuit, budget or ledger learns of it, and no other model of the chain is
+A count is not a call: no circuit, budget or ledger counts it, and no other model of the chain is
 asked, since each has a tokenizer of its own.
 """
 

@@ -157,8 +157,8 @@ class CallEndpoint:
         except HttpError as error:
             status = await exchange.refuse(error)
         except Exception:
-            # The outermost edge: a fault of ours. A stream that has begun just stops, and no client
-            # trusts that.
+            # The outermost edge: the gateway's own fault. A stream that has begun just stops: no
+            # client trusts that.
             log.exception("%s: internal error", exchange.id)
             if not exchange.stream.begun:
                 await exchange.refuse(_internal())
@@ -282,7 +282,7 @@ class _Exchange:
             raise of_refusal(refused.refusal) from refused
 
     def settle(self) -> None:
-        """Charges the call to its limits, whatever became of it."""
+        """Charges the call to its limits, whatever its outcome."""
         if self.call is not None and self.call.hold is not None:
             self._gateway.limiter.settle(self.call)
 
@@ -346,7 +346,7 @@ class _Exchange:
         return Answer(call.id.removeprefix("req_"), int(self._wall()), model, call.request)
 
     def headers(self, reply: Reply | None = None) -> Headers:
-        """What every answer says about itself."""
+        """The headers of every answer."""
         found = id_headers(self._face, self.id)
         call = self.call
         found.append(

@@ -1,4 +1,4 @@
-"""What a client is told when no model answered.
+"""The error that a client receives when no model answered.
 
 A provider's 401, 403, 404 or 529 is never relayed as the client's own status: an SDK would call the
 client's key wrong. The verdict of the failure that speaks for all decides; the message names

@@ -125,8 +125,8 @@ def header_value(text: str) -> bytes:
 
 
 def too_slow(limit_s: float) -> HttpError:
-    """What a client is told that dribbles its request. The connection is closed: more of it may
-    follow for ever."""
+    """The error for a client that sends its request too slowly. The gateway closes the connection:
+    more may follow."""
     message = f"The request took longer than {limit_s:g} s to send."
     return HttpError(408, message, code="request_timeout", headers={"connection": "close"})
 

@@ -71,7 +71,7 @@ class Keys:
     """The keys of a file; a change is noticed within a second, without a restart.
 
     `clock` is monotonic and `wall` Unix time, both in seconds. Raises `KeysError` for a file that
-    cannot be used: that is no reason to let everybody in.
+    cannot be used: a broken file must not open the gateway to every client.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float], wall: Callable[[], float]) -> None:
@@ -190,7 +190,7 @@ class Keys:
             raise KeysError(f"{self.path} cannot be read: {error.strerror}.") from error
         except msgspec.DecodeError as error:
             raise KeysError(
-                f"{self.path}: {error}. Mend it, or remove it and add the keys anew."
+                f"{self.path}: {error}. Fix it, or remove it and add the keys again."
             ) from error
         read = {entry.hash: (entry, _client(entry)) for entry in entries}
         self._locked = True

@@ -80,7 +80,7 @@ T = TypeVar("T")
 
 
 class _View(NamedTuple):
-    """What a page depends on, besides the time."""
+    """The inputs of a page, besides the time."""
 
     asked: Asked
     base_url: str
@@ -252,7 +252,7 @@ def _politely(work: Callable[[], T]) -> T:
 
 
 class _Remembered:
-    """The sums of the ledger, read anew when they are older than `FRESH_S`."""
+    """The sums of the ledger, read again when they are older than `FRESH_S`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -270,7 +270,7 @@ BUSY: Final = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Busy · Gateway</title>'
     "<h1>Too many viewers</h1><p>The page is shown to others just now. Try again in a moment.</p>"
 )
-"""Made of nothing, as it is for moments in which there is too much to do."""
+"""The answer when too many viewers ask at once; a constant, so that it costs no work."""
 
 
 def _sign_in(message: str) -> str:

@@ -162,8 +162,8 @@ class Protocol(HttpToolsProtocol):
     def _may_answer(self) -> bool:
         """Whether the next answer on the connection is to what was read last.
 
-        It is if that is the body of a request which has no answer yet; the request is then told
-        that its client left.
+        It is if that is the body of a request which has no answer yet; the request then receives a
+        disconnect.
         """
         cycle = self.cycle
         if cycle is None or cycle.response_complete:

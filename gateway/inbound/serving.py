@@ -21,7 +21,7 @@ from gateway.urls import parse_host, parse_origin
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What the endpoints need to serve a call."""
+    """The dependencies of the endpoints."""
 
     config: Config
     relay: Relay

@@ -1,4 +1,4 @@
-"""Who is signed in to the web page: random tokens, kept as hashes beside the client keys.
+"""Sessions of the web page: random tokens, kept as hashes beside the client keys.
 
 A session ends after twelve hours, with the key that began it, or when the viewer signs out. The
 file lets all workers of a gateway know a session, and lets it survive a restart. Where the file

@@ -37,7 +37,7 @@ class EventStream:
         self._keep_alive = keep_alive
         self._interrupt = interrupt
         self.begun = False
-        """The status line is out: what fails from now on is told inside the stream."""
+        """The status line is out: a failure from now on is reported inside the stream."""
 
     async def begin(self, headers: Headers) -> None:
         if not self.begun:
@@ -101,7 +101,7 @@ class EventStream:
 
 
 async def _let_go(task: asyncio.Task[Reply]) -> None:
-    """Closes the reply that came in the moment in which nobody wanted it any more."""
+    """Closes a reply that arrived just after its client left."""
     if task.cancelled() or task.exception() is not None:
         return
     chunks = task.result().chunks

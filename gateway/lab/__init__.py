@@ -37,7 +37,7 @@ SLOW_S: Final = 20.0
 
 VENDORS: Final[Mapping[str, Vendor]] = vendors(PROVIDERS.values())
 BASE_PATHS: Final[Mapping[str, str]] = {name: vendor.path for name, vendor in VENDORS.items()}
-"""Provider → what stands before its own paths, as in its real base URL."""
+"""Provider → the prefix of its paths, as in its real base URL."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class Asked:
     answered: bool = False
     """The last message is a tool's result."""
     schema: Mapping[str, Any] | None = None
-    """The JSON Schema that the answer shall fit; `{}` for any JSON, None for plain text."""
+    """The JSON Schema that the answer must fit; `{}` for any JSON, None for plain text."""
     thinks: bool = False
     limit: int | None = None
     inputs: tuple[str, ...] = ()

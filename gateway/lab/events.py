@@ -16,7 +16,7 @@ class Part(NamedTuple):
     role: Role
     """What it is for: opening, content, the finish reason, usage, the terminator, or an error."""
     data: Any
-    """A JSON value, or text that is sent as it stands."""
+    """A JSON value, or text that is sent unchanged."""
     name: str | None = None
 
     def encode(self) -> bytes:

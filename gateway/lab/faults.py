@@ -19,7 +19,7 @@ class Fault(NamedTuple):
     """One thing that goes wrong."""
 
     summary: str
-    """What the provider does."""
+    """The provider's behaviour."""
     outcome: Outcome
     error: str | None = None
     """The kind of error it answers with, if it does."""

@@ -54,14 +54,14 @@ class Played:
     length: int | None = None
     """The stated content length; None for a chunked body."""
     before_headers: Act | None = None
-    """What happens before the first byte."""
+    """The behaviour before the first byte."""
     noise: bytes = NOISE
-    """What a flood consists of."""
+    """The bytes of a flood."""
 
 
 def play(fault: str, api: ModuleType, asked: Asked, id_: str) -> Played:
-    """The answer of `api` to `asked`, with `fault` in it. Raises `KeyError` for a fault nobody
-    knows."""
+    """The answer of `api` to `asked`, with `fault` in it. Raises `KeyError` for an unknown
+    fault."""
     row = FAULTS[fault]
     if fault in _BEFORE:
         return _BEFORE[fault](api, asked, id_)

@@ -26,7 +26,7 @@ class Vendor:
     """One provider, as the lab plays it."""
 
     path: str
-    """What stands before its own paths, as in its real base URL."""
+    """The prefix of its paths, as in its real base URL."""
     apis: tuple[ModuleType, ...]
     """Empty for a dialect that the lab does not speak."""
     key_headers: frozenset[str]

@@ -1,4 +1,4 @@
-"""What a call may take before anybody has counted: tokens of its prompt and of its answer.
+"""An upper bound for a call before its tokens are counted: those of its prompt and of its answer.
 
 No tokenizer: four bytes count as a token, which is on the high side for most texts. Settlement
 corrects it.

@@ -48,7 +48,7 @@ _MINUTE_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the configuration says of all limits."""
+    """The configuration of all limits."""
 
     limits: tuple[Limit, ...] = ()
     """Those of the whole gateway."""
@@ -57,7 +57,7 @@ class Settings:
 
 
 class Amounts(NamedTuple):
-    """What a call takes, by unit."""
+    """The usage of a call, by unit."""
 
     micro: int
     tokens: int
@@ -70,7 +70,7 @@ class Amounts(NamedTuple):
 
 
 class Hold:
-    """What one call has reserved, and how much of its answer has been delivered."""
+    """The reservation of one call, and how much of its answer has been delivered."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Hold:
         budgets = [level for level in levels if not limits[level.limit_id].is_rate]
         full = _nearly_spent(budgets)
         self.warning = ", ".join(_warning(limits[level.limit_id], level) for level in full)
-        """What `x-gateway-budget` says; "" below `WARN_PERCENT`."""
+        """The value of `x-gateway-budget`; "" below `WARN_PERCENT`."""
 
     def watch(self, reply: Reply) -> None:
         """Counts what is delivered of `reply`: the provider may never say."""
@@ -163,7 +163,7 @@ class Limiter:
         self._report(decision, limits, charges)
 
     def settle(self, call: Call) -> None:
-        """Charges what a call has cost, whatever became of it. Without a hold it does nothing."""
+        """Charges what a call has cost, whatever its outcome. Without a hold it does nothing."""
         hold: Hold | None = call.hold
         if hold is None:
             return
@@ -302,7 +302,7 @@ def _settled(charge: Charge, limit: Limit, spent: Amounts) -> Charge:
 
 
 def _counted(attempt: Attempt) -> Usage | None:
-    """What the provider has counted; counts of nothing are none."""
+    """The provider's counts; empty counts are None."""
     usage = attempt.usage
     if usage is None or not (usage.input or usage.output or usage.cost is not None):
         return None

@@ -44,7 +44,7 @@ def period(per: str, at: float, zone: tzinfo | None) -> Period:
 
 
 class Calendar:
-    """The current period of each length; made anew only when it is over."""
+    """The current period of each length; replaced only when it is over."""
 
     def __init__(self, zone: tzinfo | None) -> None:
         self._zone = zone

@@ -26,7 +26,7 @@ _NOON_H: Final = 12
 
 
 class Spent(NamedTuple):
-    """What calls took, by unit."""
+    """The usage of calls, by unit."""
 
     micro: int = 0
     tokens: int = 0

@@ -1,7 +1,7 @@
 """The connection to an OpenTelemetry collector: httpx on an event loop of the thread that sends.
 
-An event loop, because only so one deadline bounds a whole request: a collector that dribbles its
-answer satisfies every single read.
+It uses an event loop, so that one deadline bounds a whole request: a collector that sends
+its answer a byte at a time satisfies every single read.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What is counted, as plain numbers: a call adds to a dict; the library's families are made when
-they are asked for.
+"""Counters as plain numbers: a call adds to a dict; the library's families are made when they are
+asked for.
 
 The library's own counters and histograms take a lock and a search for each number; on the path of
 every call that cost ten times what counting does. One event loop writes these, so there is nothing

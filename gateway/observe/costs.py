@@ -1,4 +1,4 @@
-"""What calls cost, in dollars, as a metric. Nothing is looked up while a call is answered.
+"""The cost of calls, in dollars, as a metric. Nothing is looked up while a call is answered.
 
 A price that the user or the provider states is added at once. For others, tokens are added up, and
 the price library is asked when the metrics are read. A thread loads it: that takes half a second.

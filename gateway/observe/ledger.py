@@ -44,8 +44,8 @@ CREATE TABLE IF NOT EXISTS calls (
 CREATE INDEX IF NOT EXISTS calls_at ON calls (at);
 """
 """`at` is Unix time; what ends in `_s` counts seconds from the call's arrival. `attempts` is JSON,
-a list of objects as `_attempt` makes them, kept with their call because nobody asks for one without
-the other."""
+a list of objects as `_attempt` makes them, kept with their call because every query that reads them
+reads the call."""
 
 ADDED: Final = (("cache_write_1h", "INTEGER"), ("cost", "REAL"), ("tries", "INTEGER"))
 """Columns that later versions added: tokens written to a cache for an hour and the dollars that the

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Asked(NamedTuple):
-    """What a reader wants to see."""
+    """The filters of a reader."""
 
     agent: str | None = None
     """Only the calls of this agent."""

@@ -1,5 +1,5 @@
-"""What the operator reads: one line per call, one per change of a circuit. Text for eyes, JSON for
-programs.
+"""The log for the operator: one line per call, one per change of a circuit. Text for people, JSON
+for programs.
 
 Prompts and answers are never logged. Keys cannot be: they are `Secret`s, and other people's words
 are scrubbed.
@@ -89,7 +89,7 @@ def set_up(form: Literal["auto", "text", "json"], level: str, stream: TextIO | N
     handler.setFormatter(
         Json() if is_json else Text(colour=terminal and not os.environ.get("NO_COLOR"))
     )
-    # nobody prints them
+    # no format prints them
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for before in _handlers():
         before.close()
@@ -124,10 +124,10 @@ def show(text: str) -> None:
 
 
 class CallEnded(logging.LogRecord):
-    """The record of one call; its words are put together when somebody's eyes shall read them.
+    """The record of one call; its text is made when a handler formats it.
 
-    What the library's constructor looks up for each record (threads, files, lines of code) nobody
-    prints: it is looked up once for all.
+    No format prints what the library's constructor looks up for each record (threads, files, lines
+    of code), so it is looked up once.
     """
 
     _blank: Final = vars(
@@ -210,7 +210,7 @@ def circuit_changed(change: Change) -> None:
     level = logging.ERROR if failure.verdict.loud else logging.WARNING
     circuits.log(
         level,
-        "%s rests for %.0f s: %s: %s",
+        "%s cools down for %.0f s: %s: %s",
         name,
         change.cooldown_s,
         failure.brief(),

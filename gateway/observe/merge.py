@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 LARGEST: Final = ("gateway_circuit_state",)
-"""Metrics of which one process's word is as good as another's: the largest value stands."""
+"""Metrics that every process reports for the whole gateway: the merged page has the largest
+value."""
 
 
 def merged(pages: Iterable[str]) -> str:
@@ -30,7 +31,7 @@ def merged(pages: Iterable[str]) -> str:
 
 
 def _by_family(values: dict[str, float | None]) -> list[tuple[str, float | None]]:
-    """Samples stand below the `# TYPE` of their family, also those that only a later page had."""
+    """Samples are below the `# TYPE` of their family, also those that only a later page had."""
     families: dict[str, list[tuple[str, float | None]]] = {}
     names: list[str] = []
     for line, value in values.items():

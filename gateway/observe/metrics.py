@@ -94,7 +94,7 @@ class Metrics:
             self.registry.register(metric)
 
     def text(self) -> bytes:
-        """What `GET /metrics` answers."""
+        """The answer to `GET /metrics`."""
         return generate_latest(self.registry)
 
     def read_waiting(self, waiting: Callable[[], int]) -> None:
@@ -172,7 +172,7 @@ class CircuitStates(Collector):
         family = GaugeMetricFamily(
             "gateway_circuit_state",
             (
-                "1 for the state a circuit is in; a circuit without a model stands for a whole "
+                "1 for the state a circuit is in; a circuit without a model is that of a whole "
                 "credential."
             ),
             labels=["provider", "address", "credential", "model", "state"],

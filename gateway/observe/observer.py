@@ -1,4 +1,4 @@
-"""Hears of every call and tells metrics, log and ledger; nothing here waits for anything."""
+"""Receives every call and reports it to metrics, log and ledger, without waiting."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _OPERATIONS: Final[Mapping[str, str]] = {"embeddings": "embeddings"}
 
 Value = str | bool | int | float | list[str]
 Attributes = Mapping[str, Value | None]
-"""None stands for an attribute that is unknown and left out."""
+"""None is an unknown attribute, which is left out."""
 Json = dict[str, Any]
 
 

@@ -1,5 +1,5 @@
-"""What tokens cost: as the user states it, else as a library knows that others maintain. Unknown is
-None, not zero."""
+"""Prices of tokens: the user's, else those of the price library. An unknown price is None, not
+zero."""
 
 from __future__ import annotations
 

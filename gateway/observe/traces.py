@@ -38,7 +38,7 @@ PAUSE_MAX_S: Final = 300.0
 
 
 class Answer(NamedTuple):
-    """What a collector answered."""
+    """The answer of a collector."""
 
     status: int
     retry_after: str | None = None
@@ -214,7 +214,7 @@ class Tracer(Collector):
             self._post.close()
 
     def _survived(self) -> float | None:
-        """`step`, after which the thread goes on: a fault of ours costs one batch."""
+        """`step`, after which the thread goes on: a fault of the gateway costs one batch."""
         try:
             return self.step()
         except Exception:

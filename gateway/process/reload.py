@@ -78,8 +78,8 @@ class Reloader:
         """Reloads when a file of the configuration has changed, until cancelled.
 
         Looks once per `LOOK_S`, which costs less than a notification service and works on every
-        file system. A change counts once it has stood still from one look to the next: a file that
-        is being written is not read half.
+        file system. A change counts once the file is the same at two looks in a row: a file that is
+        being written is not read half.
         """
         path = self._current().path
         if path is None:

@@ -44,7 +44,7 @@ class OpenToNetwork(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What is to be run."""
+    """The settings of a run."""
 
     config: Config
     env: Mapping[str, str]
@@ -183,7 +183,7 @@ def _refuse_to_be_open(keys: Keys, hosts: Sequence[str]) -> None:
     if wide is None or keys.any():
         return
     raise OpenToNetwork(
-        f"{wide} is open to the network, and everybody there could use your provider keys.\n"
+        f"{wide} is open to the network, and every client there could use your provider keys.\n"
         "  Make a client key first:  gateway keys add NAME\n"
         "  or listen on loopback:    server.host, --host, or ListenStream= of the socket unit"
     )

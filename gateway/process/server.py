@@ -1,5 +1,5 @@
-"""Runs the application under uvicorn: ready when it listens, reloaded on SIGHUP, drained when it is
-told to stop."""
+"""Runs the application under uvicorn: ready when it listens, reloaded on SIGHUP, drained on a
+signal to stop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("gateway.server")
 
 BACKLOG = 2048
 LOOK_S = 0.1
-"""How often a drain looks whether it is done, or has been told to hurry."""
+"""How often a drain looks whether it is done, or has a second signal."""
 LOOK_AFTER_S = 1.0
 GARBAGE_MIN = 20_000
 """New objects before the interpreter looks for cycles among them. A call leaves none, but log and

@@ -95,7 +95,7 @@ def _signals() -> tuple[socket.socket, socket.socket]:
 
 
 class Supervisor:
-    """Keeps `wanted` workers running `work(number, workers)` until it is told to stop."""
+    """Keeps `wanted` workers running `work(number, workers)` until a signal stops it."""
 
     def __init__(self, wanted: int, work: Work, notifier: Notifier) -> None:
         self._wanted = wanted

@@ -28,7 +28,7 @@ SHELL: Final = "shell"
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """What to write in one place."""
+    """The text for one place."""
 
     place: str
     """`shell`, a file, a language, or a page of settings."""
@@ -63,7 +63,7 @@ class ClientSetup:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What the lines are made of."""
+    """The values in the lines."""
 
     agent: str
     url: str

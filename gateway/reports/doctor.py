@@ -35,7 +35,7 @@ _LOOSE_MAX: Final = 2
 
 
 class ClientKeys(NamedTuple):
-    """What the report needs to know of the client keys."""
+    """The facts about client keys for the report."""
 
     path: Path | None
     """Their file; None if it cannot be used."""
@@ -56,7 +56,7 @@ class Report:
     errors: int
     warnings: int
     next: str
-    """What to type next."""
+    """The next command to type."""
     exit_code: int
 
 
@@ -184,7 +184,7 @@ def _key(model: Model, found: Found | None) -> Iterator[Finding]:
 
 
 def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Finding]:
-    """What is wrong with files that hold secrets, also of keys that no model uses."""
+    """The problems of files that hold secrets, also of keys that no model uses."""
     used = {model.credential for model in models}
     try:
         types = {split(credential)[0] for credential in used}
@@ -326,7 +326,7 @@ def _next(
     *,
     live: bool,
 ) -> str:
-    """What to type next."""
+    """The next command to type."""
     wrong = next((problem for problem in problems if problem.severity == "error"), None)
     if wrong is not None:
         return f"edit {wrong.file}, then: gateway config check"

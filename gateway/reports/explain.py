@@ -1,4 +1,5 @@
-"""What an agent would try now, in which order and why; and what each model would be sent."""
+"""The order in which an agent would try its models now, and why; and what each model would be
+sent."""
 
 from __future__ import annotations
 

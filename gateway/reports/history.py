@@ -1,4 +1,4 @@
-"""What the ledger says at a glance: the last calls, the sums of today and of seven days, and how
+"""The ledger at a glance: the last calls, the sums of today and of seven days, and how
 fast the models begin to answer.
 """
 
@@ -127,7 +127,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the ledger says. A part is None if its query took too long."""
+    """The sums of the ledger. A part is None if its query took too long."""
 
     calls: list[PricedCall] | None
     """The last calls that were asked for, newest first."""

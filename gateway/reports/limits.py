@@ -1,4 +1,4 @@
-"""What is left of every budget and rate, from the gateway that is running."""
+"""The remainder of every budget and rate, from the running gateway."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Attention:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the page shows."""
+    """The contents of the page."""
 
     at: float
     """When it was made, as Unix time."""

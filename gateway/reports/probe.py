@@ -35,13 +35,13 @@ _UNSEEN: Final = "".join(map(chr, range(32))) + "\x7f"
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a model list said."""
+    """The result of a model list."""
 
     status: int | None
     """None if there was no answer."""
     reason: str = ""
     kind: Kind | None = None
-    """What an answer other than 200 means."""
+    """The meaning of an answer other than 200."""
     ids: frozenset[str] = frozenset()
     """Every id and alias in the list."""
     complete: bool = True
@@ -58,7 +58,7 @@ class _Question:
 
 
 def probe(models: Sequence[Model], credentials: Credentials) -> list[Finding]:
-    """What the providers say. Models without a usable key are skipped."""
+    """The providers' model lists. Models without a usable key are skipped."""
     questions = _questions(models, credentials)
     answers = asyncio.run(_all(questions))
     answered = zip(questions, answers, strict=True)

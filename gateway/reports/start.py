@@ -1,4 +1,4 @@
-"""What a gateway says when it has started: its address, its agents, and their keys' sources."""
+"""The text that a gateway prints at its start: its address, its agents, and their keys' sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a running gateway does now: its agents' models, and the calls under way.
+"""The state of a running gateway: its agents' models, and the calls under way.
 
 `status` builds the report inside the gateway, for `GET /status` and the page. `ask_status` reads it
 from a running gateway, for the commands.

@@ -59,5 +59,5 @@ def first(model: Model, models: Sequence[Model]) -> tuple[Model, ...]:
 
 
 def _key(model: Model) -> tuple[str, ...]:
-    """Holds across a reload, which makes every model anew."""
+    """Holds across a reload, which makes new models."""
     return (model.name, *model.key)

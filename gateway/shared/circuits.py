@@ -65,7 +65,7 @@ class Change:
     cooldown_s: float = 0.0
     """From the moment of the news."""
     failure: Failure | None = None
-    """What opened it."""
+    """The failure that opened it."""
     generation: int = 0
     is_own: bool = True
     """This process caused it; another one reports it otherwise."""
@@ -83,7 +83,7 @@ class Circuit:
     cooldown_s: float = 0.0
     """The length of the last cooldown; a failed probe makes the next one longer."""
     failure: Failure | None = None
-    """What opened it."""
+    """The failure that opened it."""
     prober: Any = None
     """The ticket of the call that probes it."""
 
@@ -140,7 +140,7 @@ class Circuits:
         return None if was_closed else Change(circuit_id, "closed", generation=circuit.generation)
 
     def close_probed(self, circuit_id: CircuitId, generation: int) -> Change | None:
-        """Closes after a probe's success, unless the circuit has opened anew since the probe
+        """Closes after a probe's success, unless the circuit has opened again since the probe
         started."""
         circuit = self.get(circuit_id)
         if circuit.state is not State.PROBING or circuit.generation != generation:

@@ -1,9 +1,9 @@
-"""What the processes of a gateway know together, as one pure state machine: commands in, answers
+"""The state that the processes of a gateway share, as one pure state machine: commands in, answers
 and news out.
 
 `Engine.do(command, now)` is the whole interface. The engine has no I/O, no clock and no
-configuration: limits, weights and cooldowns travel as arguments, so that a reload concerns nobody
-else. It runs in the process itself (`local.py`) or in the supervisor of several workers
+configuration: limits, weights and cooldowns travel as arguments, so that a reload changes nothing
+here. It runs in the process itself (`local.py`) or in the supervisor of several workers
 (`workers.py`); a model test drives both with the same commands.
 """
 

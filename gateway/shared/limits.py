@@ -116,7 +116,7 @@ class Renew(NamedTuple):
 
 
 class Seed(NamedTuple):
-    """What a budget's period has spent already. Only the first seed of a period counts."""
+    """The usage of a budget's period so far. Only the first seed of a period counts."""
 
     charge: Charge
 

@@ -17,8 +17,8 @@ from gateway.types import Chat
 
 ENTRY_BYTES_MAX: Final = 256 * 1024
 ID_CHARS_MIN: Final = 8
-"""A shorter id (`call_0`) is no name for one call among all: some servers number the calls of each
-answer anew."""
+"""A shorter id (`call_0`) does not identify one call among all: some servers number the calls of
+each answer again."""
 
 _KEYS: Final = ("reasoning_details", "reasoning_content")
 
@@ -30,8 +30,8 @@ IMAGE: Final = "image"
 
 
 class Replay:
-    """What clients drop, by key. `on_kept` is called with each entry that is kept: (key, entry,
-    size in bytes)."""
+    """Reasoning and signatures that clients drop, by key. `on_kept` is called with each entry that
+    is kept: (key, entry, size in bytes)."""
 
     def __init__(
         self,

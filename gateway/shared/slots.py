@@ -96,8 +96,8 @@ class FairOrder:
 
 
 class Slots:
-    """Who holds a slot, and to whom one is promised. Only models with `maxConcurrent` are
-    counted."""
+    """The calls that hold a slot, and those to which one is promised. Only models with
+    `maxConcurrent` are counted."""
 
     def __init__(self) -> None:
         self._holders: dict[CircuitId, set[Ticket]] = {}

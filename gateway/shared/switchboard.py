@@ -52,7 +52,7 @@ class Switchboard:
         yield from self._spread(news, worker)
 
     def receive(self, worker: int, message: Message, now: float) -> Outgoing:
-        """What follows from a worker's message."""
+        """Handles a worker's message."""
         kind, number, body = message
         if kind in COMMANDS:
             yield from self._do(worker, number, read(body, COMMANDS[kind]), now)

@@ -2,7 +2,7 @@
 socket.
 
 The circuits are replicated: this process reads its own copy, and an opening takes effect here
-before it is told. The supervisor is asked only for what there is one of: a probe, a slot, reasoning
+before it is sent. The supervisor is asked only for what there is one of: a probe, a slot, reasoning
 that another worker keeps. A question that is not answered in time is decided by the local rule, and
 counted; an answer that comes too late is given back.
 """
@@ -257,7 +257,7 @@ class Workers:
     # --- what the workers keep for each other -----------------------------------------------------
 
     def keep(self, key: Key, entry: Any, size: int) -> None:
-        """Hands an entry to the supervisor. What is no plain data stays here."""
+        """Hands an entry to the supervisor. What is not plain data stays here."""
         try:
             self.tell(Keep(key, entry, size))
         except (TypeError, ValueError, OverflowError):
@@ -283,7 +283,7 @@ class Workers:
         except BlockingIOError:
             pass
         except OSError:
-            self._unsent.clear()  # the supervisor is gone; `_end` hears of it
+            self._unsent.clear()  # the supervisor is gone; `_end` handles it
         if bool(self._unsent) != self._waits_to_send:
             self._waits_to_send = bool(self._unsent)
             loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""What a refusal is about, read from its words: the key, the model, a thing the request names, or
+"""The subject of a refusal, read from its words: the key, the model, a thing the request names, or
 the path.
 
 A 403 or 404 says nothing by itself. Only a statement about the key concerns the key, and only one
@@ -65,7 +65,7 @@ _BARE_FORBIDDEN: Final = re.compile(
 
 
 def of_forbidden(message: str) -> Subject:
-    """What a 403 is about. Without words it is no answer of the provider's API."""
+    """The subject of a 403. Without words it is not an answer of the provider's API."""
     if not message.strip() or _BARE_FORBIDDEN.search(message):
         return "path"
     named = _NAMED.search(message)
@@ -80,7 +80,7 @@ def of_forbidden(message: str) -> Subject:
 
 
 def of_not_found(message: str) -> Subject:
-    """What a 404 or 410 is about."""
+    """The subject of a 404 or 410."""
     named = _NAMED.search(message)
     if _names_the_model_first(message, named):
         return "model"

@@ -86,7 +86,7 @@ _BOUNDS: Final = {"always_on": ALL, "always_off": 0, "traceidratio": None}
 
 
 def sampler(name: str, ratio: str) -> Sampler | None:
-    """The sampler of this name; None for one that does not exist here, or a ratio that is none."""
+    """The sampler of this name; None for one that does not exist here, or an invalid ratio."""
     root = name.removeprefix("parentbased_")
     if root not in _BOUNDS:
         return None

@@ -14,7 +14,7 @@ _NUMERIC: Final = (
     r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}:\d{1,5}(?!\w)"
     r"|(?<![\w.])(?:10|127|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}(?![\w.]\d)"
 )
-"""An IPv4 address with a port, or of a private network: whoever wrote it, it is not for clients."""
+"""An IPv4 address with a port, or of a private network: no client may see it, whatever wrote it."""
 
 
 def without_addresses(failure: Failure, *urls: str | None) -> Failure:

@@ -7,7 +7,7 @@ import zlib
 from typing import Final
 
 INFLATED_BYTES_MAX: Final = 64 * 1024 * 1024
-"""What one read may grow to: a few kilobytes of zeros can stand for gigabytes."""
+"""The limit of one read after decompression: a few kilobytes can expand to gigabytes."""
 
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 """zlib's window bits, which say the header it expects: 31 is 16 + 15, "gzip header and trailer"."""

@@ -25,7 +25,7 @@ _REFUSED: Final = frozenset(
 
 
 async def count(services: Services, dialect: str, encoded: Encoded, model: Model) -> int | None:
-    """The count; None where the provider gives none. No circuit learns of it.
+    """The count; None where the provider gives none. No circuit counts it.
 
     Raises `Failed` for a request that the provider refuses.
     """

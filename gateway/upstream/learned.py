@@ -1,5 +1,4 @@
-"""What the gateway has learnt from providers' own answers, and keeps for the life of the process.
-No I/O."""
+"""Facts from providers' answers, kept for the life of the process. No I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ KEYS_MAX: Final = 256
 """Signatures that are remembered, so that errors can be searched for the keys in them; renewed
 sign-ins add up."""
 KEY_CHARS_MIN: Final = 6
-"""What is shorter is no secret, and may be a word."""
+"""A shorter value is not a secret, and may be a word."""
 
 
 class Learned:
@@ -49,7 +48,7 @@ class Learned:
                 del self._keys[next(iter(self._keys))]
 
     def conceal(self, failure: Failure) -> Failure:
-        """`failure` without any key of ours: providers quote what they refuse."""
+        """`failure` without the gateway's keys: providers quote what they refuse."""
         message = failure.message
         for key in self._keys.values():
             if len(key) >= KEY_CHARS_MIN:

@@ -45,7 +45,7 @@ def _trouble(error: Exception, where: str) -> TransportError:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """What led to `error`, the nearest first."""
+    """The causes of `error`, the nearest first."""
     cause = error.__cause__ or error.__context__
     while cause is not None:
         yield cause

@@ -1,4 +1,4 @@
-"""Signs and sends one encoded request, and reads the error of an answer that is none."""
+"""Signs and sends one encoded request, and reads the error of an answer with an error status."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What every try uses. `clock` is monotonic and `wall` Unix time, both in seconds."""
+    """The dependencies of every try. `clock` is monotonic and `wall` Unix time, both in seconds."""
 
     transport: Callable[[Model], Transport]
     sign: Signer
@@ -82,7 +82,7 @@ async def send(
 
 
 async def read_failure(services: Services, face: DecodesErrors, response: Response) -> Failure:
-    """What an answer with an error status says. Closes it."""
+    """The failure of an answer with an error status. Closes it."""
     try:
         body = await response.read(ERROR_BYTES_MAX, ERROR_READ_S)
     except TransportError:

@@ -157,7 +157,7 @@ class AnswerStream:
         return events
 
     def taken(self) -> list[Chunk]:
-        """What has been read and not been given to a reader."""
+        """The bytes that are read and not yet given to a reader."""
         chunks, self._ready = self._ready, []
         return chunks
 
@@ -236,7 +236,7 @@ class AnswerStream:
         return (COMPLETE_S if self._decoder.complete else limit_s) - (now - self._finished_at)
 
     def _finish(self) -> list[Chunk]:
-        """The end of a whole answer. Raises `Failed` where it is none."""
+        """The end of a whole answer. Raises `Failed` for an incomplete one."""
         self._ended = True
         self._passed += self._joined.flush()
         count_unasked(self.model, self._decoder.unasked)
@@ -396,15 +396,17 @@ def _listed(body: bytes) -> list[sse.Event]:
 
 
 def loads(body: bytes) -> dict[str, Any]:
-    """The JSON object of a whole answer. Raises `Failed` when it is none."""
+    """The JSON object of a whole answer. Raises `Failed` for another value."""
     try:
         value = halves.loads(body.removeprefix(sse.BOM).strip())
     except ValueError as error:
         raise Failed(
-            Failure(Kind.MALFORMED, f"the provider's answer is no JSON: {error}", status=200)
+            Failure(Kind.MALFORMED, f"the provider's answer is not JSON: {error}", status=200)
         ) from error
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
-        raise Failed(Failure(Kind.MALFORMED, "the provider's answer is no JSON object", status=200))
+        raise Failed(
+            Failure(Kind.MALFORMED, "the provider's answer is not a JSON object", status=200)
+        )
     return value

@@ -1,4 +1,4 @@
-"""Writes down, as an answer passes, what the record and the replay shall keep of it."""
+"""Collects from a passing answer what the record and the replay keep."""
 
 from __future__ import annotations
 

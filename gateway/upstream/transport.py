@@ -65,7 +65,7 @@ class Transport(Protocol):
 
     async def send(self, request: Request, timeout_s: float) -> Response:
         """The response, once its headers are here. `timeout_s` bounds writing and waiting, after
-        the connection stands. Raises `TransportError`."""
+        the connection is open. Raises `TransportError`."""
         ...
 
     async def aclose(self) -> None:

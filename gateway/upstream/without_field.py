@@ -1,5 +1,5 @@
-"""What a provider objected to, and the same request without it. Pure: a failure and a request in, a
-request out.
+"""The field that a provider refused, and the same request without it. Pure: a failure and a request
+in, a request out.
 
 Models change monthly and refuse fields that their elders took. One repeat without the one field
 that a 400 names saves the call, and the field is remembered; what the client's code relies on is
@@ -105,8 +105,8 @@ def _is_essential(path: str, body: Mapping[str, Any]) -> bool:
 
 
 def _path(param: str, body: Mapping[str, Any]) -> str:
-    """What to leave out: `reasoning.summary` where that is sent, not all of `reasoning`; else the
-    field itself."""
+    """The field to leave out: `reasoning.summary` where that is sent, not all of `reasoning`; else
+    the field itself."""
     field, *inner = param.partition("[")[0].split(".")
     path = ".".join((field, *inner[:1]))
     return path if _holds(body, path) else field

@@ -23,7 +23,7 @@ def test_check_tells_all_errors_and_exits_with_13(run: Run, config: Path) -> Non
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
         "error   config.toml:2  models.sonnet.provider",
-        "        \"antropic\" is no provider. Did you mean 'anthropic'?",
+        "        \"antropic\" is not a provider. Did you mean 'anthropic'?",
         "error   config.toml:9  agents.dev.models",
         "        there is no [models.locl]. Did you mean 'local'?",
         "2 errors; nothing would start.",

@@ -78,4 +78,4 @@ def test_a_broken_file_is_told(run: Run, tmp_path: Path) -> None:
     for args in (("ls",), ("add", "x"), ("rm", "x")):
         result = run("keys", *args, GATEWAY_KEYS=str(tmp_path / "keys"))
         assert result.exit_code == 1
-        assert "Mend it" in result.stderr
+        assert "Fix it" in result.stderr

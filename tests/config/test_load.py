@@ -429,8 +429,8 @@ def test_a_named_file_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 def test_a_file_that_is_no_toml_is_told_with_its_line_and_nothing_else(write: Write) -> None:
     path = write(MODEL + "[server\n", {"project/gateway.toml": "x = \n"})
     (main, overlay) = told(path)
-    assert main.startswith("config.toml:4: is no TOML: Expected ']'")
-    assert overlay.startswith("gateway.toml:1: is no TOML: Invalid value")
+    assert main.startswith("config.toml:4: is not TOML: Expected ']'")
+    assert overlay.startswith("gateway.toml:1: is not TOML: Invalid value")
 
 
 # --- what is wrong --------------------------------------------------------------------------------
@@ -463,7 +463,7 @@ never = ["ratelimit"]
         "config.toml:1: titel: there is no such key. "
         "Known are: agents, breaker, fallback, ledger, limits, log, models, server, timeouts, traces.",  # noqa: E501
         (
-            'config.toml:3: models.sonnet.provider: "antropic" is no provider. Did you mean '
+            'config.toml:3: models.sonnet.provider: "antropic" is not a provider. Did you mean '
             "'anthropic'?"
         ),
         'config.toml:5: models.sonnet.thinkingLevel: "hihg" is not one of high, low, max, '
@@ -480,7 +480,7 @@ never = ["ratelimit"]
         "config.toml:13: agents.empty.models: the chain is empty. Name at least one of [models.*].",
         "config.toml:15: server.port: 84840 is not a whole number from 0 to 65535.",
         (
-            'config.toml:17: fallback.never: "ratelimit" is no kind of failure. Did you mean '
+            'config.toml:17: fallback.never: "ratelimit" is not a kind of failure. Did you mean '
             "'rate_limit'?"
         ),
     ]
@@ -490,22 +490,22 @@ never = ["ratelimit"]
     ("text", "message"),
     [
         ("models = 1", "1 is not a table"),
-        ("[models]\nm = 1", "models.m: 1 is no table"),
-        ("server = 1", "1 is no table. Write [server] and its keys below."),
-        ("[agents]\ndev = 1", "agents.dev: 1 is no table"),
+        ("[models]\nm = 1", "models.m: 1 must be a table"),
+        ("server = 1", "1 must be a table. Write [server] and its keys below."),
+        ("[agents]\ndev = 1", "agents.dev: 1 must be a table"),
         ("[agents.dev]", "agents.dev.models: is missing"),
         ('[agents.dev]\nmodels = "m"', 'Write it as a list: models = ["m"]'),
         ("[timeouts]\nidleSeconds = nan", "nan is not a number above 0"),
         ("[timeouts]\nidleSeconds = 1e9", "is not a number above 0 to 2592000"),
         ("[server]\nworkers = true", "true is not a whole number from 1 up"),
-        ('[server]\nhost = "127.0.0.1:80"', "is no host"),
+        ('[server]\nhost = "127.0.0.1:80"', "is not a host"),
         (MODEL + 'space = ""', "cannot name a vector space"),
         (MODEL + 'space = "é"', "cannot name a vector space"),
         (MODEL + 'space = " a"', "cannot name a vector space"),
         (MODEL + f'space = "{"a" * 129}"', "cannot name a vector space"),
         (MODEL + "compat = { embeddingInputs = -1 }", "embeddingInputs"),
         (MODEL + "options = { requests = [] }", "is set by the gateway itself"),
-        ('[server]\nallowedHosts = ["http://x"]', "is no host name"),
+        ('[server]\nallowedHosts = ["http://x"]', "is not a host name"),
         (
             '[server]\nallowedOrigins = "http://a"',
             'Write it as a list: allowedOrigins = ["http://a"]',
@@ -513,7 +513,7 @@ never = ["ratelimit"]
         ('[server]\nallowedOrigins = ["http://a:3000/app"]', 'Write "http://a:3000".'),
         (
             '[server]\nallowedOrigins = ["http://a/"]',
-            '"http://a/" is no origin of a web page. Write "http://a".',
+            '"http://a/" is not an origin of a web page. Write "http://a".',
         ),
         ('[server]\nallowedOrigins = ["localhost:3000"]', 'Write "http://localhost:3000".'),
         ('[server]\nallowedOrigins = ["NULL"]', 'Write "null".'),
@@ -526,23 +526,23 @@ never = ["ratelimit"]
             "[fallback]\nbackoffSeconds = 8\nbackoffMaxSeconds = 5",
             "8 is more than backoffMaxSeconds = 5",
         ),
-        ('[fallback]\nnever = ["quota"]\nalways = ["quota"]', "stands in `always` too"),
+        ('[fallback]\nnever = ["quota"]\nalways = ["quota"]', "is in `always` too"),
         ('[models."a,b"]\nprovider = "openai"\nmodel = "x"', "cannot be a name"),
         (MODEL + 'baseUrl = "localhost:80"', "does not begin with http"),
         (MODEL + 'baseUrl = "http://a:99999"', "cannot be used"),
         (MODEL + 'baseUrl = "http://a/v1?x=1"', "query or a fragment"),
         (MODEL + 'baseUrl = "http://a/v1/chat/completions"', 'Write "http://a/v1"'),
-        (MODEL + 'proxy = "127.0.0.1:80"', "is no address of a proxy"),
+        (MODEL + 'proxy = "127.0.0.1:80"', "is not an address of a proxy"),
         (MODEL + 'credential = "../../etc:x"', "names no credential"),
         (MODEL + 'headers = { Host = "x" }', "set by the gateway itself"),
         (MODEL + 'headers = { Authorization = "x" }', "carries the key"),
-        (MODEL + 'headers = { "a b" = "x" }', "is no header"),
-        (MODEL + 'headers = { a = "x\\ny" }', "is no header"),
-        ('[traces]\nendpoint = "localhost:4318"', "is no http or https address"),
-        ('[traces]\nendpoint = "http://me:secret@localhost"', "is no http or https address"),
+        (MODEL + 'headers = { "a b" = "x" }', "is not a header"),
+        (MODEL + 'headers = { a = "x\\ny" }', "is not a header"),
+        ('[traces]\nendpoint = "localhost:4318"', "is not an http or https address"),
+        ('[traces]\nendpoint = "http://me:secret@localhost"', "is not an http or https address"),
         ('[traces]\nheaders = { Host = "x" }', "set by the gateway itself"),
-        ('[traces]\nheaders = { "a b" = "x" }', "is no header"),
-        ('[traces]\nheaders = { a = "x\\ny" }', "is no header"),
+        ('[traces]\nheaders = { "a b" = "x" }', "is not a header"),
+        ('[traces]\nheaders = { a = "x\\ny" }', "is not a header"),
         (MODEL + "options = { stream = false }", "set by the gateway itself"),
         (MODEL + 'compat = { toolIds = "max4" }', "Did you mean 'max40'?"),
         (MODEL.replace("openai", "OPENAI"), "Did you mean 'openai'?"),
@@ -576,7 +576,7 @@ def test_problem(write: Write, text: str, message: str) -> None:
             "the /v1 should go",
         ),
         (MODEL + 'credential = "opnai_key"', "Did you mean 'openai_key'?"),
-        (MODEL + '[agents.dev]\nmodels = ["m", "m"]', "stands here twice"),
+        (MODEL + '[agents.dev]\nmodels = ["m", "m"]', "is here twice"),
         (DEV + 'aliases = ["dev"]', '"dev" is the agent\'s own name. Remove it.'),
         (DEV + 'aliases = ["m"]', '"m" hides the model of that name'),
         (DEV + 'aliases = ["x*", "x*", "x*"]', '"x*" is listed 3 times. Keep one.'),

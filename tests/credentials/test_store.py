@@ -157,7 +157,7 @@ def test_a_file_that_holds_no_key_is_an_error_and_never_skipped(
 def test_a_folder_or_a_flood_in_place_of_a_key_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".action-llama/credentials/anthropic_key/default/token").mkdir(parents=True)
     stored(tmp_path, "openai_key", "x" * 100_000)
-    with pytest.raises(CredentialError, match="is no file"):
+    with pytest.raises(CredentialError, match="is not a file"):
         keys(tmp_path).find(model())
     with pytest.raises(CredentialError, match="larger than any key"):
         keys(tmp_path).find(model("openai"))
@@ -248,12 +248,12 @@ def test_the_list_says_where_each_key_lies_and_what_is_wrong(tmp_path: Path) -> 
     assert [(key.type, key.source, key.problem, key.used) for key in credentials.stored()] == [
         ("anthropic_key", "store", "others may read it: chmod 600", True),
         ("custom_key", "store", "cannot be read: Too many levels of symbolic links", True),
-        ("google_key", "store", "no key", True),
+        ("google_key", "store", "not a key", True),
         ("groq_key", "environment", "", True),
         ("mistral_key", "store", "empty", True),
         ("openai_key", "systemd", "", True),
         ("openai_key", "store", "", False),
-        ("openrouter_key", "store", "no file", True),
+        ("openrouter_key", "store", "not a file", True),
         ("xai_key", "store", "empty", True),
     ]
 
@@ -313,8 +313,8 @@ def test_pi_oauth_is_used_until_it_expires(tmp_path: Path) -> None:
     ("entries", "reason"),
     [
         ({}, "no entry"),
-        ("[]", "no JSON object"),
-        ('{"openai": {"type": "api', "no JSON object"),
+        ("[]", "not a JSON object"),
+        ('{"openai": {"type": "api', "not a JSON object"),
         ({"openai": {"type": "api_key", "key": "!pass canary"}}, "runs none"),
         ({"openai": {"type": "oauth", "access": "canary"}}, "without"),
         ({"openai": {"type": "other", "key": "canary"}}, "neither"),

@@ -107,7 +107,7 @@ def test_a_file_that_breaks_leaves_the_keys_as_they_were(
         opened.clock.now += 1
         assert opened.keys.lookup(key) == Client("laptop")
     assert len(caplog.records) == 1
-    with pytest.raises(KeysError, match=r"keys\.json: .* Mend it"):
+    with pytest.raises(KeysError, match=r"keys\.json: .* Fix it"):
         opened.again()
 
 

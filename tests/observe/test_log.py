@@ -124,7 +124,7 @@ def test_a_traceback_is_scrubbed(form: Literal["text", "json"]) -> None:
         (
             Change(SONNET.key, "open", 60.0, LIMITED),
             "WARNING",
-            "rests for 60 s: 429 rate limit: slow down, ***",
+            "cools down for 60 s: 429 rate limit: slow down, ***",
         ),
         (
             Change(SONNET.key, "open", 300.0, Failure(Kind.CREDENTIAL, "no", status=401)),

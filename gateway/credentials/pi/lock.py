@@ -1,9 +1,9 @@
 """The lock that pi takes on its files, so that the two do not write at the same time: a directory
 beside the file.
 
-Its form is that of npm's proper-lockfile. Whoever makes `<file>.lock` has the lock, sets its time
-anew while it works, and removes it. One whose time has not moved for `STALE_S` was left behind by a
-process that died.
+Its form is that of npm's proper-lockfile. The process that makes `<file>.lock` has the lock, renews
+its time while it works, and removes it. One whose time has not moved for `STALE_S` was left behind
+by a process that died.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STALE_S: Final = 30.0
 TOUCH_EVERY_S: Final = 3.0
 """Some of pi's own calls take a lock for stale after 10 seconds."""
 PATIENCE_S: Final = 30.0
-"""How long a lock under which somebody works is waited for."""
+"""How long a process waits for a lock that another process renews."""
 FIRST_PAUSE_S: Final = 0.1
 PAUSE_MAX_S: Final = 1.0
 
@@ -30,7 +30,7 @@ Pause = Callable[[float], Awaitable[object]]
 
 
 class LockBusy(Exception):
-    """Somebody else has had the lock for longer than we can wait."""
+    """Another process has had the lock for longer than this one waits."""
 
 
 class DirectoryLock:

@@ -22,8 +22,8 @@ class Expired(Unusable):
 def key_of(entry: object, env: Mapping[str, str], now: float) -> tuple[str, bool]:
     """(key, whether it is an OAuth token) of one provider's entry. `now` is Unix time.
 
-    Raises `Expired` for a sign-in that can be renewed, and `Unusable` for anything else that is no
-    key.
+    Raises `Expired` for a sign-in that can be renewed, and `Unusable` for anything else that is not
+    a key.
     """
     if not isinstance(entry, dict):
         raise Unusable("has no entry for it: sign in with pi, or use api_key")

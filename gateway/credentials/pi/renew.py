@@ -108,7 +108,7 @@ class Renewal:
             answer = await self._ask(endpoint, entry["refresh"], model)
         except CredentialError:
             if not self._is_expired(model):
-                return  # it was renewed by somebody who does not know the lock
+                return  # a process that does not use the lock renewed it
             raise
         fresh = {**entry, **_fields(answer, self._wall())}
         await self._keep(path, provider, entry["refresh"], fresh)
@@ -159,11 +159,11 @@ class Renewal:
             await asyncio.to_thread(self._write, path, provider, replaces, fresh)
         except (OSError, ValueError) as error:
             self._credentials.hold(provider, replaces, fresh)
-            reason = error.strerror if isinstance(error, OSError) else "it is no JSON object"
+            reason = error.strerror if isinstance(error, OSError) else "it is not a JSON object"
             logger.critical(
                 "pi's sign-in for %s was renewed, but %s could not be written (%s). The new one "
                 "is in memory only:"
-                " mend this before the gateway stops, or sign in with pi again",
+                " fix this before the gateway stops, or sign in with pi again",
                 *(provider, path, reason),
             )
 

@@ -62,17 +62,17 @@ _GONE: Final = {part: not_kept(fields) for part, fields in ANSWER.items()}
 
 
 def answer_extras(message: Mapping[str, Any]) -> dict[str, Any]:
-    """What a message, or the change at its end, holds beside content and counts."""
+    """The fields of a message, or of the change at its end, beside content and counts."""
     return rest(message, _GONE["answer"])
 
 
 def tool_call_extras(block: Mapping[str, Any]) -> dict[str, Any]:
-    """What a `tool_use` block holds beside its call."""
+    """The fields of a `tool_use` block beside its call."""
     return rest(block, _GONE["tool_call"])
 
 
 def usage_extras(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """What a `usage` object states beside the counts."""
+    """The fields of a `usage` object beside the counts."""
     extras = rest(usage, _GONE["usage"])
     details = usage.get("output_tokens_details")
     return extras | ({"completion_tokens_details": details} if isinstance(details, Mapping) else {})

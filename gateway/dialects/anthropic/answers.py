@@ -93,7 +93,7 @@ def decode_message(blocks: list[dict[str, Any]], encoded: Encoded) -> dict[str, 
 
 
 class _Told:
-    """What the content blocks of a message hold, by kind."""
+    """The contents of the blocks of a message, by kind."""
 
     def __init__(self, encoded: Encoded) -> None:
         self._encoded = encoded

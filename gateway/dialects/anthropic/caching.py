@@ -1,4 +1,4 @@
-"""Prompt-cache breakpoints: the client's own, and those that nobody had to set.
+"""Prompt-cache breakpoints: the client's own, and those that the gateway adds.
 
 Anthropic caches a prefix up to each mark, in the order tools, system, messages. It takes four marks
 at most, one more in `cache_control` of the request itself included, and none of an hour behind one

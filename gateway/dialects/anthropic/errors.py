@@ -74,8 +74,8 @@ _REPLAYED: Final = re.compile(
     r"|bound to a different conversation",
     re.IGNORECASE,
 )
-"""Thinking that went back is checked: it is refused when it, or what stands before it, is not what
-it was."""
+"""Thinking that went back is checked: Anthropic refuses it when it, or the text before it, has
+changed."""
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:

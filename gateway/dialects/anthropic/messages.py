@@ -49,9 +49,9 @@ _TEXT_TYPES: Final = frozenset(
 CONTINUED: Final = "(continued)"
 """The first turn has to be the user's."""
 EMPTY: Final = "(empty)"
-"""Stands for a conversation in which nobody says anything."""
+"""Replaces an empty conversation."""
 GO_ON: Final = "Continue exactly where your last message stopped."
-"""Stands behind a trailing assistant message where a generation takes no prefill."""
+"""Follows a trailing assistant message where a generation takes no prefill."""
 
 REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
 """Claude Code's own form of an instruction inside a user turn."""
@@ -66,8 +66,8 @@ def reminder(text: str) -> str:
 def encode_messages(
     chat: Chat, names: Mapping[str, str], claude: Generation, *, thinks: bool, prefill: bool
 ) -> tuple[list[Block], list[dict[str, Any]], list[str]]:
-    """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that has no
-    place."""
+    """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that the API
+    does not support."""
     system: list[Block] = []
     turns: list[tuple[str, list[Block]]] = []
     replay = thinks and may_replay(chat, claude)
@@ -110,7 +110,7 @@ def _system_in_place(
 
 
 def _end(messages: list[dict[str, Any]], *, prefill: bool) -> list[str]:
-    """Mends the end: prefill without trailing white space, or a request to go on where there is no
+    """Adapts the end: prefill without trailing white space, or a request to go on where there is no
     prefill."""
     last = messages[-1]
     if last["role"] != "assistant":
@@ -214,7 +214,7 @@ def _blocks(content: Any) -> list[Block]:
         encode = _PARTS.get(part["type"])
         if encode is None:
             raise Unsupported(
-                "messages.content", f"Anthropic has no place for a part of type {part['type']!r}"
+                "messages.content", f"Anthropic does not support a part of type {part['type']!r}"
             )
         block = encode(part)
         if block is not None:

@@ -1,7 +1,7 @@
-"""What each generation of Claude accepts.
+"""The capabilities of each generation of Claude.
 
-The table is the default for what Anthropic's `GET /v1/models/{id}` would say; an id that nobody has
-seen is taken for one of the newest generation.
+The table is the default for what Anthropic's `GET /v1/models/{id}` would say; an unknown id is
+taken for one of the newest generation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.hub.patterns import lookup
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What one generation accepts."""
+    """The capabilities of one generation."""
 
     thinking: Literal["none", "budget", "adaptive"] = "adaptive"
     """Not at all; `{type: enabled, budget_tokens}`; or `{type: adaptive}` with an effort."""
@@ -33,7 +33,7 @@ class Generation:
     """The highest effort beside `{type: disabled}`."""
     thinks_by_default: bool = True
     bound_thinking: bool = False
-    """Thinking that goes back is refused when some that stood before it is missing."""
+    """Anthropic refuses thinking that goes back when earlier thinking is missing."""
     efforts: frozenset[str] = frozenset({"low", "medium", "high", "xhigh", "max"})
     summarized: bool = True
     """Leaves thinking text out unless `display: summarized` is asked for."""

@@ -35,7 +35,7 @@ _TOP_P_THINKING_MIN: Final = 0.95
 
 
 class _Lane(NamedTuple):
-    """What every change may look at."""
+    """The input of every change."""
 
     request: Request
     model: Model

@@ -281,7 +281,7 @@ class StreamDecoder:
 
 
 def _parsed(text: str) -> Any:
-    """The JSON value of a server tool's input; the text itself where it is none."""
+    """The JSON value of a server tool's input; the text itself where it is not JSON."""
     try:
         return exact_json.loads(text, replace_surrogates=True)
     except ValueError:

@@ -26,7 +26,7 @@ ANSWER_MIN: Final = 1024
 
 @dataclass(slots=True)
 class Thinking:
-    """What a request says about thinking."""
+    """The thinking settings of a request."""
 
     max_tokens: int
     on: bool = False
@@ -114,8 +114,8 @@ def signed_details(message: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def may_replay(chat: Chat, claude: Generation) -> bool:
-    """Whether thinking of earlier turns may go back: where it is bound to what stands before it,
-    all of it or none.
+    """Whether thinking of earlier turns may go back: where it is bound to the text before it, all
+    of it or none.
 
     An assistant message without details of ours came from another provider, or its client dropped
     them.

@@ -38,7 +38,7 @@ def encode_id(id_: str) -> str:
 
 
 def fitted_names(chat: Chat) -> dict[str, str]:
-    """Every tool name of the request and its history → the name Anthropic is told."""
+    """Every tool name of the request and its history → the name that Anthropic receives."""
     offered = [_definition(tool).get("name", "") for tool in chat.get("tools", ())]
     return fit_names([*offered, *called_names(chat)], _NAME, length_max=64)
 
@@ -62,7 +62,7 @@ def is_forced(chat: Chat) -> bool:
 def encode_tools(
     chat: Chat, names: Mapping[str, str], claude: Generation
 ) -> tuple[dict[str, Any], list[str], str]:
-    """(`tools` and `tool_choice`, what was lost, an instruction that stands in for what cannot be
+    """(`tools` and `tool_choice`, what was lost, an instruction that replaces what cannot be
     forced)."""
     tools = chat.get("tools")
     if not tools:

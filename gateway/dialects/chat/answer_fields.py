@@ -125,7 +125,7 @@ _NOT_OF_CHOICE: Final = _GONE["choice"]
 
 
 def answer_extras(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What an answer or a chunk holds beside its choices."""
+    """The fields of an answer or a chunk beside its choices."""
     extras = rest(body, _NOT_OF_ANSWER)
     if "x_groq" not in extras:
         return extras
@@ -138,7 +138,7 @@ _IN_ENVELOPE: Final = frozenset({"usage", "error"})
 
 
 def choice_extras(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """What a choice holds beside its message."""
+    """The fields of a choice beside its message."""
     return finish_extras(choice.get("finish_reason")) | choice_facts(choice)
 
 
@@ -156,17 +156,17 @@ _PLAIN: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "fu
 
 
 def tool_call_extras(tool_call: Mapping[str, Any]) -> dict[str, Any]:
-    """What a tool call holds beside its id and its function."""
+    """The fields of a tool call beside its id and its function."""
     return rest(tool_call, _GONE["tool_call"])
 
 
 def usage_extras(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """What a `usage` object states beside the three counts."""
+    """The fields of a `usage` object beside the three counts."""
     return rest(usage, _GONE["usage"])
 
 
 def message_extras(message: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
-    """What a message or a delta holds beside text, reasoning and calls."""
+    """The fields of a message or a delta beside text, reasoning and calls."""
     extras = rest(message, _GONE["message"])
     if whole:
         extras = typed(extras, MESSAGE_TYPES)

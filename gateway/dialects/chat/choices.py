@@ -1,5 +1,4 @@
-"""What is known so far of one choice of a stream, and of its tool calls, as the different servers
-send them."""
+"""The state of one choice of a stream and of its tool calls, as the different servers send them."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from gateway.types import Chunk
 
 
 class Choice:
-    """What is known so far of one choice."""
+    """The state of one choice so far."""
 
     def __init__(self, index: int, encoded: Encoded) -> None:
         self.index = index
@@ -155,8 +154,8 @@ class _Slot:
 
     def __init__(self, key: str, stated: str | None, name: str) -> None:
         self.key = key
-        """What the calls of the choice are told apart by; the id that the client sees, unless one
-        comes later."""
+        """Identifies the call within the choice; the id that the client sees, unless one comes
+        later."""
         self.stated = stated
         """The id that the server gave it."""
         self.name = name

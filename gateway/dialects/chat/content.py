@@ -1,4 +1,4 @@
-"""What the content of an answer holds: text, and reasoning in its many places."""
+"""The content of an answer: text, and reasoning in its many places."""
 
 from __future__ import annotations
 

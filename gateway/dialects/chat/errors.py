@@ -21,7 +21,7 @@ from gateway.text.ratelimits import retry_after_s, without_a_clock
 
 CODES: Final[Mapping[str, Kind]] = {
     **BY_CODE,
-    # the model wrote a call that is none: not the client's fault, nor trouble
+    # the model wrote an invalid call: not the client's fault, nor trouble
     "tool_use_failed": Kind.BAD_OUTPUT,
     "json_validate_failed": Kind.BAD_OUTPUT,
     "slow_down": Kind.OVERLOADED,
@@ -126,8 +126,8 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: fl
     """An error answer of a server that speaks chat completions as a `Failure`."""
     failure = decode_any_error(status, headers, body, now_s)
     if status == 400 and not body.strip():
-        # One server says nothing else when a request is too long for it; nobody else is known to
-        # say nothing.
+        # One server sends an empty body when a request is too long for it; no other is known to do
+        # so.
         failure = failure.with_(kind=Kind.CONTEXT_TOO_LONG)
     return failure.with_(param=REPLAYED) if _REPLAYED.search(failure.message) else failure
 
@@ -280,7 +280,7 @@ def _field_in(message: str, value: Any) -> str | None:
 
 
 def _detail(value: Any) -> Any:
-    """A validator's findings, which lie at the top or inside `message`."""
+    """A validator's findings, which are at the top or inside `message`."""
     if not isinstance(value, Mapping):
         return None
     return value.get("detail") or _detail(value.get("message"))

@@ -35,8 +35,8 @@ _FAILURES: Final[Mapping[str, Kind]] = {
 
 
 def decode_finish(reason: str, tool_calls: int) -> str:
-    """One of `stop`, `length`, `tool_calls`, `content_filter`. Raises `Failed` for a finish that is
-    none.
+    """One of `stop`, `length`, `tool_calls`, `content_filter`. Raises `Failed` for an unknown
+    finish.
 
     Agents go by this word: calls that came with `stop` are calls all the same, and `tool_calls`
     without one is a stop.

@@ -1,8 +1,8 @@
-"""What the model families behind chat completions accept, per provider.
+"""The capabilities of the model families behind chat completions, per provider.
 
 Sources: the providers' sheets in `docs/providers.md` (OpenAI's model map and deprecations page,
-xAI's and Groq's docs, Mistral's docs; November 2026). An id that nobody has seen gets the `*` row
-of its provider.
+xAI's and Groq's docs, Mistral's docs; November 2026). An unknown id gets the `*` row of its
+provider.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from gateway.hub.patterns import lookup
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What one generation of models accepts."""
+    """The capabilities of one generation of models."""
 
     efforts: frozenset[str] = frozenset()
     """The values of `reasoning_effort` it takes; empty for a model that takes none."""
     default_effort: str | None = None
-    """What it does when nobody says an effort; None when it does not reason."""
+    """The effort when the request states none; None when it does not reason."""
     sampling: Literal["always", "effort_none", "never"] = "always"
     """When `temperature`, `top_p` and logprobs are taken."""
     stop: bool = True
@@ -38,14 +38,14 @@ class Family:
     hide_reasoning: bool = False
     """Cannot be switched off: level `none` sends the lowest effort and hides the text."""
     reasoning_format: str | None = None
-    """Has to be asked for its reasoning in a field of its own, with this word; otherwise it lies in
+    """Has to be asked for its reasoning in a field of its own, with this word; otherwise it is in
     the content."""
     temperature_max: float | None = None
     greedy_top_p: bool = True
     """Takes a `top_p` beside a temperature of 0, where it says nothing."""
     verbosity: bool = True
     audio: bool = True
-    """Hears and speaks; otherwise it is passed over where a client asks for that."""
+    """Accepts and produces audio; a model without it is skipped where a client asks for audio."""
     web_search: bool = True
     """Searches the web on chat completions; likewise."""
     responses_efforts: frozenset[str] = frozenset()

@@ -64,8 +64,8 @@ class StreamDecoder:
         self._halves = Halves()
 
     def decode(self, event: sse.Event) -> list[Chunk]:
-        """The content of one event. Raises `Failed` for an error event, broken JSON, a finish that
-        is none."""
+        """The content of one event. Raises `Failed` for an error event, broken JSON, an unknown
+        finish."""
         data = event.data.strip()
         if not data or self.ended:
             return []  # a sign of life
@@ -121,13 +121,13 @@ class StreamDecoder:
                     decode_error_value(event.data.decode("utf-8", "replace"), None)
                 ) from error
             raise Failed(
-                Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")
+                Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}")
             ) from error
         if isinstance(body, list) and body and isinstance(body[0], dict):
             body = body[0]
         if not isinstance(body, dict):
             raise Failed(
-                Failure(Kind.MALFORMED, "the provider sent an event that is no JSON object")
+                Failure(Kind.MALFORMED, "the provider sent an event that is not a JSON object")
             )
         if event.name == b"error" or is_error(body):
             raise Failed(decode_error_value(body, None))
@@ -222,7 +222,7 @@ class StreamDecoder:
         self.finished = len(self._finished) >= max(self._wanted, len(self._choices))
 
     def _end(self, choice: Choice) -> list[Chunk]:
-        """What was held back of a choice, and its finish."""
+        """The held-back text of a choice, and its finish."""
         rest = choice.held_back() + self._content(choice, "", last=True) + choice.calls.end_all()
         numbers = choice.deltas.numbers()
         if numbers:
@@ -240,7 +240,7 @@ def _with_logprobs(choice: Choice, chunks: list[Chunk], logprobs: Any) -> list[C
     if not logprobs or (choice.reason is not None and not chunks):
         return chunks
     if not chunks and (logprobs.get("content") or logprobs.get("refusal")):
-        chunks = [delta(choice.index, content="")]  # a token that is no whole letter yet
+        chunks = [delta(choice.index, content="")]  # a token that is not a whole letter yet
     if chunks:
         chunks[0]["choices"][0]["logprobs"] = logprobs
     return chunks
@@ -318,7 +318,7 @@ _COUNTS_ONLY: Final = frozenset({"choices", "usage", "system_fingerprint"})
 
 
 def _as_function_delta(chunk: Chunk) -> Chunk:
-    """A chunk in the deprecated form; calls after the first have no place there."""
+    """A chunk in the deprecated form; which supports only the first call."""
     for choice in chunk["choices"]:
         calls = choice["delta"].pop("tool_calls", None)
         if calls and calls[0]["index"] == 0:

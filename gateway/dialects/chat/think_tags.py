@@ -1,8 +1,8 @@
 """Reasoning at the beginning of the content, between `<think>` and `</think>`, as a server without
 a parser leaves it.
 
-Only taken apart where the configuration says so: to anybody else the tags are text, which a model
-may well write about.
+Separated only where the configuration says so: elsewhere the tags are text, which a model may write
+about.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Splitter:
         return self._read(text)
 
     def flush(self) -> Said:
-        """What was held back and turns out to be no tag."""
+        """Held-back text that is not a tag after all."""
         rest, self._mark = self._take() + self._mark, ""
         return Said("", rest.rstrip()) if self._read == self._inside else Said(rest, "")
 

@@ -24,7 +24,8 @@ def reasons(chat: Chat, model: Model, family: Family) -> bool:
 
 
 def encode_reasoning(chat: Chat, model: Model, family: Family) -> dict[str, Any]:
-    """The body fields that set the level, and where the reasoning shall be found."""
+    """The body fields that set the level, and the field in which the provider returns the
+    reasoning."""
     body = _encode_level(chat, model, family)
     if family.reasoning_format and body.get("reasoning_effort") != "none":
         body["reasoning_format"] = family.reasoning_format

@@ -51,7 +51,7 @@ ANSWER: Final[Mapping[str, Fields]] = {
         "thought": translated("whether it is reasoning_content"),
         "thoughtSignature": translated("extra_content.google"),
         "functionCall": translated("tool_calls"),
-        "inlineData": translated("images, or native_content where it is no image"),
+        "inlineData": translated("images, or native_content where it is not an image"),
         "executableCode": translated("native_content"),
         "codeExecutionResult": translated("native_content"),
         "toolCall": translated("native_content"),
@@ -81,12 +81,12 @@ _MODALITIES: Final[Mapping[str, str]] = {
 
 
 def answer_extras(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a response holds beside its candidates."""
+    """The fields of a response beside its candidates."""
     return rest(body, _GONE["answer"])
 
 
 def choice_extras(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    """What a candidate holds beside its content."""
+    """The fields of a candidate beside its content."""
     return choice_facts(candidate) | finish_extras(candidate)
 
 
@@ -120,7 +120,7 @@ def _by_modality(items: list[Any]) -> Iterable[tuple[str, Any]]:
 
 
 def is_image(part: Mapping[str, Any]) -> bool:
-    """Whether a part is an image of the answer; a draft among the thoughts is none."""
+    """Whether a part is an image of the answer; a draft among the thoughts is not."""
     inline = part.get("inlineData") or {}
     image = bool(inline.get("data")) and str(inline.get("mimeType")).startswith("image/")
     return image and not part.get("thought")

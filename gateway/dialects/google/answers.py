@@ -44,9 +44,9 @@ _FINISH: Final[Mapping[str, str]] = {
 _FAILURES: Final = frozenset(
     {"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE"}
 )
-"""The model produced nothing usable: to call that a stop would be a lie."""
+"""The model produced nothing usable: `stop` would be wrong."""
 _FAILURES_WITHOUT_CALL: Final = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
-"""The calls are whole, although nobody declared such a tool or so many were not wanted: the client
+"""The calls are whole, although the request declares no such tool or fewer were wanted: the client
 answers them as it answers those of any other model."""
 
 

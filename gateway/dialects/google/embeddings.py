@@ -42,7 +42,7 @@ _TASKS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What one family of embedding models accepts."""
+    """The capabilities of one family of embedding models."""
 
     task_types: bool = True
     """Takes `taskType`. Newer models want the task as words in the text, which the client

@@ -30,20 +30,20 @@ Part = dict[str, Any]
 CONTINUED: Final = "(continued)"
 """The first turn has to be the user's."""
 UNSIGNED: Final = base64.b64encode(b"skip_thought_signature_validator").decode()
-"""Stands for the signature of a call that another model made; documented for histories that were
+"""Replaces the signature of a call that another model made; documented for histories that were
 migrated."""
 _AUDIO: Final[Mapping[str, str]] = {"mp3": "audio/mp3", "wav": "audio/wav"}
 _NESTED: Final = frozenset(
     {"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"}
 )
-"""What a function response may hold; anything else stands behind it."""
+"""What a function response may hold; other parts follow it."""
 
 
 def encode_messages(
     chat: Chat, names: Mapping[str, str], gemini: Generation
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """(`systemInstruction` or None, `contents`). Raises `Unsupported` for a part that has no
-    place."""
+    """(`systemInstruction` or None, `contents`). Raises `Unsupported` for a part that the API does
+    not support."""
     instructions, conversation = split_instructions(chat["messages"])
     system = [
         {"text": text} for text in (text_of(message["content"]) for message in instructions) if text
@@ -68,7 +68,8 @@ def encode_messages(
 
 
 def _called(messages: list[dict[str, Any]]) -> dict[str, str]:
-    """Tool-call id → the client's name of the tool: a function response is told by its name."""
+    """Tool-call id → the client's name of the tool: Google identifies a function response by its
+    name."""
     calls = (
         plain_function_call(call) for message in messages for call in message.get("tool_calls", ())
     )
@@ -78,8 +79,8 @@ def _called(messages: list[dict[str, Any]]) -> dict[str, str]:
 def _in_order(
     messages: Iterable[dict[str, Any]], called: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """Results in the order of their calls, whichever came first: without ids, two calls of one tool
-    are told apart by nothing else."""
+    """Results in the order of their calls, whichever came first: without ids, only the order
+    distinguishes two calls of one tool."""
     places = {id_: place for place, id_ in enumerate(called)}
 
     def place(message: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""What each generation of Gemini accepts; an id that nobody has seen is taken for one of the newest
+"""What each generation of Gemini accepts; an unknown id is taken for one of the newest
 generation."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gateway.hub.patterns import lookup
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What one generation accepts."""
+    """The capabilities of one generation."""
 
     thinking: Literal["none", "budget", "level"] = "level"
     levels: frozenset[str] = frozenset({"minimal", "low", "medium", "high"})

@@ -73,7 +73,7 @@ class StreamDecoder:
             body = self._halves.loads(event.data)
         except ValueError as error:
             raise Failed(
-                Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")
+                Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}")
             ) from error
         bodies = body if isinstance(body, list) else [body]
         return self._halves.join([chunk for item in bodies for chunk in self._response(item)])
@@ -88,7 +88,7 @@ class StreamDecoder:
         rest = self._unfence.flush() if self._unfence else ""
         chunks = [delta(content=rest)] if rest else []
         if self._annotations and self._spoke:
-            # Several events may state the sources so far: told once, because accumulators join what
+            # Several events may repeat the sources: they are sent once, as accumulators join what
             # has one index.
             chunks.append(delta(annotations=self._annotations))
         if self._signature:

@@ -14,7 +14,7 @@ BUDGETS: Final[Mapping[str, int]] = {"minimal": 1024, "low": 2048, "medium": 819
 
 
 def encode_thinking(chat: Chat, model: Model, gemini: Generation) -> dict[str, Any]:
-    """`thinkingConfig`, or {} when nobody asked or the model does not think."""
+    """`thinkingConfig`, or {} when the request does not ask or the model does not think."""
     wanted = level(chat, model)
     if wanted is None or gemini.thinking == "none":
         return {}

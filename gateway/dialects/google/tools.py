@@ -19,7 +19,7 @@ _MODES: Final[Mapping[str, str]] = {"auto": "AUTO", "required": "ANY", "any": "A
 
 
 def fitted_names(chat: Chat) -> dict[str, str]:
-    """Every tool name of the request and its history → the name Google is told."""
+    """Every tool name of the request and its history → the name that Google receives."""
     offered = [_definition(tool)["name"] for tool in chat.get("tools", ())]
     called = [
         plain_function_call(call)["name"]

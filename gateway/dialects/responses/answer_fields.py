@@ -91,17 +91,17 @@ _READ: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_
 
 
 def answer_extras(response: Mapping[str, Any]) -> dict[str, Any]:
-    """What a response holds beside its output and its counts."""
+    """The fields of a response beside its output and its counts."""
     return typed(rest(response, _GONE["answer"]), ANSWER_TYPES)
 
 
 def tool_call_extras(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What a call holds beside its id, its name and its arguments."""
+    """The fields of a call beside its id, its name and its arguments."""
     return rest(item, _GONE["tool_call"])
 
 
 def usage_extras(counts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the counts state further."""
+    """The further fields of the counts."""
     extras = rest(counts, _GONE["usage"])
     return extras | {name: counts[field] for field, name in _DETAILS.items() if counts.get(field)}
 

@@ -135,7 +135,7 @@ def _message(output: list[dict[str, Any]], encoded: Encoded) -> tuple[dict[str, 
 
 
 class _Told:
-    """What the output items hold, by kind."""
+    """The contents of the output items, by kind."""
 
     def __init__(self, encoded: Encoded) -> None:
         self._encoded = encoded

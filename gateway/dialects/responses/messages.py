@@ -1,4 +1,4 @@
-"""The conversation as input items; reasoning items stand directly before the call they led to."""
+"""The conversation as input items; reasoning items come directly before the call they led to."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def encode_id(id_: str) -> str:
 
 def encode_messages(chat: Chat, origin: str = "") -> tuple[str, list[Item]]:
     """(`instructions`: the leading system messages, `input`). Raises `Unsupported` for a part that
-    has no place.
+    the API does not support.
 
     Encrypted reasoning goes back only to its `origin`: another account cannot read it, and refuses
     the request.
@@ -153,7 +153,7 @@ def _parts(content: Any) -> list[Item]:
         if encode is None:
             raise Unsupported(
                 "messages.content",
-                f"the Responses API has no place for a part of type {part['type']!r}",
+                f"the Responses API does not support a part of type {part['type']!r}",
             )
         encoded.append(encode(part))
     return encoded

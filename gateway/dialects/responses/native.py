@@ -36,7 +36,7 @@ ENCRYPTED: Final = "reasoning.encrypted_content"
 
 
 class _Target(NamedTuple):
-    """Who is asked."""
+    """The request, and the model and account that it goes to."""
 
     request: Request
     model: Model
@@ -164,8 +164,8 @@ def _effort(stated: Any, target: _Target) -> str | None:
 
 
 def _include(body: Body, target: _Target) -> Losses:
-    """Encrypted reasoning, without which the model begins anew at every turn; refused where nothing
-    reasons."""
+    """Encrypted reasoning, without which the model starts again at every turn; refused where
+    nothing reasons."""
     stated = _listed(body.get("include"))
     if not target.kind.efforts:
         included = [item for item in stated if item != ENCRYPTED]

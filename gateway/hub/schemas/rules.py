@@ -21,7 +21,7 @@ class Action(Enum):
 
 
 class Fate(NamedTuple):
-    """What happens to one keyword."""
+    """The treatment of one keyword."""
 
     action: Action
     reason: str = ""

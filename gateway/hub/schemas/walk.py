@@ -52,7 +52,7 @@ _UNNAMED: Final = IDENTITY | DEFINITIONS
 
 
 class Fitted(NamedTuple):
-    """A schema as one provider takes it. It is shared between calls: nobody changes it."""
+    """A schema as one provider takes it. It is shared between calls and must not be changed."""
 
     schema: Node
     lost: tuple[str, ...] = ()
@@ -236,7 +236,7 @@ class _Walk:
         return node
 
     def _alone(self, node: Node) -> Node:
-        """`node` with its reference in a schema of its own, where nothing stands beside it."""
+        """`node` with its reference in a schema of its own, where nothing is beside it."""
         reference = {"$ref": node.pop("$ref")}
         if "anyOf" not in node:
             return {"anyOf": [reference], **node}

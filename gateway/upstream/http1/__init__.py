@@ -1,7 +1,7 @@
 """Our own HTTP/1.1 client: keep-alive pools by origin, over asyncio protocols and httptools'
 parser.
 
-The stock clients cost 15 to 40 times the rest of a request and grow dearer with concurrency
+The stock clients cost 15 to 40 times the rest of a request and become slower with concurrency
 (`docs/performance.md`), so this is one of the few things written here that a library could do.
 It does what a gateway needs and no more: no redirects, no cookies, no environment proxies.
 

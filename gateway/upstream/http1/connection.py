@@ -55,7 +55,7 @@ class State(Enum):
 
 
 class Owner(Protocol):
-    """What a connection needs of the pool that owns it."""
+    """The part of its pool that a connection uses."""
 
     def put(self, connection: Connection) -> None:
         """Keeps a connection whose response was read to its end."""
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
             await self._wait(deadline)
 
     async def receive(self, timeout_s: float) -> bytes:
-        """What has arrived of the body; b"" at its end. Raises `TransportError`."""
+        """The next bytes of the body; b"" at its end. Raises `TransportError`."""
         parser = self.parser
         deadline: float | None = None
         while not parser.unread_bytes:

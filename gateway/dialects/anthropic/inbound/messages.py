@@ -188,7 +188,7 @@ def _as_error(parts: list[Part]) -> list[Part]:
 
 
 class _Said:
-    """What one assistant turn holds."""
+    """The parts of one assistant turn."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
@@ -248,7 +248,7 @@ class _Said:
 
 
 def _arguments(value: Any, path: str) -> str:
-    """The input as JSON text. Raises `Failed` for one that is no object."""
+    """The input as JSON text. Raises `Failed` for one that is not an object."""
     if value is None:
         return "{}"
     try:

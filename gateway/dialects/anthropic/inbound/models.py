@@ -28,7 +28,7 @@ def agent_of_alias(name: str) -> str | None:
 
 
 def encode_models(items: Iterable[ModelItem], *, aliases: bool = False) -> dict[str, Any]:
-    """The list; with `aliases`, every item that Claude Code would pass over a second time under its
+    """The list; with `aliases`, every item that Claude Code would skip a second time under its
     alias."""
     items = list(items)
     listed = [*items, *(aliases_of(items) if aliases else ())]
@@ -65,7 +65,7 @@ def encode_model(item: ModelItem) -> dict[str, Any]:
 
 
 def aliases_of(items: Sequence[ModelItem]) -> Iterator[ModelItem]:
-    """The items that Claude Code would pass over, each under its alias."""
+    """The items that Claude Code would skip, each under its alias."""
     taken = {item.id for item in items}
     for item in items:
         alias = ALIAS_PREFIX + item.id

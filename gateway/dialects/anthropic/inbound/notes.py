@@ -1,4 +1,4 @@
-"""What the answer needs to know of the request, and how a wrong request is refused."""
+"""The notes of a request for its answer, and the error for a wrong request."""
 
 from __future__ import annotations
 

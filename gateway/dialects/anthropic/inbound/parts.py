@@ -206,7 +206,7 @@ def _is_said(item: Mapping[str, Any], key: str) -> bool:
 
 
 def _compaction(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
-    """A summary of what stood before; null says that there is none."""
+    """A summary of the messages before it; null when there is none."""
     if isinstance(block.get("content"), str) and block["content"]:
         yield text_part(block["content"])
 

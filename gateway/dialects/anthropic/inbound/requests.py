@@ -151,7 +151,7 @@ def _output(body: Mapping[str, Any], dropped: list[str]) -> dict[str, Any]:
 def _effort(
     thinking: Mapping[str, Any], config: Mapping[str, Any], dropped: list[str]
 ) -> str | None:
-    """How much to think; None leaves it to the model's own `thinkingLevel`."""
+    """How much to think; None means the model's own `thinkingLevel`."""
     if thinking.get("type") == "disabled":
         return "none"
     stated, budget = config.get("effort"), thinking.get("budget_tokens")

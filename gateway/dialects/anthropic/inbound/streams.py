@@ -47,7 +47,7 @@ class _Segment:
         self.kind = kind
         self.start = start
         self.deltas: list[dict[str, Any]] = []
-        """What has not been written yet."""
+        """The data that is not written yet."""
         self.begun = False
         self.closed = False
         self.end = JsonEnd()
@@ -293,7 +293,7 @@ def _counted(name: str, body: dict[str, Any]) -> bytes:
 
 
 def _type_of(data: bytes) -> bytes:
-    """The type of an event whose name some servers leave out; b"" for what is no event of this
+    """The type of an event whose name some servers leave out; b"" for what is not an event of this
     format."""
     try:
         body = orjson.loads(data)

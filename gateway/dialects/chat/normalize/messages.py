@@ -249,7 +249,7 @@ def _block_call(part: Part, path: str) -> dict[str, Any]:
 
 
 def _item(item: Message, path: str) -> Iterator[Message]:
-    """An item of the Responses API that is no message."""
+    """An item of the Responses API that is not a message."""
     decode = _ITEMS.get(item["type"], _unknown_item)
     yield from decode(item, path)
 

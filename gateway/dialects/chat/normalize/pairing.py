@@ -1,7 +1,7 @@
 """Puts every result behind the message that called for it.
 
 Theory of operation. Two passes, linear in the number of messages and tool calls. The first matches
-each result with a call by id, wherever both are; the second writes the conversation anew: a message
+each result with a call by id, wherever both are; the second rewrites the conversation: a message
 with calls, its results at once, then whatever was said in between.
 
 An id may be used again, because some models count their calls from zero in every answer. A result
@@ -230,7 +230,7 @@ def _match_the_rest(messages: list[Message], unmatched: list[int], pairs: _Pairs
             pairs.moved.add(place)
 
 
-# --- the conversation anew ------------------------------------------------------------------------
+# --- the conversation rewritten -------------------------------------------------------------------
 
 
 def _written(messages: list[Message], pairs: _Pairs) -> Iterator[Message]:

@@ -49,7 +49,7 @@ def decode_functions(chat: Chat) -> None:
 
 
 def _tool(given: Any, path: str) -> Tool:
-    """One tool; which form it has is told by its type and by the object that it holds."""
+    """One tool; its type and the object that it holds decide its form."""
     tool = dict(an_object(given, path))
     kind = tool.get("type")
     if kind is not None and kind not in _KINDS:

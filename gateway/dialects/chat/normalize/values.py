@@ -79,7 +79,7 @@ def _plain(field: str, value: Any) -> Any:
 
 
 def _number(field: str, value: str | float) -> Any:
-    """A number, of text too; whole where the field counts. What is no number stays as it is."""
+    """A number, of text too; whole where the field counts. What is not a number stays as it is."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value):
             return value

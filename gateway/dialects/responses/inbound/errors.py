@@ -45,7 +45,7 @@ _IN_BAND: Final = frozenset(
 
 
 def own_name(param: str | None) -> str | None:
-    """A request field in this API's words. Places in the hub's messages are no places in the
+    """A request field in this API's words. Places in the hub's messages are not places in the
     client's input."""
     if param is None:
         return None

@@ -166,7 +166,7 @@ def input_items(stored: Stored, query: Mapping[str, str]) -> dict[str, Any]:
     """One page of the items that led to an answer. `query` holds `order` (`desc` unless stated),
     `after`, `limit`.
 
-    Raises `Failed` (400) for a limit that is none and for an `after` that is not among the items.
+    Raises `Failed` (400) for an invalid limit and for an `after` that is not among the items.
     """
     items = [_with_id(item, f"{stored.id} {number}") for number, item in enumerate(stored.input)]
     if query.get("order") != "asc":

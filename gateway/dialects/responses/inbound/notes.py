@@ -1,4 +1,4 @@
-"""What the face keeps of a request until it writes the answer."""
+"""The notes of a request that the face keeps until it writes the answer."""
 
 from __future__ import annotations
 

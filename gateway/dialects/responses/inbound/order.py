@@ -40,7 +40,7 @@ class Call(NamedTuple):
 
 
 class ToolOutput(NamedTuple):
-    """What a tool returned."""
+    """The result of a tool."""
 
     id: str | None
     content: Any

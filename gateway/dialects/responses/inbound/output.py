@@ -46,7 +46,7 @@ class Output:
         end."""
         self._late_extra: Any = None
         self._logprobs: list[Any] = []
-        """Those of the next text: a token may be no whole letter yet."""
+        """Those of the next text: a token may be a part of a letter."""
         self._ended = 0
 
     def add(self, fields: Mapping[str, Any], logprobs: Sequence[Any] = ()) -> None:

@@ -19,7 +19,7 @@ _CIPHER: Final = re.compile(r"[A-Za-z0-9+/_=.:-]{80,}")
 
 
 class Content(NamedTuple):
-    """What a list of parts holds."""
+    """The contents of a list of parts."""
 
     parts: list[Part]
     thoughts: list[str]

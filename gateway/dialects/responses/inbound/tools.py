@@ -85,7 +85,8 @@ class Toolbox:
         return list(self._members.get(None if namespace == BARE else namespace, ()))
 
     def declare(self, tools: Any, path: str) -> None:
-        """Adds `tools`. Raises `Failed` for a list that is none and for a tool without a name."""
+        """Adds `tools`. Raises `Failed` for a value that is not a list and for a tool without a
+        name."""
         if tools is None:
             return
         if not isinstance(tools, list):
@@ -245,7 +246,7 @@ def decode_choice(choice: Any, box: Toolbox) -> tuple[Any, tuple[str, ...]]:
 
 def _mode(choice: str) -> str:
     if choice not in _MODES:
-        message = f"Invalid value: {choice[:40]!r} is no tool choice."
+        message = f"Invalid value: {choice[:40]!r} is not a tool choice."
         raise invalid(message, "tool_choice", "invalid_value")
     return choice
 

@@ -1,0 +1,189 @@
+"""Plain English: words that the comments, docstrings, messages and documents do not use.
+
+Identifiers are not read: a variable may be called `rest`.
+"""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parent.parent
+
+WORDS: Final = {
+    r"mend(s|ed|ing)?": "Write fix.",
+    r"told": "Write reported, receives or distinguished, and name who reports to whom.",
+    r"hears?|heard": "Write receives or knows.",
+    (
+        r"nobody|no one|whoever|somebody|someone"
+        r"|anybody|everybody"
+    ): "Name the client, process, user or caller.",
+    r"stands?|stood": (
+        "Code and text are somewhere: write is. For a placeholder write represents or replaces."
+    ),
+    r"lies": "Files and values are somewhere: write is.",
+    r"shall": "Write must, or will.",
+    r"for ever": "Write forever, or name the limit.",
+    r"lest|whereby|upon|whence|wherein|thereby|hence": "Write so that, by which, on, where.",
+    r"rests|rested|resting": "A model is cooling down; a rule is based on something.",
+    (
+        r"(models?|credential|they|it|to|a|no|the next"
+        r"|the first|'s) rest(?! (of|api))"
+    ): "Write cooldown.",
+    r"(left|leaves?|leaving) early": "A model is skipped before its limit is reached.",
+    r"headers say": "Rate-limit headers report no remaining quota.",
+    r"(?<!there\s)(?<!where\s)is no (?!longer|such)\w+": "Write is not a, or say what it must be.",
+    r"anew": "Write again.",
+    r"dearer": "Write more expensive, or slower.",
+    r"own affair": "Write that the gateway ignores it.",
+    r"laid over": "Write merged into, or replaces.",
+    r"learns? of": "Write counts, receives or reads.",
+    r"pass(es|ed)? over": "Write skips.",
+    r"(has|have) no place": "Write is not supported by.",
+    r"leav(e|es|ing) (it|them|this|that|the \w+) to": "Name who does it.",
+}
+"""Expression, between word boundaries, in any case → what to write instead."""
+
+ALLOWED: Final = {
+    ("gateway/lab/answers.py", "nobody"): "A word of the filler text that the lab's models say.",
+}
+"""(File, the words as they are in it) → why they are right there."""
+
+DOCUMENTS: Final = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "ARCHITECTURE.md",
+    "config.toml.example",
+    "docs/**/*.md",
+    "docs/**/*.py",
+    "docs/**/*.json",
+    "docs/**/*.yaml",
+    "gateway/**/*.py",
+    "gateway/**/*.html",
+    "gateway/**/*.js",
+)
+_BETWEEN: Final = r"[\s#]+"
+"""Between two words of an expression a line may end, in a comment too."""
+_FORBIDDEN: Final = re.compile(
+    "|".join(rf"\b(?:{word})\b" for word in WORDS).replace(" ", _BETWEEN),
+    re.IGNORECASE,
+)
+_TEXT: Final = {
+    tokenize.COMMENT,
+    tokenize.STRING,
+    getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING),
+}
+
+
+def prose(source: str) -> str:
+    """The comments and strings of a module, on the lines on which they are."""
+    lines = [""] * (source.count("\n") + 2)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type in _TEXT:
+            for line, text in enumerate(token.string.split("\n"), token.start[0]):
+                lines[line] += " " + text
+    return "\n".join(lines[1:])
+
+
+def unreleased(changes: str) -> str:
+    return re.split(r"^## (?!\[Unreleased\])", changes, flags=re.MULTILINE)[0]
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """(Path below the root, prose) of everything that a reader sees."""
+    for pattern in DOCUMENTS:
+        for path in sorted(ROOT.glob(pattern)):
+            text = path.read_text()
+            yield path.relative_to(ROOT).as_posix(), prose(text) if path.suffix == ".py" else text
+    yield "CHANGELOG.md", unreleased((ROOT / "CHANGELOG.md").read_text())
+
+
+def found(name: str, text: str) -> list[str]:
+    lines = text.split("\n")
+    hits = ((_line(text, hit), hit.group()) for hit in _FORBIDDEN.finditer(text))
+    return [
+        f"{name}:{line}: {word!r} in {lines[line - 1].strip()!r}"
+        for line, word in hits
+        if (name, word) not in ALLOWED
+    ]
+
+
+def _line(text: str, hit: re.Match[str]) -> int:
+    return text.count("\n", 0, hit.start()) + 1
+
+
+def test_comments_messages_and_documents_use_plain_words() -> None:
+    hits = [hit for name, text in texts() for hit in found(name, text)]
+    assert not hits, "\n".join(hits)
+
+
+@pytest.mark.parametrize(("name", "word"), ALLOWED)
+def test_an_exception_that_is_not_needed_is_removed(name: str, word: str) -> None:
+    text = dict(texts())[name]
+    assert word in {hit.group() for hit in _FORBIDDEN.finditer(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mend it.",
+        "the client is told",
+        "it hears of that",
+        "a model rests",
+        "No rest is longer",
+        "all models of the credential rest.",
+        "it stands\n    here",
+        "nobody reads it",
+        "it lies in the store",
+        "what it shall do",
+        "this goes on for ever",
+        "1 is no table.",
+        "has no\n    place for",
+        "leaves it to the client",
+        "its headers say that",
+    ],
+)
+def test_a_word_is_found_on_one_line_or_over_two(text: str) -> None:
+    assert found("any", f"first line\n{text}")[0].startswith("any:2: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the rest of the body",
+        "a REST API",
+        "a restart",
+        "interested, requests",
+        "standard error",
+        "there is no such key",
+        "it is no longer there",
+        "amended, commended",
+        "families, replies",
+        "forever",
+        "the budget is spent",
+    ],
+)
+def test_a_word_inside_another_or_in_another_sense_is_not_found(text: str) -> None:
+    assert found("any", text) == []
+
+
+def test_only_comments_and_strings_of_code_are_read() -> None:
+    code = (
+        'told = rest  # a comment\n"""A docstring\nof two lines."""\nraise E(f"a message {told}")\n'
+    )
+    assert "told = rest" not in prose(code)
+    assert [line.split() for line in prose(code).split("\n")[:3]] == [
+        ["#", "a", "comment"],
+        ['"""A', "docstring"],
+        ["of", "two", 'lines."""'],
+    ]
+
+
+def test_only_the_unreleased_changes_are_read() -> None:
+    assert unreleased("# Changes\n\n## [Unreleased]\n- new\n\n## [1.0.0]\n- old\n").endswith(
+        "- new\n\n"
+    )
