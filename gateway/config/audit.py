@@ -36,7 +36,7 @@ class Finding:
 
 def examine(config: Config, today: date) -> Iterator[Finding]:
     """Everything about models and agents, models first."""
-    for model in config.models.values():
+    for model, *_ in config.entries.values():
         yield from _address(model)
         yield from _retirement(model, today)
     yield from _agents(config)
@@ -50,13 +50,13 @@ def _address(model: Model) -> Iterator[Finding]:
     parts = urlsplit(model.base_url)
     usual = urlsplit(model.provider.base_url).path if model.provider.base_url else CUSTOM_PATH
     if "//" in parts.path:
-        yield Finding("models", "warning", model.name, f"{model.base_url} has a double slash.", "Write one.")
+        yield Finding("models", "warning", model.entry, f"{model.base_url} has a double slash.", "Write one.")
     if usual and not parts.path:
         cure = f'Most likely it should be baseUrl = "{model.base_url}{usual}".'
-        yield Finding("models", "warning", model.name, f"{model.base_url} has no path.", cure)
+        yield Finding("models", "warning", model.entry, f"{model.base_url} has no path.", cure)
     if parts.scheme == "http" and not is_near(parts.hostname or ""):
         message = f"{model.base_url} is not encrypted: the key and every prompt travel in the clear."
-        yield Finding("models", "warning", model.name, message, "Use https.")
+        yield Finding("models", "warning", model.entry, message, "Use https.")
 
 
 def _retirement(model: Model, today: date) -> Iterator[Finding]:
@@ -64,11 +64,12 @@ def _retirement(model: Model, today: date) -> Iterator[Finding]:
     if day is None:
         return
     if day > today:
-        yield Finding("models", "warning", model.name, f"{model.model_id} is switched off on {day}.", "Choose another.")
+        message = f"{model.model_id} is switched off on {day}."
+        yield Finding("models", "warning", model.entry, message, "Choose another.")
         return
     when = "" if day == GONE else f" on {day}"
     message = f"{model.model_id} was switched off{when}; calls to it fail and move on."
-    yield Finding("models", "error", model.name, message, "Choose another: `gateway doctor --live` names near ones.")
+    yield Finding("models", "error", model.entry, message, "Choose another: `gateway doctor --live` names near ones.")
 
 
 def is_the_providers(model: Model) -> bool:
@@ -97,7 +98,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _agents(config: Config) -> Iterator[Finding]:
-    used = {model.name for agent in config.agents.values() for model in (*agent.models, *agent.when_spent)}
+    used = {model.entry for agent in config.agents.values() for model in (*agent.models, *agent.when_spent)}
     if not config.agents:
         yield Finding("agents", "warning", "", "there are no agents.", "Add [agents.NAME] with models = [...].")
     for agent in config.agents.values():
@@ -108,7 +109,7 @@ def _agents(config: Config) -> Iterator[Finding]:
             message = "all its models share one key: an empty account or a refused key stops every one."
             yield Finding("agents", "info", agent.name, message)
         yield from _spaces(agent)
-    for name in config.models:
+    for name in config.entries:
         if name not in used:
             yield Finding("agents", "info", name, "is in no chain; clients may still send its name as `model`.")
 
@@ -119,12 +120,13 @@ def _unpriced(config: Config, today: date) -> Iterator[Finding]:
     watched: dict[str, list[Limit]] = defaultdict(list)
     for agent in config.agents.values():
         for model in (*agent.models, *agent.when_spent):
-            watched[model.name] += config.limits
+            watched[model.entry] += config.limits
         for model in agent.models:
-            watched[model.name] += agent.limits
+            watched[model.entry] += agent.limits
+    entries = config.entries
     for name, limits in watched.items():
         budgets = dict.fromkeys(f"{limit.owner} ({limit.text})" for limit in limits if limit.unit == "USD")
-        if budgets and not is_priced(config.models[name], at):
+        if budgets and not is_priced(entries[name][0], at):
             unseen = "it is not tried" if config.root.limits.unpriced == "refuse" else "what it costs is not seen"
             message = f"has no known price, so {unseen} under the budget of {', '.join(budgets)}."
             cure = f"State it: [models.{name}.price] with input and output, 0 where it is free."
