@@ -121,8 +121,8 @@ _REFUSALS: Final[Mapping[str, Callable[[ModelState, str], Attention]]] = {
     "model_unknown": _unknown_model,
     "quota": _spent_account,
 }
-"""Kind of failure → what the operator has to do about a model, of the given `[models.*]` entry, that
-cools down for it."""
+"""Kind of failure → what the operator has to do about a model, of the given `[models.*]` entry,
+that cools down for it."""
 NEARLY_SPENT_PERCENT: Final = 80
 NEEDS_A_HAND: Final = frozenset(_REFUSALS)
 """Kinds of failure that only the operator can end."""

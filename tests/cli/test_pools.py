@@ -13,7 +13,8 @@ from tests.e2e.test_pools import POOL, pooled, post
 def write_config(folder: Path, gateway: Running) -> None:
     url = gateway.lab.base_url("openai")
     (folder / "config.toml").write_text(
-        f'[models.gpt]\nprovider = "openai"\nmodel = "gpt-4o"\nbaseUrl = "{url}"\ncredential = {POOL}\n'
+        f'[models.gpt]\nprovider = "openai"\nmodel = "gpt-4o"\nbaseUrl = "{url}"\ncredential = '
+        f"{POOL}\n"
         '[agents.dev]\nmodels = ["gpt"]\n'
     )
 

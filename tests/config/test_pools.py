@@ -60,7 +60,9 @@ def loads(tmp_path: Path) -> Load:
         ),
     ],
 )
-def test_each_account_is_a_model_of_the_chain(loads: Load, line: str, accounts: dict[str, str]) -> None:
+def test_each_account_is_a_model_of_the_chain(
+    loads: Load, line: str, accounts: dict[str, str]
+) -> None:
     config = loads(line)
     chain = config.agents["dev"].models
     assert {model.name: model.credential for model in chain} == {
@@ -83,9 +85,17 @@ def test_each_account_has_its_own_circuit(loads: Load) -> None:
 @pytest.mark.parametrize(
     ("line", "problem", "cure"),
     [
-        ("credential = []", "the list is empty.", "Name at least one credential, or remove the key."),
+        (
+            "credential = []",
+            "the list is empty.",
+            "Name at least one credential, or remove the key.",
+        ),
         ("credential = [1]", "is not a text or a list of texts.", ""),
-        ('credential = ["openai_key:a", "sk-proj-0123456789abcdef0"]', "names no credential.", "Write `type`"),
+        (
+            'credential = ["openai_key:a", "sk-proj-0123456789abcdef0"]',
+            "names no credential.",
+            "Write `type`",
+        ),
         ('credential = ["openai_key:a", ""]', "names no credential.", "Write `type`"),
         (
             'credential = ["openai_key:a", "openai_key:b"]\nauthType = "pi_auth"',
@@ -93,7 +103,10 @@ def test_each_account_has_its_own_circuit(loads: Load) -> None:
             "use another authType.",
         ),
         (
-            'credential = ["openai_key:a", "openai_key:b"]\n[models."gpt@b"]\nprovider = "openai"\nmodel = "gpt-4o"',
+            (
+                'credential = ["openai_key:a", "openai_key:b"]\n[models."gpt@b"]\nprovider = '
+                '"openai"\nmodel = "gpt-4o"'
+            ),
             'the account is named "gpt@b", as another model is.',
             "Rename that model.",
         ),
@@ -112,8 +125,14 @@ def test_a_list_that_is_wrong_is_an_error(loads: Load, line: str, problem: str, 
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('["openai_key:a", "openai_key:b", "openai_key:a"]', '"openai_key:a" is listed 2 times; the first counts.'),
-        ('["openai_key", "openai_key:b", "openai_key:default"]', '"openai_key" is listed 2 times; the first counts.'),
+        (
+            '["openai_key:a", "openai_key:b", "openai_key:a"]',
+            '"openai_key:a" is listed 2 times; the first counts.',
+        ),
+        (
+            '["openai_key", "openai_key:b", "openai_key:default"]',
+            '"openai_key" is listed 2 times; the first counts.',
+        ),
         ('["openai_key:a", "opena_key:b"]', '"opena_key" is no provider\'s usual credential.'),
     ],
 )
@@ -133,14 +152,27 @@ def test_what_is_shown_has_the_list_and_can_be_read_back(loads: Load, tmp_path: 
 
 def test_a_finding_about_the_model_is_reported_once_and_by_its_name(loads: Load) -> None:
     unpriced = 'model = "no-such-thing"\nbaseUrl = "http://api.example.com/v1"\n'
-    entry = f'[models.bulk]\nprovider = "openai"\n{unpriced}credential = ["openai_key:a", "openai_key:b"]\n'
+    entry = (
+        f"[models.bulk]\nprovider = "
+        f'"openai"\n{unpriced}credential = ["openai_key:a", "openai_key:b"]\n'
+    )
     rest = f'{entry}[agents.dev]\nmodels = ["gpt", "bulk"]\nbudget = "1 USD/day"\n'
-    found = [each for each in examine(loads("", rest), date(2026, 1, 1)) if each.severity == "warning"]
-    assert [(each.section, each.subject) for each in found] == [("models", "bulk"), ("agents", "bulk")]
+    found = [
+        each for each in examine(loads("", rest), date(2026, 1, 1)) if each.severity == "warning"
+    ]
+    assert [(each.section, each.subject) for each in found] == [
+        ("models", "bulk"),
+        ("agents", "bulk"),
+    ]
     assert "[models.bulk.price]" in found[1].cure
 
 
 def test_a_pool_that_is_in_no_chain_is_reported_by_its_one_name(loads: Load) -> None:
-    config = loads('credential = ["openai_key:a", "openai_key:b"]', '[models.x]\nprovider = "openai"\nmodel = "gpt-4o"')
-    found = [each.subject for each in examine(config, date(2026, 1, 1)) if "in no chain" in each.message]
+    config = loads(
+        'credential = ["openai_key:a", "openai_key:b"]',
+        '[models.x]\nprovider = "openai"\nmodel = "gpt-4o"',
+    )
+    found = [
+        each.subject for each in examine(config, date(2026, 1, 1)) if "in no chain" in each.message
+    ]
     assert found == ["gpt", "x"]

@@ -1,4 +1,5 @@
-"""A model with several accounts: one fails, the next answers, and every report names the account."""
+"""A model with several accounts: one fails, the next answers, and every report names the
+account."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ POOL = ["openai_key:a", "openai_key:b"]
 
 
 def root(lab: Lab) -> schema.Root:
-    gpt = schema.Model(provider="openai", model=IDS["openai"], base_url=lab.base_url("openai"), credential=POOL)
+    gpt = schema.Model(
+        provider="openai", model=IDS["openai"], base_url=lab.base_url("openai"), credential=POOL
+    )
     spare = schema.Model(provider="custom", model=IDS["custom"], base_url=lab.base_url("custom"))
     return schema.Root(
         models={"gpt": gpt, "spare": spare},
@@ -54,7 +57,9 @@ def gateway(tmp_path: Path) -> Iterator[Running]:
         yield running
 
 
-def post(gateway: Running, api: str = "chat", name: str = "dev", *, stream: bool = False) -> httpx.Response:
+def post(
+    gateway: Running, api: str = "chat", name: str = "dev", *, stream: bool = False
+) -> httpx.Response:
     said = "Hi" if api == "responses" else [{"role": "user", "content": "Hi"}]
     field = "input" if api == "responses" else "messages"
     body = {"model": name, field: said, "max_tokens": 99, "stream": stream}
@@ -66,7 +71,9 @@ def post(gateway: Running, api: str = "chat", name: str = "dev", *, stream: bool
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("api", list(PATHS))
 @pytest.mark.parametrize("name", ["dev", "gpt"])
-def test_the_second_account_answers_for_the_first(gateway: Running, api: str, name: str, stream: bool) -> None:
+def test_the_second_account_answers_for_the_first(
+    gateway: Running, api: str, name: str, stream: bool
+) -> None:
     gateway.lab.fault("openai", "rate_limit", "ok")
     answer = post(gateway, api, name, stream=stream)
     first, second = answer.headers["x-gateway-attempts"].split(", ")
@@ -91,7 +98,10 @@ def test_the_next_model_follows_the_last_account(gateway: Running) -> None:
     assert [each.split(";")[0] for each in attempts] == ["gpt@a", "gpt@b", "spare"]
     alone = post(gateway, name="gpt")
     assert alone.status_code == 429
-    assert [each.split(";")[0] for each in alone.headers["x-gateway-attempts"].split(", ")] == ["gpt@a", "gpt@b"]
+    assert [each.split(";")[0] for each in alone.headers["x-gateway-attempts"].split(", ")] == [
+        "gpt@a",
+        "gpt@b",
+    ]
 
 
 def test_lists_have_the_one_name_of_a_pool(gateway: Running) -> None:
@@ -110,4 +120,6 @@ def test_ledger_and_metrics_name_the_account(tmp_path: Path) -> None:
     assert 'model="gpt@b"' in metrics
     (call,) = calls(tmp_path / "ledger.db", Filters(), 9)
     assert (call["model"], call["model_id"]) == ("gpt@b", IDS["openai"])
-    assert [each["group"] for each in usage(tmp_path / "ledger.db", "model", Filters())] == ["gpt@b"]
+    assert [each["group"] for each in usage(tmp_path / "ledger.db", "model", Filters())] == [
+        "gpt@b"
+    ]
