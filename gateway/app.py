@@ -304,7 +304,7 @@ class App:
         return {
             "version": __version__,
             "agents": len(self.gateway.agents),
-            "models": len(self.gateway.models),
+            "models": len(self.gateway.config.entries),
             "in_flight": self.observer.in_flight,
         }
 

@@ -24,6 +24,10 @@ _ONCE: Final = frozenset({
 })  # fmt: skip
 """Failures that the same request would meet again at the same model."""
 
+_ONCE_PER_ACCOUNT: Final = frozenset({Kind.REQUEST_DENIED, Kind.CANNOT_AFFORD})
+"""Those of them that another account of the same model may answer otherwise: it has other rights
+and another balance."""
+
 WAIT_MIN_S: Final = 0.05
 """Full jitter may draw 0, and a wait of 0 would be a busy loop."""
 
@@ -173,20 +177,23 @@ class _Plan:
             self.candidates = [
                 model for model in self.candidates if (model.context_window or 0) > window
             ]
-        elif self._cannot_serve(attempt.model, failure.kind):
+        elif failure.kind in _ONCE_PER_ACCOUNT:
             self.candidates = [model for model in self.candidates if model is not attempt.model]
+        elif self._cannot_serve(attempt.model, failure.kind):
+            entry = attempt.model.entry
+            self.candidates = [model for model in self.candidates if model.entry != entry]
         return True
 
     def _cannot_serve(self, model: Model, kind: Kind) -> bool:
-        """Whether `model` cannot take this request at all, or has produced bad output twice."""
+        """Whether `model` cannot take this request at all, or has produced bad output twice.
+
+        Both concern the model, whichever of its accounts was asked.
+        """
         if kind in _ONCE:
             return True
-        failures = [
-            one.failure
-            for one in self._call.attempts
-            if one.model is model and one.failure is not None
-        ]
-        return kind is Kind.BAD_OUTPUT and [failure.kind for failure in failures].count(kind) > 1
+        own = (one for one in self._call.attempts if one.model.entry == model.entry)
+        kinds = [one.failure.kind for one in own if one.failure is not None]
+        return kind is Kind.BAD_OUTPUT and kinds.count(kind) > 1
 
     def next_round(self, *, tried: bool) -> Wait | None:
         """The wait before the next round, aimed at the end of the shortest cooldown; None when it

@@ -86,7 +86,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A `[models.<name>]` entry."""
+    """A `[models.<name>]` entry, or one account of an entry with a credential pool."""
 
     name: str
     provider: Provider
@@ -113,6 +113,8 @@ class Model:
     proxy: str | None = None
     space: str = ""
     """The vector space of its embeddings; by default `<model id>@<dimensions>`."""
+    pool: str = ""
+    """For one account of a credential pool, such as `gpt@team2`: the entry's name, `gpt`."""
 
     key: tuple[str, ...] = field(init=False)
     """The key of one circuit: (provider, base URL, credential, model id)."""
@@ -126,10 +128,23 @@ class Model:
         object.__setattr__(self, "space", self.space or default_space(self.model_id, self.options))
 
     @property
+    def entry(self) -> str:
+        """The name of its `[models.<name>]` entry, which all accounts of a pool share."""
+        return self.pool or self.name
+
+    @property
     def embeds(self) -> bool:
         """Whether it is an embedding model, as far as its entry and its id say."""
         has_space = self.space != default_space(self.model_id, self.options)
         return has_space or "embed" in self.model_id.lower()
+
+
+def by_entry(models: Mapping[str, Model]) -> dict[str, tuple[Model, ...]]:
+    """The models, by name, of each `[models.<name>]` entry: one, or the accounts of its pool."""
+    found: dict[str, list[Model]] = {}
+    for name, model in models.items():
+        found.setdefault(model.pool or name, []).append(model)
+    return {name: tuple(accounts) for name, accounts in found.items()}
 
 
 _DIMENSIONS: Final = ("dimensions", "output_dimension", "outputDimensionality")

@@ -15,6 +15,9 @@ SONNET = model(name="sonnet", context_window=200_000)
 HAIKU = model(name="haiku", model_id="claude-haiku-4-5", context_window=200_000)
 GPT4O = model("openai", name="gpt4o", context_window=1_000_000)
 
+GPT_A = model("openai", name="gpt@a", credential="openai_key:a", pool="gpt", context_window=1_000)
+GPT_B = model("openai", name="gpt@b", credential="openai_key:b", pool="gpt", context_window=1_000)
+
 LIMITED = Failure(Kind.RATE_LIMIT, "slow down", status=429)
 OVERLOADED = Failure(Kind.OVERLOADED, "busy", status=529)
 BROKEN = Failure(Kind.UNAVAILABLE, "boom", status=500)
@@ -30,6 +33,11 @@ class Play:
         self.clock = Clock(0.0)
         self.breaker = breaker(self.clock)
         self.call = call()
+
+    @classmethod
+    def of(cls, script: dict[str, list[Answer]]) -> Play:
+        """For models whose names are no words of Python."""
+        return cls(**script)
 
     def transcript(
         self, *models: Model, jitter: Callable[[], float] = lambda: 1.0, **backoff: float
@@ -182,6 +190,53 @@ def test_what_the_same_request_would_meet_again_is_tried_once_and_cools_nothing_
     play = Play(sonnet=[Failure(kind, "no", status=403)], haiku=[BROKEN, None])
     assert play.transcript(SONNET, HAIKU) == "sonnet, haiku, wait 1, haiku"
     assert play.breaker.state(SONNET) == "closed"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind.RATE_LIMIT,
+        Kind.QUOTA,
+        Kind.CREDENTIAL,
+        Kind.OVERLOADED,
+        Kind.UNAVAILABLE,
+        Kind.MODEL_UNKNOWN,
+        Kind.REQUEST_DENIED,
+        Kind.CANNOT_AFFORD,
+    ],
+)
+def test_what_concerns_one_account_goes_on_to_the_next_account(kind: Kind) -> None:
+    play = Play.of({"gpt@a": [Failure(kind, "no")]})
+    assert play.transcript(GPT_A, GPT_B, SONNET) == "gpt@a, gpt@b"
+    assert play.breaker.state(GPT_B) == "closed"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind.UNSUPPORTED,
+        Kind.TOO_LARGE,
+        Kind.EMPTY,
+        Kind.NOT_THE_API,
+        Kind.TRANSLATION_REFUSED,
+        Kind.CONTEXT_TOO_LONG,
+    ],
+)
+def test_what_the_model_cannot_serve_none_of_its_accounts_is_asked(kind: Kind) -> None:
+    play = Play.of({"gpt@a": [Failure(kind, "no")], "sonnet": [BROKEN, None]})
+    assert play.transcript(GPT_A, GPT_B, SONNET) == "gpt@a, sonnet, wait 1, sonnet"
+
+
+def test_bad_output_of_two_accounts_is_bad_output_of_one_model_twice() -> None:
+    bad = Failure(Kind.BAD_OUTPUT, "no")
+    play = Play.of({"gpt@a": [bad], "gpt@b": [bad], "sonnet": [BROKEN, None]})
+    assert play.transcript(GPT_A, GPT_B, SONNET) == "gpt@a, gpt@b, sonnet, wait 1, sonnet"
+
+
+def test_an_account_that_is_cooling_down_is_passed_by() -> None:
+    play = Play.of({"gpt@a": [LIMITED]})
+    assert play.transcript(GPT_A, GPT_B) == "gpt@a, gpt@b"
+    assert play.transcript(GPT_A, GPT_B) == "gpt@b"
 
 
 @pytest.mark.parametrize("committed", [True, False])

@@ -53,7 +53,7 @@ def _render_check(found: _Checked) -> None:
         click.echo(f"{start} See config.toml.example.")
     else:
         where = found.config.path or "The provider keys in the environment"
-        agents, models = len(found.config.agents), len(found.config.models)
+        agents, models = len(found.config.agents), len(found.config.entries)
         click.echo(f"{where}: valid, {_count(agents, 'agent')}, {_count(models, 'model')}.")
 
 

@@ -146,7 +146,7 @@ def _warn_of_unknown(agents: tuple[str, ...]) -> None:
         return
     if config is None:
         return
-    known = [*config.agents, *config.models]
+    known = [*config.agents, *config.entries]
     for agent in agents:
         if agent not in known:
             near = did_you_mean(agent, known)

@@ -38,7 +38,7 @@ class Finding:
 
 def examine(config: Config, today: date) -> Iterator[Finding]:
     """Everything about models and agents, models first."""
-    for model in config.models.values():
+    for model, *_ in config.entries.values():
         yield from _address(model)
         yield from _retirement(model, today)
     yield from _agents(config)
@@ -53,16 +53,16 @@ def _address(model: Model) -> Iterator[Finding]:
     usual = urlsplit(model.provider.base_url).path if model.provider.base_url else CUSTOM_PATH
     if "//" in parts.path:
         yield Finding(
-            "models", "warning", model.name, f"{model.base_url} has a double slash.", "Write one."
+            "models", "warning", model.entry, f"{model.base_url} has a double slash.", "Write one."
         )
     if usual and not parts.path:
         cure = f'Most likely it should be baseUrl = "{model.base_url}{usual}".'
-        yield Finding("models", "warning", model.name, f"{model.base_url} has no path.", cure)
+        yield Finding("models", "warning", model.entry, f"{model.base_url} has no path.", cure)
     if parts.scheme == "http" and not is_near(parts.hostname or ""):
         message = (
             f"{model.base_url} is not encrypted: the key and every prompt travel in the clear."
         )
-        yield Finding("models", "warning", model.name, message, "Use https.")
+        yield Finding("models", "warning", model.entry, message, "Use https.")
 
 
 def _retirement(model: Model, today: date) -> Iterator[Finding]:
@@ -70,20 +70,15 @@ def _retirement(model: Model, today: date) -> Iterator[Finding]:
     if day is None:
         return
     if day > today:
-        yield Finding(
-            "models",
-            "warning",
-            model.name,
-            f"{model.model_id} is switched off on {day}.",
-            "Choose another.",
-        )
+        message = f"{model.model_id} is switched off on {day}."
+        yield Finding("models", "warning", model.entry, message, "Choose another.")
         return
     when = "" if day == GONE else f" on {day}"
     message = f"{model.model_id} was switched off{when}; calls to it fail and move on."
     yield Finding(
         "models",
         "error",
-        model.name,
+        model.entry,
         message,
         "Choose another: `gateway doctor --live` names near ones.",
     )
@@ -119,7 +114,7 @@ def is_loopback(host: str) -> bool:
 
 def _agents(config: Config) -> Iterator[Finding]:
     used = {
-        model.name
+        model.entry
         for agent in config.agents.values()
         for model in (*agent.models, *agent.when_spent)
     }
@@ -141,7 +136,7 @@ def _agents(config: Config) -> Iterator[Finding]:
             )
             yield Finding("agents", "info", agent.name, message)
         yield from _spaces(agent)
-    for name in config.models:
+    for name in config.entries:
         if name not in used:
             yield Finding(
                 "agents",
@@ -157,14 +152,15 @@ def _unpriced(config: Config, today: date) -> Iterator[Finding]:
     watched: dict[str, list[Limit]] = defaultdict(list)
     for agent in config.agents.values():
         for model in (*agent.models, *agent.when_spent):
-            watched[model.name] += config.limits
+            watched[model.entry] += config.limits
         for model in agent.models:
-            watched[model.name] += agent.limits
+            watched[model.entry] += agent.limits
+    entries = config.entries
     for name, limits in watched.items():
         budgets = dict.fromkeys(
             f"{limit.owner} ({limit.text})" for limit in limits if limit.unit == "USD"
         )
-        if budgets and not is_priced(config.models[name], at):
+        if budgets and not is_priced(entries[name][0], at):
             unseen = (
                 "it is not tried"
                 if config.root.limits.unpriced == "refuse"

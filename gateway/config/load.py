@@ -3,7 +3,7 @@ any is reported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,9 +15,10 @@ from gateway.config import rules as meaning
 from gateway.config import schema
 from gateway.config.check import CLOSE, Flaw, Problem, flaws
 from gateway.config.files import Files, path_of, read
+from gateway.config.pools import account_names, accounts, whole
 from gateway.providers import PROVIDERS, quirks_of
 from gateway.text.limits import Limit, parse_all
-from gateway.types import Agent, Model, Provider, Timeouts
+from gateway.types import Agent, Model, Provider, Timeouts, by_entry
 
 CUSTOM_BASE_URL: Final = "CUSTOM_BASE_URL"
 """Where a model without any address is looked for, as in the seed system."""
@@ -41,6 +42,7 @@ class Config:
     path: Path | None
     """The `config.toml`; None for one that was made up from the environment."""
     models: Mapping[str, Model]
+    """By name; each account of a credential pool is a model of its own."""
     agents: Mapping[str, Agent]
     server: schema.Server = field(default_factory=schema.Server)
     fallback: schema.Fallback = field(default_factory=schema.Fallback)
@@ -56,6 +58,11 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     root: schema.Root = field(default_factory=schema.Root)
     """The tables of the files, with defaults filled in."""
+
+    @property
+    def entries(self) -> dict[str, tuple[Model, ...]]:
+        """The models of each `[models.*]` entry: one, or the accounts of its pool."""
+        return by_entry(self.models)
 
     @property
     def ledger_path(self) -> Path:
@@ -183,10 +190,11 @@ def build(
         base_url = _base_url(entry, env)
         problems += [_problem(flaw, files) for flaw in _address_flaws(name, entry, base_url)]
         if base_url is not None:
-            models[name] = _model(name, entry, base_url, root.timeouts)
+            models |= {each.name: each for each in _accounts(name, entry, base_url, root.timeouts)}
+    entries = by_entry(models)
     agents: dict[str, Agent] = {}
     for name, agent in root.agents.items():
-        agents[name] = _agent_of(name, agent, models)
+        agents[name] = _agent_of(name, agent, entries)
         if not agents[name].models:
             flaw = Flaw(
                 ("agents", name, "models"),
@@ -238,14 +246,32 @@ def _address_flaws(name: str, entry: schema.Model, base_url: str | None) -> Iter
             yield replace(flaw, message=f"${CUSTOM_BASE_URL}: {flaw.message}")
 
 
-def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeouts) -> Model:
+def _accounts(
+    name: str, entry: schema.Model, base_url: str, general: schema.Timeouts
+) -> list[Model]:
+    """The model; for a credential pool, once for each account."""
+    first, *others = credentials = _credentials(entry, PROVIDERS[entry.provider])
+    model = _model(name, entry, base_url, general, first)
+    if not others:
+        return [model]
+    named = zip(account_names(name, credentials), credentials, strict=True)
+    return [replace(model, name=own, credential=credential, pool=name) for own, credential in named]
+
+
+def _model(
+    name: str,
+    entry: schema.Model,
+    base_url: str,
+    general: schema.Timeouts,
+    credential: str,
+) -> Model:
     provider = PROVIDERS[entry.provider]
     return Model(
         name=name,
         provider=provider,
         model_id=entry.model,
         base_url=base_url,
-        credential=_credential(entry, provider),
+        credential=credential,
         auth_type=entry.auth_type,
         thinking_level=entry.thinking_level,
         headers=entry.headers,
@@ -262,11 +288,10 @@ def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeou
     )
 
 
-def _agent_of(name: str, entry: schema.Agent, known: Mapping[str, Model]) -> Agent:
+def _agent_of(name: str, entry: schema.Agent, known: Mapping[str, Sequence[Model]]) -> Agent:
     def chain(names: list[str]) -> tuple[Model, ...]:
-        return tuple(
-            _timed(known[each], entry.timeouts) for each in dict.fromkeys(names) if each in known
-        )
+        models = (model for each in dict.fromkeys(names) for model in known.get(each, ()))
+        return tuple(_timed(model, entry.timeouts) for model in models)
 
     limits = parse_all(entry.budget, entry.rate, f"agent {name}")
     aliases = tuple(dict.fromkeys(entry.aliases))
@@ -274,13 +299,13 @@ def _agent_of(name: str, entry: schema.Agent, known: Mapping[str, Model]) -> Age
     return Agent(name, models, entry.unsupported, entry.weight, aliases, limits, spent)
 
 
-def _credential(entry: schema.Model, provider: Provider) -> str:
-    """`type:instance`. A pi sign-in is another account than a stored key, so it has a cooldown of
-    its own."""
+def _credentials(entry: schema.Model, provider: Provider) -> tuple[str, ...]:
+    """`type:instance` of each account. What pi has is another account than any in the store."""
     if entry.auth_type == "pi_auth":
-        return f"pi_auth:{provider.name}"
-    credential = entry.credential or provider.credential
-    return credential if ":" in credential else f"{credential}:default"
+        return (f"pi_auth:{provider.name}",)
+    if isinstance(entry.credential, list):
+        return accounts(entry.credential)
+    return (whole(entry.credential or provider.credential),)
 
 
 def _timed(model: Model, own: schema.ModelTimeouts) -> Model:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from gateway.config import schema
 from gateway.config.check import Flaw, did_you_mean, shown
 from gateway.config.names import alias_flaws, name_flaws
+from gateway.config.pools import pool_flaws
 from gateway.failures import Kind
 from gateway.limits.periods import zone_of
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
@@ -43,7 +44,8 @@ def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
         yield from name_flaws(path, name)
         yield from _provider(path, model)
         yield from _addresses(path, model)
-        yield from _credential(path, model)
+        yield from _credentials(path, model)
+        yield from pool_flaws(path, model, models)
         yield from _extras(path, model)
     for name, agent in agents.items():
         yield from name_flaws(("agents", name), name)
@@ -135,11 +137,16 @@ def base_url(path: Path, url: str, row: Provider | None) -> Iterator[Flaw]:
         yield Flaw(path, message, "Most likely the /v1 should go.", "warning")
 
 
-def _credential(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
-    credential = model.get("credential")
-    if not isinstance(credential, str):
-        return
-    path = (*path, "credential")
+def _credentials(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
+    """What is wrong with each credential, whether there is one or a pool of them."""
+    stated = model.get("credential")
+    credentials = stated if isinstance(stated, list) else [stated]
+    for credential in credentials:
+        if isinstance(credential, str):
+            yield from _credential((*path, "credential"), credential)
+
+
+def _credential(path: Path, credential: str) -> Iterator[Flaw]:
     type_ = credential.partition(":")[0]
     if not _CREDENTIAL.fullmatch(credential) or shown((), credential) != f'"{credential}"':
         message = f"{shown(('token',), credential)} names no credential."

@@ -99,8 +99,10 @@ class Model(Table, frozen=True):
     base_url: str | None = None
     """The part of the address before the provider's own path. The provider's public address when
     unset; custom needs one."""
-    credential: str | None = None
-    """`type` or `type:instance` in the credential store. `<provider>_key` when unset."""
+    credential: str | list[str] | None = None
+    """`type` or `type:instance` in the credential store. `<provider>_key` when unset. A list is a
+    pool of accounts: they are tried in order, each with a cooldown of its own, before the next
+    model of the chain."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers sent with every request. For secrets, use the credential store."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -116,7 +118,7 @@ class Model(Table, frozen=True):
     proxy: str | None = None
     """An HTTP or SOCKS proxy for this model's requests."""
     max_concurrent: Count | None = None
-    """Calls at a time. Unset: no limit."""
+    """Calls at a time, for each account of a pool. Unset: no limit."""
     space: str | None = None
     """The vector space of its embeddings: a chain falls back only to models of the same one. The
     model id and the dimensions when unset."""

@@ -4,7 +4,7 @@ and no secrets."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from gateway.config.check import shown
 from gateway.config.files import Files
 from gateway.config.load import Config
 from gateway.redact import HIDDEN
+from gateway.types import Model
 
 DEFAULT: Final = "default"
 _COLUMN: Final = 44
@@ -26,10 +27,10 @@ def effective(config: Config) -> Values:
     """Every table of `config` under its camelCase keys, what is unset left out, secrets replaced by
     `***`."""
     values: Values = msgspec.to_builtins(config.root)
+    accounts = config.entries
     for name, entry in values["models"].items():
-        model = config.models.get(name)
-        if model is not None:
-            entry |= {"baseUrl": model.base_url, "credential": model.credential}
+        if name in accounts:
+            entry |= _account(accounts[name])
         entry["headers"] = dict.fromkeys(entry["headers"], HIDDEN)
         entry["options"] = _redacted(entry["options"])
         if entry["proxy"]:
@@ -37,6 +38,13 @@ def effective(config: Config) -> Values:
     values["traces"]["headers"] = dict.fromkeys(values["traces"]["headers"], HIDDEN)
     values["traces"]["endpoint"] = _without_query(values["traces"]["endpoint"])
     return {name: _stated(table) for name, table in values.items()}
+
+
+def _account(models: Sequence[Model]) -> Values:
+    """Where the models of one entry are asked, and with which credential or pool of them."""
+    credentials = [model.credential for model in models]
+    stated = credentials if len(credentials) > 1 else credentials[0]
+    return {"baseUrl": models[0].base_url, "credential": stated}
 
 
 def _without_query(url: str) -> str:

@@ -115,7 +115,7 @@ async def drill(
     starts."""
     results: list[Result] = []
     async with Lab() as lab:
-        stage = _Stage(config, agent, lab, api)
+        stage = _Stage(config, _one_account_each(agent), lab, api)
         begin(", ".join(_FORCED_S))
         slow = await asyncio.gather(*(_each(name, stage) for name in _FORCED_S))
         waited = dict(zip(_FORCED_S, slow, strict=True))
@@ -126,6 +126,15 @@ async def drill(
             begin(name)
             results.append(await _crowd(name, play, stage))
     return [replace(result, api=api.name) for result in results]
+
+
+def _one_account_each(agent: Agent) -> Agent:
+    """The agent with the first account of each pool: the lab's faults concern a model, not an
+    account."""
+    first = {model.entry: model for model in reversed(agent.models)}
+    return replace(
+        agent, models=tuple(model for model in agent.models if first[model.entry] is model)
+    )
 
 
 def _faults() -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from gateway.inbound.body import read_body
 from gateway.inbound.http import ClientLeft, HttpError, Receive, Scope, Send, send_json
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.serving import Gateway
-from gateway.types import Agent, Client
+from gateway.types import Agent, Client, by_entry
 
 Body = Callable[[Gateway, Client], dict[str, Any]]
 
@@ -119,8 +119,9 @@ async def _refuse(send: Send, error: HttpError) -> None:
 
 def usable(gateway: Gateway, client: Client) -> list[Agent]:
     """The agents and the named models that `client` may use, agents first."""
-    models = (model for name, model in gateway.models.items() if name not in gateway.agents)
-    agents = (*gateway.agents.values(), *(Agent(model.name, (model,)) for model in models))
+    models = by_entry(gateway.models).items()
+    alone = (Agent(name, chain) for name, chain in models if name not in gateway.agents)
+    agents = (*gateway.agents.values(), *alone)
     return [agent for agent in agents if client.may_use(agent.name)]
 
 

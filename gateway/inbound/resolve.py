@@ -9,7 +9,7 @@ from typing import Final
 from gateway.config.names import is_pattern
 from gateway.inbound.globs import Glob
 from gateway.inbound.http import HttpError
-from gateway.types import Agent, Client, Model
+from gateway.types import Agent, Client, Model, by_entry
 
 NAME_CHARS_MAX: Final = 512
 """A longer name matches no pattern and is like no other name. No vendor's ids are so long."""
@@ -36,7 +36,7 @@ class Names:
         discovered: Callable[[str], str | None] = no_discovery,
     ) -> None:
         exact, self._patterns = _aliases(agents)
-        alone = {name: Agent(name, (model,)) for name, model in models.items()}
+        alone = {name: Agent(name, chain) for name, chain in by_entry(models).items()}
         self._exact: Final[tuple[Mapping[str, Agent], ...]] = (agents, exact, alone)
         self._discovered = discovered
 

@@ -91,7 +91,8 @@ class Overview:
         scope, _, name = limit.owner.partition(" ")
         agent = self._agents().get(name) if scope == "agent" else None
         models = agent.models if agent is not None else self._models().values()
-        return [model.name for model in models if not pricing.is_priced(model, self._wall())]
+        unpriced = (model.entry for model in models if not pricing.is_priced(model, self._wall()))
+        return list(dict.fromkeys(unpriced))
 
 
 def _concerns(limit: Limit, client: Client) -> bool:

@@ -54,7 +54,7 @@ def refused(
 
 def unpriced(models: Sequence[Model], limit: Limit, resets_s: float) -> Refused:
     """No model of the chain has a price, and `[limits] unpriced` refuses such models."""
-    names = ", ".join(model.name for model in models)
+    names = ", ".join(dict.fromkeys(model.entry for model in models))
     message = (
         f"The budget of {limit.owner} ({limit.text}) allows only models with a known price,"
         f" and {names} has none. State it with [models.NAME.price], or set [limits] unpriced."

@@ -71,7 +71,7 @@ class Reloader:
         for problem in new.warnings:
             log.warning("%s", problem)
         self._swap(new)
-        log.info("reloaded: %d agents, %d models", len(new.agents), len(new.models))
+        log.info("reloaded: %d agents, %d models", len(new.agents), len(new.entries))
         return True
 
     async def watch(self) -> None:

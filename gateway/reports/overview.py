@@ -72,7 +72,9 @@ def overview(
     """
     found, missing = _history(ledger, models, asked, now, read_sums)
     usage = found.usage if found is not None else None
-    items = [*_refusals(status.agents), *_budgets(status.limits), *_unpriced(usage)]
+    entries = {model.name: model.entry for model in models.values()}
+    refusals = _refusals(status.agents, entries)
+    items = [*refusals, *_budgets(status.limits), *_unpriced(usage, entries)]
     if found is None and ledger is not None and ledger.exists():
         items.append(Attention("warning", "ledger", missing))
     return Overview(now, status, found, missing, items, asked)
@@ -97,29 +99,30 @@ def _history(
 # --- what needs attention -------------------------------------------------------------------------
 
 
-def _refused_key(model: ModelState) -> Attention:
+def _refused_key(model: ModelState, _: str) -> Attention:
     message = f"{model.provider} refuses its key."
     cure = "gateway credentials set; gateway doctor --live"
     return Attention("error", model.model, message, cure)
 
 
-def _unknown_model(model: ModelState) -> Attention:
+def _unknown_model(model: ModelState, entry: str) -> Attention:
     message = f"{model.provider} does not know the model id {model.id}."
-    cure = f"correct model in [models.{model.model}]; gateway models"
+    cure = f"correct model in [models.{entry}]; gateway models"
     return Attention("error", model.model, message, cure)
 
 
-def _spent_account(model: ModelState) -> Attention:
+def _spent_account(model: ModelState, _: str) -> Attention:
     message = f"the account at {model.provider} is out of quota."
     return Attention("error", model.model, message, "raise the quota or add credit at the provider")
 
 
-_REFUSALS: Final[Mapping[str, Callable[[ModelState], Attention]]] = {
+_REFUSALS: Final[Mapping[str, Callable[[ModelState, str], Attention]]] = {
     "credential": _refused_key,
     "model_unknown": _unknown_model,
     "quota": _spent_account,
 }
-"""Kind of failure → what the operator has to do about a model that cools down for it."""
+"""Kind of failure → what the operator has to do about a model, of the given `[models.*]` entry,
+that cools down for it."""
 NEARLY_SPENT_PERCENT: Final = 80
 NEEDS_A_HAND: Final = frozenset(_REFUSALS)
 """Kinds of failure that only the operator can end."""
@@ -137,19 +140,24 @@ def _spent(row: Row) -> Attention:
     return Attention("warning", row.owner, message, cure)
 
 
-def _refusals(agents: Iterable[AgentState]) -> list[Attention]:
-    """One item per model, however many chains it is in."""
+def _refusals(agents: Iterable[AgentState], entries: Mapping[str, str]) -> list[Attention]:
+    """One item per model, however many chains it is in. `entries`: model → its entry's name."""
     models = {model.model: model for agent in agents for model in agent.chain}
-    found = ((model, _REFUSALS.get(model.kind or "")) for model in models.values())
-    return [describe(model) for model, describe in found if describe is not None]
+    refused = (model for model in models.values() if model.kind in _REFUSALS)
+    return [_refusal(model, entries.get(model.model, model.model)) for model in refused]
 
 
-def _unpriced(usage: Usage | None) -> list[Attention]:
+def _refusal(model: ModelState, entry: str) -> Attention:
+    return _REFUSALS[model.kind or ""](model, entry)
+
+
+def _unpriced(usage: Usage | None, entries: Mapping[str, str]) -> list[Attention]:
     groups = usage.models if usage is not None else []
-    return [_without_price(group) for group in groups if group.week.unpriced]
+    unpriced = (group for group in groups if group.week.unpriced)
+    return [_without_price(group, entries.get(group.name, group.name)) for group in unpriced]
 
 
-def _without_price(group: Group) -> Attention:
+def _without_price(group: Group, entry: str) -> Attention:
     count = group.week.unpriced
     message = f"no price is known for {group.id}; calls of 7 days without a price: {count}."
-    return Attention("warning", group.name, message, f"state one in [models.{group.name}.price]")
+    return Attention("warning", group.name, message, f"state one in [models.{entry}.price]")

@@ -299,6 +299,29 @@ def test_a_key_that_is_refused(run: Run, listing: dict[str, Any]) -> None:
     )
 
 
+def test_each_account_of_a_pool_is_checked(
+    run: Run, listing: dict[str, Any], somewhere: Path
+) -> None:
+    pool = 'credential = ["custom_key:a", "custom_key:b", "custom_key:c"]\n[agents.dev]'
+    somewhere.write_text(somewhere.read_text().replace("[agents.dev]", pool))
+    run("credentials", "set", "custom_key:a", input="sk-wrong")
+    run("credentials", "set", "custom_key:b", input="sk-right")
+    report = json.loads(run("doctor", "--live", "--json").stdout)
+    of = {
+        section: [row for row in report["findings"] if row["section"] == section]
+        for section in ("keys", "live")
+    }
+    bad, good = of["live"]
+    assert (bad["severity"], bad["subject"]) == ("error", "local@a")
+    assert "gateway credentials set custom_key:a" in bad["cure"]
+    assert (good["severity"], good["subject"]) == ("ok", "local@b")
+    missing = next(row for row in of["keys"] if row["subject"] == "local@c")
+    assert missing["severity"] == "error"
+    assert "gateway credentials set custom_key:c" in missing["message"]
+    chain = next(row for row in report["findings"] if row["subject"] == "dev")
+    assert chain["message"] == "local@a -> local@b -> local@c"
+
+
 @pytest.mark.parametrize(
     ("change", "severity", "word"),
     [

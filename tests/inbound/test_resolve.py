@@ -24,6 +24,18 @@ def test_a_model_is_an_agent_of_its_own() -> None:
     assert (agent.name, agent.models) == ("local", (LOCAL,))
 
 
+def test_a_pool_has_one_name_and_all_its_accounts() -> None:
+    pool = [
+        model(name=f"sonnet@{each}", credential=f"anthropic_key:{each}", pool="sonnet")
+        for each in "ab"
+    ]
+    names = Names({}, {**{each.name: each for each in pool}, "local": LOCAL})
+    assert list(names.visible(ANYBODY)) == ["sonnet", "local"]
+    assert names.resolve("sonnet", ANYBODY).models == tuple(pool)
+    assert names.find("sonnet", Client("limited", frozenset({"sonnet"}))) is not None
+    assert names.find("sonnet@a", ANYBODY) is None
+
+
 @pytest.mark.parametrize("name", ["local", "sonnet", "nobody", ""])
 def test_what_a_client_may_not_use_does_not_exist(name: str) -> None:
     with pytest.raises(HttpError) as raised:

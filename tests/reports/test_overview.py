@@ -111,6 +111,14 @@ def test_what_only_the_operator_can_fix_needs_a_hand_once(kind: str, words: str)
     assert found.needs_a_hand
 
 
+def test_an_account_of_a_pool_is_named_and_its_cure_names_the_entry() -> None:
+    one = model("custom", name="local@b", pool="local")
+    refused = replace(state("model_unknown"), model="local@b")
+    (item,) = overview(status(refused), None, {one.name: one}, Asked(), now=WALL).attention
+    assert item.subject == "local@b"
+    assert "[models.local]" in item.cure
+
+
 @pytest.mark.parametrize("kind", [None, "rate_limit", "overloaded", "unavailable", "timeout"])
 def test_what_passes_by_itself_does_not(kind: str | None) -> None:
     found = overview(status(state(kind)), None, {}, Asked(), now=WALL)

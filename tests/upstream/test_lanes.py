@@ -20,6 +20,11 @@ LARGER_GPT = model("openai", "gpt-5.4")
 OTHER_GPT = model("openai", "gpt-5.5", credential="openai_key:two")
 SONNET = model("anthropic", "claude-sonnet-5")
 
+POOL = tuple(
+    model("openai", "gpt-5.5", name=f"gpt@{each}", credential=f"openai_key:{each}", pool="gpt")
+    for each in "ab"
+)
+
 HELLO = {"role": "user", "content": "Hello"}
 TRIGGER = {"type": "compaction_trigger"}
 ANSWER = {
@@ -66,6 +71,7 @@ CASES = {
     "a second model of the same account reads it too": ((GPT, LARGER_GPT), True),
     "another provider could not read it": ((GPT, SONNET), False),
     "another account could not read it": ((GPT, OTHER_GPT), False),
+    "nor could another account of a pool": (POOL, False),
 }
 
 
