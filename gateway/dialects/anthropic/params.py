@@ -91,7 +91,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     system, messages, message_losses = encode_messages(chat, names, claude, thinks=thinking.on, prefill=prefill)
     losses += message_losses
     tools, tool_losses, tool_hint = encode_tools(chat, names, claude)
-    tools, hosted_losses = add_hosted(tools, parts, asked, claude)
+    tools, hosted_losses = add_hosted(tools, parts, claude)
     losses += [*tool_losses, *hosted_losses, *named(asked, TAKEN)]
     system += [{"type": "text", "text": text} for text in (tool_hint, format_hint) if text]
     if system:

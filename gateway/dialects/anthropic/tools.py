@@ -73,7 +73,7 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
     return body, losses, hint
 
 
-def add_hosted(body: dict[str, Any], parts: Split, chat: Chat, claude: Generation) -> tuple[dict[str, Any], list[str]]:
+def add_hosted(body: dict[str, Any], parts: Split, claude: Generation) -> tuple[dict[str, Any], list[str]]:
     """(`body` with the hosted tools behind the others, what was lost). "Tool names must be unique"."""
     losses = list(parts.losses)
     if not parts.hosted:
@@ -87,7 +87,7 @@ def add_hosted(body: dict[str, Any], parts: Split, chat: Chat, claude: Generatio
     body = {**body, "tools": [*kept, *({**tool, "name": name} for name, tool in hosted.items())]}
     if "tools" not in parts.chat:
         body.pop("tool_choice", None)  # the stubs' `none` would forbid the hosted ones
-    chosen, lost = _hosted_choice(parts, chat, claude)
+    chosen, lost = _hosted_choice(parts, claude)
     return {**body, **({"tool_choice": chosen} if chosen else {})}, losses + lost
 
 
@@ -96,13 +96,13 @@ def _hosted_name(tool: Mapping[str, Any]) -> str:
     return str(tool.get("name") or re.sub(r"_\d+$", "", tool["type"]))
 
 
-def _hosted_choice(parts: Split, chat: Chat, claude: Generation) -> tuple[dict[str, Any], list[str]]:
+def _hosted_choice(parts: Split, claude: Generation) -> tuple[dict[str, Any], list[str]]:
     """(the choice, where it is about hosted tools, and what is lost of it)."""
     chosen: dict[str, Any] = {}
     if parts.forced is not None:
         chosen = {"type": "tool", "name": _hosted_name(parts.forced)}
-    elif (word := parts.choice(chat)) in _MODES:
-        chosen = {"type": _MODES[word]}
+    elif parts.choice in _MODES:
+        chosen = {"type": _MODES[parts.choice]}
     if chosen.get("type") in ("tool", "any") and not claude.forced_tools:
         return {"type": "auto"}, ["tool_choice"]
     return chosen, []

@@ -56,13 +56,13 @@ def encode_tools(chat: Chat, quirks: Quirks, provider_name: str) -> tuple[dict[s
     return body, losses
 
 
-def add_hosted(body: dict[str, Any], parts: Split, chat: Chat, quirks: Quirks) -> dict[str, Any]:
-    """`body` with the hosted tools behind the others. `chat` is the request with all of them."""
+def add_hosted(body: dict[str, Any], parts: Split, quirks: Quirks) -> dict[str, Any]:
+    """`body` with the hosted tools behind the others."""
     if not parts.hosted:
         return body
     if not quirks.tools:
         raise Unsupported("tools", "this model takes none")
-    choice = parts.choice(chat)
+    choice = parts.choice
     chosen = {} if choice is None else {"tool_choice": choice}
     return {**body, **chosen, "tools": [*body.get("tools", ()), *parts.hosted]}
 

@@ -80,7 +80,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     system, contents = encode_messages(chat, names, gemini)
     body: dict[str, Any] = {"contents": contents}
     tools, tool_losses = encode_tools(chat, names)
-    tools, hosted_losses = add_hosted(tools, parts, asked)
+    tools, hosted_losses = add_hosted(tools, parts)
     tool_losses += [*hosted_losses, *named(asked, TAKEN)]
     config, config_losses = _generation_config(chat, gemini)
     config |= encode_thinking(chat, model, gemini)

@@ -50,7 +50,7 @@ def hosted_row(chat: Chat, gemini: Generation) -> Row:
     return GOOGLE if gemini.hosted_with_functions or not mixed else Row()
 
 
-def add_hosted(body: dict[str, Any], parts: Split, chat: Chat) -> tuple[dict[str, Any], list[str]]:
+def add_hosted(body: dict[str, Any], parts: Split) -> tuple[dict[str, Any], list[str]]:
     """(`body` with the hosted tools behind the functions, what was lost).
 
     A hosted tool cannot be demanded here: the model uses it when it has to.
@@ -59,7 +59,7 @@ def add_hosted(body: dict[str, Any], parts: Split, chat: Chat) -> tuple[dict[str
     if not parts.hosted:
         return body, losses
     tools = [*body.get("tools", ()), *map(_hosted, parts.hosted)]
-    if parts.choice(chat) not in (None, "auto"):
+    if parts.choice not in (None, "auto"):
         losses.append("tool_choice")
     if "tools" not in body:
         return {"tools": tools}, losses
