@@ -168,6 +168,16 @@ def function_of_custom(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
+def stated_name(item: Mapping[str, Any]) -> str:
+    """The name in an offer, a choice or a list of allowed tools; "" where there is none."""
+    return str((_definition(item) or item).get("name") or "")
+
+
+def called_name(call: Mapping[str, Any]) -> str:
+    """The name of the tool that a tool call of the history calls; "" where there is none."""
+    return str(_definition(call).get("name") or "")
+
+
 def plain_function_call(call: Mapping[str, Any]) -> dict[str, Any]:
     """A tool call of the history as `{"id", "name", "arguments"}`, custom ones included."""
     if "custom" in call:

@@ -92,7 +92,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     losses += message_losses
     tools, tool_losses, tool_hint = encode_tools(chat, names, claude)
     tools, hosted_losses = add_hosted(tools, parts, claude)
-    losses += [*tool_losses, *hosted_losses, *named(asked, TAKEN)]
+    losses += [*tool_losses, *hosted_losses, *named(asked["messages"], asked.get("tools", ()), TAKEN)]
     system += [{"type": "text", "text": text} for text in (tool_hint, format_hint) if text]
     if system:
         body["system"] = system

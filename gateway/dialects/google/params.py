@@ -81,7 +81,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     body: dict[str, Any] = {"contents": contents}
     tools, tool_losses = encode_tools(chat, names)
     tools, hosted_losses = add_hosted(tools, parts)
-    tool_losses += [*hosted_losses, *named(asked, TAKEN)]
+    tool_losses += [*hosted_losses, *named(asked["messages"], asked.get("tools", ()), TAKEN)]
     config, config_losses = _generation_config(chat, gemini)
     config |= encode_thinking(chat, model, gemini)
     format_losses, instruction = _encode_format(config, chat, gemini)

@@ -96,7 +96,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         body["max_output_tokens"] = max(OUTPUT_TOKENS_MIN, chat["max_completion_tokens"])
     tools, tool_losses = encode_tools(chat, model.provider.name)
     body |= add_hosted(tools, parts)
-    losses += [*parts.losses, *named(asked, TAKEN)]
+    losses += [*parts.losses, *named(asked["messages"], asked.get("tools", ()), TAKEN)]
     body |= _reasoning(chat, model, kind)
     text, text_losses, instruction = _text(chat, model.provider.name)
     if text:
