@@ -110,7 +110,7 @@ def split(chat: Chat, row: Row) -> Split:
         raise Unsupported("tool_choice", "this model has none of these tools")
     own = _without(chat, choice)
     if forced is not None:
-        said = _choice_of(forced, tools, chat["tool_choice"])
+        said: Any = _choice_of(forced, tools, chat["tool_choice"])
     else:
         said = choice.word if hosted and "tools" not in own else None
     return Split(own, tuple(hosted), forced, tuple(losses), said)

@@ -168,14 +168,9 @@ def function_of_custom(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def stated_name(item: Mapping[str, Any]) -> str:
-    """The name in an offer, a choice or a list of allowed tools; "" where there is none."""
-    return str((_definition(item) or item).get("name") or "")
-
-
-def called_name(call: Mapping[str, Any]) -> str:
-    """The name of the tool that a tool call of the history calls; "" where there is none."""
-    return str(_definition(call).get("name") or "")
+def tool_name(item: Mapping[str, Any]) -> str:
+    """The tool that an offer, a choice, a list of allowed tools or a tool call names; "" where it names none."""
+    return str((item.get("function") or item.get("custom") or item).get("name") or "")
 
 
 def plain_function_call(call: Mapping[str, Any]) -> dict[str, Any]:

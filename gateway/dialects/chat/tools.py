@@ -10,7 +10,7 @@ from gateway.dialects.chat.schemas import parameter_rules, strict_rules
 from gateway.dialects.hosted_tools import Split
 from gateway.hub.contracts import Unsupported
 from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, paths, shortened
-from gateway.hub.tools import fit_id, function_of_custom, plain_function_call
+from gateway.hub.tools import fit_id, function_of_custom, plain_function_call, tool_name
 from gateway.types import Chat, Quirks
 
 _ID: Final[Mapping[str, tuple[re.Pattern[str], int]]] = {
@@ -75,12 +75,8 @@ def function_names(hosted: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 def _only_allowed(tools: list[dict[str, Any]], choice: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
     allowed = choice.get("allowed_tools") or {}
-    names = {_name(tool) for tool in allowed.get("tools", ())}
-    return [tool for tool in tools if _name(tool) in names], allowed.get("mode", "auto")
-
-
-def _name(tool: Mapping[str, Any]) -> str:
-    return str((tool.get("function") or tool.get("custom") or {}).get("name") or tool.get("name") or "")
+    names = {tool_name(tool) for tool in allowed.get("tools", ())}
+    return [tool for tool in tools if tool_name(tool) in names], allowed.get("mode", "auto")
 
 
 def _tool(tool: dict[str, Any], quirks: Quirks, provider_name: str, place: str) -> tuple[dict[str, Any], list[str]]:
@@ -125,7 +121,7 @@ def encode_function(definition: Mapping[str, Any], provider_name: str, place: st
 
 def _choice(choice: Any, quirks: Quirks) -> Any:
     if isinstance(choice, dict) and choice.get("type") == "custom" and not quirks.custom_tools:
-        return {"type": "function", "function": {"name": _name(choice)}}
+        return {"type": "function", "function": {"name": tool_name(choice)}}
     return choice
 
 
