@@ -73,9 +73,13 @@ class Survey:
 
 def survey(chat: Chat, model: Model) -> Survey:
     """Reads `chat`, normalised and without hosted tools, for `model`."""
-    offers = [_offer(place, tool) for place, tool in enumerate(chat.get("tools", ()))]
+    offers, custom_tools, answers = [], set(), []
     called: dict[str, None] = {}
-    answers = []
+    for place, tool in enumerate(chat.get("tools", ())):
+        offer = _offer(place, tool)
+        offers.append(offer)
+        if offer.custom:
+            custom_tools.add(offer.name)
     for message in chat["messages"]:
         if message["role"] == "assistant":
             answers.append(message)
@@ -88,7 +92,7 @@ def survey(chat: Chat, model: Model) -> Survey:
         parallel=chat.get("parallel_tool_calls") is not False,
         called=[*called],
         answers=answers,
-        custom_tools=frozenset([offer.name for offer in offers if offer.custom]),
+        custom_tools=frozenset(custom_tools),
         names=[offer.name for offer in offers] + [*called],
     )
 
