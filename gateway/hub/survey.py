@@ -54,8 +54,6 @@ _NO_CHOICE: Final = Choice()
 class Survey:
     """What a request says. Hosted tools are no part of it: `dialects/hosted_tools.py` reads those."""
 
-    level: str | None
-    """How much the model is to reason, as the request or else the model's settings say; one of `LEVELS`."""
     offers: Sequence[Offer]
     """The tools that the client runs, in order."""
     choice: Choice
@@ -69,6 +67,8 @@ class Survey:
     """Names of the offered tools of type `custom`."""
     names: Sequence[str]
     """Every tool name of the request: those offered, then those called."""
+    level: str | None
+    """How much the model is to reason, as the request or else the model's settings say; one of `LEVELS`."""
 
 
 def survey(chat: Chat, model: Model) -> Survey:
@@ -86,7 +86,6 @@ def survey(chat: Chat, model: Model) -> Survey:
         for call in message.get("tool_calls", ()):
             called[tool_name(call)] = None
     return Survey(
-        level=level(chat, model),
         offers=offers,
         choice=read_choice(chat.get("tool_choice")),
         parallel=chat.get("parallel_tool_calls") is not False,
@@ -94,6 +93,7 @@ def survey(chat: Chat, model: Model) -> Survey:
         answers=answers,
         custom_tools=frozenset(custom_tools),
         names=[offer.name for offer in offers] + [*called],
+        level=level(chat, model),
     )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.anthropic.thinking import encode_block, signed_details
-from gateway.dialects.anthropic.tools import encode_id
 from gateway.hub.contracts import Unsupported
 from gateway.hub.losses import Taken
 from gateway.hub.parts import INSTRUCTIONS, Media, file, image, merge_by_role, parts
-from gateway.hub.tools import arguments_object, plain_function_call
+from gateway.hub.tools import arguments_object, fit_id, plain_function_call
 
 Block = dict[str, Any]
 
@@ -40,6 +40,14 @@ GO_ON: Final = "Continue exactly where your last message stopped."
 
 REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
 """Claude Code's own form of an instruction inside a user turn."""
+
+
+_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def encode_id(id_: str) -> str:
+    """A tool-call id that matches `^[a-zA-Z0-9_-]+$`, the same for call and result."""
+    return fit_id(id_, _ID, keep=64)
 
 
 def reminder(text: str) -> str:

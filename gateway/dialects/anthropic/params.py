@@ -76,26 +76,21 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     body, losses = apply(chat, FIELDS, _UNKNOWN)
     parts = split(chat, ANTHROPIC)
     asked = survey(parts.chat, model)
+    forced = read_choice(chat.get("tool_choice")).is_forced
     names = fitted_names(asked.names)
     limit = _output_limit(chat.get("max_completion_tokens"), model, claude)
     thinking = encode_thinking(
-        asked.level,
-        claude,
-        limit,
-        tools=bool(asked.offers),
-        forced=read_choice(chat.get("tool_choice")).is_forced,
-        answers=asked.answers,
+        asked.level, claude, limit, tools=bool(asked.offers), forced=forced, answers=asked.answers
     )
+    replay = thinking.on and may_replay(asked.answers, claude)
     form = encode_format(chat.get("response_format") or {}, claude)
+    prefill = claude.prefill and not thinking.on and not form.config
     system, messages, message_losses = encode_messages(
-        chat["messages"],
-        names,
-        late_system=claude.late_system,
-        replay=thinking.on and may_replay(asked.answers, claude),
-        prefill=claude.prefill and not thinking.on and not form.config,
+        chat["messages"], names, late_system=claude.late_system, replay=replay, prefill=prefill
     )
     tools, tool_losses, tool_hint = encode_tools(asked, names, claude)
     tools, hosted_losses = add_hosted(tools, parts, claude)
+    headers = hosted_betas(parts.hosted)
     sampling, sampling_losses = _sampling(
         {name: chat[name] for name in _SAMPLING if name in chat}, claude, thinks=thinking.on
     )
@@ -114,7 +109,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     return Encoded(
         path="/v1/messages",
         body=merge_options(body, model.options),
-        headers=hosted_betas(parts.hosted),
+        headers=headers,
         dropped=tuple(losses),
         names=reverse_names(names),
         custom_tools=asked.custom_tools,

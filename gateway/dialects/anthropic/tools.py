@@ -12,16 +12,10 @@ from gateway.dialects.hosted_rows import ANTHROPIC_BETAS
 from gateway.dialects.hosted_tools import Split
 from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, optional_properties, paths, shortened
 from gateway.hub.survey import Offer, Survey
-from gateway.hub.tools import fit_id, fit_names
+from gateway.hub.tools import fit_names
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MODES: Final[Mapping[str, str]] = {"auto": "auto", "required": "any", "any": "any", "none": "none"}
-
-
-def encode_id(id_: str) -> str:
-    """A tool-call id that matches `^[a-zA-Z0-9_-]+$`, the same for call and result."""
-    return fit_id(id_, _ID, keep=64)
 
 
 def fitted_names(names: Iterable[str]) -> dict[str, str]:
