@@ -52,7 +52,7 @@ _NO_CHOICE: Final = Choice()
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a request says. Hosted tools are no part of it: `dialects/hosted_tools.py` reads those."""
+    """What a request says. It leaves hosted tools out: `dialects/hosted_tools.py` reads those."""
 
     offers: Sequence[Offer]
     """The tools that the client runs, in order."""

@@ -76,7 +76,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     body, losses = apply(chat, FIELDS, _UNKNOWN)
     parts = split(chat, ANTHROPIC)
     asked = survey(parts.chat, model)
-    forced = read_choice(chat.get("tool_choice")).is_forced
+    forced = read_choice(chat.get("tool_choice")).is_forced  # a hosted tool counts too
     names = fitted_names(asked.names)
     limit = _output_limit(chat.get("max_completion_tokens"), model, claude)
     thinking = encode_thinking(
