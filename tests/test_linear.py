@@ -1,6 +1,8 @@
-"""Nothing that a client or a provider sends costs more than its size. Work is counted; no time is asserted.
+"""Nothing that a client or a provider sends costs more than its size. Work is counted; no time is
+asserted.
 
-Where the work is inside one call of a library, the input is so large that anything but linear work would never end.
+Where the work is inside one call of a library, the input is so large that anything but linear work
+would never end.
 """
 
 from __future__ import annotations
@@ -54,15 +56,19 @@ STREAMS: dict[str, tuple[str, Callable[[int], bytes]]] = {
         + tool_call('"index":0,"function":{"name":"f","arguments":"\\":1}"}'),
     ),
     "calls without an index": (
-        "chat", lambda n: b"".join(tool_call(f'"id":"c{k}","function":{{"name":"f"}}') for k in range(n)),
+        "chat", lambda n: b"".join(tool_call(f'"id":"c{k}","function":{{"name":"f"}}') for k in
+        range(n)),
     ),
-    "calls with one id": ("chat", lambda n: tool_call('"id":"c","function":{"name":"f","arguments":"{}"}') * n),
-    "calls without an id": ("chat", lambda n: tool_call('"function":{"name":"f","arguments":"{}"}') * n),
+    "calls with one id": ("chat", lambda n:
+    tool_call('"id":"c","function":{"name":"f","arguments":"{}"}') * n),
+    "calls without an id": ("chat", lambda n: tool_call('"function":{"name":"f","arguments":"{}"}')
+    * n),
     "content behind the finish": ("chat", lambda n: FINISH["chat"] + TEXT["chat"]("a") * n),
     "halves": ("chat", lambda n: TEXT["chat"](HIGH) * n),
     "blocks of thinking": ("anthropic", lambda n: THOUGHT["anthropic"]("a") * n),
     **{f"text of {name}": (name, lambda n, name=name: TEXT[name]("a") * n) for name in DIALECTS},  # type: ignore[misc]
-    **{f"arguments of {name}": (name, lambda n, name=name: CALL[name] + ARGUMENTS[name]("1") * n) for name in CALL},  # type: ignore[misc]
+    **{f"arguments of {name}": (name, lambda n, name=name: CALL[name] + ARGUMENTS[name]("1") * n)
+    for name in CALL},  # type: ignore[misc]
 }  # fmt: skip
 
 
@@ -99,9 +105,19 @@ def test_many_ids_that_are_alike() -> None:
 def test_many_results_in_another_order_than_their_calls(stated: bool) -> None:
     def conversation(n: int) -> Work:
         ids = [f"c{number}" for number in range(n)]
-        calls = [{"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id_ in ids]
-        results = [{"role": "tool", "content": "x"} | ({"tool_call_id": id_} if stated else {}) for id_ in ids[::-1]]
-        messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": calls}, *results]
+        calls = [
+            {"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            for id_ in ids
+        ]
+        results = [
+            {"role": "tool", "content": "x"} | ({"tool_call_id": id_} if stated else {})
+            for id_ in ids[::-1]
+        ]
+        messages = [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "tool_calls": calls},
+            *results,
+        ]
         return lambda: decode_request({"model": "m", "messages": messages})
 
     assert is_linear(conversation, 200)
@@ -134,7 +150,10 @@ def test_calls_that_wait_and_are_woken() -> None:
 
 def test_the_reasoning_of_many_calls_is_measured_once() -> None:
     record = Record(Attempt(model(), 1), Replay(), "me")
-    calls = [{"index": n, "id": f"call_{n:08}", "function": {"name": "f", "arguments": ""}} for n in range(300)]
+    calls = [
+        {"index": n, "id": f"call_{n:08}", "function": {"name": "f", "arguments": ""}}
+        for n in range(300)
+    ]
     record.see([{"choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
                 for fields in ({"reasoning_content": "hm"}, {"tool_calls": calls})])  # fmt: skip
     assert calls_of("repr", record.done) == 1
@@ -147,7 +166,10 @@ FEEDS: dict[str, Callable[[], tuple[Callable[[str], object], list[str]]]] = {
     "space inside a fence": lambda: (Unfence().feed, ["```json\n{", *[SPACES] * 20_000, "}"]),
     "space before a tag": lambda: (Splitter().feed, [SPACES] * 20_000),
     "space inside a tag": lambda: (Splitter().feed, ["<think>a", *[SPACES] * 20_000, "b</think>"]),
-    "space inside a tag that says nothing": lambda: (Splitter().feed, ["<think>", *[SPACES] * 20_000]),
+    "space inside a tag that says nothing": lambda: (
+        Splitter().feed,
+        ["<think>", *[SPACES] * 20_000],
+    ),
 }
 
 
@@ -181,7 +203,9 @@ WORDS = ("eyJ-", "sk-", "a.", "1", "bearer ", "'a", "wait 1s and ", "model ", "`
 @pytest.mark.parametrize("word", WORDS)
 def test_the_words_of_an_error(word: str) -> None:
     assert len(scrub(word * (LARGE // len(word)))) <= LARGE
-    body = orjson.dumps({"error": {"message": word * (LARGE // len(word)), "type": "invalid_request_error"}})
+    body = orjson.dumps(
+        {"error": {"message": word * (LARGE // len(word)), "type": "invalid_request_error"}}
+    )
     for face in DIALECTS.values():
         assert face.decode_error(429, {}, body, 0.0).message
 

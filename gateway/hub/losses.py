@@ -75,7 +75,9 @@ class Taken(NamedTuple):
     """Further keys of a tool."""
 
 
-def named(messages: list[dict[str, Any]], tools: Iterable[Mapping[str, Any]], taken: Taken) -> list[str]:
+def named(
+    messages: list[dict[str, Any]], tools: Iterable[Mapping[str, Any]], taken: Taken
+) -> list[str]:
     """The paths of what is lost, each once, in order: `messages.name`, `tools.0.defer_loading`."""
     lost = dict.fromkeys(path[:_PATH_CHARS_MAX] for path in _of_messages(messages, taken))
     return [*islice(lost, _PATHS_MAX), *_of_tools(tools, taken)]
@@ -101,7 +103,9 @@ def _of_parts(parts: list[dict[str, Any]], role: str, taken: Taken) -> Iterator[
             yield f"messages.content.{kind}"
             continue
         known = {"text", kind, *taken.part}
-        yield from (f"messages.content.{key}" for key in part if key not in known and key not in _SILENT)
+        yield from (
+            f"messages.content.{key}" for key in part if key not in known and key not in _SILENT
+        )
         yield from _of_inner(part.get(kind), kind, taken)
 
 

@@ -23,7 +23,8 @@ class Offer(NamedTuple):
     place: int
     """Its place among the client's own tools, from 0."""
     function: Mapping[str, Any]
-    """`name`, `description`, `parameters`, `strict`; of a custom tool, the function of one string."""
+    """`name`, `description`, `parameters`, `strict`; of a custom tool, the function of one
+    string."""
     custom: bool
     """The client offers it as a tool of type `custom`."""
     cache_control: Any = None
@@ -33,7 +34,8 @@ class Choice(NamedTuple):
     """What `tool_choice` says."""
 
     mode: str | None = None
-    """`auto`, `none`, `required` or another word; None where the request has no choice or names a tool."""
+    """`auto`, `none`, `required` or another word; None where the request has no choice or names a
+    tool."""
     name: str | None = None
     """The tool that the model has to call; "" for one that has no name."""
     allowed: tuple[str, ...] | None = None
@@ -68,7 +70,8 @@ class Survey:
     names: Sequence[str]
     """Every tool name of the request: those offered, then those called."""
     level: str | None
-    """How much the model is to reason, as the request or else the model's settings say; one of `LEVELS`."""
+    """How much the model is to reason, as the request or else the model's settings say; one of
+    `LEVELS`."""
 
 
 def survey(chat: Chat, model: Model) -> Survey:
@@ -106,10 +109,18 @@ def read_choice(choice: Any) -> Choice:
     if "allowed_tools" not in choice:
         return Choice(name=tool_name(choice))
     allowed = choice["allowed_tools"] or {}
-    return Choice(allowed.get("mode", "auto"), allowed=tuple(map(tool_name, allowed.get("tools", ()))))
+    return Choice(
+        allowed.get("mode", "auto"), allowed=tuple(map(tool_name, allowed.get("tools", ())))
+    )
 
 
 def _offer(place: int, tool: Mapping[str, Any]) -> Offer:
     custom = tool.get("type") == "custom"
     function = (function_of_custom(tool) if custom else tool)["function"]
-    return Offer(function["name"], place, function, custom, tool.get("cache_control") or function.get("cache_control"))
+    return Offer(
+        function["name"],
+        place,
+        function,
+        custom,
+        tool.get("cache_control") or function.get("cache_control"),
+    )

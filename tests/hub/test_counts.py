@@ -16,7 +16,8 @@ from gateway.upstream.tap import usage_of
 @pytest.mark.parametrize(
     ("value", "count"),
     [
-        (7, 7), (7.0, 7), (0, 0), (-1, 0), (None, 0), ("7", 0), ([], 0), ({}, 0), (COUNT_MAX, COUNT_MAX),
+        (7, 7), (7.0, 7), (0, 0), (-1, 0), (None, 0), ("7", 0), ([], 0), ({}, 0), (COUNT_MAX,
+        COUNT_MAX),
         (COUNT_MAX + 1, 0), (1e308, 0), (float("inf"), 0), (float("nan"), 0),
     ],
 )  # fmt: skip
@@ -36,7 +37,8 @@ COUNTS = {"input": 10, "output": 1, "details": {"cached": 4}, "list": [1], "word
         ("an empty object takes nothing back", {"details": {}, "list": [], "word": ""}, COUNTS),
         ("a smaller count takes nothing back", {"input": 3, "output": 1}, COUNTS),
         ("what is new is added", {"new": 0}, {**COUNTS, "new": 0}),
-        ("what is new inside is added", {"details": {"new": 2}}, {**COUNTS, "details": {"cached": 4, "new": 2}}),
+        ("what is new inside is added", {"details": {"new": 2}}, {**COUNTS, "details": {"cached": 4,
+        "new": 2}}),
         ("a later list holds", {"list": [1, 2]}, {**COUNTS, "list": [1, 2]}),
         ("nothing at all", None, COUNTS),
         ("no object", [1], COUNTS),
@@ -67,7 +69,9 @@ def test_counts_of_a_stream_only_rise(name: str, later: Any, expected: Any) -> N
         ({"cost": {}}, None),
     ],
 )
-def test_what_a_provider_says_that_an_answer_cost(usage: dict[str, Any], dollars: float | None) -> None:
+def test_what_a_provider_says_that_an_answer_cost(
+    usage: dict[str, Any], dollars: float | None
+) -> None:
     assert stated_cost(usage) == (None if dollars is None else pytest.approx(dollars))
 
 
@@ -82,8 +86,12 @@ def test_what_a_provider_says_that_an_answer_cost(usage: dict[str, Any], dollars
         ("odd", 7, 7, 0),
     ],
 )
-def test_writes_for_an_hour_are_part_of_all_writes(split: Any, sum_: Any, write: int, hour: int) -> None:
-    usage = decode_usage({"input_tokens": 1, "cache_creation": split, "cache_creation_input_tokens": sum_})
+def test_writes_for_an_hour_are_part_of_all_writes(
+    split: Any, sum_: Any, write: int, hour: int
+) -> None:
+    usage = decode_usage(
+        {"input_tokens": 1, "cache_creation": split, "cache_creation_input_tokens": sum_}
+    )
     assert (usage.input, usage.cache_write, usage.cache_write_1h) == (1 + write, write, hour)
 
 
@@ -93,9 +101,16 @@ def test_audio_and_reasoning_are_counted_once() -> None:
         "completion_tokens": 50,
         "total_tokens": 150,
         "prompt_tokens_details": {"audio_tokens": 80, "cached_tokens": 20, "text_tokens": 20},
-        "completion_tokens_details": {"audio_tokens": 30, "reasoning_tokens": 10, "text_tokens": "odd"},
+        "completion_tokens_details": {
+            "audio_tokens": 30,
+            "reasoning_tokens": 10,
+            "text_tokens": "odd",
+        },
     }
     usage = encode_usage(body)
     assert usage is not None
-    assert usage == {**body, "completion_tokens_details": {"audio_tokens": 30, "reasoning_tokens": 10}}
+    assert usage == {
+        **body,
+        "completion_tokens_details": {"audio_tokens": 30, "reasoning_tokens": 10},
+    }
     assert usage_of(usage) == Usage(input=100, output=50, cache_read=20, reasoning=10)

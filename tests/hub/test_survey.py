@@ -10,7 +10,10 @@ from gateway.hub.survey import Choice, read_choice, survey
 from tests.makers import chat, model
 from tests.work import is_linear
 
-FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "cache_control": {"a": 1}}}
+FUNCTION = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object"}, "cache_control": {"a": 1}},
+}
 CUSTOM = {"type": "custom", "custom": {"name": "patch"}}
 CALLS = {
     "role": "assistant",
@@ -26,7 +29,10 @@ USER = {"role": "user", "content": "Hi"}
 
 def test_offers_are_functions_in_the_clients_order() -> None:
     found = survey(chat(tools=[CUSTOM, FUNCTION]), model())
-    assert [(offer.place, offer.name, offer.custom) for offer in found.offers] == [(0, "patch", True), (1, "f", False)]
+    assert [(offer.place, offer.name, offer.custom) for offer in found.offers] == [
+        (0, "patch", True),
+        (1, "f", False),
+    ]
     assert found.offers[0].function["parameters"]["required"] == ["input"]
     assert found.offers[1].cache_control == {"a": 1}
     assert found.custom_tools == {"patch"}
@@ -64,7 +70,11 @@ CHOICES: list[tuple[Any, Choice, bool]] = [
     ({"type": "custom", "custom": {"name": "patch"}}, Choice(name="patch"), True),
     ({"type": "web_search"}, Choice(name=""), True),
     (_allowing("auto", FUNCTION, CUSTOM), Choice("auto", allowed=("f", "patch")), False),
-    (_allowing("required", {"type": "function", "name": "f"}), Choice("required", allowed=("f",)), True),
+    (
+        _allowing("required", {"type": "function", "name": "f"}),
+        Choice("required", allowed=("f",)),
+        True,
+    ),
 ]
 
 

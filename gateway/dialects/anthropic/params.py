@@ -67,7 +67,8 @@ FIELDS: Final[Mapping[str, Rule]] = {
 _UNKNOWN: Final = dropped('unknown fields cost a 400: "Extra inputs are not permitted"')
 
 OUTPUT_TOKENS_DEFAULT: Final = 32_000
-"""Anthropic requires a limit where OpenAI's clients send none; a low one would cut agents off silently."""
+"""Anthropic requires a limit where OpenAI's clients send none; a low one would cut agents off
+silently."""
 
 
 def encode_request(chat: Chat, model: Model) -> Encoded:
@@ -101,7 +102,14 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     system += [{"type": "text", "text": text} for text in (tool_hint, form.hint) if text]
     body |= {"system": system} if system else {}
     body |= {"messages": messages, **tools, **sampling, **stops}
-    losses += [*limit.losses, *thinking.losses, *form.losses, *message_losses, *tool_losses, *hosted_losses]
+    losses += [
+        *limit.losses,
+        *thinking.losses,
+        *form.losses,
+        *message_losses,
+        *tool_losses,
+        *hosted_losses,
+    ]
     losses += named(chat["messages"], chat.get("tools", ()), TAKEN)
     losses += [*sampling_losses, *stop_losses, *limit_marks(body)]
     if model.cache:
@@ -120,7 +128,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
 def _output_limit(stated: int | None, model: Model, claude: Generation) -> Limit:
     """The client's limit, or the model's own within `OUTPUT_TOKENS_DEFAULT`.
 
-    "max_tokens: 128000 > 64000, which is the maximum": a limit that another model of the chain would take is lowered.
+    "max_tokens: 128000 > 64000, which is the maximum": a limit that another model of the chain
+    would take is lowered.
     """
     if stated is None:
         tokens = model.max_output_tokens or min(claude.output_max, OUTPUT_TOKENS_DEFAULT)
@@ -132,7 +141,9 @@ def _output_limit(stated: int | None, model: Model, claude: Generation) -> Limit
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 
 
-def _sampling(asked: Mapping[str, float], claude: Generation, *, thinks: bool) -> tuple[dict[str, float], list[str]]:
+def _sampling(
+    asked: Mapping[str, float], claude: Generation, *, thinks: bool
+) -> tuple[dict[str, float], list[str]]:
     """(the fields of `_SAMPLING` that the generation takes beside its thinking, what was lost)."""
     takes = claude.sampling != "none" and not thinks
     if claude.sampling == "one" and asked.get("temperature") == 1 and asked.get("top_p", 1) != 1:

@@ -1,4 +1,5 @@
-"""Structured output: `output_config.format` with a schema Anthropic compiles, or an instruction where there is none."""
+"""Structured output: `output_config.format` with a schema Anthropic compiles, or an instruction
+where there is none."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ class Format(NamedTuple):
     """Members of `output_config`."""
     losses: Sequence[str] = ()
     hint: str = ""
-    """An instruction for the system prompt, where the API has no such format; a fence may then come back."""
+    """An instruction for the system prompt, where the API has no such format; a fence may then come
+    back."""
 
 
 _ANY: Final = Format()
@@ -29,7 +31,12 @@ def encode_format(wanted: Mapping[str, Any], claude: Generation) -> Format:
     """`response_format` as a schema that Anthropic compiles, or in words."""
     kind = wanted.get("type")
     schema = schema_of(wanted)
-    if kind == "json_schema" and claude.output_format and schema and is_closed(fit_answer(schema, READ).schema):
+    if (
+        kind == "json_schema"
+        and claude.output_format
+        and schema
+        and is_closed(fit_answer(schema, READ).schema)
+    ):
         fitted = fit_answer(schema, COMPILED)
         losses = shortened(paths("response_format.json_schema.schema", fitted.lost))
         return Format({"format": {"type": "json_schema", "schema": fitted.schema}}, losses)
@@ -41,8 +48,8 @@ def encode_format(wanted: Mapping[str, Any], claude: Generation) -> Format:
 def is_closed(schema: dict[str, Any]) -> bool:
     """Whether `schema`, with its objects still open, can be compiled without losing its meaning.
 
-    An object compiles to the properties it names, so one that names none (a map, a free form) would always be empty;
-    and a definition that holds itself is refused.
+    An object compiles to the properties it names, so one that names none (a map, a free form) would
+    always be empty; and a definition that holds itself is refused.
     """
     return not any(_is_open(node) for node, _ in nodes(schema)) and not is_circular(schema)
 

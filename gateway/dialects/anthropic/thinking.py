@@ -47,13 +47,19 @@ class Thinking:
 
 
 def encode_thinking(
-    wanted: str | None, claude: Generation, limit: Limit, *, tools: bool, forced: bool, answers: Answers = ()
+    wanted: str | None,
+    claude: Generation,
+    limit: Limit,
+    *,
+    tools: bool,
+    forced: bool,
+    answers: Answers = (),
 ) -> Thinking:
     """`thinking`, `output_config.effort` and `max_tokens` for the level that is wanted.
 
-    `tools` is whether tools are offered, `forced` whether a tool call is forced: "Thinking may not be enabled when
-    tool_choice forces tool use" holds for budgets, so the level gives way. `answers` are the assistant messages of
-    the history.
+    `tools` is whether tools are offered, `forced` whether a tool call is forced: "Thinking may not
+    be enabled when tool_choice forces tool use" holds for budgets, so the level gives way.
+    `answers` are the assistant messages of the history.
     """
     if wanted is None or claude.thinking == "none":
         return Thinking(limit.tokens, on=claude.thinks_by_default)
@@ -77,31 +83,37 @@ def _adaptive(wanted: str, claude: Generation, limit: int) -> Thinking:
     if claude.summarized:
         thinking["display"] = "summarized"
     effort = clamp(wanted, claude.efforts)
-    return Thinking(limit, on=True, fields={"thinking": thinking, "output_config": {"effort": effort}})
+    return Thinking(
+        limit, on=True, fields={"thinking": thinking, "output_config": {"effort": effort}}
+    )
 
 
 def _budget(budget: int, claude: Generation, limit: int, *, stated: bool) -> Thinking:
-    """A budget below `max_tokens`. Our own limit grows by it; a client's is raised only where not even the smallest
-    budget fits, and otherwise the budget shrinks."""
+    """A budget below `max_tokens`. Our own limit grows by it; a client's is raised only where not
+    even the smallest budget fits, and otherwise the budget shrinks."""
     if not stated:
         limit = min(limit + budget, claude.output_max)
     budget = max(BUDGET_MIN, min(budget, limit - ANSWER_MIN))
     max_tokens = limit if limit > budget else min(limit + budget, claude.output_max)
-    return Thinking(max_tokens, on=True, fields={"thinking": {"type": "enabled", "budget_tokens": budget}})
+    return Thinking(
+        max_tokens, on=True, fields={"thinking": {"type": "enabled", "budget_tokens": budget}}
+    )
 
 
 def _last_call_is_unsigned(answers: Answers) -> bool:
     """Whether the conversation goes on from a tool call whose thinking is not at hand.
 
-    "Expected `thinking` or `redacted_thinking`, but found `tool_use`": a budget needs the blocks of the turn it
-    continues, and another provider's turn has none. Text of the user's behind the results changes nothing.
+    "Expected `thinking` or `redacted_thinking`, but found `tool_use`": a budget needs the blocks of
+    the turn it continues, and another provider's turn has none. Text of the user's behind the
+    results changes nothing.
     """
     last = answers[-1] if answers else {}
     return bool(last.get("tool_calls")) and not signed_details(last)
 
 
 ORIGIN: Final = "anthropic:"
-"""Begins the `id` of every reasoning detail that we made of Anthropic's blocks: others are never sent there."""
+"""Begins the `id` of every reasoning detail that we made of Anthropic's blocks: others are never
+sent there."""
 
 
 def signed_details(message: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -109,13 +121,19 @@ def signed_details(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     details = message.get("reasoning_details")
     if not isinstance(details, list):
         return []
-    return [item for item in details if isinstance(item, dict) and str(item.get("id", "")).startswith(ORIGIN)]
+    return [
+        item
+        for item in details
+        if isinstance(item, dict) and str(item.get("id", "")).startswith(ORIGIN)
+    ]
 
 
 def may_replay(answers: Answers, claude: Generation) -> bool:
-    """Whether thinking of earlier turns may go back: where it is bound to what stands before it, all of it or none.
+    """Whether thinking of earlier turns may go back: where it is bound to what stands before it,
+    all of it or none.
 
-    An assistant message without details of ours came from another provider, or its client dropped them.
+    An assistant message without details of ours came from another provider, or its client dropped
+    them.
     """
     return not claude.bound_thinking or all(map(signed_details, answers))
 
@@ -124,11 +142,16 @@ def encode_block(detail: Mapping[str, Any]) -> dict[str, Any]:
     """A reasoning detail → the thinking block it was, verbatim: a changed one is refused."""
     if detail.get("type") == "reasoning.encrypted":
         return {"type": "redacted_thinking", "data": detail.get("data", "")}
-    return {"type": "thinking", "thinking": detail.get("text", ""), "signature": detail.get("signature", "")}
+    return {
+        "type": "thinking",
+        "thinking": detail.get("text", ""),
+        "signature": detail.get("signature", ""),
+    }
 
 
 def decode_block(block: Mapping[str, Any], index: int) -> dict[str, Any] | None:
-    """A thinking block → the reasoning detail that brings it back; None for one without a signature.
+    """A thinking block → the reasoning detail that brings it back; None for one without a
+    signature.
 
     `index` is an integer in every item, because an official SDK's accumulator needs it.
     """

@@ -7,10 +7,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.anthropic.models import Generation
-from gateway.dialects.anthropic.schemas import PARAMETERS, STRICT, STRICT_OPTIONAL_MAX, STRICT_TOOLS_MAX
+from gateway.dialects.anthropic.schemas import (
+    PARAMETERS,
+    STRICT,
+    STRICT_OPTIONAL_MAX,
+    STRICT_TOOLS_MAX,
+)
 from gateway.dialects.hosted_rows import ANTHROPIC_BETAS
 from gateway.dialects.hosted_tools import Split
-from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, optional_properties, paths, shortened
+from gateway.hub.schemas import (
+    CLOSED,
+    EMPTY,
+    fit_parameters,
+    fits,
+    optional_properties,
+    paths,
+    shortened,
+)
 from gateway.hub.survey import Offer, Survey
 from gateway.hub.tools import fit_names
 
@@ -23,9 +36,16 @@ def fitted_names(names: Iterable[str]) -> dict[str, str]:
     return fit_names(names, _NAME, length_max=64)
 
 
-def encode_tools(survey: Survey, names: Mapping[str, str], claude: Generation) -> tuple[dict[str, Any], list[str], str]:
-    """(`tools` and `tool_choice`, what was lost, an instruction that stands in for what cannot be forced)."""
-    offers = survey.offers if survey.choice.allowed is None else _allowed(survey.offers, survey.choice.allowed)
+def encode_tools(
+    survey: Survey, names: Mapping[str, str], claude: Generation
+) -> tuple[dict[str, Any], list[str], str]:
+    """(`tools` and `tool_choice`, what was lost, an instruction that stands in for what cannot be
+    forced)."""
+    offers = (
+        survey.offers
+        if survey.choice.allowed is None
+        else _allowed(survey.offers, survey.choice.allowed)
+    )
     if not offers:
         return _stubs(survey.called, names), [], ""
     custom = [offer for offer in offers if offer.custom]
@@ -48,8 +68,11 @@ def encode_tools(survey: Survey, names: Mapping[str, str], claude: Generation) -
     return body, losses, hint
 
 
-def add_hosted(body: dict[str, Any], parts: Split, claude: Generation) -> tuple[dict[str, Any], list[str]]:
-    """(`body` with the hosted tools behind the others, what was lost). "Tool names must be unique"."""
+def add_hosted(
+    body: dict[str, Any], parts: Split, claude: Generation
+) -> tuple[dict[str, Any], list[str]]:
+    """(`body` with the hosted tools behind the others, what was lost). "Tool names must be
+    unique"."""
     losses = list(parts.losses)
     if not parts.hosted:
         return body, losses
@@ -108,13 +131,18 @@ def _stubs(called: Sequence[str], names: Mapping[str, str]) -> dict[str, Any]:
     return {"tools": tools, "tool_choice": {"type": "none"}}
 
 
-def _tool(offer: Offer, names: Mapping[str, str], claude: Generation) -> tuple[dict[str, Any], list[str]]:
-    """(a tool as Anthropic takes it, what was lost). Only what is refused at the top level becomes words."""
+def _tool(
+    offer: Offer, names: Mapping[str, str], claude: Generation
+) -> tuple[dict[str, Any], list[str]]:
+    """(a tool as Anthropic takes it, what was lost). Only what is refused at the top level becomes
+    words."""
     function, path = offer.function, f"tools.{offer.place}"
     parameters = function.get("parameters") or (CLOSED if function.get("strict") else EMPTY)
     fitted = fit_parameters(parameters, PARAMETERS)
     losses = paths(f"{path}.parameters", fitted.lost)
-    description = "\n\n".join(text for text in (function.get("description") or "", fitted.note) if text)
+    description = "\n\n".join(
+        text for text in (function.get("description") or "", fitted.note) if text
+    )
     encoded: dict[str, Any] = {"name": names[offer.name], "input_schema": fitted.schema}
     if description:
         encoded["description"] = description

@@ -131,8 +131,11 @@ def _generation_config(chat: Chat, gemini: Generation) -> tuple[dict[str, Any], 
     return config, losses
 
 
-def _encode_format(wanted: Mapping[str, Any], *, allowed: bool) -> tuple[dict[str, Any], list[str], str]:
-    """(members of `generationConfig`, what was lost, an instruction where a format is not `allowed`)."""
+def _encode_format(
+    wanted: Mapping[str, Any], *, allowed: bool
+) -> tuple[dict[str, Any], list[str], str]:
+    """(members of `generationConfig`, what was lost, an instruction where a format is not
+    `allowed`)."""
     if wanted.get("type") not in ("json_object", "json_schema"):
         return {}, [], ""
     if not allowed:

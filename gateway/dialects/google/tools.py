@@ -30,7 +30,9 @@ def encode_tools(survey: Survey, names: Mapping[str, str]) -> tuple[dict[str, An
     losses = ["tools.custom.format"] if survey.custom_tools else []
     declared = [_declaration(offer, names) for offer in survey.offers]
     losses += shortened([path for _, lost in declared for path in lost])
-    body: dict[str, Any] = {"tools": [{"functionDeclarations": [declaration for declaration, _ in declared]}]}
+    body: dict[str, Any] = {
+        "tools": [{"functionDeclarations": [declaration for declaration, _ in declared]}]
+    }
     config = _choice(survey.choice, names)
     if config:
         body["toolConfig"] = {"functionCallingConfig": config}
@@ -69,7 +71,8 @@ def _hosted(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _declaration(offer: Offer, names: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """(a function as Google takes it, what was lost). An object without properties is refused, so it is left out.
+    """(a function as Google takes it, what was lost). An object without properties is refused, so
+    it is left out.
 
     There is no flag for `strict`.
     """
@@ -80,7 +83,11 @@ def _declaration(offer: Offer, names: Mapping[str, str]) -> tuple[dict[str, Any]
         "name": names[offer.name],
         "description": "\n\n".join(filter(None, (description, fitted.note))),
     }
-    if fitted.schema.get("properties") or fitted.schema.keys() - {"type", "properties", "additionalProperties"}:
+    if fitted.schema.get("properties") or fitted.schema.keys() - {
+        "type",
+        "properties",
+        "additionalProperties",
+    }:
         encoded["parametersJsonSchema"] = fitted.schema
     strict = [f"{path}.strict"] if function.get("strict") else []
     return encoded, [*paths(f"{path}.parameters", fitted.lost), *strict]
@@ -92,5 +99,8 @@ def _choice(choice: Choice, names: Mapping[str, str]) -> dict[str, Any]:
     if choice.allowed is not None:
         # VALIDATED "may answer with text", and takes a list of names where AUTO does not.
         mode = "ANY" if choice.mode == "required" else "VALIDATED"
-        return {"mode": mode, "allowedFunctionNames": [names.get(name, name) or None for name in choice.allowed]}
+        return {
+            "mode": mode,
+            "allowedFunctionNames": [names.get(name, name) or None for name in choice.allowed],
+        }
     return {} if choice.mode is None else {"mode": _MODES.get(choice.mode, "AUTO")}

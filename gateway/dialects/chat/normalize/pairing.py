@@ -32,7 +32,7 @@ def pair(messages: Iterable[Message]) -> list[Message]:
     return list(_written(ordered, _matched(ordered)))
 
 
-# --- messages of one answer ---------------------------------------------------------------------
+# --- messages of one answer -----------------------------------------------------------------------
 
 
 def _joined(messages: Iterable[Message]) -> Iterator[Message]:
@@ -71,7 +71,7 @@ def _values(run: list[Message], key: str) -> Any:
     return values[0]
 
 
-# --- calls and results --------------------------------------------------------------------------
+# --- calls and results ----------------------------------------------------------------------------
 
 
 class _Waiting:
@@ -230,7 +230,7 @@ def _match_the_rest(messages: list[Message], unmatched: list[int], pairs: _Pairs
             pairs.moved.add(place)
 
 
-# --- the conversation anew ----------------------------------------------------------------------
+# --- the conversation anew ------------------------------------------------------------------------
 
 
 def _written(messages: list[Message], pairs: _Pairs) -> Iterator[Message]:
