@@ -76,23 +76,8 @@ class Split(NamedTuple):
     forced: Tool | None = None
     """The one of them that the client demands."""
     losses: tuple[str, ...] = ()
-
-    @property
-    def only_hosted(self) -> bool:
-        return bool(self.hosted) and "tools" not in self.chat
-
-    def choice(self, chat: Chat) -> Any:
-        """`tool_choice` in this format's words, where the choice is about hosted tools.
-
-        `chat` is the request as it was. The client's own form is kept where its tool is.
-        """
-        choice: Any = chat.get("tool_choice")
-        if self.forced is None:
-            return choice if self.only_hosted and isinstance(choice, str) else None
-        as_it_was = any(tool is self.forced for tool in chat["tools"])
-        if as_it_was and _name(choice) == _name(self.forced) != "":
-            return choice
-        return {"type": self.forced.get("type")}
+    choice: Any = None
+    """`tool_choice` in this format's words, where the choice is about hosted tools."""
 
 
 def is_hosted(tool: Mapping[str, Any]) -> bool:
@@ -127,7 +112,20 @@ def split(chat: Chat, row: Row) -> Split:
                 raise Unsupported("tool_choice", f"this model has no tool of type {tool['type']!r}")
     if choice.wants_any and not hosted and not choice.has_own:
         raise Unsupported("tool_choice", "this model has none of these tools")
-    return Split(_without(chat, choice), tuple(hosted), forced, tuple(losses))
+    own = _without(chat, choice)
+    is_alone = bool(hosted) and "tools" not in own
+    said = _choice_of(forced, tools, chat["tool_choice"]) if forced is not None else None
+    return Split(
+        own, tuple(hosted), forced, tuple(losses), said or (choice.word if is_alone else None)
+    )
+
+
+def _choice_of(forced: Tool, tools: list[Tool], choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The choice of `forced`. The client's own form is kept where its tool is."""
+    as_it_was = any(tool is forced for tool in tools)
+    if as_it_was and _name(choice) == _name(forced) != "":
+        return choice
+    return {"type": forced.get("type")}
 
 
 class _Choice:
@@ -138,6 +136,7 @@ class _Choice:
         own = [tool for tool in chat["tools"] if not is_hosted(tool)]
         self.own_names = {_name(tool) for tool in own}
         self.has_own = bool(own)
+        self.word = choice if isinstance(choice, str) else None
         self.wants_any = choice == "required"
         self._allowed: list[Mapping[str, Any]] | None = None
         self._wanted: str | None = None

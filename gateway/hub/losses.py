@@ -7,12 +7,11 @@ clients send back because an answer had them, and marks of caches, which change 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from gateway.hub.parts import INSTRUCTIONS
-from gateway.types import Chat
 
 MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})
 """Where a provider may cache."""
@@ -76,10 +75,12 @@ class Taken(NamedTuple):
     """Further keys of a tool."""
 
 
-def named(chat: Chat, taken: Taken) -> list[str]:
+def named(
+    messages: list[dict[str, Any]], tools: Iterable[Mapping[str, Any]], taken: Taken
+) -> list[str]:
     """The paths of what is lost, each once, in order: `messages.name`, `tools.0.defer_loading`."""
-    lost = dict.fromkeys(path[:_PATH_CHARS_MAX] for path in _of_messages(chat["messages"], taken))
-    return [*islice(lost, _PATHS_MAX), *_of_tools(chat.get("tools", ()), taken)]
+    lost = dict.fromkeys(path[:_PATH_CHARS_MAX] for path in _of_messages(messages, taken))
+    return [*islice(lost, _PATHS_MAX), *_of_tools(tools, taken)]
 
 
 def _of_messages(messages: list[dict[str, Any]], taken: Taken) -> Iterator[str]:
@@ -123,7 +124,7 @@ def _of_inner(held: Any, kind: str, taken: Taken) -> Iterator[str]:
 _TOOL: Final = frozenset({"type", "function", "custom"}) | MARKS
 
 
-def _of_tools(tools: Any, taken: Taken) -> Iterator[str]:
+def _of_tools(tools: Iterable[Mapping[str, Any]], taken: Taken) -> Iterator[str]:
     for number, tool in enumerate(tools):
         if tool["type"] in ("function", "custom"):
             known = _TOOL | taken.tool

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from gateway.types import Chat, Model
+from gateway.types import Model
 
 LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -17,7 +17,7 @@ _BUDGETS: Final = ((1024, "minimal"), (2048, "low"), (8192, "medium"), (16384, "
 """A thinking budget in tokens, and the level whose budget it does not exceed."""
 
 
-def level(chat: Chat, model: Model) -> str | None:
+def level(chat: Mapping[str, Any], model: Model) -> str | None:
     """The level asked for: by the request's `reasoning_effort`, by its `reasoning` or `thinking`
     (extensions other gateways know), by the model's `thinkingLevel`; None when none of them is
     set."""

@@ -176,6 +176,12 @@ def function_of_custom(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
+def tool_name(item: Mapping[str, Any]) -> str:
+    """The tool that an offer, a choice, a list of allowed tools or a tool call names; "" where it
+    names none."""
+    return str((item.get("function") or item.get("custom") or item).get("name") or "")
+
+
 def plain_function_call(call: Mapping[str, Any]) -> dict[str, Any]:
     """A tool call of the history as `{"id", "name", "arguments"}`, custom ones included."""
     if "custom" in call:

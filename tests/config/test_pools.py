@@ -133,7 +133,7 @@ def test_a_list_that_is_wrong_is_an_error(loads: Load, line: str, problem: str, 
             '["openai_key", "openai_key:b", "openai_key:default"]',
             '"openai_key" is listed 2 times; the first counts.',
         ),
-        ('["openai_key:a", "opena_key:b"]', '"opena_key" is no provider\'s usual credential.'),
+        ('["openai_key:a", "opena_key:b"]', '"opena_key" is not a provider\'s usual credential.'),
     ],
 )
 def test_a_list_that_is_odd_is_worth_a_warning(loads: Load, line: str, problem: str) -> None:

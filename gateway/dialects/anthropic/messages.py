@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from gateway.dialects.anthropic.models import Generation
-from gateway.dialects.anthropic.thinking import encode_block, may_replay, signed_details
-from gateway.dialects.anthropic.tools import encode_id
+from gateway.dialects.anthropic.thinking import encode_block, signed_details
 from gateway.hub.contracts import Unsupported
 from gateway.hub.losses import Taken
 from gateway.hub.parts import INSTRUCTIONS, Media, file, image, merge_by_role, parts
-from gateway.hub.tools import arguments_object, plain_function_call
-from gateway.types import Chat
+from gateway.hub.tools import arguments_object, fit_id, plain_function_call
 
 Block = dict[str, Any]
 
@@ -57,6 +55,14 @@ REMINDER: Final = ("<system-reminder>\n", "\n</system-reminder>")
 """Claude Code's own form of an instruction inside a user turn."""
 
 
+_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def encode_id(id_: str) -> str:
+    """A tool-call id that matches `^[a-zA-Z0-9_-]+$`, the same for call and result."""
+    return fit_id(id_, _ID, keep=64)
+
+
 def reminder(text: str) -> str:
     """An instruction of mid-conversation as a user's text, wrapped once."""
     begin, end = REMINDER
@@ -64,17 +70,25 @@ def reminder(text: str) -> str:
 
 
 def encode_messages(
-    chat: Chat, names: Mapping[str, str], claude: Generation, *, thinks: bool, prefill: bool
+    conversation: Sequence[Mapping[str, Any]],
+    names: Mapping[str, str],
+    *,
+    late_system: bool,
+    replay: bool,
+    prefill: bool,
 ) -> tuple[list[Block], list[dict[str, Any]], list[str]]:
-    """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that the API
-    does not support."""
+    """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that the
+    API does not support.
+
+    `late_system`: a system message may come after a user turn. `replay`: thinking of earlier turns
+    goes back. `prefill`: a trailing assistant message stays where it is.
+    """
     system: list[Block] = []
     turns: list[tuple[str, list[Block]]] = []
-    replay = thinks and may_replay(chat, claude)
-    for message in chat["messages"]:
+    for message in conversation:
         role = message["role"]
         if role in INSTRUCTIONS:
-            late = claude.late_system and bool(turns)
+            late = late_system and bool(turns)
             (turns.append(("system", _texts(message))) if late else system.extend(_texts(message)))
         elif role == "assistant":
             turns.append(("assistant", _assistant(message, names, replay=replay)))

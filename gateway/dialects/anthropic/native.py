@@ -18,13 +18,13 @@ from gateway.dialects.anthropic.native_messages import (
     replays_thinking,
     without_thinking,
 )
-from gateway.dialects.anthropic.thinking import encode_thinking
+from gateway.dialects.anthropic.thinking import Limit, encode_thinking
 from gateway.dialects.anthropic.tools import forced_hint
 from gateway.failures import Failure
 from gateway.hub import exact_json
 from gateway.hub.contracts import REPLAYED, Encoded, Request
 from gateway.hub.options import merge_options
-from gateway.hub.reasoning import LEVELS, clamp
+from gateway.hub.reasoning import LEVELS, clamp, level
 from gateway.hub.shapes import table
 from gateway.hub.structured_output import hint
 from gateway.types import Model
@@ -208,10 +208,11 @@ def _own_level(body: Body, lane: _Lane) -> Iterable[str]:
 def _apply_level(body: Body, lane: _Lane, asked: Mapping[str, Any]) -> list[str]:
     """The fields that the upstream face sends for `asked` (a `reasoning_effort`), or for the
     model's own level."""
-    chat = {"messages": [], "max_completion_tokens": body["max_tokens"], **asked}
-    chat |= {"tools": body["tools"]} if body.get("tools") else {}
+    wanted, limit = level(asked, lane.model), Limit(body["max_tokens"], stated=True)
     forced = table(body, "tool_choice").get("type") in ("any", "tool")
-    found = encode_thinking(chat, lane.model, lane.claude, body["max_tokens"], forced=forced)
+    found = encode_thinking(
+        wanted, lane.claude, limit, tools=bool(body.get("tools")), forced=forced
+    )
     fields = dict(found.fields)
     _configure(body, **fields.pop("output_config", {}))
     body |= fields

@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from gateway.dialects.anthropic.messages import GO_ON, reminder
+from gateway.dialects.anthropic.messages import GO_ON, encode_id, reminder
 from gateway.dialects.anthropic.models import Generation
 from gateway.dialects.anthropic.thinking import encode_block, signed_details
-from gateway.dialects.anthropic.tools import encode_id
 from gateway.hub.sealed import is_sealed, unseal
 from gateway.hub.shapes import table
 

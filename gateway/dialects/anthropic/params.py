@@ -9,21 +9,15 @@ from gateway.dialects.anthropic.caching import limit_marks, mark_automatically
 from gateway.dialects.anthropic.messages import TAKEN, encode_messages
 from gateway.dialects.anthropic.models import Generation, generation
 from gateway.dialects.anthropic.structured import encode_format
-from gateway.dialects.anthropic.thinking import Thinking, encode_thinking
-from gateway.dialects.anthropic.tools import (
-    add_hosted,
-    encode_tools,
-    fitted_names,
-    hosted_betas,
-    is_forced,
-)
-from gateway.dialects.chat.params import custom_names
+from gateway.dialects.anthropic.thinking import Limit, encode_thinking, may_replay
+from gateway.dialects.anthropic.tools import add_hosted, encode_tools, fitted_names, hosted_betas
 from gateway.dialects.hosted_rows import ANTHROPIC
 from gateway.dialects.hosted_tools import split
 from gateway.hub.contracts import Encoded
-from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused
+from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, is_neutral, refused
 from gateway.hub.losses import named
 from gateway.hub.options import merge_options
+from gateway.hub.survey import read_choice, survey
 from gateway.hub.tools import reverse_names
 from gateway.types import Chat, Model
 
@@ -81,87 +75,95 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Messages request for `model`. Raises `Unsupported`."""
     claude = generation(model.model_id)
     body, losses = apply(chat, FIELDS, _UNKNOWN)
-    asked, parts = chat, split(chat, ANTHROPIC)
-    chat = parts.chat
-    names = fitted_names(chat)
-    limit = _output_limit(chat, model, claude)
-    if limit < chat.get("max_completion_tokens", 0):
-        losses.append("max_completion_tokens")
-    thinking = encode_thinking(chat, model, claude, limit, forced=is_forced(asked))
-    losses += thinking.losses
-    body["model"] = model.model_id
-    body["max_tokens"] = thinking.max_tokens
-    body |= thinking.fields
-    format_losses, format_hint, unfence = encode_format(body, chat, claude)
-    losses += format_losses
-    prefill = claude.prefill and not thinking.on and "format" not in body.get("output_config", {})
-    system, messages, message_losses = encode_messages(
-        chat, names, claude, thinks=thinking.on, prefill=prefill
+    parts = split(chat, ANTHROPIC)
+    asked = survey(parts.chat, model)
+    forced = read_choice(chat.get("tool_choice")).is_forced  # a hosted tool counts too
+    names = fitted_names(asked.names)
+    limit = _output_limit(chat.get("max_completion_tokens"), model, claude)
+    thinking = encode_thinking(
+        asked.level, claude, limit, tools=bool(asked.offers), forced=forced, answers=asked.answers
     )
-    losses += message_losses
-    tools, tool_losses, tool_hint = encode_tools(chat, names, claude)
-    tools, hosted_losses = add_hosted(tools, parts, asked, claude)
-    losses += [*tool_losses, *hosted_losses, *named(asked, TAKEN)]
-    system += [{"type": "text", "text": text} for text in (tool_hint, format_hint) if text]
-    if system:
-        body["system"] = system
-    body["messages"] = messages
-    body |= tools
-    losses += _encode_sampling(body, chat, claude, thinking)
-    # "stop sequences must contain non-whitespace"
-    stops = [text for text in chat.get("stop", ()) if text.strip()]
-    if stops:
-        body["stop_sequences"] = stops
-    if len(stops) < len(chat.get("stop", ())):
-        losses.append("stop")
-    losses += limit_marks(body)
+    replay = thinking.on and may_replay(asked.answers, claude)
+    form = encode_format(chat.get("response_format") or {}, claude)
+    prefill = claude.prefill and not thinking.on and not form.config
+    system, messages, message_losses = encode_messages(
+        chat["messages"], names, late_system=claude.late_system, replay=replay, prefill=prefill
+    )
+    tools, tool_losses, tool_hint = encode_tools(asked, names, claude)
+    tools, hosted_losses = add_hosted(tools, parts, claude)
+    headers = hosted_betas(parts.hosted)
+    sampling, sampling_losses = _sampling(
+        {name: chat[name] for name in _SAMPLING if name in chat}, claude, thinks=thinking.on
+    )
+    stops, stop_losses = _stops(chat.get("stop", []))
+    body |= {"model": model.model_id, "max_tokens": thinking.max_tokens, **thinking.fields}
+    if form.config:
+        body["output_config"] = {**body.get("output_config", {}), **form.config}
+    system += [{"type": "text", "text": text} for text in (tool_hint, form.hint) if text]
+    body |= {"system": system} if system else {}
+    body |= {"messages": messages, **tools, **sampling, **stops}
+    losses += [
+        *limit.losses,
+        *thinking.losses,
+        *form.losses,
+        *message_losses,
+        *tool_losses,
+        *hosted_losses,
+    ]
+    losses += named(chat["messages"], chat.get("tools", ()), TAKEN)
+    losses += [*sampling_losses, *stop_losses, *limit_marks(body)]
     if model.cache:
         mark_automatically(body)
     return Encoded(
         path="/v1/messages",
         body=merge_options(body, model.options),
-        headers=hosted_betas(parts.hosted),
+        headers=headers,
         dropped=tuple(losses),
         names=reverse_names(names),
-        custom_tools=custom_names(chat),
-        unfence=unfence,
+        custom_tools=asked.custom_tools,
+        unfence=bool(form.hint),
     )
 
 
-def _output_limit(chat: Chat, model: Model, claude: Generation) -> int:
+def _output_limit(stated: int | None, model: Model, claude: Generation) -> Limit:
     """The client's limit, or the model's own within `OUTPUT_TOKENS_DEFAULT`.
 
     "max_tokens: 128000 > 64000, which is the maximum": a limit that another model of the chain
     would take is lowered.
     """
-    stated = chat.get("max_completion_tokens")
-    if stated is not None:
-        return min(int(stated), max(claude.output_max, model.max_output_tokens or 0))
-    return model.max_output_tokens or min(claude.output_max, OUTPUT_TOKENS_DEFAULT)
+    if stated is None:
+        tokens = model.max_output_tokens or min(claude.output_max, OUTPUT_TOKENS_DEFAULT)
+        return Limit(tokens, stated=False)
+    tokens = min(int(stated), max(claude.output_max, model.max_output_tokens or 0))
+    return Limit(tokens, stated=True, losses=("max_completion_tokens",) if tokens < stated else ())
 
 
-def _encode_sampling(  # noqa: C901
-    body: dict[str, Any], chat: Chat, claude: Generation, thinking: Thinking
-) -> list[str]:
-    """Temperature, top_p and top_k, as far as the generation and its thinking allow. Returns what
-    was lost."""
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
+
+
+def _sampling(
+    asked: Mapping[str, float], claude: Generation, *, thinks: bool
+) -> tuple[dict[str, float], list[str]]:
+    """(the fields of `_SAMPLING` that the generation takes beside its thinking, what was lost)."""
+    takes = claude.sampling != "none" and not thinks
+    if claude.sampling == "one" and asked.get("temperature") == 1 and asked.get("top_p", 1) != 1:
+        # "cannot both be specified": the one that says something is sent
+        asked = {name: value for name, value in asked.items() if name != "temperature"}
+    barred = {"top_p"} if claude.sampling == "one" and "temperature" in asked else set()
+    sent: dict[str, float] = {}
     losses: list[str] = []
-    temperature, top_p, top_k = chat.get("temperature"), chat.get("top_p"), chat.get("top_k")
-    takes = claude.sampling != "none" and not thinking.on
-    if claude.sampling == "one" and temperature == 1 and top_p not in (None, 1):
-        temperature = None  # "cannot both be specified": the one that says something is sent
-    if temperature is not None and temperature != 1 and (not takes or temperature > 1):
-        losses.append("temperature")
-    if temperature is not None and takes:
-        body["temperature"] = min(temperature, 1)
-    if top_p is not None:
-        if takes and not (claude.sampling == "one" and "temperature" in body):
-            body["top_p"] = top_p
-        elif top_p != 1:
-            losses.append("top_p")
-    if top_k is not None:
-        if takes:
-            body["top_k"] = top_k
-        else:
-            losses.append("top_k")
-    return losses
+    for name, value in asked.items():
+        if takes and name not in barred:
+            sent[name] = value
+        elif not is_neutral(name, value):
+            losses.append(name)
+    if sent.get("temperature", 0) > 1:
+        sent["temperature"] = 1
+        losses.insert(0, "temperature")
+    return sent, losses
+
+
+def _stops(stops: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """(`stop_sequences`, what was lost). "Stop sequences must contain non-whitespace"."""
+    kept = [text for text in stops if text.strip()]
+    return {"stop_sequences": kept} if kept else {}, ["stop"] if len(kept) < len(stops) else []

@@ -3,20 +3,32 @@ where there is none."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from gateway.dialects.anthropic.models import Generation
 from gateway.dialects.anthropic.schemas import COMPILED, READ
 from gateway.hub.schemas import fit_answer, is_circular, nodes, paths, shortened
 from gateway.hub.structured_output import hint, schema_of
-from gateway.types import Chat
 
 
-def encode_format(
-    body: dict[str, Any], chat: Chat, claude: Generation
-) -> tuple[list[str], str, bool]:
-    """(what was lost, an instruction for the system prompt, whether a fence may come back)."""
-    wanted = chat.get("response_format") or {}
+class Format(NamedTuple):
+    """What a request says about the form of its answer."""
+
+    config: Mapping[str, Any] = MappingProxyType({})
+    """Members of `output_config`."""
+    losses: Sequence[str] = ()
+    hint: str = ""
+    """An instruction for the system prompt, where the API has no such format; a fence may then come
+    back."""
+
+
+_ANY: Final = Format()
+
+
+def encode_format(wanted: Mapping[str, Any], claude: Generation) -> Format:
+    """`response_format` as a schema that Anthropic compiles, or in words."""
     kind = wanted.get("type")
     schema = schema_of(wanted)
     if (
@@ -25,16 +37,12 @@ def encode_format(
         and schema
         and is_closed(fit_answer(schema, READ).schema)
     ):
-        config = body.setdefault("output_config", {})
         fitted = fit_answer(schema, COMPILED)
-        body["output_config"] = {
-            **config,
-            "format": {"type": "json_schema", "schema": fitted.schema},
-        }
-        return shortened(paths("response_format.json_schema.schema", fitted.lost)), "", False
+        losses = shortened(paths("response_format.json_schema.schema", fitted.lost))
+        return Format({"format": {"type": "json_schema", "schema": fitted.schema}}, losses)
     if kind in ("json_object", "json_schema"):
-        return ["response_format"], hint(wanted), True
-    return [], "", False
+        return Format(losses=["response_format"], hint=hint(wanted))
+    return _ANY
 
 
 def is_closed(schema: dict[str, Any]) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.dialects.anthropic.models import Generation
-from gateway.hub.reasoning import clamp, level
-from gateway.types import Chat, Model
+from gateway.hub.reasoning import clamp
+
+Answers = Sequence[Mapping[str, Any]]
+"""The assistant messages of a conversation, in order."""
 
 BUDGETS: Final[Mapping[str, int]] = {
     "minimal": 1024,
@@ -24,6 +26,15 @@ ANSWER_MIN: Final = 1024
 """What is left for the answer when a client's limit has to hold both."""
 
 
+class Limit(NamedTuple):
+    """The output limit of a request."""
+
+    tokens: int
+    stated: bool
+    """The client asks for it; otherwise it is ours."""
+    losses: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Thinking:
     """The thinking settings of a request."""
@@ -36,23 +47,29 @@ class Thinking:
 
 
 def encode_thinking(
-    chat: Chat, model: Model, claude: Generation, limit: int, *, forced: bool
+    wanted: str | None,
+    claude: Generation,
+    limit: Limit,
+    *,
+    tools: bool,
+    forced: bool,
+    answers: Answers = (),
 ) -> Thinking:
-    """`thinking`, `output_config.effort` and `max_tokens` for the level asked for.
+    """`thinking`, `output_config.effort` and `max_tokens` for the level that is wanted.
 
-    `limit` is the output limit, `forced` whether a tool call is forced: "Thinking may not be
-    enabled when tool_choice forces tool use" holds for budgets, so the level gives way.
+    `tools` is whether tools are offered, `forced` whether a tool call is forced: "Thinking may not
+    be enabled when tool_choice forces tool use" holds for budgets, so the level gives way.
+    `answers` are the assistant messages of the history.
     """
-    wanted = level(chat, model)
     if wanted is None or claude.thinking == "none":
-        return Thinking(limit, on=claude.thinks_by_default)
+        return Thinking(limit.tokens, on=claude.thinks_by_default)
     if wanted == "none":
-        return _off(claude, limit, tools="tools" in chat)
+        return _off(claude, limit.tokens, tools=tools)
     if claude.thinking == "adaptive":
-        return _adaptive(wanted, claude, limit)
-    if forced or _last_call_is_unsigned(chat):
-        return Thinking(limit, losses=["reasoning_effort"])
-    return _budget(BUDGETS[wanted], claude, limit, stated="max_completion_tokens" in chat)
+        return _adaptive(wanted, claude, limit.tokens)
+    if forced or _last_call_is_unsigned(answers):
+        return Thinking(limit.tokens, losses=["reasoning_effort"])
+    return _budget(BUDGETS[wanted], claude, limit.tokens, stated=limit.stated)
 
 
 def _off(claude: Generation, limit: int, *, tools: bool) -> Thinking:
@@ -83,17 +100,15 @@ def _budget(budget: int, claude: Generation, limit: int, *, stated: bool) -> Thi
     )
 
 
-def _last_call_is_unsigned(chat: Chat) -> bool:
+def _last_call_is_unsigned(answers: Answers) -> bool:
     """Whether the conversation goes on from a tool call whose thinking is not at hand.
 
     "Expected `thinking` or `redacted_thinking`, but found `tool_use`": a budget needs the blocks of
     the turn it continues, and another provider's turn has none. Text of the user's behind the
     results changes nothing.
     """
-    last = next(
-        (message for message in reversed(chat["messages"]) if message["role"] == "assistant"), None
-    )
-    return last is not None and bool(last.get("tool_calls")) and not signed_details(last)
+    last = answers[-1] if answers else {}
+    return bool(last.get("tool_calls")) and not signed_details(last)
 
 
 ORIGIN: Final = "anthropic:"
@@ -113,14 +128,13 @@ def signed_details(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def may_replay(chat: Chat, claude: Generation) -> bool:
-    """Whether thinking of earlier turns may go back: where it is bound to the text before it, all
-    of it or none.
+def may_replay(answers: Answers, claude: Generation) -> bool:
+    """Whether thinking of earlier turns may go back: where it is bound to the text before it,
+    all of it or none.
 
     An assistant message without details of ours came from another provider, or its client dropped
     them.
     """
-    answers = (message for message in chat["messages"] if message["role"] == "assistant")
     return not claude.bound_thinking or all(map(signed_details, answers))
 
 

@@ -152,8 +152,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     body["model"] = model.model_id
     body["messages"] = encode_messages(chat["messages"], quirks if kind.audio else _deaf(quirks))
     tools, tool_losses = encode_tools(chat, quirks, model.provider.name)
-    body |= add_hosted(tools, parts, asked, quirks)
-    tool_losses += [*parts.losses, *named(asked, taken(quirks))]
+    body |= add_hosted(tools, parts, quirks)
+    tool_losses += [*parts.losses, *named(asked["messages"], asked.get("tools", ()), taken(quirks))]
     limit = chat.get("max_completion_tokens")
     if limit is not None:
         body[quirks.max_tokens_field] = limit

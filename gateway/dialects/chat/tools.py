@@ -10,7 +10,7 @@ from gateway.dialects.chat.schemas import parameter_rules, strict_rules
 from gateway.dialects.hosted_tools import Split
 from gateway.hub.contracts import Unsupported
 from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, paths, shortened
-from gateway.hub.tools import fit_id, function_of_custom, plain_function_call
+from gateway.hub.tools import fit_id, function_of_custom, plain_function_call, tool_name
 from gateway.types import Chat, Quirks
 
 _ID: Final[Mapping[str, tuple[re.Pattern[str], int]]] = {
@@ -63,13 +63,13 @@ def encode_tools(
     return body, losses
 
 
-def add_hosted(body: dict[str, Any], parts: Split, chat: Chat, quirks: Quirks) -> dict[str, Any]:
-    """`body` with the hosted tools behind the others. `chat` is the request with all of them."""
+def add_hosted(body: dict[str, Any], parts: Split, quirks: Quirks) -> dict[str, Any]:
+    """`body` with the hosted tools behind the others."""
     if not parts.hosted:
         return body
     if not quirks.tools:
         raise Unsupported("tools", "this model takes none")
-    choice = parts.choice(chat)
+    choice = parts.choice
     chosen = {} if choice is None else {"tool_choice": choice}
     return {**body, **chosen, "tools": [*body.get("tools", ()), *parts.hosted]}
 
@@ -84,14 +84,8 @@ def _only_allowed(
     tools: list[dict[str, Any]], choice: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], str]:
     allowed = choice.get("allowed_tools") or {}
-    names = {_name(tool) for tool in allowed.get("tools", ())}
-    return [tool for tool in tools if _name(tool) in names], allowed.get("mode", "auto")
-
-
-def _name(tool: Mapping[str, Any]) -> str:
-    return str(
-        (tool.get("function") or tool.get("custom") or {}).get("name") or tool.get("name") or ""
-    )
+    names = {tool_name(tool) for tool in allowed.get("tools", ())}
+    return [tool for tool in tools if tool_name(tool) in names], allowed.get("mode", "auto")
 
 
 def _tool(
@@ -142,7 +136,7 @@ def encode_function(
 
 def _choice(choice: Any, quirks: Quirks) -> Any:
     if isinstance(choice, dict) and choice.get("type") == "custom" and not quirks.custom_tools:
-        return {"type": "function", "function": {"name": _name(choice)}}
+        return {"type": "function", "function": {"name": tool_name(choice)}}
     return choice
 
 

@@ -23,7 +23,6 @@ from gateway.hub.parts import (
     type_of_url,
 )
 from gateway.hub.tools import arguments_object, plain_function_call
-from gateway.types import Chat
 
 Part = dict[str, Any]
 
@@ -40,11 +39,11 @@ _NESTED: Final = frozenset(
 
 
 def encode_messages(
-    chat: Chat, names: Mapping[str, str], gemini: Generation
+    messages: list[dict[str, Any]], names: Mapping[str, str], gemini: Generation
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """(`systemInstruction` or None, `contents`). Raises `Unsupported` for a part that the API does
-    not support."""
-    instructions, conversation = split_instructions(chat["messages"])
+    """(`systemInstruction` or None, `contents`). Raises `Unsupported` for a part that the
+    API does not support."""
+    instructions, conversation = split_instructions(messages)
     system = [
         {"text": text} for text in (text_of(message["content"]) for message in instructions) if text
     ]

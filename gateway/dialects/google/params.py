@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from gateway.dialects.chat.params import custom_names
 from gateway.dialects.google.messages import TAKEN, encode_messages
 from gateway.dialects.google.models import Generation, generation
 from gateway.dialects.google.schemas import RULES
@@ -19,6 +18,7 @@ from gateway.hub.losses import named
 from gateway.hub.options import merge_options
 from gateway.hub.schemas import fit_answer, paths, shortened
 from gateway.hub.structured_output import hint, schema_of
+from gateway.hub.survey import survey
 from gateway.hub.tools import reverse_names
 from gateway.types import Chat, Model
 
@@ -74,17 +74,20 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     """A generateContent request for `model`. Raises `Unsupported`."""
     gemini = generation(model.model_id)
     _, losses = apply(chat, FIELDS, _UNKNOWN)
-    asked, parts = chat, split(chat, hosted_row(chat, gemini))
-    chat = parts.chat
-    names = fitted_names(chat)
-    system, contents = encode_messages(chat, names, gemini)
+    parts = split(chat, hosted_row(chat.get("tools", ()), gemini))
+    asked = survey(parts.chat, model)
+    names = fitted_names(asked.names)
+    system, contents = encode_messages(chat["messages"], names, gemini)
     body: dict[str, Any] = {"contents": contents}
-    tools, tool_losses = encode_tools(chat, names)
-    tools, hosted_losses = add_hosted(tools, parts, asked)
-    tool_losses += [*hosted_losses, *named(asked, TAKEN)]
+    tools, tool_losses = encode_tools(asked, names)
+    tools, hosted_losses = add_hosted(tools, parts)
+    tool_losses += [*hosted_losses, *named(chat["messages"], chat.get("tools", ()), TAKEN)]
     config, config_losses = _generation_config(chat, gemini)
-    config |= encode_thinking(chat, model, gemini)
-    format_losses, instruction = _encode_format(config, chat, gemini)
+    config |= encode_thinking(asked.level, gemini)
+    form, format_losses, instruction = _encode_format(
+        chat.get("response_format") or {}, allowed=gemini.schema_with_tools or not asked.offers
+    )
+    config |= form
     if instruction:
         system = {"parts": [*(system or {"parts": []})["parts"], {"text": instruction}]}
     if system:
@@ -97,7 +100,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         body=merge_options(body, model.options),
         dropped=(*losses, *tool_losses, *config_losses, *format_losses),
         names=reverse_names(names),
-        custom_tools=custom_names(chat),
+        custom_tools=asked.custom_tools,
         unfence=bool(instruction),
     )
 
@@ -128,19 +131,20 @@ def _generation_config(chat: Chat, gemini: Generation) -> tuple[dict[str, Any], 
     return config, losses
 
 
-def _encode_format(config: dict[str, Any], chat: Chat, gemini: Generation) -> tuple[list[str], str]:
-    """Puts the response format into `config`; returns (what was lost, an instruction in its
-    place)."""
-    wanted = chat.get("response_format") or {}
+def _encode_format(
+    wanted: Mapping[str, Any], *, allowed: bool
+) -> tuple[dict[str, Any], list[str], str]:
+    """(members of `generationConfig`, what was lost, an instruction where a format is not
+    `allowed`)."""
     if wanted.get("type") not in ("json_object", "json_schema"):
-        return [], ""
-    if chat.get("tools") and not gemini.schema_with_tools:
+        return {}, [], ""
+    if not allowed:
         # "Function calling with a response mime type: 'application/json' is unsupported"
-        return ["response_format"], hint(wanted)
-    config["responseMimeType"] = "application/json"
+        return {}, ["response_format"], hint(wanted)
+    config: dict[str, Any] = {"responseMimeType": "application/json"}
     schema = schema_of(wanted)
     if schema is None:
-        return [], ""
+        return config, [], ""
     fitted = fit_answer(schema, RULES)
     config["responseJsonSchema"] = fitted.schema
-    return shortened(paths("response_format.json_schema.schema", fitted.lost)), ""
+    return config, shortened(paths("response_format.json_schema.schema", fitted.lost)), ""

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.google.models import Generation
-from gateway.hub.reasoning import clamp, level
-from gateway.types import Chat, Model
+from gateway.hub.reasoning import clamp
 
 BUDGETS: Final[Mapping[str, int]] = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24_576}
 """Level → tokens; beyond `high` it is all the model has."""
 
 
-def encode_thinking(chat: Chat, model: Model, gemini: Generation) -> dict[str, Any]:
-    """`thinkingConfig`, or {} when the request does not ask or the model does not think."""
-    wanted = level(chat, model)
+def encode_thinking(wanted: str | None, gemini: Generation) -> dict[str, Any]:
+    """`thinkingConfig`, or {} where no level is wanted or the model does not think."""
     if wanted is None or gemini.thinking == "none":
         return {}
     config = _level(wanted, gemini) if gemini.thinking == "level" else _budget(wanted, gemini)

@@ -102,8 +102,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     if "max_completion_tokens" in chat:
         body["max_output_tokens"] = max(OUTPUT_TOKENS_MIN, chat["max_completion_tokens"])
     tools, tool_losses = encode_tools(chat, model.provider.name)
-    body |= add_hosted(tools, parts, asked)
-    losses += [*parts.losses, *named(asked, TAKEN)]
+    body |= add_hosted(tools, parts)
+    losses += [*parts.losses, *named(asked["messages"], asked.get("tools", ()), TAKEN)]
     body |= _reasoning(chat, model, kind)
     text, text_losses, instruction = _text(chat, model.provider.name)
     if text:

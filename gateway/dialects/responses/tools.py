@@ -28,11 +28,11 @@ def encode_tools(chat: Chat, provider_name: str) -> tuple[dict[str, Any], list[s
     return body, shortened([path for _, lost in encoded for path in lost])
 
 
-def add_hosted(body: dict[str, Any], parts: Split, chat: Chat) -> dict[str, Any]:
-    """`body` with the hosted tools behind the others. `chat` is the request with all of them."""
+def add_hosted(body: dict[str, Any], parts: Split) -> dict[str, Any]:
+    """`body` with the hosted tools behind the others."""
     if not parts.hosted:
         return body
-    choice = parts.choice(chat)
+    choice = parts.choice
     chosen = {} if choice is None else {"tool_choice": choice}
     hosted = [_hosted(tool) for tool in parts.hosted]
     return {**body, **chosen, "tools": [*body.get("tools", ()), *hosted]}
