@@ -1,0 +1,123 @@
+"""The requests that are counted, each after the same request has warmed up what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import orjson
+
+from gateway.app import App
+from tests.census.counting import Census, counted
+from tests.census.wired import Script, gateway
+from tests.inbound.asgi import CHAT, Client, scope
+from tests.makers import Clock
+
+WARM_UPS: Final = 3
+EVENTS: Final = 20
+"""Streams of this many events and of twice as many are compared."""
+LATER_S: Final = 24 * 3600.0
+"""After this every cooldown is over."""
+
+_MESSAGES: Final = [
+    {"role": "system", "content": "You are brief."},
+    {"role": "user", "content": "What is the capital of France?"},
+]
+_USAGE: Final = {"prompt_tokens": 21, "completion_tokens": 7, "total_tokens": 28}
+_ANSWER: Final = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1764000000,
+    "model": "gpt-4o",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Paris."},
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": _USAGE,
+}
+
+
+def _head(status: str, type_: str, length: int | None) -> bytes:
+    framing = f"content-length: {length}" if length is not None else "connection: keep-alive"
+    chunked = "\r\ntransfer-encoding: chunked" if length is None else ""
+    return f"HTTP/1.1 {status}\r\ncontent-type: {type_}\r\n{framing}{chunked}\r\n\r\n".encode()
+
+
+def _whole(status: str, value: Mapping[str, object]) -> Script:
+    body = orjson.dumps(value)
+    return [_head(status, "application/json", len(body)) + body]
+
+
+def _piece(data: bytes) -> bytes:
+    event = b"data: " + data + b"\n\n"
+    return b"%x\r\n%s\r\n" % (len(event), event)
+
+
+def _chunk(delta: Mapping[str, object], reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1764000000}
+    return _piece(orjson.dumps({**common, "model": "gpt-4o", "choices": [choice]}))
+
+
+def _stream(events: int) -> Script:
+    """Each event arrives by itself, as a model writes it."""
+    begin = _head("200 OK", "text/event-stream", None) + _chunk({"role": "assistant"})
+    words = [_chunk({"content": f" word{number}"}) for number in range(events)]
+    return [begin, *words, _chunk({}, "stop") + _piece(b"[DONE]") + b"0\r\n\r\n"]
+
+
+_OK: Final = _whole("200 OK", _ANSWER)
+_BROKEN: Final = _whole("500 Internal Server Error", {"error": {"message": "It broke."}})
+
+
+async def _ask(app: App, *, stream: bool) -> Client:
+    body = orjson.dumps({"model": "dev", "messages": _MESSAGES, "stream": stream})
+    headers = {"content-type": "application/json", "content-length": str(len(body))}
+    client = Client(body)
+    await app.asgi(scope("POST", CHAT, headers), client.receive, client.send)
+    return client
+
+
+def _count(scripts: dict[str, Script], *, stream: bool = False) -> Census:
+    """The calls of one request, with everything before it done."""
+    clock = Clock()
+
+    async def work(app: App) -> Census:
+        for _ in range(WARM_UPS):
+            await _ask(app, stream=stream)
+            clock.now += LATER_S
+        with counted() as census:
+            client = await _ask(app, stream=stream)
+        assert client.answer.status == 200
+        await app.aclose()
+        return census
+
+    with TemporaryDirectory() as folder, gateway(Path(folder), scripts, clock) as app:
+        return asyncio.run(work(app))
+
+
+def _json_call() -> Census:
+    return _count({"one.test": _OK})
+
+
+def _fallback() -> Census:
+    """What the first model's failure adds to a call."""
+    return _count({"one.test": _BROKEN, "two.test": _OK}).minus(_json_call())
+
+
+def _events() -> Census:
+    more = _count({"one.test": _stream(2 * EVENTS)}, stream=True)
+    return more.minus(_count({"one.test": _stream(EVENTS)}, stream=True))
+
+
+CASES: Final[Mapping[str, Callable[[], Census]]] = {
+    "a small JSON call, chat to chat": _json_call,
+    "a fallback": _fallback,
+    f"{EVENTS} streamed events, chat to chat": _events,
+}
