@@ -26,7 +26,13 @@ _MESSAGES: Final = [
     {"role": "system", "content": "You are brief."},
     {"role": "user", "content": "What is the capital of France?"},
 ]
-_USAGE: Final = {"prompt_tokens": 21, "completion_tokens": 7, "total_tokens": 28}
+_USAGE: Final = {
+    "prompt_tokens": 21,
+    "completion_tokens": 7,
+    "total_tokens": 28,
+    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+}
 _ANSWER: Final = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
@@ -35,18 +41,34 @@ _ANSWER: Final = {
     "choices": [
         {
             "index": 0,
-            "message": {"role": "assistant", "content": "Paris."},
+            "message": {
+                "role": "assistant",
+                "content": "Paris.",
+                "refusal": None,
+                "annotations": [],
+            },
+            "logprobs": None,
             "finish_reason": "stop",
         }
     ],
     "usage": _USAGE,
+    "service_tier": "default",
+    "system_fingerprint": "fp_1",
 }
+_HEADERS: Final = (
+    "x-request-id: req_1\r\nopenai-processing-ms: 300\r\nopenai-version: 2020-10-01\r\n"
+    "x-ratelimit-limit-requests: 5000\r\nx-ratelimit-limit-tokens: 800000\r\n"
+    "x-ratelimit-remaining-requests: 4999\r\nx-ratelimit-remaining-tokens: 799900\r\n"
+    "x-ratelimit-reset-requests: 12ms\r\nx-ratelimit-reset-tokens: 6ms"
+)
+"""As OpenAI's API sends them."""
 
 
 def _head(status: str, type_: str, length: int | None) -> bytes:
     framing = f"content-length: {length}" if length is not None else "connection: keep-alive"
     chunked = "\r\ntransfer-encoding: chunked" if length is None else ""
-    return f"HTTP/1.1 {status}\r\ncontent-type: {type_}\r\n{framing}{chunked}\r\n\r\n".encode()
+    head = f"HTTP/1.1 {status}\r\ncontent-type: {type_}\r\n{_HEADERS}\r\n{framing}{chunked}"
+    return f"{head}\r\n\r\n".encode()
 
 
 def _whole(status: str, value: Mapping[str, object]) -> Script:
@@ -62,7 +84,8 @@ def _piece(data: bytes) -> bytes:
 def _chunk(delta: Mapping[str, object], reason: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": reason}
     common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1764000000}
-    return _piece(orjson.dumps({**common, "model": "gpt-4o", "choices": [choice]}))
+    more = {"model": "gpt-4o", "service_tier": "default", "system_fingerprint": "fp_1"}
+    return _piece(orjson.dumps({**common, **more, "choices": [choice], "obfuscation": "a1b2"}))
 
 
 def _stream(events: int) -> Script:
