@@ -98,8 +98,8 @@ class CallEndpoint:
         """The ASGI application for one operation of a client API. `memory` keeps its answers, where it has that."""
         api = Api(face, OPERATIONS[operation], memory)
 
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._serve(api, scope, receive, send)
+        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            return self._serve(api, scope, receive, send)
 
         return serve
 
