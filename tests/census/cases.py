@@ -12,7 +12,7 @@ import orjson
 
 from gateway.app import App
 from tests.census.counting import Census, counted
-from tests.census.wired import Script, gateway
+from tests.census.wired import Script, StillLoop, gateway
 from tests.inbound.asgi import CHAT, Client, scope
 from tests.makers import Clock
 
@@ -121,8 +121,12 @@ def _count(scripts: dict[str, Script], *, stream: bool = False) -> Census:
         await app.aclose()
         return census
 
-    with TemporaryDirectory() as folder, gateway(Path(folder), scripts, clock) as app:
-        return asyncio.run(work(app))
+    with (
+        TemporaryDirectory() as folder,
+        asyncio.Runner(loop_factory=StillLoop) as runner,
+        gateway(Path(folder), scripts, clock) as app,
+    ):
+        return runner.run(work(app))
 
 
 def _json_call() -> Census:

@@ -23,6 +23,14 @@ from gateway.upstream.http1 import Connection, Pool
 from gateway.urls import Origin
 from tests.makers import Clock
 
+
+class StillLoop(asyncio.SelectorEventLoop):
+    """An event loop in which no time passes: no timer rings, however slow the machine is."""
+
+    def time(self) -> float:
+        return 0.0
+
+
 Script = Sequence[bytes]
 """What a provider sends for one request, one item for each time that bytes arrive."""
 
