@@ -66,8 +66,8 @@ def empty_for_s(headers: Mapping[str, str], now_s: float) -> float | None:
 
     Also true of a good answer: the next call would get a 429, so the model can be skipped before it.
     """
-    empty = (each for each in _buckets(headers) if each.remaining is not None and each.remaining <= 0)
-    return _latest(empty, now_s)
+    empty = [each for each in _buckets(headers) if each.remaining is not None and each.remaining <= 0]
+    return _latest(empty, now_s) if empty else None
 
 
 def without_a_clock(message: str, body: Any) -> tuple[float | None, float | None]:
