@@ -4,8 +4,8 @@
 directory, `$AL_CREDENTIALS_PATH`, the store, the provider's usual environment variable. A file that exists but is empty
 or cannot be read is an error, never skipped: silently using another key is how bills arrive at the wrong address.
 
-`find` is on the path of every call: one `stat` for each place up to the one that has the key, and nothing else while
-that file is as it was.
+`find` is on the path of every call: one `stat` for each place up to the one that has the key, once in `look_every_s`,
+and nothing else while that file is as it was.
 """
 
 from __future__ import annotations
@@ -111,9 +111,10 @@ class Stored:
 
 
 class Credentials:
-    """Finds keys. A file is read again when it has changed, so a new key is used for the next call.
+    """Finds keys. A file is read again when it has changed, so a new key is soon used.
 
-    `wall` is Unix time in seconds; `root` is where the marks of a container are looked for.
+    `wall` is Unix time in seconds; `root` is where the marks of a container are looked for. `clock` is monotonic, in
+    seconds, and a key's file is looked at once in `look_every_s`; a change is then used that much later.
     """
 
     def __init__(
@@ -123,7 +124,13 @@ class Credentials:
         *,
         wall: Callable[[], float] = time.time,
         root: Path = Path("/"),
+        clock: Callable[[], float] = time.monotonic,
+        look_every_s: float = 0.0,
     ) -> None:
+        self._clock = clock
+        self._look_every_s = look_every_s
+        self._looked: dict[str, tuple[float, Secret]] = {}
+        """Path of a key → (until when it is not looked at again, the key)."""
         self._env = env
         self._home = home
         self._wall = wall
@@ -153,7 +160,7 @@ class Credentials:
         if places is None:
             places = self._places_of[model.credential] = tuple(self._places(*split(model.credential)))
         for source, path in places:
-            secret = self._file(path)
+            secret = self._key(path)
             if secret is not None:
                 return self._found(model, secret, source, path)
         for variable in self._variables(model):
@@ -201,6 +208,16 @@ class Credentials:
         if staged:
             yield "staged", os.fspath(Path(staged).expanduser() / type_ / instance / FIELD)
         yield "store", os.fspath(self.store / type_ / instance / FIELD)
+
+    def _key(self, path: str) -> Secret | None:
+        """As `_file`, but a key that is there is looked at once in `look_every_s`."""
+        now = self._clock()
+        until, secret = self._looked.get(path, (now, None))
+        if secret is None or now >= until:
+            secret = self._file(path)
+            if secret is not None:
+                self._looked[path] = (now + self._look_every_s, secret)
+        return secret
 
     def _file(self, path: str, bytes_max: int = KEY_BYTES_MAX) -> Secret | None:
         """The text of a file, read only if the file has changed; None when there is no file."""
@@ -263,6 +280,7 @@ class Credentials:
             for folder in (self.store.parent, self.store, path.parent.parent, path.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(path, text + "\n")
+            self._looked.clear()
         except OSError as error:
             raise CredentialError(f"{path} cannot be written: {error.strerror}") from error
         return path
@@ -272,6 +290,7 @@ class Credentials:
         path = self._path(type_, instance)
         try:
             path.unlink()
+            self._looked.clear()
         except (FileNotFoundError, NotADirectoryError):
             raise CredentialMissing(f"there is no {short(type_, instance)} in {self.store}") from None
         except OSError as error:

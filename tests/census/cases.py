@@ -107,14 +107,14 @@ async def _ask(app: App, *, stream: bool) -> Client:
     return client
 
 
-def _count(scripts: dict[str, Script], *, stream: bool = False) -> Census:
-    """The calls of one request, with everything before it done."""
+def _count(scripts: dict[str, Script], *, stream: bool = False, pause_s: float = 0.0) -> Census:
+    """The calls of one request, `pause_s` after the same requests before it."""
     clock = Clock()
 
     async def work(app: App) -> Census:
         for _ in range(WARM_UPS):
             await _ask(app, stream=stream)
-            clock.now += LATER_S
+            clock.now += pause_s
         with counted() as census:
             client = await _ask(app, stream=stream)
         assert client.answer.status == 200
@@ -135,7 +135,8 @@ def _json_call() -> Census:
 
 def _fallback() -> Census:
     """What the first model's failure adds to a call."""
-    return _count({"one.test": _BROKEN, "two.test": _OK}).minus(_json_call())
+    chain = {"one.test": _BROKEN, "two.test": _OK}
+    return _count(chain, pause_s=LATER_S).minus(_count({"one.test": _OK}, pause_s=LATER_S))
 
 
 def _events() -> Census:
