@@ -1,4 +1,5 @@
-"""`python -m benchmarks`: starts everything, measures in pairs, prints lines of JSON and then a table."""
+"""`python -m benchmarks`: starts everything, measures in pairs, prints lines of JSON and then a
+table."""
 
 from __future__ import annotations
 
@@ -14,7 +15,17 @@ from pathlib import Path
 from typing import TextIO
 
 from benchmarks.machine import Cores, cores, facts, family, pinned, raise_file_limit
-from benchmarks.measure import Order, Result, Subject, Unfit, measure, measure_idle, measure_start, prepare, warm_up
+from benchmarks.measure import (
+    Order,
+    Result,
+    Subject,
+    Unfit,
+    measure,
+    measure_idle,
+    measure_start,
+    prepare,
+    warm_up,
+)
 from benchmarks.native import Unable, built
 from benchmarks.process import Running, mock
 from benchmarks.table import render, warnings
@@ -48,12 +59,15 @@ class Bench:
         self._targets = targets
         self._out = out
         self._folder = folder
-        self._cores = {workers: cores(workers) for workers in (1, 2)}  # before this process is pinned itself
+        # before this process is pinned itself
+        self._cores = {workers: cores(workers) for workers in (1, 2)}
         self._starts = 0
 
     def run(self) -> None:
         """Everything of the plan. Raises `Unable`."""
-        plain = [each for each in self._plan.workloads if each.shape != "hold" and each.workers == 1]
+        plain = [
+            each for each in self._plan.workloads if each.shape != "hold" and each.workers == 1
+        ]
         self._write({"run": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **facts()})
         if note := self._cores[1].note:
             say(note)
@@ -83,7 +97,11 @@ class Bench:
                 for each in (*self._targets, Direct())
             ]
             for workload in workloads:
-                shown = [each for each in subjects if each.target.name != "direct" or _worth_comparing(workload)]
+                shown = [
+                    each
+                    for each in subjects
+                    if each.target.name != "direct" or _worth_comparing(workload)
+                ]
                 self._measure_pairs(workload, shown)
 
     def _measure_pairs(self, workload: Workload, subjects: Sequence[Subject]) -> None:
@@ -97,7 +115,8 @@ class Bench:
                 self._keep(measure(subject, workload, order, self._plan.seconds), repeat)
 
     def _measure_idle(self, workload: Workload, provider: Running) -> None:
-        """Each target is started anew: memory that an earlier workload left behind would hide what a stream takes."""
+        """Each target is started anew: memory that an earlier workload left behind would hide what
+        a stream takes."""
         if raise_file_limit() < workload.concurrency * FILES_PER_STREAM:
             say(f"  {workload.name}: skipped, the limit of open files is too low (ulimit -n)")
             return
@@ -116,12 +135,20 @@ class Bench:
             provider = stack.enter_context(mock(shared))
             subjects = []
             for workers in (1, workload.workers):
-                subjects.append(stack.enter_context(self._subject(Gateway(workers), provider, shared)))
+                subjects.append(
+                    stack.enter_context(self._subject(Gateway(workers), provider, shared))
+                )
             if len(family(subjects[-1].running.pid)) <= workload.workers:
-                say(f"  {workload.name}: skipped, this gateway does not start {workload.workers} workers")
+                say(
+                    f"  {workload.name}: skipped, this gateway does not start {workload.workers} "
+                    f"workers"
+                )
                 return
             if shared.note:
-                say(f"  {workload.name}: {shared.note}; compare the processor time, the throughput says little")
+                say(
+                    f"  {workload.name}: {shared.note}; compare the processor time, the "
+                    f"throughput says little"
+                )
             self._measure_pairs(workload, subjects)
 
     @contextmanager
@@ -135,7 +162,11 @@ class Bench:
         try:
             return prepare(subject, workload)
         except Unfit as unfit:
-            result = {"workload": workload.name, "target": subject.target.name, "failed": str(unfit)}
+            result = {
+                "workload": workload.name,
+                "target": subject.target.name,
+                "failed": str(unfit),
+            }
             self._keep(result, 0)
             return None
 
@@ -154,7 +185,9 @@ def say(text: str) -> None:
 
 
 def _worth_comparing(workload: Workload) -> bool:
-    return workload.concurrency == 1 or workload.shape == "paced" or workload.name == "small-chat@16"
+    return (
+        workload.concurrency == 1 or workload.shape == "paced" or workload.name == "small-chat@16"
+    )
 
 
 def _targets(options: argparse.Namespace) -> list[Target]:
@@ -184,7 +217,9 @@ def _plan(options: argparse.Namespace) -> Plan:
         raise Unable(f"--only {' '.join(options.only)} fits none of: start, {names}")
     repeats = options.repeats or (5 if options.full else 3)
     seconds = options.seconds or (2.0 if options.full else 0.6)
-    return Plan(chosen, repeats, seconds, 20.0 if options.full else 4.0, with_start, options.mock_port)
+    return Plan(
+        chosen, repeats, seconds, 20.0 if options.full else 4.0, with_start, options.mock_port
+    )
 
 
 def _names(name: str, workload: Workload) -> bool:
@@ -193,21 +228,46 @@ def _names(name: str, workload: Workload) -> bool:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What the gateway costs, beside nginx.")
-    parser.add_argument("--short", action="store_true", help="the most telling workloads, about a minute (the default)")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="What the gateway costs, beside nginx."
+    )
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="the most telling workloads, about a minute (the default)",
+    )
     parser.add_argument("--full", action="store_true", help="all workloads, for longer")
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="one workload, or a part of its name; repeatable"
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="one workload, or a part of its name; repeatable",
     )
     parser.add_argument("--repeats", type=int, metavar="N", help="rounds; 3, or 5 with --full")
-    parser.add_argument("--seconds", type=float, metavar="S", help="each measurement; 0.6, or 2 with --full")
-    parser.add_argument("--out", metavar="FILE", help="where the lines of JSON go, instead of standard output")
-    parser.add_argument("--base-url", metavar="URL", help="also measure what runs here; see README.md for its models")
-    parser.add_argument("--mock-port", type=int, default=0, metavar="N", help="where the mock listens; any")
+    parser.add_argument(
+        "--seconds", type=float, metavar="S", help="each measurement; 0.6, or 2 with --full"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", help="where the lines of JSON go, instead of standard output"
+    )
+    parser.add_argument(
+        "--base-url",
+        metavar="URL",
+        help="also measure what runs here; see README.md for its models",
+    )
+    parser.add_argument(
+        "--mock-port", type=int, default=0, metavar="N", help="where the mock listens; any"
+    )
     parser.add_argument("--pid", type=int, help="its process, with --base-url")
     parser.add_argument("--key", default="bench", help="its client key, with --base-url")
-    parser.add_argument("--litellm", metavar="COMMAND", help="also measure LiteLLM: a command with {port} and {config}")
-    parser.add_argument("--portkey", metavar="COMMAND", help="also measure Portkey: a command with {port}")
+    parser.add_argument(
+        "--litellm",
+        metavar="COMMAND",
+        help="also measure LiteLLM: a command with {port} and {config}",
+    )
+    parser.add_argument(
+        "--portkey", metavar="COMMAND", help="also measure Portkey: a command with {port}"
+    )
     options = parser.parse_args(arguments)
     if options.base_url and not options.pid:
         parser.error("--base-url needs --pid: processor time is counted by process")
@@ -232,7 +292,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say("interrupted")
             return 130
     say("\n" + render(bench.results))
-    return int(any(" gateway" in each for each in warnings(bench.results) if not each.startswith("bound")))
+    return int(
+        any(" gateway" in each for each in warnings(bench.results) if not each.startswith("bound"))
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The configuration files that the targets are started with: every route of the workloads, all to the same mock."""
+"""The configuration files that the targets are started with: every route of the workloads, all to
+the same mock."""
 
 from __future__ import annotations
 
@@ -8,7 +9,11 @@ from typing import Any, Final
 
 from benchmarks.workloads import MODEL, ROUTES, Dialect, Shape, Workload, agent, base_path
 
-_PROVIDERS: Final[dict[Dialect, str]] = {"chat": "openai", "anthropic": "anthropic", "google": "google"}
+_PROVIDERS: Final[dict[Dialect, str]] = {
+    "chat": "openai",
+    "anthropic": "anthropic",
+    "google": "google",
+}
 _MANY = 100_000
 _LONG_S = 3_600
 
@@ -16,9 +21,10 @@ _LONG_S = 3_600
 def gateway(mock_port: int, folder: Path, workers: int) -> str:
     """The gateway's `config.toml`: an agent for each route.
 
-    What differs from the defaults are limits that a benchmark would run into: the calls at a time, and the silence of
-    streams that are meant to be idle. `breaker.failures` keeps a model that answers 500 in its chain, so that every
-    call falls back; a 529 would make it rest for a second at least, and the calls meanwhile would not fall back at all.
+    What differs from the defaults are limits that a benchmark would run into: the calls at a time,
+    and the silence of streams that are meant to be idle. `breaker.failures` keeps a model that
+    answers 500 in its chain, so that every call falls back; a 529 would make it rest for a second
+    at least, and the calls meanwhile would not fall back at all.
     """
     head = f"""\
 [server]
@@ -50,7 +56,8 @@ models = {chain}
 
 
 def nginx(port: int, mock_port: int, folder: Path, *, as_root: bool) -> str:
-    """nginx.conf: one worker, keep-alive on both sides, no buffering of answers, and a second try where one failed."""
+    """nginx.conf: one worker, keep-alive on both sides, no buffering of answers, and a second try
+    where one failed."""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     folders = "\n".join(f"    {kind}_temp_path {folder}/{kind};" for kind in kinds)
     return f"""\
@@ -98,7 +105,8 @@ http {{
 
 
 def litellm(mock_port: int, key: str) -> dict[str, Any]:
-    """LiteLLM's `config.yaml`: a model for each route. Retries are off; a deployment that fails is not cooled down."""
+    """LiteLLM's `config.yaml`: a model for each route. Retries are off; a deployment that fails is
+    not cooled down."""
     vendors: dict[Dialect, str] = {"chat": "openai", "anthropic": "anthropic", "google": "gemini"}
     models = [
         {
@@ -127,11 +135,15 @@ def portkey(workload: Workload, mock_port: int) -> dict[str, str]:
         {
             "provider": _PROVIDERS[dialect],
             "api_key": "bench",
-            "custom_host": _base_url(mock_port, each, dialect) + ("/v1" if dialect == "anthropic" else ""),
+            "custom_host": _base_url(mock_port, each, dialect)
+            + ("/v1" if dialect == "anthropic" else ""),
         }
         for each in shapes
     ]
-    config = {"strategy": {"mode": "fallback" if len(targets) > 1 else "single"}, "targets": targets}
+    config = {
+        "strategy": {"mode": "fallback" if len(targets) > 1 else "single"},
+        "targets": targets,
+    }
     return {"x-portkey-config": json.dumps(config), "authorization": "Bearer bench"}
 
 

@@ -18,7 +18,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Which cores the target has, and which the mock and the load generator. Empty sets where pinning is no use."""
+    """Which cores the target has, and which the mock and the load generator. Empty sets where
+    pinning is no use."""
 
     target: frozenset[int]
     helpers: frozenset[int]
@@ -27,13 +28,17 @@ class Cores:
 
 
 def cores(workers: int = 1) -> Cores:
-    """The first `workers` cores for the target, the next one for the helpers; all for all where there are too few."""
+    """The first `workers` cores for the target, the next one for the helpers; all for all where
+    there are too few."""
     if not hasattr(os, "sched_setaffinity"):
         return Cores(frozenset(), frozenset(), "this system cannot pin processes to cores")
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) > workers:
         return Cores(frozenset(usable[:workers]), frozenset(usable[workers : workers + 1]))
-    note = f"{len(usable)} cores are too few for {workers} workers and a load generator: all share them"
+    note = (
+        f"{len(usable)} cores are too few for {workers} workers "
+        f"and a load generator: all share them"
+    )
     return Cores(frozenset(usable), frozenset(usable), note)
 
 
@@ -52,7 +57,8 @@ def pinned(to: frozenset[int]) -> Iterator[None]:
 
 
 def raise_file_limit() -> int:
-    """Lifts the limit of open files as far as it goes, for this process and those it starts; returns the limit."""
+    """Lifts the limit of open files as far as it goes, for this process and those it starts;
+    returns the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
@@ -72,7 +78,8 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_s(pids: Sequence[int]) -> dict[int, float]:
-    """The processor time each process has used so far, in seconds; those that are gone are left out."""
+    """The processor time each process has used so far, in seconds; those that are gone are left
+    out."""
     used = {}
     for pid in pids:
         with suppress(OSError):
@@ -81,7 +88,8 @@ def cpu_s(pids: Sequence[int]) -> dict[int, float]:
 
 
 def cpu_between(before: Mapping[int, float], after: Mapping[int, float]) -> float:
-    """The processor time used between two readings of `cpu_s`, in seconds; a new process counts from its start."""
+    """The processor time used between two readings of `cpu_s`, in seconds; a new process counts
+    from its start."""
     return sum(used - before.get(pid, 0.0) for pid, used in after.items())
 
 
@@ -114,7 +122,8 @@ def _lines(path: str) -> list[str]:
 
 
 def _cpu_s(pid: int) -> float:
-    """From the process's own clock, which counts nanoseconds and threads that have ended; else from /proc, in ticks."""
+    """From the process's own clock, which counts nanoseconds and threads that have ended; else from
+    /proc, in ticks."""
     try:
         return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3) makes the id in this way
     except OSError:
@@ -123,5 +132,6 @@ def _cpu_s(pid: int) -> float:
 
 
 def _stat(pid: int | str) -> list[str]:
-    """The fields of /proc/PID/stat after the name, which may hold spaces: state, parent, …, utime [11], stime [12]."""
+    """The fields of /proc/PID/stat after the name, which may hold spaces: state, parent, …, utime
+    [11], stime [12]."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

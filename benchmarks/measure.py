@@ -51,7 +51,8 @@ class Order:
 
 
 class Unfit(Exception):
-    """The target does not answer this workload's request as it should; the message says how it did."""
+    """The target does not answer this workload's request as it should; the message says how it
+    did."""
 
 
 def prepare(subject: Subject, workload: Workload) -> Order:
@@ -78,7 +79,10 @@ def measure(subject: Subject, workload: Workload, order: Order, seconds: float) 
     target_before, mock_before = cpu_s(target_pids), cpu_s(mock_pids)
     loaded = _load(subject, workload, order, ["--seconds", str(seconds)])
     target_pids = family(subject.running.pid)
-    cpu, mock_cpu = cpu_between(target_before, cpu_s(target_pids)), cpu_between(mock_before, cpu_s(mock_pids))
+    cpu, mock_cpu = (
+        cpu_between(target_before, cpu_s(target_pids)),
+        cpu_between(mock_before, cpu_s(mock_pids)),
+    )
     answers, took = loaded["answers"] - loaded["not_200"], loaded["seconds"]
     per_answer_us = cpu / answers * 1e6 if answers and subject.target.name != "direct" else None
     return {
@@ -89,7 +93,9 @@ def measure(subject: Subject, workload: Workload, order: Order, seconds: float) 
         "first_bad_status": loaded["first_bad_status"] or None,
         "requests_per_s": answers / took,
         "cpu_us_per_request": per_answer_us,
-        "cpu_us_per_piece": per_answer_us / workload.pieces if per_answer_us and workload.pieces else None,
+        "cpu_us_per_piece": per_answer_us / workload.pieces
+        if per_answer_us and workload.pieces
+        else None,
         "target_busy": cpu / took,
         "helpers_busy": (mock_cpu + loaded["load_cpu_s"]) / took,
         "rss_mb": rss_mb(target_pids),
@@ -104,7 +110,8 @@ def warm_up(subject: Subject, workload: Workload, order: Order, seconds: float) 
 
 
 def measure_idle(subject: Subject, workload: Workload, order: Order, window_s: float) -> Result:
-    """Opens streams that stay silent; the memory they take, and the processor time for `window_s`."""
+    """Opens streams that stay silent; the memory they take, and the processor time for
+    `window_s`."""
     before_mb = rss_mb(family(subject.running.pid))
     ramp_s = workload.concurrency / HOLD_PER_S
     command = [*_command(subject, workload, order), "--hold", "--ramp", str(ramp_s)]
@@ -146,11 +153,16 @@ def measure_start(subject: Subject) -> Result:
 
 
 def _named(subject: Subject, workload: Workload) -> Result:
-    return {"workload": workload.name, "target": subject.target.name, "concurrency": workload.concurrency}
+    return {
+        "workload": workload.name,
+        "target": subject.target.name,
+        "concurrency": workload.concurrency,
+    }
 
 
 def _errors(loaded: Result, workload: Workload, order: Order) -> int:
-    """Everything that did not go as it should have, so that a fast wrong answer does not look good."""
+    """Everything that did not go as it should have, so that a fast wrong answer does not look
+    good."""
     answers: int = loaded["answers"] - loaded["not_200"]
     undone = answers - loaded["dones"] if order.expects_done else 0
     lost = max(0, workload.pieces * answers - loaded["events"])
@@ -162,7 +174,9 @@ def _load(subject: Subject, workload: Workload, order: Order, more: Sequence[str
     if workload.shape == "paced":
         command += ["--ramp", str(PACED_S)]
     with pinned(subject.cores.helpers):
-        run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
+        run = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True
+        )
     loaded: Result = json.loads(run.stdout)
     return loaded
 

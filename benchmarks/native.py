@@ -1,4 +1,5 @@
-"""Compiles the mock provider and the load generator: in Python, they would be slower than what they measure."""
+"""Compiles the mock provider and the load generator: in Python, they would be slower than what they
+measure."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def built(name: str) -> Path:
     if program.exists() and program.stat().st_mtime >= source.stat().st_mtime:
         return program
     BUILD.mkdir(exist_ok=True)
-    run = subprocess.run([_compiler(), "-O2", "-o", str(program), str(source)], capture_output=True, text=True)
+    run = subprocess.run(
+        [_compiler(), "-O2", "-o", str(program), str(source)], capture_output=True, text=True
+    )
     if run.returncode != 0:
         raise Unable(f"cannot compile {source.name}:\n{run.stderr}")
     return program
@@ -35,4 +38,6 @@ def _compiler() -> str:
     for name in (stated,) if stated else ("cc", "gcc", "clang"):
         if shutil.which(name):
             return name
-    raise Unable("there is no C compiler: set $CC, or install one (on Debian: apt-get install gcc libc6-dev)")
+    raise Unable(
+        "there is no C compiler: set $CC, or install one (on Debian: apt-get install gcc libc6-dev)"
+    )

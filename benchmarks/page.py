@@ -56,7 +56,8 @@ CLIENTS: Final = 4
 
 
 def fill(path: Path, calls: int) -> float:
-    """Writes a ledger as a gateway would have, and returns the seconds that its sums take at once."""
+    """Writes a ledger as a gateway would have, and returns the seconds that its sums take at
+    once."""
     ledger = Ledger(path, 90)
     ledger.start()
     ledger.close()
@@ -68,8 +69,27 @@ def fill(path: Path, calls: int) -> float:
         size = chance.randrange(1_000, 180_000)
         rows.append(
             (
-                *(f"req_{number}", now - WEEK_S * (1 - number / calls), chance.choice(AGENTS), "bench"),
-                *(name, *MODELS[name], status, 1, 4.2, chance.random(), size, 900, size // 2, 0, 0, 0, None),
+                *(
+                    f"req_{number}",
+                    now - WEEK_S * (1 - number / calls),
+                    chance.choice(AGENTS),
+                    "bench",
+                ),
+                *(
+                    name,
+                    *MODELS[name],
+                    status,
+                    1,
+                    4.2,
+                    chance.random(),
+                    size,
+                    900,
+                    size // 2,
+                    0,
+                    0,
+                    0,
+                    None,
+                ),
                 *("stop", None, "", tries, ATTEMPTS),
             )
         )
@@ -142,13 +162,18 @@ async def latencies(seconds: float) -> list[float]:
 
 def shown(name: str, taken: list[float]) -> None:
     marks = statistics.quantiles(taken, n=100)
-    print(f"{name:<34} p50 {marks[49]:6.2f} ms  p95 {marks[94]:6.2f} ms  p99 {marks[98]:6.2f} ms  of {len(taken)}")
+    print(
+        f"{name:<34} p50 {marks[49]:6.2f} ms  p95 {marks[94]:6.2f} ms  p99 {marks[98]:6.2f} ms  "
+        f"of {len(taken)}"
+    )
 
 
 @contextmanager
 def running(*command: str) -> Iterator[None]:
     """A process of its own, for as long as the context lasts."""
-    process = subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL, env={**os.environ, **KEYS})
+    process = subprocess.Popen(
+        [sys.executable, *command], stderr=subprocess.DEVNULL, env={**os.environ, **KEYS}
+    )
     try:
         yield
     finally:
@@ -171,7 +196,10 @@ def measure(folder: Path, path: Path, seconds: float) -> None:
     (folder / "config.toml").write_text(configuration(path, f"http://127.0.0.1:{LAB_PORT}"))
     config = load(folder / "config.toml", KEYS, folder)
     first, *others = in_thread(config, path, Asked())
-    print(f"the first page of a process: {first:.0f} ms of its thread, {others[0]:.0f} ms the second one")
+    print(
+        f"the first page of a process: {first:.0f} ms of its thread, {others[0]:.0f} ms the "
+        f"second one"
+    )
     shown("page, thread time", others)
     shown("page of one agent, thread time", in_thread(config, path, Asked("agent-3")))
     known = sums(path, config.models, time.time())
@@ -195,12 +223,17 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description="What the web page costs.")
     parser.add_argument("--calls", type=int, default=500_000)
-    parser.add_argument("--seconds", type=float, default=40.0, help="of calls, for each number of viewers")
+    parser.add_argument(
+        "--seconds", type=float, default=40.0, help="of calls, for each number of viewers"
+    )
     stated = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.db"
         upgrade_s = fill(path, stated.calls)
-        print(f"{stated.calls:,} calls, {path.stat().st_size / 1e6:.0f} MB; upgrade from version 2: {upgrade_s:.1f} s")
+        print(
+            f"{stated.calls:,} calls, {path.stat().st_size / 1e6:.0f} MB; upgrade from version "
+            f"2: {upgrade_s:.1f} s"
+        )
         measure(Path(folder), path, stated.seconds)
 
 

@@ -1,7 +1,9 @@
-"""Two pictures from the lines of JSON: `python -m benchmarks.plot RESULTS [FOLDER]`; the folder is `docs` by default.
+"""Two pictures from the lines of JSON: `python -m benchmarks.plot RESULTS [FOLDER]`; the folder is
+`docs` by default.
 
-`performance-cpu.svg` has the processor time of each request, `performance-throughput.svg` the requests per second by
-concurrency. The axis of the first is logarithmic: between nginx and the slowest peer lie three powers of ten.
+`performance-cpu.svg` has the processor time of each request, `performance-throughput.svg` the
+requests per second by concurrency. The axis of the first is logarithmic: between nginx and the
+slowest peer lie three powers of ten.
 """
 
 from __future__ import annotations
@@ -17,8 +19,19 @@ from typing import Final
 from benchmarks.measure import Result
 from benchmarks.table import value
 
-WORKLOADS: Final = ("small-chat@16", "small-anthropic@16", "burst-chat@16", "burst-anthropic@16", "fallback-chat@16")
-COLOURS: Final = {"gateway": "#2563eb", "nginx": "#6b7280", "litellm": "#d97706", "portkey": "#9333ea"}
+WORKLOADS: Final = (
+    "small-chat@16",
+    "small-anthropic@16",
+    "burst-chat@16",
+    "burst-anthropic@16",
+    "fallback-chat@16",
+)
+COLOURS: Final = {
+    "gateway": "#2563eb",
+    "nginx": "#6b7280",
+    "litellm": "#d97706",
+    "portkey": "#9333ea",
+}
 WIDTH, BAR, LEFT, RIGHT = 760, 18, 240, 90
 PLOT_HEIGHT = 260
 
@@ -57,7 +70,10 @@ def cpu_picture(groups: Groups) -> str:
             parts.append(_text(10, y + 13, workload))
         length = (WIDTH - LEFT - RIGHT) * math.log(cost / least) / math.log(most / least)
         parts.append(_text(LEFT - 8, y + 13, target, anchor="end"))
-        parts.append(f'<rect x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR - 4}" fill="{_colour(target)}"/>')
+        parts.append(
+            f'<rect x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR - 4}" '
+            f'fill="{_colour(target)}"/>'
+        )
         parts.append(_text(LEFT + length + 6, y + 12, f"{cost:,.0f} µs"))
         y += BAR
     return _svg(y + 15, parts)
@@ -76,11 +92,18 @@ def throughput_picture(groups: Groups) -> str:
     most = max(rate for points in lines.values() for _, rate in points)
     counts = sorted({count for points in lines.values() for count, _ in points})
     parts = [_text(10, 20, "Requests per second by concurrency, one core (small-chat)", size=14)]
-    parts += [_text(_x(count, counts), PLOT_HEIGHT + 60, str(count), anchor="middle") for count in counts]
+    parts += [
+        _text(_x(count, counts), PLOT_HEIGHT + 60, str(count), anchor="middle") for count in counts
+    ]
     for target, points in lines.items():
-        places = [(_x(count, counts), 40 + PLOT_HEIGHT * (1 - rate / most)) for count, rate in sorted(points)]
+        places = [
+            (_x(count, counts), 40 + PLOT_HEIGHT * (1 - rate / most))
+            for count, rate in sorted(points)
+        ]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{_colour(target)}" stroke-width="2"/>')
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{_colour(target)}" stroke-width="2"/>'
+        )
         x, y = places[-1]
         parts.append(_text(x + 8, y + 4, f"{target} {dict(points)[max(dict(points))]:,.0f}"))
     return _svg(PLOT_HEIGHT + 75, parts)
@@ -105,12 +128,20 @@ def _colour(target: str) -> str:
 
 
 def _text(x: float, y: float, text: str, *, size: int = 12, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}">{escape(text)}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" '
+        f'text-anchor="{anchor}">{escape(text)}</text>'
+    )
 
 
 def _svg(height: int, parts: Sequence[str]) -> str:
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif">'
-    return "\n".join([head, f'<rect width="{WIDTH}" height="{height}" fill="white"/>', *parts, "</svg>", ""])
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 '
+        f'{WIDTH} {height}" font-family="sans-serif">'
+    )
+    return "\n".join(
+        [head, f'<rect width="{WIDTH}" height="{height}" fill="white"/>', *parts, "</svg>", ""]
+    )
 
 
 if __name__ == "__main__":

@@ -57,7 +57,12 @@ def running(launch: Launch, cores: Cores) -> Iterator[Running]:
     with output.open("ab") as log, pinned(cores.target):
         try:
             process = subprocess.Popen(
-                launch.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=launch.env, cwd=launch.folder
+                launch.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=launch.env,
+                cwd=launch.folder,
             )
         except OSError as error:
             raise Unable(f"cannot start {launch.command[0]}: {error.strerror}") from error
@@ -70,10 +75,13 @@ def running(launch: Launch, cores: Cores) -> Iterator[Running]:
 
 @contextmanager
 def mock(cores: Cores, port: int = 0) -> Iterator[Running]:
-    """The mock provider; 0 is a port of the system's choice. Raises `Unable` when the port is taken."""
+    """The mock provider; 0 is a port of the system's choice. Raises `Unable` when the port is
+    taken."""
     command = [str(built("mock")), str(port)]
     with pinned(cores.helpers):
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
     try:
         assert process.stdout is not None
         said = process.stdout.readline().split()
@@ -86,7 +94,9 @@ def mock(cores: Cores, port: int = 0) -> Iterator[Running]:
             process.stdout.close()
 
 
-def _wait_until_ready(launch: Launch, process: subprocess.Popen[bytes], output: Path, until: float) -> None:
+def _wait_until_ready(
+    launch: Launch, process: subprocess.Popen[bytes], output: Path, until: float
+) -> None:
     while not _is_ready(launch.port, launch.ready_path):
         if process.poll() is not None or time.monotonic() > until:
             why = "ended" if process.poll() is not None else "did not get ready"

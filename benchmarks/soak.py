@@ -1,8 +1,10 @@
-"""A soak: hundreds of mixed calls at once, with faults, for minutes; are memory, sockets or calls left over?
+"""A soak: hundreds of mixed calls at once, with faults, for minutes; are memory, sockets or calls
+left over?
 
     python -m benchmarks.soak [--minutes 10] [--streams 500]
 
-The gateway and the lab run as processes of their own; a JSON line is printed at the start, every 30 s, at the end.
+The gateway and the lab run as processes of their own; a JSON line is printed at the start, every 30
+s, at the end.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from typing import Any
 
 import httpx
 
-FAULTS = ("ok", "ok", "ok", "ok", "rate_limit", "overloaded", "cut", "clean_cut", "stall", "error_after_role", "empty",
+FAULTS = ("ok", "ok", "ok", "ok", "rate_limit", "overloaded", "cut", "clean_cut", "stall",
+          "error_after_role", "empty",
           "bad_chunk", "reset", "not_json", "silent", "pings", "split_utf8", "content_filter")  # fmt: skip
 PROVIDERS = {
     "anthropic": "claude-sonnet-5",
@@ -33,7 +36,12 @@ LAB_PORT, PORT = 18990, 18991
 
 
 def configuration() -> str:
-    paths = {"anthropic": "anthropic", "google": "google/v1beta", "openai": "openai/v1", "mistral": "mistral/v1"}
+    paths = {
+        "anthropic": "anthropic",
+        "google": "google/v1beta",
+        "openai": "openai/v1",
+        "mistral": "mistral/v1",
+    }
     lines = [
         f"[server]\nport = {PORT}\nmaxCalls = 4000\n[log]\nlevel = 'error'\n",
         "[timeouts]\nfirstTokenSeconds = 2\nidleSeconds = 2\nanswerSeconds = 3\n",
@@ -42,9 +50,13 @@ def configuration() -> str:
     for provider, id_ in PROVIDERS.items():
         for fault in dict.fromkeys(FAULTS):
             url = f"http://127.0.0.1:{LAB_PORT}/fault/{fault}/{paths[provider]}"
-            lines.append(f"[models.{provider}-{fault}]\nprovider = '{provider}'\nmodel = '{id_}'\nbaseUrl = '{url}'\n")
             lines.append(
-                f"[agents.{provider}-{fault}-then-ok]\nmodels = ['{provider}-{fault}', 'openai-ok', 'google-ok']\n"
+                f"[models.{provider}-{fault}]\nprovider = '{provider}'\nmodel = '{id_}'\nbaseUrl "
+                f"= '{url}'\n"
+            )
+            lines.append(
+                f"[agents.{provider}-{fault}-then-ok]\nmodels = ['{provider}-{fault}', "
+                f"'openai-ok', 'google-ok']\n"
             )
     return "".join(lines)
 
@@ -52,7 +64,10 @@ def configuration() -> str:
 def facts(pid: int) -> dict[str, Any]:
     status = Path(f"/proc/{pid}/status").read_text()
     rss_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    return {"rss_mb": round(rss_kb / 1024, 1), "descriptors": len(list(Path(f"/proc/{pid}/fd").iterdir()))}
+    return {
+        "rss_mb": round(rss_kb / 1024, 1),
+        "descriptors": len(list(Path(f"/proc/{pid}/fd").iterdir())),
+    }
 
 
 async def one(client: httpx.AsyncClient, chance: random.Random, seen: Counter[str]) -> None:
@@ -61,7 +76,9 @@ async def one(client: httpx.AsyncClient, chance: random.Random, seen: Counter[st
     body = {"model": agent, "messages": [{"role": "user", "content": "Hello"}], "stream": stream}
     leaves = chance.random() < 0.05
     try:
-        async with client.stream("POST", f"http://127.0.0.1:{PORT}/v1/chat/completions", json=body) as response:
+        async with client.stream(
+            "POST", f"http://127.0.0.1:{PORT}/v1/chat/completions", json=body
+        ) as response:
             last = ""
             async for line in response.aiter_lines():
                 if leaves and stream:
@@ -100,17 +117,29 @@ async def soak(minutes: float, streams: int, pid: int) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         status = (await client.get(f"http://127.0.0.1:{PORT}/status")).json()
     left = {key: status[key] for key in ("in_flight", "waiting")}
-    print(json.dumps({"end": facts(pid), "left": left, "seen": dict(seen), "calls": seen.total()}), flush=True)
+    print(
+        json.dumps({"end": facts(pid), "left": left, "seen": dict(seen), "calls": seen.total()}),
+        flush=True,
+    )
 
 
 async def main(minutes: float, streams: int) -> None:
-    keys = dict.fromkeys(("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY", "MISTRAL_API_KEY"), "soak")
+    keys = dict.fromkeys(
+        ("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY", "MISTRAL_API_KEY"), "soak"
+    )
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.toml"
         config.write_text(configuration())
         env = {**os.environ, **keys, "HOME": folder}
         lab = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", "lab", "--port", str(LAB_PORT), env=env, stderr=asyncio.subprocess.DEVNULL
+            sys.executable,
+            "-m",
+            "gateway",
+            "lab",
+            "--port",
+            str(LAB_PORT),
+            env=env,
+            stderr=asyncio.subprocess.DEVNULL,
         )
         gateway = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -144,7 +173,9 @@ async def ready() -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--streams", type=int, default=500)
     options = parser.parse_args()

@@ -33,9 +33,16 @@ def warnings(results: Iterable[Result]) -> list[str]:
         if "failed" in result:
             found[f"not measured: {name}: {result['failed']}"] = None
         if result.get("errors"):
-            status = f", first status {result['first_bad_status']}" if result.get("first_bad_status") else ""
+            status = (
+                f", first status {result['first_bad_status']}"
+                if result.get("first_bad_status")
+                else ""
+            )
             found[f"WRONG: {name}: {result['errors']} errors{status}"] = None
-        if result.get("helpers_busy", 0) > _BUSY > result["target_busy"] and result["target"] != "direct":
+        if (
+            result.get("helpers_busy", 0) > _BUSY > result["target_busy"]
+            and result["target"] != "direct"
+        ):
             found[f"bound by mock and load generator, so requests/s is too low: {name}"] = None
     return list(found)
 
@@ -43,7 +50,9 @@ def warnings(results: Iterable[Result]) -> list[str]:
 def paired(rows: Sequence[Result], baseline: Sequence[Result], key: str) -> list[float]:
     """The ratio in each round, so that what slows both for a while does not count."""
     base = {row["repeat"]: row[key] for row in baseline if row.get(key)}
-    return [row[key] / base[row["repeat"]] for row in rows if row.get(key) and row["repeat"] in base]
+    return [
+        row[key] / base[row["repeat"]] for row in rows if row.get(key) and row["repeat"] in base
+    ]
 
 
 def value(rows: Sequence[Result], *keys: str) -> float | None:
@@ -68,7 +77,9 @@ def _groups(results: Sequence[Result], key: str) -> list[_Group]:
     for result in results:
         if key in result:
             groups.setdefault((result["workload"], result["target"]), []).append(result)
-    order = {workload: place for place, workload in enumerate(dict.fromkeys(name for name, _ in groups))}
+    order = {
+        workload: place for place, workload in enumerate(dict.fromkeys(name for name, _ in groups))
+    }
     ordered = sorted(groups, key=lambda each: order[each[0]])
     return [(groups[each], groups.get((each[0], BASELINE), [])) for each in ordered]
 
@@ -98,7 +109,17 @@ def _load_row(group: _Group) -> tuple[str, ...]:
     )
 
 
-_IDLE_HEAD = ("OPEN STREAMS", "TARGET", "HELD", "MEMORY", "MORE", "PER STREAM", "CPU", "FIRST EVENT", "P99")
+_IDLE_HEAD = (
+    "OPEN STREAMS",
+    "TARGET",
+    "HELD",
+    "MEMORY",
+    "MORE",
+    "PER STREAM",
+    "CPU",
+    "FIRST EVENT",
+    "P99",
+)
 
 
 def _idle_row(group: _Group) -> tuple[str, ...]:
@@ -136,10 +157,15 @@ def _added(results: Sequence[Result]) -> list[str]:
     lines = []
     for rows, _ in _groups(results, "latency_us"):
         workload, target = rows[0]["workload"], rows[0]["target"]
-        direct = [each for each in results if each["workload"] == workload and each["target"] == "direct"]
+        direct = [
+            each for each in results if each["workload"] == workload and each["target"] == "direct"
+        ]
         if target == "direct" or not direct or not workload.endswith("@1"):
             continue
-        p50, p99 = ((value(rows, "latency_us", q) or 0) - (value(direct, "latency_us", q) or 0) for q in ("p50", "p99"))
+        p50, p99 = (
+            (value(rows, "latency_us", q) or 0) - (value(direct, "latency_us", q) or 0)
+            for q in ("p50", "p99")
+        )
         lines.append(f"added latency, {workload}, {target}: p50 {_ms(p50)}, p99 {_ms(p99)}")
     return lines
 
@@ -154,7 +180,13 @@ def _scaling(results: Sequence[Result]) -> list[str]:
     for (workload, target), rate in rates.items():
         kind, _, count = workload.partition("@")
         at_16 = rates.get((f"{kind}@16", target))
-        if count == "256" and rate and at_16 and target != "direct" and not kind.startswith("paced"):
+        if (
+            count == "256"
+            and rate
+            and at_16
+            and target != "direct"
+            and not kind.startswith("paced")
+        ):
             lines.append(f"throughput at 256 ÷ at 16, {kind}, {target}: {rate / at_16:.2f}")
         one = rates.get((workload, "gateway"))
         if target == "gateway-2-workers" and rate and one:
@@ -192,13 +224,16 @@ def _mb(number: float | None) -> str:
 
 
 def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns in line: text to the left, numbers to the right; a column that is empty in every row is left out."""
+    """Columns in line: text to the left, numbers to the right; a column that is empty in every row
+    is left out."""
     if not rows:
         return ""
     kept = [place for place in range(len(head)) if any(row[place] for row in rows)]
     cells = [[row[place] for place in kept] for row in (head, *rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(kept))]
-    lines = ("  ".join(_aligned(*each) for each in zip(row, widths, kept, strict=True)) for row in cells)
+    lines = (
+        "  ".join(_aligned(*each) for each in zip(row, widths, kept, strict=True)) for row in cells
+    )
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -1,7 +1,8 @@
-"""What is measured: the gateway, nginx, the mock itself without anything between, peers, and any given URL.
+"""What is measured: the gateway, nginx, the mock itself without anything between, peers, and any
+given URL.
 
-A target knows how to be started, and where a workload's request has to go. All of them get the same request body; they
-differ in the path and the headers.
+A target knows how to be started, and where a workload's request has to go. All of them get the same
+request body; they differ in the path and the headers.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from benchmarks.workloads import Workload, native_path
 ROOT: Final = Path(__file__).parent.parent
 CHAT_PATH: Final = "/v1/chat/completions"
 WARM_LONG_S: Final = 3.0
-"""For systems that may compile while they run: anything else would make them look worse than they are."""
+"""For systems that may compile while they run: anything else would make them look worse than they
+are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def serving(target: Target, place: Place) -> Iterator[Running]:
 
 
 class Direct:
-    """Nothing between the load generator and the mock: what the latency of the others is to be compared with."""
+    """Nothing between the load generator and the mock: what the latency of the others is to be
+    compared with."""
 
     name = "direct"
     restarts = False
@@ -97,16 +100,22 @@ class Direct:
 
 
 class Nginx:
-    """`proxy_pass` with keep-alive, one worker: nothing is parsed, nothing translated. What is hard to beat."""
+    """`proxy_pass` with keep-alive, one worker: nothing is parsed, nothing translated. What is hard
+    to beat."""
 
     name = "nginx"
     restarts = True
     warm_s = 0.3
 
     def __init__(self) -> None:
-        self._program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+        self._program = shutil.which("nginx") or shutil.which(
+            "nginx", path="/usr/sbin:/usr/local/sbin"
+        )
         if self._program is None:
-            raise Unable("nginx is not installed, so there are no ratios (on Debian: apt-get install nginx-light)")
+            raise Unable(
+                "nginx is not installed, so there are no ratios (on Debian: apt-get install "
+                "nginx-light)"
+            )
 
     def started(self, place: Place) -> Iterator[Running]:
         port, file = free_port(), place.folder / "nginx.conf"
@@ -120,7 +129,8 @@ class Nginx:
 
 
 class Gateway:
-    """This gateway, with everything switched on: client keys, breaker, metrics, ledger, the log of calls."""
+    """This gateway, with everything switched on: client keys, breaker, metrics, ledger, the log of
+    calls."""
 
     restarts = True
     warm_s = 0.3
@@ -135,7 +145,16 @@ class Gateway:
         file.write_text(conf.gateway(place.mock.port, place.folder, self._workers))
         env = self._env(place.folder)
         self._key = _gateway(["keys", "add", "bench"], env, place.folder)
-        command = [sys.executable, "-m", "gateway", "serve", "--config", str(file), "--port", str(port)]
+        command = [
+            sys.executable,
+            "-m",
+            "gateway",
+            "serve",
+            "--config",
+            str(file),
+            "--port",
+            str(port),
+        ]
         with running(Launch(command, port, env, place.folder, "/readyz"), place.cores) as it:
             yield it
 
@@ -157,7 +176,8 @@ class Gateway:
 
 
 class Peer:
-    """Another gateway, started with a command of the user's that has `{port}` and perhaps `{config}` in it."""
+    """Another gateway, started with a command of the user's that has `{port}` and perhaps
+    `{config}` in it."""
 
     restarts = True
     warm_s = WARM_LONG_S
@@ -172,7 +192,9 @@ class Peer:
         port, file = free_port(), place.folder / "config.json"
         file.write_text(json.dumps(conf.litellm(place.mock.port, self._key)))  # JSON is YAML too
         command = shlex.split(self._command.format(port=port, config=file))
-        with running(Launch(command, port, os.environ, place.folder, self._ready_path), place.cores) as it:
+        with running(
+            Launch(command, port, os.environ, place.folder, self._ready_path), place.cores
+        ) as it:
             yield it
 
     def address(self, workload: Workload, mock_port: int) -> Address:
@@ -182,7 +204,8 @@ class Peer:
 
 
 class Given:
-    """A server that is running already and was told about the mock by the user, who also says which process it is."""
+    """A server that is running already and was told about the mock by the user, who also says which
+    process it is."""
 
     name = "given"
     restarts = False
@@ -190,8 +213,15 @@ class Given:
 
     def __init__(self, base_url: str, pid: int, key: str) -> None:
         parts = urlsplit(base_url)
-        if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost") or not parts.port:
-            raise Unable("--base-url must look like http://127.0.0.1:PORT/v1: only what runs here can be measured")
+        if (
+            parts.scheme != "http"
+            or parts.hostname not in ("127.0.0.1", "localhost")
+            or not parts.port
+        ):
+            raise Unable(
+                "--base-url must look like http://127.0.0.1:PORT/v1: only what runs here can be "
+                "measured"
+            )
         self._running = Running(pid, parts.port, 0.0)
         self._path = parts.path.rstrip("/") + "/chat/completions"
         self._key = key

@@ -1,4 +1,5 @@
-"""What is measured: the shape of the answer, whose API the provider speaks, how long the prompt is, how many calls."""
+"""What is measured: the shape of the answer, whose API the provider speaks, how long the prompt is,
+how many calls."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ MODEL: Final = "bench-1"
 
 SMALL_BYTES, LARGE_BYTES = 1_000, 300_000
 _TURN_BYTES = 3_000
-_WORDS = "The gateway was asked to read this file, to change one line of it, and to say what it had done. "
+_WORDS = (
+    "The gateway was asked to read this file, to change one "
+    "line of it, and to say what it had done. "
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +83,32 @@ def native_path(workload: Workload) -> str:
 
 
 def body(workload: Workload) -> bytes:
-    """The client's request: chat completions, whatever the provider speaks. About `prompt_bytes` long."""
+    """The client's request: chat completions, whatever the provider speaks. About `prompt_bytes`
+    long."""
     left = workload.prompt_bytes
-    messages: list[dict[str, Any]] = [{"role": "system", "content": "You are a careful programmer."}]
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": "You are a careful programmer."}
+    ]
     while left > 0:
         size = min(left, _TURN_BYTES)
         role = "assistant" if len(messages) % 2 == 0 and left > _TURN_BYTES else "user"
-        messages.append({"role": role, "content": (_WORDS * (size // len(_WORDS) + 1))[: max(size - 150, 1)]})
+        messages.append(
+            {"role": role, "content": (_WORDS * (size // len(_WORDS) + 1))[: max(size - 150, 1)]}
+        )
         left -= size
-    request: dict[str, Any] = {"model": agent(*workload.route), "max_tokens": 512, "temperature": 0.2}
+    request: dict[str, Any] = {
+        "model": agent(*workload.route),
+        "max_tokens": 512,
+        "temperature": 0.2,
+    }
     if workload.is_stream:
         request["stream"] = True
     return json.dumps(request | {"messages": messages}, separators=(",", ":")).encode()
 
 
-def _rows(kind: str, shape: Shape, dialect: Dialect, size: int, short: set[int], full: set[int]) -> list[Workload]:
+def _rows(
+    kind: str, shape: Shape, dialect: Dialect, size: int, short: set[int], full: set[int]
+) -> list[Workload]:
     return [
         Workload(f"{kind}-{dialect}@{count}", shape, dialect, size, count, count in short)
         for count in sorted(short | full)

@@ -129,7 +129,9 @@ class Stage:
 
 def _root(lab: Lab) -> schema.Root:
     models = {
-        name: schema.Model(provider=provider, model=id_, base_url=lab.base_url(provider), max_output_tokens=4096)
+        name: schema.Model(
+            provider=provider, model=id_, base_url=lab.base_url(provider), max_output_tokens=4096
+        )
         for name, (provider, id_) in MODELS.items()
     }
     models["local"] = schema.Model(
@@ -161,7 +163,9 @@ def _past_call(config: Config, id_: str) -> Call:
     call = Call(id_, agent, Client("laptop"), Request({}), stream=True, received_at=0.0)
     if CHANCE.random() < 0.1:
         failure = Failure(Kind.RATE_LIMIT, "slow down", status=429)
-        call.attempts.append(Attempt(agent.models[0], 1, ended_at=0.3, failure=failure, cooldown_s=30))
+        call.attempts.append(
+            Attempt(agent.models[0], 1, ended_at=0.3, failure=failure, cooldown_s=30)
+        )
     model = agent.models[min(len(call.attempts), len(agent.models) - 1)]
     first_s = CHANCE.lognormvariate(-0.4, 0.5)
     attempt = Attempt(model, len(call.attempts) + 1, 0.4, committed_at=first_s + 0.4, ended_at=9.0)
@@ -274,7 +278,9 @@ def take(driver: Any, stage: Stage, shot: Shot, folder: Path) -> None:
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**size, "deviceScaleFactor": 1})
     driver.get(stage.url + shot.address)
     if shot.scene == "timeline":
-        driver.execute_script("document.querySelector('.calls .badge.warn').closest('tr').querySelector('a').click()")
+        driver.execute_script(
+            "document.querySelector('.calls .badge.warn').closest('tr').querySelector('a').click()"
+        )
         time.sleep(1.5)
         driver.execute_script("document.getElementById('under-way').scrollIntoView()")
     picture = driver.execute_cdp_cmd(
@@ -296,7 +302,9 @@ def main() -> None:
     driver = browser()
     try:
         for name in SCENES:
-            mine = [shot for shot in shots if shot.scene == name and name in (stated.scene or SCENES)]
+            mine = [
+                shot for shot in shots if shot.scene == name and name in (stated.scene or SCENES)
+            ]
             if not mine:
                 continue
             with scene(name) as stage:

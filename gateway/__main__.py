@@ -12,7 +12,8 @@ def main() -> None:
     _open_what_is_closed()
     try:
         gateway(prog_name="gateway")
-    except OSError as error:  # a folder that is gone or may not be written: no fault of the program's
+    # a folder that is gone or may not be written: no fault of the program's
+    except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         sys.exit(f"error: {place}{error.strerror or error}")
 

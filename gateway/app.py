@@ -1,7 +1,7 @@
 """The composition root: the only place that builds things, and the swap of a reload.
 
-What a configuration says becomes a `Gateway`; what must survive a reload (connections, breaker, replay, metrics) is
-built once, in `App`.
+What a configuration says becomes a `Gateway`; what must survive a reload (connections, breaker,
+replay, metrics) is built once, in `App`.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ class App:
         self._tracer = tracer
         if tracer is not None:
             self.metrics.registry.register(tracer)
-        self.observer = Observer(self.metrics, *(each.record for each in (ledger, tracer) if each is not None))
+        self.observer = Observer(
+            self.metrics, *(each.record for each in (ledger, tracer) if each is not None)
+        )
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
         self.shared: Shared = workers or Local(clock)
@@ -159,12 +161,16 @@ class App:
             self.breaker.settings.verdicts,
             config.breaker.leave_early,
         )
-        relay = Relay(self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random)
+        relay = Relay(
+            self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random
+        )
         hosts = allowed_hosts(config.server.allowed_hosts, self._hosts)
         origins = allowed_origins(config.server.allowed_origins)
         names = Names(config.agents, config.models, agent_of_alias)
         stated = config.root.limits
-        self.limiter.settings = LimitSettings(config.limits, zone_of(stated.time_zone), stated.unpriced == "refuse")
+        self.limiter.settings = LimitSettings(
+            config.limits, zone_of(stated.time_zone), stated.unpriced == "refuse"
+        )
         is_limited = bool(config.limits) or any(agent.limits for agent in config.agents.values())
         return Gateway(config, relay, self.keys, hosts, origins, names, self.limiter, is_limited)
 
@@ -180,15 +186,19 @@ class App:
         return [*config.limits, *of_agents, *self.keys.limits()]
 
     def look_for_new_keys(self) -> None:
-        """Ends the rest of every credential whose key has changed since it was refused, or is there by now."""
+        """Ends the rest of every credential whose key has changed since it was refused, or is there
+        by now."""
         for key, refused in list(self._refused.items()):
             if self._keys_of(key) != refused:
                 del self._refused[key]
                 self.breaker.key_changed(key)
 
     def _keys_of(self, circuit: tuple[str, ...]) -> list[object]:
-        """The keys, or the reasons why there are none, of the models behind a credential's circuit."""
-        models = [model for model in self.gateway.models.values() if model.key[: len(circuit)] == circuit]
+        """The keys, or the reasons why there are none, of the models behind a credential's
+        circuit."""
+        models = [
+            model for model in self.gateway.models.values() if model.key[: len(circuit)] == circuit
+        ]
         return [self._key_of(model) for model in models]
 
     def _key_of(self, model: Model) -> object:
@@ -240,13 +250,21 @@ class App:
         memories: Mapping[str, Memory] = {"responses": self._answers}
         stored = StoredEndpoint(lambda: self.gateway, self._answers)
         ollama = OllamaEndpoint(lambda: self.gateway, wall())
-        calls = {path: self.endpoint.serving(face, memories.get(face.NAME)) for path, face in CALL_PATHS.items()}
+        calls = {
+            path: self.endpoint.serving(face, memories.get(face.NAME))
+            for path, face in CALL_PATHS.items()
+        }
         calls["/embeddings"] = self.endpoint.serving(EMBEDDINGS_INBOUND["chat"], operation="embed")
         under_way, limits = self.endpoint.under_way, self.limits.rows
-        status = StatusEndpoint(lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits)
+        status = StatusEndpoint(
+            lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits
+        )
         ledger = self._ledger.path if self._ledger is not None else None
         self.page = PageEndpoint(lambda: self.gateway, status.report, self.keys, ledger, wall)
-        counts = {path: self._counting(how, memories.get(how.face.NAME)) for path, how in COUNT_PATHS.items()}
+        counts = {
+            path: self._counting(how, memories.get(how.face.NAME))
+            for path, how in COUNT_PATHS.items()
+        }
         application = Application(
             calls,
             {
@@ -259,7 +277,8 @@ class App:
                 "/livez": Mounted(health.live),
                 "/readyz": Mounted(health.ready),
                 "/health": Mounted(health.health),
-                "/api/hello": Mounted(health.live),  # how Claude Code looks whether its server is there
+                # how Claude Code looks whether its server is there
+                "/api/hello": Mounted(health.live),
                 "/metrics": Mounted(self._metrics),
                 "/status": Mounted(status),
                 "/page/{name}": Mounted(assets),
@@ -272,7 +291,9 @@ class App:
         return Gate(application, lambda: self.gateway, self.face_of_path, self.page.refuse)
 
     def _counting(self, how: Counting, memory: Memory | None) -> Mounted:
-        return Mounted(CountingEndpoint(lambda: self.gateway, how, self._upstream, memory), ("POST",))
+        return Mounted(
+            CountingEndpoint(lambda: self.gateway, how, self._upstream, memory), ("POST",)
+        )
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -283,7 +304,11 @@ class App:
         }
 
     def _status(self) -> dict[str, Any]:
-        facts = {"status": self.phase, "version": __version__, "uptime_s": round(self._clock() - self._began, 1)}
+        facts = {
+            "status": self.phase,
+            "version": __version__,
+            "uptime_s": round(self._clock() - self._began, 1),
+        }
         return {**facts, "in_flight": self.observer.in_flight, "waiting": len(self.room)}
 
     def join_workers(self) -> None:
@@ -295,14 +320,19 @@ class App:
         return self.metrics.text().decode()
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text = merged(await self._workers.pages()) if self._workers is not None else self._own_metrics()
+        text = (
+            merged(await self._workers.pages())
+            if self._workers is not None
+            else self._own_metrics()
+        )
         limits = await self.limits.rows()
         text += gauges.text(limits) if limits else ""
         await send_text(send, 200, text, b"text/plain; version=0.0.4; charset=utf-8")
 
 
 def _new_transport(proxy: str | None) -> Transport:
-    """Our own pool, or httpx's where a proxy is configured (its import is not paid for otherwise)."""
+    """Our own pool, or httpx's where a proxy is configured (its import is not paid for
+    otherwise)."""
     if proxy is None:
         return Pool()
     from gateway.upstream.proxy import HttpxTransport

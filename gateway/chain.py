@@ -1,8 +1,8 @@
 """Which model to try next.
 
-`attempts` is the whole policy as an iterator: it yields an `Attempt` to make or a `Wait` to keep, and reads
-`attempt.failure` when asked for the next. It waits for nothing and sends nothing, so a test reads like a transcript:
-sonnet, haiku, wait 1 s, sonnet.
+`attempts` is the whole policy as an iterator: it yields an `Attempt` to make or a `Wait` to keep,
+and reads `attempt.failure` when asked for the next. It waits for nothing and sends nothing, so a
+test reads like a transcript: sonnet, haiku, wait 1 s, sonnet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from gateway.shared.port import Pending
 from gateway.types import Attempt, Call, Model, Skipped
 
 _ONCE: Final = frozenset({
-    Kind.UNSUPPORTED, Kind.TOO_LARGE, Kind.EMPTY, Kind.REQUEST_DENIED, Kind.CANNOT_AFFORD, Kind.NOT_THE_API,
+    Kind.UNSUPPORTED, Kind.TOO_LARGE, Kind.EMPTY, Kind.REQUEST_DENIED, Kind.CANNOT_AFFORD,
+    Kind.NOT_THE_API,
     Kind.TRANSLATION_REFUSED,
 })  # fmt: skip
 """Failures that the same request would meet again at the same model."""
@@ -68,7 +69,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Another process decides whether a model may be tried: send its answer, a `Permit` or None, into the iterator."""
+    """Another process decides whether a model may be tried: send its answer, a `Permit` or None,
+    into the iterator."""
 
     question: Pending
 
@@ -87,9 +89,9 @@ def attempts(
 ) -> Steps:
     """What to do for `call`, step by step, until nothing is left to do.
 
-    Each attempt is appended to `call.attempts`. The caller sets `failure` or `committed_at` on it; closing the iterator
-    after neither (the client left) gives the model's permit back unused. A committed attempt keeps its slot: the caller
-    gives `attempt.permit` back after the last byte.
+    Each attempt is appended to `call.attempts`. The caller sets `failure` or `committed_at` on it;
+    closing the iterator after neither (the client left) gives the model's permit back unused. A
+    committed attempt keeps its slot: the caller gives `attempt.permit` back after the last byte.
     """
     plan = _Plan(call, breaker, policy, clock, jitter)
     while True:
@@ -101,7 +103,9 @@ def attempts(
             if permit is None:
                 continue
             tried = True
-            attempt = Attempt(model, number=len(call.attempts) + 1, started_at=clock(), permit=permit)
+            attempt = Attempt(
+                model, number=len(call.attempts) + 1, started_at=clock(), permit=permit
+            )
             call.attempts.append(attempt)
             try:
                 yield attempt
@@ -156,7 +160,8 @@ class _Plan:
         self._waits = 0
         self.candidates: list[Model] = list(call.agent.models)
         self.last_resort = False
-        """No model was available: those whose circuit a configuration error opened are tried early."""
+        """No model was available: those whose circuit a configuration error opened are tried
+        early."""
 
     def goes_on_after(self, attempt: Attempt, failure: Failure) -> bool:
         """Whether another model may be tried; drops the candidates that no longer may."""
@@ -165,7 +170,9 @@ class _Plan:
             return False
         if verdict.moves_on == "larger_window":
             window = attempt.model.context_window or 0
-            self.candidates = [model for model in self.candidates if (model.context_window or 0) > window]
+            self.candidates = [
+                model for model in self.candidates if (model.context_window or 0) > window
+            ]
         elif self._cannot_serve(attempt.model, failure.kind):
             self.candidates = [model for model in self.candidates if model is not attempt.model]
         return True
@@ -174,11 +181,16 @@ class _Plan:
         """Whether `model` cannot take this request at all, or has produced bad output twice."""
         if kind in _ONCE:
             return True
-        failures = [one.failure for one in self._call.attempts if one.model is model and one.failure is not None]
+        failures = [
+            one.failure
+            for one in self._call.attempts
+            if one.model is model and one.failure is not None
+        ]
         return kind is Kind.BAD_OUTPUT and [failure.kind for failure in failures].count(kind) > 1
 
     def next_round(self, *, tried: bool) -> Wait | None:
-        """The wait before the next round, aimed at the end of the shortest cooldown; None when it is not worth it."""
+        """The wait before the next round, aimed at the end of the shortest cooldown; None when it
+        is not worth it."""
         self._rounds += tried
         backoff = self._policy.backoff
         if not self.candidates or self._rounds >= backoff.rounds:
@@ -200,7 +212,8 @@ class _Plan:
 
 
 def _skipped(call: Call, breaker: Breaker, policy: Policy) -> list[Skipped]:
-    """The models that were not tried: those that are cooling down, and where none was tried also those that are busy.
+    """The models that were not tried: those that are cooling down, and where none was tried also
+    those that are busy.
 
     None after a failure that ends the call: then it does not matter why.
     """
@@ -217,14 +230,19 @@ def _skipped(call: Call, breaker: Breaker, policy: Policy) -> list[Skipped]:
 
 
 def exhausted(call: Call, breaker: Breaker, policy: Policy) -> Exhausted:
-    """Why `call` got no answer: its own failures, and what keeps the models away that were not tried.
+    """Why `call` got no answer: its own failures, and what keeps the models away that were not
+    tried.
 
     Those models are written to `call.skipped`.
     """
     call.skipped = _skipped(call, breaker, policy)
-    failures: list[Failure] = [attempt.failure for attempt in call.attempts if attempt.failure is not None]
+    failures: list[Failure] = [
+        attempt.failure for attempt in call.attempts if attempt.failure is not None
+    ]
     failures += [skipped.failure for skipped in call.skipped if skipped.failure is not None]
     if not failures:
-        failures = [Failure(Kind.OVERLOADED, "all models of this agent are at their maxConcurrent limit")]
+        failures = [
+            Failure(Kind.OVERLOADED, "all models of this agent are at their maxConcurrent limit")
+        ]
     rests = [breaker.cooldown_left_s(model) for model in call.agent.models]
     return Exhausted(failures, min((rest for rest in rests if rest > 0), default=None))

@@ -1,8 +1,9 @@
 """What went wrong, as a value, and what follows from it, as one table.
 
-A failure is never an exception's text: it is a kind, chosen from the status first, then from the vendor's own code,
-and from prose only where a provider gives nothing else. What a kind means (whether the next model is tried, how long
-the model rests, what the client is told) stands in `VERDICTS` and nowhere else.
+A failure is never an exception's text: it is a kind, chosen from the status first, then from the
+vendor's own code, and from prose only where a provider gives nothing else. What a kind means
+(whether the next model is tried, how long the model rests, what the client is told) stands in
+`VERDICTS` and nowhere else.
 """
 
 from __future__ import annotations
@@ -39,13 +40,15 @@ class Kind(StrEnum):
     POLICY = "policy"
     INVALID_REQUEST = "invalid_request"
     REQUEST_DENIED = "request_denied"
-    """A file, resource, policy or route that this request names; says nothing about the key or the model."""
+    """A file, resource, policy or route that this request names; says nothing about the key or the
+    model."""
     CANNOT_AFFORD = "cannot_afford"
     """This request costs more than the balance; a smaller one is still served."""
     NOT_THE_API = "not_the_api"
     """The page of a content network or a proxy, or a path that the server does not serve."""
     TRANSLATION_REFUSED = "translation_refused"
-    """The provider objects to something that the gateway's translation wrote, and the client did not."""
+    """The provider objects to something that the gateway's translation wrote, and the client did
+    not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,11 @@ class Verdict:
     type: str
     code: str | None
     rank: int
-    """When several models failed differently, the lowest rank, the one likeliest to recover first, speaks for all."""
+    """When several models failed differently, the lowest rank, the one likeliest to recover first,
+    speaks for all."""
     should_retry: bool = True
-    """False sends `x-should-retry: false`: the official SDKs would otherwise repeat a call that cannot succeed."""
+    """False sends `x-should-retry: false`: the official SDKs would otherwise repeat a call that
+    cannot succeed."""
     loud: bool = False
     """True for a fault of the operator's configuration, logged as an error."""
 
@@ -81,7 +86,9 @@ def _verdict(
     **more: Any,
 ) -> Verdict:
     status, type_, code = client
-    return Verdict(moves_on, cooldown_s, after, more.pop("scope", "model"), status, type_, code, rank, **more)
+    return Verdict(
+        moves_on, cooldown_s, after, more.pop("scope", "model"), status, type_, code, rank, **more
+    )
 
 
 VERDICTS: Final[Mapping[Kind, Verdict]] = {
@@ -96,8 +103,12 @@ VERDICTS: Final[Mapping[Kind, Verdict]] = {
     Kind.CONTEXT_TOO_LONG: _verdict(
         "larger_window", 0, 1, (400, "invalid_request_error", "context_length_exceeded"), 4
     ),
-    Kind.TOO_LARGE: _verdict("always", 0, 1, (413, "invalid_request_error", "request_too_large"), 4),
-    Kind.UNSUPPORTED: _verdict("always", 0, 1, (400, "invalid_request_error", "unsupported_parameter"), 5),
+    Kind.TOO_LARGE: _verdict(
+        "always", 0, 1, (413, "invalid_request_error", "request_too_large"), 4
+    ),
+    Kind.UNSUPPORTED: _verdict(
+        "always", 0, 1, (400, "invalid_request_error", "unsupported_parameter"), 5
+    ),
     Kind.QUOTA: _verdict(
         "always",
         600,
@@ -128,15 +139,22 @@ VERDICTS: Final[Mapping[Kind, Verdict]] = {
         loud=True,
     ),
     Kind.NOT_THE_API: _verdict("always", 0, 1, (502, "server_error", "upstream_error"), 3),
-    Kind.TRANSLATION_REFUSED: _verdict("always", 0, 1, (400, "invalid_request_error", "translation_refused"), 5),
-    Kind.REQUEST_DENIED: _verdict("always", 0, 1, (400, "invalid_request_error", "upstream_request_denied"), 5),
+    Kind.TRANSLATION_REFUSED: _verdict(
+        "always", 0, 1, (400, "invalid_request_error", "translation_refused"), 5
+    ),
+    Kind.REQUEST_DENIED: _verdict(
+        "always", 0, 1, (400, "invalid_request_error", "upstream_request_denied"), 5
+    ),
     Kind.CANNOT_AFFORD: _verdict(
         "always", 0, 1, (429, "insufficient_quota", "insufficient_quota"), 6, should_retry=False
     ),
-    Kind.POLICY: _verdict("never", 0, 1, (400, "invalid_request_error", "content_policy_violation"), 0),
+    Kind.POLICY: _verdict(
+        "never", 0, 1, (400, "invalid_request_error", "content_policy_violation"), 0
+    ),
     Kind.INVALID_REQUEST: _verdict("never", 0, 1, (400, "invalid_request_error", None), 0),
 }
-"""The default of every kind; `[fallback]` and `[breaker]` of the configuration change numbers and decisions."""
+"""The default of every kind; `[fallback]` and `[breaker]` of the configuration change numbers and
+decisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +246,8 @@ BY_CODE: Final[Mapping[str, Kind]] = {
 
 OVERFLOW: Final = re.compile(
     r"prompt is too long|input is too long for requested model|exceeds the context window"
-    r"|input token count.{0,200}exceeds the maximum|maximum prompt length is \d+|reduce the length of the messages"
+    r"|input token count.{0,200}exceeds the maximum|maximum prompt length is \d+|reduce the "
+    r"length of the messages"
     r"|maximum context length is \d+|exceeds the limit of \d+|exceeds the available context size"
     r"|greater than the context length|context window exceeds limit|exceeded model token limit"
     r"|too large for model with \d+ maximum context length|model_context_window_exceeded"
@@ -236,13 +255,18 @@ OVERFLOW: Final = re.compile(
     r"|exceed_context_size_error|range of input length",
     re.IGNORECASE | re.DOTALL,
 )
-_THROTTLED: Final = re.compile(r"rate limit|too many requests|throttl|per minute|per day", re.IGNORECASE)
+_THROTTLED: Final = re.compile(
+    r"rate limit|too many requests|throttl|per minute|per day", re.IGNORECASE
+)
 _BAD_KEY: Final = re.compile(
-    r"api[ _-]?key (not valid|is invalid|provided)|invalid api[ _-]?key|no auth credentials", re.IGNORECASE
+    r"api[ _-]?key (not valid|is invalid|provided)|invalid api[ _-]?key|no auth credentials",
+    re.IGNORECASE,
 )
 _NO_MONEY: Final = re.compile(
-    r"credit balance is too low|available credits|insufficient (credits|balance|funds)|spending limit"
-    r"|exceeded your current quota|billing (details|hard limit|is not)|have any credits|requires more credits"
+    r"credit balance is too low|available credits|insufficient (credits|balance|funds)|spending "
+    r"limit"
+    r"|exceeded your current quota|billing (details|hard limit|is not)|have any credits|requires "
+    r"more credits"
     r"|insufficient[_ ]quota|can only afford|\bkey limit exceeded",
     re.IGNORECASE,
 )
@@ -261,8 +285,9 @@ def classify(
 ) -> Kind:
     """The kind of an error answer.
 
-    `status` is the HTTP status (or the one an in-band error states), `code` and `type_` the vendor's own words, `codes`
-    the table of the dialect. Prose decides only between kinds that one status covers.
+    `status` is the HTTP status (or the one an in-band error states), `code` and `type_` the
+    vendor's own words, `codes` the table of the dialect. Prose decides only between kinds that one
+    status covers.
     """
     for word in (code, type_):
         if word is None or word not in codes:
@@ -270,7 +295,11 @@ def classify(
         if codes[word] is Kind.UNAVAILABLE and status in BY_STATUS:
             break  # "server_error" with a 503 says less than the 503
         return _sharpen(codes[word], message)
-    if status in (400, 413, 422, 500) and OVERFLOW.search(message) and not _THROTTLED.search(message):
+    if (
+        status in (400, 413, 422, 500)
+        and OVERFLOW.search(message)
+        and not _THROTTLED.search(message)
+    ):
         return Kind.CONTEXT_TOO_LONG
     if status in BY_STATUS:
         return _sharpen(BY_STATUS[status], message)
@@ -336,12 +365,15 @@ class Exhausted(Exception):
     def __init__(self, failures: Sequence[Failure], retry_after_s: float | None = None) -> None:
         super().__init__("no model of the chain answered")
         self.failures = tuple(failures)
-        """Why, in the order in which it happened; for a skipped model, the failure that started its cooldown."""
+        """Why, in the order in which it happened; for a skipped model, the failure that started its
+        cooldown."""
         self.retry_after_s = retry_after_s
-        """Seconds until the first model of the chain may be tried again; None if none is cooling down."""
+        """Seconds until the first model of the chain may be tried again; None if none is cooling
+        down."""
 
     def speaker(self) -> Failure:
-        """The failure that speaks for all: a final one, else that of the model likeliest to recover first."""
+        """The failure that speaks for all: a final one, else that of the model likeliest to recover
+        first."""
         return min(self.failures, key=lambda failure: failure.verdict.rank)
 
 
@@ -362,4 +394,5 @@ UNREADABLE: Final = (
     IndexError,
     RecursionError,
 )
-"""What reading JSON of an unknown shape raises: where somebody else wrote it, they mean that it is wrong."""
+"""What reading JSON of an unknown shape raises: where somebody else wrote it, they mean that it is
+wrong."""

@@ -7,9 +7,11 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Writes a file that only its owner may read (unless `mode` says otherwise), whole or not at all.
+    """Writes a file that only its owner may read (unless `mode` says otherwise), whole or not at
+    all.
 
-    What root writes into somebody else's folder is theirs: a key that `sudo` stored for a service is for the service.
+    What root writes into somebody else's folder is theirs: a key that `sudo` stored for a service
+    is for the service.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     beside.unlink(missing_ok=True)

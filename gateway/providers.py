@@ -1,11 +1,13 @@
 """The eight providers, one row each.
 
-A row says where to send, how to sign, which fields differ, and whatever else is the vendor's own; how to phrase and how
-to read is the dialect's. Adding an OpenAI-compatible provider is adding a row (or nothing at all: `provider = "custom"`
-with a `baseUrl`). `tests/test_providers.py` names everything that a new row lacks.
+A row says where to send, how to sign, which fields differ, and whatever else is the vendor's own;
+how to phrase and how to read is the dialect's. Adding an OpenAI-compatible provider is adding a row
+(or nothing at all: `provider = "custom"` with a `baseUrl`). `tests/test_providers.py` names
+everything that a new row lacks.
 
-Model ids go out of date: `default_model` and `retired` are the only places to update. Retired ids are never refused or
-replaced. Sources: the vendors' deprecation pages and model lists, November 2026; see `docs/providers.md`.
+Model ids go out of date: `default_model` and `retired` are the only places to update. Retired ids
+are never refused or replaced. Sources: the vendors' deprecation pages and model lists, November
+2026; see `docs/providers.md`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ _SERVER_FEATURES: Final = {
     "web_search_options": "no web search on chat completions",
     "moderation": _OPENAI_ONLY,
 }
-"""A client that asks for these reads fields that would be missing: another model must serve, or none."""
+"""A client that asks for these reads fields that would be missing: another model must serve, or
+none."""
 
 _TEXT_ONLY: Final = {"modalities": "answers in text alone"}
 
@@ -67,7 +70,8 @@ _OTHER_SERVERS: Final = dict.fromkeys(
     ),
     "only other servers have it",
 )
-"""Each costs a 400 where it is unknown. A field that nobody has heard of yet is sent: it may be new."""
+"""Each costs a 400 where it is unknown. A field that nobody has heard of yet is sent: it may be
+new."""
 
 _SEARCH_SETTINGS: Final = (
     "search_settings",
@@ -94,7 +98,9 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             beta_header="anthropic-beta",
             bearer_beta="oauth-2025-04-20",
             sign_in=SignIn(
-                "https://platform.claude.com/v1/oauth/token", "9d1c250a-e61b-44d9-88ed-5944d1962f5e", form=False
+                "https://platform.claude.com/v1/oauth/token",
+                "9d1c250a-e61b-44d9-88ed-5944d1962f5e",
+                form=False,
             ),
             headers={"anthropic-version": "2023-06-01"},
             key_hint="sk-ant-api",
@@ -221,9 +227,13 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             env=("XAI_API_KEY",),
             dropped=_HINTS | _OTHER_SERVERS | {"logit_bias": "documented as unsupported"},
             refused=_SERVER_FEATURES | _TEXT_ONLY,
-            quirks=Quirks(late_system=True, reasoning="effort", tool_parameters=True, tools_max=128),
+            quirks=Quirks(
+                late_system=True, reasoning="effort", tool_parameters=True, tools_max=128
+            ),
             key_hint="xai-",
-            sign_in=SignIn("https://auth.x.ai/oauth2/token", "b1a00492-073a-47ea-816f-4c329264a828", form=True),
+            sign_in=SignIn(
+                "https://auth.x.ai/oauth2/token", "b1a00492-073a-47ea-816f-4c329264a828", form=True
+            ),
             default_model="grok-4.3",
             default_rank=4,
             retired={"grok-beta": GONE, "grok-vision-beta": GONE},
@@ -237,7 +247,9 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             credential="mistral_key",
             env=("MISTRAL_API_KEY",),
             renamed={"seed": "random_seed"},
-            dropped={field: reason for field, reason in _HINTS.items() if field != "prompt_cache_key"}
+            dropped={
+                field: reason for field, reason in _HINTS.items() if field != "prompt_cache_key"
+            }
             | {
                 "user": "refused as an unknown field",
                 "logit_bias": "refused as an unknown field",
@@ -319,8 +331,8 @@ HOSTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "dashscope.aliyuncs.com": {"reasoning": "enable_thinking", "embedding_inputs": 10},
     "dashscope-intl.aliyuncs.com": {"reasoning": "enable_thinking", "embedding_inputs": 10},
 }
-"""Public servers without a row of their own → the switches by which they differ from a server that nobody knows. Never
-an address of one's own network: what answers there is for the user to say."""
+"""Public servers without a row of their own → the switches by which they differ from a server that
+nobody knows. Never an address of one's own network: what answers there is for the user to say."""
 
 
 def quirks_of(provider: Provider, base_url: str) -> Quirks:
@@ -337,7 +349,8 @@ def default_models(rows: Iterable[Provider]) -> dict[str, str]:
 
 
 def lab_path(row: Provider) -> str:
-    """What stands before the provider's own paths in the lab: its name, then as in its real base URL."""
+    """What stands before the provider's own paths in the lab: its name, then as in its real base
+    URL."""
     return f"/{row.name}{urlsplit(row.base_url or LOCAL_URL).path}"
 
 

@@ -1,4 +1,5 @@
-"""Takes secrets out of text that somebody else wrote: providers quote keys in their error messages."""
+"""Takes secrets out of text that somebody else wrote: providers quote keys in their error
+messages."""
 
 from __future__ import annotations
 
@@ -11,9 +12,11 @@ HIDDEN: Final = "***"
 
 _HINTS: Final = frozenset(row.key_hint for row in PROVIDERS.values() if row.key_hint)
 _HEADS: Final = frozenset(
-    {"sk", "csk", "gw", "pk", "rk", "pplx", "nvapi"} | {re.split("[-_]", hint)[0] for hint in _HINTS}
+    {"sk", "csk", "gw", "pk", "rk", "pplx", "nvapi"}
+    | {re.split("[-_]", hint)[0] for hint in _HINTS}
 )
-"""How keys begin, up to the first dash: those of the providers' rows, of hosts without a row, and the gateway's own."""
+"""How keys begin, up to the first dash: those of the providers' rows, of hosts without a row, and
+the gateway's own."""
 
 _KEY_LIKE: Final = re.compile(
     r"(?i:\bbearer\s+)[\w.~+/=-]{8,}"
@@ -22,7 +25,8 @@ _KEY_LIKE: Final = re.compile(
     r"|\b(?:AIza|ya29\.|AQ\.)[\w.-]{10,}"
     r"|\beyJ[\w-]{10,}(?:\.[\w-]*){0,2}"
 )
-"""What keys look like: the known prefixes of providers, bearer headers, signed tokens, whole or cut off."""
+"""What keys look like: the known prefixes of providers, bearer headers, signed tokens, whole or cut
+off."""
 
 
 def scrub(text: str) -> str:

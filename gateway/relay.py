@@ -1,4 +1,5 @@
-"""The request path, on one screen: a call goes through its agent's chain until one model has committed to an answer."""
+"""The request path, on one screen: a call goes through its agent's chain until one model has
+committed to an answer."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Room(Protocol):
 
 
 class Relay:
-    """Takes calls through their chains. `clock` (monotonic, in seconds) and `jitter` (0 to 1) are injected."""
+    """Takes calls through their chains. `clock` (monotonic, in seconds) and `jitter` (0 to 1) are
+    injected."""
 
     def __init__(
         self,
@@ -126,7 +128,9 @@ def _next(steps: Steps, permit: Permit | None) -> Step | None:
 class _Watched:
     """A committed stream; reports to the breaker how it ends, and gives its slot back."""
 
-    def __init__(self, chunks: Chunks, attempt: Attempt, breaker: Breaker, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, chunks: Chunks, attempt: Attempt, breaker: Breaker, clock: Callable[[], float]
+    ) -> None:
         self._chunks = chunks
         self._attempt = attempt
         self._breaker = breaker
@@ -140,7 +144,9 @@ class _Watched:
             return await self._chunks.__anext__()
         except Failed as failed:
             self._attempt.failure = failed.failure
-            self._attempt.cooldown_s = self._breaker.failed_late(self._attempt.model, failed.failure)
+            self._attempt.cooldown_s = self._breaker.failed_late(
+                self._attempt.model, failed.failure
+            )
             raise
         except StopAsyncIteration:
             self._breaker.finished(self._attempt.model)

@@ -1,4 +1,5 @@
-"""What a provider's row holds: the classes of the rows in `providers.py`. Equal only to themselves."""
+"""What a provider's row holds: the classes of the rows in `providers.py`. Equal only to
+themselves."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quirks:
-    """How a server that speaks chat completions differs from OpenAI's. Every switch can be set per model:
-    `[models.x.compat]` is derived from this class, its documentation too."""
+    """How a server that speaks chat completions differs from OpenAI's. Every switch can be set per
+    model: `[models.x.compat]` is derived from this class, its documentation too."""
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """The field that limits the output."""
@@ -21,9 +22,11 @@ class Quirks:
     """Takes system messages after the first turn; otherwise they join the first one."""
     names: bool = False
     """Takes `name` on messages."""
-    reasoning: Literal["none", "effort", "object", "thinking", "enable_thinking", "template"] = "none"
-    """Where a reasoning level goes: nowhere, `reasoning_effort`, `reasoning: {effort}`, `thinking: {type}`,
-    `enable_thinking`, or `chat_template_kwargs.enable_thinking`."""
+    reasoning: Literal["none", "effort", "object", "thinking", "enable_thinking", "template"] = (
+        "none"
+    )
+    """Where a reasoning level goes: nowhere, `reasoning_effort`, `reasoning: {effort}`, `thinking:
+    {type}`, `enable_thinking`, or `chat_template_kwargs.enable_thinking`."""
     reasoning_replay: bool = False
     """Wants `reasoning_content` back on assistant messages that hold tool calls."""
     reasoning_details: bool = False
@@ -51,13 +54,15 @@ class Quirks:
     cache_control: bool = False
     """Takes `cache_control` marks in messages and tools."""
     json_schema: bool = True
-    """Takes `response_format: {type: json_schema}`; otherwise JSON mode and the schema in the prompt."""
+    """Takes `response_format: {type: json_schema}`; otherwise JSON mode and the schema in the
+    prompt."""
     json_schema_with_tools: bool = True
     """Takes it together with tools."""
     list_content: bool = True
     """Takes a list of text parts as content; otherwise they are joined to one string."""
     null_content: bool = True
-    """Takes `null` as the content of an assistant message with tool calls; otherwise it is an empty string."""
+    """Takes `null` as the content of an assistant message with tool calls; otherwise it is an empty
+    string."""
     think_tags: bool = False
     """Writes `<think>…</think>` before its answer, which is then handed on as reasoning."""
     tools: bool = True
@@ -73,10 +78,11 @@ class Quirks:
     video: bool = False
     """Takes parts of type `video_url`, which OpenAI does not have."""
     remote_images: bool = True
-    """Takes images by their address; otherwise another model must serve a request that holds one."""
+    """Takes images by their address; otherwise another model must serve a request that holds
+    one."""
     api: Literal["chat", "responses", "auto"] = "chat"
-    """Which of OpenAI's two APIs is spoken; `auto` takes the Responses API where chat completions refuse the
-    request."""
+    """Which of OpenAI's two APIs is spoken; `auto` takes the Responses API where chat completions
+    refuse the request."""
     unknown_fields: Literal["pass", "drop"] = "pass"
     """What happens to unknown request fields: one may be new, or may cost a 400."""
     embedding_inputs: int = 0
@@ -85,7 +91,8 @@ class Quirks:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """Where a vendor renews sign-ins. The client id is the one with which pi signed in: no other can renew."""
+    """Where a vendor renews sign-ins. The client id is the one with which pi signed in: no other
+    can renew."""
 
     url: str
     client_id: str
@@ -95,16 +102,19 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Provider:
-    """A vendor's row: where to send, how to sign, which fields differ, and what else is the vendor's own."""
+    """A vendor's row: where to send, how to sign, which fields differ, and what else is the
+    vendor's own."""
 
     name: str
     dialect: str
     base_url: str | None
-    """What stands before the provider's own path, without a trailing slash; None where the user must say it."""
+    """What stands before the provider's own path, without a trailing slash; None where the user
+    must say it."""
     credential: str
     """The type under which the key is stored, e.g. `anthropic_key`."""
     env: tuple[str, ...] = ()
-    """The environment variables that hold the key by the provider's own convention, first found wins."""
+    """The environment variables that hold the key by the provider's own convention, first found
+    wins."""
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
     signing: str = "key_header"
@@ -112,7 +122,8 @@ class Provider:
     framing: str = "sse"
     """How a stream is divided into events: a name in `dialects.FRAMINGS`."""
     beta_header: str = ""
-    """The header that lists betas; the dialect's, the signature's and the user's are joined by commas."""
+    """The header that lists betas; the dialect's, the signature's and the user's are joined by
+    commas."""
     bearer_beta: str | None = None
     """Value of `beta_header` that an OAuth token needs, where the provider takes one."""
     sign_in: SignIn | None = None
@@ -138,6 +149,7 @@ class Provider:
     default_rank: int = 99
     """Place in the chain of such a configuration, least first."""
     retired: Mapping[str, date] = field(default_factory=dict)
-    """Pattern of model ids → the first day without them. Only `doctor` reads it: a missing id costs nothing."""
+    """Pattern of model ids → the first day without them. Only `doctor` reads it: a missing id costs
+    nothing."""
     price_name: str = ""
     """What the price library calls the vendor; its `name` when empty."""

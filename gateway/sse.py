@@ -1,8 +1,8 @@
 """Bytes to server-sent events, and back.
 
-Knows the framing of the WHATWG specification (HTML standard, section 9.2) and nothing of what events mean. Wherever
-the bytes are cut, the events are the same. Lines end at CRLF, LF or CR and nowhere else: U+2028 is legal inside JSON,
-which is why no text-line iterator is used.
+Knows the framing of the WHATWG specification (HTML standard, section 9.2) and nothing of what
+events mean. Wherever the bytes are cut, the events are the same. Lines end at CRLF, LF or CR and
+nowhere else: U+2028 is legal inside JSON, which is why no text-line iterator is used.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 EVENT_BYTES_MAX: Final = 16 * 1024 * 1024
-"""An event larger than this is an error: a provider that never ends a line must not fill our memory."""
+"""An event larger than this is an error: a provider that never ends a line must not fill our
+memory."""
 
 BOM: Final = b"\xef\xbb\xbf"
 """A byte order mark. It may precede a stream, or JSON, and means nothing."""
@@ -24,7 +25,8 @@ class Event(NamedTuple):
     name: bytes
     data: bytes
     lines: bytes = b""
-    """The event as it came, line ends as LF, without the blank line that ends it; b"" for one made here."""
+    """The event as it came, line ends as LF, without the blank line that ends it; b"" for one made
+    here."""
 
     @property
     def raw(self) -> bytes:
@@ -40,7 +42,8 @@ class EventTooLarge(ValueError):
 
 
 class Decoder:
-    """Collects bytes and hands out the events they complete. Comments and empty events are passed over."""
+    """Collects bytes and hands out the events they complete. Comments and empty events are passed
+    over."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -75,7 +78,8 @@ class Decoder:
         return _events(rest.rstrip(b"\n"))
 
     def _without_mark(self, data: bytes) -> bytes:
-        """`data` without the mark that may precede it, in one piece or in several; it would spoil the first field."""
+        """`data` without the mark that may precede it, in one piece or in several; it would spoil
+        the first field."""
         start = (self._start or b"") + data
         if len(start) < len(BOM) and BOM.startswith(start):
             self._start = start
@@ -84,7 +88,8 @@ class Decoder:
         return start.removeprefix(BOM)
 
     def _newlines(self, data: bytes) -> bytes:
-        """Every line end as LF. A CR at the end counts at once; the LF that may follow it is then skipped."""
+        """Every line end as LF. A CR at the end counts at once; the LF that may follow it is then
+        skipped."""
         if self._skip_lf and data:
             self._skip_lf = False
             if data[:1] == b"\n":
@@ -113,9 +118,11 @@ def _event(block: bytes) -> Event | None:
         elif field == b"event":
             name = value.strip()
     if not data and block[:1] in (b"{", b"["):
-        return Event(name, block, block)  # no field at all, but how several providers break off a stream: a bare error
+        # no field at all, but how several providers break off a stream: a bare error
+        return Event(name, block, block)
     if not data:
-        return None  # "If the data buffer is an empty string, … return": comments, ids and bare names end here
+        # "If the data buffer is an empty string, … return": comments, ids and bare names end here
+        return None
     return Event(name, data[0] if len(data) == 1 else b"\n".join(data), block)
 
 

@@ -1,9 +1,11 @@
 """The nouns of the gateway.
 
-Frozen where they describe what was configured (and then equal only to themselves: tables are keyed by them), mutable
-only where a call writes down what happens to it (`Call`, `Attempt`). Nothing here does anything.
+Frozen where they describe what was configured (and then equal only to themselves: tables are keyed
+by them), mutable only where a call writes down what happens to it (`Call`, `Attempt`). Nothing here
+does anything.
 
-Two shapes are plain dicts on purpose, because they are the hub of all translation (`ARCHITECTURE.md`, D1):
+Two shapes are plain dicts on purpose, because they are the hub of all translation
+(`ARCHITECTURE.md`, D1):
 
 `Chat`   a chat-completions request or response body, as OpenAI's API defines it.
 `Chunk`  `{"choices": [{"index": int, "delta": {...}, "finish_reason": str | None}], "usage": {...}?}`: one streamed
@@ -45,8 +47,8 @@ class Request(NamedTuple):
     notes: Any = None
     """What only the same face needs to write the answer; no other code reads it."""
     binds: bool = False
-    """A provider's own answer is readable to its account alone and replaces the conversation (a compaction). The
-    native lane serves it only where no other account is in the chain."""
+    """A provider's own answer is readable to its account alone and replaces the conversation (a
+    compaction). The native lane serves it only where no other account is in the chain."""
 
 
 class Batch(NamedTuple):
@@ -54,19 +56,22 @@ class Batch(NamedTuple):
 
     chunks: Sequence[Chunk]
     events: Sequence[sse.Event] | None = None
-    """The provider's own events behind `chunks`, when they are in the client's dialect; else None."""
+    """The provider's own events behind `chunks`, when they are in the client's dialect; else
+    None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Every wait for a provider or a client, in seconds. `[timeouts]` is derived from this class."""
+    """Every wait for a provider or a client, in seconds. `[timeouts]` is derived from this
+    class."""
 
     connect_s: float = 5.0
     """Name, connection and TLS together."""
     first_token_s: float = 60.0
     """From the request to the first content of a stream; then the next model is tried."""
     answer_s: float = 600.0
-    """From the request to the end of an answer that is not streamed: silence and work look alike there."""
+    """From the request to the end of an answer that is not streamed: silence and work look alike
+    there."""
     idle_s: float = 60.0
     """Silence inside a stream that has begun; then the client is told that it broke off."""
     total_s: float = 3600.0
@@ -74,7 +79,8 @@ class Timeouts:
     write_s: float = 30.0
     """One write to a client that has stopped reading."""
     heartbeat_s: float = 15.0
-    """Silence after which the client is sent a comment, so that proxies keep its connection open."""
+    """Silence after which the client is sent a comment, so that proxies keep its connection
+    open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,8 +106,8 @@ class Model:
     cache: bool = False
     """Sets prompt-cache breakpoints where the provider wants them set."""
     price: Mapping[str, float] | None = None
-    """Money per million tokens (`input`, `output`, `cache_read`, `cache_write`, `cache_write_hour`), where the user
-    states it."""
+    """Money per million tokens (`input`, `output`, `cache_read`, `cache_write`,
+    `cache_write_hour`), where the user states it."""
     max_concurrent: int | None = None
     proxy: str | None = None
     space: str = ""
@@ -241,7 +247,8 @@ class Skipped:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A client's request, and the record of what became of it. Equal only to itself, as its id may not be."""
+    """A client's request, and the record of what became of it. Equal only to itself, as its id may
+    not be."""
 
     id: str
     """Said by the client, or made up by us: for people, who are free to use one for many calls."""
@@ -279,7 +286,8 @@ class Call:
         return ", ".join(self.briefs())
 
     def briefs(self) -> list[str]:
-        """Each attempt in a few words, then each model that was skipped, where no model answered."""
+        """Each attempt in a few words, then each model that was skipped, where no model
+        answered."""
         tried = [attempt.brief() for attempt in self.attempts]
         return [*tried, *[skipped.brief() for skipped in self.skipped]]
 
@@ -290,7 +298,8 @@ class Call:
         return last if last is not None and last.committed_at is not None else None
 
     def overhead_s(self, until: float) -> float:
-        """Our own time from the request's arrival to `until`: without waiting for providers and between rounds."""
+        """Our own time from the request's arrival to `until`: without waiting for providers and
+        between rounds."""
         waiting_s = self.waited_s
         for attempt in self.attempts:
             ended = attempt.committed_at or attempt.ended_at
@@ -309,7 +318,8 @@ class Chunks(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Done with it, read to its end or not. Whoever takes a reply calls this, once or more often."""
+        """Done with it, read to its end or not. Whoever takes a reply calls this, once or more
+        often."""
         ...
 
 

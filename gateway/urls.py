@@ -38,7 +38,8 @@ _NOT_IN_A_URL: Final = re.compile(r"[\x00-\x20\x7f]")
 
 @lru_cache(maxsize=1024)
 def target(url: str) -> Target:
-    """The parts of an http(s) URL. Raises `ValueError` for any other, and for one that holds a user or a password."""
+    """The parts of an http(s) URL. Raises `ValueError` for any other, and for one that holds a user
+    or a password."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"not an http or https URL: {parts.scheme}://{parts.hostname or ''}")
@@ -48,10 +49,14 @@ def target(url: str) -> Target:
     if _NOT_IN_A_URL.search(url):
         raise ValueError("a URL must not hold spaces or control characters")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(Origin(parts.scheme, parts.hostname, port), parts.netloc.encode("idna"), path.encode("ascii"))
+    return Target(
+        Origin(parts.scheme, parts.hostname, port),
+        parts.netloc.encode("idna"),
+        path.encode("ascii"),
+    )
 
 
-# --- hosts and web origins --------------------------------------------------------------------------------------------
+# --- hosts and web origins ------------------------------------------------------------------------
 
 NULL: Final = "null"
 """The origin of a page that has none: a sandboxed frame, a local file."""
@@ -98,7 +103,8 @@ def _shortest(bracketed: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def parse_origin(text: str) -> str | None:
-    """An `Origin` header in its one spelling: `scheme://host[:port]` without a default port, or `null`.
+    """An `Origin` header in its one spelling: `scheme://host[:port]` without a default port, or
+    `null`.
 
     None for anything else, such as an address with a path. A scheme of an application's own
     (`chrome-extension://…`, `app://…`) is an origin too, and `file://` is the one without a host.

@@ -1,11 +1,13 @@
-"""Golden files: a request in and its native form out, a native stream in and its chunks out. Adding a case is adding a
-file.
+"""Golden files: a request in and its native form out, a native stream in and its chunks out. Adding
+a case is adding a file.
 
-`goldens/<dialect>/requests/<case>.json`: `{"provider", "model", "options"?: {fields of Model}, "chat", "native",
-"dropped"?}`. `goldens/<dialect>/streams/<case>.sse` with `<case>.chunks.json` beside it; the first line of the
-stream may be a comment, `: names {"sent": "the client's"}` or `: body {the request's fields}`.
+`goldens/<dialect>/requests/<case>.json`: `{"provider", "model", "options"?: {fields of Model},
+"chat", "native", "dropped"?}`. `goldens/<dialect>/streams/<case>.sse` with `<case>.chunks.json`
+beside it; the first line of the stream may be a comment, `: names {"sent": "the client's"}` or `:
+body {the request's fields}`.
 
-After a wanted change, `GOLDENS=write make test` writes what came out; read the diff before you commit it.
+After a wanted change, `GOLDENS=write make test` writes what came out; read the diff before you
+commit it.
 """
 
 from __future__ import annotations
@@ -51,10 +53,14 @@ def check_request(face: Upstream, dialect: str, case: str) -> None:
         found = {"unsupported": failed.failure.param}
     assert json.dumps(chat) == before, "a dialect changed what it was given"
     if WRITING:
-        kept = {key: golden[key] for key in ("provider", "model", "options", "chat") if key in golden}
+        kept = {
+            key: golden[key] for key in ("provider", "model", "options", "chat") if key in golden
+        }
         path.write_text(json.dumps(kept | found, indent=2, ensure_ascii=False) + "\n")
         return
-    assert found == {key: golden[key] for key in ("native", "dropped", "unsupported") if key in golden}
+    assert found == {
+        key: golden[key] for key in ("native", "dropped", "unsupported") if key in golden
+    }
 
 
 def stream_bytes(dialect: str, case: str) -> bytes:
@@ -75,7 +81,8 @@ def check_stream(face: Upstream, dialect: str, case: str, pieces: list[bytes]) -
 
 
 def decode_stream(face: Upstream, pieces: list[bytes], encoded: Encoded | None = None) -> list[Any]:
-    """The chunks of a stream; a failure is its last element, as `{"failed": kind, "message": …}`."""
+    """The chunks of a stream; a failure is its last element, as `{"failed": kind, "message":
+    …}`."""
     decoder, events = face.StreamDecoder(encoded or Encoded("/", {})), sse.Decoder()
     chunks: list[Chunk | dict[str, Any]] = []
     try:

@@ -24,7 +24,13 @@ IDS = {
 }
 
 
-def model(provider: str = "anthropic", model_id: str | None = None, *, name: str | None = None, **more: Any) -> Model:
+def model(
+    provider: str = "anthropic",
+    model_id: str | None = None,
+    *,
+    name: str | None = None,
+    **more: Any,
+) -> Model:
     """A model of a provider; `name` is the provider's unless stated."""
     row = PROVIDERS[provider]
     base_url = more.pop("base_url", row.base_url or "http://127.0.0.1:9/v1")
@@ -41,14 +47,25 @@ def model(provider: str = "anthropic", model_id: str | None = None, *, name: str
 
 def chat(*messages: dict[str, Any], **fields: Any) -> Chat:
     """A normalised chat; one user message when none is given."""
-    body = {"model": "dev", "messages": list(messages) or [{"role": "user", "content": "Hi"}], **fields}
+    body = {
+        "model": "dev",
+        "messages": list(messages) or [{"role": "user", "content": "Hi"}],
+        **fields,
+    }
     return decode_request(body)
 
 
 def call(*models: Model, received_at: float = 0.0, **fields: Any) -> Call:
     """A call to an agent `dev` with the given chain."""
     body = chat(**fields)
-    return Call("req_1", Agent("dev", models), Client("tests"), Request(body), bool(body.get("stream")), received_at)
+    return Call(
+        "req_1",
+        Agent("dev", models),
+        Client("tests"),
+        Request(body),
+        bool(body.get("stream")),
+        received_at,
+    )
 
 
 def breaker(

@@ -33,18 +33,26 @@ def _documented(row: Provider) -> bool:
 
 
 def _priced(row: Provider) -> bool:
-    return not row.default_model or cost(row.price_name or row.name, row.default_model, COUNTS, NOW) is not None
+    return (
+        not row.default_model
+        or cost(row.price_name or row.name, row.default_model, COUNTS, NOW) is not None
+    )
 
 
 def _scrubbed(row: Provider) -> bool:
-    return not row.key_hint or scrub(f"your key {row.key_hint}{'a1' * 16} is wrong") == f"your key {HIDDEN} is wrong"
+    return (
+        not row.key_hint
+        or scrub(f"your key {row.key_hint}{'a1' * 16} is wrong") == f"your key {HIDDEN} is wrong"
+    )
 
 
 NEEDS: Final[Mapping[str, Callable[[Provider], bool]]] = {
     "dialects/__init__.py: DIALECTS has no such dialect": lambda row: row.dialect in DIALECTS,
     "dialects/__init__.py: FRAMINGS has no such framing": lambda row: row.framing in FRAMINGS,
     "credentials/signing.py: SIGNINGS has no such signing": lambda row: row.signing in SIGNINGS,
-    "lab/vendors.py: APIS has no module that plays the dialect": lambda row: bool(vendors([row])[row.name].apis),
+    "lab/vendors.py: APIS has no module that plays the dialect": lambda row: bool(
+        vendors([row])[row.name].apis
+    ),
     "base_url: the lab needs its path": lambda row: lab_path(row).startswith(f"/{row.name}"),
     "credential: it is <name>_key": lambda row: row.credential == f"{row.name}_key",
     "env: the variable that holds its key": lambda row: bool(row.env) != row.key_optional,
@@ -52,10 +60,13 @@ NEEDS: Final[Mapping[str, Callable[[Provider], bool]]] = {
         bool(row.default_model) == (row.base_url is not None)
     ),
     "default_rank: its place in the chain of such a configuration": lambda row: (
-        not row.default_model or row.default_rank != Provider.__dataclass_fields__["default_rank"].default
+        not row.default_model
+        or row.default_rank != Provider.__dataclass_fields__["default_rank"].default
     ),
     "default_model: it is retired": lambda row: retired_on(row.name, row.default_model) is None,
-    "bearer_beta: it needs beta_header": lambda row: bool(row.beta_header) or row.bearer_beta is None,
+    "bearer_beta: it needs beta_header": lambda row: (
+        bool(row.beta_header) or row.bearer_beta is None
+    ),
     "models_path: it begins with a slash": lambda row: row.models_path.startswith("/"),
     "price_name: the price library does not know its default model under this name": _priced,
     "redact.py: its keys are not taken out of logs": _scrubbed,

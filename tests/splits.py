@@ -10,7 +10,8 @@ RANDOM_CUTS = 8
 
 
 def splits(data: bytes) -> Iterator[list[bytes]]:
-    """`data` whole, byte by byte, with CRLF line ends, with CR, and cut at random places (the same ones every time)."""
+    """`data` whole, byte by byte, with CRLF line ends, with CR, and cut at random places (the same
+    ones every time)."""
     yield [data]
     yield [data[place : place + 1] for place in range(len(data))]
     for line_end in (b"\r\n", b"\r"):

@@ -27,8 +27,15 @@ def test_it_stays_at_its_ceiling_for_ever(waits: int) -> None:
     assert Backoff().delay_s(waits, WHOLE) == 30
 
 
-@given(st.floats(0.001, 1e6), st.floats(0.001, 1e6), st.integers(0, 5_000), st.floats(0, 1, exclude_max=True))
-def test_a_wait_lies_between_its_bounds(first_s: float, max_s: float, waits: int, drawn: float) -> None:
+@given(
+    st.floats(0.001, 1e6),
+    st.floats(0.001, 1e6),
+    st.integers(0, 5_000),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_a_wait_lies_between_its_bounds(
+    first_s: float, max_s: float, waits: int, drawn: float
+) -> None:
     backoff = Backoff(first_s, max_s)
     delay_s = backoff.delay_s(waits, lambda: drawn)
     assert WAIT_MIN_S <= delay_s <= max(max_s, WAIT_MIN_S)

@@ -43,9 +43,17 @@ def test_a_comprehension_and_a_call_outside_the_gateway_are_not_counted() -> Non
 def test_only_lower_counts_are_recorded() -> None:
     recorded = {"same": {"a.py": 3}, "lower": {"a.py": 3}, "higher": {"a.py": 3}}
     counts = {"same": {"b.py": 3}, "lower": {"a.py": 2}, "higher": {"a.py": 4}, "new": {"a.py": 1}}
-    expected = {"same": {"a.py": 3}, "lower": {"a.py": 2}, "higher": {"a.py": 3}, "new": {"a.py": 1}}
+    expected = {
+        "same": {"a.py": 3},
+        "lower": {"a.py": 2},
+        "higher": {"a.py": 3},
+        "new": {"a.py": 1},
+    }
     assert lowered(recorded, counts) == expected
 
 
 def test_the_files_that_grew_are_named() -> None:
-    assert grown({"a.py": 5, "b.py": 2, "c.py": 1}, {"a.py": 3, "b.py": 2}) == ["a.py: 3 -> 5", "c.py: 0 -> 1"]
+    assert grown({"a.py": 5, "b.py": 2, "c.py": 1}, {"a.py": 3, "b.py": 2}) == [
+        "a.py: 3 -> 5",
+        "c.py: 0 -> 1",
+    ]

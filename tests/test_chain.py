@@ -31,7 +31,9 @@ class Play:
         self.breaker = breaker(self.clock)
         self.call = call()
 
-    def transcript(self, *models: Model, jitter: Callable[[], float] = lambda: 1.0, **backoff: float) -> str:
+    def transcript(
+        self, *models: Model, jitter: Callable[[], float] = lambda: 1.0, **backoff: float
+    ) -> str:
         self.call = call(*models, received_at=self.clock.now)
         policy = Policy(Backoff(**backoff))  # type: ignore[arg-type]
         steps = []
@@ -74,13 +76,17 @@ def test_what_a_model_gets_wrong_twice_it_is_not_asked_a_third_time() -> None:
     wrong = Failure(Kind.BAD_OUTPUT, "tool_use_failed", status=400)
     assert Play(sonnet=[wrong]).transcript(SONNET) == "sonnet, wait 1, sonnet"
     assert (
-        Play(sonnet=[wrong], haiku=[BROKEN, None]).transcript(SONNET, HAIKU) == "sonnet, haiku, wait 1, sonnet, haiku"
+        Play(sonnet=[wrong], haiku=[BROKEN, None]).transcript(SONNET, HAIKU)
+        == "sonnet, haiku, wait 1, sonnet, haiku"
     )
     assert Play(sonnet=[wrong, None]).transcript(SONNET) == "sonnet, wait 1, sonnet"
 
 
 def test_when_all_rest_the_wait_aims_at_the_first_to_wake() -> None:
-    play = Play(sonnet=[LIMITED.with_(retry_after_s=7.0), None], haiku=[LIMITED.with_(retry_after_s=20.0), None])
+    play = Play(
+        sonnet=[LIMITED.with_(retry_after_s=7.0), None],
+        haiku=[LIMITED.with_(retry_after_s=20.0), None],
+    )
     assert play.transcript(SONNET, HAIKU) == "sonnet, haiku, wait 7, sonnet"
 
 
@@ -94,12 +100,16 @@ def test_a_rest_beyond_the_budget_is_not_waited_for() -> None:
 
 def test_backoff_doubles_while_nobody_rests() -> None:
     play = Play(sonnet=[BROKEN])
-    assert play.transcript(SONNET) == "sonnet, wait 1, sonnet, wait 2, sonnet"  # then it rests for 60 s
+    # then it rests for 60 s
+    assert play.transcript(SONNET) == "sonnet, wait 1, sonnet, wait 2, sonnet"
 
 
 def test_jitter_is_full() -> None:
     play = Play(sonnet=[BROKEN, BROKEN, None])
-    assert play.transcript(SONNET, jitter=lambda: 0.25) == "sonnet, wait 0.25, sonnet, wait 0.5, sonnet"
+    assert (
+        play.transcript(SONNET, jitter=lambda: 0.25)
+        == "sonnet, wait 0.25, sonnet, wait 0.5, sonnet"
+    )
 
 
 def test_rounds_are_bounded() -> None:
@@ -157,9 +167,18 @@ def test_a_model_that_is_cooling_down_is_named_beside_those_that_were_tried() ->
 
 
 @pytest.mark.parametrize(
-    "kind", [Kind.EMPTY, Kind.REQUEST_DENIED, Kind.CANNOT_AFFORD, Kind.NOT_THE_API, Kind.TRANSLATION_REFUSED]
+    "kind",
+    [
+        Kind.EMPTY,
+        Kind.REQUEST_DENIED,
+        Kind.CANNOT_AFFORD,
+        Kind.NOT_THE_API,
+        Kind.TRANSLATION_REFUSED,
+    ],
 )
-def test_what_the_same_request_would_meet_again_is_tried_once_and_cools_nothing_down(kind: Kind) -> None:
+def test_what_the_same_request_would_meet_again_is_tried_once_and_cools_nothing_down(
+    kind: Kind,
+) -> None:
     play = Play(sonnet=[Failure(kind, "no", status=403)], haiku=[BROKEN, None])
     assert play.transcript(SONNET, HAIKU) == "sonnet, haiku, wait 1, haiku"
     assert play.breaker.state(SONNET) == "closed"

@@ -1,4 +1,5 @@
-"""The example configuration is the manual: it names every key, and every default it states is the default."""
+"""The example configuration is the manual: it names every key, and every default it states is the
+default."""
 
 from __future__ import annotations
 
@@ -69,7 +70,10 @@ def test_every_key_of_a_model_and_an_agent_is_there(whole: dict[str, Any]) -> No
 
 
 def test_stated_defaults_of_a_model_and_an_agent_are_the_defaults(whole: dict[str, Any]) -> None:
-    for stated, table in ((whole["models"]["example"], schema.Model), (whole["agents"]["example"], schema.Agent)):
+    for stated, table in (
+        (whole["models"]["example"], schema.Model),
+        (whole["agents"]["example"], schema.Agent),
+    ):
         for info in msgspec.structs.fields(table):
             if info.default not in (msgspec.NODEFAULT, None):
                 assert stated[info.encode_name] == info.default, info.encode_name
@@ -78,7 +82,9 @@ def test_stated_defaults_of_a_model_and_an_agent_are_the_defaults(whole: dict[st
 def test_the_compat_values_are_those_of_a_server_that_nobody_knows(whole: dict[str, Any]) -> None:
     quirks = PROVIDERS["custom"].quirks
     for info in msgspec.structs.fields(schema.Compat):
-        assert whole["models"]["example"]["compat"][info.encode_name] == getattr(quirks, info.name), info.name
+        assert whole["models"]["example"]["compat"][info.encode_name] == getattr(
+            quirks, info.name
+        ), info.name
 
 
 def test_every_setting_has_words_above_it() -> None:

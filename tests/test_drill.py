@@ -14,10 +14,14 @@ from gateway.drill.apis import APIS
 from gateway.lab import FAULTS
 
 WHOLE = Seen(200, TEXT, "stop", None, events_after_end=False, done=True, attempts="a;200")
-BROKEN = replace(WHOLE, text=TEXT[:20], finish=None, done=False, error={"code": "upstream_stream_error"})
+BROKEN = replace(
+    WHOLE, text=TEXT[:20], finish=None, done=False, error={"code": "upstream_stream_error"}
+)
 
 
-def verdict(fault: str, seen: Seen, *, seconds: float = 0.1, stream: bool = True, alone: bool = False) -> str:
+def verdict(
+    fault: str, seen: Seen, *, seconds: float = 0.1, stream: bool = True, alone: bool = False
+) -> str:
     return judge(fault, FAULTS[fault], seen, seconds, stream=stream, alone=alone)[0]
 
 
@@ -79,7 +83,10 @@ LIES = {
         b'event: error\ndata: {"type": "error", "error": {"code": "x"}}',
         b'data: {"type": "response.completed", "response": {"status": "completed", "output": []}}',
     ],
-    "messages": [b'data: {"type": "error", "error": {"type": "x"}}', b'data: {"type": "message_stop"}'],
+    "messages": [
+        b'data: {"type": "error", "error": {"type": "x"}}',
+        b'data: {"type": "message_stop"}',
+    ],
 }
 
 
@@ -91,7 +98,10 @@ def test_the_end_of_a_whole_answer_behind_an_error_is_seen(api: str) -> None:
 
 
 def test_a_failed_response_may_follow_its_error() -> None:
-    events = [LIES["responses"][0], b'event: response.failed\ndata: {"type": "response.failed", "response": {}}']
+    events = [
+        LIES["responses"][0],
+        b'event: response.failed\ndata: {"type": "response.failed", "response": {}}',
+    ]
     said = APIS["responses"].of_stream(b"\n\n".join(events) + b"\n\n")
     assert (said.error, said.done, said.events_after_end) == ({"code": "x"}, False, False)
 
@@ -107,7 +117,9 @@ def test_a_failed_response_may_follow_its_error() -> None:
 )
 def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
     ids = {"anthropic": "claude-sonnet-5", "google": "gemini-3.5-flash", "openai": "gpt-4o"}
-    models = {name: schema.Model(provider=name, model=ids[name], max_concurrent=2) for name in chain}
+    models = {
+        name: schema.Model(provider=name, model=ids[name], max_concurrent=2) for name in chain
+    }
     limits = schema.Server(max_calls=10)
     root = schema.Root(models=models, agents={"dev": schema.Agent(models=chain)}, server=limits)
     config = build(root, None, {}, None, [])

@@ -20,7 +20,12 @@ def test_no_verdict_relays_a_status_that_blames_the_client_key(kind: Kind) -> No
         (429, None, "Rate limited", Kind.RATE_LIMIT),
         (429, "insufficient_quota", "You exceeded your current quota", Kind.QUOTA),
         (429, None, "Your team has used all available credits", Kind.QUOTA),
-        (429, "rate_limit_exceeded", "Request too large for gpt-x on tokens per min (TPM)", Kind.TOO_LARGE),
+        (
+            429,
+            "rate_limit_exceeded",
+            "Request too large for gpt-x on tokens per min (TPM)",
+            Kind.TOO_LARGE,
+        ),
         (529, None, "Overloaded", Kind.OVERLOADED),
         (503, None, "", Kind.OVERLOADED),
         (498, None, "", Kind.OVERLOADED),
@@ -47,7 +52,11 @@ def test_a_number_inside_a_message_decides_nothing() -> None:
 
 
 def test_of_several_failures_the_likeliest_to_recover_speaks() -> None:
-    failures = [Failure(Kind.CREDENTIAL, "a"), Failure(Kind.OVERLOADED, "b"), Failure(Kind.QUOTA, "c")]
+    failures = [
+        Failure(Kind.CREDENTIAL, "a"),
+        Failure(Kind.OVERLOADED, "b"),
+        Failure(Kind.QUOTA, "c"),
+    ]
     assert Exhausted(failures).speaker().kind is Kind.OVERLOADED
 
 

@@ -1,4 +1,5 @@
-"""Nonsense from both sides: whatever comes, the answer is an error or a right one, never an escaped exception."""
+"""Nonsense from both sides: whatever comes, the answer is an error or a right one, never an escaped
+exception."""
 # ruff: noqa: E501 -- strategies read better as tables
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ SCALARS = st.one_of(
 )  # fmt: skip
 JSON: st.SearchStrategy[Any] = st.recursive(
     SCALARS,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -45,7 +48,9 @@ def often(value: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(value, value, value, value, JSON)
 
 
-def record(required: dict[str, st.SearchStrategy[Any]], **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def record(
+    required: dict[str, st.SearchStrategy[Any]], **optional: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries(
         {key: often(value) for key, value in required.items()},
         optional={key: often(value) for key, value in optional.items()},
@@ -57,11 +62,22 @@ IDENTIFIERS = st.sampled_from(["call_1", "call_2", "toolu_1|fc_2", "é", "", "x"
 PARTS = st.one_of(
     record({"type": st.just("text"), "text": st.text(max_size=8)}),
     record(
-        {"type": st.just("image_url"), "image_url": record({"url": st.sampled_from(["data:,x", "http://x/y.png"])})}
+        {
+            "type": st.just("image_url"),
+            "image_url": record({"url": st.sampled_from(["data:,x", "http://x/y.png"])}),
+        }
     ),
-    record({"type": st.just("file"), "file": record({}, file_data=st.just("data:application/pdf;base64,JVBERi0="))}),
     record(
-        {"type": st.just("input_audio"), "input_audio": record({"data": st.just("UklG"), "format": st.just("wav")})}
+        {
+            "type": st.just("file"),
+            "file": record({}, file_data=st.just("data:application/pdf;base64,JVBERi0=")),
+        }
+    ),
+    record(
+        {
+            "type": st.just("input_audio"),
+            "input_audio": record({"data": st.just("UklG"), "format": st.just("wav")}),
+        }
     ),
     record({"type": st.just("refusal"), "refusal": st.text(max_size=4)}),
 )
@@ -86,10 +102,24 @@ MESSAGE = st.one_of(
     ), max_size=3)}),
 )  # fmt: skip
 TOOL = st.one_of(
-    record({"type": st.just("function"), "function": record({"name": NAMES}, parameters=JSON, strict=st.booleans())}),
-    record({"name": NAMES}, input_schema=JSON, type=st.sampled_from(["custom", "function"]), format=JSON),
     record(
-        {"type": st.sampled_from(["web_search", "web_search_20250305", "code_interpreter", "builtin_function"])},
+        {
+            "type": st.just("function"),
+            "function": record({"name": NAMES}, parameters=JSON, strict=st.booleans()),
+        }
+    ),
+    record(
+        {"name": NAMES},
+        input_schema=JSON,
+        type=st.sampled_from(["custom", "function"]),
+        format=JSON,
+    ),
+    record(
+        {
+            "type": st.sampled_from(
+                ["web_search", "web_search_20250305", "code_interpreter", "builtin_function"]
+            )
+        },
         filters=JSON,
         name=NAMES,
         function=JSON,
@@ -119,14 +149,17 @@ class Nonsense:
 
 @pytest.fixture(scope="module")
 def app() -> App:
-    """A gateway with a model of every provider, all of which answer nonsense, whatever they are sent."""
+    """A gateway with a model of every provider, all of which answer nonsense, whatever they are
+    sent."""
     models = {
         name: schema.Model(provider=name.partition("-")[0], model=id_, base_url="http://nobody/v1")
         for name, id_ in IDS_TOO.items()
     }
     keys = {name: "test" for row in PROVIDERS.values() for name in row.env}
     root = schema.Root(
-        models=models, fallback=schema.Fallback(max_wait_seconds=0), breaker=schema.Breaker(failures=10**9)
+        models=models,
+        fallback=schema.Fallback(max_wait_seconds=0),
+        breaker=schema.Breaker(failures=10**9),
     )
     app = App(build(root, None, {}, None, []), env=keys, home=Path("/nonexistent"))
     app.use_transport(Nonsense())
@@ -157,7 +190,9 @@ def test_any_bytes_are_an_object_or_an_error(body: bytes) -> None:
 @pytest.mark.parametrize(("dialect", "what"), CASES)
 @given(data=st.data())
 @FUZZ
-def test_any_bytes_from_a_provider_are_an_answer_or_a_failure(dialect: str, what: str, data: st.DataObject) -> None:
+def test_any_bytes_from_a_provider_are_an_answer_or_a_failure(
+    dialect: str, what: str, data: st.DataObject
+) -> None:
     stream = bytearray(stream_of(dialect, what))
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(stream) - 1))
@@ -168,7 +203,9 @@ def test_any_bytes_from_a_provider_are_an_answer_or_a_failure(dialect: str, what
 @pytest.mark.parametrize(("dialect", "what"), CASES)
 @given(data=st.data())
 @FUZZ
-def test_any_event_from_a_provider_is_read_or_a_failure(dialect: str, what: str, data: st.DataObject) -> None:
+def test_any_event_from_a_provider_is_read_or_a_failure(
+    dialect: str, what: str, data: st.DataObject
+) -> None:
     """Whole JSON with a value replaced by any other."""
     events = stream_of(dialect, what).split(b"\n\n")
     place = data.draw(st.integers(0, len(events) - 1))
@@ -182,12 +219,20 @@ def test_any_event_from_a_provider_is_read_or_a_failure(dialect: str, what: str,
 @given(body=JSON, status=st.sampled_from([200, 400, 401, 404, 429, 500, 529]))
 @FUZZ
 def test_any_error_is_classified(dialect: str, body: Any, status: int) -> None:
-    for data in (orjson.dumps(body), orjson.dumps({"error": body}), str(body).encode("utf-8", "replace")):
+    for data in (
+        orjson.dumps(body),
+        orjson.dumps({"error": body}),
+        str(body).encode("utf-8", "replace"),
+    ):
         assert DIALECTS[dialect].decode_error(status, {}, data, 0.0).kind
 
 
 @pytest.mark.parametrize("dialect", list(DIALECTS))
-@given(body=st.dictionaries(st.sampled_from(["choices", "content", "candidates", "output", "usage", "model"]), JSON))
+@given(
+    body=st.dictionaries(
+        st.sampled_from(["choices", "content", "candidates", "output", "usage", "model"]), JSON
+    )
+)
 @FUZZ
 def test_any_whole_answer_is_read_or_refused(dialect: str, body: Any) -> None:
     try:

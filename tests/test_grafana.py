@@ -1,4 +1,5 @@
-"""The dashboard and the alerts ask for metrics and labels that exist, in PromQL that Prometheus takes."""
+"""The dashboard and the alerts ask for metrics and labels that exist, in PromQL that Prometheus
+takes."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ from tests.observe.exposed import everything, metrics_and_labels, samples
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "grafana"
 DASHBOARD: Final = json.loads((FOLDER / "dashboard.json").read_text())
 ALERTS: Final = FOLDER / "alerts.yaml"
-RULES: Final = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+RULES: Final = [
+    rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
+]
 
 EXPOSED: Final = metrics_and_labels()
 SAMPLES: Final = {sample.name for sample in samples(everything())}
@@ -34,7 +37,8 @@ VALUES: Final = {
 """Label → every value that it can have."""
 
 promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is not installed (Debian: apt-get install prometheus)"
+    shutil.which("promtool") is None,
+    reason="promtool is not installed (Debian: apt-get install prometheus)",
 )
 
 _METRIC: Final = re.compile(r"\b(gateway_\w+)(?:\{([^}]*)\})?")
@@ -61,7 +65,9 @@ def panels() -> list[dict[str, Any]]:
 def dashboard() -> Iterator[Query]:
     for panel in panels():
         for target in panel["targets"]:
-            yield Query(f"{panel['title']} {target['refId']}", target["expr"], target["legendFormat"])
+            yield Query(
+                f"{panel['title']} {target['refId']}", target["expr"], target["legendFormat"]
+            )
 
 
 def alerts() -> Iterator[Query]:
@@ -128,7 +134,9 @@ def test_counters_are_read_as_rates(query: Query) -> None:
 
 
 def test_every_metric_is_shown() -> None:
-    families = {re.sub(r"_(bucket|sum|count)$", "", name) for query in dashboard() for name in query.metrics}
+    families = {
+        re.sub(r"_(bucket|sum|count)$", "", name) for query in dashboard() for name in query.metrics
+    }
     assert families == set(EXPOSED)
 
 
@@ -169,12 +177,14 @@ def test_alerts_say_what_to_do() -> None:
         assert set(rule["annotations"]) == {"summary", "description"}
 
 
-# --- with Prometheus' own tool ---------------------------------------------------------------------------------------
+# --- with Prometheus' own tool --------------------------------------------------------------------
 
 
 def run(*arguments: str | Path) -> str:
     """What promtool says; fails where it objects."""
-    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["promtool", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -196,28 +206,52 @@ def test_prometheus_takes_every_query_of_the_dashboard(tmp_path: Path) -> None:
 
 
 ATTEMPTS: Final = 'gateway_upstream_attempts_total{model="m", provider="p", outcome="%s"}'
-CIRCUIT: Final = 'gateway_circuit_state{provider="p", address="a", credential="c", model="m", state="open"}'
+CIRCUIT: Final = (
+    'gateway_circuit_state{provider="p", address="a", credential="c", model="m", state="open"}'
+)
 REQUESTS: Final = 'gateway_requests_total{agent="dev", status="%s"}'
 FIRST: Final = 'gateway_time_to_first_token_seconds_bucket{agent="dev", le="%s"}'
 UP: Final = {"gateway_requests_in_flight": "0x60"}
-QUIET: Final = {REQUESTS % 200: "0+60x60", ATTEMPTS % "ok": "0+60x60", "gateway_calls_waiting": "0x60", CIRCUIT: "0x60"}
+QUIET: Final = {
+    REQUESTS % 200: "0+60x60",
+    ATTEMPTS % "ok": "0+60x60",
+    "gateway_calls_waiting": "0x60",
+    CIRCUIT: "0x60",
+}
 
 FIRES: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "nothing is scraped": ("GatewayDown", {}),
-    "every tenth call fails": ("GatewayCallsFail", {**UP, REQUESTS % 200: "0+54x60", REQUESTS % 503: "0+6x60"}),
+    "every tenth call fails": (
+        "GatewayCallsFail",
+        {**UP, REQUESTS % 200: "0+54x60", REQUESTS % 503: "0+6x60"},
+    ),
     "every call is limited": ("GatewayCallsFail", {**UP, REQUESTS % 429: "0+6x60"}),
-    "a key is refused for the first time": ("GatewayCredentialRefused", {**UP, ATTEMPTS % "credential": "_x58 1x1"}),
-    "a key is refused again": ("GatewayCredentialRefused", {**UP, ATTEMPTS % "credential": "1x55 2x4"}),
+    "a key is refused for the first time": (
+        "GatewayCredentialRefused",
+        {**UP, ATTEMPTS % "credential": "_x58 1x1"},
+    ),
+    "a key is refused again": (
+        "GatewayCredentialRefused",
+        {**UP, ATTEMPTS % "credential": "1x55 2x4"},
+    ),
     "an account is empty": ("GatewayQuotaSpent", {**UP, ATTEMPTS % "quota": "_x58 1x1"}),
     "a model is gone": ("GatewayModelUnknown", {**UP, ATTEMPTS % "model_unknown": "_x58 1x1"}),
     "a circuit stays open": ("GatewayCircuitOpen", {**UP, CIRCUIT: "1x60"}),
     "the first model fails": (
         "GatewayFallsBack",
-        {**UP, REQUESTS % 200: "0+10x60", 'gateway_fallbacks_total{agent="dev", model="m", reason="x"}': "0+9x60"},
+        {
+            **UP,
+            REQUESTS % 200: "0+10x60",
+            'gateway_fallbacks_total{agent="dev", model="m", reason="x"}': "0+9x60",
+        },
     ),
     "streams break off": (
         "GatewayStreamsBreakOff",
-        {**UP, ATTEMPTS % "ok": "0+10x60", 'gateway_streams_broken_total{agent="dev", model="m"}': "0+1x60"},
+        {
+            **UP,
+            ATTEMPTS % "ok": "0+10x60",
+            'gateway_streams_broken_total{agent="dev", model="m"}': "0+1x60",
+        },
     ),
     "answers begin late": (
         "GatewaySlowFirstToken",
@@ -234,7 +268,10 @@ FIRES: Final[dict[str, tuple[str, dict[str, str]]]] = {
     ),
     "calls wait": ("GatewayCallsWait", {**UP, "gateway_calls_waiting": "60x60"}),
     "log lines are lost": ("GatewayRecordsLost", {**UP, "gateway_log_lines_lost_total": "0+1x60"}),
-    "spans are lost": ("GatewayRecordsLost", {**UP, 'gateway_trace_spans_total{outcome="dropped"}': "0+1x60"}),
+    "spans are lost": (
+        "GatewayRecordsLost",
+        {**UP, 'gateway_trace_spans_total{outcome="dropped"}': "0+1x60"},
+    ),
 }
 
 
@@ -256,14 +293,18 @@ def case(name: str, series: dict[str, str], expr: str, firing: int) -> dict[str,
 
 def check_cases(folder: Path, cases: list[dict[str, Any]]) -> None:
     path = folder / "test.yaml"
-    path.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": cases}))
+    path.write_text(
+        yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": cases})
+    )
     run("test", "rules", path)
 
 
 @promtool
 def test_alerts_fire(tmp_path: Path) -> None:
     firing = 'count(ALERTS{alertname="%s", alertstate="firing"})'
-    check_cases(tmp_path, [case(name, series, firing % alert, 1) for name, (alert, series) in FIRES.items()])
+    check_cases(
+        tmp_path, [case(name, series, firing % alert, 1) for name, (alert, series) in FIRES.items()]
+    )
 
 
 @promtool

@@ -1,8 +1,9 @@
 """One request of a client beside all its translations.
 
-`goldens/inbound/<face>/<case>/`: `<face>.json` is what the client sends (`headers`, `body`), `chat.json` the hub's
-form of it with what is lost (`dropped`), and `<target>.json` what each provider gets. Adding a case is adding a folder
-with its first file; `GOLDENS=write` writes the others.
+`goldens/inbound/<face>/<case>/`: `<face>.json` is what the client sends (`headers`, `body`),
+`chat.json` the hub's form of it with what is lost (`dropped`), and `<target>.json` what each
+provider gets. Adding a case is adding a folder with its first file; `GOLDENS=write` writes the
+others.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ CASES: Final = sorted(path.name for path in (FOLDER / "inbound" / "messages").it
 
 
 def request_of(case: str) -> Request:
-    golden = exact_json.loads((FOLDER / "inbound" / "messages" / case / "messages.json").read_bytes())
+    golden = exact_json.loads(
+        (FOLDER / "inbound" / "messages" / case / "messages.json").read_bytes()
+    )
     return inbound.decode_request(golden["body"], golden["headers"])
 
 

@@ -1,7 +1,9 @@
-"""The shape of the code: who may import whom, where a vendor may be named, and how long a file may grow.
+"""The shape of the code: who may import whom, where a vendor may be named, and how long a file may
+grow.
 
-Read from the sources, lazy imports inside functions included. A violation is a reason to move code; the tables are
-widened only together with the reason, and a permission that nobody uses any more fails too.
+Read from the sources, lazy imports inside functions included. A violation is a reason to move code;
+the tables are widened only together with the reason, and a permission that nobody uses any more
+fails too.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "chain": "failures shared types",
         # the edges
         "credentials": "private_files providers types",
-        "upstream": "credentials dialects failures hub operations redact shared sse text types urls",
+        "upstream": (
+            "credentials dialects failures hub operations redact shared sse text types urls"
+        ),
         "relay": "chain failures shared types",
         "limits": "hub observe shared text types",
         "config": "failures limits providers redact text types urls",
@@ -47,11 +51,13 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "inbound": "config failures hub limits observe operations page private_files redact relay reports shared text"
         " types urls",
         "observe": "failures providers redact shared text types urls",
-        # credentials: where a key comes from; dialects: what a model would be sent, how a provider refuses; observe:
-        # the ledger and its prices; shared: the circuits of a running gateway; redact: their reasons
+        # credentials: where a key comes from; dialects: what a model would be sent, how a provider
+        # refuses; observe: the ledger and its prices; shared: the circuits of a running gateway;
+        # redact: their reasons
         "reports": "operations __version__ config credentials dialects failures limits observe providers redact shared"
         " types",
-        # shares no code with the translators, so that it cannot share their mistakes; a provider's row is data
+        # shares no code with the translators, so that it cannot share their mistakes; a provider's
+        # row is data
         "lab": "providers types",
         "page": "reports",
         # what puts them together
@@ -60,7 +66,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "process": "__version__ app config inbound observe shared",
         "drill": "app config failures lab process providers sse types",
         "cli": "__version__ app config credentials dialects drill failures hub inbound lab limits observe page process"
-        " operations providers reports text types",  # dialects: `explain` shows what a model would be sent
+        # dialects: `explain` shows what a model would be sent
+        " operations providers reports text types",
         "__main__": "cli",
         "__init__": "",
     }.items()
@@ -87,11 +94,17 @@ IMPURE: Final = frozenset({"shared/waiting_room.py", "shared/workers.py"})
 """The files of `shared/` that wait or send."""
 SANS_IO: Final = frozenset({"upstream/http1/parser.py"})
 """Files outside the core that turn bytes into facts and do no I/O either."""
-WORLD: Final = frozenset({"asyncio", "time", "random", "socket", "os", "threading", "subprocess", "httpx", "anyio"})
+WORLD: Final = frozenset(
+    {"asyncio", "time", "random", "socket", "os", "threading", "subprocess", "httpx", "anyio"}
+)
 """What the core does not touch."""
 
 VENDOR: Final = re.compile(
-    r"anthropic|openai|groq|gemini|google|(?<![a-z])xai(?![a-z])|mistral|openrouter|claude|(?<![a-z])gpt", re.I
+    (
+        r"anthropic|openai|groq|gemini|google|(?<![a-z])xai(?![a-z])|mistral|openrouter|claude"
+        r"|(?<![a-z])gpt"
+    ),
+    re.I,
 )
 NAMES_VENDORS: Final[Mapping[str, str]] = {
     "providers.py": "the rows",
@@ -166,11 +179,16 @@ def test_no_area_imports_itself_through_others(here: str) -> None:
 
 
 def test_the_package_level_stays_small() -> None:
-    files = {file.stem for file in FILES if file.parent == ROOT / "gateway"} - {"__init__", "__main__"}
+    files = {file.stem for file in FILES if file.parent == ROOT / "gateway"} - {
+        "__init__",
+        "__main__",
+    }
     assert len(files) <= FILES_MAX
 
 
-@pytest.mark.parametrize("folder", sorted({file.parent for file in FILES} - {ROOT / "gateway"}), ids=str)
+@pytest.mark.parametrize(
+    "folder", sorted({file.parent for file in FILES} - {ROOT / "gateway"}), ids=str
+)
 def test_a_folder_says_what_belongs_there(folder: Path) -> None:
     assert ast.get_docstring(parsed(folder / "__init__.py"))
 
@@ -204,9 +222,18 @@ def words(tree: ast.Module) -> Iterator[str]:
                 yield text
             case ast.Constant(value=bytes(data)):
                 yield data.decode("latin-1")
-            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.alias(name=name):
+            case (
+                ast.Name(id=name)
+                | ast.Attribute(attr=name)
+                | ast.arg(arg=name)
+                | ast.alias(name=name)
+            ):
                 yield name
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
                 yield name
             case _:
                 pass
@@ -219,7 +246,9 @@ def named_in(file: Path) -> set[str]:
 @each_file
 def test_vendors_are_named_where_they_belong(file: Path) -> None:
     here = file.relative_to(ROOT / "gateway").as_posix()
-    if not any(here == place or (place.endswith("/") and here.startswith(place)) for place in NAMES_VENDORS):
+    if not any(
+        here == place or (place.endswith("/") and here.startswith(place)) for place in NAMES_VENDORS
+    ):
         assert named_in(file) == set()
 
 
@@ -229,7 +258,9 @@ def test_no_vendor_is_excused_for_nothing(place: str) -> None:
 
 
 def test_the_lab_shares_nothing_with_the_translators() -> None:
-    assert MAY_IMPORT["lab"] == {"providers", "types"}, "rows say where a provider is: data, and no translation"
+    assert MAY_IMPORT["lab"] == {"providers", "types"}, (
+        "rows say where a provider is: data, and no translation"
+    )
 
 
 def test_no_test_patches_anything() -> None:

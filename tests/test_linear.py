@@ -1,6 +1,8 @@
-"""Nothing that a client or a provider sends costs more than its size. Work is counted; no time is asserted.
+"""Nothing that a client or a provider sends costs more than its size. Work is counted; no time is
+asserted.
 
-Where the work is inside one call of a library, the input is so large that anything but linear work would never end.
+Where the work is inside one call of a library, the input is so large that anything but linear work
+would never end.
 """
 
 from __future__ import annotations
@@ -99,9 +101,19 @@ def test_many_ids_that_are_alike() -> None:
 def test_many_results_in_another_order_than_their_calls(stated: bool) -> None:
     def conversation(n: int) -> Work:
         ids = [f"c{number}" for number in range(n)]
-        calls = [{"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id_ in ids]
-        results = [{"role": "tool", "content": "x"} | ({"tool_call_id": id_} if stated else {}) for id_ in ids[::-1]]
-        messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": calls}, *results]
+        calls = [
+            {"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            for id_ in ids
+        ]
+        results = [
+            {"role": "tool", "content": "x"} | ({"tool_call_id": id_} if stated else {})
+            for id_ in ids[::-1]
+        ]
+        messages = [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "tool_calls": calls},
+            *results,
+        ]
         return lambda: decode_request({"model": "m", "messages": messages})
 
     assert is_linear(conversation, 200)
@@ -134,7 +146,10 @@ def test_calls_that_wait_and_are_woken() -> None:
 
 def test_the_reasoning_of_many_calls_is_measured_once() -> None:
     record = Record(Attempt(model(), 1), Replay(), "me")
-    calls = [{"index": n, "id": f"call_{n:08}", "function": {"name": "f", "arguments": ""}} for n in range(300)]
+    calls = [
+        {"index": n, "id": f"call_{n:08}", "function": {"name": "f", "arguments": ""}}
+        for n in range(300)
+    ]
     record.see([{"choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
                 for fields in ({"reasoning_content": "hm"}, {"tool_calls": calls})])  # fmt: skip
     assert calls_of("repr", record.done) == 1
@@ -147,7 +162,10 @@ FEEDS: dict[str, Callable[[], tuple[Callable[[str], object], list[str]]]] = {
     "space inside a fence": lambda: (Unfence().feed, ["```json\n{", *[SPACES] * 20_000, "}"]),
     "space before a tag": lambda: (Splitter().feed, [SPACES] * 20_000),
     "space inside a tag": lambda: (Splitter().feed, ["<think>a", *[SPACES] * 20_000, "b</think>"]),
-    "space inside a tag that says nothing": lambda: (Splitter().feed, ["<think>", *[SPACES] * 20_000]),
+    "space inside a tag that says nothing": lambda: (
+        Splitter().feed,
+        ["<think>", *[SPACES] * 20_000],
+    ),
 }
 
 
@@ -181,7 +199,9 @@ WORDS = ("eyJ-", "sk-", "a.", "1", "bearer ", "'a", "wait 1s and ", "model ", "`
 @pytest.mark.parametrize("word", WORDS)
 def test_the_words_of_an_error(word: str) -> None:
     assert len(scrub(word * (LARGE // len(word)))) <= LARGE
-    body = orjson.dumps({"error": {"message": word * (LARGE // len(word)), "type": "invalid_request_error"}})
+    body = orjson.dumps(
+        {"error": {"message": word * (LARGE // len(word)), "type": "invalid_request_error"}}
+    )
     for face in DIALECTS.values():
         assert face.decode_error(429, {}, body, 0.0).message
 

@@ -29,7 +29,16 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 
 def test_there_are_eight() -> None:
-    assert list(PROVIDERS) == ["anthropic", "openai", "groq", "google", "xai", "mistral", "openrouter", "custom"]
+    assert list(PROVIDERS) == [
+        "anthropic",
+        "openai",
+        "groq",
+        "google",
+        "xai",
+        "mistral",
+        "openrouter",
+        "custom",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +76,11 @@ def test_an_address_is_https_and_has_no_slash_at_its_end(row: Provider) -> None:
 @each_row
 def test_headers_are_lower_case_and_hold_no_key(row: Provider) -> None:
     assert row.key_header == row.key_header.lower()
-    assert not {name.lower() for name in row.headers} & {"authorization", "x-api-key", row.key_header}
+    assert not {name.lower() for name in row.headers} & {
+        "authorization",
+        "x-api-key",
+        row.key_header,
+    }
 
 
 @each_row
@@ -95,9 +108,11 @@ def test_every_switch_of_the_chat_format_can_be_set_per_model() -> None:
     assert switches <= fields | {"api"}, switches - fields
 
 
-# --- a new row --------------------------------------------------------------------------------------------------------
+# --- a new row ------------------------------------------------------------------------------------
 
-BARE = Provider(name="acme", dialect="acme", base_url="https://api.acme.example/v2", credential="acme")
+BARE = Provider(
+    name="acme", dialect="acme", base_url="https://api.acme.example/v2", credential="acme"
+)
 ACME = Provider(
     name="acme",
     dialect="chat",
@@ -143,7 +158,10 @@ def test_a_row_that_says_nothing_is_named_everything_that_it_lacks() -> None:
         ({"framing": "frames"}, "dialects/__init__.py: FRAMINGS has no such framing"),
         ({"signing": "sigv4"}, "credentials/signing.py: SIGNINGS has no such signing"),
         ({"default_rank": 99}, "default_rank: its place in the chain of such a configuration"),
-        ({"price_name": ""}, "price_name: the price library does not know its default model under this name"),
+        (
+            {"price_name": ""},
+            "price_name: the price library does not know its default model under this name",
+        ),
         ({"key_hint": "acme-"}, "redact.py: its keys are not taken out of logs"),
         ({"bearer_beta": "x"}, "bearer_beta: it needs beta_header"),
         ({"models_path": "models"}, "models_path: it begins with a slash"),
@@ -164,19 +182,30 @@ def test_a_new_row_comes_last_in_a_configuration_made_from_keys_alone() -> None:
 
 
 def of_row(row: Provider, base_url: str) -> Model:
-    return Model("any", row, row.default_model or "any", base_url, f"{row.credential}:default", quirks=row.quirks)
+    return Model(
+        "any",
+        row,
+        row.default_model or "any",
+        base_url,
+        f"{row.credential}:default",
+        quirks=row.quirks,
+    )
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("row", [*ROWS, ACME], ids=lambda row: row.name)
-def test_a_model_of_each_row_and_of_a_new_one_is_served_by_the_lab(tmp_path: Path, row: Provider, stream: bool) -> None:
+def test_a_model_of_each_row_and_of_a_new_one_is_served_by_the_lab(
+    tmp_path: Path, row: Provider, stream: bool
+) -> None:
     """The way of a drill: the row's own path, header, dialect and framing, over a socket."""
 
     async def work() -> tuple[str, str]:
         credentials, pool, clock = Credentials({}, tmp_path), Pool(), Clock()
         credentials.put(row.credential, "default", f"{row.key_hint}a-key-for-the-lab")
         sign = Signer(credentials)
-        client = UpstreamClient(lambda model: pool, sign, Replay(), clock=clock, wall=clock, user_agent="tests")
+        client = UpstreamClient(
+            lambda model: pool, sign, Replay(), clock=clock, wall=clock, user_agent="tests"
+        )
         async with Lab(vendors=vendors([*ROWS, ACME])) as lab:
             model = of_row(row, lab.base_url(row.name))
             attempt = Attempt(model, 1, started_at=clock.now)
@@ -195,6 +224,11 @@ async def said(reply: Reply) -> str:
     if reply.chunks is None:
         assert reply.chat is not None
         return str(reply.chat["choices"][0]["message"]["content"])
-    choices = [choice async for batch in reply.chunks for chunk in batch.chunks for choice in chunk["choices"]]
+    choices = [
+        choice
+        async for batch in reply.chunks
+        for chunk in batch.chunks
+        for choice in chunk["choices"]
+    ]
     await reply.chunks.aclose()
     return "".join(choice["delta"].get("content") or "" for choice in choices)

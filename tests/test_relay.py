@@ -1,4 +1,5 @@
-"""The request path as transcripts: which models are asked, what the client gets, and what is settled at every end."""
+"""The request path as transcripts: which models are asked, what the client gets, and what is
+settled at every end."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ class Chunks:
 class Upstream:
     """Scripted models: a failure, a word, or `HANG`; the last one from then on."""
 
-    def __init__(self, clock: Clock, script: dict[str, list[Answer]], broken: Failure | None) -> None:
+    def __init__(
+        self, clock: Clock, script: dict[str, list[Answer]], broken: Failure | None
+    ) -> None:
         self.asked: list[str] = []
         self.hanging = asyncio.Event()
         self.chunks: list[Chunks] = []
@@ -101,7 +104,13 @@ class Room:
 class Stage:
     """A relay, everything around it, and one call."""
 
-    def __init__(self, *models: Model, stream: bool = False, broken: Failure | None = None, **script: list[Answer]):
+    def __init__(
+        self,
+        *models: Model,
+        stream: bool = False,
+        broken: Failure | None = None,
+        **script: list[Answer],
+    ):
         self.clock = Clock(0.0)
         self.shared = Local(self.clock)
         self.breaker = Breaker(self.shared, self.clock)
@@ -109,7 +118,14 @@ class Stage:
         self.upstream = Upstream(self.clock, script, broken)
         self.policy = Policy(Backoff())
         self.call = call(*models, stream=stream)
-        self.relay = Relay(self.upstream, self.breaker, self.policy, self.room, clock=self.clock, jitter=lambda: 1.0)
+        self.relay = Relay(
+            self.upstream,
+            self.breaker,
+            self.policy,
+            self.room,
+            clock=self.clock,
+            jitter=lambda: 1.0,
+        )
 
     def answer(self) -> Reply:
         return asyncio.run(self.relay.answer(self.call))
@@ -121,7 +137,9 @@ class Stage:
     @property
     def is_settled(self) -> bool:
         """Nothing is held: no circuit is being probed, and every slot is free."""
-        probing = [circuit.id for circuit in self.breaker.circuits() if circuit.state is State.PROBING]
+        probing = [
+            circuit.id for circuit in self.breaker.circuits() if circuit.state is State.PROBING
+        ]
         return not probing and "slots={}" in repr(self.shared)
 
 
@@ -149,7 +167,10 @@ def test_the_first_model_answers() -> None:
 def test_the_next_one_answers_without_a_wait() -> None:
     stage = Stage(SONNET, HAIKU, sonnet=[LIMITED], haiku=["hello"])
     assert word(stage.answer()) == "hello"
-    assert [attempt.brief() for attempt in stage.call.attempts] == ["sonnet;429;cooldown=7", "haiku;200"]
+    assert [attempt.brief() for attempt in stage.call.attempts] == [
+        "sonnet;429;cooldown=7",
+        "haiku;200",
+    ]
     assert stage.room.waits == []
 
 
@@ -173,7 +194,9 @@ def test_nobody_waits_in_a_full_room() -> None:
 
 
 def test_when_all_have_failed_each_failure_is_told_in_its_order() -> None:
-    stage = Stage(SONNET, HAIKU, sonnet=[BROKEN], haiku=[Failure(Kind.INVALID_REQUEST, "bad", status=400)])
+    stage = Stage(
+        SONNET, HAIKU, sonnet=[BROKEN], haiku=[Failure(Kind.INVALID_REQUEST, "bad", status=400)]
+    )
     with pytest.raises(Exhausted) as raised:
         stage.answer()
     assert [failure.status for failure in raised.value.failures] == [500, 400]
@@ -184,7 +207,10 @@ def test_when_all_have_failed_each_failure_is_told_in_its_order() -> None:
 def test_an_answer_that_says_nothing_gives_the_next_model_a_chance() -> None:
     stage = Stage(SONNET, HAIKU, sonnet=[EMPTY], haiku=["hello"])
     assert word(stage.answer()) == "hello"
-    assert [attempt.failure and attempt.failure.kind for attempt in stage.call.attempts] == [Kind.EMPTY, None]
+    assert [attempt.failure and attempt.failure.kind for attempt in stage.call.attempts] == [
+        Kind.EMPTY,
+        None,
+    ]
 
 
 def test_an_answer_without_content_is_never_given_to_the_client() -> None:
@@ -215,7 +241,7 @@ def test_a_spent_budget_is_left_early() -> None:
     assert stage.breaker.cooldown_left_s(SONNET) == 12.0
 
 
-# --- streams ---------------------------------------------------------------------------------------------------------
+# --- streams --------------------------------------------------------------------------------------
 
 
 def test_a_stream_is_handed_on_and_closed_once_its_reader_is_done() -> None:
@@ -278,10 +304,12 @@ def test_a_stream_that_breaks_off_is_not_tried_again() -> None:
     assert stage.is_settled
 
 
-# --- whoever leaves --------------------------------------------------------------------------------------------------
+# --- whoever leaves -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prepare", [lambda stage: None, lambda stage: stage.breaker.cool_down(LOCAL, 1.0, LIMITED)])
+@pytest.mark.parametrize(
+    "prepare", [lambda stage: None, lambda stage: stage.breaker.cool_down(LOCAL, 1.0, LIMITED)]
+)
 def test_leaving_settles_everything(prepare: Callable[[Stage], None]) -> None:
     stage = Stage(LOCAL, HAIKU, local=[HANG], haiku=["hello"])
     prepare(stage)

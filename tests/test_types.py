@@ -28,7 +28,10 @@ def test_an_attempt_in_brief(failure: Failure | None, cooldown_s: float, brief: 
 
 @pytest.mark.parametrize("kind", [Kind.EMPTY, Kind.MALFORMED])
 def test_a_failure_behind_a_200_is_no_200(kind: Kind) -> None:
-    assert Attempt(model(name="sonnet"), 1, failure=Failure(kind, "", status=200)).brief() == f"sonnet;{kind}"
+    assert (
+        Attempt(model(name="sonnet"), 1, failure=Failure(kind, "", status=200)).brief()
+        == f"sonnet;{kind}"
+    )
 
 
 def test_overhead_is_what_is_left_of_the_time_when_all_waiting_is_taken_away() -> None:
@@ -65,7 +68,11 @@ def test_what_was_configured_cannot_change_and_is_equal_only_to_itself() -> None
     one, other = model(), model()
     assert one != other
     assert len({one, other}) == 2
-    for noun, field in ((one, "name"), (Agent("dev", (one,)), "models"), (one.provider, "base_url")):
+    for noun, field in (
+        (one, "name"),
+        (Agent("dev", (one,)), "models"),
+        (one.provider, "base_url"),
+    ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(noun, field, None)
 

@@ -26,7 +26,23 @@ def test_a_host(text: str, address: Address) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", ":80", "a:65536", "a:080808", "a:x", "a:8:8", "a@b", "a b", "a/", "a?", "a,b", "a\n", "[::1", "[::g]"],
+    [
+        "",
+        ".",
+        ":80",
+        "a:65536",
+        "a:080808",
+        "a:x",
+        "a:8:8",
+        "a@b",
+        "a b",
+        "a/",
+        "a?",
+        "a,b",
+        "a\n",
+        "[::1",
+        "[::g]",
+    ],
 )
 def test_no_host(text: str) -> None:
     assert parse_host(text) is None
@@ -53,8 +69,27 @@ def test_an_origin(text: str, origin: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "*", "NULL", "localhost", "localhost:3000", "//a", "://a", "http://", "http:///", "http://a/"),
-        *("http://a/b", "http://a?q", "http://a#f", "http://u@a", "http://u:p@a", "http://a:x", "http://a b"),
+        *(
+            "",
+            "*",
+            "NULL",
+            "localhost",
+            "localhost:3000",
+            "//a",
+            "://a",
+            "http://",
+            "http:///",
+            "http://a/",
+        ),
+        *(
+            "http://a/b",
+            "http://a?q",
+            "http://a#f",
+            "http://u@a",
+            "http://u:p@a",
+            "http://a:x",
+            "http://a b",
+        ),
         *("http://a\r\nx: y", "http://*.a", "http://a, http://b", "http://" + "a" * 400),
     ],
 )

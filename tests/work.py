@@ -1,4 +1,5 @@
-"""How much work something is, counted and not timed: lines of Python that run, and calls into the interpreter."""
+"""How much work something is, counted and not timed: lines of Python that run, and calls into the
+interpreter."""
 
 from __future__ import annotations
 
@@ -47,6 +48,6 @@ def calls_of(name: str, work: Callable[[], object]) -> int:
 
 
 def is_linear(work: Callable[[int], Callable[[], object]], size: int) -> bool:
-    """Whether `work(2 * size)` runs about twice as many lines as `work(size)`. `work` prepares, and what it returns is
-    counted."""
+    """Whether `work(2 * size)` runs about twice as many lines as `work(size)`. `work` prepares, and
+    what it returns is counted."""
     return steps(work(2 * size)) <= 2 * SLACK * steps(work(size))

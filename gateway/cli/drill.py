@@ -41,7 +41,8 @@ class _Drilled:
 
 
 def _drilled(config: Config, agent: Agent, apis: Sequence[str]) -> _Drilled:
-    """Plays every fault in each API; on a terminal, standard error shows the name of the current one."""
+    """Plays every fault in each API; on a terminal, standard error shows the name of the current
+    one."""
     logging.getLogger("gateway").setLevel(logging.CRITICAL)
     shows_progress = sys.stderr.isatty()
 
@@ -64,7 +65,9 @@ def render(agent: Agent, results: Sequence[Result]) -> None:
     click.echo("The first model has the fault; waits are cut to a second.\n")
     apis = list(dict.fromkeys(result.api for result in results))
     for name in apis:
-        _render_api(name if len(apis) > 1 else "", [result for result in results if result.api == name])
+        _render_api(
+            name if len(apis) > 1 else "", [result for result in results if result.api == name]
+        )
     counts = {word: sum(result.verdict == word for result in results) for word in _COLOURS}
     click.echo(", ".join(f"{count} {word}" for word, count in counts.items()))
 

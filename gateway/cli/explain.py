@@ -102,7 +102,8 @@ def command(agent: str, request: Any, config_path: str | None) -> Explanation:
 
 
 def _asked(agent: Agent, body: bytes) -> tuple[Request, str]:
-    """(the request, its operation). A body without messages for an embedding model asks for embeddings."""
+    """(the request, its operation). A body without messages for an embedding model asks for
+    embeddings."""
     try:
         stated = {"model": agent.name, **parse_object(body)}
         if agent.models[0].embeds and "messages" not in stated:

@@ -90,8 +90,12 @@ def _render_made(made: _Made) -> None:
 )
 @click.option("--expires", metavar="PERIOD", help="Such as 12h, 90d or 4w. Default: never.")
 @click.option("--budget", "budgets", multiple=True, help='Such as "5 USD/day"; repeat for several.')
-@click.option("--rate", "rates", multiple=True, help='Such as "30 calls/minute"; repeat for several.')
-@click.option("--admin", is_flag=True, help="The key also opens the web page, which shows all agents.")
+@click.option(
+    "--rate", "rates", multiple=True, help='Such as "30 calls/minute"; repeat for several.'
+)
+@click.option(
+    "--admin", is_flag=True, help="The key also opens the web page, which shows all agents."
+)
 @prints(_render_made, errors={KeysError: FOUND_PROBLEMS})
 def add(
     name: str,

@@ -58,7 +58,10 @@ def _notes(found: list[Row]) -> Iterator[str]:
             yield f"? {what} are estimated: the process that made the calls ended"
     unpriced = sorted({model for row in found for model in row.unpriced})
     if unpriced:
-        yield f"? no price is known of {', '.join(unpriced)}: budgets in USD do not see what they cost"
+        yield (
+            f"? no price is known of {', '.join(unpriced)}: "
+            f"budgets in USD do not see what they cost"
+        )
 
 
 @click.command()

@@ -6,7 +6,15 @@ import sys
 
 import click
 
-from gateway.cli.console import FOUND_PROBLEMS, WIDTH, config_option, configured, prints, styled, table
+from gateway.cli.console import (
+    FOUND_PROBLEMS,
+    WIDTH,
+    config_option,
+    configured,
+    prints,
+    styled,
+    table,
+)
 from gateway.config.load import Config
 from gateway.reports.overview import Overview
 from gateway.reports.running import NotRunning

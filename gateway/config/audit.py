@@ -1,4 +1,5 @@
-"""What can be wrong with a valid configuration, found without asking anybody: addresses, ids, chains, forms of keys."""
+"""What can be wrong with a valid configuration, found without asking anybody: addresses, ids,
+chains, forms of keys."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ CUSTOM_PATH: Final = "/v1"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report. A command in backticks in `message` or `cure` can be typed as it stands."""
+    """One line of the report. A command in backticks in `message` or `cure` can be typed as it
+    stands."""
 
     section: str
     severity: Severity
@@ -43,19 +45,23 @@ def examine(config: Config, today: date) -> Iterator[Finding]:
     yield from _unpriced(config, today)
 
 
-# --- models ----------------------------------------------------------------------------------------------------------
+# --- models ---------------------------------------------------------------------------------------
 
 
 def _address(model: Model) -> Iterator[Finding]:
     parts = urlsplit(model.base_url)
     usual = urlsplit(model.provider.base_url).path if model.provider.base_url else CUSTOM_PATH
     if "//" in parts.path:
-        yield Finding("models", "warning", model.name, f"{model.base_url} has a double slash.", "Write one.")
+        yield Finding(
+            "models", "warning", model.name, f"{model.base_url} has a double slash.", "Write one."
+        )
     if usual and not parts.path:
         cure = f'Most likely it should be baseUrl = "{model.base_url}{usual}".'
         yield Finding("models", "warning", model.name, f"{model.base_url} has no path.", cure)
     if parts.scheme == "http" and not is_near(parts.hostname or ""):
-        message = f"{model.base_url} is not encrypted: the key and every prompt travel in the clear."
+        message = (
+            f"{model.base_url} is not encrypted: the key and every prompt travel in the clear."
+        )
         yield Finding("models", "warning", model.name, message, "Use https.")
 
 
@@ -64,15 +70,28 @@ def _retirement(model: Model, today: date) -> Iterator[Finding]:
     if day is None:
         return
     if day > today:
-        yield Finding("models", "warning", model.name, f"{model.model_id} is switched off on {day}.", "Choose another.")
+        yield Finding(
+            "models",
+            "warning",
+            model.name,
+            f"{model.model_id} is switched off on {day}.",
+            "Choose another.",
+        )
         return
     when = "" if day == GONE else f" on {day}"
     message = f"{model.model_id} was switched off{when}; calls to it fail and move on."
-    yield Finding("models", "error", model.name, message, "Choose another: `gateway doctor --live` names near ones.")
+    yield Finding(
+        "models",
+        "error",
+        model.name,
+        message,
+        "Choose another: `gateway doctor --live` names near ones.",
+    )
 
 
 def is_the_providers(model: Model) -> bool:
-    """Whether it is asked for at the provider's own address, where the provider's own rules hold."""
+    """Whether it is asked for at the provider's own address, where the provider's own rules
+    hold."""
     return model.base_url == model.provider.base_url
 
 
@@ -81,7 +100,9 @@ def is_near(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return "." not in host or host.endswith((".local", ".localhost", ".internal", ".lan", ".home.arpa"))
+        return "." not in host or host.endswith(
+            (".local", ".localhost", ".internal", ".lan", ".home.arpa")
+        )
     return address.is_private or address.is_loopback or address.is_link_local
 
 
@@ -93,24 +114,41 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-# --- agents ----------------------------------------------------------------------------------------------------------
+# --- agents ---------------------------------------------------------------------------------------
 
 
 def _agents(config: Config) -> Iterator[Finding]:
-    used = {model.name for agent in config.agents.values() for model in (*agent.models, *agent.when_spent)}
+    used = {
+        model.name
+        for agent in config.agents.values()
+        for model in (*agent.models, *agent.when_spent)
+    }
     if not config.agents:
-        yield Finding("agents", "warning", "", "there are no agents.", "Add [agents.NAME] with models = [...].")
+        yield Finding(
+            "agents",
+            "warning",
+            "",
+            "there are no agents.",
+            "Add [agents.NAME] with models = [...].",
+        )
     for agent in config.agents.values():
         chain = " -> ".join(model.name for model in agent.models)
         yield Finding("agents", "ok", agent.name, chain)
         circuits = {model.key[:3] for model in agent.models}
         if len(agent.models) > 1 and len(circuits) == 1:
-            message = "all its models share one key: an empty account or a refused key stops every one."
+            message = (
+                "all its models share one key: an empty account or a refused key stops every one."
+            )
             yield Finding("agents", "info", agent.name, message)
         yield from _spaces(agent)
     for name in config.models:
         if name not in used:
-            yield Finding("agents", "info", name, "is in no chain; clients may still send its name as `model`.")
+            yield Finding(
+                "agents",
+                "info",
+                name,
+                "is in no chain; clients may still send its name as `model`.",
+            )
 
 
 def _unpriced(config: Config, today: date) -> Iterator[Finding]:
@@ -123,9 +161,15 @@ def _unpriced(config: Config, today: date) -> Iterator[Finding]:
         for model in agent.models:
             watched[model.name] += agent.limits
     for name, limits in watched.items():
-        budgets = dict.fromkeys(f"{limit.owner} ({limit.text})" for limit in limits if limit.unit == "USD")
+        budgets = dict.fromkeys(
+            f"{limit.owner} ({limit.text})" for limit in limits if limit.unit == "USD"
+        )
         if budgets and not is_priced(config.models[name], at):
-            unseen = "it is not tried" if config.root.limits.unpriced == "refuse" else "what it costs is not seen"
+            unseen = (
+                "it is not tried"
+                if config.root.limits.unpriced == "refuse"
+                else "what it costs is not seen"
+            )
             message = f"has no known price, so {unseen} under the budget of {', '.join(budgets)}."
             cure = f"State it: [models.{name}.price] with input and output, 0 where it is free."
             yield Finding("agents", "warning", name, message, cure)
@@ -140,11 +184,13 @@ def _spaces(agent: Agent) -> Iterator[Finding]:
     if others:
         named = ", ".join(f"{model.name} ({model.space})" for model in others)
         message = f"embeddings never fall back from {first.name} ({first.space}) to {named}."
-        cure = "If they are one model, give all of them the same `space`; else use an agent for each."
+        cure = (
+            "If they are one model, give all of them the same `space`; else use an agent for each."
+        )
         yield Finding("agents", "warning", agent.name, message, cure)
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 def shared_keys(models: list[Model]) -> Iterator[Finding]:
@@ -156,12 +202,16 @@ def shared_keys(models: list[Model]) -> Iterator[Finding]:
         if len(found) > 1:
             name = credential.removesuffix(":default")
             message = f"the same key is sent to {', '.join(sorted(found))}."
-            cure = f'Unless that is meant, give one its own: credential = "{credential.split(":")[0]}:NAME".'
+            cure = (
+                f"Unless that is meant, give one its own: credential = "
+                f'"{credential.split(":")[0]}:NAME".'
+            )
             yield Finding("keys", "warning", name, message, cure)
 
 
 def form(model: Model, key: str) -> Iterator[Finding]:
-    """What the form of a key says against its use. Never quotes more of it than the vendor's usual beginning."""
+    """What the form of a key says against its use. Never quotes more of it than the vendor's usual
+    beginning."""
     row = model.provider
     if model.auth_type == "pi_auth" or not is_the_providers(model):
         return
@@ -169,7 +219,9 @@ def form(model: Model, key: str) -> Iterator[Finding]:
     if wrong:
         yield Finding("keys", "error", model.name, *wrong)
     elif model.auth_type == "api_key" and not key.startswith(row.key_hint):
-        yield Finding("keys", "warning", model.name, f"keys of {row.name} usually begin with {row.key_hint}.")
+        yield Finding(
+            "keys", "warning", model.name, f"keys of {row.name} usually begin with {row.key_hint}."
+        )
 
 
 def _wrong_kind(model: Model, key: str) -> tuple[str, str] | None:
@@ -178,15 +230,24 @@ def _wrong_kind(model: Model, key: str) -> tuple[str, str] | None:
         return None
     is_key, is_ours = key.startswith(row.key_hint), key.startswith(_vendor(row))
     if model.auth_type == "api_key" and is_ours and not is_key:
-        return ('the key is an OAuth token, but authType is "api_key".', 'Write authType = "oauth_token".')
+        return (
+            'the key is an OAuth token, but authType is "api_key".',
+            'Write authType = "oauth_token".',
+        )
     if model.auth_type == "oauth_token" and is_key:
-        return ('the key is an API key, but authType is "oauth_token".', 'Write authType = "api_key".')
+        return (
+            'the key is an API key, but authType is "oauth_token".',
+            'Write authType = "api_key".',
+        )
     return None
 
 
 def _wrong_vendor(row: Provider, key: str) -> tuple[str, str] | None:
-    """Judged by the longest beginning that fits: what begins with `sk-or-` begins with `sk-` too."""
-    fitting = [other for other in PROVIDERS.values() if other.key_hint and key.startswith(_vendor(other))]
+    """Judged by the longest beginning that fits: what begins with `sk-or-` begins with `sk-`
+    too."""
+    fitting = [
+        other for other in PROVIDERS.values() if other.key_hint and key.startswith(_vendor(other))
+    ]
     other = max(fitting, key=lambda row: len(_vendor(row)), default=None)
     if other is None or other is row or (other.key_hint == "sk-" and not row.key_hint):
         return None  # half the world's keys begin with sk-

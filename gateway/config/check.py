@@ -1,8 +1,9 @@
-"""Checks a table against its schema and finds everything that is wrong with it, not just the first thing.
+"""Checks a table against its schema and finds everything that is wrong with it, not just the first
+thing.
 
-msgspec stops at the first error; an operator wants all of them at once, each with the nearest valid key or value. So
-the tables are walked here, and msgspec judges one value at a time. A value is shown only by `shown`, because it may be
-a provider's key in the wrong place.
+msgspec stops at the first error; an operator wants all of them at once, each with the nearest valid
+key or value. So the tables are walked here, and msgspec judges one value at a time. A value is
+shown only by `shown`, because it may be a provider's key in the wrong place.
 """
 
 from __future__ import annotations
@@ -65,7 +66,11 @@ class Flaw:
 def flaws(table: Any, schema: type[Table], path: tuple[str, ...] = ()) -> Iterator[Flaw]:
     """Everything in `table` that `schema` does not allow."""
     if not isinstance(table, Mapping):
-        yield Flaw(path, f"{shown(path, table)} is no table.", f"Write [{'.'.join(path)}] and its keys below.")
+        yield Flaw(
+            path,
+            f"{shown(path, table)} is no table.",
+            f"Write [{'.'.join(path)}] and its keys below.",
+        )
         return
     hints = get_type_hints(schema, include_extras=True)
     fields = {field.encode_name: field for field in msgspec.structs.fields(schema)}
@@ -82,7 +87,9 @@ def flaws(table: Any, schema: type[Table], path: tuple[str, ...] = ()) -> Iterat
 def _no_such_key(path: tuple[str, ...], known: Sequence[str]) -> Flaw:
     if path[0] == "models" and _SECRET_KEY.search(path[-1]):
         return Flaw(
-            path, "keys are not kept in this file.", "Store it with `gateway credentials set`, and remove it here."
+            path,
+            "keys are not kept in this file.",
+            "Store it with `gateway credentials set`, and remove it here.",
         )
     return Flaw(path, "there is no such key.", did_you_mean(path[-1], known))
 
@@ -121,7 +128,10 @@ def _options(kind: Any) -> tuple[Any, ...]:
 
 def _choices(kind: Any) -> tuple[str, ...]:
     return tuple(
-        str(choice) for option in _options(kind) if get_origin(option) is Literal for choice in get_args(option)
+        str(choice)
+        for option in _options(kind)
+        if get_origin(option) is Literal
+        for choice in get_args(option)
     )
 
 
@@ -143,7 +153,9 @@ def wanted(kind: Any) -> str:
 def _in_words(info: msgspec.inspect.Type) -> str:
     match info:
         case msgspec.inspect.UnionType(types=options):
-            return " or ".join(_in_words(one) for one in options if not isinstance(one, msgspec.inspect.NoneType))
+            return " or ".join(
+                _in_words(one) for one in options if not isinstance(one, msgspec.inspect.NoneType)
+            )
         case msgspec.inspect.LiteralType(values=values):
             return f"one of {', '.join(str(value) for value in values)}"
         case msgspec.inspect.IntType():
@@ -153,14 +165,24 @@ def _in_words(info: msgspec.inspect.Type) -> str:
         case msgspec.inspect.ListType(item_type=item):
             return f"a list of {_in_words(item).removeprefix('a ')}s"
         case msgspec.inspect.DictType():
-            return "a table of texts" if isinstance(info.value_type, msgspec.inspect.StrType) else "a table"
+            return (
+                "a table of texts"
+                if isinstance(info.value_type, msgspec.inspect.StrType)
+                else "a table"
+            )
         case msgspec.inspect.BoolType():
             return "true or false"
     return "a text"
 
 
 def _range(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
-    low = f"above {info.gt:g}" if info.gt is not None else f"from {info.ge:g}" if info.ge is not None else ""
+    low = (
+        f"above {info.gt:g}"
+        if info.gt is not None
+        else f"from {info.ge:g}"
+        if info.ge is not None
+        else ""
+    )
     high = f" to {info.le:.0f}" if info.le is not None else " up" if info.ge is not None else ""
     return f" {low}{high}".rstrip()
 
@@ -180,7 +202,9 @@ def shown(path: Sequence[str], value: Any) -> str:
         return HIDDEN
     if isinstance(value, Mapping):
         return "a table"
-    text = _USER_INFO.sub(f"//{HIDDEN}@", scrub(f'"{value}"' if isinstance(value, str) else _toml(value)))
+    text = _USER_INFO.sub(
+        f"//{HIDDEN}@", scrub(f'"{value}"' if isinstance(value, str) else _toml(value))
+    )
     text = _RUN.sub(lambda run: HIDDEN if _looks_random(run[0]) else run[0], text)
     return text if len(text) <= SHOWN_CHARS_MAX else text[: SHOWN_CHARS_MAX - 1] + "…"
 

@@ -1,8 +1,8 @@
 """Which files are read, and how they are merged; nothing here knows what a key means.
 
 `agents/<name>/config.toml` ← `config.toml` ← `gateway.toml` beside it ← `.env.toml` beside it ←
-`~/.action-llama/environments/<env>.toml`; tables are merged, anything else is replaced. So an Action Llama project
-works untouched, and what is ours can stand apart from it.
+`~/.action-llama/environments/<env>.toml`; tables are merged, anything else is replaced. So an
+Action Llama project works untouched, and what is ours can stand apart from it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ DOTENV: Final = ".env.toml"
 _NOT_MERGED: Final = ("environment", "projectName")
 """Keys of `.env.toml` that are about that file itself."""
 _FROM_ENVIRONMENT: Final = ("models", "agents")
-"""All that is taken from an environment's file: its `[server]` is the host to deploy to, not ours to listen on."""
+"""All that is taken from an environment's file: its `[server]` is the host to deploy to, not ours
+to listen on."""
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 
 
@@ -76,7 +77,8 @@ class Files:
         return table
 
     def where(self, path: tuple[str, ...]) -> tuple[str, str, int | None]:
-        """(file, key as it stands there, line) of a dotted key: the last file that says it, or most of it."""
+        """(file, key as it stands there, line) of a dotted key: the last file that says it, or most
+        of it."""
         best: Source | None = None
         deepest = 0
         for source in self._all():
@@ -89,7 +91,8 @@ class Files:
         return str(best.path), scrub(".".join(rest)), line_of(best.text, rest)
 
     def says(self, path: tuple[str, ...]) -> tuple[Path, int | None] | None:
-        """(file, line) of a dotted key that some file says; None for one that is left to its default."""
+        """(file, line) of a dotted key that some file says; None for one that is left to its
+        default."""
         for source in reversed(self._all()):
             if source.depth(path) == len(path):
                 return source.path, line_of(source.text, path[len(source.under) :])
@@ -104,7 +107,8 @@ class Files:
 
 
 def discover(explicit: str | None, env: Mapping[str, str], cwd: Path, home: Path) -> Path | None:
-    """The configuration file: `--config`, `$GATEWAY_CONFIG`, `./config.toml`, the user's, the system's; else None.
+    """The configuration file: `--config`, `$GATEWAY_CONFIG`, `./config.toml`, the user's, the
+    system's; else None.
 
     One that was named is returned even if it does not exist, so that reading it says so.
     """
@@ -125,9 +129,11 @@ def path_of(text: str | Path) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something, be it a loop of links or out of our sight: who reads it then learns why it cannot be.
+    """Whether there is something, be it a loop of links or out of our sight: who reads it then
+    learns why it cannot be.
 
-    What is passed over in silence instead is a demo on the port of a service, or an agent that nobody misses in time.
+    What is passed over in silence instead is a demo on the port of a service, or an agent that
+    nobody misses in time.
     """
     try:
         path.lstat()
@@ -144,7 +150,8 @@ def places(cwd: Path, home: Path) -> tuple[Path, ...]:
 
 
 def read(path: Path, env: Mapping[str, str], home: Path) -> Files:
-    """`path` and everything that belongs to it. What cannot be read becomes a problem, and the rest is still read."""
+    """`path` and everything that belongs to it. What cannot be read becomes a problem, and the rest
+    is still read."""
     files = Files(path.parent)
     _add(files, path, required=True)
     if not os.access(files.root, os.X_OK):
@@ -159,7 +166,9 @@ def read(path: Path, env: Mapping[str, str], home: Path) -> Files:
         folder = path_of(env.get("AL_ENVIRONMENTS_DIR") or home / ".action-llama/environments")
         environment = _add(files, folder / f"{name}.toml", required=True)
         if environment:
-            environment.table = {key: environment.table[key] for key in _FROM_ENVIRONMENT if key in environment.table}
+            environment.table = {
+                key: environment.table[key] for key in _FROM_ENVIRONMENT if key in environment.table
+            }
     _add_agents(files)
     return files
 
@@ -196,7 +205,11 @@ def _read(path: Path, problems: list[Problem]) -> Source | None:
         text = path.read_text(encoding="utf-8-sig")
         return Source(path, text, tomllib.loads(text))
     except FileNotFoundError:
-        problems.append(Problem(str(path), "", "there is no such file.", "Make one, or name another with --config."))
+        problems.append(
+            Problem(
+                str(path), "", "there is no such file.", "Make one, or name another with --config."
+            )
+        )
     except UnicodeDecodeError:
         problems.append(Problem(str(path), "", "is no UTF-8 text."))
     except OSError as error:
@@ -213,5 +226,7 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(under)
     for key, value in over.items():
         old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        merged[key] = (
+            merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        )
     return merged

@@ -1,4 +1,5 @@
-"""A configuration, from its files to the nouns the gateway works with. All errors are found before any is reported."""
+"""A configuration, from its files to the nouns the gateway works with. All errors are found before
+any is reported."""
 
 from __future__ import annotations
 
@@ -58,7 +59,8 @@ class Config:
 
     @property
     def ledger_path(self) -> Path:
-        """Where the ledger is; a relative path begins at the configuration's own folder, wherever one stands."""
+        """Where the ledger is; a relative path begins at the configuration's own folder, wherever
+        one stands."""
         folder = self.path.absolute().parent if self.path is not None else Path()
         return folder / path_of(self.ledger.path)
 
@@ -76,7 +78,9 @@ def parse(files: Files, path: Path, env: Mapping[str, str]) -> Config:
     problems += _twice(files)
     problems += _leave_theirs(files)
     table = _ours(files.merged(), files)
-    problems += [_problem(flaw, files) for flaw in (*flaws(table, schema.Root), *meaning.meaning(table))]
+    problems += [
+        _problem(flaw, files) for flaw in (*flaws(table, schema.Root), *meaning.meaning(table))
+    ]
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(_in_order(problems))
     return build(msgspec.convert(table, schema.Root), path, env, files, problems)
@@ -94,44 +98,62 @@ def _problem(flaw: Flaw, files: Files | None) -> Problem:
     return Problem(file, key, flaw.message, flaw.cure, line, flaw.severity)
 
 
-# --- living together with Action Llama -------------------------------------------------------------------------------
+# --- living together with Action Llama ------------------------------------------------------------
 
 
 def _twice(files: Files) -> list[Problem]:
     """A chain in an agent's folder and in the main files; other keys of ours may stand in both."""
     doubled = []
     for name, source in files.agents.items():
-        elsewhere = next((main for main in files.sources if main.depth(("agents", name, "models")) == 3), None)
+        elsewhere = next(
+            (main for main in files.sources if main.depth(("agents", name, "models")) == 3), None
+        )
         if elsewhere and "models" in source.table:
-            flaw = Flaw(("agents", name, "models"), f"the agent is defined here and in {source.path}.", "Keep one.")
+            flaw = Flaw(
+                ("agents", name, "models"),
+                f"the agent is defined here and in {source.path}.",
+                "Keep one.",
+            )
             doubled.append(_problem(flaw, files))
     return doubled
 
 
 def _leave_theirs(files: Files) -> list[Problem]:
-    """Takes out of the agents' own files what is not ours, with a word about keys that nobody knows."""
+    """Takes out of the agents' own files what is not ours, with a word about keys that nobody
+    knows."""
     left = []
     for name, source in files.agents.items():
         for key in [key for key in source.table if key not in _AGENT_KEYS]:
             if key in schema.ACTION_LLAMA_AGENT_KEYS:
                 del source.table[key]
             elif not get_close_matches(key, _AGENT_KEYS, cutoff=CLOSE):
-                flaw = Flaw(("agents", name, key), "is known to nobody and ignored.", severity="warning")
+                flaw = Flaw(
+                    ("agents", name, key), "is known to nobody and ignored.", severity="warning"
+                )
                 left.append(_problem(flaw, files))
                 del source.table[key]
         if not source.table:
-            flaw = Flaw(("agents", name), f"the agent {name} names no models and is not served.", severity="warning")
+            flaw = Flaw(
+                ("agents", name),
+                f"the agent {name} names no models and is not served.",
+                severity="warning",
+            )
             left.append(_problem(flaw, files))
     return left
 
 
 def _ours(table: Mapping[str, Any], files: Files) -> dict[str, Any]:
-    """The merged table without the keys of Action Llama, and without agents of which nothing is left then."""
+    """The merged table without the keys of Action Llama, and without agents of which nothing is
+    left then."""
     ours = {key: value for key, value in table.items() if key not in schema.ACTION_LLAMA_KEYS}
     agents = ours.get("agents")
     if isinstance(agents, Mapping):
         kept = {name: _agent(agent) for name, agent in agents.items()}
-        theirs = {name for name, agent in kept.items() if agent == {} and (agents[name] or name in files.agents)}
+        theirs = {
+            name
+            for name, agent in kept.items()
+            if agent == {} and (agents[name] or name in files.agents)
+        }
         ours["agents"] = {name: agent for name, agent in kept.items() if name not in theirs}
     return ours
 
@@ -142,11 +164,15 @@ def _agent(agent: Any) -> Any:
     return {key: value for key, value in agent.items() if key not in schema.ACTION_LLAMA_AGENT_KEYS}
 
 
-# --- building --------------------------------------------------------------------------------------------------------
+# --- building -------------------------------------------------------------------------------------
 
 
 def build(
-    root: schema.Root, path: Path | None, env: Mapping[str, str], files: Files | None, problems: list[Problem]
+    root: schema.Root,
+    path: Path | None,
+    env: Mapping[str, str],
+    files: Files | None,
+    problems: list[Problem],
 ) -> Config:
     """The nouns of a checked table; what is worth a warning joins `problems`.
 
@@ -163,7 +189,11 @@ def build(
     for name, agent in root.agents.items():
         agents[name] = _agent_of(name, agent, models)
         if not agents[name].models:
-            flaw = Flaw(("agents", name, "models"), "none of these models can be reached.", "See the warnings.")
+            flaw = Flaw(
+                ("agents", name, "models"),
+                "none of these models can be reached.",
+                "See the warnings.",
+            )
             problems.append(_problem(flaw, files))
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
@@ -194,8 +224,16 @@ def _address_flaws(name: str, entry: schema.Model, base_url: str | None) -> Iter
     """What is wrong with an address that does not stand in the file."""
     path, row = ("models", name, "baseUrl"), PROVIDERS[entry.provider]
     if base_url is None:
-        message = f'a model of "{row.name}" needs an address and has none, so it is left out of every chain.'
-        yield Flaw(path, message, f'Add baseUrl = "http://host:port/v1", or set ${CUSTOM_BASE_URL}.', "warning")
+        message = (
+            f'a model of "{row.name}" needs an address and has '
+            f"none, so it is left out of every chain."
+        )
+        yield Flaw(
+            path,
+            message,
+            f'Add baseUrl = "http://host:port/v1", or set ${CUSTOM_BASE_URL}.',
+            "warning",
+        )
     elif not entry.base_url and not row.base_url:
         for flaw in meaning.base_url(path, base_url, row):
             yield replace(flaw, message=f"${CUSTOM_BASE_URL}: {flaw.message}")
@@ -227,7 +265,9 @@ def _model(name: str, entry: schema.Model, base_url: str, general: schema.Timeou
 
 def _agent_of(name: str, entry: schema.Agent, known: Mapping[str, Model]) -> Agent:
     def chain(names: list[str]) -> tuple[Model, ...]:
-        return tuple(_timed(known[each], entry.timeouts) for each in dict.fromkeys(names) if each in known)
+        return tuple(
+            _timed(known[each], entry.timeouts) for each in dict.fromkeys(names) if each in known
+        )
 
     limits = parse_all(entry.budget, entry.rate, f"agent {name}")
     aliases = tuple(dict.fromkeys(entry.aliases))
@@ -236,7 +276,8 @@ def _agent_of(name: str, entry: schema.Agent, known: Mapping[str, Model]) -> Age
 
 
 def _credential(entry: schema.Model, provider: Provider) -> str:
-    """`type:instance`. What pi holds is another account than what lies in the store, and rests for itself."""
+    """`type:instance`. What pi holds is another account than what lies in the store, and rests for
+    itself."""
     if entry.auth_type == "pi_auth":
         return f"pi_auth:{provider.name}"
     credential = entry.credential or provider.credential

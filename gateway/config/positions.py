@@ -1,7 +1,7 @@
 """Where in a TOML text each key stands, so that an error can say so; `tomllib` itself forgets.
 
-A scanner, not a parser: it runs only on text that `tomllib` has accepted, and keys inside inline tables have the line
-of the key that holds them.
+A scanner, not a parser: it runs only on text that `tomllib` has accepted, and keys inside inline
+tables have the line of the key that holds them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from typing import Final
 Path = tuple[str, ...]
 
 _OPAQUE: Final = re.compile(
-    r'"""(?:\\.|[^\\])*?"{3,5}' r"|'''.*?'{3,5}" r'|"(?:\\.|[^"\\\n])*"' r"|'[^'\n]*'" r"|(?P<comment>#[^\n]*)",
+    r'"""(?:\\.|[^\\])*?"{3,5}'
+    r"|'''.*?'{3,5}"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'"
+    r"|(?P<comment>#[^\n]*)",
     re.DOTALL,
 )
 _HEADER: Final = re.compile(r"\s*\[\[?([\w. \t-]+)\]")
@@ -39,7 +43,9 @@ def lines_of(text: str) -> Mapping[Path, int]:
 def _statements(text: str) -> Iterator[tuple[Path, int]]:
     table: Path = ()
     depth = 0
-    for number, (line, masked) in enumerate(zip(text.split("\n"), _masked(text).split("\n"), strict=True), 1):
+    for number, (line, masked) in enumerate(
+        zip(text.split("\n"), _masked(text).split("\n"), strict=True), 1
+    ):
         header = _HEADER.match(masked) if not depth else None
         key = _KEY.match(masked) if not depth else None
         if header:

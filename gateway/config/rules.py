@@ -1,6 +1,8 @@
-"""What the schema cannot say: which names exist, what an address looks like, which keys contradict each other.
+"""What the schema cannot say: which names exist, what an address looks like, which keys contradict
+each other.
 
-Every check takes the merged table as it was read and skips what has the wrong type, which `check` reports already.
+Every check takes the merged table as it was read and skips what has the wrong type, which `check`
+reports already.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from gateway.urls import ANY, parse_origin, target
 
 _CREDENTIAL: Final = re.compile(r"\w[\w.-]*(:\w[\w.-]*)?", re.ASCII)
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_OUR_HEADERS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
+_OUR_HEADERS: Final = frozenset(
+    {"host", "content-length", "content-type", "transfer-encoding", "connection"}
+)
 _OUR_FIELDS: Final = frozenset({"model", "messages", "contents", "input", "requests", "stream"})
 _FULL_PATHS: Final = ("/chat/completions", "/messages", "/responses", "/completions", "/embeddings")
 _SPACE: Final = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
@@ -43,7 +47,9 @@ def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
         yield from _extras(path, model)
     for name, agent in agents.items():
         yield from name_flaws(("agents", name), name)
-        yield from _chain(("agents", name, "models"), agent.get("models"), tuple(table.get("models") or ()))
+        yield from _chain(
+            ("agents", name, "models"), agent.get("models"), tuple(table.get("models") or ())
+        )
         yield from _limits(("agents", name), agent)
         yield from _when_spent(("agents", name), agent, tuple(table.get("models") or ()))
     yield from alias_flaws(agents, tuple(models))
@@ -53,8 +59,12 @@ def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
     yield from _fallback(_table(table, "fallback"))
     yield from _traces(_table(table, "traces"))
     fallback, breaker = schema.Fallback(), schema.Breaker()
-    yield from _in_order(table, "fallback", "backoffSeconds", "backoffMaxSeconds", fallback.backoff_max_seconds)
-    yield from _in_order(table, "breaker", "cooldownSeconds", "cooldownMaxSeconds", breaker.cooldown_max_seconds)
+    yield from _in_order(
+        table, "fallback", "backoffSeconds", "backoffMaxSeconds", fallback.backoff_max_seconds
+    )
+    yield from _in_order(
+        table, "breaker", "cooldownSeconds", "cooldownMaxSeconds", breaker.cooldown_max_seconds
+    )
 
 
 def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -77,7 +87,9 @@ def _provider(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
         cure = did_you_mean(provider, tuple(PROVIDERS))
         yield Flaw((*path, "provider"), f"{shown((), provider)} is no provider.", cure)
     if model.get("authType") == "oauth_token" and row is not None and not row.bearer_beta:
-        yield Flaw((*path, "authType"), f'"{provider}" takes no OAuth token.', 'Use authType = "api_key".')
+        yield Flaw(
+            (*path, "authType"), f'"{provider}" takes no OAuth token.', 'Use authType = "api_key".'
+        )
     if model.get("model") == "":
         yield Flaw((*path, "model"), "is empty.", "Write the vendor's id of the model.")
     space = model.get("space")
@@ -91,7 +103,11 @@ def _addresses(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
     if isinstance(url, str):
         yield from base_url((*path, "baseUrl"), url, row)
     if isinstance(proxy, str) and not _PROXY.fullmatch(proxy):
-        yield Flaw((*path, "proxy"), f"{shown((), proxy)} is no address of a proxy.", "Write http://host:port.")
+        yield Flaw(
+            (*path, "proxy"),
+            f"{shown((), proxy)} is no address of a proxy.",
+            "Write http://host:port.",
+        )
 
 
 def base_url(path: Path, url: str, row: Provider | None) -> Iterator[Flaw]:
@@ -102,12 +118,17 @@ def base_url(path: Path, url: str, row: Provider | None) -> Iterator[Flaw]:
     except (ValueError, UnicodeError) as error:
         wrong = str(error) if "://" in url else "it does not begin with http:// or https://"
     if wrong:
-        yield Flaw(path, f"{shown((), url)} cannot be used: {wrong}.", "Write it as http://host:port/path.")
+        yield Flaw(
+            path, f"{shown((), url)} cannot be used: {wrong}.", "Write it as http://host:port/path."
+        )
         return
     bare = url.rstrip("/")
     end = next((end for end in _FULL_PATHS if bare.endswith(end)), None)
     if end:
-        message = f"{shown((), url)} is a whole address; only what stands before the provider's own path belongs here."
+        message = (
+            f"{shown((), url)} is a whole address; only what stands "
+            f"before the provider's own path belongs here."
+        )
         yield Flaw(path, message, f'Write "{shown((), bare.removesuffix(end))[1:-1]}".')
     elif row is not None and bare.endswith("/v1") and row.models_path.startswith("/v1/"):
         message = f"{shown((), url)} ends in /v1, and this provider's own path begins with it."
@@ -122,8 +143,14 @@ def _credential(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
     type_ = credential.partition(":")[0]
     if not _CREDENTIAL.fullmatch(credential) or shown((), credential) != f'"{credential}"':
         message = f"{shown(('token',), credential)} names no credential."
-        yield Flaw(path, message, "Write `type` or `type:instance`; the key itself goes to `gateway credentials set`.")
-    elif type_ not in CREDENTIAL_TYPES and (near := did_you_mean(type_, tuple(CREDENTIAL_TYPES), list_all=False)):
+        yield Flaw(
+            path,
+            message,
+            "Write `type` or `type:instance`; the key itself goes to `gateway credentials set`.",
+        )
+    elif type_ not in CREDENTIAL_TYPES and (
+        near := did_you_mean(type_, tuple(CREDENTIAL_TYPES), list_all=False)
+    ):
         yield Flaw(path, f'"{type_}" is no provider\'s usual credential.', near, "warning")
 
 
@@ -135,8 +162,16 @@ def _extras(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
             yield Flaw(where, "is no header: names and values are printable ASCII.")
         elif name.lower() in _OUR_HEADERS:
             yield Flaw(where, "is set by the gateway itself.", "Remove it.")
-        elif row is not None and name.lower() in ("authorization", row.key_header) and not row.key_optional:
-            yield Flaw(where, "carries the key.", "Store the key with `gateway credentials set`, and remove this.")
+        elif (
+            row is not None
+            and name.lower() in ("authorization", row.key_header)
+            and not row.key_optional
+        ):
+            yield Flaw(
+                where,
+                "carries the key.",
+                "Store the key with `gateway credentials set`, and remove this.",
+            )
     for name in _table(model, "options"):
         if name in _OUR_FIELDS:
             yield Flaw((*path, "options", name), "is set by the gateway itself.", "Remove it.")
@@ -148,9 +183,16 @@ def _chain(path: Path, chain: Any, models: Sequence[str]) -> Iterator[Flaw]:
     seen = set()
     for name in chain if isinstance(chain, list) else ():
         if isinstance(name, str) and name not in models:
-            yield Flaw(path, f"there is no [models.{shown((), name)[1:-1]}].", did_you_mean(name, models))
+            yield Flaw(
+                path, f"there is no [models.{shown((), name)[1:-1]}].", did_you_mean(name, models)
+            )
         elif isinstance(name, str) and name in seen:
-            yield Flaw(path, f"{shown((), name)} stands here twice; the first counts.", "Remove one.", "warning")
+            yield Flaw(
+                path,
+                f"{shown((), name)} stands here twice; the first counts.",
+                "Remove one.",
+                "warning",
+            )
         seen.add(str(name))
 
 
@@ -161,9 +203,16 @@ def _when_spent(path: Path, agent: Mapping[str, Any], models: Sequence[str]) -> 
     path = (*path, "whenSpent")
     yield from _chain(path, chain, models)
     if not agent.get("budget"):
-        yield Flaw(path, "is never used: the agent has no budget of its own.", 'Add budget = "20 USD/day".', "warning")
+        yield Flaw(
+            path,
+            "is never used: the agent has no budget of its own.",
+            'Add budget = "20 USD/day".',
+            "warning",
+        )
     elif chain == agent.get("models"):
-        yield Flaw(path, "is the chain itself, so the budget refuses nothing.", "Name cheaper models.")
+        yield Flaw(
+            path, "is the chain itself, so the budget refuses nothing.", "Name cheaper models."
+        )
 
 
 def _limits(path: Path, table: Mapping[str, Any]) -> Iterator[Flaw]:
@@ -189,7 +238,11 @@ def _each_limit(path: Path, texts: list[str], kind: LimitKind) -> Iterator[Flaw]
 
 def _texts(value: Any) -> list[str]:
     """One limit or a list of them; what has the wrong type is reported elsewhere."""
-    return [text for text in listed(value) if isinstance(text, str)] if isinstance(value, str | list) else []
+    return (
+        [text for text in listed(value) if isinstance(text, str)]
+        if isinstance(value, str | list)
+        else []
+    )
 
 
 def _time_zone(limits: Mapping[str, Any]) -> Iterator[Flaw]:
@@ -197,7 +250,9 @@ def _time_zone(limits: Mapping[str, Any]) -> Iterator[Flaw]:
     try:
         zone_of(name if isinstance(name, str) else "UTC")
     except LimitError as error:
-        yield Flaw(("limits", "timeZone"), error.message.replace(f'"{name}"', shown((), name)), error.cure)
+        yield Flaw(
+            ("limits", "timeZone"), error.message.replace(f'"{name}"', shown((), name)), error.cure
+        )
 
 
 def _server(server: Mapping[str, Any]) -> Iterator[Flaw]:
@@ -208,7 +263,11 @@ def _server(server: Mapping[str, Any]) -> Iterator[Flaw]:
     for name in hosts if isinstance(hosts, list) else ():
         if isinstance(name, str) and name != "*" and not _is_host(name):
             message = f"{shown((), name)} is no host name."
-            yield Flaw(("server", "allowedHosts"), message, "Write names alone, without scheme, port or path.")
+            yield Flaw(
+                ("server", "allowedHosts"),
+                message,
+                "Write names alone, without scheme, port or path.",
+            )
     origins = server.get("allowedOrigins")
     for origin in origins if isinstance(origins, list) else ():
         if isinstance(origin, str) and origin != ANY and parse_origin(origin) is None:
@@ -230,20 +289,28 @@ def _origin_cure(wrong: str) -> str:
 
 def _is_host(host: str) -> bool:
     if ":" in host:
-        return re.fullmatch(r"\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*\]?", host) is not None
+        return (
+            re.fullmatch(r"\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*\]?", host) is not None
+        )
     return re.fullmatch(r"[\w.-]+", host, re.ASCII) is not None
 
 
 def _fallback(fallback: Mapping[str, Any]) -> Iterator[Flaw]:
     lists = {key: fallback.get(key) for key in ("always", "never")}
-    stated = {key: [str(kind) for kind in kinds] for key, kinds in lists.items() if isinstance(kinds, list)}
+    stated = {
+        key: [str(kind) for kind in kinds]
+        for key, kinds in lists.items()
+        if isinstance(kinds, list)
+    }
     for key, kinds in stated.items():
         for kind in kinds:
             if kind not in set(Kind):
                 cure = did_you_mean(kind, [known.value for known in Kind])
                 yield Flaw(("fallback", key), f"{shown((), kind)} is no kind of failure.", cure)
     for kind in sorted(set(stated.get("always", ())) & set(stated.get("never", ()))):
-        yield Flaw(("fallback", "never"), f"{shown((), kind)} stands in `always` too.", "Keep one of them.")
+        yield Flaw(
+            ("fallback", "never"), f"{shown((), kind)} stands in `always` too.", "Keep one of them."
+        )
 
 
 def _traces(traces: Mapping[str, Any]) -> Iterator[Flaw]:
@@ -267,9 +334,15 @@ def _is_header(name: str, value: Any) -> bool:
     return bool(_HEADER.fullmatch(name) and is_value)
 
 
-def _in_order(table: Mapping[str, Any], name: str, less: str, more: str, default: float) -> Iterator[Flaw]:
+def _in_order(
+    table: Mapping[str, Any], name: str, less: str, more: str, default: float
+) -> Iterator[Flaw]:
     """A first value must not exceed its own maximum."""
     inner = _table(table, name)
     low, high = inner.get(less), inner.get(more, default)
     if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
-        yield Flaw((name, less), f"{low:g} is more than {more} = {high:g}.", f"Raise {more}, or lower this.")
+        yield Flaw(
+            (name, less),
+            f"{low:g} is more than {more} = {high:g}.",
+            f"Raise {more}, or lower this.",
+        )

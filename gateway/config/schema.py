@@ -1,8 +1,8 @@
 """Every key of the configuration: its type, its default, and what it is for.
 
-The docstring below a field is its manual: `gateway config schema` prints it, and a test keeps `config.toml.example` in
-agreement with it. Keys are camelCase in the files. The tables of `compat` and of timeouts are derived from the nouns in
-`types.py`.
+The docstring below a field is its manual: `gateway config schema` prints it, and a test keeps
+`config.toml.example` in agreement with it. Keys are camelCase in the files. The tables of `compat`
+and of timeouts are derived from the nouns in `types.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A table of the configuration."""
 
 
-_COMPAT: Final = "What a server that speaks chat completions accepts; unset keys keep the provider's own value."
+_COMPAT: Final = (
+    "What a server that speaks chat completions accepts; unset keys keep the provider's own value."
+)
 _MODEL_TIMEOUTS: Final = "`[timeouts]` of one model or agent; unset keys keep the general value."
 _WAITS: Final = "Every wait for a provider or a client."
 
@@ -45,17 +47,21 @@ if TYPE_CHECKING:  # the fields are those of `types.Quirks` and `types.Timeouts`
         def __init__(self, **seconds: float) -> None: ...
 
 else:
-    Compat = table("Compat", _COMPAT, Table, types.Quirks, {int: Annotated[int, Meta(ge=0)]}, optional=True)
+    Compat = table(
+        "Compat", _COMPAT, Table, types.Quirks, {int: Annotated[int, Meta(ge=0)]}, optional=True
+    )
     Waits = table("Waits", _WAITS, Table, types.Timeouts, {float: Positive})
-    ModelTimeouts = table("ModelTimeouts", _MODEL_TIMEOUTS, Table, types.Timeouts, {float: Positive}, optional=True)
+    ModelTimeouts = table(
+        "ModelTimeouts", _MODEL_TIMEOUTS, Table, types.Timeouts, {float: Positive}, optional=True
+    )
 
 
 class Timeouts(Waits, frozen=True):
     """Every wait, in seconds."""
 
     heartbeat_before_commit: bool = False
-    """Sends heartbeats while the first content is awaited too. The client then has its 200 before any model has
-    answered, so what fails later can only be told inside the stream."""
+    """Sends heartbeats while the first content is awaited too. The client then has its 200 before
+    any model has answered, so what fails later can only be told inside the stream."""
 
     if TYPE_CHECKING:
 
@@ -85,12 +91,14 @@ class Model(Table, frozen=True):
     model: str
     """The vendor's id of the model, sent as it is."""
     auth_type: Literal["api_key", "oauth_token", "pi_auth"] = "api_key"
-    """How to sign: with the provider's key, with an OAuth token where the provider takes one, or with what pi has in
-    its `auth.json`."""
+    """How to sign: with the provider's key, with an OAuth token where the provider takes one, or
+    with what pi has in its `auth.json`."""
     thinking_level: Literal["off", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-    """How much the model shall think when the request does not say. Unset: the provider's own default."""
+    """How much the model shall think when the request does not say. Unset: the provider's own
+    default."""
     base_url: str | None = None
-    """What stands before the provider's own path. The provider's public address when unset; custom needs one."""
+    """What stands before the provider's own path. The provider's public address when unset; custom
+    needs one."""
     credential: str | None = None
     """`type` or `type:instance` in the credential store. `<provider>_key` when unset."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -119,24 +127,28 @@ class Model(Table, frozen=True):
 
 
 class Agent(Table, frozen=True):
-    """`[agents.<name>]`, or `agents/<name>/config.toml` beside the file: a name that clients send as `model`."""
+    """`[agents.<name>]`, or `agents/<name>/config.toml` beside the file: a name that clients send
+    as `model`."""
 
     models: list[str]
     """The chain: names of models, first choice first."""
     aliases: list[str] = field(default_factory=list)
-    """Further names for the agent; `*` is any text, `?` one character. Exact ones come before models, patterns after
-    them, in the order of the file. An exact one belongs to one agent alone."""
+    """Further names for the agent; `*` is any text, `?` one character. Exact ones come before
+    models, patterns after them, in the order of the file. An exact one belongs to one agent
+    alone."""
     unsupported: Literal["warn", "reject"] = "warn"
-    """What happens to request fields a model cannot take: dropped and named in `x-gateway-dropped`, or a 400."""
+    """What happens to request fields a model cannot take: dropped and named in `x-gateway-dropped`,
+    or a 400."""
     weight: Count = 1
     """This agent's share when calls have to wait for a model."""
     timeouts: ModelTimeouts = field(default_factory=ModelTimeouts)
     """Waits for this agent, over those of its models."""
     budget: str | list[str] = field(default_factory=list)
-    """What this agent may spend per hour, day, week or month, such as "20 USD/day" or "5000000 tokens/month"; or a
-    list of budgets."""
+    """What this agent may spend per hour, day, week or month, such as "20 USD/day" or "5000000
+    tokens/month"; or a list of budgets."""
     rate: str | list[str] = field(default_factory=list)
-    """How much it may do in a minute, such as "60 calls/minute" or "200000 tokens/minute"; or a list of rates."""
+    """How much it may do in a minute, such as "60 calls/minute" or "200000 tokens/minute"; or a
+    list of rates."""
     when_spent: list[str] = field(default_factory=list)
     """The chain once a budget of this agent is spent. Unset: its calls are refused then."""
 
@@ -155,8 +167,8 @@ class Server(Table, frozen=True):
     allowed_hosts: list[str] = field(default_factory=list)
     """Host names the gateway answers for, besides loopback's and its own address; "*" for any."""
     allowed_origins: list[str] = field(default_factory=list)
-    """Origins of web pages that may use the gateway from a browser, such as "http://localhost:3000"; "*" for any page
-    but those of origin "null"."""
+    """Origins of web pages that may use the gateway from a browser, such as
+    "http://localhost:3000"; "*" for any page but those of origin "null"."""
     drain_seconds: Seconds = 30.0
     """How long streams may go on after a stop was asked for."""
     max_calls: Count = 1000
@@ -233,17 +245,21 @@ class Limits(Table, frozen=True):
     rate: str | list[str] = field(default_factory=list)
     """How much all calls together may do in a minute; see [agents.NAME]."""
     time_zone: str = "local"
-    """Where hours, days, weeks (from Monday) and months begin: "local", "UTC", or a name such as "Europe/Berlin"."""
+    """Where hours, days, weeks (from Monday) and months begin: "local", "UTC", or a name such as
+    "Europe/Berlin"."""
     unpriced: Literal["allow", "refuse"] = "allow"
-    """What a model without a known price means to a budget in USD: it costs nothing, or it is not tried."""
+    """What a model without a known price means to a budget in USD: it costs nothing, or it is not
+    tried."""
 
 
 class Traces(Table, frozen=True):
-    """The export of traces by OTLP/HTTP; what is unset here comes from OpenTelemetry's environment variables."""
+    """The export of traces by OTLP/HTTP; what is unset here comes from OpenTelemetry's environment
+    variables."""
 
     endpoint: str = ""
-    """The address of a collector, such as "http://localhost:4318", with or without `/v1/traces`. Empty:
-    `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT`; no traces where these are unset too."""
+    """The address of a collector, such as "http://localhost:4318", with or without `/v1/traces`.
+    Empty: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT`; no traces where
+    these are unset too."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers for the collector, such as its key. Empty: `OTEL_EXPORTER_OTLP_HEADERS`."""
     propagate: bool = False
@@ -280,7 +296,8 @@ class Root(Table, frozen=True):
 
 ACTION_LLAMA_KEYS: Final = frozenset(
     {
-        "local", "gateway", "webhooks", "telemetry", "projectName", "maxReruns", "maxCallDepth", "maxTriggerDepth",
+        "local", "gateway", "webhooks", "telemetry", "projectName", "maxReruns", "maxCallDepth",
+        "maxTriggerDepth",
         "webhookQueueSize", "workQueueSize", "resourceLockTimeout", "scale", "defaultAgentScale",
         "historyRetentionDays", "harness",
     }
@@ -289,7 +306,8 @@ ACTION_LLAMA_KEYS: Final = frozenset(
 
 ACTION_LLAMA_AGENT_KEYS: Final = frozenset(
     {
-        "credentials", "schedule", "webhooks", "hooks", "params", "scale", "timeout", "maxWorkQueueSize", "runtime",
+        "credentials", "schedule", "webhooks", "hooks", "params", "scale", "timeout",
+        "maxWorkQueueSize", "runtime",
         "source", "harness",
     }
 )  # fmt: skip

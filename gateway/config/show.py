@@ -1,4 +1,5 @@
-"""The configuration in force, as plain data and as TOML: every value with the place it comes from, and no secrets."""
+"""The configuration in force, as plain data and as TOML: every value with the place it comes from,
+and no secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ Values = dict[str, Any]
 
 
 def effective(config: Config) -> Values:
-    """Every table of `config` under its camelCase keys, what is unset left out, secrets replaced by `***`."""
+    """Every table of `config` under its camelCase keys, what is unset left out, secrets replaced by
+    `***`."""
     values: Values = msgspec.to_builtins(config.root)
     for name, entry in values["models"].items():
         model = config.models.get(name)
@@ -89,7 +91,9 @@ def _paths(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[t
             yield (*above, key)
 
 
-def _lines(table: Mapping[str, Any], path: tuple[str, ...], came_from: Mapping[str, str]) -> Iterator[str]:
+def _lines(
+    table: Mapping[str, Any], path: tuple[str, ...], came_from: Mapping[str, str]
+) -> Iterator[str]:
     plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
     if plain:
         yield f"\n[{_dotted(path)}]"
@@ -106,7 +110,9 @@ def literal(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(literal(item) for item in value)}]"
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_quoted(key)} = {literal(item)}' for key, item in value.items())} }}"
+        return (
+            f"{{ {', '.join(f'{_quoted(key)} = {literal(item)}' for key, item in value.items())} }}"
+        )
     if isinstance(value, bool | int | float | str):
         return json.dumps(value, ensure_ascii=False)
     return str(value)  # a date, the only other type that TOML has

@@ -87,7 +87,9 @@ def _way(model: Model, found: Found) -> str:
 class Signer:
     """Signs with the key as it is now."""
 
-    def __init__(self, credentials: Credentials, signings: Mapping[str, Signing] = SIGNINGS) -> None:
+    def __init__(
+        self, credentials: Credentials, signings: Mapping[str, Signing] = SIGNINGS
+    ) -> None:
         self._credentials = credentials
         self._signings = signings
         self._signed: dict[str, tuple[Model, Found | None, Signature]] = {}

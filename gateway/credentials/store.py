@@ -1,16 +1,17 @@
-"""The providers' keys: where they lie, in which order they are looked for, and a wrapper that cannot be printed.
+"""The providers' keys: where they lie, in which order they are looked for, and a wrapper that
+cannot be printed.
 
-`<type>/<instance>/<field>`, one plain text per file, as Action Llama keeps them. Sources, first found wins: systemd's
-directory, `$AL_CREDENTIALS_PATH`, the store, the provider's usual environment variable. A file that exists but is empty
-or cannot be read is an error, never skipped: silently using another key is how bills arrive at the wrong address.
+`<type>/<instance>/<field>`, one plain text per file, as Action Llama keeps them. Sources, first
+found wins: systemd's directory, `$AL_CREDENTIALS_PATH`, the store, the provider's usual environment
+variable. A file that exists but is empty or cannot be read is an error, never skipped: silently
+using another key is how bills arrive at the wrong address.
 
-`find` is on the path of every call: one `stat` for each place up to the one that has the key, once in `look_every_s`,
-and nothing else while that file is as it was.
+`find` is on the path of every call: one `stat` for each place up to the one that has the key, once
+in `look_every_s`, and nothing else while that file is as it was.
 """
 
 from __future__ import annotations
 
-import hmac
 import os
 import re
 import stat
@@ -26,6 +27,7 @@ import orjson
 
 from gateway.credentials.key_form import mistake
 from gateway.credentials.pi import read as pi
+from gateway.credentials.secret import Secret as Secret
 from gateway.private_files import write_private
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.types import Model
@@ -54,36 +56,6 @@ class CredentialExpired(CredentialError):
     """A sign-in of pi's whose time is over. It can be renewed: see `upstream/oauth.py`."""
 
 
-class Secret:
-    """A string that does not print."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The secret itself; the only way to it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return repr(self)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not written anywhere")
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """A key and the place it came from, in words."""
@@ -91,7 +63,8 @@ class Found:
     secret: Secret
     source: str
     bearer: bool = False
-    """Whether it is an OAuth token, which goes where such tokens go, not where the provider's keys go."""
+    """Whether it is an OAuth token, which goes where such tokens go, not where the provider's keys
+    go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +86,9 @@ class Stored:
 class Credentials:
     """Finds keys. A file is read again when it has changed, so a new key is soon used.
 
-    `wall` is Unix time in seconds; `root` is where the marks of a container are looked for. `clock` is monotonic, in
-    seconds, and a key's file is looked at once in `look_every_s`; a change is then used that much later.
+    `wall` is Unix time in seconds; `root` is where the marks of a container are looked for. `clock`
+    is monotonic, in seconds, and a key's file is looked at once in `look_every_s`; a change is then
+    used that much later.
     """
 
     def __init__(
@@ -153,12 +127,15 @@ class Credentials:
         return Path(stated).expanduser() if stated else self._home / STORE
 
     def find(self, model: Model) -> Found | None:
-        """The key of `model`; None for a server that needs none and has none. Raises `CredentialError`."""
+        """The key of `model`; None for a server that needs none and has none. Raises
+        `CredentialError`."""
         if model.auth_type == "pi_auth":
             return self._of_pi(model.provider.name)
         places = self._places_of.get(model.credential)
         if places is None:
-            places = self._places_of[model.credential] = tuple(self._places(*split(model.credential)))
+            places = self._places_of[model.credential] = tuple(
+                self._places(*split(model.credential))
+            )
         for source, path in places:
             secret = self._key(path)
             if secret is not None:
@@ -167,20 +144,27 @@ class Credentials:
             secret = self._variable(variable)
             if secret is not None:
                 return self._found(model, secret, "environment", f"${variable}")
-        if model.provider.key_optional and model.credential == f"{model.provider.credential}:default":
+        if (
+            model.provider.key_optional
+            and model.credential == f"{model.provider.credential}:default"
+        ):
             return None
         raise self._missing(model)
 
     def _found(self, model: Model, secret: Secret, source: str, place: str) -> Found:
-        """The same object as long as it is the same secret, so that what is made of it can be kept."""
+        """The same object as long as it is the same secret, so that what is made of it can be
+        kept."""
         key = (model.credential, model.auth_type)
         known = self._known.get(key)
         if known is None or known.secret is not secret:
-            known = self._known[key] = Found(secret, f"{source} {place}", model.auth_type == "oauth_token")
+            known = self._known[key] = Found(
+                secret, f"{source} {place}", model.auth_type == "oauth_token"
+            )
         return known
 
     def _variable(self, name: str) -> Secret | None:
-        """An environment variable as a key; None where it is not set. Read once: a process's environment stays."""
+        """An environment variable as a key; None where it is not set. Read once: a process's
+        environment stays."""
         if name not in self._of_env:
             value = self._env.get(name, "").strip()
             self._of_env[name] = _checked(value, f"${name}") if value else None
@@ -195,12 +179,16 @@ class Credentials:
         reference = short(*split(model.credential))
         variables = "".join(f", or set ${variable}" for variable in self._variables(model)[:1])
         return CredentialMissing(
-            f"no key for {model.name}: store one with `gateway credentials set {reference}`{variables}"
+            f"no key for {model.name}: store one with `gateway credentials set "
+            f"{reference}`{variables}"
         )
 
     def _places(self, type_: str, instance: str) -> Iterator[tuple[str, str]]:
         """(source in words, file), in the order in which they are tried."""
-        systemd, staged = self._env.get("CREDENTIALS_DIRECTORY"), self._env.get("AL_CREDENTIALS_PATH")
+        systemd, staged = (
+            self._env.get("CREDENTIALS_DIRECTORY"),
+            self._env.get("AL_CREDENTIALS_PATH"),
+        )
         if systemd:
             # systemd takes no colon in a credential's name, so an instance is set off with a dot.
             name = type_ if instance == "default" else f"{type_}.{instance}"
@@ -235,23 +223,31 @@ class Credentials:
         self._read[path] = (mark, secret)
         return secret
 
-    # --- the store ---------------------------------------------------------------------------------------------------
+    # --- the store --------------------------------------------------------------------------------
 
     def stored(self, types: Collection[str] = CREDENTIAL_TYPES) -> list[Stored]:
-        """Every key of these types, wherever it lies; of one that lies in several places the first is used.
+        """Every key of these types, wherever it lies; of one that lies in several places the first
+        is used.
 
         Raises `CredentialError` for a folder that cannot be read.
         """
         listed: list[Stored] = []
         seen: set[tuple[str, str]] = set()
-        for type_, instance, source, place, problem in sorted(self._everywhere(types), key=lambda row: row[:2]):
-            listed.append(Stored(type_, instance, source, place, problem, (type_, instance) not in seen))
+        for type_, instance, source, place, problem in sorted(
+            self._everywhere(types), key=lambda row: row[:2]
+        ):
+            listed.append(
+                Stored(type_, instance, source, place, problem, (type_, instance) not in seen)
+            )
             seen.add((type_, instance))
         return listed
 
     def _everywhere(self, types: Collection[str]) -> Iterator[tuple[str, str, str, str, str]]:
         """(type, instance, source, place, problem), source by source."""
-        systemd, staged = self._env.get("CREDENTIALS_DIRECTORY"), self._env.get("AL_CREDENTIALS_PATH")
+        systemd, staged = (
+            self._env.get("CREDENTIALS_DIRECTORY"),
+            self._env.get("AL_CREDENTIALS_PATH"),
+        )
         for path in sorted(Path(systemd).glob("*")) if systemd else ():
             type_, _, instance = path.name.partition(".")
             if type_ in types:
@@ -264,17 +260,26 @@ class Credentials:
             for variable in provider.env:
                 value = self._env.get(variable, "").strip()
                 if provider.credential in types and value:
-                    yield provider.credential, "default", "environment", f"${variable}", mistake(value) or ""
+                    yield (
+                        provider.credential,
+                        "default",
+                        "environment",
+                        f"${variable}",
+                        mistake(value) or "",
+                    )
 
     def put(self, type_: str, instance: str, value: str) -> Path:
         """Writes a key, folders 0700 and file 0600.
 
-        Raises `CredentialError` for a bad name, for what is no key, and for a place that cannot be written.
+        Raises `CredentialError` for a bad name, for what is no key, and for a place that cannot be
+        written.
         """
         path = self._path(type_, instance)
         near = get_close_matches(type_, CREDENTIAL_TYPES, n=1, cutoff=0.8)
         if type_ not in CREDENTIAL_TYPES and near:
-            raise CredentialError(f"{type_!r} is no provider's key: did you mean {near[0]}, or {near[0]}:NAME?")
+            raise CredentialError(
+                f"{type_!r} is no provider's key: did you mean {near[0]}, or {near[0]}:NAME?"
+            )
         text = _checked(value.strip("\ufeff \t\r\n"), "the key").reveal()
         try:
             for folder in (self.store.parent, self.store, path.parent.parent, path.parent):
@@ -286,13 +291,16 @@ class Credentials:
         return path
 
     def remove(self, type_: str, instance: str) -> Path:
-        """Deletes a key. Raises `CredentialError` when there is none, or none that can be deleted."""
+        """Deletes a key. Raises `CredentialError` when there is none, or none that can be
+        deleted."""
         path = self._path(type_, instance)
         try:
             path.unlink()
             self._looked.clear()
         except (FileNotFoundError, NotADirectoryError):
-            raise CredentialMissing(f"there is no {short(type_, instance)} in {self.store}") from None
+            raise CredentialMissing(
+                f"there is no {short(type_, instance)} in {self.store}"
+            ) from None
         except OSError as error:
             raise CredentialError(f"{path} cannot be removed: {error.strerror}") from error
         with suppress(OSError):  # one that still holds something stays
@@ -303,10 +311,12 @@ class Credentials:
     def _path(self, type_: str, instance: str) -> Path:
         for name in (type_, instance):
             if not _NAME.fullmatch(name):
-                raise CredentialError(f"{name!r} cannot be part of a key's name: use letters, digits, and ._-")
+                raise CredentialError(
+                    f"{name!r} cannot be part of a key's name: use letters, digits, and ._-"
+                )
         return self.store / type_ / instance / FIELD
 
-    # --- pi's own file -----------------------------------------------------------------------------------------------
+    # --- pi's own file ----------------------------------------------------------------------------
 
     @property
     def pi_file(self) -> Path:
@@ -319,12 +329,18 @@ class Credentials:
         return self.in_force(provider, self._pi.get(provider))
 
     def in_force(self, provider: str, entry: object) -> object:
-        """What holds where pi's file has `entry`: the entry itself, or its successor that could not be written."""
+        """What holds where pi's file has `entry`: the entry itself, or its successor that could not
+        be written."""
         replaces, successor = self._held.get(provider, (None, None))
-        return successor if replaces and isinstance(entry, dict) and entry.get("refresh") == replaces else entry
+        return (
+            successor
+            if replaces and isinstance(entry, dict) and entry.get("refresh") == replaces
+            else entry
+        )
 
     def hold(self, provider: str, replaces: str, entry: Mapping[str, Any]) -> None:
-        """Keeps a renewed entry that could not be written, for as long as the file has the one that it replaces.
+        """Keeps a renewed entry that could not be written, for as long as the file has the one that
+        it replaces.
 
         `replaces` is the refresh token that was in force.
         """
@@ -332,13 +348,18 @@ class Credentials:
         self._held[provider] = (before if successor.get("refresh") == replaces else replaces, entry)
 
     def _of_pi(self, provider: str) -> Found:
-        """An entry of pi's `auth.json`. Raises `CredentialError` with the reason when it cannot be used."""
+        """An entry of pi's `auth.json`. Raises `CredentialError` with the reason when it cannot be
+        used."""
         if any((self._root / mark).exists() for mark in _IN_CONTAINER):
-            raise CredentialError("pi_auth does not work in a container: use api_key or oauth_token with a stored key")
+            raise CredentialError(
+                "pi_auth does not work in a container: use api_key or oauth_token with a stored key"
+            )
         path = self.pi_file
         text = self._file(os.fspath(path), PI_BYTES_MAX)
         if text is None:
-            raise CredentialMissing(f"pi_auth: there is no {path}: sign in with pi first, or use api_key")
+            raise CredentialMissing(
+                f"pi_auth: there is no {path}: sign in with pi first, or use api_key"
+            )
         if text is not self._pi_text:
             self._pi_text, self._pi = text, self._parsed(text, path)
         try:
@@ -347,16 +368,21 @@ class Credentials:
             raise CredentialExpired(f"pi_auth for {provider}: {path} {error}") from error
         except pi.Unusable as error:
             raise CredentialError(f"pi_auth for {provider}: {path} {error}") from error
-        return Found(_checked(key, f"pi_auth: the key for {provider} in {path}"), f"pi {path}", bearer)
+        return Found(
+            _checked(key, f"pi_auth: the key for {provider} in {path}"), f"pi {path}", bearer
+        )
 
     def _parsed(self, text: Secret, path: Path) -> Mapping[str, Any]:
-        """pi writes the file in place, so it may be met half written: until it is whole the last good one holds."""
+        """pi writes the file in place, so it may be met half written: until it is whole the last
+        good one holds."""
         try:
             entries = orjson.loads(text.reveal())
         except orjson.JSONDecodeError:
             entries = self._pi or None
         if not isinstance(entries, dict):
-            raise CredentialError(f"pi_auth: {path} is no JSON object; if pi is just writing it, the next call works")
+            raise CredentialError(
+                f"pi_auth: {path} is no JSON object; if pi is just writing it, the next call works"
+            )
         return entries
 
 

@@ -1,8 +1,9 @@
 """Wire formats, each as a pure two-way translation to the hub.
 
-The law: no I/O, no clock, no globals. Bytes or dicts come in, dicts go out; nothing a dialect is given is changed.
-The hub is the chat-completions format in plain dicts (`gateway.types`). A dialect has an upstream face (we are the
-client), an inbound face (we are the server), or both; the names are the same in every one:
+The law: no I/O, no clock, no globals. Bytes or dicts come in, dicts go out; nothing a dialect is
+given is changed. The hub is the chat-completions format in plain dicts (`gateway.types`). A dialect
+has an upstream face (we are the client), an inbound face (we are the server), or both; the names
+are the same in every one:
 
                from the hub                         to the hub
     request    encode_request   (upstream face)     decode_request   (inbound face)
@@ -81,7 +82,9 @@ INBOUND: Final[Mapping[str, Inbound]] = {
 """The inbound faces, by the dialect's name."""
 
 NATIVE: Final[Mapping[str, Native]] = {
-    "anthropic": Native(messages_native.encode_native, messages_native.again, messages_inbound.with_usage),
+    "anthropic": Native(
+        messages_native.encode_native, messages_native.again, messages_inbound.with_usage
+    ),
     "responses": Native(responses_native.encode_native, responses_native.again),
 }
 """The native lanes. Chat completions have none: what their chunks promise is worth decoding for."""
@@ -123,8 +126,8 @@ COUNT_PATHS: Final[Mapping[str, Counting]] = {
 
 
 def choose(chat: Chat, model: Model, client: str = "chat") -> str:
-    """The dialect for this request: the provider's own, unless OpenAI serves it only on its other API, or the client
-    speaks that one. `client` is the client's dialect."""
+    """The dialect for this request: the provider's own, unless OpenAI serves it only on its other
+    API, or the client speaks that one. `client` is the client's dialect."""
     if model.provider.dialect != "chat":
         return model.provider.dialect
     speaks_it = client == "responses" and model.quirks.api == "auto"

@@ -46,7 +46,8 @@ Mistral more than 16,384 tokens. The other limits are not documented."""
 
 
 def check_dimensions(request: Chat, sent: Any) -> None:
-    """Raises `Unsupported` where the configuration fixes other dimensions than the client asks for."""
+    """Raises `Unsupported` where the configuration fixes other dimensions than the client asks
+    for."""
     if "dimensions" in request and sent != request["dimensions"]:
         raise Unsupported("dimensions", f"the configuration of this model fixes {sent} dimensions")
 

@@ -39,8 +39,12 @@ MEANINGS: Final[Mapping[str, str]] = {
         ),
         "search",
     ),
-    **dict.fromkeys(("code_interpreter", "code_execution", "codeExecution", "code_execution_2*"), "code"),
-    **dict.fromkeys(("url_context", "urlContext", "web_fetch", "web_fetch_2*", "openrouter:web_fetch"), "fetch"),
+    **dict.fromkeys(
+        ("code_interpreter", "code_execution", "codeExecution", "code_execution_2*"), "code"
+    ),
+    **dict.fromkeys(
+        ("url_context", "urlContext", "web_fetch", "web_fetch_2*", "openrouter:web_fetch"), "fetch"
+    ),
 }
 """Pattern of a type → what the tool does."""
 

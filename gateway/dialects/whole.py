@@ -8,7 +8,8 @@ from typing import Final
 import orjson
 
 _SHORT: Final = 64
-"""A value that is neither object nor array is parsed again with every piece, up to so many characters."""
+"""A value that is neither object nor array is parsed again with every piece, up to so many
+characters."""
 _OUTSIDE: Final = re.compile(r'["\[\]{}]')
 _INSIDE: Final = re.compile(r'["\\]')
 _DEPTHS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
@@ -33,7 +34,8 @@ class JsonText:
         self._unread.append(text)
 
     def is_whole(self) -> bool:
-        """Whether the text so far is a JSON value: its brackets are closed, or it is a short value that parses."""
+        """Whether the text so far is a JSON value: its brackets are closed, or it is a short value
+        that parses."""
         pieces, self._unread = self._unread, []
         for piece in pieces:
             self._read(piece)

@@ -1,7 +1,9 @@
-"""The drill: an agent's real chain against every fault of the lab, over real sockets, and an honest verdict for each.
+"""The drill: an agent's real chain against every fault of the lab, over real sockets, and an honest
+verdict for each.
 
-Each model is pointed at the lab in its own dialect; the first one of the chain has the fault, the others are well. Keys
-are not used and nothing leaves this host. Waits are shortened (`TIMEOUTS`), so that silence is noticed in a second.
+Each model is pointed at the lab in its own dialect; the first one of the chain has the fault, the
+others are well. Keys are not used and nothing leaves this host. Waits are shortened (`TIMEOUTS`),
+so that silence is noticed in a second.
 """
 
 from __future__ import annotations
@@ -34,8 +36,12 @@ Word = Literal["pass", "safe", "fail"]
 
 TEXT: Final = " ".join(WORDS)
 """What the lab answers to a question that asks for nothing."""
-TIMEOUTS: Final = Timeouts(connect_s=1.0, first_token_s=1.0, answer_s=1.0, idle_s=1.0, write_s=1.0, heartbeat_s=0.5)
-PATIENT: Final = Timeouts(connect_s=10.0, first_token_s=10.0, answer_s=10.0, idle_s=10.0, heartbeat_s=0.5)
+TIMEOUTS: Final = Timeouts(
+    connect_s=1.0, first_token_s=1.0, answer_s=1.0, idle_s=1.0, write_s=1.0, heartbeat_s=0.5
+)
+PATIENT: Final = Timeouts(
+    connect_s=10.0, first_token_s=10.0, answer_s=10.0, idle_s=10.0, heartbeat_s=0.5
+)
 """For models that are well: a busy host is no fault of theirs."""
 CALLS_MAX: Final = 1000
 """Instead of the configured limits: a herd shall meet the breaker, not them."""
@@ -105,7 +111,8 @@ Crowd = Callable[[_Stage], Awaitable[Result]]
 async def drill(
     config: Config, agent: Agent, begin: Observe = lambda name: None, api: Api = APIS["chat"]
 ) -> list[Result]:
-    """Every fault, streamed and not, for a client of `api`. `begin` is called with each fault as it starts."""
+    """Every fault, streamed and not, for a client of `api`. `begin` is called with each fault as it
+    starts."""
     results: list[Result] = []
     async with Lab() as lab:
         stage = _Stage(config, agent, lab, api)
@@ -125,7 +132,7 @@ def _faults() -> tuple[str, ...]:
     return (*FAULTS, *CONNECTION_FAULTS, "tls")
 
 
-# --- one call under one fault ----------------------------------------------------------------------------------------
+# --- one call under one fault ---------------------------------------------------------------------
 
 
 async def _each(name: str, stage: _Stage) -> list[Result]:
@@ -148,7 +155,9 @@ async def _one(name: str, fault: Fault, stage: _Stage, *, stream: bool) -> Resul
         except TimeoutError:
             return Result(name, stream, "fail", LIMIT_S, "a hang")
         except httpx.HTTPError as error:
-            return Result(name, stream, "fail", time.monotonic() - started, f"{type(error).__name__}: {error}")
+            return Result(
+                name, stream, "fail", time.monotonic() - started, f"{type(error).__name__}: {error}"
+            )
         seconds = time.monotonic() - started
     verdict, saw = judge(name, fault, seen, seconds, stream=stream, alone=len(agent.models) == 1)
     return Result(name, stream, verdict, seconds, saw)
@@ -186,7 +195,9 @@ def _lie(name: str, seen: Seen, *, stream: bool) -> str:
         return "half a tool call shown as a whole one"
     if name in _OF_TOOLS:
         return (
-            "" if (seen.calls, seen.finish) == (CALLS, "tool_calls") else "tool calls that are not those of the model"
+            ""
+            if (seen.calls, seen.finish) == (CALLS, "tool_calls")
+            else "tool calls that are not those of the model"
         )
     return "" if seen.text == TEXT else "half an answer shown as a whole one"
 
@@ -195,7 +206,11 @@ def _of_an_error(fault: Fault, seen: Seen, *, stream: bool, alone: bool) -> tupl
     assert seen.error is not None
     words = f"{seen.status}, {seen.error.get('code') or seen.error.get('type')}"
     if fault.outcome == "error":
-        return ("pass", f"its own error: {words}") if seen.status in (400, 413) else ("fail", f"not its own: {words}")
+        return (
+            ("pass", f"its own error: {words}")
+            if seen.status in (400, 413)
+            else ("fail", f"not its own: {words}")
+        )
     if fault.outcome == "truth" and stream:
         return "safe", "what had come, then one typed error: it cannot be taken back"
     if alone:
@@ -203,7 +218,7 @@ def _of_an_error(fault: Fault, seen: Seen, *, stream: bool, alone: bool) -> tupl
     return "fail", f"an error although another model was well: {words}"
 
 
-# --- many calls at once ----------------------------------------------------------------------------------------------
+# --- many calls at once ---------------------------------------------------------------------------
 
 
 async def _crowd(name: str, play: Crowd, stage: _Stage) -> Result:
@@ -211,7 +226,9 @@ async def _crowd(name: str, play: Crowd, stage: _Stage) -> Result:
     try:
         return await play(stage)
     except (TimeoutError, httpx.HTTPError) as error:
-        return Result(name, False, "fail", time.monotonic() - started, f"{type(error).__name__}: {error}")
+        return Result(
+            name, False, "fail", time.monotonic() - started, f"{type(error).__name__}: {error}"
+        )
 
 
 async def _all_down(stage: _Stage) -> Result:
@@ -220,7 +237,9 @@ async def _all_down(stage: _Stage) -> Result:
         seen = await asyncio.wait_for(_ask(url, stage.api, stage.agent.name, stream=False), LIMIT_S)
         seconds = time.monotonic() - started
     told = seen.status == 429 and seen.error is not None
-    return Result("all_down", False, "safe" if told else "fail", seconds, f"{seen.status} ({seen.attempts})")
+    return Result(
+        "all_down", False, "safe" if told else "fail", seconds, f"{seen.status} ({seen.attempts})"
+    )
 
 
 async def _herd(stage: _Stage) -> Result:
@@ -231,13 +250,23 @@ async def _herd(stage: _Stage) -> Result:
         _let_it_rest(app, first)
         before = len(lab.calls)
         started = time.monotonic()
-        answers = await asyncio.gather(*(_ask(url, stage.api, agent.name, stream=False) for _ in range(100)))
+        answers = await asyncio.gather(
+            *(_ask(url, stage.api, agent.name, stream=False) for _ in range(100))
+        )
         seconds = time.monotonic() - started
         probes = sum(seen.fault == "silent" for seen in lab.calls[before:])
     full = sum(seen.text == TEXT for seen in answers)
     alone = len(agent.models) == 1
-    verdict: Word = "pass" if (full == 100 and probes == 1) else "safe" if alone and probes <= 4 else "fail"
-    return Result("thundering_herd", False, verdict, seconds, f"{full} of 100 answered, {probes} tried the first model")
+    verdict: Word = (
+        "pass" if (full == 100 and probes == 1) else "safe" if alone and probes <= 4 else "fail"
+    )
+    return Result(
+        "thundering_herd",
+        False,
+        verdict,
+        seconds,
+        f"{full} of 100 answered, {probes} tried the first model",
+    )
 
 
 def _let_it_rest(app: App, model: Model) -> None:
@@ -252,7 +281,9 @@ async def _leaves(stage: _Stage) -> Result:
         left = lab.clients_left
         async with (
             _client() as client,
-            client.stream("POST", url + api.path, json=api.ask(stage.agent.name, stream=True)) as response,
+            client.stream(
+                "POST", url + api.path, json=api.ask(stage.agent.name, stream=True)
+            ) as response,
         ):
             async for line in response.aiter_lines():
                 if api.content in line.encode():
@@ -263,7 +294,13 @@ async def _leaves(stage: _Stage) -> Result:
         seconds = time.monotonic() - started
         tasks = len(app.endpoint.calls)
     verdict: Word = "pass" if seconds < 0.5 and not tasks else "fail"
-    return Result("client_leaves", True, verdict, seconds, f"the provider was left after {seconds * 1000:.0f} ms")
+    return Result(
+        "client_leaves",
+        True,
+        verdict,
+        seconds,
+        f"the provider was left after {seconds * 1000:.0f} ms",
+    )
 
 
 _CROWDS: Final[Mapping[str, Crowd]] = {
@@ -273,11 +310,12 @@ _CROWDS: Final[Mapping[str, Crowd]] = {
 }
 
 
-# --- the stage -------------------------------------------------------------------------------------------------------
+# --- the stage ------------------------------------------------------------------------------------
 
 
 def _aimed(stage: _Stage, fault: str, *, everywhere: bool = False) -> Config:
-    """The configuration with the agent's chain pointed at the lab; the first model has the fault."""
+    """The configuration with the agent's chain pointed at the lab; the first model has the
+    fault."""
     config, agent, lab, _ = stage
     models = [
         _at_the_lab(model, lab, fault if everywhere or number == 0 else "ok")
@@ -313,7 +351,8 @@ def _at_the_lab(model: Model, lab: Lab, fault: str) -> Model:
 
 @asynccontextmanager
 async def _served(config: Config) -> AsyncIterator[tuple[App, str]]:
-    """A gateway of its own for one fault, so that no breaker remembers the last one; it knows no real key."""
+    """A gateway of its own for one fault, so that no breaker remembers the last one; it knows no
+    real key."""
     keys = {name: "drill" for provider in PROVIDERS.values() for name in provider.env}
     with TemporaryDirectory() as home:
         app = App(config, env=keys, home=Path(home))
@@ -322,13 +361,16 @@ async def _served(config: Config) -> AsyncIterator[tuple[App, str]]:
 
 
 def _client() -> httpx.AsyncClient:
-    """It speaks with loopback alone; to load the system's certificates would take longer than a call."""
+    """It speaks with loopback alone; to load the system's certificates would take longer than a
+    call."""
     return httpx.AsyncClient(timeout=LIMIT_S, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 async def _ask(url: str, api: Api, agent: str, *, stream: bool, tools: Sequence[str] = ()) -> Seen:
     async with _client() as client:
-        response = await client.post(url + api.path, json=api.ask(agent, stream=stream, tools=tools))
+        response = await client.post(
+            url + api.path, json=api.ask(agent, stream=stream, tools=tools)
+        )
     streamed = response.headers["content-type"].startswith("text/event-stream")
     said = api.of_stream(response.content) if streamed else api.of_body(response.json())
     return Seen(

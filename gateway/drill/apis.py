@@ -1,4 +1,5 @@
-"""How a client of each API asks, and what it reads in the answer: its text, its calls, and which end it had."""
+"""How a client of each API asks, and what it reads in the answer: its text, its calls, and which
+end it had."""
 
 from __future__ import annotations
 
@@ -76,7 +77,7 @@ def _with_tools(body: dict[str, Any], tools: Iterable[dict[str, Any]]) -> dict[s
     return {**body, "tools": found} if found else body
 
 
-# --- chat completions ------------------------------------------------------------------------------------------------
+# --- chat completions -----------------------------------------------------------------------------
 
 
 def _chat_body(text: str, tools: Sequence[str]) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def _add_chat_calls(said: Said, deltas: Iterable[Mapping[str, Any]]) -> None:
             said.calls[each["index"]][1] += function["arguments"]
 
 
-# --- Responses -------------------------------------------------------------------------------------------------------
+# --- Responses ------------------------------------------------------------------------------------
 
 _INCOMPLETE: Final = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
@@ -152,7 +153,7 @@ def _responses_event(data: bytes, said: Said) -> None:
         said.finish, said.calls, said.done = whole.finish, whole.calls, True
 
 
-# --- Messages --------------------------------------------------------------------------------------------------------
+# --- Messages -------------------------------------------------------------------------------------
 
 _STOPS: Final = {
     "end_turn": "stop",
@@ -195,7 +196,14 @@ def _messages_event(data: bytes, said: Said) -> None:
 
 
 APIS: Final[Mapping[str, Api]] = {
-    "chat": Api("chat", "/v1/chat/completions", _chat_body, _chat_whole, _chat_event, b'"delta":{"content":"'),
+    "chat": Api(
+        "chat",
+        "/v1/chat/completions",
+        _chat_body,
+        _chat_whole,
+        _chat_event,
+        b'"delta":{"content":"',
+    ),
     "responses": Api(
         "responses",
         "/v1/responses",
@@ -205,6 +213,13 @@ APIS: Final[Mapping[str, Api]] = {
         b"response.output_text.delta",
         ends_behind_error=("response.failed",),
     ),
-    "messages": Api("messages", "/v1/messages", _messages_body, _messages_whole, _messages_event, b'"text_delta"'),
+    "messages": Api(
+        "messages",
+        "/v1/messages",
+        _messages_body,
+        _messages_whole,
+        _messages_event,
+        b'"text_delta"',
+    ),
 }
 """By the name that `gateway drill --api` takes."""

@@ -49,7 +49,7 @@ def rest(body: Mapping[str, Any], gone: frozenset[str]) -> dict[str, Any]:
     return {key: body[key] for key in sorted(kept) if body[key] is not None}
 
 
-# --- values that the contract types ------------------------------------------------------------
+# --- values that the contract types ---------------------------------------------------------------
 
 _TIERS: Final = frozenset({"auto", "default", "flex", "fast", "scale", "priority"})
 
@@ -90,7 +90,9 @@ def is_logprobs(value: Any) -> bool:
 def _is_token(item: Any) -> bool:
     if not isinstance(item, Mapping) or not isinstance(item.get("token"), str):
         return False
-    return isinstance(item.get("logprob"), int | float) and isinstance(item.get("top_logprobs"), list)
+    return isinstance(item.get("logprob"), int | float) and isinstance(
+        item.get("top_logprobs"), list
+    )
 
 
 ANSWER_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
@@ -102,17 +104,23 @@ MESSAGE_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {"audio": is_audio}
 _NO_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {}
 
 
-def typed(extras: Mapping[str, Any], types: Mapping[str, Callable[[Any], bool]] = _NO_TYPES) -> dict[str, Any]:
+def typed(
+    extras: Mapping[str, Any], types: Mapping[str, Callable[[Any], bool]] = _NO_TYPES
+) -> dict[str, Any]:
     """`extras` with each value that breaks its type in the contract under `native_<field>`."""
-    return {key if key not in types or types[key](value) else f"native_{key}": value for key, value in extras.items()}
+    return {
+        key if key not in types or types[key](value) else f"native_{key}": value
+        for key, value in extras.items()
+    }
 
 
 def native_finish(reason: Any, plain: frozenset[str]) -> dict[str, Any]:
-    """The provider's own word for the end, where the contract's four say less; `plain` are words that say the same."""
+    """The provider's own word for the end, where the contract's four say less; `plain` are words
+    that say the same."""
     return {"native_finish_reason": reason} if reason and reason not in plain else {}
 
 
-# --- annotations -------------------------------------------------------------------------------
+# --- annotations ----------------------------------------------------------------------------------
 
 
 def url_citation(source: Mapping[str, Any], index: int, **more: Any) -> dict[str, Any]:
@@ -146,7 +154,7 @@ def is_url_citation(annotation: Any) -> bool:
     return isinstance(source, Mapping) and isinstance(source.get("url"), str)
 
 
-# --- streams -----------------------------------------------------------------------------------
+# --- streams --------------------------------------------------------------------------------------
 
 
 class Held:

@@ -1,8 +1,8 @@
 """Builds the hub's chunks, and keeps the promises every client relies on.
 
-The official SDKs' accumulators crash on a tool-call index that jumps, on an id or a name sent twice, and on a call
-whose `type` never comes; they execute a call whose arguments were cut. `ToolCalls` is the one place where tool-call
-deltas are made.
+The official SDKs' accumulators crash on a tool-call index that jumps, on an id or a name sent
+twice, and on a call whose `type` never comes; they execute a call whose arguments were cut.
+`ToolCalls` is the one place where tool-call deltas are made.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def finish(reason: str, index: int = 0, extras: Mapping[str, Any] = MappingProxy
     return {"choices": [{**extras, "index": index, "delta": {}, "finish_reason": reason}]}
 
 
-def usage_chunk(usage: Mapping[str, Any], extras: Mapping[str, Any] = MappingProxyType({})) -> Chunk:
+def usage_chunk(
+    usage: Mapping[str, Any], extras: Mapping[str, Any] = MappingProxyType({})
+) -> Chunk:
     """`usage` as `usage_dict` makes it; `extras` are further fields of the answer."""
     return {**extras, "choices": [], "usage": usage}
 
@@ -46,7 +48,8 @@ def fingerprint(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def usage_dict(usage: Usage, more: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """The hub's usage: `prompt_tokens` with cached ones, `completion_tokens` with reasoning, the
-    details, and `more` of what the provider states, in the hub's form and of the contract's types."""
+    details, and `more` of what the provider states, in the hub's form and of the contract's
+    types."""
     prompt, completion = _details(more, PROMPT_DETAILS), _details(more, COMPLETION_DETAILS)
     if usage.cache_read or usage.cache_write:
         prompt["cached_tokens"] = usage.cache_read
@@ -63,12 +66,16 @@ def usage_dict(usage: Usage, more: Mapping[str, Any] = MappingProxyType({})) -> 
     }
     details = {PROMPT_DETAILS: prompt, COMPLETION_DETAILS: completion}
     body |= {key: value for key, value in details.items() if value}
-    return body | {key: value for key, value in more.items() if key not in _COUNTS and value is not None}
+    return body | {
+        key: value for key, value in more.items() if key not in _COUNTS and value is not None
+    }
 
 
 PROMPT_DETAILS: Final = "prompt_tokens_details"
 COMPLETION_DETAILS: Final = "completion_tokens_details"
-_COUNTS: Final = frozenset({"prompt_tokens", "completion_tokens", "total_tokens", PROMPT_DETAILS, COMPLETION_DETAILS})
+_COUNTS: Final = frozenset(
+    {"prompt_tokens", "completion_tokens", "total_tokens", PROMPT_DETAILS, COMPLETION_DETAILS}
+)
 
 
 def _details(more: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -110,10 +117,11 @@ _INPUT: Final = {"function": "arguments", "custom": "input"}
 class ToolCalls:
     """The tool calls of one choice, as they stream in.
 
-    Indexes count from 0 without gaps; id, type and name are sent once; a call that ends without arguments gets `{}`.
-    A call whose name comes late waits for it, and its arguments with it; one that ends without a name is an error.
-    Names are put back to the client's own. A call of a `custom` tool, which was sent as a function with one string
-    property `input`, is collected and handed on whole when it ends.
+    Indexes count from 0 without gaps; id, type and name are sent once; a call that ends without
+    arguments gets `{}`. A call whose name comes late waits for it, and its arguments with it; one
+    that ends without a name is an error. Names are put back to the client's own. A call of a
+    `custom` tool, which was sent as a function with one string property `input`, is collected and
+    handed on whole when it ends.
     """
 
     def __init__(self, encoded: Encoded, index: int = 0) -> None:
@@ -121,26 +129,34 @@ class ToolCalls:
         self._choice = index
         self._open: dict[Any, _Call] = {}
         self._over: dict[Any, _Call] = {}
-        """Calls that have ended with some input; more of it may still come, and half of it is no call."""
+        """Calls that have ended with some input; more of it may still come, and half of it is no
+        call."""
         self._named = 0
         self.count = 0
         """All calls so far, with those that have no name yet."""
 
-    def start(self, key: Any, id_: str, name: str, extra: Mapping[str, Any] | None = None) -> list[Chunk]:
-        """A call begins. `key` is what the provider tells its calls apart by; an empty `name` may come later."""
+    def start(
+        self, key: Any, id_: str, name: str, extra: Mapping[str, Any] | None = None
+    ) -> list[Chunk]:
+        """A call begins. `key` is what the provider tells its calls apart by; an empty `name` may
+        come later."""
         return self._begin(key, _Call(id_, "function", extra), name)
 
     def start_custom(
         self, key: Any, id_: str, name: str, text: str, extra: Mapping[str, Any] | None = None
     ) -> list[Chunk]:
-        """A call of a `custom` tool from a provider that knows such tools; its input is plain text."""
+        """A call of a `custom` tool from a provider that knows such tools; its input is plain
+        text."""
         call = _Call(id_, "custom", extra)
         call.has_input = True
         call.pieces.append(text)
         return self._begin(key, call, name)
 
-    def name(self, key: Any, name: str, id_: str | None = None, extra: Mapping[str, Any] | None = None) -> list[Chunk]:
-        """The name of a call that began without one, and its id and extras where they come with it."""
+    def name(
+        self, key: Any, name: str, id_: str | None = None, extra: Mapping[str, Any] | None = None
+    ) -> list[Chunk]:
+        """The name of a call that began without one, and its id and extras where they come with
+        it."""
         call = self._open.get(key)
         if call is None or call.name or not name:
             return []
@@ -156,14 +172,22 @@ class ToolCalls:
         return self._more(key, text)
 
     def end(self, key: Any) -> list[Chunk]:
-        """The call is complete. Ending one twice, or one that never began, does nothing. Raises `Failed`."""
+        """The call is complete. Ending one twice, or one that never began, does nothing. Raises
+        `Failed`."""
         call = self._open.pop(key, None)
         if call is None:
             return []
         if not call.name:
             raise Failed(Failure(Kind.MALFORMED, "the provider sent a tool call without a name"))
         if call.is_collected:
-            body = _call(call.number, call.id, "custom", call.name, custom_input("".join(call.pieces)), call.extra)
+            body = _call(
+                call.number,
+                call.id,
+                "custom",
+                call.name,
+                custom_input("".join(call.pieces)),
+                call.extra,
+            )
             return [delta(self._choice, tool_calls=[body])]
         if not call.has_input:
             return self._input(call, "{}")
@@ -173,7 +197,9 @@ class ToolCalls:
     def end_all(self) -> list[Chunk]:
         return [chunk for key in list(self._open) for chunk in self.end(key)]
 
-    def whole(self, id_: str, name: str, arguments: str, extra: Mapping[str, Any] | None = None) -> list[Chunk]:
+    def whole(
+        self, id_: str, name: str, arguments: str, extra: Mapping[str, Any] | None = None
+    ) -> list[Chunk]:
         """A call that arrives complete, in one chunk. Raises `Failed`."""
         key, call = object(), _Call(id_, "function", extra)
         call.pieces.append(arguments or "{}")
@@ -195,7 +221,12 @@ class ToolCalls:
             return []
         text, call.pieces = "".join(call.pieces), []
         call.has_input = call.has_input or bool(text)
-        return [delta(self._choice, tool_calls=[_call(call.number, call.id, call.kind, call.name, text, call.extra)])]
+        return [
+            delta(
+                self._choice,
+                tool_calls=[_call(call.number, call.id, call.kind, call.name, text, call.extra)],
+            )
+        ]
 
     def _more(self, key: Any, text: str) -> list[Chunk]:
         call = self._open.get(key) or self._over.get(key)
@@ -208,10 +239,17 @@ class ToolCalls:
 
     def _input(self, call: _Call, text: str) -> list[Chunk]:
         call.has_input = True
-        return [delta(self._choice, tool_calls=[{"index": call.number, call.kind: {_INPUT[call.kind]: text}}])]
+        return [
+            delta(
+                self._choice,
+                tool_calls=[{"index": call.number, call.kind: {_INPUT[call.kind]: text}}],
+            )
+        ]
 
 
-def _call(number: int, id_: str, kind: str, name: str, text: str, extra: Mapping[str, Any] | None) -> dict[str, Any]:
+def _call(
+    number: int, id_: str, kind: str, name: str, text: str, extra: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """The delta with which a call of a tool of type `kind` begins."""
     call = {"index": number, "id": id_, "type": kind, kind: {"name": name, _INPUT[kind]: text}}
     return {**call, **extra, **call} if extra else call
@@ -222,5 +260,9 @@ def check_names(chat: Chat) -> Chat:
     for choice in chat["choices"]:
         for call in choice["message"].get("tool_calls") or ():
             if not call[call["type"]].get("name"):
-                raise Failed(Failure(Kind.MALFORMED, "the provider sent a tool call without a name", status=200))
+                raise Failed(
+                    Failure(
+                        Kind.MALFORMED, "the provider sent a tool call without a name", status=200
+                    )
+                )
     return chat

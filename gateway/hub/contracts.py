@@ -1,8 +1,8 @@
 """What a dialect is: the types that every wire format is written against.
 
-A dialect is a wire format with up to two faces. With the upstream face the gateway is the client of a provider; with
-the inbound face it is the server of a client. The hub between them is a chat completion as plain dicts
-(`hub/schema.py` for requests, `hub/chunks.py` for streams).
+A dialect is a wire format with up to two faces. With the upstream face the gateway is the client of
+a provider; with the inbound face it is the server of a client. The hub between them is a chat
+completion as plain dicts (`hub/schema.py` for requests, `hub/chunks.py` for streams).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from gateway.types import Chat, Chunk, Model
 from gateway.types import Request as Request
 
 REPLAYED: Final = "messages.reasoning_details"
-"""The `param` of a failure about reasoning of earlier turns that went back: without it the request is good."""
+"""The `param` of a failure about reasoning of earlier turns that went back: without it the request
+is good."""
 
 
 class Encoded(NamedTuple):
@@ -42,11 +43,13 @@ class Encoded(NamedTuple):
     native: bool = False
     """The client's own body, almost unchanged: its answer is sent to the client as it comes."""
     origin: str = ""
-    """Who is asked, as a digest of model and account: what only they can read again is marked with it."""
+    """Who is asked, as a digest of model and account: what only they can read again is marked with
+    it."""
 
 
 class Unsupported(Failed):
-    """This model cannot serve the request: another one must, or the client is told which field is the reason."""
+    """This model cannot serve the request: another one must, or the client is told which field is
+    the reason."""
 
     def __init__(self, param: str, reason: str) -> None:
         super().__init__(Failure(Kind.UNSUPPORTED, f"{param}: {reason}", param=param))
@@ -60,33 +63,37 @@ class StreamDecoder(Protocol):
     finished: bool
     """A finish reason has been read: whatever else happens, the answer is whole."""
     ended: bool
-    """The format's own last event has been read: nothing can follow, and nothing that does is read."""
+    """The format's own last event has been read: nothing can follow, and nothing that does is
+    read."""
     complete: bool
     """All that a whole answer has is here, in a format without a last event."""
     unasked: int
     """How many pieces of choices that the request did not ask for have been dropped."""
 
     def decode(self, event: sse.Event) -> list[Chunk]:
-        """The content of one event; [] for an event that has none. Never a finish: content may follow it. Raises
-        `Failed` for an error event, for broken JSON, and for a finish that is none."""
+        """The content of one event; [] for an event that has none. Never a finish: content may
+        follow it. Raises `Failed` for an error event, for broken JSON, and for a finish that is
+        none."""
         ...
 
     def flush(self) -> list[Chunk]:
-        """The end, once: what was held back, the finish of every choice, the token counts. Raises `Failed` when the
-        answer is not whole."""
+        """The end, once: what was held back, the finish of every choice, the token counts. Raises
+        `Failed` when the answer is not whole."""
         ...
 
 
 class Native(NamedTuple):
-    """The native lane of a dialect that has both faces: the client's own body for a provider of the same format."""
+    """The native lane of a dialect that has both faces: the client's own body for a provider of the
+    same format."""
 
     encode: Callable[[Request, Model], Encoded]
     """The client's body with a short, tabled list of changes."""
     again: Callable[[Failure, Encoded], Encoded | None]
-    """The same request without what a failure refuses, such as reasoning of earlier turns; None where that is not
-    the cause, or nothing can be left out."""
+    """The same request without what a failure refuses, such as reasoning of earlier turns; None
+    where that is not the cause, or nothing can be left out."""
     complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: body
-    """A provider's whole answer with what clients cannot do without; the same object where nothing is missing."""
+    """A provider's whole answer with what clients cannot do without; the same object where nothing
+    is missing."""
 
 
 class Upstream(Protocol):
@@ -97,14 +104,18 @@ class Upstream(Protocol):
         ...
 
     def decode_response(self, body: dict[str, Any], encoded: Encoded) -> Chat:
-        """A chat completion without `id` and `created`. Raises `Failed` for an error inside a 200."""
+        """A chat completion without `id` and `created`. Raises `Failed` for an error inside a
+        200."""
         ...
 
     def StreamDecoder(self, encoded: Encoded) -> StreamDecoder:  # noqa: N802 -- a class in every module
         ...
 
-    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
-        """An error answer. `headers` has lower-case names, `now_s` is Unix time: some providers state dates."""
+    def decode_error(
+        self, status: int, headers: Mapping[str, str], body: bytes, now_s: float
+    ) -> Failure:
+        """An error answer. `headers` has lower-case names, `now_s` is Unix time: some providers
+        state dates."""
         ...
 
 
@@ -119,11 +130,12 @@ class Embeddings(Protocol):
         ...
 
     def decode_embeddings(self, body: Mapping[str, Any], encoded: Encoded) -> Chat:
-        """The answer. Raises `Failed` for an error inside a 200, and for vectors that do not fit."""
+        """The answer. Raises `Failed` for an error inside a 200, and for vectors that do not
+        fit."""
         ...
 
 
-# --- the inbound face -------------------------------------------------------------------------------------------------
+# --- the inbound face -----------------------------------------------------------------------------
 
 
 class Answer(NamedTuple):
@@ -139,10 +151,12 @@ class Answer(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """An error as data, until the face of the request renders it. The words are the hub's, i.e. OpenAI's."""
+    """An error as data, until the face of the request renders it. The words are the hub's, i.e.
+    OpenAI's."""
 
     status: int
-    """The HTTP status of chat completions; a face may have another one for the same `type` and `code`."""
+    """The HTTP status of chat completions; a face may have another one for the same `type` and
+    `code`."""
     message: str
     type: str = "invalid_request_error"
     code: str | None = None
@@ -170,7 +184,8 @@ class StreamEncoder(Protocol):
         ...
 
     def encode(self, batch: Batch) -> bytes:
-        """The events of a batch; the first one opens the stream. The provider's own events pass unchanged."""
+        """The events of a batch; the first one opens the stream. The provider's own events pass
+        unchanged."""
         ...
 
     def keep_alive(self) -> bytes:
@@ -191,7 +206,8 @@ class Inbound(Protocol):
 
     @property
     def NAME(self) -> str:  # noqa: N802 -- a constant in every module
-        """The dialect's name in `DIALECTS`: an upstream of that name is served on the native lane."""
+        """The dialect's name in `DIALECTS`: an upstream of that name is served on the native
+        lane."""
         ...
 
     @property
@@ -205,11 +221,13 @@ class Inbound(Protocol):
         ...
 
     def decode_request(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:
-        """`body` is the parsed JSON object, `headers` the client's, names in lower case. Raises `Failed`."""
+        """`body` is the parsed JSON object, `headers` the client's, names in lower case. Raises
+        `Failed`."""
         ...
 
     def encode_response(self, chat: Chat, answer: Answer) -> Mapping[str, Any]:
-        """The whole answer as the client's API has it. `chat` is the hub's, without `id` and `created`."""
+        """The whole answer as the client's API has it. `chat` is the hub's, without `id` and
+        `created`."""
         ...
 
     def StreamEncoder(self, answer: Answer) -> StreamEncoder:  # noqa: N802 -- a class in every module
@@ -221,7 +239,8 @@ class Inbound(Protocol):
 
 
 class Counting(NamedTuple):
-    """How the clients of one API have the input tokens of a request counted, without an answer to it."""
+    """How the clients of one API have the input tokens of a request counted, without an answer to
+    it."""
 
     face: Inbound
     decode: Callable[[Mapping[str, Any], Mapping[str, str]], Request]

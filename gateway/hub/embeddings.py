@@ -26,7 +26,8 @@ from gateway.hub.counts import token_count
 from gateway.types import Chat, Usage
 
 INPUTS_MAX: Final = 4096
-"""Inputs of one request: twice what OpenAI's own API takes. All vectors of an answer are in memory at once."""
+"""Inputs of one request: twice what OpenAI's own API takes. All vectors of an answer are in memory
+at once."""
 FLOAT_BYTES: Final = 4
 
 Vector = list[float] | str
@@ -66,13 +67,17 @@ def encode_answer(
         raise malformed(f"{_DIFFERENT} ({min(lengths)} and {max(lengths)})")
     if isinstance(dimensions, int) and lengths != {dimensions}:
         raise _other_length(dimensions, lengths.pop())
-    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    data = [
+        {"object": "embedding", "index": index, "embedding": vector}
+        for index, vector in enumerate(vectors)
+    ]
     answer: Chat = {**more, "object": "list", "data": data}
     return answer if usage is None else {**answer, "usage": _counts(usage)}
 
 
 def _other_length(wanted: int, found: int) -> Failed:
-    """A model that ignores `dimensions`: it lacks what this request asks for, and needs no cooldown."""
+    """A model that ignores `dimensions`: it lacks what this request asks for, and needs no
+    cooldown."""
     message = f"dimensions: the model answers with {found} dimensions, not with {wanted}"
     return Failed(Failure(Kind.UNSUPPORTED, message, status=200, param="dimensions"))
 

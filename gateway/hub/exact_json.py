@@ -106,7 +106,9 @@ def _may_hold_surrogates(data: bytes | str) -> bool:
 def _loads_slowly(data: bytes | str, replace_surrogates: bool) -> Any:
     text = data if isinstance(data, str) else data.decode()
     try:
-        value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
+        value = json.loads(
+            text, parse_int=_integer, parse_float=_float, parse_constant=_no_constant
+        )
         return scrub(value) if replace_surrogates else value
     except RecursionError:
         raise ValueError("the document has too many levels") from None

@@ -1,8 +1,8 @@
 """One rule for every field of the chat-completions request, per dialect.
 
-A dialect declares a table `FIELDS` that names every field of `gateway.hub.schema.FIELDS` exactly once (a test
-insists). `apply` does what needs no thought: passing, renaming, dropping with a note, refusing. What needs thought is
-marked `TRANSLATED` and written by the dialect's own functions.
+A dialect declares a table `FIELDS` that names every field of `gateway.hub.schema.FIELDS` exactly
+once (a test insists). `apply` does what needs no thought: passing, renaming, dropping with a note,
+refusing. What needs thought is marked `TRANSLATED` and written by the dialect's own functions.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def is_neutral(field: str, value: Any) -> bool:
 def apply(chat: Chat, rules: Mapping[str, Rule], unknown: Rule) -> tuple[dict[str, Any], list[str]]:
     """The fields that need no thought, and the names of those dropped.
 
-    `unknown` is the rule for fields that `rules` does not name. Raises `Unsupported` for a refused field.
+    `unknown` is the rule for fields that `rules` does not name. Raises `Unsupported` for a refused
+    field.
     """
     body: dict[str, Any] = {}
     losses: list[str] = []

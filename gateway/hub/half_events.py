@@ -1,7 +1,8 @@
 """A provider's own events with whole characters, for a client that is sent them as they come.
 
-A strict reader refuses half a surrogate pair (`hub/halves.py`), so an event that ends in one waits for the next piece
-of its text: joined, the character is in the second of them. All other events pass byte for byte.
+A strict reader refuses half a surrogate pair (`hub/halves.py`), so an event that ends in one waits
+for the next piece of its text: joined, the character is in the second of them. All other events
+pass byte for byte.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class JoinedEvents:
         return body if isinstance(body, dict) else None
 
     def _let_go(self, piece: _Piece | None) -> list[sse.Event]:
-        """The event that waited. Its half moves to `piece`, where that begins with the other one."""
+        """The event that waited. Its half moves to `piece`, where that begins with the other
+        one."""
         held = self._held
         if held is not None and piece is not None and piece.continues(held):
             piece.holder[piece.field] = held.text[-1] + piece.text

@@ -1,8 +1,8 @@
 """Characters that JSON cuts in two: `"\\ud83d"` in one event of a stream, `"\\ude42"` in the next.
 
-JSON's escapes name UTF-16 units, so a server that cuts its text anywhere may send half a surrogate pair (RFC 8259,
-section 8.2). No strict reader takes it, and no strict writer writes it. Here the halves of one text are joined, and a
-half without its other half becomes U+FFFD.
+JSON's escapes name UTF-16 units, so a server that cuts its text anywhere may send half a surrogate
+pair (RFC 8259, section 8.2). No strict reader takes it, and no strict writer writes it. Here the
+halves of one text are joined, and a half without its other half becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from gateway.types import Chunk
 
 _LONE: Final = "\ufffd"
 _MARKS: Final = 0x10F800
-"""While a stream is read, the half U+D800 + n is kept as the private character with this number + n."""
+"""While a stream is read, the half U+D800 + n is kept as the private character with this number +
+n."""
 _FIRST, _LAST = chr(_MARKS), chr(_MARKS + 0x7FF)
 _HIGH_LAST: Final = chr(_MARKS + 0x3FF)
 _MARKED: Final = re.compile(f"[{_FIRST}-{_LAST}]")
@@ -27,7 +28,8 @@ _ESCAPE: Final = re.compile(
     rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u([dD][c-fC-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-"""One escape, so that the second backslash of two begins none: (high half, its low half), a low half alone, another."""
+"""One escape, so that the second backslash of two begins none: (high half, its low half), a low
+half alone, another."""
 
 _TEXTS: Final = ("content", "reasoning_content", "refusal")
 _INPUTS: Final = (("function", "arguments"), ("custom", "input"))
@@ -41,14 +43,16 @@ def loads(data: bytes) -> Any:
 
 
 def items(data: bytes) -> list[bytes]:
-    """The items of a JSON array, each as JSON of its own, with its halves; [] for any other value. Raises
-    `ValueError`."""
+    """The items of a JSON array, each as JSON of its own, with its halves; [] for any other value.
+    Raises `ValueError`."""
     halves = Halves()
     value = halves.loads(data)
     if not isinstance(value, list):
         return []
     texts = [exact_json.dumps(item) for item in value]
-    return [_MARKED.sub(_escaped, text.decode()).encode() for text in texts] if halves.used else texts
+    return (
+        [_MARKED.sub(_escaped, text.decode()).encode() for text in texts] if halves.used else texts
+    )
 
 
 def _escaped(mark: re.Match[str]) -> str:
@@ -102,14 +106,16 @@ class Halves:
         self.used = False
         """Whether there was one."""
         self._held: dict[tuple[Any, ...], str] = {}
-        """(choice, field) or (choice, kind of tool call, its number) → the high half at the end of its text."""
+        """(choice, field) or (choice, kind of tool call, its number) → the high half at the end of
+        its text."""
 
     def loads(self, data: bytes) -> Any:
         """The JSON of one event; halves are kept for `join`. Raises `ValueError`."""
         return _loads(data, self._mark) if b"\\u" in data else exact_json.loads(data)
 
     def join(self, chunks: list[Chunk]) -> list[Chunk]:
-        """`chunks` without halves: one at the end of a text waits for the next text of its field."""
+        """`chunks` without halves: one at the end of a text waits for the next text of its
+        field."""
         if not self.used:
             return chunks
         return [joined for chunk in chunks for joined in self._joined(chunk)]

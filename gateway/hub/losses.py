@@ -102,7 +102,9 @@ def _of_parts(parts: list[dict[str, Any]], role: str, taken: Taken) -> Iterator[
             yield f"messages.content.{kind}"
             continue
         known = {"text", kind, *taken.part}
-        yield from (f"messages.content.{key}" for key in part if key not in known and key not in _SILENT)
+        yield from (
+            f"messages.content.{key}" for key in part if key not in known and key not in _SILENT
+        )
         yield from _of_inner(part.get(kind), kind, taken)
 
 

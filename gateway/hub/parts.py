@@ -1,4 +1,5 @@
-"""What several dialects need to know about messages: where the instructions are, what a part holds."""
+"""What several dialects need to know about messages: where the instructions are, what a part
+holds."""
 
 from __future__ import annotations
 
@@ -50,8 +51,8 @@ def split_instructions(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(system and developer messages, all others), each in order.
 
-    Most formats keep instructions apart from the conversation; a late one joins them, because a provider weighs
-    instructions there, and only there, as instructions.
+    Most formats keep instructions apart from the conversation; a late one joins them, because a
+    provider weighs instructions there, and only there, as instructions.
     """
     instructions: list[dict[str, Any]] = []
     conversation: list[dict[str, Any]] = []
@@ -61,7 +62,8 @@ def split_instructions(
 
 
 def data_url(url: str) -> Media | None:
-    """The parts of a `data:` URL, its data in base64 whether it was or not; None for any other URL."""
+    """The parts of a `data:` URL, its data in base64 whether it was or not; None for any other
+    URL."""
     if not url.startswith("data:"):
         return None
     head, _, data = url[5:].partition(",")
@@ -79,7 +81,8 @@ def image(part: Mapping[str, Any]) -> Media:
 
 
 def file(part: Mapping[str, Any]) -> Media | None:
-    """A `file` part with inline data or an address in place of it; None for one that only names an upload.
+    """A `file` part with inline data or an address in place of it; None for one that only names an
+    upload.
 
     Bare data is what its name says, else a PDF.
     """

@@ -1,6 +1,7 @@
 """How much a model shall think: one scale for all providers.
 
-The scale is `none < minimal < low < medium < high < xhigh < max`; `off` is the configuration's word for `none`.
+The scale is `none < minimal < low < medium < high < xhigh < max`; `off` is the configuration's word
+for `none`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ _BUDGETS: Final = ((1024, "minimal"), (2048, "low"), (8192, "medium"), (16384, "
 
 
 def level(chat: Chat, model: Model) -> str | None:
-    """The level asked for: by the request's `reasoning_effort`, by its `reasoning` or `thinking` (extensions other
-    gateways know), by the model's `thinkingLevel`; None when nobody said anything."""
+    """The level asked for: by the request's `reasoning_effort`, by its `reasoning` or `thinking`
+    (extensions other gateways know), by the model's `thinkingLevel`; None when nobody said
+    anything."""
     for field, read in _SOURCES:
         found = read(chat[field]) if field in chat else None
         if found is not None:
@@ -27,9 +29,11 @@ def level(chat: Chat, model: Model) -> str | None:
 
 
 def clamp(wanted: str, supported: Collection[str]) -> str:
-    """The supported level nearest to `wanted`: itself, else the next lower one, else the next higher one.
+    """The supported level nearest to `wanted`: itself, else the next lower one, else the next
+    higher one.
 
-    `none` is no lower level but a switch: only `none` itself turns reasoning off, and `minimal` where nothing is low.
+    `none` is no lower level but a switch: only `none` itself turns reasoning off, and `minimal`
+    where nothing is low.
     """
     if wanted == "minimal" and "none" in supported and not {"minimal", "low"} & set(supported):
         return "none"

@@ -1,17 +1,20 @@
 """The chat-completions request: its fields, and the shape a normalised one has.
 
-Source: OpenAI's OpenAPI document 2.3.0 and its official SDKs. `decode_request` (in `normalize/`) turns whatever a
-client sent into a **normalised** chat, on which every other dialect builds:
+Source: OpenAI's OpenAPI document 2.3.0 and its official SDKs. `decode_request` (in `normalize/`)
+turns whatever a client sent into a **normalised** chat, on which every other dialect builds:
 
 * nothing is `null`; empty `stop`, `tools`, `logit_bias` are absent; whole numbers are ints
 * `max_completion_tokens` alone says the limit (`max_tokens` has been folded into it)
 * `stop` is a list of non-empty strings
-* `functions`, `function_call` and the role `function` have become `tools`, `tool_choice`, `tool_calls` and role `tool`
-* every message has a `role` of `ROLES`; `content` is a string or a list of parts, absent only on assistant messages
+* `functions`, `function_call` and the role `function` have become `tools`, `tool_choice`,
+  `tool_calls` and role `tool`
+* every message has a `role` of `ROLES`; `content` is a string or a list of parts, absent only on
+  assistant messages
 * a part is a dict with a `type`; `image_url` is always an object with `url`
-* a tool is a function or a custom tool with its object and name, or one that the provider runs, as the client wrote it
-* every tool call has a non-empty `id`, and `arguments` is text; every one is answered by `tool` messages right after
-  it; a `tool` message without its call has become user text
+* a tool is a function or a custom tool with its object and name, or one that the provider runs, as
+  the client wrote it
+* every tool call has a non-empty `id`, and `arguments` is text; every one is answered by `tool`
+  messages right after it; a `tool` message without its call has become user text
 * no string holds a lone surrogate
 """
 
@@ -82,4 +85,5 @@ EXTENSIONS: Final = (
     "max_tool_calls",
     "background",
 )
-"""Fields of other servers' chat completions that clients send; dialects translate those they understand."""
+"""Fields of other servers' chat completions that clients send; dialects translate those they
+understand."""

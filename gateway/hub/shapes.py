@@ -7,6 +7,7 @@ from typing import Any
 
 
 def table(value: Any, key: str) -> Mapping[str, Any]:
-    """The object under `key` of `value`; an empty one where there is none, or `value` is no object itself."""
+    """The object under `key` of `value`; an empty one where there is none, or `value` is no object
+    itself."""
     inner = value.get(key) if isinstance(value, Mapping) else None
     return inner if isinstance(inner, Mapping) else {}

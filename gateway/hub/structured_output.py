@@ -27,8 +27,8 @@ def hint(response_format: Mapping[str, Any]) -> str:
     if schema is None:
         return "Respond with a single JSON object and nothing else: no prose, no Markdown."
     return (
-        "Respond with a single JSON value that matches this JSON Schema, and nothing else: no prose, no Markdown.\n"
-        + exact_json.dumps(schema).decode()
+        "Respond with a single JSON value that matches this JSON Schema, and nothing else: no "
+        "prose, no Markdown.\n" + exact_json.dumps(schema).decode()
     )
 
 
@@ -51,8 +51,9 @@ _LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 def is_strict(schema: Mapping[str, Any]) -> bool:
     """Whether `schema` can be sent with OpenAI's `strict: true`.
 
-    "All fields must be required" and "`additionalProperties: false` must always be set in objects"; a schema that
-    says otherwise costs a 400. Iterative, because a client decides how deep a schema goes.
+    "All fields must be required" and "`additionalProperties: false` must always be set in objects";
+    a schema that says otherwise costs a 400. Iterative, because a client decides how deep a schema
+    goes.
     """
     left: list[Any] = [schema]
     while left:
@@ -79,12 +80,13 @@ def _is_closed(schema: Mapping[str, Any]) -> bool:
 
 
 class Unfence:
-    """Takes the fence off a stream of text. Holds back no more than could belong to a fence, and reads nothing of it
-    more than a few times."""
+    """Takes the fence off a stream of text. Holds back no more than could belong to a fence, and
+    reads nothing of it more than a few times."""
 
     def __init__(self) -> None:
         self._held: list[str] = []
-        """White space before a fence may begin, or what may be the closing fence with the space around it."""
+        """White space before a fence may begin, or what may be the closing fence with the space
+        around it."""
         self._mark = ""
         """What may be the beginning of the opening fence."""
         self._read = self._opening
@@ -105,7 +107,11 @@ class Unfence:
             begun = text.lstrip()
             self._held.append(text[: len(text) - len(begun)])
         self._mark = begun[: len(_FENCE + _NAME)]
-        return "" if (_FENCE + _NAME).startswith(self._mark.lower()) and begun == self._mark else self._begin(begun)
+        return (
+            ""
+            if (_FENCE + _NAME).startswith(self._mark.lower()) and begun == self._mark
+            else self._begin(begun)
+        )
 
     def _begin(self, begun: str | None = None) -> str:
         """Decides whether there is a fence, and reads what is behind it."""
@@ -144,7 +150,8 @@ class Unfence:
 
 
 def _closing(text: str) -> int:
-    """How many characters at the end may be the closing fence, or a part of it, and the space around it."""
+    """How many characters at the end may be the closing fence, or a part of it, and the space
+    around it."""
     spoken = text.rstrip()
     before = spoken.rstrip("`")
     ticks = min(len(spoken) - len(before), len(_FENCE))

@@ -1,8 +1,8 @@
-"""What every dialect needs to know about tools: names and ids that fit, arguments that parse, custom tools as
-functions.
+"""What every dialect needs to know about tools: names and ids that fit, arguments that parse,
+custom tools as functions.
 
-Everything here is a pure function of its input, so that every turn of a conversation agrees, whichever model it goes
-to.
+Everything here is a pure function of its input, so that every turn of a conversation agrees,
+whichever model it goes to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ HUB_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 CUSTOM_SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
-    "properties": {"input": {"type": "string", "description": "The whole input of the tool, as plain text."}},
+    "properties": {
+        "input": {"type": "string", "description": "The whole input of the tool, as plain text."}
+    },
     "required": ["input"],
     "additionalProperties": False,
 }
@@ -40,7 +42,8 @@ def digest(text: str, length: int) -> str:
 
 
 def fit_id(id_: str, pattern: re.Pattern[str], *, keep: int) -> str:
-    """`id_` if it matches `pattern`, else a stand-in: its first legal characters and a digest, `keep` long in all."""
+    """`id_` if it matches `pattern`, else a stand-in: its first legal characters and a digest,
+    `keep` long in all."""
     if pattern.fullmatch(id_):
         return id_
     if keep <= 16:
@@ -50,7 +53,8 @@ def fit_id(id_: str, pattern: re.Pattern[str], *, keep: int) -> str:
 
 
 def fit_names(names: Iterable[str], pattern: re.Pattern[str], *, length_max: int) -> dict[str, str]:
-    """The client's tool names → names that match `pattern`; unchanged ones included, no two alike."""
+    """The client's tool names → names that match `pattern`; unchanged ones included, no two
+    alike."""
     taken: set[str] = set()
     fitted: dict[str, str] = {}
     for name in names:
@@ -76,7 +80,8 @@ def reverse_names(fitted: Mapping[str, str]) -> dict[str, str]:
 def with_fitted_names(
     chat: Chat, pattern: re.Pattern[str], *, length_max: int, keep: frozenset[str] = frozenset()
 ) -> tuple[Chat, dict[str, str]]:
-    """(`chat` with tool names that match `pattern`, in offers, choice and history; names as sent → the client's).
+    """(`chat` with tool names that match `pattern`, in offers, choice and history; names as sent →
+    the client's).
 
     Names in `keep` stay as they are.
     """
@@ -125,8 +130,8 @@ def _fit_calls(message: dict[str, Any], fitted: Mapping[str, str]) -> dict[str, 
 def arguments_object(text: Any) -> dict[str, Any]:
     """A tool call's arguments as an object, whatever the model once wrote.
 
-    Empty is `{}`; JSON that is no object is `{"value": …}`; text that is no JSON is `{"_raw": text}`: the model that
-    reads the history sees what was said, and the provider sees an object.
+    Empty is `{}`; JSON that is no object is `{"value": …}`; text that is no JSON is `{"_raw":
+    text}`: the model that reads the history sees what was said, and the provider sees an object.
     """
     if isinstance(text, dict):
         return text
@@ -147,7 +152,8 @@ def arguments_text(value: Any) -> str:
 
 
 def custom_input(arguments: str) -> str:
-    """The plain text inside a custom tool's `{"input": …}`; arguments of another form are handed on as they are."""
+    """The plain text inside a custom tool's `{"input": …}`; arguments of another form are handed on
+    as they are."""
     try:
         value = halves.loads(arguments.encode("utf-8", "surrogatepass"))
     except ValueError:
@@ -158,7 +164,8 @@ def custom_input(arguments: str) -> str:
 
 
 def function_of_custom(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"type": "custom", "custom": {...}}` as a function of one string; the grammar goes into the description."""
+    """`{"type": "custom", "custom": {...}}` as a function of one string; the grammar goes into the
+    description."""
     custom = tool.get("custom") or {}
     description = custom.get("description") or ""
     grammar = ((custom.get("format") or {}).get("grammar") or {}).get("definition")
@@ -175,7 +182,11 @@ def plain_function_call(call: Mapping[str, Any]) -> dict[str, Any]:
     if "custom" in call:
         custom = call["custom"] or {}
         arguments = exact_json.dumps({"input": custom.get("input") or ""}).decode()
-        return {"id": call.get("id") or "", "name": custom.get("name") or "", "arguments": arguments}
+        return {
+            "id": call.get("id") or "",
+            "name": custom.get("name") or "",
+            "arguments": arguments,
+        }
     function = call.get("function") or {}
     return {
         "id": call.get("id") or "",

@@ -1,6 +1,7 @@
 """Who may call: the `Host` header and the client's key.
 
-The `Host` check keeps web pages out: a page that rebinds its own name to 127.0.0.1 still sends that name.
+The `Host` check keeps web pages out: a page that rebinds its own name to 127.0.0.1 still sends that
+name.
 """
 
 from __future__ import annotations

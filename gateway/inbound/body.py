@@ -1,4 +1,5 @@
-"""Reads a request body: within its limits of size and time, without its content codings, as UTF-8."""
+"""Reads a request body: within its limits of size and time, without its content codings, as
+UTF-8."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from gateway.inbound.interrupt import Interrupt
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-async def read_body(scope: Scope, receive: Receive, bytes_max: int, limit_s: float, interrupt: Interrupt) -> bytes:
+async def read_body(
+    scope: Scope, receive: Receive, bytes_max: int, limit_s: float, interrupt: Interrupt
+) -> bytes:
     """The whole request body, decoded. `bytes_max` limits it as it is sent and as it is decoded.
 
     Raises `HttpError` 400, 413, 415 and `ClientLeft`; interrupted with a 408 after `limit_s`.

@@ -1,8 +1,10 @@
-"""Web pages: which may use the gateway, and what their browsers need to be sent (CORS, in the Fetch standard).
+"""Web pages: which may use the gateway, and what their browsers need to be sent (CORS, in the Fetch
+standard).
 
-A browser lets any page send requests to a loopback address. The page cannot read the answer, but the request costs the
-operator's tokens. A browser says which page sends a request (`Origin`) and how that page relates to the server
-(`Sec-Fetch-Site`); a page can neither forge nor omit them. Programs send neither.
+A browser lets any page send requests to a loopback address. The page cannot read the answer, but
+the request costs the operator's tokens. A browser says which page sends a request (`Origin`) and
+how that page relates to the server (`Sec-Fetch-Site`); a page can neither forge nor omit them.
+Programs send neither.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ _NAMES_CHARS_MAX: Final = 4096
 def check_page(scope: Scope, allowed: Collection[str]) -> None:
     """Raises `HttpError` 403 for the request of a web page that may not use the gateway.
 
-    A page may if its origin is in `allowed`, or if it is the gateway's own: the one that its `Host`, which is
-    checked already, names.
+    A page may if its origin is in `allowed`, or if it is the gateway's own: the one that its
+    `Host`, which is checked already, names.
     """
     if _OF_BROWSERS.isdisjoint(header_names(scope)):
         return
@@ -63,7 +65,8 @@ def check_page(scope: Scope, allowed: Collection[str]) -> None:
 
 
 def shared_with(headers: Iterable[tuple[bytes, bytes]], allowed: Collection[str]) -> Headers:
-    """What an answer says to the page that sent a request with these `headers`, and to caches on the way."""
+    """What an answer says to the page that sent a request with these `headers`, and to caches on
+    the way."""
     origins = header_values({"headers": headers}, b"origin")
     if not allowed and not origins:
         return []
@@ -73,7 +76,8 @@ def shared_with(headers: Iterable[tuple[bytes, bytes]], allowed: Collection[str]
 
 
 def is_listed(origins: list[str], allowed: Collection[str]) -> bool:
-    """Whether the one origin of a request is in `allowed`. `*` holds for every origin but `null`."""
+    """Whether the one origin of a request is in `allowed`. `*` holds for every origin but
+    `null`."""
     if not allowed or len(origins) != 1:
         return False
     origin = parse_origin(origins[0])
@@ -111,7 +115,8 @@ def wants_page(scope: Scope) -> bool:
 
 
 def _is_own(scope: Scope, origins: list[str]) -> bool:
-    """Whether the one origin of a request is that of the gateway, under the name by which it is addressed."""
+    """Whether the one origin of a request is that of the gateway, under the name by which it is
+    addressed."""
     hosts = header_values(scope, b"host")
     if len(origins) != 1 or len(hosts) != 1:
         return False

@@ -1,8 +1,9 @@
 """A connection on which answers leave in few pieces.
 
-The loop sends at once what it is given, and a system call and its packet cost as much as translating a dozen events.
-uvicorn writes the head of an answer before its body, and a stream that has come to its end has more to say than its
-last event: what is written in one turn of the loop leaves together at its end.
+The loop sends at once what it is given, and a system call and its packet cost as much as
+translating a dozen events. uvicorn writes the head of an answer before its body, and a stream that
+has come to its end has more to say than its last event: what is written in one turn of the loop
+leaves together at its end.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any, Final
 
 
 class Gathering:
-    """A transport that sends what is written in one turn of the loop together; in all else the one that it is given."""
+    """A transport that sends what is written in one turn of the loop together; in all else the one
+    that it is given."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport: Final = transport

@@ -1,7 +1,8 @@
-"""Counts the input tokens of a request: by the agent's first model where that can count, else by an estimate.
+"""Counts the input tokens of a request: by the agent's first model where that can count, else by an
+estimate.
 
-A count is no call: no circuit, budget or ledger learns of it, and no other model of the chain is asked, since each
-has a tokenizer of its own.
+A count is no call: no circuit, budget or ledger learns of it, and no other model of the chain is
+asked, since each has a tokenizer of its own.
 """
 
 from __future__ import annotations
@@ -37,15 +38,21 @@ class Counter(Protocol):
     """Asks providers."""
 
     async def count(self, dialect: str, encoded: Encoded, model: Model) -> int | None:
-        """A provider's own count; None where it gives none. Raises `Failed` for a request that it refuses."""
+        """A provider's own count; None where it gives none. Raises `Failed` for a request that it
+        refuses."""
         ...
 
 
 class CountingEndpoint:
-    """An ASGI application for one client API. `memory` keeps its answers, where the API has that."""
+    """An ASGI application for one client API. `memory` keeps its answers, where the API has
+    that."""
 
     def __init__(
-        self, current: Callable[[], Gateway], counting: Counting, upstream: Counter, memory: Memory | None = None
+        self,
+        current: Callable[[], Gateway],
+        counting: Counting,
+        upstream: Counter,
+        memory: Memory | None = None,
     ) -> None:
         self._current = current
         self._counting = counting
@@ -68,7 +75,9 @@ class CountingEndpoint:
         client = check_key(scope, gateway.keys)
         server = gateway.server
         with Interrupt() as interrupt:
-            body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, interrupt)
+            body = await read_body(
+                scope, receive, server.max_body_bytes, server.request_seconds, interrupt
+            )
         try:
             request = self._decode(body, scope, client)
             agent = gateway.names.resolve(request.chat["model"], client)

@@ -1,9 +1,11 @@
-"""Content codings of a request body (RFC 9110, section 8.4.1), decoded piece by piece within a limit.
+"""Content codings of a request body (RFC 9110, section 8.4.1), decoded piece by piece within a
+limit.
 
-Theory of operation: a decoder is given the body in slices and returns at most `STEP_BYTES` at a time, so a bomb is
-noticed when its output passes the limit, not when it is unpacked. Slices also bound what a decoder copies when one
-member ends and the next begins. The work happens in threads of its own: it never blocks the event loop, and a flood
-of it does not delay what else the process does in threads, such as the resolution of names.
+Theory of operation: a decoder is given the body in slices and returns at most `STEP_BYTES` at a
+time, so a bomb is noticed when its output passes the limit, not when it is unpacked. Slices also
+bound what a decoder copies when one member ends and the next begins. The work happens in threads of
+its own: it never blocks the event loop, and a flood of it does not delay what else the process does
+in threads, such as the resolution of names.
 """
 
 from __future__ import annotations
@@ -117,7 +119,9 @@ def _brotli(_: bytes) -> Decoder:
 
 def _zstd(_: bytes) -> Decoder:
     zstd = _zstd_module()
-    decoder: Decoder = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX})
+    decoder: Decoder = zstd.ZstdDecompressor(
+        options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX}
+    )
     return decoder
 
 
@@ -140,7 +144,8 @@ ACCEPTED: Final = ", ".join(CODINGS)
 
 
 def codings_of(scope: Scope) -> list[str]:
-    """The codings of the request's body, first applied first. Raises `HttpError` 415 for one that is not taken."""
+    """The codings of the request's body, first applied first. Raises `HttpError` 415 for one that
+    is not taken."""
     stated = ",".join(header_values(scope, b"content-encoding"))
     names = [name.strip(" \t").lower() for name in stated.split(",")] if stated else []
     codings = [_ALIASES.get(name, name) for name in names if name not in ("", "identity")]
@@ -153,7 +158,8 @@ def codings_of(scope: Scope) -> list[str]:
 
 
 async def decode_body(body: bytes, codings: Sequence[str], bytes_max: int) -> bytes:
-    """The body without its codings. Raises `HttpError` 400 for a corrupt one, 413 beyond `bytes_max`."""
+    """The body without its codings. Raises `HttpError` 400 for a corrupt one, 413 beyond
+    `bytes_max`."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_threads, decode, body, codings, bytes_max)
 
@@ -182,7 +188,8 @@ def _decode(body: bytes, coding: Coding, bytes_max: int) -> bytes:
 
 
 def _pieces(body: bytes, coding: Coding) -> Iterator[bytes]:
-    """What `body` decodes to, at most `STEP_BYTES` at a time. Raises `Corrupt`, and what the decoder raises."""
+    """What `body` decodes to, at most `STEP_BYTES` at a time. Raises `Corrupt`, and what the
+    decoder raises."""
     decoder, members = coding.begin(body), 1
     for data in _slices(body):
         while True:

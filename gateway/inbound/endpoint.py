@@ -1,4 +1,5 @@
-"""A call: a request in, one way through the relay, an answer or an error out. The same for every client API."""
+"""A call: a request in, one way through the relay, an answer or an error out. The same for every
+client API."""
 
 from __future__ import annotations
 
@@ -49,8 +50,11 @@ class Observer(Protocol):
         """A call is under way."""
         ...
 
-    def ended(self, call: Call | None, status: int, failure: Failure | None, ended_at: float) -> None:
-        """A call is over. `call` is None when the request never became one; `status` 499 means that the client left."""
+    def ended(
+        self, call: Call | None, status: int, failure: Failure | None, ended_at: float
+    ) -> None:
+        """A call is over. `call` is None when the request never became one; `status` 499 means that
+        the client left."""
         ...
 
 
@@ -63,7 +67,8 @@ class Api(NamedTuple):
 
 
 class CallEndpoint:
-    """Answers calls. `current` gives the gateway as it is configured now; a call keeps the one it began with."""
+    """Answers calls. `current` gives the gateway as it is configured now; a call keeps the one it
+    began with."""
 
     def __init__(
         self,
@@ -90,12 +95,17 @@ class CallEndpoint:
     def end_all(self) -> None:
         """Ends every call under way, each with an error that says why."""
         for interrupt in list(self.calls):
-            interrupt.fire(HttpError(503, "The gateway is shutting down.", type_="server_error", code="shutting_down"))
+            interrupt.fire(
+                HttpError(
+                    503, "The gateway is shutting down.", type_="server_error", code="shutting_down"
+                )
+            )
 
     def serving(
         self, face: Inbound, memory: Memory | None = None, operation: str = "generate"
     ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        """The ASGI application for one operation of a client API. `memory` keeps its answers, where it has that."""
+        """The ASGI application for one operation of a client API. `memory` keeps its answers, where
+        it has that."""
         api = Api(face, OPERATIONS[operation], memory)
 
         def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -119,12 +129,15 @@ class CallEndpoint:
             status = 499
         except StoppedReading:
             status = 499
-            log.warning("%s: the client stopped reading its stream; the call was ended", exchange.id)
+            log.warning(
+                "%s: the client stopped reading its stream; the call was ended", exchange.id
+            )
             abort(scope)
         except HttpError as error:
             status = await exchange.refuse(error)
         except Exception:
-            # The outermost edge: a fault of ours. A stream that has begun just stops, and no client trusts that.
+            # The outermost edge: a fault of ours. A stream that has begun just stops, and no client
+            # trusts that.
             log.exception("%s: internal error", exchange.id)
             if not exchange.stream.begun:
                 await exchange.refuse(_internal())
@@ -160,7 +173,8 @@ class _Exchange:
         self._wall = wall
 
     async def run(self, scope: Scope, receive: Receive, calls: int) -> tuple[int, Failure | None]:
-        """Answers. `calls` are under way, this one included. Returns (status, the failure that broke a stream off).
+        """Answers. `calls` are under way, this one included. Returns (status, the failure that
+        broke a stream off).
 
         Raises `HttpError`, `ClientLeft`, `StoppedReading`.
         """
@@ -170,10 +184,14 @@ class _Exchange:
             message = "This gateway does not speak WebSocket; use POST and server-sent events."
             raise HttpError(426, message, code="upgrade_required", headers={"upgrade": "HTTP/1.1"})
         if scope["method"] != "POST":
-            raise HttpError(405, f"{scope['method']} is not allowed here; use POST.", headers={"allow": "POST"})
+            raise HttpError(
+                405, f"{scope['method']} is not allowed here; use POST.", headers={"allow": "POST"}
+            )
         if calls > server.max_calls:
             raise _too_many(server.max_calls)
-        body = await read_body(scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt)
+        body = await read_body(
+            scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt
+        )
         request = await self._decode(body, scope, client)
         agent = self._gateway.names.resolve(request.chat["model"], client)
         candidates = self._operation.candidates(agent, request.chat)
@@ -231,7 +249,9 @@ class _Exchange:
         answering = self._gateway.relay.answer(call)
         try:
             if call.stream and timeouts.heartbeat_before_commit:
-                answering = self.stream.while_waiting(answering, timeouts.heartbeat_seconds, self.headers())
+                answering = self.stream.while_waiting(
+                    answering, timeouts.heartbeat_seconds, self.headers()
+                )
             reply = await answering
         except Exhausted as error:
             raise of_exhausted(error, call) from error
@@ -244,7 +264,9 @@ class _Exchange:
             self._keep(call, encoder.response if broken is None else None)
             return 200, broken
         assert reply.chat is not None
-        body = reply.body if reply.body is not None else self._face.encode_response(reply.chat, answer)
+        body = (
+            reply.body if reply.body is not None else self._face.encode_response(reply.chat, answer)
+        )
         self._keep(call, body)
         await send_json(self._send, 200, reply.raw or body, self.headers(reply))
         return 200, None
@@ -260,7 +282,9 @@ class _Exchange:
         """What every answer says about itself."""
         found = id_headers(self._face, self.id)
         call = self.call
-        found.append((b"x-gateway-attempts", header_value(call.tried() if call is not None else "")))
+        found.append(
+            (b"x-gateway-attempts", header_value(call.tried() if call is not None else ""))
+        )
         if call is not None:
             found.append((b"x-gateway-agent", header_value(call.agent.name)))
             overhead_ms = call.overhead_s(self._clock()) * 1000
@@ -276,7 +300,9 @@ class _Exchange:
             if attempt.dropped:
                 found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
             if attempt.upstream_request_id:
-                found.append((b"x-gateway-upstream-request-id", header_value(attempt.upstream_request_id)))
+                found.append(
+                    (b"x-gateway-upstream-request-id", header_value(attempt.upstream_request_id))
+                )
         return found
 
 
@@ -291,7 +317,9 @@ def _of_model(model: Model) -> Headers:
 
 def _too_many(calls_max: int) -> HttpError:
     message = f"The gateway has {calls_max} calls under way (server.maxCalls)."
-    return HttpError(503, message, type_="server_error", code="too_many_calls", headers={"retry-after": "1"})
+    return HttpError(
+        503, message, type_="server_error", code="too_many_calls", headers={"retry-after": "1"}
+    )
 
 
 def _internal() -> HttpError:

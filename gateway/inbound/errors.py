@@ -1,7 +1,8 @@
 """What a client is told when no model answered.
 
-A provider's 401, 403, 404 or 529 is never relayed as the client's own status: an SDK would call the client's key wrong.
-The verdict of the failure that speaks for all decides; the message names provider, status and every attempt.
+A provider's 401, 403, 404 or 529 is never relayed as the client's own status: an SDK would call the
+client's key wrong. The verdict of the failure that speaks for all decides; the message names
+provider, status and every attempt.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def of_exhausted(error: Exhausted, call: Call) -> HttpError:
 def of_refusal(refusal: Refusal) -> HttpError:
     """The error of a call that a limit refuses."""
     status, message, type_, code, param, headers, details = refusal
-    return HttpError(status, message, type_=type_, code=code, param=param, headers=headers, **details)
+    return HttpError(
+        status, message, type_=type_, code=code, param=param, headers=headers, **details
+    )
 
 
 def in_band(failure: Failure, attempt: Attempt) -> Refusal:
@@ -60,7 +63,13 @@ def in_band(failure: Failure, attempt: Attempt) -> Refusal:
     verdict = failure.verdict
     code = "upstream_stream_error" if verdict.code in (None, "upstream_error") else verdict.code
     message = scrub(f"{attempt.model.provider.name}: {failure.message}")
-    return Refusal(verdict.status, message, verdict.type, code, details={"upstream": _upstream(failure, attempt)})
+    return Refusal(
+        verdict.status,
+        message,
+        verdict.type,
+        code,
+        details={"upstream": _upstream(failure, attempt)},
+    )
 
 
 def _code(failure: Failure) -> str | None:
@@ -70,7 +79,8 @@ def _code(failure: Failure) -> str | None:
 
 
 def _should_retry(speaker: Failure, retry_after_s: float | None) -> str:
-    """Our own rounds are over: a client's repetition helps only where a time to wait for is known."""
+    """Our own rounds are over: a client's repetition helps only where a time to wait for is
+    known."""
     wait_is_known = retry_after_s is not None and retry_after_s <= RETRY_AFTER_S_MAX
     return "true" if wait_is_known and speaker.verdict.should_retry else "false"
 
@@ -82,7 +92,11 @@ def _message(error: Exhausted, call: Call) -> str:
         return message if failed[0].native else f"{failed[0].model.provider.name}: {message}"
     lines = [_line(attempt, attempt.failure) for attempt in failed if attempt.failure is not None]
     lines += [_skipped(skipped) for skipped in call.skipped]
-    wait = f" The first may be tried again in {ceil(error.retry_after_s)} s." if error.retry_after_s else ""
+    wait = (
+        f" The first may be tried again in {ceil(error.retry_after_s)} s."
+        if error.retry_after_s
+        else ""
+    )
     return f"no model of agent {call.agent.name!r} could answer: {'; '.join(lines)}.{wait}"
 
 

@@ -8,8 +8,8 @@ from gateway.hub.contracts import Inbound
 
 
 def face_of_path(faces: Mapping[str, Inbound], default: Inbound) -> Callable[[str], Inbound]:
-    """`faces` are by the paths of their calls, without `/v1`. What is below such a path belongs to the same face; every
-    other path has the `default`."""
+    """`faces` are by the paths of their calls, without `/v1`. What is below such a path belongs to
+    the same face; every other path has the `default`."""
     by_segment = {path.split("/")[1]: face for path, face in faces.items()}
 
     def find(path: str) -> Inbound:

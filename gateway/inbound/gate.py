@@ -39,7 +39,8 @@ PROBES: Final = frozenset({"/livez", "/readyz", "/health"})
 
 
 class Gate:
-    """An ASGI application before another one: refuses foreign hosts and web pages, and answers browsers' preflights."""
+    """An ASGI application before another one: refuses foreign hosts and web pages, and answers
+    browsers' preflights."""
 
     def __init__(
         self,
@@ -48,7 +49,8 @@ class Gate:
         face_of_path: Callable[[str], Inbound],
         refuse_viewer: Callable[[Scope, Send, HttpError], Awaitable[None]] | None = None,
     ) -> None:
-        """`refuse_viewer` answers a person who is refused the web page; others get an error of their API."""
+        """`refuse_viewer` answers a person who is refused the web page; others get an error of
+        their API."""
         self._app = app
         self._refuse_viewer = refuse_viewer
         self._current = current
@@ -73,7 +75,9 @@ class Gate:
                 return
             await send_error(send, error, face_of(scope), id_, headers)
             return
-        if is_preflight(scope) and is_listed(header_values(scope, b"origin"), gateway.allowed_origins):
+        if is_preflight(scope) and is_listed(
+            header_values(scope, b"origin"), gateway.allowed_origins
+        ):
             id_header = (b"x-request-id", request_id(scope).encode())
             await send_empty(send, 204, [*preflight_headers(scope), id_header])
             return

@@ -1,5 +1,5 @@
-"""`/livez`, `/readyz`, `/health`. They never call a provider: an orchestrator must not restart us for a vendor's
-outage."""
+"""`/livez`, `/readyz`, `/health`. They never call a provider: an orchestrator must not restart us
+for a vendor's outage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ Phase = Literal["starting", "serving", "draining"]
 
 
 class Health:
-    """One ASGI application per question. `phase` says where the process is in its life, `facts` what `/health` adds."""
+    """One ASGI application per question. `phase` says where the process is in its life, `facts`
+    what `/health` adds."""
 
     def __init__(self, phase: Callable[[], Phase], facts: Callable[[], dict[str, Any]]) -> None:
         self._phase = phase
@@ -30,4 +31,6 @@ class Health:
     async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The same with a few facts, for a person."""
         phase = self._phase()
-        await send_json(send, 200 if phase == "serving" else 503, {"status": phase, **self._facts()}, [])
+        await send_json(
+            send, 200 if phase == "serving" else 503, {"status": phase, **self._facts()}, []
+        )

@@ -21,7 +21,8 @@ _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
 _REQUEST_ID: Final = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _ID_PREFIX: Final = "req_" + secrets.token_hex(8)
-"""Random once per process: with a running number, ids are unique without asking the system for each."""
+"""Random once per process: with a running number, ids are unique without asking the system for
+each."""
 _numbers: Final = itertools.count(1)
 
 ABORT: Final = "gateway.abort"
@@ -58,7 +59,8 @@ class ClientLeft(Exception):
 
 
 class RequestHeaders(Mapping[str, str]):
-    """The headers of a request by their lower-case names, the first value of each. Nothing is copied."""
+    """The headers of a request by their lower-case names, the first value of each. Nothing is
+    copied."""
 
     def __init__(self, headers: Headers) -> None:
         self._headers = headers
@@ -112,12 +114,15 @@ def request_id(scope: Scope) -> str:
     if id_ is None:
         stated = header(scope, b"x-request-id")
         is_id = stated is not None and _REQUEST_ID.fullmatch(stated)
-        id_ = scope[ID] = stated if stated is not None and is_id else f"{_ID_PREFIX}{next(_numbers):08x}"
+        id_ = scope[ID] = (
+            stated if stated is not None and is_id else f"{_ID_PREFIX}{next(_numbers):08x}"
+        )
     return id_
 
 
 def header_value(text: str) -> bytes:
-    """`text` as a header can hold it: some of what we tell are a client's or a provider's own words."""
+    """`text` as a header can hold it: some of what we tell are a client's or a provider's own
+    words."""
     text = text[:HEADER_CHARS_MAX]
     if not (text.isascii() and text.isprintable()):
         text = _UNPRINTABLE.sub("?", text)
@@ -125,20 +130,23 @@ def header_value(text: str) -> bytes:
 
 
 def too_slow(limit_s: float) -> HttpError:
-    """What a client is told that dribbles its request. The connection is closed: more of it may follow for ever."""
+    """What a client is told that dribbles its request. The connection is closed: more of it may
+    follow for ever."""
     message = f"The request took longer than {limit_s:g} s to send."
     return HttpError(408, message, code="request_timeout", headers={"connection": "close"})
 
 
 def abort(scope: Scope) -> None:
-    """Cuts the client's connection at once. To close it in order would wait until the client has read what it was
-    sent."""
+    """Cuts the client's connection at once. To close it in order would wait until the client has
+    read what it was sent."""
     cut = scope.get("extensions", {}).get(ABORT)
     if cut is not None:
         cut()
 
 
-async def send_error(send: Send, error: HttpError, face: Inbound, id_: str, headers: Headers) -> int:
+async def send_error(
+    send: Send, error: HttpError, face: Inbound, id_: str, headers: Headers
+) -> int:
     """A refusal as the client's API states it. `headers` are added. Returns the status."""
     status, body, own = face.encode_error(error.refusal, id_)
     stated = [(name.encode(), value.encode()) for name, value in own.items()]
@@ -150,7 +158,9 @@ async def send_json(send: Send, status: int, body: Any, headers: Headers) -> Non
     """A whole JSON answer; `body` may be bytes that are JSON already."""
     data = body if isinstance(body, bytes) else exact_json.dumps(body)
     length = (b"content-length", str(len(data)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]})
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]}
+    )
     await send({"type": "http.response.body", "body": data})
 
 
@@ -160,7 +170,9 @@ async def send_empty(send: Send, status: int, headers: Headers) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def send_text(send: Send, status: int, text: str, content_type: bytes = b"text/plain; charset=utf-8") -> None:
+async def send_text(
+    send: Send, status: int, text: str, content_type: bytes = b"text/plain; charset=utf-8"
+) -> None:
     data = text.encode()
     headers = [(b"content-type", content_type), (b"content-length", str(len(data)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,4 +1,5 @@
-"""Ends a call from outside: the client left, reads no more, or sends too slowly; or the gateway stops."""
+"""Ends a call from outside: the client left, reads no more, or sends too slowly; or the gateway
+stops."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ from types import TracebackType
 
 
 class Interrupt:
-    """A context around everything that is done for one call. `fire` ends it with an error of the caller's choice.
+    """A context around everything that is done for one call. `fire` ends it with an error of the
+    caller's choice.
 
-    One per call, whatever the reasons: two that cancel the same task could not tell whose cancellation they see.
+    One per call, whatever the reasons: two that cancel the same task could not tell whose
+    cancellation they see.
     """
 
     def __init__(self) -> None:
@@ -20,7 +23,8 @@ class Interrupt:
         self._error: Exception | None = None
 
     def fire(self, error: Exception) -> None:
-        """Cancels what is under way; `error` is raised where the context ends. The first one counts."""
+        """Cancels what is under way; `error` is raised where the context ends. The first one
+        counts."""
         if self._error is None:
             self._error = error
             self._task.cancel()
@@ -29,7 +33,10 @@ class Interrupt:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._error is not None and kind is asyncio.CancelledError:
             self._task.uncancel()

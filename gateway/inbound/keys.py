@@ -2,9 +2,10 @@
 
 A key has 256 random bits, so one round of SHA-256 is as good as any: there is no dictionary to try.
 
-Rule 1: nothing that happens to the file opens the gate. Once there were keys, one is needed until the process ends,
-also when the last was revoked or the file is gone; a file that cannot be read leaves the keys as they were.
-Rule 2: a key is looked up without a read of the disk; the file is looked at once per second, and read when it changed.
+Rule 1: nothing that happens to the file opens the gate. Once there were keys, one is needed until
+the process ends, also when the last was revoked or the file is gone; a file that cannot be read
+leaves the keys as they were. Rule 2: a key is looked up without a read of the disk; the file is
+looked at once per second, and read when it changed.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ class KeysError(Exception):
 class Keys:
     """The keys of a file; a change is noticed within a second, without a restart.
 
-    `clock` is monotonic and `wall` Unix time, both in seconds. Raises `KeysError` for a file that cannot be used: that
-    is no reason to let everybody in.
+    `clock` is monotonic and `wall` Unix time, both in seconds. Raises `KeysError` for a file that
+    cannot be used: that is no reason to let everybody in.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float], wall: Callable[[], float]) -> None:
@@ -87,7 +88,8 @@ class Keys:
         return f"<Keys {len(self._entries)} in {self.path}>"
 
     def any(self) -> bool:
-        """Whether a key is needed. A file without keys counts: revoking the last one opens nothing."""
+        """Whether a key is needed. A file without keys counts: revoking the last one opens
+        nothing."""
         self._look()
         return self._locked
 
@@ -102,7 +104,9 @@ class Keys:
         entry, _ = self._entries.get(presented, (None, None))
         if entry is None or not hmac.compare_digest(entry.hash, presented):
             return None
-        if entry.expires is not None and entry.is_expired(datetime.fromtimestamp(self._wall(), UTC)):
+        if entry.expires is not None and entry.is_expired(
+            datetime.fromtimestamp(self._wall(), UTC)
+        ):
             return None
         return entry
 
@@ -125,12 +129,16 @@ class Keys:
         rate: Iterable[str] = (),
         admin: bool = False,
     ) -> str:
-        """Makes a key and returns it, once. Raises `KeysError` for a name that is taken or cannot be one, and for a
-        limit that cannot be used."""
+        """Makes a key and returns it, once. Raises `KeysError` for a name that is taken or cannot
+        be one, and for a limit that cannot be used."""
         if not _NAME.fullmatch(name):
-            raise KeysError(f"{name!r} cannot be a key's name: use up to 64 letters, digits, spaces, and ._@-")
+            raise KeysError(
+                f"{name!r} cannot be a key's name: use up to 64 letters, digits, spaces, and ._@-"
+            )
         if any(entry.name == name for entry in self.entries()):
-            raise KeysError(f"there is a key {name!r} already: remove it with `gateway keys rm {name}` first")
+            raise KeysError(
+                f"there is a key {name!r} already: remove it with `gateway keys rm {name}` first"
+            )
         key = PREFIX + secrets.token_urlsafe(32)
         now = datetime.fromtimestamp(int(self._wall()), UTC)
         limited = sorted(agents) if agents else None
@@ -149,7 +157,9 @@ class Keys:
     def _write(self, entries: list[Entry]) -> None:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(self.path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
+            write_private(
+                self.path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n"
+            )
         except OSError as error:
             raise KeysError(f"{self.path} cannot be written: {error.strerror}") from error
         self._read()
@@ -179,14 +189,19 @@ class Keys:
         except OSError as error:
             raise KeysError(f"{self.path} cannot be read: {error.strerror}.") from error
         except msgspec.DecodeError as error:
-            raise KeysError(f"{self.path}: {error}. Mend it, or remove it and add the keys anew.") from error
+            raise KeysError(
+                f"{self.path}: {error}. Mend it, or remove it and add the keys anew."
+            ) from error
         read = {entry.hash: (entry, _client(entry)) for entry in entries}
         self._locked = True
         self._entries = read
 
 
-def at_home(env: Mapping[str, str], home: Path, clock: Callable[[], float], wall: Callable[[], float]) -> Keys:
-    """The keys in their usual place: `$GATEWAY_KEYS`, or the user's configuration folder. Raises `KeysError`."""
+def at_home(
+    env: Mapping[str, str], home: Path, clock: Callable[[], float], wall: Callable[[], float]
+) -> Keys:
+    """The keys in their usual place: `$GATEWAY_KEYS`, or the user's configuration folder. Raises
+    `KeysError`."""
     stated = env.get("GATEWAY_KEYS")
     return Keys(Path(stated).expanduser() if stated else home / FILE, clock, wall)
 

@@ -8,13 +8,23 @@ from urllib.parse import parse_qsl
 
 from gateway.failures import Failed
 from gateway.inbound.access import check_key
-from gateway.inbound.http import HttpError, Receive, Scope, Send, face_of, request_id, send_error, send_json
+from gateway.inbound.http import (
+    HttpError,
+    Receive,
+    Scope,
+    Send,
+    face_of,
+    request_id,
+    send_error,
+    send_json,
+)
 from gateway.inbound.serving import Gateway
 from gateway.types import Request
 
 
 class Memory(Protocol):
-    """Stored answers. `client` is the name of a client key: one client's answers do not exist for another."""
+    """Stored answers. `client` is the name of a client key: one client's answers do not exist for
+    another."""
 
     def named_by(self, body: Mapping[str, Any]) -> Iterable[str]:
         """The ids that a request's body refers to."""
@@ -25,19 +35,24 @@ class Memory(Protocol):
         ...
 
     def expand(self, client: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A request's body with what it names by id put in place. Raises `Failed` for an unknown id."""
+        """A request's body with what it names by id put in place. Raises `Failed` for an unknown
+        id."""
         ...
 
     def keep(self, client: str, request: Request, response: Mapping[str, Any] | None) -> None:
-        """Stores an answer, if the client wants that. `response` is None for one that is not whole."""
+        """Stores an answer, if the client wants that. `response` is None for one that is not
+        whole."""
         ...
 
     def response(self, client: str, id_: str) -> Mapping[str, Any] | None:
         """A stored answer; None for an unknown id."""
         ...
 
-    def input_items(self, client: str, id_: str, query: Mapping[str, str]) -> Mapping[str, Any] | None:
-        """One page of what led to an answer; None for an unknown id. Raises `Failed` for a wrong query."""
+    def input_items(
+        self, client: str, id_: str, query: Mapping[str, str]
+    ) -> Mapping[str, Any] | None:
+        """One page of what led to an answer; None for an unknown id. Raises `Failed` for a wrong
+        query."""
         ...
 
     def delete(self, client: str, id_: str) -> Mapping[str, Any] | None:
@@ -77,7 +92,9 @@ class StoredEndpoint:
         method = scope["method"]
         if part == "input_items" and method == "GET":
             try:
-                return self._memory.input_items(client, id_, dict(parse_qsl(scope["query_string"].decode("latin-1"))))
+                return self._memory.input_items(
+                    client, id_, dict(parse_qsl(scope["query_string"].decode("latin-1")))
+                )
             except Failed as failed:
                 wrong = failed.failure
                 raise HttpError(400, wrong.message, code=wrong.code, param=wrong.param) from failed
@@ -86,10 +103,15 @@ class StoredEndpoint:
         if part == "" and method == "DELETE":
             return self._memory.delete(client, id_)
         allowed = "GET" if part else "GET, DELETE"
-        raise HttpError(405, f"{method} is not allowed here; use {allowed}.", headers={"allow": allowed})
+        raise HttpError(
+            405, f"{method} is not allowed here; use {allowed}.", headers={"allow": allowed}
+        )
 
 
 def _unknown(id_: str) -> HttpError:
     return HttpError(
-        404, f"No stored response has the id {id_[:100]!r}.", code="response_not_found", param="response_id"
+        404,
+        f"No stored response has the id {id_[:100]!r}.",
+        code="response_not_found",
+        param="response_id",
     )

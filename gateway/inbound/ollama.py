@@ -1,4 +1,5 @@
-"""The part of Ollama's API with which clients find models: `/api/version`, `/api/tags`, `/api/show`.
+"""The part of Ollama's API with which clients find models: `/api/version`, `/api/tags`,
+`/api/show`.
 
 Editors and chat clients that know Ollama ask these three, and then call `/v1/chat/completions`.
 Source of the shapes: Ollama's OpenAPI document, and what VS Code's Copilot reads of them

@@ -11,8 +11,9 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 class Plain:
     """An ASGI application whose answers without a length are ended by the end of the connection.
 
-    uvicorn frames every answer: it counts what it is sent against a length, or writes chunks. Here it is given no
-    framing, and the length of one piece at a time. It closes the connection of an HTTP/1.0 client after the answer.
+    uvicorn frames every answer: it counts what it is sent against a length, or writes chunks. Here
+    it is given no framing, and the length of one piece at a time. It closes the connection of an
+    HTTP/1.0 client after the answer.
     """
 
     def __init__(self, app: ASGI3Application, cycle: RequestResponseCycle) -> None:

@@ -1,8 +1,9 @@
 """A client's connection: uvicorn's HTTP/1.1, with what it leaves open.
 
-The head of a request is limited in size and in time; a request that offers another protocol is answered in this one,
-body included; a client that stops reading can be cut off at once; an HTTP/1.0 client gets plain bytes; and what is not
-HTTP is answered with an error object, like every other error.
+The head of a request is limited in size and in time; a request that offers another protocol is
+answered in this one, body included; a client that stops reading can be cut off at once; an HTTP/1.0
+client gets plain bytes; and what is not HTTP is answered with an error object, like every other
+error.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ _WITHOUT_CHUNKS: Final = ("0.9", "1.0")
 
 _UPGRADE: Final = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
-_REASONS: Final = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+_REASONS: Final = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+}
 
 
 def _shared_with_no_page(_: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -38,8 +43,8 @@ def _shared_with_no_page(_: Iterable[tuple[bytes, bytes]]) -> Headers:
 class Protocol(HttpToolsProtocol):
     """One connection.
 
-    `request_s` gives the seconds that the head of a request may take; `shared_with` the headers of an answer that the
-    web page needs which sent a request with the given headers.
+    `request_s` gives the seconds that the head of a request may take; `shared_with` the headers of
+    an answer that the web page needs which sent a request with the given headers.
     """
 
     def __init__(
@@ -59,7 +64,8 @@ class Protocol(HttpToolsProtocol):
         self._extensions: dict[str, Callable[[], None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
-        """The request that is being answered; `cycle` is the last one that was sent, which may have to wait for it."""
+        """The request that is being answered; `cycle` is the last one that was sent, which may have
+        to wait for it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
@@ -85,13 +91,14 @@ class Protocol(HttpToolsProtocol):
         in_body = self.cycle is not None and self.cycle.more_body
         super().data_received(data)
         if self._in_head:  # the common case is a head in one piece, which is over by now
-            self._head_bytes += 0 if in_body else len(data)  # the head that follows a body in one read counts later
+            # the head that follows a body in one read counts later
+            self._head_bytes += 0 if in_body else len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(_too_long())
             elif self._timer is None:
                 self._wait()
 
-    # --- httptools calls ---------------------------------------------------------------------------------------------
+    # --- httptools calls --------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -110,7 +117,7 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._refuse(HttpError(400, "The request is not valid HTTP.", code="invalid_http"))
 
-    # --- a head that does not end ------------------------------------------------------------------------------------
+    # --- a head that does not end -----------------------------------------------------------------
 
     def _wait(self) -> None:
         self._timer = self.loop.call_later(self._request_s(), self._expire)
@@ -144,7 +151,10 @@ class Protocol(HttpToolsProtocol):
             b"content-type: application/json",
             b"content-length: %d" % len(body),
             b"connection: close",
-            *(name + b": " + value for name, value in id_headers(face, id_) + self._shared_with(headers)),
+            *(
+                name + b": " + value
+                for name, value in id_headers(face, id_) + self._shared_with(headers)
+            ),
         ]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
         self.transport.close()
@@ -152,7 +162,8 @@ class Protocol(HttpToolsProtocol):
     def _may_answer(self) -> bool:
         """Whether the next answer on the connection is to what was read last.
 
-        It is if that is the body of a request which has no answer yet; the request is then told that its client left.
+        It is if that is the body of a request which has no answer yet; the request is then told
+        that its client left.
         """
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
@@ -165,8 +176,8 @@ class Protocol(HttpToolsProtocol):
 
 
 def _origin_form(url: bytes, headers: Headers) -> bytes:
-    """The path of another form of target (RFC 9112, section 3.2). The host that an absolute one names is the one that
-    counts, so it replaces the header."""
+    """The path of another form of target (RFC 9112, section 3.2). The host that an absolute one
+    names is the one that counts, so it replaces the header."""
     if url == b"*":
         return b"/"
     absolute = _ABSOLUTE.fullmatch(url)
@@ -178,8 +189,9 @@ def _origin_form(url: bytes, headers: Headers) -> bytes:
 
 
 def _without_upgrade(data: bytes) -> bytes:
-    """A request's first bytes without its offer to change the protocol, which a server may ignore (RFC 9110, section
-    7.8). Some clients make it with every request, and the parser would stop where their body begins."""
+    """A request's first bytes without its offer to change the protocol, which a server may ignore
+    (RFC 9110, section 7.8). Some clients make it with every request, and the parser would stop
+    where their body begins."""
     if b"\nupgrade" not in data.lower():
         return data
     end = data.find(b"\r\n\r\n")
@@ -188,4 +200,6 @@ def _without_upgrade(data: bytes) -> bytes:
 
 
 def _too_long() -> HttpError:
-    return HttpError(431, f"The request's headers exceed {HEAD_BYTES_MAX} bytes.", code="headers_too_large")
+    return HttpError(
+        431, f"The request's headers exceed {HEAD_BYTES_MAX} bytes.", code="headers_too_large"
+    )

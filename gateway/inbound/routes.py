@@ -1,4 +1,5 @@
-"""Every path the gateway answers, with and without `/v1`: clients disagree about where the base URL ends.
+"""Every path the gateway answers, with and without `/v1`: clients disagree about where the base URL
+ends.
 
 For the same reason a trailing slash, `//` and a second `/v1` do not count.
 """
@@ -39,7 +40,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Identified:
-    """An ASGI application whose answers all have their `x-request-id`, and which takes only some methods."""
+    """An ASGI application whose answers all have their `x-request-id`, and which takes only some
+    methods."""
 
     def __init__(self, app: App, methods: tuple[str, ...] = ()) -> None:
         """No `methods` are all methods."""
@@ -75,7 +77,8 @@ class NotFound:
     """Answers every other path as OpenAI would: with an error object, never with a page."""
 
     def __init__(self, paths: tuple[str, ...], calls: int = 0) -> None:
-        """`paths` are those that a hint may suggest, the usual form of each first; `calls` of them answer calls."""
+        """`paths` are those that a hint may suggest, the usual form of each first; `calls` of them
+        answer calls."""
         self._paths = paths
         self._calls = calls
 
@@ -88,7 +91,10 @@ class NotFound:
     def _hint(self, path: str) -> str:
         api = unserved_api(path)
         if api is not None:
-            return f" {api} is not served by this gateway; it serves {', '.join(self._paths[: self._calls])}."
+            return (
+                f" {api} is not served by this gateway; it serves "
+                f"{', '.join(self._paths[: self._calls])}."
+            )
         ends = [known for known in self._paths if path.endswith(known.removeprefix("/v1"))]
         near = ends or nearest(path[:_PATH_CHARS_MAX], self._paths)
         return f" Did you mean {near[0]}?" if near else ""
@@ -106,7 +112,8 @@ class Mounted(NamedTuple):
 
 
 class Application:
-    """The ASGI application: calls are found by their path at once, everything else by Starlette's router.
+    """The ASGI application: calls are found by their path at once, everything else by Starlette's
+    router.
 
     The bare router: an application's middleware would run for every streamed event.
     """
@@ -118,8 +125,8 @@ class Application:
         unprefixed: Mapping[str, Mounted],
         page: App | None = None,
     ) -> None:
-        """`calls` answer calls (POST) and state their own ids. They and `prefixed` are served with and without
-        `/v1`, `unprefixed` as they are. `page` answers browsers at `/`."""
+        """`calls` answer calls (POST) and state their own ids. They and `prefixed` are served with
+        and without `/v1`, `unprefixed` as they are. `page` answers browsers at `/`."""
         self._page: Final = Identified(page) if page is not None else None
         self._calls: Final[Mapping[str, App]] = {
             prefix + path: app for prefix in PREFIXES for path, app in calls.items()

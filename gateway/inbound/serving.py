@@ -1,6 +1,7 @@
 """The immutable gateway: everything one configuration says, swapped whole on a reload.
 
-Calls in flight keep the gateway they began with; breaker, metrics, ledger and connections live outside and survive.
+Calls in flight keep the gateway they began with; breaker, metrics, ledger and connections live
+outside and survive.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Gateway:
 
 
 def allowed_hosts(listed: Iterable[str], own: Iterable[str]) -> frozenset[str]:
-    """The names under which the gateway answers: loopback, its own addresses, and what the user lists.
+    """The names under which the gateway answers: loopback, its own addresses, and what the user
+    lists.
 
     As `parse_host` spells them: an IPv6 address is in brackets.
     """

@@ -7,7 +7,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from gateway.inbound.access import check_key
-from gateway.inbound.http import HttpError, Receive, Scope, Send, face_of, request_id, send_error, send_json
+from gateway.inbound.http import (
+    HttpError,
+    Receive,
+    Scope,
+    Send,
+    face_of,
+    request_id,
+    send_error,
+    send_json,
+)
 from gateway.inbound.serving import Gateway
 from gateway.limits.rows import Row
 from gateway.reports.status import Status, status

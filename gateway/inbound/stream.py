@@ -28,7 +28,8 @@ class StoppedReading(Exception):
 
 
 class EventStream:
-    """The answer to a streaming call. It begins with the first content, or with the first heartbeat before it."""
+    """The answer to a streaming call. It begins with the first content, or with the first heartbeat
+    before it."""
 
     def __init__(self, send: Send, interrupt: Interrupt, keep_alive: bytes) -> None:
         """`keep_alive` is sent while the answer has not begun."""
@@ -41,7 +42,9 @@ class EventStream:
     async def begin(self, headers: Headers) -> None:
         if not self.begun:
             self.begun = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM, *headers]})
+            await self._send(
+                {"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM, *headers]}
+            )
 
     async def write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
@@ -49,8 +52,11 @@ class EventStream:
     async def end(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data})
 
-    async def while_waiting(self, work: Coroutine[Any, Any, Reply], every_s: float, headers: Headers) -> Reply:
-        """What `work` returns or raises; a heartbeat is sent after each silence of `every_s` seconds."""
+    async def while_waiting(
+        self, work: Coroutine[Any, Any, Reply], every_s: float, headers: Headers
+    ) -> Reply:
+        """What `work` returns or raises; a heartbeat is sent after each silence of `every_s`
+        seconds."""
         task = asyncio.ensure_future(work)
         try:
             while not (await asyncio.wait((task,), timeout=every_s))[0]:
@@ -64,7 +70,8 @@ class EventStream:
         return task.result()
 
     async def relay(self, reply: Reply, encoder: StreamEncoder, headers: Headers) -> Failure | None:
-        """The whole of a committed stream, to one of its two ends. Returns the failure that broke it off, or None.
+        """The whole of a committed stream, to one of its two ends. Returns the failure that broke
+        it off, or None.
 
         Interrupted with `StoppedReading` when one write waits longer than the model's `write_s`.
         """
@@ -75,7 +82,11 @@ class EventStream:
                 await self.begin(headers)
                 try:
                     async for batch in chunks:
-                        data = encoder.encode(batch) if batch.chunks or batch.events else encoder.keep_alive()
+                        data = (
+                            encoder.encode(batch)
+                            if batch.chunks or batch.events
+                            else encoder.keep_alive()
+                        )
                         if data:
                             watchdog.sending()
                             await self.write(data)
@@ -99,7 +110,8 @@ async def _let_go(task: asyncio.Task[Reply]) -> None:
 
 
 class Watchdog:
-    """Ends a call whose write takes too long. One timer per stream, moved on rather than renewed at every write."""
+    """Ends a call whose write takes too long. One timer per stream, moved on rather than renewed at
+    every write."""
 
     def __init__(self, interrupt: Interrupt, limit_s: float) -> None:
         self._interrupt = interrupt
@@ -130,9 +142,11 @@ class Watchdog:
 
 
 class Presence:
-    """Ends the call when its client leaves; a context around everything done for it once its body is read.
+    """Ends the call when its client leaves; a context around everything done for it once its body
+    is read.
 
-    Looks only after `LOOK_AFTER_S`: the answer of a call that is quicker is not worth a task to watch it.
+    Looks only after `LOOK_AFTER_S`: the answer of a call that is quicker is not worth a task to
+    watch it.
     """
 
     def __init__(self, interrupt: Interrupt, receive: Receive) -> None:

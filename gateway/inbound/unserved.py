@@ -1,4 +1,5 @@
-"""APIs that clients ask for and that this gateway does not serve. An API that is served from now on loses its row."""
+"""APIs that clients ask for and that this gateway does not serve. An API that is served from now on
+loses its row."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ UNSERVED: Final[Mapping[str, tuple[str, ...]]] = {
     "The OCR API": ("/ocr",),
     "The generateContent API": ("/v1beta", "/v1alpha"),
     "The Ollama API": tuple(
-        f"/api/{name}" for name in ("chat", "generate", "ps", "embed", "embeddings", "pull", "create")
+        f"/api/{name}"
+        for name in ("chat", "generate", "ps", "embed", "embeddings", "pull", "create")
     ),
 }
 """API → the first segments of its paths, without `/v1`. What is below a path belongs to it too."""
@@ -39,7 +41,8 @@ _SEGMENTS_MAX: Final = 2
 
 
 def unserved_api(path: str) -> str | None:
-    """The API that `path` belongs to if it is one that is not served; `path` has no empty segments."""
+    """The API that `path` belongs to if it is one that is not served; `path` has no empty
+    segments."""
     bare = path[3:] if path.startswith("/v1/") else path
     segments = bare.split("/", _SEGMENTS_MAX + 1)
     for end in range(2, _SEGMENTS_MAX + 2):

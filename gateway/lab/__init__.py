@@ -1,8 +1,9 @@
-"""The fault lab: a server that speaks every provider's native API, plausibly, and on demand wrongly.
+"""The fault lab: a server that speaks every provider's native API, plausibly, and on demand
+wrongly.
 
-`Lab` is the whole of it; the demo, the tests, `gateway lab` and `gateway drill` all use it. Nothing of it is reachable
-while the gateway serves. It shares no code with the translators, so that it cannot share their mistakes; from the
-providers' rows it has names, paths and headers alone.
+`Lab` is the whole of it; the demo, the tests, `gateway lab` and `gateway drill` all use it. Nothing
+of it is reachable while the gateway serves. It shares no code with the translators, so that it
+cannot share their mistakes; from the providers' rows it has names, paths and headers alone.
 
     answers    what is said            faults     what goes wrong, by name
     anthropic, google, chat, responses, …         how each API says it
@@ -55,8 +56,9 @@ class Seen:
 class Lab:
     """The lab on a port of its own, as a context.
 
-    Which fault is played is decided per call: by the header `x-lab-fault`, by a path that begins with `/fault/<name>`,
-    by a model id that ends in `+<name>`, by the script (`fault`), in this order; else none.
+    Which fault is played is decided per call: by the header `x-lab-fault`, by a path that begins
+    with `/fault/<name>`, by a model id that ends in `+<name>`, by the script (`fault`), in this
+    order; else none.
     """
 
     def __init__(
@@ -83,7 +85,10 @@ class Lab:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error_: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error_: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self._server.stop()
 
@@ -97,9 +102,11 @@ class Lab:
         return f"http://{self._host}:{self.port}{self._vendors[provider].path}"
 
     def fault(self, target: str, *names: str) -> None:
-        """Scripts a provider or a model: its next calls have these faults in order, the last one from then on.
+        """Scripts a provider or a model: its next calls have these faults in order, the last one
+        from then on.
 
-        `flap` alternates between good and overloaded; `server_error` happens once. Raises `KeyError`."""
+        `flap` alternates between good and overloaded; `server_error` happens once. Raises
+        `KeyError`."""
         for name in names:
             FAULTS[name]
         self._scripts[target] = _script(names)
@@ -120,7 +127,9 @@ class Lab:
     def _lacks_a_key(self, request: Request, vendor: Vendor) -> bool:
         return bool(vendor.key_headers) and not any(map(request.headers.get, vendor.key_headers))
 
-    def _post(self, request: Request, path: str, provider: str, api: ModuleType, forced: str | None) -> Played:
+    def _post(
+        self, request: Request, path: str, provider: str, api: ModuleType, forced: str | None
+    ) -> Played:
         try:
             body = orjson.loads(request.body)
             if path.endswith(getattr(api, "COUNT_PATH", "?")):
@@ -131,7 +140,9 @@ class Lab:
         if asked is None:
             return refuse(api)
         fault = self._choose(request, provider, asked, forced)
-        visible = {name: value for name, value in request.headers.items() if name not in _KEY_HEADERS}
+        visible = {
+            name: value for name, value in request.headers.items() if name not in _KEY_HEADERS
+        }
         self.calls.append(Seen(provider, asked.model, fault, path, body, visible))
         self._count += 1
         played = play(fault, api, asked, f"lab{self._count}")
@@ -150,7 +161,10 @@ class Lab:
     def _get(self, path: str, provider: str) -> Played:
         vendor = self._vendors.get(provider)
         if path == "/lab/calls":
-            calls = [{"provider": seen.provider, "model": seen.model, "fault": seen.fault} for seen in self.calls]
+            calls = [
+                {"provider": seen.provider, "model": seen.model, "fault": seen.fault}
+                for seen in self.calls
+            ]
             return good(calls)
         if vendor is not None and vendor.apis:
             return good(vendor.apis[-1].models(["lab-model"]))
@@ -159,7 +173,9 @@ class Lab:
 
 _UNREADABLE: Final = (ValueError, AttributeError, KeyError, TypeError, IndexError)
 """What reading a request of another shape raises; a real server answers 400 and goes on."""
-_KEY_HEADERS: Final = frozenset({"authorization"}).union(*(vendor.key_headers for vendor in VENDORS.values()))
+_KEY_HEADERS: Final = frozenset({"authorization"}).union(
+    *(vendor.key_headers for vendor in VENDORS.values())
+)
 _PAGE: Final = (
     b"The fault lab of the Local Agent Gateway. Point a provider's base URL here:\n\n"
     + "".join(f"  {name:<11} {path}\n" for name, path in BASE_PATHS.items()).encode()

@@ -1,5 +1,5 @@
-"""What a plausible answer says, whatever the format it is said in. Deterministic: the same question, the same
-answer."""
+"""What a plausible answer says, whatever the format it is said in. Deterministic: the same
+question, the same answer."""
 
 from __future__ import annotations
 
@@ -156,12 +156,15 @@ def schema_of(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def answer(asked: Asked) -> Answer:
-    """What the lab says to `asked`. `say: X` is answered with X; a tool is called when it is forced or named."""
+    """What the lab says to `asked`. `say: X` is answered with X; a tool is called when it is forced
+    or named."""
     if asked.inputs:
         vectors = tuple(embedding(text, asked.dimensions) for text in asked.inputs)
         return Answer(vectors=vectors, base64=asked.base64, input_tokens=len(asked.inputs))
     reasoning = ("Let me ", "think.") if asked.thinks else ()
-    named = [name for name in asked.tools if name in asked.text or "use the tool" in asked.text.lower()]
+    named = [
+        name for name in asked.tools if name in asked.text or "use the tool" in asked.text.lower()
+    ]
     if asked.tools and not asked.answered and (asked.forced or named):
         chosen = named or list(asked.tools)[:1]
         calls = tuple((name, orjson.dumps(_example(asked.tools[name])).decode()) for name in chosen)
@@ -201,5 +204,16 @@ def _example(schema: Mapping[str, Any]) -> Any:
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":
         properties = schema.get("properties") or {}
-        return {name: _example(properties[name]) for name in schema.get("required", properties) if name in properties}
-    return {"string": "Oslo", "integer": 7, "number": 0.5, "boolean": True, "array": [], "null": None}.get(kind)
+        return {
+            name: _example(properties[name])
+            for name in schema.get("required", properties)
+            if name in properties
+        }
+    return {
+        "string": "Oslo",
+        "integer": 7,
+        "number": 0.5,
+        "boolean": True,
+        "array": [],
+        "null": None,
+    }.get(kind)

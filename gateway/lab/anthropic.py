@@ -15,7 +15,12 @@ MODELS_PATH: Final = "/v1/models"
 COUNT_PATH: Final = "/v1/messages/count_tokens"
 _SIGNATURE: Final = "bGFi"
 
-_STOP: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+_STOP: Final = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+}
 _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {
     "rate_limit": (429, "rate_limit_error", "This request would exceed your rate limit."),
     "rate_limit_bare": (429, "rate_limit_error", "This request would exceed your rate limit."),
@@ -25,13 +30,28 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {
     "quota": (402, "billing_error", "Your credit balance is too low to access the Anthropic API."),
     "bad_key": (401, "authentication_error", "invalid x-api-key"),
     "no_such_model": (404, "not_found_error", "model: no-such-model"),
-    "context_too_long": (400, "invalid_request_error", "prompt is too long: 214290 tokens > 200000 maximum"),
-    "own_file": (403, "permission_error", "You do not have permission to access the requested file."),
-    "cannot_afford": (402, "billing_error", "You requested up to 65536 tokens, but can only afford 30104."),
+    "context_too_long": (
+        400,
+        "invalid_request_error",
+        "prompt is too long: 214290 tokens > 200000 maximum",
+    ),
+    "own_file": (
+        403,
+        "permission_error",
+        "You do not have permission to access the requested file.",
+    ),
+    "cannot_afford": (
+        402,
+        "billing_error",
+        "You requested up to 65536 tokens, but can only afford 30104.",
+    ),
     "schema_refused": (
         400,
         "invalid_request_error",
-        "tools.0.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12.",
+        (
+            "tools.0.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft "
+            "2020-12."
+        ),
     ),
     "bad_request": (400, "invalid_request_error", "messages: at least one message is required"),
 }
@@ -60,11 +80,18 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
 def whole(answer: Answer, model: str, id_: str) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if answer.reasoning:
-        content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE})
+        content.append(
+            {"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE}
+        )
     if answer.pieces:
         content.append({"type": "text", "text": answer.text})
     content += [
-        {"type": "tool_use", "id": f"toolu_{id_}{place}", "name": name, "input": orjson.loads(arguments)}
+        {
+            "type": "tool_use",
+            "id": f"toolu_{id_}{place}",
+            "name": name,
+            "input": orjson.loads(arguments),
+        }
         for place, (name, arguments) in enumerate(answer.calls)
     ]
     return {
@@ -85,7 +112,8 @@ def _usage(answer: Answer, output_tokens: int) -> dict[str, Any]:
 
 
 def count(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to a question for the tokens of a request: one for every four characters of its JSON."""
+    """The answer to a question for the tokens of a request: one for every four characters of its
+    JSON."""
     return {"input_tokens": len(orjson.dumps(body)) // 4}
 
 
@@ -116,7 +144,10 @@ def _thinking(answer: Answer) -> Iterable[_Block]:
 
 def _text(answer: Answer) -> Iterable[_Block]:
     if answer.pieces:
-        yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": piece} for piece in answer.pieces]
+        yield (
+            {"type": "text", "text": ""},
+            [{"type": "text_delta", "text": piece} for piece in answer.pieces],
+        )
 
 
 def _calls(answer: Answer, id_: str) -> Iterable[_Block]:
@@ -128,7 +159,10 @@ def _calls(answer: Answer, id_: str) -> Iterable[_Block]:
 
 def _block(index: int, block: dict[str, Any], deltas: list[dict[str, Any]]) -> list[Part]:
     start = _part("head", {"type": "content_block_start", "index": index, "content_block": block})
-    body = [_part("content", {"type": "content_block_delta", "index": index, "delta": delta}) for delta in deltas]
+    body = [
+        _part("content", {"type": "content_block_delta", "index": index, "delta": delta})
+        for delta in deltas
+    ]
     return [start, *body, _part("head", {"type": "content_block_stop", "index": index})]
 
 
@@ -159,4 +193,7 @@ def error_part(kind: str) -> Part:
 
 
 def models(ids: list[str]) -> dict[str, Any]:
-    return {"data": [{"type": "model", "id": id_, "display_name": id_} for id_ in ids], "has_more": False}
+    return {
+        "data": [{"type": "model", "id": id_, "display_name": id_} for id_ in ids],
+        "has_more": False,
+    }

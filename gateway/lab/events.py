@@ -1,4 +1,5 @@
-"""A streamed answer as a list of parts, before it becomes bytes: what a fault can cut, break, repeat or leave out."""
+"""A streamed answer as a list of parts, before it becomes bytes: what a fault can cut, break,
+repeat or leave out."""
 
 from __future__ import annotations
 

@@ -13,9 +13,18 @@ from gateway.lab.events import ErrorAnswer, Part
 PATHS: Final = (":generateContent", ":streamGenerateContent")
 MODELS_PATH: Final = "/v1beta/models"
 
-_FINISH: Final = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP", "content_filter": "SAFETY"}
+_FINISH: Final = {
+    "stop": "STOP",
+    "length": "MAX_TOKENS",
+    "tool_calls": "STOP",
+    "content_filter": "SAFETY",
+}
 _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {  # a limit of a minute speaks of billing too
-    "rate_limit": (429, "RESOURCE_EXHAUSTED", "You exceeded your current rate. Please retry in 7s."),
+    "rate_limit": (
+        429,
+        "RESOURCE_EXHAUSTED",
+        "You exceeded your current rate. Please retry in 7s.",
+    ),
     "rate_limit_bare": (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted."),
     "rate_limit_long": (
         429,
@@ -26,7 +35,11 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {  # a limit of a minute sp
     "server_error": (500, "INTERNAL", "An internal error has occurred."),
     "quota": (429, "RESOURCE_EXHAUSTED", "Your project has exceeded its monthly spending limit."),
     "bad_key": (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
-    "no_such_model": (404, "NOT_FOUND", "models/no-such-model is not found for API version v1beta."),
+    "no_such_model": (
+        404,
+        "NOT_FOUND",
+        "models/no-such-model is not found for API version v1beta.",
+    ),
     "context_too_long": (
         400,
         "INVALID_ARGUMENT",
@@ -37,11 +50,16 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {  # a limit of a minute sp
         "PERMISSION_DENIED",
         "You do not have permission to access the File abc123 or it may not exist.",
     ),
-    "cannot_afford": (402, "FAILED_PRECONDITION", "You requested up to 65536 tokens, but can only afford 30104."),
+    "cannot_afford": (
+        402,
+        "FAILED_PRECONDITION",
+        "You requested up to 65536 tokens, but can only afford 30104.",
+    ),
     "schema_refused": (
         400,
         "INVALID_ARGUMENT",
-        "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties: should be non-empty for "
+        "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties: "
+        "should be non-empty for "
         "OBJECT type",
     ),
     "bad_request": (400, "INVALID_ARGUMENT", "contents is not specified"),
@@ -54,7 +72,9 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
         return None
     parts = contents[-1]["parts"]
     config = body.get("generationConfig") or {}
-    declared = [item for tool in body.get("tools") or () for item in tool.get("functionDeclarations") or ()]
+    declared = [
+        item for tool in body.get("tools") or () for item in tool.get("functionDeclarations") or ()
+    ]
     mode = ((body.get("toolConfig") or {}).get("functionCallingConfig") or {}).get("mode")
     return Asked(
         model=path.rpartition("/models/")[2].partition(":")[0],
@@ -63,7 +83,9 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
         tools={item["name"]: item.get("parametersJsonSchema") or {} for item in declared},
         forced=mode == "ANY",
         answered=any("functionResponse" in part for part in parts),
-        schema=config.get("responseJsonSchema", {}) if config.get("responseMimeType") == "application/json" else None,
+        schema=config.get("responseJsonSchema", {})
+        if config.get("responseMimeType") == "application/json"
+        else None,
         thinks=bool((config.get("thinkingConfig") or {}).get("includeThoughts")),
         limit=config.get("maxOutputTokens"),
     )
@@ -85,7 +107,9 @@ def _call(name: str, arguments: str, place: int) -> dict[str, Any]:
     return part | ({"thoughtSignature": "bGFi"} if place == 0 else {})
 
 
-def _response(parts: list[dict[str, Any]], model: str, id_: str, finish: str | None = None) -> dict[str, Any]:
+def _response(
+    parts: list[dict[str, Any]], model: str, id_: str, finish: str | None = None
+) -> dict[str, Any]:
     candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
     if finish:
         candidate["finishReason"] = finish
@@ -105,9 +129,14 @@ def whole(answer: Answer, model: str, id_: str) -> dict[str, Any]:
 def events(answer: Answer, model: str, id_: str) -> list[Part]:
     pieces: list[dict[str, Any]] = [{"text": piece, "thought": True} for piece in answer.reasoning]
     pieces += [{"text": piece} for piece in answer.pieces]
-    pieces += [_call(name, arguments, place) for place, (name, arguments) in enumerate(answer.calls)]
+    pieces += [
+        _call(name, arguments, place) for place, (name, arguments) in enumerate(answer.calls)
+    ]
     content = [Part("content", _response([piece], model, id_)) for piece in pieces]
-    last = {**_response([{"text": ""}], model, id_, _FINISH[answer.finish]), "usageMetadata": _usage(answer)}
+    last = {
+        **_response([{"text": ""}], model, id_, _FINISH[answer.finish]),
+        "usageMetadata": _usage(answer),
+    }
     return [*content, Part("finish", last)]
 
 
@@ -133,4 +162,9 @@ def error_part(kind: str) -> Part:
 
 
 def models(ids: list[str]) -> dict[str, Any]:
-    return {"models": [{"name": f"models/{id_}", "supportedGenerationMethods": ["generateContent"]} for id_ in ids]}
+    return {
+        "models": [
+            {"name": f"models/{id_}", "supportedGenerationMethods": ["generateContent"]}
+            for id_ in ids
+        ]
+    }

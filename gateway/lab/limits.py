@@ -11,9 +11,12 @@ from gateway.lab.play import Played, error
 
 
 class Limit:
-    """`requests` at once, refilled evenly over `per_s` seconds. `clock` is monotonic and `wall` Unix time."""
+    """`requests` at once, refilled evenly over `per_s` seconds. `clock` is monotonic and `wall`
+    Unix time."""
 
-    def __init__(self, requests: int, per_s: float, *, clock: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self, requests: int, per_s: float, *, clock: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
         self._size = float(requests)
         self._rate = requests / per_s
         self._clock = clock
@@ -22,7 +25,8 @@ class Limit:
         self._at = clock()
 
     def applied(self, played: Played, api: ModuleType) -> Played:
-        """`played` if the bucket holds a request, a 429 otherwise; both say how much is left and when it is full."""
+        """`played` if the bucket holds a request, a 429 otherwise; both say how much is left and
+        when it is full."""
         now = self._clock()
         self._left = min(self._size, self._left + (now - self._at) * self._rate)
         self._at = now
@@ -37,9 +41,14 @@ class Limit:
     def _headers(self, api: ModuleType) -> dict[str, str]:
         left, full_s = int(self._left), (self._size - self._left) / self._rate
         if api.__name__.endswith(".anthropic"):
-            reset = datetime.fromtimestamp(self._wall() + full_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            reset = datetime.fromtimestamp(self._wall() + full_s, UTC).strftime(
+                "%Y-%m-%dT%H:%M:%SZ"
+            )
             prefix = "anthropic-ratelimit-requests"
             return {f"{prefix}-remaining": str(left), f"{prefix}-reset": reset}
         if api.__name__.endswith(".google"):
             return {}
-        return {"x-ratelimit-remaining-requests": str(left), "x-ratelimit-reset-requests": f"{full_s:.2f}s"}
+        return {
+            "x-ratelimit-remaining-requests": str(left),
+            "x-ratelimit-reset-requests": f"{full_s:.2f}s",
+        }

@@ -1,4 +1,5 @@
-"""Plays a fault: a request in, the exact bytes and pauses of the answer out. No I/O; `server.py` carries it out."""
+"""Plays a fault: a request in, the exact bytes and pauses of the answer out. No I/O; `server.py`
+carries it out."""
 
 from __future__ import annotations
 
@@ -14,9 +15,12 @@ from gateway.lab.answers import Asked, answer
 from gateway.lab.events import ErrorAnswer, Part
 from gateway.lab.faults import CUT_AT, FAULTS
 
-HTML: Final = b"<html><head><title>503 Service Temporarily Unavailable</title></head><body></body></html>"
+HTML: Final = (
+    b"<html><head><title>503 Service Temporarily Unavailable</title></head><body></body></html>"
+)
 CHALLENGE: Final = (
-    b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Verify you are human</body></html>"
+    b"<!DOCTYPE html><html><head><title>Just a "
+    b"moment...</title></head><body>Verify you are human</body></html>"
 )
 HUGE_BYTES: Final = 1024 * 1024
 NOISE: Final = b": keep-alive\n\n"
@@ -56,7 +60,8 @@ class Played:
 
 
 def play(fault: str, api: ModuleType, asked: Asked, id_: str) -> Played:
-    """The answer of `api` to `asked`, with `fault` in it. Raises `KeyError` for a fault nobody knows."""
+    """The answer of `api` to `asked`, with `fault` in it. Raises `KeyError` for a fault nobody
+    knows."""
     row = FAULTS[fault]
     if fault in _BEFORE:
         return _BEFORE[fault](api, asked, id_)
@@ -64,7 +69,9 @@ def play(fault: str, api: ModuleType, asked: Asked, id_: str) -> Played:
         return error(api.error(row.error))
     said = answer(_tool_asked(asked) if fault == "cut_tool_call" else asked)
     if fault in ("empty", "content_filter"):
-        said = replace(said.without_content(), finish="stop" if fault == "empty" else "content_filter")
+        said = replace(
+            said.without_content(), finish="stop" if fault == "empty" else "content_filter"
+        )
     if asked.stream:
         return _stream(fault, api.events(said, asked.model, id_), api)
     return _whole(fault, api.whole(said, asked.model, id_), api)
@@ -79,15 +86,19 @@ def good(body: Any) -> Played:
 def error(found: ErrorAnswer) -> Played:
     """An error answer."""
     body = orjson.dumps(found.body)
-    return Played(found.status, {"content-type": "application/json", **found.headers}, [body], len(body))
+    return Played(
+        found.status, {"content-type": "application/json", **found.headers}, [body], len(body)
+    )
 
 
 def _tool_asked(asked: Asked) -> Asked:
-    tools = asked.tools or {"look_up": {"type": "object", "properties": {"city": {"type": "string"}}}}
+    tools = asked.tools or {
+        "look_up": {"type": "object", "properties": {"city": {"type": "string"}}}
+    }
     return replace(asked, tools=tools, forced=True, answered=False)
 
 
-# --- instead of an answer --------------------------------------------------------------------------------------------
+# --- instead of an answer -------------------------------------------------------------------------
 
 
 def _reset(api: ModuleType, asked: Asked, id_: str) -> Played:
@@ -120,7 +131,9 @@ def _not_json(api: ModuleType, asked: Asked, id_: str) -> Played:
 
 
 def _empty_body(api: ModuleType, asked: Asked, id_: str) -> Played:
-    return Played(200, {"content-type": "text/event-stream" if asked.stream else "application/json"}, [], 0)
+    return Played(
+        200, {"content-type": "text/event-stream" if asked.stream else "application/json"}, [], 0
+    )
 
 
 def _flood(api: ModuleType, asked: Asked, id_: str) -> Played:
@@ -140,7 +153,7 @@ _BEFORE: Final[Mapping[str, Callable[[ModuleType, Asked, str], Played]]] = {
 }
 
 
-# --- streams ---------------------------------------------------------------------------------------------------------
+# --- streams --------------------------------------------------------------------------------------
 
 
 def _stream(fault: str, parts: list[Part], api: ModuleType) -> Played:
@@ -155,7 +168,8 @@ Edited = list[Part | Act]
 
 
 def _middle(parts: list[Part]) -> int:
-    """Where a stream breaks: behind `CUT_AT` pieces of content, or half of them where there are fewer."""
+    """Where a stream breaks: behind `CUT_AT` pieces of content, or half of them where there are
+    fewer."""
     places = [place for place, part in enumerate(parts) if part.role == "content"]
     if not places:
         return len(parts) // 2
@@ -167,7 +181,11 @@ def _error_first(parts: list[Part], api: ModuleType) -> Edited:
 
 
 def _error_after_role(parts: list[Part], api: ModuleType) -> Edited:
-    return [*parts[:1], api.error_part("overloaded")] if parts[0].role == "head" else _error_first(parts, api)
+    return (
+        [*parts[:1], api.error_part("overloaded")]
+        if parts[0].role == "head"
+        else _error_first(parts, api)
+    )
 
 
 def _cut(parts: list[Part], api: ModuleType) -> Edited:
@@ -236,7 +254,8 @@ def _error_after_finish(parts: list[Part], api: ModuleType) -> Edited:
 
 
 def _text_after_finish(parts: list[Part], api: ModuleType) -> Edited:
-    """The last piece of content; an API whose finish is its last event and holds the whole answer cannot do it."""
+    """The last piece of content; an API whose finish is its last event and holds the whole answer
+    cannot do it."""
     if getattr(api, "FINISH_IS_LAST", False):
         return list(parts)
     last = max(place for place, part in enumerate(parts) if part.role == "content")
@@ -246,14 +265,18 @@ def _text_after_finish(parts: list[Part], api: ModuleType) -> Edited:
 
 
 def _halves(parts: list[Part], api: ModuleType) -> Edited:
-    """A character of two UTF-16 units ends one event with the first, and begins the next with the second."""
+    """A character of two UTF-16 units ends one event with the first, and begins the next with the
+    second."""
     edited: Edited = []
     for part in parts:
         text = orjson.dumps(part.data).decode()
         before, found, _ = text.partition("\U0001f648")
         if part.role == "content" and found:
             alone = before[: before.rindex('"') + 1]
-            high, low = text.replace(found, "\\ud83d"), text.replace(before + found, alone + "\\ude48")
+            high, low = (
+                text.replace(found, "\\ud83d"),
+                text.replace(before + found, alone + "\\ude48"),
+            )
             edited += [part._replace(data=high), part._replace(data=low)]
         else:
             edited.append(part)
@@ -269,7 +292,8 @@ def _unasked_choices(parts: list[Part], api: ModuleType) -> Edited:
 
 
 def _unasked(body: Any) -> dict[str, Any] | None:
-    """The same with its choice under an index that was not asked for; None where an API counts none."""
+    """The same with its choice under an index that was not asked for; None where an API counts
+    none."""
     key = next((key for key in ("choices", "candidates") if body.get(key)), None)
     return {**body, key: [{**body[key][0], "index": 1}]} if key is not None else None
 
@@ -306,7 +330,11 @@ def without_usage(data: Any) -> Any:
     """The same event or answer without its token counts."""
     if not isinstance(data, dict):
         return data
-    return {key: without_usage(value) for key, value in data.items() if key not in ("usage", "usageMetadata")}
+    return {
+        key: without_usage(value)
+        for key, value in data.items()
+        if key not in ("usage", "usageMetadata")
+    }
 
 
 def _comments(step: Step) -> Iterable[Step]:
@@ -318,7 +346,11 @@ def _crlf(step: Step) -> Iterable[Step]:
 
 
 def _split(step: Step) -> Iterable[Step]:
-    return [step[place : place + 1] for place in range(len(step))] if isinstance(step, bytes) else [step]
+    return (
+        [step[place : place + 1] for place in range(len(step))]
+        if isinstance(step, bytes)
+        else [step]
+    )
 
 
 _BYTES: Final[Mapping[str, Callable[[Step], Iterable[Step]]]] = {
@@ -328,7 +360,7 @@ _BYTES: Final[Mapping[str, Callable[[Step], Iterable[Step]]]] = {
 }
 
 
-# --- whole answers ---------------------------------------------------------------------------------------------------
+# --- whole answers --------------------------------------------------------------------------------
 
 
 def _whole(fault: str, body: dict[str, Any], api: ModuleType) -> Played:
@@ -336,7 +368,10 @@ def _whole(fault: str, body: dict[str, Any], api: ModuleType) -> Played:
         return replace(error(api.error("overloaded")), status=200)  # an error inside a 200
     other = _unasked(body) if fault == "unasked_choice" else None
     if other is not None:
-        body = {**body, **{key: other[key] + body[key] for key in ("choices", "candidates") if key in body}}
+        body = {
+            **body,
+            **{key: other[key] + body[key] for key in ("choices", "candidates") if key in body},
+        }
     data = orjson.dumps(without_usage(body) if fault == "usage_missing" else body)
     headers, half = {"content-type": "application/json"}, len(data) // 2
     if fault == "cut":

@@ -54,7 +54,12 @@ def _message(answer: Answer, id_: str) -> dict[str, Any]:
 
 
 def _call(id_: str, name: str, arguments: str) -> dict[str, Any]:
-    item = {"type": "function_call", "id": f"fc_{id_}", "call_id": f"call_{id_}", "status": "completed"}
+    item = {
+        "type": "function_call",
+        "id": f"fc_{id_}",
+        "call_id": f"call_{id_}",
+        "status": "completed",
+    }
     return {**item, "name": name, "arguments": arguments}
 
 
@@ -108,8 +113,16 @@ def whole(answer: Answer, model: str, id_: str) -> dict[str, Any]:
 def events(answer: Answer, model: str, id_: str) -> list[Part]:
     """The events in the order in which OpenAI sends them, numbered without gaps."""
     full = whole(answer, model, id_)
-    begun = {**full, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
-    parts = [_part("head", f"response.{kind}", response=begun) for kind in ("created", "in_progress")]
+    begun = {
+        **full,
+        "status": "in_progress",
+        "output": [],
+        "usage": None,
+        "incomplete_details": None,
+    }
+    parts = [
+        _part("head", f"response.{kind}", response=begun) for kind in ("created", "in_progress")
+    ]
     for place, item in enumerate(full["output"]):
         parts += _item(item, place, answer)
     parts.append(_part("finish", f"response.{full['status']}", response=full))
@@ -126,7 +139,9 @@ def late_names(parts: list[Part]) -> list[Part]:
 
 
 def _nameless(data: dict[str, Any]) -> dict[str, Any]:
-    is_call = data["type"] == "response.output_item.added" and data["item"]["type"] == "function_call"
+    is_call = (
+        data["type"] == "response.output_item.added" and data["item"]["type"] == "function_call"
+    )
     return {**data, "item": {**data["item"], "name": ""}} if is_call else data
 
 
@@ -157,11 +172,16 @@ def _item(item: dict[str, Any], place: int, answer: Answer) -> list[Part]:
     ]
 
 
-def _in_part(kind: str, part: dict[str, Any], pieces: Sequence[str], where: dict[str, Any]) -> list[Part]:
-    """The text of a part, piece by piece. Text of an answer has log probabilities; reasoning has none."""
+def _in_part(
+    kind: str, part: dict[str, Any], pieces: Sequence[str], where: dict[str, Any]
+) -> list[Part]:
+    """The text of a part, piece by piece. Text of an answer has log probabilities; reasoning has
+    none."""
     more: dict[str, Any] = {"logprobs": []} if kind == "content" else {}
     text = "output_text" if kind == "content" else "reasoning_summary_text"
-    said = [_part("content", f"response.{text}.delta", **where, delta=piece, **more) for piece in pieces]
+    said = [
+        _part("content", f"response.{text}.delta", **where, delta=piece, **more) for piece in pieces
+    ]
     return [
         _part("head", f"response.{kind}_part.added", **where, part={**part, "text": ""}),
         *said,
@@ -192,4 +212,6 @@ def error(kind: str) -> ErrorAnswer:
 
 def error_part(kind: str) -> Part:
     inner = chat.error(kind).body["error"]
-    return _part("error", "error", code=inner["code"] or "server_error", message=inner["message"], param=None)
+    return _part(
+        "error", "error", code=inner["code"] or "server_error", message=inner["message"], param=None
+    )

@@ -1,6 +1,8 @@
-"""Carries out what `play.py` says, on real sockets: a reset is a reset, a cut is a cut, and no byte moves by itself.
+"""Carries out what `play.py` says, on real sockets: a reset is a reset, a cut is a cut, and no byte
+moves by itself.
 
-A small HTTP/1.1 server of its own, because servers that are made to be correct will not break a connection on demand.
+A small HTTP/1.1 server of its own, because servers that are made to be correct will not break a
+connection on demand.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ _NO_LINGER: Final = struct.pack("ii", 1, 0)
 """Makes a close a reset."""
 FLOOD_S: Final = 0.01
 """Between two pieces of a flood."""
-_REASONS: Final = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
+_REASONS: Final = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    429: "Too Many Requests",
+}
 
 
 class Request:
@@ -56,10 +64,12 @@ Delay = Callable[[int], Awaitable[object]]
 
 
 class Server:
-    """Answers every request with what `handle` says. `pause` is the wait of a slow first token, `delay` that after each
-    piece of a stream, by its number from 0."""
+    """Answers every request with what `handle` says. `pause` is the wait of a slow first token,
+    `delay` that after each piece of a stream, by its number from 0."""
 
-    def __init__(self, handle: Handler, pause: Callable[[], Awaitable[None]], delay: Delay | None = None) -> None:
+    def __init__(
+        self, handle: Handler, pause: Callable[[], Awaitable[None]], delay: Delay | None = None
+    ) -> None:
         self._handle = handle
         self._pause = pause
         self._delay = delay
@@ -105,7 +115,9 @@ class Server:
                 return False
             request.feed(data)
         played = self._handle(request)
-        if played.before_headers is not None and not await self._act(played.before_headers, played, reader, writer):
+        if played.before_headers is not None and not await self._act(
+            played.before_headers, played, reader, writer
+        ):
             return False
         writer.write(_head(played))
         for number, step in enumerate(played.steps):
@@ -122,13 +134,17 @@ class Server:
         await writer.drain()
         return True
 
-    async def _act(self, act: Act, played: Played, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _act(
+        self, act: Act, played: Played, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         """Returns whether the answer goes on."""
         await writer.drain()
         if act is Act.PAUSE:
             return await self._unless_it_leaves(self._pause(), reader)
         if act is Act.FLOOD:
-            return await self._unless_it_leaves(_flood(writer, _framed(played.noise, played)), reader)
+            return await self._unless_it_leaves(
+                _flood(writer, _framed(played.noise, played)), reader
+            )
         if act is Act.HANG:
             return await self._unless_it_leaves(asyncio.Event().wait(), reader)
         await asyncio.sleep(0)
@@ -137,7 +153,9 @@ class Server:
         writer.transport.abort()
         return False
 
-    async def _unless_it_leaves(self, wait: Awaitable[object], reader: asyncio.StreamReader) -> bool:
+    async def _unless_it_leaves(
+        self, wait: Awaitable[object], reader: asyncio.StreamReader
+    ) -> bool:
         waiting = asyncio.ensure_future(wait)
         leaving = asyncio.ensure_future(reader.read(1))
         try:
@@ -160,7 +178,11 @@ async def _flood(writer: asyncio.StreamWriter, noise: bytes) -> None:
 
 
 def _head(played: Played) -> bytes:
-    framing = "transfer-encoding: chunked" if played.length is None else f"content-length: {played.length}"
+    framing = (
+        "transfer-encoding: chunked"
+        if played.length is None
+        else f"content-length: {played.length}"
+    )
     lines = [f"HTTP/1.1 {played.status} {_REASONS.get(played.status, 'Lab')}", framing]
     lines += [f"{name}: {value}" for name, value in played.headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -92,7 +92,9 @@ class Hold:
         if reply.chunks is not None:
             reply.chunks = _Counted(reply.chunks, self)
         elif reply.chat is not None:
-            self.delivered_bytes += sum(size(choice["message"]) for choice in reply.chat.get("choices", ()))
+            self.delivered_bytes += sum(
+                size(choice["message"]) for choice in reply.chat.get("choices", ())
+            )
 
 
 class Limiter:

@@ -74,7 +74,8 @@ class Overview:
     def _seeds(self, new: list[Limit]) -> list[Seed]:
         if any(limit.unit == "USD" for limit in new):
             for model in self._models().values():
-                pricing.is_priced(model, self._wall())  # loads the price library before a call needs it
+                # loads the price library before a call needs it
+                pricing.is_priced(model, self._wall())
         if self._ledger is None:
             return []
         limiter = self._limiter

@@ -32,7 +32,9 @@ def zone_of(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        cure = 'Write "local", "UTC", or a name such as "Europe/Berlin" (it needs the package tzdata).'
+        cure = (
+            'Write "local", "UTC", or a name such as "Europe/Berlin" (it needs the package tzdata).'
+        )
         raise LimitError(f'"{name}" is not a time zone that this machine knows.', cure) from None
 
 

@@ -1,7 +1,9 @@
-"""Log lines that a thread of their own formats and writes: a reader that stops reading holds up nothing but them.
+"""Log lines that a thread of their own formats and writes: a reader that stops reading holds up
+nothing but them.
 
-A call only puts its record into a queue. Lines that find no room there, or that cannot be written (a full disk, a pipe
-whose reader is gone), are lost: they are counted, and the next line that can be written says how many they were.
+A call only puts its record into a queue. Lines that find no room there, or that cannot be written
+(a full disk, a pipe whose reader is gone), are lost: they are counted, and the next line that can
+be written says how many they were.
 """
 
 from __future__ import annotations
@@ -20,15 +22,19 @@ FLUSH_S: Final = 0.05
 RECORDS_MAX: Final = 5_000
 """Lines that wait to be written; any further one is lost."""
 WAIT_S: Final = 1.0
-"""How long the end of the process, or a command that serves nothing, waits for its lines to be written."""
+"""How long the end of the process, or a command that serves nothing, waits for its lines to be
+written."""
 
 Write = Callable[[str], object]
 
 
 class Batched(logging.Handler):
-    """Hands records to the thread that writes them. Where no event loop runs, it waits for the line to be written."""
+    """Hands records to the thread that writes them. Where no event loop runs, it waits for the line
+    to be written."""
 
-    def __init__(self, stream: TextIO, records_max: int = RECORDS_MAX, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self, stream: TextIO, records_max: int = RECORDS_MAX, wait_s: float = WAIT_S
+    ) -> None:
         super().__init__()
         self.lost = 0
         """Lines that were not written."""
@@ -79,12 +85,14 @@ class Batched(logging.Handler):
         super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- logging's own name
-        """Counts a record that cannot be formatted: to print a traceback could wait for the reader of this log."""
+        """Counts a record that cannot be formatted: to print a traceback could wait for the reader
+        of this log."""
         self.lost += 1
 
     def _put(self, item: logging.LogRecord | str, *, urgent: bool) -> None:
         if self._pid != os.getpid():
-            self._begin()  # in a child the thread does not run, and what waited is the parent's to write
+            # in a child the thread does not run, and what waited is the parent's to write
+            self._begin()
         if len(self._waiting) >= self._records_max:
             self.lost += 1
             return
@@ -140,11 +148,16 @@ class Batched(logging.Handler):
         if not lost:
             return
         words = "%d log lines are lost: they were not read, or could not be written"
-        self._write(self._line(logging.LogRecord("gateway.log", logging.WARNING, "", 0, words, (lost,), None)))
+        self._write(
+            self._line(
+                logging.LogRecord("gateway.log", logging.WARNING, "", 0, words, (lost,), None)
+            )
+        )
         self._reported += lost
 
     def _line(self, item: logging.LogRecord | str) -> str:
-        """Nothing for a record that cannot be formatted: its neighbours are written all the same."""
+        """Nothing for a record that cannot be formatted: its neighbours are written all the
+        same."""
         if isinstance(item, str):
             return item
         try:
@@ -155,8 +168,9 @@ class Batched(logging.Handler):
 
 
 def _writer(stream: TextIO) -> Write:
-    """What writes to the file behind `stream`: its own lock would be held while the file blocks, and the end of the
-    process waits for that lock. A stream without a file is written to as it is."""
+    """What writes to the file behind `stream`: its own lock would be held while the file blocks,
+    and the end of the process waits for that lock. A stream without a file is written to as it
+    is."""
     try:
         file = stream.fileno()
     except (OSError, ValueError, AttributeError):

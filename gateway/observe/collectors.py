@@ -1,7 +1,9 @@
-"""What is counted, as plain numbers: a call adds to a dict; the library's families are made when they are asked for.
+"""What is counted, as plain numbers: a call adds to a dict; the library's families are made when
+they are asked for.
 
-The library's own counters and histograms take a lock and a search for each number; on the path of every call that cost
-ten times what counting does. One event loop writes these, so there is nothing to lock.
+The library's own counters and histograms take a lock and a search for each number; on the path of
+every call that cost ten times what counting does. One event loop writes these, so there is nothing
+to lock.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ class Level(Collector):
 class Reading(Collector):
     """A number that is kept elsewhere, read when it is asked for."""
 
-    def __init__(self, name: str, words: str, read: Callable[[], float], *, only_grows: bool = False) -> None:
+    def __init__(
+        self, name: str, words: str, read: Callable[[], float], *, only_grows: bool = False
+    ) -> None:
         self._about: Final = (name, words)
         self._read: Final = read
         self._family: Final = CounterMetricFamily if only_grows else GaugeMetricFamily
@@ -60,9 +64,12 @@ class Reading(Collector):
 
 
 class Spread(Collector):
-    """How values are distributed over buckets (their upper bounds), for each set of label values."""
+    """How values are distributed over buckets (their upper bounds), for each set of label
+    values."""
 
-    def __init__(self, name: str, words: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
+    def __init__(
+        self, name: str, words: str, labels: Sequence[str], bounds: Sequence[float]
+    ) -> None:
         self._about: Final = (name, words)
         self._labels: Final = labels
         self._bounds: Final = bounds

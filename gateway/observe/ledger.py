@@ -1,8 +1,9 @@
-"""The record of calls, in SQLite: who asked which agent, what was tried, what it took. Never prompts or answers.
+"""The record of calls, in SQLite: who asked which agent, what was tried, what it took. Never
+prompts or answers.
 
-A request only puts plain values into a queue. One thread writes them, a batch per `FLUSH_S`, so that a crash loses at
-most a second and the request path never waits for a disk. A ledger that cannot be written is said once, and tried
-again: the record must not stop what it records.
+A request only puts plain values into a queue. One thread writes them, a batch per `FLUSH_S`, so
+that a crash loses at most a second and the request path never waits for a disk. A ledger that
+cannot be written is said once, and tried again: the record must not stop what it records.
 """
 
 from __future__ import annotations
@@ -41,15 +42,17 @@ CREATE TABLE IF NOT EXISTS calls (
 );
 CREATE INDEX IF NOT EXISTS calls_at ON calls (at);
 """
-"""`at` is Unix time; what ends in `_s` counts seconds from the call's arrival. `attempts` is JSON, a list of objects as
-`_attempt` makes them, kept with their call because nobody asks for one without the other."""
+"""`at` is Unix time; what ends in `_s` counts seconds from the call's arrival. `attempts` is JSON,
+a list of objects as `_attempt` makes them, kept with their call because nobody asks for one without
+the other."""
 
 ADDED: Final = (("cache_write_1h", "INTEGER"), ("cost", "REAL"), ("tries", "INTEGER"))
-"""Columns that later versions added: tokens written to a cache for an hour and the dollars that the provider states
-(2); how many attempts were made (3)."""
+"""Columns that later versions added: tokens written to a cache for an hour and the dollars that the
+provider states (2); how many attempts were made (3)."""
 
 NOT_PLAIN: Final = "(status <> 200 OR tries <> 1)"
-"""The condition for calls that were not answered by the first attempt. Queries use it word for word, for the index."""
+"""The condition for calls that were not answered by the first attempt. Queries use it word for
+word, for the index."""
 
 INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS calls_agent ON calls (agent, at)",
@@ -59,20 +62,36 @@ INDEXES: Final = (
 """What version 3 added, so that a page of calls is found without a scan."""
 
 COLUMNS: Final = (
-    *["id", "at", "agent", "client", "model", "provider", "model_id", "status", "stream", "seconds", "first_token_s"],
+    *[
+        "id",
+        "at",
+        "agent",
+        "client",
+        "model",
+        "provider",
+        "model_id",
+        "status",
+        "stream",
+        "seconds",
+        "first_token_s",
+    ],
     *["input", "output", "cache_read", "cache_write", "reasoning", "cache_write_1h", "cost"],
     *["finish", "failure", "dropped", "tries", "attempts"],
 )
 """In the order of `_row`."""
-INSERT: Final = f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+INSERT: Final = f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+    # noqa: S608
 
 Row = tuple[Any, ...]
 
 
 class Ledger:
-    """Writes calls down, from a thread of its own. `record` is an `observer.Sink`. `wall` is Unix time in seconds."""
+    """Writes calls down, from a thread of its own. `record` is an `observer.Sink`. `wall` is Unix
+    time in seconds."""
 
-    def __init__(self, path: Path, retention_days: int, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, retention_days: int, wall: Callable[[], float] = time.time
+    ) -> None:
         self.path = path
         self.lost = 0
         self._retention_s = retention_days * 86_400.0
@@ -109,7 +128,8 @@ class Ledger:
         database: sqlite3.Connection | None = None
         told = ""
         while True:
-            # In this order: a `close` between these two lines is seen now, and one after them ends the waits below.
+            # In this order: a `close` between these two lines is seen now, and one after them ends
+            # the waits below.
             self._filled.clear()
             closing = self._closing.is_set()
             try:
@@ -119,7 +139,11 @@ class Ledger:
             except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
                 if str(error) != told:
                     told = str(error)
-                    log.warning("%s: the ledger cannot be written, and calls are not recorded: %s", self.path, error)
+                    log.warning(
+                        "%s: the ledger cannot be written, and calls are not recorded: %s",
+                        self.path,
+                        error,
+                    )
                 if database is not None:
                     database.close()
                     database = None
@@ -139,7 +163,9 @@ class Ledger:
             database.execute("PRAGMA synchronous = NORMAL")
             (version,) = database.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
-                raise sqlite3.DatabaseError(f"it was written by a newer version of the gateway (schema {version})")
+                raise sqlite3.DatabaseError(
+                    f"it was written by a newer version of the gateway (schema {version})"
+                )
             database.executescript(SCHEMA)
             if version < VERSION:
                 _upgrade(database)
@@ -156,7 +182,8 @@ class Ledger:
             with database:
                 database.executemany(INSERT, rows)
                 daily.add(database, len(rows))
-        except sqlite3.OperationalError:  # another process writes, or the disk is full: they may yet be written
+        # another process writes, or the disk is full: they may yet be written
+        except sqlite3.OperationalError:
             self._rows.extendleft(reversed(rows))
             raise
         except (sqlite3.Error, ValueError, OverflowError):
@@ -176,7 +203,8 @@ def columns(database: sqlite3.Connection) -> set[str]:
 
 
 def _upgrade(database: sqlite3.Connection) -> None:
-    """Adds what is missing, and keeps every row. In one transaction: another process may do the same."""
+    """Adds what is missing, and keeps every row. In one transaction: another process may do the
+    same."""
     database.execute("BEGIN IMMEDIATE")
     try:
         (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -217,10 +245,19 @@ def _row(call: Call, status: int, seconds: float, at: float) -> Row:
         if usage is not None
         else (None,) * 7
     )
-    who = (served.model.name, served.model.provider.name, served.model.model_id) if served is not None else (None,) * 3
-    first_s = served.committed_at - call.received_at if served is not None and served.committed_at else None
+    who = (
+        (served.model.name, served.model.provider.name, served.model.model_id)
+        if served is not None
+        else (None,) * 3
+    )
+    first_s = (
+        served.committed_at - call.received_at
+        if served is not None and served.committed_at
+        else None
+    )
     return (
-        call.id, at, call.agent.name, call.client.name, *who, status, call.stream, seconds, first_s, *counts,
+        call.id, at, call.agent.name, call.client.name, *who, status, call.stream, seconds, first_s,
+        *counts,
         served.finish_reason if served is not None else None,
         last.failure.kind.value if last is not None and last.failure is not None else None,
         ",".join(served.dropped)[:500] if served is not None else "", len(call.attempts),

@@ -1,6 +1,8 @@
-"""What the operator reads: one line per call, one per change of a circuit. Text for eyes, JSON for programs.
+"""What the operator reads: one line per call, one per change of a circuit. Text for eyes, JSON for
+programs.
 
-Prompts and answers are never logged. Keys cannot be: they are `Secret`s, and other people's words are scrubbed.
+Prompts and answers are never logged. Keys cannot be: they are `Secret`s, and other people's words
+are scrubbed.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ calls: Final = logging.getLogger("gateway.calls")
 circuits: Final = logging.getLogger("gateway.breaker")
 
 _LOGGERS: Final = ("gateway", "uvicorn", "asyncio")
-"""Whose records are written: a line that a library wrote by itself could wait for a reader that does not read."""
+"""Whose records are written: a line that a library wrote by itself could wait for a reader that
+does not read."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]|\n(?! )")
 _COLOURS: Final = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}
@@ -43,7 +46,8 @@ class Text(logging.Formatter):
         clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         area = record.name.removeprefix("gateway.")
         message = record.words() if isinstance(record, CallEnded) else record.getMessage()
-        message = _CONTROL.sub("?", message)  # other people's words must not begin a line of their own
+        # other people's words must not begin a line of their own
+        message = _CONTROL.sub("?", message)
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         if record.exc_info:
             message += "\n" + scrub(self.formatException(record.exc_info))
@@ -53,7 +57,8 @@ class Text(logging.Formatter):
 
 
 class Json(logging.Formatter):
-    """One JSON object per line: `time`, `level`, `logger`, `message`, and the fields of the event."""
+    """One JSON object per line: `time`, `level`, `logger`, `message`, and the fields of the
+    event."""
 
     def format(self, record: logging.LogRecord) -> str:
         body: dict[str, Any] = {
@@ -68,19 +73,24 @@ class Json(logging.Formatter):
         try:
             return orjson.dumps(body, default=str).decode()
         except TypeError:
-            # Half a surrogate pair, from the name of a file: UTF-8 has no bytes for it, JSON has an escape.
+            # Half a surrogate pair, from the name of a file: UTF-8 has no bytes for it, JSON has an
+            # escape.
             return json.dumps(body, default=str)
 
 
 def set_up(form: Literal["auto", "text", "json"], level: str, stream: TextIO | None = None) -> None:
-    """Sends all records of the gateway to `stream` (standard error); `auto` is text on a terminal, JSON elsewhere."""
+    """Sends all records of the gateway to `stream` (standard error); `auto` is text on a terminal,
+    JSON elsewhere."""
     out = stream or sys.stderr or _nowhere()
     terminal = out.isatty()
     handler = Batched(out)
     handler.lost = lost()
     is_json = form == "json" or (form == "auto" and not terminal)
-    handler.setFormatter(Json() if is_json else Text(colour=terminal and not os.environ.get("NO_COLOR")))
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # nobody prints them
+    handler.setFormatter(
+        Json() if is_json else Text(colour=terminal and not os.environ.get("NO_COLOR"))
+    )
+    # nobody prints them
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for before in _handlers():
         before.close()
     for name in _LOGGERS:
@@ -96,7 +106,9 @@ def _nowhere() -> TextIO:
 
 
 def _handlers() -> list[Batched]:
-    return [handler for handler in logging.getLogger("gateway").handlers if isinstance(handler, Batched)]
+    return [
+        handler for handler in logging.getLogger("gateway").handlers if isinstance(handler, Batched)
+    ]
 
 
 def lost() -> int:
@@ -105,7 +117,8 @@ def lost() -> int:
 
 
 def show(text: str) -> None:
-    """Writes `text` as it is, among the lines of the log; like them it holds up nothing and ends nothing."""
+    """Writes `text` as it is, among the lines of the log; like them it holds up nothing and ends
+    nothing."""
     for handler in _handlers():
         handler.show(text)
 
@@ -113,11 +126,13 @@ def show(text: str) -> None:
 class CallEnded(logging.LogRecord):
     """The record of one call; its words are put together when somebody's eyes shall read them.
 
-    What the library's constructor looks up for each record (threads, files, lines of code) nobody prints: it is looked
-    up once for all.
+    What the library's constructor looks up for each record (threads, files, lines of code) nobody
+    prints: it is looked up once for all.
     """
 
-    _blank: Final = vars(logging.LogRecord(calls.name, logging.INFO, "", 0, "call ended", None, None))
+    _blank: Final = vars(
+        logging.LogRecord(calls.name, logging.INFO, "", 0, "call ended", None, None)
+    )
 
     def __init__(self, call: Call, status: int, seconds: float, level: int) -> None:
         self.__dict__.update(self._blank)
@@ -135,7 +150,9 @@ class CallEnded(logging.LogRecord):
             str(f["status"]),
             f"{f['duration_s']:.2f}s",
             f"first {f['first_token_s']:.2f}s" if f["first_token_s"] is not None else "",
-            f"tokens {f['input_tokens']}+{f['output_tokens']}" if f["output_tokens"] is not None else "",
+            f"tokens {f['input_tokens']}+{f['output_tokens']}"
+            if f["output_tokens"] is not None
+            else "",
             f["finish_reason"] or "",
             f"[{f['attempts']}]" if self.moved_on else "",
             f"dropped {','.join(f['dropped'])}" if f["dropped"] else "",
@@ -176,7 +193,10 @@ def _fields(call: Call, status: int, seconds: float) -> dict[str, Any]:
         fields["first_token_s"] = round(served.committed_at - call.received_at, 4)
         fields["finish_reason"], fields["dropped"] = served.finish_reason, served.dropped
         if served.usage is not None:
-            fields["input_tokens"], fields["output_tokens"] = served.usage.input, served.usage.output
+            fields["input_tokens"], fields["output_tokens"] = (
+                served.usage.input,
+                served.usage.output,
+            )
     return fields
 
 

@@ -10,7 +10,8 @@ LARGEST: Final = ("gateway_circuit_state",)
 
 
 def merged(pages: Iterable[str]) -> str:
-    """One page in Prometheus' text format out of several of the same kind; the order is that of the first."""
+    """One page in Prometheus' text format out of several of the same kind; the order is that of the
+    first."""
     values: dict[str, float | None] = {}
     for page in pages:
         for line in page.splitlines():
@@ -21,7 +22,9 @@ def merged(pages: Iterable[str]) -> str:
             known = values.get(name)
             value = float(number)
             largest = name.startswith(LARGEST)
-            values[name] = value if known is None else max(known, value) if largest else known + value
+            values[name] = (
+                value if known is None else max(known, value) if largest else known + value
+            )
     lines = (line if value is None else f"{line} {value!r}" for line, value in _by_family(values))
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,5 @@
-"""Metrics in Prometheus' text format. Names follow its conventions; labels are bounded by the configuration.
+"""Metrics in Prometheus' text format. Names follow its conventions; labels are bounded by the
+configuration.
 
 A client's words never become a label: an unknown model is counted under no name at all.
 """
@@ -31,7 +32,9 @@ class Metrics:
         self.requests: Final = Counts(
             "gateway_requests", "Client requests by agent and HTTP status.", ["agent", "status"]
         )
-        self.in_flight: Final = Level("gateway_requests_in_flight", "Client requests being answered.")
+        self.in_flight: Final = Level(
+            "gateway_requests_in_flight", "Client requests being answered."
+        )
         self.duration: Final = Spread(
             "gateway_request_duration_seconds",
             "From a request's arrival to the last byte of its answer.",
@@ -45,19 +48,30 @@ class Metrics:
             _SECONDS,
         )
         self.overhead: Final = Spread(
-            "gateway_overhead_seconds", "The gateway's own time before an answer begins.", [], _OVERHEAD
+            "gateway_overhead_seconds",
+            "The gateway's own time before an answer begins.",
+            [],
+            _OVERHEAD,
         )
         self.attempts: Final = Counts(
             "gateway_upstream_attempts",
-            "Attempts by model and outcome: ok, the kind of failure, or cancelled (the client left).",
+            (
+                "Attempts by model and outcome: ok, the kind of failure, or cancelled (the client "
+                "left)."
+            ),
             ["model", "provider", "outcome"],
         )
         self.fallbacks: Final = Counts(
-            "gateway_fallbacks", "Moves from one model to the next, by reason.", ["agent", "model", "reason"]
+            "gateway_fallbacks",
+            "Moves from one model to the next, by reason.",
+            ["agent", "model", "reason"],
         )
         self.tokens: Final = Counts(
             "gateway_tokens",
-            "Tokens by model and type: input, output, cache_read, cache_write, cache_write_1h, reasoning.",
+            (
+                "Tokens by model and type: input, output, cache_read, cache_write, cache_write_1h, "
+                "reasoning."
+            ),
             ["agent", "model", "type"],
         )
         self.broken: Final = Counts(
@@ -73,7 +87,8 @@ class Metrics:
         lines = Reading("gateway_log_lines_lost", words, lost, only_grows=True)
         self.registry: Final = CollectorRegistry()
         for metric in (
-            self.requests, self.in_flight, self.duration, self.first_token, self.overhead, self.attempts,
+            self.requests, self.in_flight, self.duration, self.first_token, self.overhead,
+            self.attempts,
             self.fallbacks, self.tokens, self.costs, self.broken, self.limit_refusals, lines,
         ):  # fmt: skip
             self.registry.register(metric)
@@ -92,7 +107,9 @@ class Metrics:
         words = "Calls that are missing in the ledger."
         self.registry.register(Reading("gateway_ledger_calls_lost", words, lost, only_grows=True))
 
-    def ended(self, call: Call | None, status: int, seconds: float, overhead_s: float | None) -> None:
+    def ended(
+        self, call: Call | None, status: int, seconds: float, overhead_s: float | None
+    ) -> None:
         """Counts one finished request."""
         if call is None:
             self.requests.add(("", str(status)))
@@ -145,14 +162,19 @@ def _outcome(attempt: Attempt) -> str:
 class CircuitStates(Collector):
     """The breaker's states, read when they are asked for."""
 
-    def __init__(self, circuits: Callable[[], Iterable[Circuit]], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, circuits: Callable[[], Iterable[Circuit]], clock: Callable[[], float]
+    ) -> None:
         self._circuits = circuits
         self._clock = clock
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(
             "gateway_circuit_state",
-            "1 for the state a circuit is in; a circuit without a model stands for a whole credential.",
+            (
+                "1 for the state a circuit is in; a circuit without a model stands for a whole "
+                "credential."
+            ),
             labels=["provider", "address", "credential", "model", "state"],
         )
         now = self._clock()
@@ -160,5 +182,8 @@ class CircuitStates(Collector):
             provider, address, credential = circuit.id[:3]
             model = circuit.id[3] if len(circuit.id) > 3 else ""
             for state in _STATES:
-                family.add_metric([provider, address, credential, model, state], float(circuit.shown(now) == state))
+                family.add_metric(
+                    [provider, address, credential, model, state],
+                    float(circuit.shown(now) == state),
+                )
         yield family

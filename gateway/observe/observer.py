@@ -29,7 +29,9 @@ class Observer:
     def started(self) -> None:
         self.metrics.in_flight.value += 1
 
-    def ended(self, call: Call | None, status: int, failure: Failure | None, ended_at: float) -> None:
+    def ended(
+        self, call: Call | None, status: int, failure: Failure | None, ended_at: float
+    ) -> None:
         """`failure` is what broke a committed stream off; the client had its 200 by then."""
         self.metrics.in_flight.value -= 1
         seconds = ended_at - call.received_at if call is not None else 0.0

@@ -115,13 +115,17 @@ def _fraction(value: Any) -> float | None:
     return float(number) if number is not None else None
 
 
-def export_request(batch: Iterable[Record], about: Attributes, version: str, offset_ns: int) -> Json:
+def export_request(
+    batch: Iterable[Record], about: Attributes, version: str, offset_ns: int
+) -> Json:
     """One request for a collector. `about` is the resource; `offset_ns` is what the monotonic clock
     lacks of Unix time."""
     found = [span for each in batch for span in spans(each, offset_ns)]
     scope = {"scope": {"name": SCOPE, "version": version}, "spans": found, "schemaUrl": SCHEMA_URL}
     resource = {"attributes": _attributes(about)}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope], "schemaUrl": SCHEMA_URL}]}
+    return {
+        "resourceSpans": [{"resource": resource, "scopeSpans": [scope], "schemaUrl": SCHEMA_URL}]
+    }
 
 
 def spans(record: Record, offset_ns: int) -> Iterator[Json]:

@@ -1,4 +1,5 @@
-"""What tokens cost: as the user states it, else as a library knows that others maintain. Unknown is None, not zero."""
+"""What tokens cost: as the user states it, else as a library knows that others maintain. Unknown is
+None, not zero."""
 
 from __future__ import annotations
 
@@ -11,10 +12,13 @@ from gateway.providers import PROVIDERS
 
 MILLION: Final = 1_000_000
 LONG_CONTEXT: Final = 100_000
-"""Below so many input tokens no provider charges a long prompt's price; the least threshold known is 128,000."""
+"""Below so many input tokens no provider charges a long prompt's price; the least threshold known
+is 128,000."""
 HOUR_FACTOR: Final = 2.0
 """What a token costs that is written to a cache for an hour, of the price of one that is not."""
-LIBRARY_NAMES: Final[Mapping[str, str]] = {row.name: row.price_name for row in PROVIDERS.values() if row.price_name}
+LIBRARY_NAMES: Final[Mapping[str, str]] = {
+    row.name: row.price_name for row in PROVIDERS.values() if row.price_name
+}
 """Our name of a provider → the price library's, where they differ."""
 
 
@@ -26,12 +30,13 @@ def cost(
     stated: Mapping[str, float] | None = None,
     calls: int = 1,
 ) -> float | None:
-    """Dollars for `counts` (`input`, which includes cached tokens, `output`, `cache_read`, `cache_write`, and
-    `cache_write_1h` of these) at Unix time `at`; None where no price is known. `stated` is `[models.x.price]`, per
-    million tokens. What audio and reasoning take is part of `input` and `output` and costs nothing more.
+    """Dollars for `counts` (`input`, which includes cached tokens, `output`, `cache_read`,
+    `cache_write`, and `cache_write_1h` of these) at Unix time `at`; None where no price is known.
+    `stated` is `[models.x.price]`, per million tokens. What audio and reasoning take is part of
+    `input` and `output` and costs nothing more.
 
-    The first of these that is known holds: the price that the user states, what the provider says that the calls cost
-    (`cost` of `counts`), the library's price.
+    The first of these that is known holds: the price that the user states, what the provider says
+    that the calls cost (`cost` of `counts`), the library's price.
 
     `counts` may be the sum of several `calls`, if the input of each is below `LONG_CONTEXT`.
     """
@@ -39,7 +44,8 @@ def cost(
         return _stated(counts, stated)
     if counts.get("cost") is not None:
         return float(counts["cost"])
-    # A library that is asked for a sum takes it for one long prompt; so it is asked for a short piece of it.
+    # A library that is asked for a sum takes it for one long prompt; so it is asked for a short
+    # piece of it.
     pieces = 1 if calls == 1 else 1 + int(counts["input"] or 0) // LONG_CONTEXT
     price = _library(provider, model_id, counts, at, pieces)
     return price * pieces if price is not None else None
@@ -61,10 +67,14 @@ def _stated(counts: Mapping[str, Any], price: Mapping[str, float]) -> float:
     return dollars / MILLION
 
 
-def _library(provider: str, model_id: str, counts: Mapping[str, Any], at: float, pieces: int) -> float | None:
+def _library(
+    provider: str, model_id: str, counts: Mapping[str, Any], at: float, pieces: int
+) -> float | None:
     """Dollars for one of so many equal pieces of `counts`."""
     tokens = {name: int(counts.get(key) or 0) // pieces for key, name in _TOKENS.items()}
-    price = partial(_price, LIBRARY_NAMES.get(provider, provider), model_id, datetime.fromtimestamp(at, UTC))
+    price = partial(
+        _price, LIBRARY_NAMES.get(provider, provider), model_id, datetime.fromtimestamp(at, UTC)
+    )
     total = price(tokens)
     hour = tokens["cache_write_1h_tokens"]
     if total is None or not hour or total != price({**tokens, "cache_write_1h_tokens": 0}):
@@ -91,7 +101,9 @@ def _price(provider: str, model_id: str, at: datetime, tokens: Mapping[str, int]
     from genai_prices import Usage, calc_price
 
     try:
-        price = calc_price(Usage(**tokens), model_id, provider_id=provider, genai_request_timestamp=at)
+        price = calc_price(
+            Usage(**tokens), model_id, provider_id=provider, genai_request_timestamp=at
+        )
     except (LookupError, ValueError):
         return None
     return float(price.total_price)

@@ -1,4 +1,5 @@
-"""Operations: what a client may ask for. Each says what it encodes, calls empty, and may fall back to.
+"""Operations: what a client may ask for. Each says what it encodes, calls empty, and may fall back
+to.
 
 The words of a wire format belong in `dialects/`, the order in which models are tried in `chain`.
 """
@@ -25,7 +26,8 @@ class Operation(Protocol):
 
     @property
     def FACES(self) -> Mapping[str, Upstream]:  # noqa: N802
-        """By the dialect's name: encodes the hub's request, decodes the answer to the hub's form."""
+        """By the dialect's name: encodes the hub's request, decodes the answer to the hub's
+        form."""
         ...
 
     @property

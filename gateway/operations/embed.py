@@ -19,7 +19,17 @@ from gateway.hub.contracts import Embeddings, Encoded, Native, StreamDecoder, Un
 from gateway.hub.embeddings import joined
 from gateway.types import Agent, Chat, Model
 
-__all__ = ["FACES", "NAME", "NATIVE", "candidates", "facts", "is_empty", "joined", "may_omit", "parts"]
+__all__ = [
+    "FACES",
+    "NAME",
+    "NATIVE",
+    "candidates",
+    "facts",
+    "is_empty",
+    "joined",
+    "may_omit",
+    "parts",
+]
 
 NAME: Final = "embed"
 

@@ -1,4 +1,5 @@
-"""A new configuration takes over without a restart, on SIGHUP and when a file changes: whole, or not at all."""
+"""A new configuration takes over without a restart, on SIGHUP and when a file changes: whole, or
+not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from gateway.process.systemd import Notifier
 log = logging.getLogger("gateway.config")
 
 FIXED: Final = (
-    ("server", "host"), ("server", "port"), ("server", "workers"), ("log", "format"), ("log", "level"),
+    ("server", "host"), ("server", "port"), ("server", "workers"), ("log", "format"), ("log",
+    "level"),
     ("ledger", "enabled"), ("ledger", "path"), ("ledger", "retentionDays"),
     ("traces", "endpoint"), ("traces", "headers"), ("traces", "propagate"),
 )  # fmt: skip
@@ -43,7 +45,8 @@ class Reloader:
         self._home = home
 
     def reload(self) -> bool:
-        """Returns whether the new configuration is in force; if not, the log says why and the old one stays."""
+        """Returns whether the new configuration is in force; if not, the log says why and the old
+        one stays."""
         old = self._current()
         if old.path is None:
             log.info("nothing to reload: there is no configuration file")
@@ -74,8 +77,9 @@ class Reloader:
     async def watch(self) -> None:
         """Reloads when a file of the configuration has changed, until cancelled.
 
-        Looks once per `LOOK_S`, which costs less than a notification service and works on every file system. A change
-        counts once it has stood still from one look to the next: a file that is being written is not read half.
+        Looks once per `LOOK_S`, which costs less than a notification service and works on every
+        file system. A change counts once it has stood still from one look to the next: a file that
+        is being written is not read half.
         """
         path = self._current().path
         if path is None:
@@ -91,8 +95,9 @@ class Reloader:
 
 
 def fingerprint(path: Path, read: Iterable[Path] = ()) -> frozenset[tuple[str, int, int, int]]:
-    """(name, times of change, size) of every file that may belong to the configuration at `path`, and of those `read`,
-    which may lie elsewhere. The second time is the one of the file's mode: what could not be read may be readable now.
+    """(name, times of change, size) of every file that may belong to the configuration at `path`,
+    and of those `read`, which may lie elsewhere. The second time is the one of the file's mode:
+    what could not be read may be readable now.
     """
     folder = path.parent
     beside = (folder.glob("*.toml"), folder.glob(".env.toml"), folder.glob("agents/*/config.toml"))

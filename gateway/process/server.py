@@ -1,4 +1,5 @@
-"""Runs the application under uvicorn: ready when it listens, reloaded on SIGHUP, drained when it is told to stop."""
+"""Runs the application under uvicorn: ready when it listens, reloaded on SIGHUP, drained when it is
+told to stop."""
 
 from __future__ import annotations
 
@@ -29,16 +30,19 @@ LOOK_S = 0.1
 """How often a drain looks whether it is done, or has been told to hurry."""
 LOOK_AFTER_S = 1.0
 GARBAGE_MIN = 20_000
-"""New objects before the interpreter looks for cycles among them. A call leaves none, but log and ledger hold enough
-records for a moment to set the usual 700 off all the time."""
+"""New objects before the interpreter looks for cycles among them. A call leaves none, but log and
+ledger hold enough records for a moment to set the usual 700 off all the time."""
 GRACE_S = 0.5
 """How long a connection that was accepted just before the stop may take to send its request."""
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with the application's own life: it says when it is ready, and lets streams end before it goes."""
+    """uvicorn, with the application's own life: it says when it is ready, and lets streams end
+    before it goes."""
 
-    def __init__(self, config: uvicorn.Config, app: App, notifier: Notifier, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: App, notifier: Notifier, on_ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._app = app
         self._notifier = notifier
@@ -66,8 +70,8 @@ class _Server(uvicorn.Server):
         await self._app.aclose()
 
     async def _drain(self) -> None:
-        """Waits for the calls under way, up to `drainSeconds`, and for those whose connection was just accepted; a
-        second signal ends the patience."""
+        """Waits for the calls under way, up to `drainSeconds`, and for those whose connection was
+        just accepted; a second signal ends the patience."""
         calls, drain_s = self._app.endpoint.calls, self._app.gateway.server.drain_seconds
         if calls:
             logger.info("draining: %d calls under way, %g s at most", len(calls), drain_s)
@@ -84,11 +88,15 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(LOOK_S)
 
     def _silent(self) -> list[Any]:
-        """Connections that have sent no request yet: to close one may lose a call that is on its way."""
-        return [each for each in self.server_state.connections if getattr(each, "cycle", None) is None]
+        """Connections that have sent no request yet: to close one may lose a call that is on its
+        way."""
+        return [
+            each for each in self.server_state.connections if getattr(each, "cycle", None) is None
+        ]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal drains, a second one does not wait. Neither makes the process look killed."""
+        """The first signal drains, a second one does not wait. Neither makes the process look
+        killed."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
@@ -102,7 +110,8 @@ async def serve(
     reloader: Reloader | None,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serves on `listeners` until SIGTERM or SIGINT; streams then have `server.drain_seconds` to end."""
+    """Serves on `listeners` until SIGTERM or SIGINT; streams then have `server.drain_seconds` to
+    end."""
     background = [asyncio.create_task(watchdog(notifier)), asyncio.create_task(_look_after(app))]
     if reloader is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.reload)
@@ -120,8 +129,8 @@ async def serve(
 
 
 async def _look_after(app: App) -> None:
-    """A key that was stored after its predecessor was refused serves the next call, a limit that is new is seeded, and
-    what long calls hold is renewed; until cancelled."""
+    """A key that was stored after its predecessor was refused serves the next call, a limit that is
+    new is seeded, and what long calls hold is renewed; until cancelled."""
     while True:
         await asyncio.sleep(LOOK_AFTER_S)
         app.look_for_new_keys()
@@ -130,7 +139,8 @@ async def _look_after(app: App) -> None:
 
 @asynccontextmanager
 async def running(app: App, listener: socket.socket) -> AsyncIterator[str]:
-    """Serves as a context, without signals and without a drain; gives the URL. For drills and tests."""
+    """Serves as a context, without signals and without a drain; gives the URL. For drills and
+    tests."""
     server = uvicorn.Server(_options(app))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)

@@ -1,7 +1,9 @@
-"""What systemd and a service tell each other: readiness, reloads, the watchdog, and sockets that are handed over.
+"""What systemd and a service tell each other: readiness, reloads, the watchdog, and sockets that
+are handed over.
 
-The protocols are `sd_notify(3)`, a datagram of `KEY=value` lines to `$NOTIFY_SOCKET`, and `sd_listen_fds(3)`, file
-descriptors from 3 on that `$LISTEN_FDS` counts. Without systemd nothing is sent and nothing is found.
+The protocols are `sd_notify(3)`, a datagram of `KEY=value` lines to `$NOTIFY_SOCKET`, and
+`sd_listen_fds(3)`, file descriptors from 3 on that `$LISTEN_FDS` counts. Without systemd nothing is
+sent and nothing is found.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _WAIT_S: Final = 0.5
 
 
 class Notifier:
-    """Tells systemd about this process. Never raises: a service manager that does not listen must not stop us."""
+    """Tells systemd about this process. Never raises: a service manager that does not listen must
+    not stop us."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._address = env.get("NOTIFY_SOCKET", "")
@@ -36,7 +39,9 @@ class Notifier:
 
     def reloading(self) -> None:
         """`Type=notify-reload` wants the time with it, to tell this reload from an earlier one."""
-        self._send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        self._send(
+            "RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
+        )
 
     def stopping(self) -> None:
         self._send("STOPPING=1")
@@ -74,7 +79,8 @@ async def watchdog(notifier: Notifier) -> None:
 
 
 def inherited(env: Mapping[str, str], pid: int | None = None) -> list[socket.socket]:
-    """The listening sockets that systemd opened for this process (`pid`); none without socket activation."""
+    """The listening sockets that systemd opened for this process (`pid`); none without socket
+    activation."""
     if env.get("LISTEN_PID") != str(pid or os.getpid()) or not env.get("LISTEN_FDS", "").isdigit():
         return []
     sockets = []

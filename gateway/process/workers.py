@@ -1,7 +1,8 @@
 """Several processes on one port: started, watched and stopped as one.
 
-The supervisor serves no call. Each worker has a socket to it; the engine that the workers share runs here
-(`shared/switchboard.py`), so that they have one breaker, one probe, one count of slots and one fair order.
+The supervisor serves no call. Each worker has a socket to it; the engine that the workers share
+runs here (`shared/switchboard.py`), so that they have one breaker, one probe, one count of slots
+and one fair order.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ Work = Callable[[int, Workers], None]
 class Link:
     """The supervisor's end of the socket to one worker. Writes never wait."""
 
-    def __init__(self, number: int, sock: socket.socket, selector: selectors.BaseSelector, pid: int) -> None:
+    def __init__(
+        self, number: int, sock: socket.socket, selector: selectors.BaseSelector, pid: int
+    ) -> None:
         self.number = number
         self.started_at = time.monotonic()
         self.frames = Frames()
@@ -92,7 +95,8 @@ class Supervisor:
         """By process id."""
         self._switchboard = Switchboard()
         self._orphaned, self._alive = os.pipe()
-        """A pipe that no process writes to: its end tells the workers that their supervisor is gone."""
+        """A pipe that no process writes to: its end tells the workers that their supervisor is
+        gone."""
         self._stopping = False
         self._quick_deaths = 0
         self._alive_at = 0.0
@@ -167,7 +171,9 @@ class Supervisor:
     def _port(self, sock: socket.socket) -> Workers:
         """The worker's end. It begins with the circuits that are open now."""
         snapshot = self._switchboard.snapshot(time.monotonic())
-        return Workers(sock, self._orphaned, time.monotonic, workers=self._wanted, snapshot=snapshot)
+        return Workers(
+            sock, self._orphaned, time.monotonic, workers=self._wanted, snapshot=snapshot
+        )
 
     def _signalled(self, number: int) -> None:
         if number == signal.SIGCHLD:
@@ -192,7 +198,11 @@ class Supervisor:
             link.close()
             self._deliver(self._switchboard.gone(pid, time.monotonic()))
             if not self._stopping:
-                log.error("worker %d ended unexpectedly (exit code %d)", link.number, os.waitstatus_to_exitcode(status))
+                log.error(
+                    "worker %d ended unexpectedly (exit code %d)",
+                    link.number,
+                    os.waitstatus_to_exitcode(status),
+                )
                 self._replace(link)
 
     def _replace(self, link: Link) -> None:

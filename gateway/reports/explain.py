@@ -82,7 +82,11 @@ def explain(
     candidates = agent.models if chat is None else OPERATIONS[operation].candidates(agent, chat)
     steps = []
     for model in agent.models:
-        native = {} if chat is None else _native(chat, model, operation, is_candidate=model in candidates)
+        native = (
+            {}
+            if chat is None
+            else _native(chat, model, operation, is_candidate=model in candidates)
+        )
         steps.append(_step(model, native, credentials, states.get(model.name)))
     return Explanation(agent.name, note, steps)
 
@@ -120,7 +124,8 @@ def _step(
 
 
 def _native(chat: Chat, model: Model, operation: str, *, is_candidate: bool) -> dict[str, Any]:
-    """The request (the first of several parts) that `model` would be sent, or why it would not be."""
+    """The request (the first of several parts) that `model` would be sent, or why it would not
+    be."""
     if not is_candidate:
         return {"refused": f"its vectors are of another space ({model.space})"}
     embeds = operation == embed.NAME

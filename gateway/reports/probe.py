@@ -88,7 +88,12 @@ async def _ask(question: _Question) -> Listed:
     model = question.models[0]
     url = model.base_url + model.provider.models_path
     own = {**model.provider.headers, **model.headers}
-    request = Unsigned("GET", url, tuple((name.lower().encode(), value.encode()) for name, value in own.items()), b"")
+    request = Unsigned(
+        "GET",
+        url,
+        tuple((name.lower().encode(), value.encode()) for name, value in own.items()),
+        b"",
+    )
     signed = {name.decode(): value.decode() for name, value in sign(model, question.found, request)}
     headers = {**model.provider.headers, **signed, **model.headers}
     try:

@@ -127,7 +127,9 @@ def status(
     seen = (call for call in under_way if not is_limited or call.client.name == client.name)
     return Status(
         **facts,
-        agents=[agent_state(agent, breaker, busy) for agent in agents if client.may_use(agent.name)],
+        agents=[
+            agent_state(agent, breaker, busy) for agent in agents if client.may_use(agent.name)
+        ],
         calls=[call_state(call, now) for call in islice(seen, CALLS_MAX)],
         limits=limits or [],
     )

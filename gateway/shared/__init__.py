@@ -1,5 +1,6 @@
-"""State that the calls and the processes of a gateway share: circuits, slots, the waiting room, replayed reasoning.
+"""State that the calls and the processes of a gateway share: circuits, slots, the waiting room,
+replayed reasoning.
 
-Belongs here: state that outlives a call and a reload. Does not belong here: what one request or one configuration
-knows; sockets, apart from the connection between workers.
+Belongs here: state that outlives a call and a reload. Does not belong here: what one request or one
+configuration knows; sockets, apart from the connection between workers.
 """

@@ -1,10 +1,11 @@
 """Which models are worth trying: turns what happens to calls into commands to the circuits.
 
-Failures in a row are counted here, per process: three processes that see one failure each have not seen three in a row.
-What opens a circuit at once (a rate limit, a refused key) is shared at once.
+Failures in a row are counted here, per process: three processes that see one failure each have not
+seen three in a row. What opens a circuit at once (a rate limit, a refused key) is shared at once.
 
-Every permit is settled exactly once, by `succeeded`, `failed` or `released`; a probe that is never settled would block
-its model. A slot that a permit holds is given back with `give`, after the last byte of the answer.
+Every permit is settled exactly once, by `succeeded`, `failed` or `released`; a probe that is never
+settled would block its model. A slot that a permit holds is given back with `give`, after the last
+byte of the answer.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Settings:
 class Breaker:
     """The circuits of all models. `clock` is monotonic, in seconds."""
 
-    def __init__(self, shared: Shared, clock: Callable[[], float], settings: Settings | None = None) -> None:
+    def __init__(
+        self, shared: Shared, clock: Callable[[], float], settings: Settings | None = None
+    ) -> None:
         self._shared = shared
         self._clock = clock
         self._failures: dict[CircuitId, int] = {}
@@ -48,16 +51,23 @@ class Breaker:
 
     def __repr__(self) -> str:
         now = self._clock()
-        open_s = {"/".join(each.id): round(each.open_until - now) for each in self.circuits() if _is_open(each)}
+        open_s = {
+            "/".join(each.id): round(each.open_until - now)
+            for each in self.circuits()
+            if _is_open(each)
+        }
         return f"<Breaker cooling_down={open_s}>"
 
-    # --- permits ------------------------------------------------------------------------------------------------------
+    # --- permits ----------------------------------------------------------------------------------
 
-    def admit(self, call: Call, model: Model, *, last_resort: bool = False) -> Permit | Pending | None:
-        """Permission to try `model` now. None while it cools down, is probed by another call, or has no free slot.
+    def admit(
+        self, call: Call, model: Model, *, last_resort: bool = False
+    ) -> Permit | Pending | None:
+        """Permission to try `model` now. None while it cools down, is probed by another call, or
+        has no free slot.
 
-        As a `last_resort` a model is probed early if a configuration error, such as a rejected key, opened its circuit:
-        the operator may have fixed it since.
+        As a `last_resort` a model is probed early if a configuration error, such as a rejected key,
+        opened its circuit: the operator may have fixed it since.
         """
         own, account = self._of(model)
         ids = (own.id, account.id)
@@ -66,7 +76,9 @@ class Breaker:
                 return Permit(call.ticket, ids, (own.generation, account.generation), _NO_PROBES)
         elif not self._may_probe(own, account, last_resort):
             return None
-        permit: Permit | Pending | None = self._shared.ask(Admit(call.ticket, ids, model.max_concurrent, last_resort))
+        permit: Permit | Pending | None = self._shared.ask(
+            Admit(call.ticket, ids, model.max_concurrent, last_resort)
+        )
         return permit
 
     def _may_probe(self, own: Circuit, account: Circuit, last_resort: bool) -> bool:
@@ -77,7 +89,11 @@ class Breaker:
 
     def _is_operators_fault(self, circuit: Circuit) -> bool:
         failure = circuit.failure
-        return circuit.state is State.OPEN and failure is not None and self.settings.verdicts[failure.kind].loud
+        return (
+            circuit.state is State.OPEN
+            and failure is not None
+            and self.settings.verdicts[failure.kind].loud
+        )
 
     def succeeded(self, permit: Permit) -> None:
         """The model began to answer; circuits that this call probed close."""
@@ -100,7 +116,8 @@ class Breaker:
         return self._count(blamed, failure, verdict, was_probe=was_probe)
 
     def released(self, permit: Permit) -> None:
-        """The call ended without saying anything about the model: the client left, or the request was at fault."""
+        """The call ended without saying anything about the model: the client left, or the request
+        was at fault."""
         for circuit_id, generation, is_probe in _circuits_of(permit):
             if is_probe:
                 self._shared.tell(EndProbe(circuit_id, generation))
@@ -110,7 +127,7 @@ class Breaker:
         if permit.has_slot:
             self._shared.tell(Give(permit.ticket, permit.circuit_ids[0]))
 
-    # --- what happens without a permit --------------------------------------------------------------------------------
+    # --- what happens without a permit ------------------------------------------------------------
 
     def finished(self, model: Model) -> None:
         """A complete answer resets the count of consecutive failures."""
@@ -121,19 +138,21 @@ class Breaker:
                 self._failures.pop(circuit.id, None)
 
     def failed_late(self, model: Model, failure: Failure) -> float:
-        """A committed answer broke off; its permit was settled at the commit. Returns the seconds of cooldown."""
+        """A committed answer broke off; its permit was settled at the commit. Returns the seconds
+        of cooldown."""
         verdict = self.settings.verdicts[failure.kind]
         return self._count(self._of(model)[_place(verdict)].id, failure, verdict, was_probe=False)
 
     def cool_down(self, model: Model, seconds: float, failure: Failure) -> None:
-        """Skips a model before its limit is reached: its rate-limit headers report no remaining quota."""
+        """Skips a model before its limit is reached: its rate-limit headers report no remaining
+        quota."""
         self._shared.tell(Open(model.key, min(seconds, self.settings.cooldown_max_s), failure))
 
     def key_changed(self, circuit_id: CircuitId) -> None:
         """The operator fixed the cause of an opening: the circuit closes at once."""
         self._shared.tell(Close(circuit_id))
 
-    # --- questions ----------------------------------------------------------------------------------------------------
+    # --- questions --------------------------------------------------------------------------------
 
     def is_ready(self, model: Model) -> bool:
         """Whether the circuits of `model` would admit a call now."""
@@ -141,9 +160,14 @@ class Breaker:
         return all(circuit.is_ready(now) for circuit in self._of(model))
 
     def cooldown_left_s(self, model: Model) -> float:
-        """Seconds until `model` may be tried; 0 for now. A model that is being probed counts as ready."""
+        """Seconds until `model` may be tried; 0 for now. A model that is being probed counts as
+        ready."""
         now = self._clock()
-        return max(0.0, *(circuit.open_until - now for circuit in self._of(model) if _is_open(circuit)), 0.0)
+        return max(
+            0.0,
+            *(circuit.open_until - now for circuit in self._of(model) if _is_open(circuit)),
+            0.0,
+        )
 
     def reason(self, model: Model) -> Failure | None:
         """The failure that opened a circuit of `model`, if one is open."""
@@ -169,7 +193,9 @@ class Breaker:
         if isinstance(news, Change) and news.state == "closed":
             self._failures.pop(news.circuit_id, None)
 
-    def _count(self, circuit_id: CircuitId, failure: Failure, verdict: Verdict, *, was_probe: bool) -> float:
+    def _count(
+        self, circuit_id: CircuitId, failure: Failure, verdict: Verdict, *, was_probe: bool
+    ) -> float:
         if verdict.cooldown_s <= 0:
             return 0.0
         failures = self._failures[circuit_id] = self._failures.get(circuit_id, 0) + 1
@@ -179,11 +205,15 @@ class Breaker:
         self._shared.tell(Open(circuit_id, cooldown_s, failure))
         return cooldown_s
 
-    def _cooldown_s(self, circuit_id: CircuitId, failure: Failure, verdict: Verdict, *, was_probe: bool) -> float:
+    def _cooldown_s(
+        self, circuit_id: CircuitId, failure: Failure, verdict: Verdict, *, was_probe: bool
+    ) -> float:
         stated = failure.retry_after_s
         cooldown_s = verdict.cooldown_s if stated is None else stated
         if was_probe:
-            cooldown_s = max(cooldown_s, self._circuit(circuit_id).cooldown_s * self.settings.growth)
+            cooldown_s = max(
+                cooldown_s, self._circuit(circuit_id).cooldown_s * self.settings.growth
+            )
         return min(max(cooldown_s, COOLDOWN_MIN_S), self.settings.cooldown_max_s)
 
 

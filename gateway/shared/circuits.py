@@ -1,17 +1,17 @@
 """Circuits as a table of transitions.
 
-One circuit per (provider, base URL, credential, model), and one per (provider, base URL, credential) for failures of
-the account. A circuit id is that tuple of strings.
+One circuit per (provider, base URL, credential, model), and one per (provider, base URL,
+credential) for failures of the account. A circuit id is that tuple of strings.
 
     closed ──opens──▶ open ──cooldown over, a probe starts──▶ probing ──closes──▶ closed
                        ▲                                        │
                        └──────────── opens, or the probe ends ──┘
 
-Rule 1: `TRANSITIONS` is the only place that says which event leads from which state to which, and `Circuit.apply` is
-the only code that changes a state.
-Rule 2: every opening starts a new generation. An answer counts only for the generation in which its call began, so a
-late success, or the success of a probe that a newer failure has overtaken, closes nothing.
-Rule 3: every opening that takes effect is news, also one that only makes a cooldown longer.
+Rule 1: `TRANSITIONS` is the only place that says which event leads from which state to which, and
+`Circuit.apply` is the only code that changes a state. Rule 2: every opening starts a new
+generation. An answer counts only for the generation in which its call began, so a late success, or
+the success of a probe that a newer failure has overtaken, closes nothing. Rule 3: every opening
+that takes effect is news, also one that only makes a cooldown longer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from gateway.failures import Failure
 
 CircuitId = tuple[str, ...]
 Shown = Literal["closed", "open", "half_open"]
-"""A circuit's state as people see it: `half_open` says that the cooldown is over and one call may try."""
+"""A circuit's state as people see it: `half_open` says that the cooldown is over and one call may
+try."""
 
 
 class State(Enum):
@@ -118,7 +119,9 @@ class Circuits:
             circuit = self._circuits[circuit_id] = Circuit(circuit_id)
         return circuit
 
-    def open(self, circuit_id: CircuitId, cooldown_s: float, failure: Failure | None, now: float) -> Change | None:
+    def open(
+        self, circuit_id: CircuitId, cooldown_s: float, failure: Failure | None, now: float
+    ) -> Change | None:
         """Opens, or makes a running cooldown longer; None when a longer one is running already."""
         circuit = self.get(circuit_id)
         until = now + cooldown_s
@@ -137,7 +140,8 @@ class Circuits:
         return None if was_closed else Change(circuit_id, "closed", generation=circuit.generation)
 
     def close_probed(self, circuit_id: CircuitId, generation: int) -> Change | None:
-        """Closes after a probe's success, unless the circuit has opened anew since the probe started."""
+        """Closes after a probe's success, unless the circuit has opened anew since the probe
+        started."""
         circuit = self.get(circuit_id)
         if circuit.state is not State.PROBING or circuit.generation != generation:
             return None

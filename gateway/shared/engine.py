@@ -1,8 +1,10 @@
-"""What the processes of a gateway know together, as one pure state machine: commands in, answers and news out.
+"""What the processes of a gateway know together, as one pure state machine: commands in, answers
+and news out.
 
-`Engine.do(command, now)` is the whole interface. The engine has no I/O, no clock and no configuration: limits, weights
-and cooldowns travel as arguments, so that a reload concerns nobody else. It runs in the process itself (`local.py`) or
-in the supervisor of several workers (`workers.py`); a model test drives both with the same commands.
+`Engine.do(command, now)` is the whole interface. The engine has no I/O, no clock and no
+configuration: limits, weights and cooldowns travel as arguments, so that a reload concerns nobody
+else. It runs in the process itself (`local.py`) or in the supervisor of several workers
+(`workers.py`); a model test drives both with the same commands.
 """
 
 from __future__ import annotations
@@ -13,7 +15,16 @@ from typing import Any, Final, NamedTuple
 from gateway.failures import Failure
 from gateway.shared.circuits import Change, CircuitId, Circuits, State
 from gateway.shared.entries import BYTES_MAX, Entries, Key
-from gateway.shared.limits import Decision, Limits, LimitState, LimitStates, Renew, Reserve, Seed, Settle
+from gateway.shared.limits import (
+    Decision,
+    Limits,
+    LimitState,
+    LimitStates,
+    Renew,
+    Reserve,
+    Seed,
+    Settle,
+)
 from gateway.shared.slots import FairOrder, Slots, Ticket
 
 
@@ -29,7 +40,7 @@ class Permit(NamedTuple):
     has_slot: bool = False
 
 
-# --- commands ---------------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------
 
 
 class Admit(NamedTuple):
@@ -118,12 +129,13 @@ class Snapshot(NamedTuple):
 
 
 Command = (
-    Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Keep | Recall | Gone | Snapshot
+    Admit | Open | Close | EndProbe | Give | Join | Leave | Receive | Keep | Recall | Gone |
+    Snapshot
     | Reserve | Settle | Renew | Seed | LimitStates
 )  # fmt: skip
 
 
-# --- news -------------------------------------------------------------------------------------------------------------
+# --- news -----------------------------------------------------------------------------------------
 
 
 class Woken(NamedTuple):
@@ -151,7 +163,10 @@ class Engine:
 
     def __repr__(self) -> str:
         open_ids = ["/".join(each.id) for each in self.circuits if each.state is not State.CLOSED]
-        return f"<Engine open={open_ids} slots={self.slots.held()} waiting={len(self.order)} holds={len(self.limits)}>"
+        return (
+            f"<Engine open={open_ids} slots={self.slots.held()} "
+            f"waiting={len(self.order)} holds={len(self.limits)}>"
+        )
 
     def do(self, command: Command, now: float) -> tuple[Any, list[News]]:
         """(the answer, what the processes must know). `now` is monotonic, in seconds."""
@@ -189,7 +204,11 @@ class Engine:
     def close(self, command: Close, now: float) -> bool:
         circuit_id, generation = command
         circuits = self.circuits
-        change = circuits.close(circuit_id) if generation is None else circuits.close_probed(circuit_id, generation)
+        change = (
+            circuits.close(circuit_id)
+            if generation is None
+            else circuits.close_probed(circuit_id, generation)
+        )
         self._tell(change)
         if change is not None:
             self._wake_all(circuit_id)
@@ -268,9 +287,12 @@ class Engine:
     def _hand_on(self, model_id: CircuitId, now: float) -> None:
         """Promises a free slot to the next ticket in line.
 
-        A slot of a model that is cooling down is promised to no ticket: the call could only pass it on.
+        A slot of a model that is cooling down is promised to no ticket: the call could only pass it
+        on.
         """
-        if not self._is_ready(model_id, now) or self.slots.count(model_id) >= self._slots_max.get(model_id, 0):
+        if not self._is_ready(model_id, now) or self.slots.count(model_id) >= self._slots_max.get(
+            model_id, 0
+        ):
             return
         ticket = self.order.first_for(model_id)
         if ticket is not None:

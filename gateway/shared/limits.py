@@ -265,7 +265,8 @@ class Limits:
             for (limit_id, period), each in self._budgets.items()
         )
         rates = (
-            LimitState(limit_id, "", rate.missing(_as_ns(now)), 0, 0, 0, 0.0) for limit_id, rate in self._rates.items()
+            LimitState(limit_id, "", rate.missing(_as_ns(now)), 0, 0, 0, 0.0)
+            for limit_id, rate in self._rates.items()
         )
         return (*budgets, *rates)
 

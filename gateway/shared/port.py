@@ -10,7 +10,8 @@ from gateway.shared.engine import Command, News
 
 
 class Pending(NamedTuple):
-    """A question whose answer another process gives. The wait is bounded, and ends in an answer in any case."""
+    """A question whose answer another process gives. The wait is bounded, and ends in an answer in
+    any case."""
 
     answer: Awaitable[Any]
 

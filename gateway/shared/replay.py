@@ -1,8 +1,9 @@
-"""Remembers what clients drop: signatures and reasoning, by tool-call id; signatures of texts and images, by these.
+"""Remembers what clients drop: signatures and reasoning, by tool-call id; signatures of texts and
+images, by these.
 
-Most clients send back a tool call's id and arguments and nothing else, while some providers refuse, or think worse,
-when their signature does not come back with it. Bounded, in memory, forgotten on restart: losing an entry costs
-quality, never correctness, because every dialect does without.
+Most clients send back a tool call's id and arguments and nothing else, while some providers refuse,
+or think worse, when their signature does not come back with it. Bounded, in memory, forgotten on
+restart: losing an entry costs quality, never correctness, because every dialect does without.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from gateway.types import Chat
 
 ENTRY_BYTES_MAX: Final = 256 * 1024
 ID_CHARS_MIN: Final = 8
-"""A shorter id (`call_0`) is no name for one call among all: some servers number the calls of each answer anew."""
+"""A shorter id (`call_0`) is no name for one call among all: some servers number the calls of each
+answer anew."""
 
 _KEYS: Final = ("reasoning_details", "reasoning_content")
 
@@ -28,7 +30,8 @@ IMAGE: Final = "image"
 
 
 class Replay:
-    """What clients drop, by key. `on_kept` is called with each entry that is kept: (key, entry, size in bytes)."""
+    """What clients drop, by key. `on_kept` is called with each entry that is kept: (key, entry,
+    size in bytes)."""
 
     def __init__(
         self,
@@ -45,10 +48,13 @@ class Replay:
         return f"<Replay entries={len(self._entries)} bytes={self._entries.bytes}>"
 
     def put(self, owner: str, message: Mapping[str, Any], call: Mapping[str, Any]) -> None:
-        """Keeps for the client `owner` what belongs to a tool call: the extras of its message, and its own."""
+        """Keeps for the client `owner` what belongs to a tool call: the extras of its message, and
+        its own."""
         self.put_all(owner, message, (call,))
 
-    def put_all(self, owner: str, message: Mapping[str, Any], calls: Iterable[Mapping[str, Any]]) -> None:
+    def put_all(
+        self, owner: str, message: Mapping[str, Any], calls: Iterable[Mapping[str, Any]]
+    ) -> None:
         """The same for several calls of one message, whose extras are measured once."""
         shared = {key: message[key] for key in _KEYS if message.get(key)}
         size = len(repr(shared)) if shared else 0
@@ -65,7 +71,8 @@ class Replay:
         self._keep((owner, CALL, call["id"]), entry, size)
 
     def put_message(self, owner: str, message: Mapping[str, Any]) -> None:
-        """Keeps for the client `owner` the `extra_content` of a message's text and of its images."""
+        """Keeps for the client `owner` the `extra_content` of a message's text and of its
+        images."""
         text, extra = message.get("content"), message.get("extra_content")
         if isinstance(text, str) and text and extra:
             self._keep_signature((owner, TEXT, _digest(text)), extra)
@@ -79,7 +86,8 @@ class Replay:
 
     def _keep(self, key: Key, entry: dict[str, Any], size: int) -> None:
         if not entry or size > ENTRY_BYTES_MAX:
-            self._entries.forget(key)  # what an earlier call of the same id left belongs to another conversation
+            # what an earlier call of the same id left belongs to another conversation
+            self._entries.forget(key)
             return
         self.add(key, entry, size)
         self._on_kept(key, entry, size)
@@ -100,11 +108,13 @@ class Replay:
         return [key for key in dict.fromkeys(wanted) if key not in self._entries]
 
     def restore(self, owner: str, chat: Chat) -> Chat:
-        """`chat`, sent by the client `owner`, with what its tool calls lost on the way; what it did send wins."""
+        """`chat`, sent by the client `owner`, with what its tool calls lost on the way; what it did
+        send wins."""
         if not len(self._entries):
             return chat
         messages = [
-            self._restored(owner, message) if message.get("tool_calls") else message for message in chat["messages"]
+            self._restored(owner, message) if message.get("tool_calls") else message
+            for message in chat["messages"]
         ]
         if self._has_signed:
             messages = [self._with_signatures(owner, message) for message in messages]

@@ -1,10 +1,11 @@
 """Slots at models with `maxConcurrent`, and the order of the calls that wait.
 
-Theory of operation. A ticket is one call. `Slots` counts, per circuit id, which tickets hold a slot. A slot that
-becomes free while tickets wait is promised at once to the first of them, so that a newcomer cannot overtake; a promised
-slot counts as taken. A promise ends in `take` (the call uses it), or in `forgo` (the call was served elsewhere, waits
-again, or is over), and then passes on to the next ticket in line. `FairOrder` says who is next: start-time fair
-queueing, in which each agent's tickets are 1/weight apart in virtual time, so that agents take turns by their weight
+Theory of operation. A ticket is one call. `Slots` counts, per circuit id, which tickets hold a
+slot. A slot that becomes free while tickets wait is promised at once to the first of them, so that
+a newcomer cannot overtake; a promised slot counts as taken. A promise ends in `take` (the call uses
+it), or in `forgo` (the call was served elsewhere, waits again, or is over), and then passes on to
+the next ticket in line. `FairOrder` says who is next: start-time fair queueing, in which each
+agent's tickets are 1/weight apart in virtual time, so that agents take turns by their weight
 whatever the number of calls each has waiting.
 """
 
@@ -17,7 +18,8 @@ from typing import NamedTuple
 from gateway.shared.circuits import CircuitId
 
 Ticket = int | str | tuple[int, int]
-"""Names one call among all of a gateway's processes: (the worker's process id, a number) in the supervisor."""
+"""Names one call among all of a gateway's processes: (the worker's process id, a number) in the
+supervisor."""
 
 
 class Waiting(NamedTuple):
@@ -51,7 +53,9 @@ class FairOrder:
     def __iter__(self) -> Iterator[Waiting]:
         return iter(list(self._line))
 
-    def join(self, ticket: Ticket, agent: str, weight: int, circuit_ids: Sequence[CircuitId]) -> None:
+    def join(
+        self, ticket: Ticket, agent: str, weight: int, circuit_ids: Sequence[CircuitId]
+    ) -> None:
         """Adds a ticket behind its agent's others."""
         starts = max(self._now, self._finishes.get(agent, 0.0))
         self._finishes[agent] = starts + 1.0 / weight
@@ -61,7 +65,8 @@ class FairOrder:
         insort(self._line, waiting)
 
     def leave(self, ticket: Ticket, *, served: bool) -> None:
-        """Removes a ticket, if it waits. One that leaves unserved gives its turn back to its agent."""
+        """Removes a ticket, if it waits. One that leaves unserved gives its turn back to its
+        agent."""
         waiting = self._by_ticket.pop(ticket, None)
         if waiting is None:
             return
@@ -76,7 +81,9 @@ class FairOrder:
 
     def first_for(self, circuit_id: CircuitId) -> Ticket | None:
         """The first ticket that waits for a model."""
-        return next((waiting.ticket for waiting in self._line if circuit_id in waiting.circuit_ids), None)
+        return next(
+            (waiting.ticket for waiting in self._line if circuit_id in waiting.circuit_ids), None
+        )
 
     def all_for(self, circuit_id: CircuitId) -> list[Ticket]:
         """The tickets that wait for one of the models behind a circuit, in order."""
@@ -89,7 +96,8 @@ class FairOrder:
 
 
 class Slots:
-    """Who holds a slot, and to whom one is promised. Only models with `maxConcurrent` are counted."""
+    """Who holds a slot, and to whom one is promised. Only models with `maxConcurrent` are
+    counted."""
 
     def __init__(self) -> None:
         self._holders: dict[CircuitId, set[Ticket]] = {}

@@ -1,4 +1,5 @@
-"""The supervisor's end of the port: runs the engine for all workers, and passes their metrics round.
+"""The supervisor's end of the port: runs the engine for all workers, and passes their metrics
+round.
 
 Pure: a message of one worker in, messages to workers out. `process/workers.py` has the sockets.
 """
@@ -79,7 +80,8 @@ class Switchboard:
                 yield _woken(each)
                 continue
             for worker in self._workers:
-                own = worker == cause and each.state == "closed"  # it has reported its own openings already
+                # it has reported its own openings already
+                own = worker == cause and each.state == "closed"
                 yield worker, Message("change", 0, replace(each, is_own=own))
 
 

@@ -1,7 +1,8 @@
 """Where calls wait when every model of their chain has failed, is cooling down or is full.
 
-The order of service is the engine's; this room holds the futures of this process's own calls. It is bounded: a call
-that finds it full is answered at once. A client that leaves takes its call out of the room.
+The order of service is the engine's; this room holds the futures of this process's own calls. It is
+bounded: a call that finds it full is answered at once. A client that leaves takes its call out of
+the room.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from gateway.types import Call, Model
 
 CALLS_MAX: Final = 500
 EARLY_S: Final = 0.002
-"""Timers have millisecond resolution and may fire early; this margin avoids waking just before a cooldown ends."""
+"""Timers have millisecond resolution and may fire early; this margin avoids waking just before a
+cooldown ends."""
 
 
 class WaitingRoom:
@@ -43,7 +45,9 @@ class WaitingRoom:
         alarm: asyncio.Future[None] = loop.create_future()
         self._alarms[call.ticket] = alarm
         agent = call.agent
-        self._shared.tell(Join(call.ticket, agent.name, agent.weight, tuple(model.key for model in models)))
+        self._shared.tell(
+            Join(call.ticket, agent.name, agent.weight, tuple(model.key for model in models))
+        )
         timer = loop.call_later(delay_s + EARLY_S, _ring, alarm)
         try:
             await alarm

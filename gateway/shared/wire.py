@@ -1,4 +1,5 @@
-"""Messages between a worker and its supervisor: MessagePack, each behind its length in four bytes."""
+"""Messages between a worker and its supervisor: MessagePack, each behind its length in four
+bytes."""
 
 from __future__ import annotations
 

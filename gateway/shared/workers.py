@@ -1,8 +1,10 @@
-"""The port of one worker among several: the engine runs in the supervisor, at the other end of a socket.
+"""The port of one worker among several: the engine runs in the supervisor, at the other end of a
+socket.
 
-The circuits are replicated: this process reads its own copy, and an opening takes effect here before it is told. The
-supervisor is asked only for what there is one of: a probe, a slot, reasoning that another worker keeps. A question
-that is not answered in time is decided by the local rule, and counted; an answer that comes too late is given back.
+The circuits are replicated: this process reads its own copy, and an opening takes effect here
+before it is told. The supervisor is asked only for what there is one of: a probe, a slot, reasoning
+that another worker keeps. A question that is not answered in time is decided by the local rule, and
+counted; an answer that comes too late is given back.
 """
 
 from __future__ import annotations
@@ -35,21 +37,32 @@ from gateway.shared.engine import (
     Woken,
 )
 from gateway.shared.entries import Key
-from gateway.shared.limits import Decision, LimitState, LimitStates, Renew, Reserve, Seed, Settle, shares
+from gateway.shared.limits import (
+    Decision,
+    LimitState,
+    LimitStates,
+    Renew,
+    Reserve,
+    Seed,
+    Settle,
+    shares,
+)
 from gateway.shared.port import Pending
 from gateway.shared.wire import Frames, Message, pack, read
 
 log = logging.getLogger("gateway.workers")
 
 ANSWER_S: Final = 0.25
-"""Seconds to wait for the supervisor's answer. It is on the same host: only a stopped or starved one takes longer."""
+"""Seconds to wait for the supervisor's answer. It is on the same host: only a stopped or starved
+one takes longer."""
 PAGES_S: Final = 0.5
 """Seconds to wait for the metrics of the other workers."""
 READ_BYTES: Final = 256 * 1024
 
 _ALSO_HERE: Final = (Open, Give, Settle, Renew, Seed)
-"""Commands that this process carries out as well: an opening takes effect before it is reported, and what was granted
-without the supervisor is kept here. So this process also knows what its own calls have spent."""
+"""Commands that this process carries out as well: an opening takes effect before it is reported,
+and what was granted without the supervisor is kept here. So this process also knows what its own
+calls have spent."""
 
 
 class Question(NamedTuple):
@@ -81,7 +94,8 @@ class Pages:
 
 
 class Workers:
-    """Implements `port.Shared`. `workers` is their number, `snapshot` the circuits that were open at the fork."""
+    """Implements `port.Shared`. `workers` is their number, `snapshot` the circuits that were open
+    at the fork."""
 
     def __init__(
         self,
@@ -100,7 +114,8 @@ class Workers:
         self._workers = workers
         self._answer_s = answer_s
         self._local = Engine()
-        """The replica of the circuits, and the slots of calls that were admitted without the supervisor."""
+        """The replica of the circuits, and the slots of calls that were admitted without the
+        supervisor."""
         self._listeners: list[Callable[[News], None]] = []
         self._numbers = count(1)
         self._questions: dict[int, Question] = {}
@@ -117,7 +132,7 @@ class Workers:
     def __repr__(self) -> str:
         return f"<Workers {self._local!r} questions={len(self._questions)}>"
 
-    # --- the port -----------------------------------------------------------------------------------------------------
+    # --- the port ---------------------------------------------------------------------------------
 
     @property
     def circuits(self) -> Circuits:
@@ -136,7 +151,7 @@ class Workers:
     def subscribe(self, on_news: Callable[[News], None]) -> None:
         self._listeners.append(on_news)
 
-    # --- the life of a worker -----------------------------------------------------------------------------------------
+    # --- the life of a worker ---------------------------------------------------------------------
 
     def join(self, metrics: Callable[[], str]) -> None:
         """Begins to listen, on the running loop. `metrics` gives this worker's own page."""
@@ -155,7 +170,8 @@ class Workers:
         self._sock.close()
 
     async def pages(self) -> list[str]:
-        """The metrics of all workers, one page each; without those that do not answer within `PAGES_S`."""
+        """The metrics of all workers, one page each; without those that do not answer within
+        `PAGES_S`."""
         number = next(self._numbers)
         pages = self._pages[number] = Pages()
         self._send(Message("question", number))
@@ -172,7 +188,7 @@ class Workers:
         asyncio.get_running_loop().remove_reader(self._orphaned)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    # --- questions ----------------------------------------------------------------------------------------------------
+    # --- questions --------------------------------------------------------------------------------
 
     async def _ask(self, command: Command) -> Any:
         number = next(self._numbers)
@@ -193,7 +209,8 @@ class Workers:
         return self._decide_alone(command)
 
     def _decide_alone(self, command: Command) -> Any:
-        """The local rule: no probe is counted, and this worker takes its share of slots and limits."""
+        """The local rule: no probe is counted, and this worker takes its share of slots and
+        limits."""
         if isinstance(command, Reserve):
             command = command._replace(charges=shares(command.charges, self._workers))
         if isinstance(command, Reserve | LimitStates):
@@ -202,13 +219,21 @@ class Workers:
 
     def _admit_alone(self, command: Admit) -> Permit | None:
         now = self._clock()
-        if not command.anyway and not all(self.circuits.get(each).is_ready(now) for each in command.circuit_ids):
+        if not command.anyway and not all(
+            self.circuits.get(each).is_ready(now) for each in command.circuit_ids
+        ):
             return None
         if command.slots_max is not None and not self._takes_share(command, command.slots_max):
             return None
         generations = tuple(self.circuits.get(each).generation for each in command.circuit_ids)
         no_probes = (False,) * len(generations)
-        return Permit(command.ticket, command.circuit_ids, generations, no_probes, command.slots_max is not None)
+        return Permit(
+            command.ticket,
+            command.circuit_ids,
+            generations,
+            no_probes,
+            command.slots_max is not None,
+        )
 
     def _takes_share(self, command: Admit, slots_max: int) -> bool:
         slots, model_id = self._local.slots, command.circuit_ids[0]
@@ -229,7 +254,7 @@ class Workers:
         if answer.has_slot:
             self.tell(Give(answer.ticket, answer.circuit_ids[0]))
 
-    # --- what the workers keep for each other -------------------------------------------------------------------------
+    # --- what the workers keep for each other -----------------------------------------------------
 
     def keep(self, key: Key, entry: Any, size: int) -> None:
         """Hands an entry to the supervisor. What is no plain data stays here."""
@@ -243,7 +268,7 @@ class Workers:
         found = await self._ask(Recall(keys)) if keys else None
         return [(keys[place], entry) for place, entry in (found or {}).items()]
 
-    # --- the socket ---------------------------------------------------------------------------------------------------
+    # --- the socket -------------------------------------------------------------------------------
 
     def _send(self, message: Message) -> None:
         """Without waiting: what the socket does not take now is sent when it does."""
@@ -311,7 +336,8 @@ class Workers:
 COMMANDS: Final[Mapping[str, type[Any]]] = {
     each.__name__: each
     for each in (
-        Admit, Close, EndProbe, Give, Join, Keep, Leave, LimitStates, Open, Recall, Renew, Reserve, Seed, Settle,
+        Admit, Close, EndProbe, Give, Join, Keep, Leave, LimitStates, Open, Recall, Renew, Reserve,
+        Seed, Settle,
     )
 }  # fmt: skip
 """The commands that workers send."""

@@ -35,7 +35,8 @@ _CURE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A budget (`20 USD/day`) or a rate (`60 calls/minute`) of an agent, a client key or the whole gateway."""
+    """A budget (`20 USD/day`) or a rate (`60 calls/minute`) of an agent, a client key or the whole
+    gateway."""
 
     owner: str
     """`gateway`, `agent dev` or `key bot`."""

@@ -1,7 +1,8 @@
-"""Points in time as providers write them: numbers, durations, dates of every common form, and prose around them.
+"""Points in time as providers write them: numbers, durations, dates of every common form, and prose
+around them.
 
-Pure: a text becomes a `Moment`, and a `Moment` becomes seconds from a clock that the caller reads. No pattern runs
-over more than a window of fixed size, so that a long message costs linear time.
+Pure: a text becomes a `Moment`, and a `Moment` becomes seconds from a clock that the caller reads.
+No pattern runs over more than a window of fixed size, so that a long message costs linear time.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ _UNIX_MS_FROM: Final = 1.5e12
 _UNIX_US_FROM: Final = 1.5e15
 
 _UNIT_S: Final = {
-    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0,
+    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0,
+    "h": 3600.0, "d": 86400.0,
     "w": 604_800.0,
 }  # fmt: skip
 _UNIT: Final = (
-    r"(?:ns|us|µs|ms|msecs?|millis?(?:econds?)?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
+    r"(?:ns|us|µs|ms|msecs?|millis?(?:econds?)?|s|secs?|seconds?|m"
+    r"|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
 )
-_PART: Final = re.compile(rf"(\d{{1,15}}(?:\.\d{{1,15}})?)\s{{0,2}}({_UNIT})(?=[\d\s,.;:)]|$|and)", re.IGNORECASE)
+_PART: Final = re.compile(
+    rf"(\d{{1,15}}(?:\.\d{{1,15}})?)\s{{0,2}}({_UNIT})(?=[\d\s,.;:)]|$|and)", re.IGNORECASE
+)
 _BETWEEN: Final = re.compile(r"[\s,]{0,3}(?:and\s{1,2})?")
 _ISO: Final = re.compile(
     r"p(?:(\d{1,9})d)?t?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?", re.IGNORECASE
@@ -50,7 +55,8 @@ class Moment(NamedTuple):
 
 
 def moment(text: str | None, *, is_ms: bool = False) -> Moment | None:
-    """`7`, `7.66s`, `6m0s`, `PT30S`, an HTTP date (RFC 9110 section 5.6.7, all three forms), an ISO date, Unix time.
+    """`7`, `7.66s`, `6m0s`, `PT30S`, an HTTP date (RFC 9110 section 5.6.7, all three forms), an ISO
+    date, Unix time.
 
     `is_ms` says that a plain number counts milliseconds. None for anything else.
     """
@@ -69,7 +75,8 @@ def moment(text: str | None, *, is_ms: bool = False) -> Moment | None:
 
 
 def duration_s(text: str) -> float | None:
-    """`34.07s`, `6m0s`, `18h31m10s`, `20ms`, `1 hour 5 minutes`, `PT30S` as seconds; None for anything else."""
+    """`34.07s`, `6m0s`, `18h31m10s`, `20ms`, `1 hour 5 minutes`, `PT30S` as seconds; None for
+    anything else."""
     text = text.strip()
     if len(text) > TEXT_CHARS_MAX:
         return None
@@ -109,17 +116,34 @@ def _of_number(number: float, *, is_ms: bool) -> Moment | None:
     return Moment(in_s=number / 1000 if is_ms else number)
 
 
-# --- dates -----------------------------------------------------------------------------------------------------------
+# --- dates ----------------------------------------------------------------------------------------
 
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS: Final = (
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+)
 _OFFSETS_H: Final = {
-    "z": 0, "utc": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8,
-    "pdt": -7, "akst": -9, "akdt": -8, "hst": -10, "wet": 0, "west": 1, "bst": 1, "cet": 1, "cest": 2, "eet": 2,
-    "eest": 3, "msk": 3, "gst": 4, "ist": 5.5, "sgt": 8, "hkt": 8, "awst": 8, "jst": 9, "kst": 9, "aest": 10,
+    "z": 0, "utc": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6,
+    "pst": -8,
+    "pdt": -7, "akst": -9, "akdt": -8, "hst": -10, "wet": 0, "west": 1, "bst": 1, "cet": 1,
+    "cest": 2, "eet": 2,
+    "eest": 3, "msk": 3, "gst": 4, "ist": 5.5, "sgt": 8, "hkt": 8, "awst": 8, "jst": 9, "kst": 9,
+    "aest": 10,
     "aedt": 11, "nzst": 12, "nzdt": 13,
 }  # fmt: skip
 """Abbreviations of time zones, in hours from UTC; of those with two meanings the American one."""
-_REGIONS: Final = {"pacific": "America/Los_Angeles", "pt": "America/Los_Angeles", "eastern": "America/New_York",
+_REGIONS: Final = {"pacific": "America/Los_Angeles", "pt": "America/Los_Angeles",
+                   "eastern": "America/New_York",
                    "et": "America/New_York"}  # fmt: skip
 
 _MONTH: Final = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
@@ -129,14 +153,18 @@ _DATES: Final = (
     re.compile(rf"{_DAY}[ -]{_MONTH},?(?:[ -](?P<year>\d{{4}}))?(?!\d)", re.IGNORECASE),
     re.compile(rf"{_MONTH} {_DAY}(?!\d|:),?(?: (?P<year>\d{{4}})(?!\d))?", re.IGNORECASE),
 )
-_WEEKDAY: Final = re.compile(r"(?:mon|tues?|wed|wednes|thu|thurs?|fri|sat|satur|sun)(?:day)?,? ", re.IGNORECASE)
+_WEEKDAY: Final = re.compile(
+    r"(?:mon|tues?|wed|wednes|thu|thurs?|fri|sat|satur|sun)(?:day)?,? ", re.IGNORECASE
+)
 _TIME: Final = re.compile(
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d{1,9})?)?)? ?(?P<half>[ap]\.?m\.?)?(?![\d/])"
+    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d{1,9})?)?)? "
+    r"?(?P<half>[ap]\.?m\.?)?(?![\d/])"
     r"|(?P<word>midnight|noon)",
     re.IGNORECASE,
 )
 _ZONE: Final = re.compile(
-    r" ?\(?(?:(?P<name>[a-z]{1,4}|pacific|eastern)(?![a-z/]))? ?(?P<offset>[+-]\d{1,2}(?::?\d{2})?)?"
+    r" ?\(?(?:(?P<name>[a-z]{1,4}|pacific|eastern)(?![a-z/]))? "
+    r"?(?P<offset>[+-]\d{1,2}(?::?\d{2})?)?"
     r"(?P<region>[a-z_]{2,20}/[a-z_/]{2,40})?",
     re.IGNORECASE,
 )
@@ -152,9 +180,11 @@ def _http_date(text: str) -> datetime | None:
 
 
 def _written(text: str, now_s: float | None) -> datetime | None:
-    """The date that `text` begins with: `2026-08-17 02:56:15`, `Sep 21, 2026 at 3:15 PM UTC`, `3pm (UTC)`.
+    """The date that `text` begins with: `2026-08-17 02:56:15`, `Sep 21, 2026 at 3:15 PM UTC`, `3pm
+    (UTC)`.
 
-    UTC where no zone is stated. A date without a year, or a time without a date, is the next one after `now_s`.
+    UTC where no zone is stated. A date without a year, or a time without a date, is the next one
+    after `now_s`.
     """
     weekday = _WEEKDAY.match(text)
     place = weekday.end() if weekday else 0
@@ -181,7 +211,15 @@ def _put_together(
 ) -> datetime | None:
     hour, minute, second = _clock(time)
     if date is not None and date["year"]:
-        return datetime(int(date["year"]), _month(date["month"]), int(date["day"]), hour, minute, second, tzinfo=zone)
+        return datetime(
+            int(date["year"]),
+            _month(date["month"]),
+            int(date["day"]),
+            hour,
+            minute,
+            second,
+            tzinfo=zone,
+        )
     if now_s is None:
         return None
     now = datetime.fromtimestamp(now_s, zone)
@@ -209,7 +247,8 @@ def _month(word: str) -> int:
 
 
 def _zone(text: str) -> tzinfo:
-    """The zone that follows a time: `Z`, `UTC`, `PST`, `+02:00`, `(UTC+8)`, `(America/New_York)`; else UTC."""
+    """The zone that follows a time: `Z`, `UTC`, `PST`, `+02:00`, `(UTC+8)`, `(America/New_York)`;
+    else UTC."""
     match = _ZONE.match(text)
     if match is None:
         return UTC
@@ -240,10 +279,11 @@ def _region(name: str) -> tzinfo:
         return UTC
 
 
-# --- prose -----------------------------------------------------------------------------------------------------------
+# --- prose ----------------------------------------------------------------------------------------
 
 _KEYWORD: Final = re.compile(
-    r"try again|retry|retrying|resets?|wait|available|regain access|refresh(?:es)?|renews?|replenish(?:es)?"
+    r"try again|retry|retrying|resets?|wait|available|regain access|refresh(?:es)?|renews?"
+    r"|replenish(?:es)?"
     r"|restored?|reset_?time|lifted|come back",
     re.IGNORECASE,
 )
@@ -251,16 +291,20 @@ _KEYWORDS_MAX: Final = 20
 _WINDOW_CHARS: Final = 120
 """How far behind a keyword its time is looked for."""
 _ONE: Final = re.compile(r"(?:an?|one) (second|minute|hour|day|week)\b", re.IGNORECASE)
-_BARE: Final = re.compile(r"[-_ ]?after[\"']?\s{0,2}[:=]?\s{0,2}(\d{1,9})(?![\d.:/-]|\s?[a-z])", re.IGNORECASE)
+_BARE: Final = re.compile(
+    r"[-_ ]?after[\"']?\s{0,2}[:=]?\s{0,2}(\d{1,9})(?![\d.:/-]|\s?[a-z])", re.IGNORECASE
+)
 _WORD: Final = re.compile(r"[a-z]+[\s:=\"'(]{1,3}|[\s:=\"'(]{1,3}", re.IGNORECASE)
 _WORDS_MAX: Final = 6
 _UNIX: Final = re.compile(r"\d{10}(?:\d{3})?(?![\d.])")
 
 
 def in_prose(message: str, now_s: float | None) -> float | None:
-    """Seconds from now: "try again in 1m2.5s", "will reset at 2026-08-17 02:56:15", "resets at 3pm (UTC)".
+    """Seconds from now: "try again in 1m2.5s", "will reset at 2026-08-17 02:56:15", "resets at 3pm
+    (UTC)".
 
-    Without a clock (`now_s` None) only durations are read. None where nothing is stated, or a date that is over.
+    Without a clock (`now_s` None) only durations are read. None where nothing is stated, or a date
+    that is over.
     """
     for count, keyword in enumerate(_KEYWORD.finditer(message)):
         if count >= _KEYWORDS_MAX:

@@ -1,8 +1,9 @@
 """When a provider says it may be asked again, in all the ways providers say it.
 
-Every form ends as seconds from now. Sources: the providers' sheets in `docs/providers.md`; RFC 9110 section 10.2.3 for
-`Retry-After` ("a non-negative decimal integer indicating the seconds to delay", or an HTTP date); the IETF drafts of
-`RateLimit` (`"default";r=0;t=30`, before that `limit=100, remaining=0, reset=30`).
+Every form ends as seconds from now. Sources: the providers' sheets in `docs/providers.md`; RFC 9110
+section 10.2.3 for `Retry-After` ("a non-negative decimal integer indicating the seconds to delay",
+or an HTTP date); the IETF drafts of `RateLimit` (`"default";r=0;t=30`, before that `limit=100,
+remaining=0, reset=30`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _EXPLICIT: Final = (
 )
 """Headers that state the time to wait, the most exact first."""
 _UNIFIED: Final = "-ratelimit-unified"
-"""Limits of a subscription, which state a time whether they are reached or not: only `-status` says so."""
+"""Limits of a subscription, which state a time whether they are reached or not: only `-status` says
+so."""
 
 
 class _Bucket(NamedTuple):
@@ -39,12 +41,14 @@ class _Bucket(NamedTuple):
     name: str
 
 
-def retry_after_s(headers: Mapping[str, str], now_s: float, message: str = "", body: Any = None) -> float | None:
+def retry_after_s(
+    headers: Mapping[str, str], now_s: float, message: str = "", body: Any = None
+) -> float | None:
     """Seconds until the provider may be asked again, or None if it does not say.
 
-    `headers` has lower-case names, `now_s` is Unix time, `body` is the parsed error. An explicit time wins; then the
-    resets of the buckets that are empty (the latest of them); then the words of `message`; then a reset of a bucket
-    whose content is not stated.
+    `headers` has lower-case names, `now_s` is Unix time, `body` is the parsed error. An explicit
+    time wins; then the resets of the buckets that are empty (the latest of them); then the words of
+    `message`; then a reset of a bucket whose content is not stated.
     """
     explicit = [name for name in _EXPLICIT if name in headers]
     after = _first(_clamped(_value(headers[name], name, now_s)) for name in explicit)
@@ -64,14 +68,18 @@ def retry_after_s(headers: Mapping[str, str], now_s: float, message: str = "", b
 def empty_for_s(headers: Mapping[str, str], now_s: float) -> float | None:
     """Seconds until every empty bucket is filled again; None when no bucket is known to be empty.
 
-    Also true of a good answer: the next call would get a 429, so the model can be skipped before it.
+    Also true of a good answer: the next call would get a 429, so the model can be skipped before
+    it.
     """
-    empty = [each for each in _buckets(headers) if each.remaining is not None and each.remaining <= 0]
+    empty = [
+        each for each in _buckets(headers) if each.remaining is not None and each.remaining <= 0
+    ]
     return _latest(empty, now_s) if empty else None
 
 
 def without_a_clock(message: str, body: Any) -> tuple[float | None, float | None]:
-    """(seconds from now, Unix time) of an error whose reader has no clock; one of them, or neither."""
+    """(seconds from now, Unix time) of an error whose reader has no clock; one of them, or
+    neither."""
     for found in _fields(body):
         if found.in_s is not None or found.at_s is not None:
             return _clamped(found.in_s), found.at_s
@@ -79,12 +87,13 @@ def without_a_clock(message: str, body: Any) -> tuple[float | None, float | None
 
 
 def seconds(text: str | None, now_s: float) -> float | None:
-    """Seconds from now: `7`, `7.66s`, `6m0s`, `20ms`, an HTTP date, an RFC 3339 date, Unix time in s or ms."""
+    """Seconds from now: `7`, `7.66s`, `6m0s`, `20ms`, an HTTP date, an RFC 3339 date, Unix time in
+    s or ms."""
     found = moment(text)
     return _clamped(found.after(now_s)) if found is not None else None
 
 
-# --- headers ---------------------------------------------------------------------------------------------------------
+# --- headers --------------------------------------------------------------------------------------
 
 
 def _value(text: str | None, name: str, now_s: float) -> float | None:
@@ -96,7 +105,8 @@ def _value(text: str | None, name: str, now_s: float) -> float | None:
 
 
 def _buckets(headers: Mapping[str, str]) -> Iterator[_Bucket]:
-    """Every pair of `…remaining…` and `…reset…`, by whatever prefix and suffix a vendor names them."""
+    """Every pair of `…remaining…` and `…reset…`, by whatever prefix and suffix a vendor names
+    them."""
     for name, value in headers.items():
         if "ratelimit" not in name and "rate-limit" not in name:
             continue
@@ -129,7 +139,8 @@ def _reset_alone_s(headers: Mapping[str, str], now_s: float) -> float | None:
 
 
 def _rejected(headers: Mapping[str, str]) -> Iterator[_Bucket]:
-    """The limits of a subscription that are reached: the one that speaks for all, and each window of its own."""
+    """The limits of a subscription that are reached: the one that speaks for all, and each window
+    of its own."""
     for name, value in headers.items():
         if _UNIFIED in name and value == "rejected":
             reset = name.removesuffix("status") + "reset"
@@ -148,17 +159,21 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-# --- the body --------------------------------------------------------------------------------------------------------
+# --- the body -------------------------------------------------------------------------------------
 
 _AFTER: Final = (
-    "retry_after_ms", "retryafterms", "retry_after", "retryafter", "retry_after_seconds", "retryafterseconds",
-    "retry_in", "retry_in_seconds", "resets_in_seconds", "reset_in_seconds", "resets_in", "reset_in",
-    "reset_after", "resets_after", "reset_after_seconds", "resetsinseconds", "wait_seconds", "retry_delay",
+    "retry_after_ms", "retryafterms", "retry_after", "retryafter", "retry_after_seconds",
+    "retryafterseconds",
+    "retry_in", "retry_in_seconds", "resets_in_seconds", "reset_in_seconds", "resets_in",
+    "reset_in",
+    "reset_after", "resets_after", "reset_after_seconds", "resetsinseconds", "wait_seconds",
+    "retry_delay",
     "retrydelay",
 )  # fmt: skip
 """Fields that state a time from now."""
 _AT: Final = (
-    "resets_at", "reset_at", "resetsat", "resetat", "reset_time", "resettime", "retry_at", "available_at", "reset",
+    "resets_at", "reset_at", "resetsat", "resetat", "reset_time", "resettime", "retry_at",
+    "available_at", "reset",
     "quotaresettimestamp", "quotaresetdelay",
 )  # fmt: skip
 """Fields that state a date, or Unix time."""
@@ -191,7 +206,8 @@ _INNER: Final = ("metadata", "details", "rate_limit", "data")
 
 
 def _tables(body: Any) -> Iterator[Mapping[str, Any]]:
-    """The objects of an error where a time may be: the error, its details and metadata, the body around it."""
+    """The objects of an error where a time may be: the error, its details and metadata, the body
+    around it."""
     outer = body if isinstance(body, Mapping) else {}
     error = outer.get("error")
     inner = error if isinstance(error, Mapping) else {}

@@ -1,7 +1,9 @@
-"""What a refusal is about, read from its words: the key, the model, a thing the request names, or the path.
+"""What a refusal is about, read from its words: the key, the model, a thing the request names, or
+the path.
 
-A 403 or 404 says nothing by itself. Only a statement about the key concerns the key, and only one about the model
-concerns the model; all else is the fault of one request. The words are those of the providers' own errors.
+A 403 or 404 says nothing by itself. Only a statement about the key concerns the key, and only one
+about the model concerns the model; all else is the fault of one request. The words are those of the
+providers' own errors.
 """
 
 from __future__ import annotations
@@ -14,16 +16,19 @@ Subject = Literal["key", "model", "request", "path"]
 _KEY_IS_BAD: Final = re.compile(
     r"\b(api[ _-]?keys?|credentials?|accounts?|organi[sz]ations?|"
     r"(?P<weak>keys?|tokens?|teams?|projects?|subscriptions?))\b"
-    r"[^.]{0,80}\b(invalid|incorrect|expired|revoked|leaked|disabled|deactivated|suspended|blocked|banned|"
+    r"[^.]{0,80}\b(invalid|incorrect|expired|revoked|leaked|disabled|deactivated|suspended"
+    r"|blocked|banned|"
     r"restricted|terminated|deleted|denied|not (valid|active|found))\b"
     r"|\b(invalid|incorrect|expired|revoked|missing|unknown|leaked|wrong) (\w{1,40} ){0,2}"
     r"(api[ _-]?key|x-api-key|key|credentials?|authentication|access token|bearer token)\b"
     r"|unauthenticated|not authenticated|authentication (failed|required)|failed to authenticate",
     re.IGNORECASE,
 )
-"""The provider does not accept the key, or the account behind it. A weak noun may be of something else."""
+"""The provider does not accept the key, or the account behind it. A weak noun may be of something
+else."""
 _OF_THE_CALLER: Final = re.compile(
-    r"caller does not have permission|api[ _-]?key|credential|unauthori[sz]ed|user location|country, region"
+    r"caller does not have permission|api[ _-]?key|credential|unauthori[sz]ed|user location"
+    r"|country, region"
     r"|has not been used in project|(not|isn't) enabled (for|in) (this|your) (project|account)",
     re.IGNORECASE,
 )
@@ -37,8 +42,10 @@ _NO_SUCH_MODEL: Final = re.compile(
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    r"\b(files?|documents?|images?|urls?|batch|assistant|conversation|thread|containers?|vector stores?"
-    r"|previous[ _]response|response with id|items? with id|cached ?contents?|prompt template|skills?"
+    r"\b(files?|documents?|images?|urls?|batch|assistant|conversation|thread|containers?|vector "
+    r"stores?"
+    r"|previous[ _]response|response with id|items? with id|cached ?contents?|prompt template"
+    r"|skills?"
     r"|data policy|privacy|guardrails?|allowed providers|requested providers|provider routing"
     r"|(?P<vague>resources?|objects?))\b",
     re.IGNORECASE,

@@ -1,7 +1,8 @@
 """One try of one model: encode, sign, send, read up to the commit, hand the stream over.
 
-Everything that belongs to a single try travels in one `Try`; what lives longer is in `Services`. Trouble is raised as
-`Failed`, `TransportError` or `CredentialError`; the client makes one kind of them.
+Everything that belongs to a single try travels in one `Try`; what lives longer is in `Services`.
+Trouble is raised as `Failed`, `TransportError` or `CredentialError`; the client makes one kind of
+them.
 """
 
 from __future__ import annotations
@@ -23,15 +24,24 @@ from gateway.upstream.sending import JSON, Services, read_failure, send
 from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, loads
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Response
-from gateway.upstream.without_field import LEVELS, refused_path, refuses_replay, without, without_replay
+from gateway.upstream.without_field import (
+    LEVELS,
+    refused_path,
+    refuses_replay,
+    without,
+    without_replay,
+)
 
 log = logging.getLogger("gateway.upstream")
 
 
 class Try:
-    """One attempt on one API of a provider. `chat` is the call's chat with what its client dropped."""
+    """One attempt on one API of a provider. `chat` is the call's chat with what its client
+    dropped."""
 
-    def __init__(self, services: Services, dialect: str, chat: Chat, attempt: Attempt, call: Call) -> None:
+    def __init__(
+        self, services: Services, dialect: str, chat: Chat, attempt: Attempt, call: Call
+    ) -> None:
         self._services = services
         self._operation = OPERATIONS[call.operation]
         self._face = self._operation.FACES[dialect]
@@ -44,7 +54,8 @@ class Try:
         self._call = call
 
     async def open(self) -> Reply:
-        """The committed reply. A provider that refuses a field by name is asked once more without it."""
+        """The committed reply. A provider that refuses a field by name is asked once more without
+        it."""
         encoded = self._encode(self._chat)
         response = await self._send(encoded)
         if response.status != 200:
@@ -60,21 +71,25 @@ class Try:
             failed.failure = self._judged(failed.failure, encoded)
             raise
 
-    # --- the request --------------------------------------------------------------------------------------------------
+    # --- the request ------------------------------------------------------------------------------
 
     def _encode(self, chat: Chat, *lost: str) -> Encoded:
-        """The request in the model's own format, without what it has refused before. Raises `Failed`."""
+        """The request in the model's own format, without what it has refused before. Raises
+        `Failed`."""
         try:
             encoded = self._translated(chat)
         except UNREADABLE as error:
             message = f"Invalid request: {structure_fault(error)}."
             detail = type(error).__name__  # its words may hold what the client wrote
-            raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400, detail=detail)) from error
+            raise Failed(
+                Failure(Kind.INVALID_REQUEST, message, status=400, detail=detail)
+            ) from error
         encoded = encoded._replace(dropped=encoded.dropped + lost)
         return self._noted(without(encoded, self._services.learned.refused(self._model)))
 
     def _translated(self, chat: Chat) -> Encoded:
-        """The client's own body where the provider speaks the client's API, else a translation of `chat`."""
+        """The client's own body where the provider speaks the client's API, else a translation of
+        `chat`."""
         if self._native is not None:
             return self._native.encode(self._call.request, self._model)
         encoded = self._face.encode_request(chat, self._model)
@@ -91,7 +106,8 @@ class Try:
         return encoded
 
     def _again(self, failure: Failure, encoded: Encoded) -> Encoded:
-        """The same request without what the provider objected to. Raises `Failed` where nothing can be left out."""
+        """The same request without what the provider objected to. Raises `Failed` where nothing can
+        be left out."""
         changed = self._without_replay(failure, encoded)
         if changed is None:
             changed = self._without_field(failure, encoded)
@@ -105,16 +121,26 @@ class Try:
             return self._native.again(failure, encoded)
         if not refuses_replay(failure, self._chat):
             return None
-        log.info("%s refuses its own reasoning of earlier turns, and is asked again without", self._model.name)
+        log.info(
+            "%s refuses its own reasoning of earlier turns, and is asked again without",
+            self._model.name,
+        )
         return self._encode(without_replay(self._chat), REPLAYED)
 
     def _without_field(self, failure: Failure, encoded: Encoded) -> Encoded | None:
-        """The request without the one field that is refused by name. The model is not sent it from now on."""
+        """The request without the one field that is refused by name. The model is not sent it from
+        now on."""
         path = refused_path(failure, encoded, self._model.options)
-        if path is None or not self._operation.may_omit(path) or self._call.agent.unsupported == "reject":
+        if (
+            path is None
+            or not self._operation.may_omit(path)
+            or self._call.agent.unsupported == "reject"
+        ):
             return None
         if path not in LEVELS:
-            log.warning("%s does not accept the field %s; it is omitted from now on", self._model.name, path)
+            log.warning(
+                "%s does not accept the field %s; it is omitted from now on", self._model.name, path
+            )
             self._services.learned.refuse(self._model, path)
         return without(encoded, (path,))
 
@@ -126,7 +152,7 @@ class Try:
         traced = trace.headers(self._attempt.number) if trace is not None else ()
         return await send(self._services, encoded, self._attempt, accept, limit_s, traced)
 
-    # --- failures -----------------------------------------------------------------------------------------------------
+    # --- failures ---------------------------------------------------------------------------------
 
     async def _failure(self, response: Response) -> Failure:
         failure = await read_failure(self._services, self._face, response)
@@ -134,15 +160,20 @@ class Try:
         return failure
 
     def _judged(self, failure: Failure, encoded: Encoded) -> Failure:
-        """`failure` with the blame where it belongs: the client's request, or what the gateway made of it."""
+        """`failure` with the blame where it belongs: the client's request, or what the gateway made
+        of it."""
         own = encoded.native or (self._dialect == self._call.dialect == "chat")
         asked = dict(self._call.request.body) if encoded.native else self._call.chat
         found = judged(failure, encoded, asked, self._model, is_own_format=own)
         if found.kind is Kind.TRANSLATION_REFUSED:
-            log.error("%s refuses what the gateway's translation made of a request (%s)", self._model.name, found.param)
+            log.error(
+                "%s refuses what the gateway's translation made of a request (%s)",
+                self._model.name,
+                found.param,
+            )
         return found
 
-    # --- the answer ---------------------------------------------------------------------------------------------------
+    # --- the answer -------------------------------------------------------------------------------
 
     async def _read_whole(self, response: Response, encoded: Encoded) -> Reply:
         attempt, services = self._attempt, self._services
@@ -169,7 +200,9 @@ class Try:
         services, timeouts = self._services, self._model.timeouts
         record = self._record()
         events = self._framing()
-        stream = AnswerStream(response, self._face, encoded, timeouts, services.clock, record, self._shown, events)
+        stream = AnswerStream(
+            response, self._face, encoded, timeouts, services.clock, record, self._shown, events
+        )
         try:
             first = await stream.begin(self._attempt.started_at + timeouts.first_token_s)
             if _says_nothing(first):

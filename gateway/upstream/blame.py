@@ -1,7 +1,9 @@
-"""Whose fault a refused request is: the client's, or that of the translation. Pure: values in, a kind out.
+"""Whose fault a refused request is: the client's, or that of the translation. Pure: values in, a
+kind out.
 
-A provider that speaks another format than the client sees a request that the client never wrote. Its 400 ends the call
-only where it is about something that the client did send; else the next model is tried, which may take its own form.
+A provider that speaks another format than the client sees a request that the client never wrote.
+Its 400 ends the call only where it is about something that the client did send; else the next model
+is tried, which may take its own form.
 """
 
 from __future__ import annotations
@@ -23,12 +25,18 @@ _PATHS: Final = re.compile(
 )
 _STEPS: Final = re.compile(r"[A-Za-z_][\w-]*|\d+")
 _REQUEST_CLASS: Final = re.compile(r"^[A-Z]\w*Request\.")
-_CONTENT: Final = re.compile(r"\b(image|audio|video|document|pdf|file|base64|media|url|uri)s?\b", re.IGNORECASE)
+_CONTENT: Final = re.compile(
+    r"\b(image|audio|video|document|pdf|file|base64|media|url|uri)s?\b", re.IGNORECASE
+)
 """What a client attaches travels as it is: the client's own, wherever the path leads."""
 _SCHEMA: Final = re.compile(r"schema|function[ _]?declaration|parameters", re.IGNORECASE)
-_ORDER: Final = re.compile(r"\b(roles?|turns?|order|alternat\w+|tool_\w+|tool|function|must (start|end|begin))\b", re.I)
+_ORDER: Final = re.compile(
+    r"\b(roles?|turns?|order|alternat\w+|tool_\w+|tool|function|must (start|end|begin))\b", re.I
+)
 """How messages follow each other, which the translation decides."""
-_CONVERSATION: Final = frozenset({"messages", "contents", "input", "system", "systeminstruction", "instructions"})
+_CONVERSATION: Final = frozenset(
+    {"messages", "contents", "input", "system", "systeminstruction", "instructions"}
+)
 _SCHEMAS: Final = ("tools", "response_format")
 _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "maxtokens": ("max_completion_tokens", "max_tokens"),
@@ -44,7 +52,9 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
 """Fields that providers know by another name than the client, without underscores."""
 
 
-def judged(failure: Failure, encoded: Encoded, chat: Chat, model: Model, *, is_own_format: bool) -> Failure:
+def judged(
+    failure: Failure, encoded: Encoded, chat: Chat, model: Model, *, is_own_format: bool
+) -> Failure:
     """`failure`, with another kind where neither the client nor the model is to blame for it."""
     if failure.kind is Kind.MODEL_UNKNOWN and _is_another_model(failure, chat, model):
         return failure.with_(kind=Kind.REQUEST_DENIED)
@@ -57,7 +67,9 @@ def judged(failure: Failure, encoded: Encoded, chat: Chat, model: Model, *, is_o
     return failure
 
 
-def is_of_translation(failure: Failure, body: Mapping[str, Any], chat: Chat, *, is_own_format: bool) -> bool:
+def is_of_translation(
+    failure: Failure, body: Mapping[str, Any], chat: Chat, *, is_own_format: bool
+) -> bool:
     """Whether a refusal is about something in `body` that the client did not write in `chat`."""
     if failure.param == REPLAYED or _CONTENT.search(failure.message[:_READ_CHARS]):
         return False
@@ -74,7 +86,8 @@ def is_of_translation(failure: Failure, body: Mapping[str, Any], chat: Chat, *, 
 
 
 def _is_another_model(failure: Failure, chat: Chat, model: Model) -> bool:
-    """Whether the model that is unknown is one of those that the client names beside ours (`models` of a router)."""
+    """Whether the model that is unknown is one of those that the client names beside ours (`models`
+    of a router)."""
     others = chat.get("models")
     if not isinstance(others, list) or model.model_id in failure.message:
         return False
@@ -103,7 +116,8 @@ def _plain(name: str) -> str:
 
 
 def _schemas_differ(body: Mapping[str, Any], chat: Chat) -> bool:
-    """Whether the schemas that went out are others than the client's; so are schemas that it never sent."""
+    """Whether the schemas that went out are others than the client's; so are schemas that it never
+    sent."""
     sent = [name for name in _SCHEMAS if name in chat]
     return not sent or any(body.get(name) != chat[name] for name in sent)
 
@@ -116,7 +130,8 @@ def _is_value_of_the_client(name: str, chat: Chat) -> bool:
 
 
 def _is_the_same(path: Sequence[str], body: Any, chat: Any) -> bool:
-    """Whether both requests hold the same value at `path`, or at the deepest place of it that both have."""
+    """Whether both requests hold the same value at `path`, or at the deepest place of it that both
+    have."""
     shared = 0
     for step in path:
         inner, theirs = _step(body, step), _step(chat, step)

@@ -1,6 +1,7 @@
 """The provider's side of a call: one attempt at one model, whatever goes wrong raised as `Failed`.
 
-Committed means that the first content is here; what fails afterwards fails inside the reply's chunks.
+Committed means that the first content is here; what fails afterwards fails inside the reply's
+chunks.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ _NAMES_AN_API: Final = re.compile(r"v1/(responses|chat/completions)|responses ap
 
 
 class UpstreamClient:
-    """Opens attempts, and keeps what outlives them. `clock` is monotonic and `wall` Unix time, both in seconds.
+    """Opens attempts, and keeps what outlives them. `clock` is monotonic and `wall` Unix time, both
+    in seconds.
 
     `fetch` brings what other processes of this gateway keep of a client's chat into `replay`.
     """
@@ -66,7 +68,9 @@ class UpstreamClient:
     async def open(self, attempt: Attempt, call: Call) -> Reply:
         """The committed reply. Raises `Failed`, also for an answer that says nothing."""
         try:
-            return await (self._embed if call.operation == embed.NAME else self._open)(attempt, call)
+            return await (self._embed if call.operation == embed.NAME else self._open)(
+                attempt, call
+            )
         except Failed as failed:
             failed.failure = self._shown(failed.failure, attempt.model)
             raise
@@ -100,10 +104,15 @@ class UpstreamClient:
         """The vectors of all parts of the request; see `operations/embed.py`."""
         dialect = attempt.model.provider.dialect
         parts = embed.parts(call.chat, attempt.model)
-        return await in_parts(parts, attempt, lambda part: Try(self._services, dialect, part, attempt, call).open())
+        return await in_parts(
+            parts, attempt, lambda part: Try(self._services, dialect, part, attempt, call).open()
+        )
 
-    async def _open_elsewhere(self, other: str, chat: Chat, attempt: Attempt, call: Call, failed: Failed) -> Reply:
-        """Asks the provider's other API, and remembers it if that is where the model is. Raises `failed` if not."""
+    async def _open_elsewhere(
+        self, other: str, chat: Chat, attempt: Attempt, call: Call, failed: Failed
+    ) -> Reply:
+        """Asks the provider's other API, and remembers it if that is where the model is. Raises
+        `failed` if not."""
         model = attempt.model
         try:
             reply = await Try(self._services, other, chat, attempt, call).open()
@@ -116,7 +125,8 @@ class UpstreamClient:
         return reply
 
     def _shown(self, failure: Failure, model: Model) -> Failure:
-        """`failure` as a client may read it, with the time to wait; the log gets what the client does not."""
+        """`failure` as a client may read it, with the time to wait; the log gets what the client
+        does not."""
         if failure.retry_after_s is None:
             failure = failure.with_(retry_after_s=self._wait_s(failure), retry_at_s=None)
         concealed = self._learned.conceal(failure)
@@ -134,7 +144,8 @@ class UpstreamClient:
 
 
 def _is_about_the_api(failure: Failure) -> bool:
-    """Whether a model may be served by the provider's other API: this one does not know it, or names the other."""
+    """Whether a model may be served by the provider's other API: this one does not know it, or
+    names the other."""
     if failure.status in (404, 405, 410):
         return failure.kind in (Kind.MODEL_UNKNOWN, Kind.NOT_THE_API)
     return failure.status == 400 and _NAMES_AN_API.search(failure.message[:2000]) is not None

@@ -1,4 +1,5 @@
-"""Content encodings, undone piece by piece. None is asked for; some servers compress all the same."""
+"""Content encodings, undone piece by piece. None is asked for; some servers compress all the
+same."""
 
 from __future__ import annotations
 
@@ -22,10 +23,12 @@ class Inflated:
         self._bits = _ZLIB if is_deflate else _GZIP
         self._inflate = zlib.decompressobj(self._bits)
         self._doubtful: bytes | None = b"" if is_deflate else None
-        """The beginning of a body that may lack the header which RFC 9110 asks for: some servers leave it out."""
+        """The beginning of a body that may lack the header which RFC 9110 asks for: some servers
+        leave it out."""
 
     def feed(self, data: bytes) -> bytes:
-        """What `data` adds. Raises `zlib.error`, also for what grows beyond `INFLATED_BYTES_MAX`."""
+        """What `data` adds. Raises `zlib.error`, also for what grows beyond
+        `INFLATED_BYTES_MAX`."""
         if self._doubtful is None:
             return self._members(data)
         beginning = self._doubtful + data
@@ -38,7 +41,8 @@ class Inflated:
             return self._members(beginning)
 
     def _members(self, data: bytes) -> bytes:
-        """One gzip member after the other: "a series of members" makes a file (RFC 1952, section 2.2)."""
+        """One gzip member after the other: "a series of members" makes a file (RFC 1952, section
+        2.2)."""
         inflated = bytearray()
         while True:
             # One byte more than may be: zlib takes a limit of 0 for none.

@@ -18,7 +18,9 @@ log = logging.getLogger("gateway.upstream")
 COUNT_S: Final = 8.0
 """Time for a count: the clients that ask for one wait ten seconds."""
 
-_REFUSED: Final = frozenset({Kind.INVALID_REQUEST, Kind.CONTEXT_TOO_LONG, Kind.TOO_LARGE, Kind.UNSUPPORTED})
+_REFUSED: Final = frozenset(
+    {Kind.INVALID_REQUEST, Kind.CONTEXT_TOO_LONG, Kind.TOO_LARGE, Kind.UNSUPPORTED}
+)
 """Failures that concern the request; after any other one the count is estimated."""
 
 

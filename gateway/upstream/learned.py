@@ -1,4 +1,5 @@
-"""What the gateway has learnt from providers' own answers, and keeps for the life of the process. No I/O."""
+"""What the gateway has learnt from providers' own answers, and keeps for the life of the process.
+No I/O."""
 
 from __future__ import annotations
 
@@ -10,13 +11,15 @@ from gateway.redact import HIDDEN
 from gateway.types import Model
 
 KEYS_MAX: Final = 256
-"""Signatures that are remembered, so that errors can be searched for the keys in them; renewed sign-ins add up."""
+"""Signatures that are remembered, so that errors can be searched for the keys in them; renewed
+sign-ins add up."""
 KEY_CHARS_MIN: Final = 6
 """What is shorter is no secret, and may be a word."""
 
 
 class Learned:
-    """Fields that models refuse, APIs on which they were found, and keys that must not appear in an error."""
+    """Fields that models refuse, APIs on which they were found, and keys that must not appear in an
+    error."""
 
     def __init__(self) -> None:
         self._refused: dict[tuple[str, ...], set[str]] = {}
@@ -38,7 +41,8 @@ class Learned:
         self._apis[model.key] = api
 
     def note_key(self, signature: bytes) -> None:
-        """Remembers the key in a header value that signed a request: an error message may quote it."""
+        """Remembers the key in a header value that signed a request: an error message may quote
+        it."""
         if signature not in self._keys:
             self._keys[signature] = signature.decode().rpartition(" ")[2]
             if len(self._keys) > KEYS_MAX:

@@ -1,4 +1,5 @@
-"""httpx's connections as a `transport.Transport`, for models with a `proxy`: our pool knows no proxies.
+"""httpx's connections as a `transport.Transport`, for models with a `proxy`: our pool knows no
+proxies.
 
 A suite of odd responses (`tests/upstream/odd.py`) runs through it and through our pool.
 """
@@ -27,7 +28,8 @@ _TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
 """httpx's errors, most specific first."""
 
 _DECODED: Final = frozenset({"", "identity", "gzip", "deflate"})
-"""Content encodings that httpx undoes without further packages; it hands the bytes of others on as they are."""
+"""Content encodings that httpx undoes without further packages; it hands the bytes of others on as
+they are."""
 
 
 def _trouble(error: Exception, where: str) -> TransportError:
@@ -51,7 +53,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class HttpxTransport:
-    """httpx's transport behind the face of `transport.Transport`. `proxy` is an http, https or socks5 URL."""
+    """httpx's transport behind the face of `transport.Transport`. `proxy` is an http, https or
+    socks5 URL."""
 
     def __init__(self, proxy: str | None = None) -> None:
         self._transport = httpx.AsyncHTTPTransport(proxy=proxy, retries=0)
@@ -75,10 +78,13 @@ class HttpxTransport:
             async with asyncio.timeout(request.connect_s + timeout_s):
                 response = await self._transport.handle_async_request(sent)
         except TimeoutError as error:
-            raise TransportError("timeout", f"{sent.url.host}: it took too long to answer") from error
+            raise TransportError(
+                "timeout", f"{sent.url.host}: it took too long to answer"
+            ) from error
         except httpx.TransportError as error:
             raise _trouble(error, sent.url.host) from error
-        limits["read"] = None  # of the body: a read that httpx cuts off cannot be repeated, and we keep the time
+        # of the body: a read that httpx cuts off cannot be repeated, and we keep the time
+        limits["read"] = None
         response.request = sent
         return _HttpxResponse(response)
 
@@ -87,7 +93,8 @@ class HttpxTransport:
 
 
 class _HttpxResponse:
-    """An httpx response, read piece by piece by a task of its own: a read that timed out may be repeated."""
+    """An httpx response, read piece by piece by a task of its own: a read that timed out may be
+    repeated."""
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
@@ -101,7 +108,9 @@ class _HttpxResponse:
             self._next = asyncio.create_task(self._piece())
         done, _ = await asyncio.wait((self._next,), timeout=max(timeout_s, 0))
         if not done:
-            raise TransportError("timeout", f"{self._response.url.host}: it took too long to answer")
+            raise TransportError(
+                "timeout", f"{self._response.url.host}: it took too long to answer"
+            )
         task, self._next = self._next, None
         try:
             return task.result()
@@ -111,7 +120,9 @@ class _HttpxResponse:
     async def _piece(self) -> bytes:
         encoding = self._response.headers.get("content-encoding", "")
         if encoding.lower() not in _DECODED:
-            raise httpx.DecodingError(f"it used the content encoding {encoding}, which was not asked for")
+            raise httpx.DecodingError(
+                f"it used the content encoding {encoding}, which was not asked for"
+            )
         async for piece in self._pieces:
             if piece:
                 return piece

@@ -21,13 +21,16 @@ from gateway.upstream.transport import Request, Response, Transport, TransportEr
 JSON: Final = b"application/json"
 ERROR_BYTES_MAX: Final = 1024 * 1024
 ERROR_READ_S: Final = 3.0
-"""Time for the body of an error answer: the status says enough to move on, and the client waits for that."""
+"""Time for the body of an error answer: the status says enough to move on, and the client waits for
+that."""
 
 
 class DecodesErrors(Protocol):
     """The face of a provider, as far as errors go."""
 
-    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, now: float) -> Failure: ...
+    def decode_error(
+        self, status: int, headers: Mapping[str, str], body: bytes, now: float
+    ) -> Failure: ...
 
 
 class Signer(Protocol):
@@ -58,9 +61,15 @@ class Services:
 
 
 async def send(
-    services: Services, encoded: Encoded, attempt: Attempt, accept: bytes, limit_s: float, traced: Headers = ()
+    services: Services,
+    encoded: Encoded,
+    attempt: Attempt,
+    accept: bytes,
+    limit_s: float,
+    traced: Headers = (),
 ) -> Response:
-    """The provider's answer, whatever its status. Raises `Failed`, `TransportError` and `CredentialError`."""
+    """The provider's answer, whatever its status. Raises `Failed`, `TransportError` and
+    `CredentialError`."""
     model = attempt.model
     common = (services.user_agent, (b"content-type", JSON), (b"accept", accept), *traced)
     own, url, body = unsigned(model, encoded), model.base_url + encoded.path, _json(encoded.body)
@@ -88,7 +97,8 @@ async def read_failure(services: Services, face: DecodesErrors, response: Respon
 
 
 async def _signature(services: Services, model: Model, request: Unsigned) -> Headers:
-    """The signature, whose keys no error may show. A sign-in whose time is over is renewed first."""
+    """The signature, whose keys no error may show. A sign-in whose time is over is renewed
+    first."""
     try:
         signature = services.sign(model, request)
     except CredentialExpired:
@@ -103,7 +113,8 @@ async def _signature(services: Services, model: Model, request: Unsigned) -> Hea
 
 
 def _json(body: Mapping[str, Any]) -> bytes:
-    """The request's bytes. Raises `Failed` for a value that JSON cannot hold, or levels without end."""
+    """The request's bytes. Raises `Failed` for a value that JSON cannot hold, or levels without
+    end."""
     try:
         return exact_json.dumps(body)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,5 @@
-"""A streamed answer as it arrives: up to the first content, then read by read to one of its ends."""
+"""A streamed answer as it arrives: up to the first content, then read by read to one of its
+ends."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ SETTLED_S: Final = 0.5
 COMPLETE_S: Final = 0.1
 """The same for an answer that has its counts too, in a format without a last event."""
 LINGER_S: Final = 1.0
-"""How long the end of a body is waited for behind the last event of its stream, by no call: a connection whose body has
-ended serves the next one."""
+"""How long the end of a body is waited for behind the last event of its stream, by no call: a
+connection whose body has ended serves the next one."""
 ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 """A whole answer larger than this is refused."""
 
@@ -40,10 +41,11 @@ _lingering: Final[set[asyncio.Task[None]]] = set()
 
 
 class AnswerStream:
-    """One streamed answer: bytes in, chunks out, as a `types.Chunks`. `clock` is monotonic, in seconds.
+    """One streamed answer: bytes in, chunks out, as a `types.Chunks`. `clock` is monotonic, in
+    seconds.
 
-    Once content has come, comments and pings are signs of life of a provider that thinks: they postpone `idle_s`, and
-    never `total_s`.
+    Once content has come, comments and pings are signs of life of a provider that thinks: they
+    postpone `idle_s`, and never `total_s`.
     """
 
     def __init__(
@@ -90,23 +92,28 @@ class AnswerStream:
         return self._decoder.model
 
     async def begin(self, deadline: float) -> list[Chunk]:
-        """Waits for the first chunks with content, or with an end, and shows them; they stay to be taken.
+        """Waits for the first chunks with content, or with an end, and shows them; they stay to be
+        taken.
 
-        `deadline` holds whatever else comes: comments, pings, deltas that say nothing, half a body. Raises `Failed`
-        and `TransportError`.
+        `deadline` holds whatever else comes: comments, pings, deltas that say nothing, half a body.
+        Raises `Failed` and `TransportError`.
         """
         while not self._ready:
             if self._broken is not None:
                 raise self._broken
             if self._ended:
-                raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended before it said anything"))
+                raise Failed(
+                    Failure(Kind.TRUNCATED, "the provider's stream ended before it said anything")
+                )
             left_s = min(deadline, self._ends_at) - self._clock()
             if self._decoder.finished:
                 self._ready = await self._read_finished(min(left_s, self._patience_s(SETTLED_S)))
             elif left_s > 0:
                 self._ready = await self._read(left_s)
             else:
-                raise Failed(Failure(Kind.TIMEOUT, "no content came within timeouts.firstTokenSeconds"))
+                raise Failed(
+                    Failure(Kind.TIMEOUT, "no content came within timeouts.firstTokenSeconds")
+                )
         return self._ready
 
     def __aiter__(self) -> AnswerStream:
@@ -121,7 +128,11 @@ class AnswerStream:
                     self._record.done()
                     raise StopAsyncIteration
                 if self._clock() >= self._ends_at:
-                    raise Failed(Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"))
+                    raise Failed(
+                        Failure(
+                            Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"
+                        )
+                    )
                 self._ready = await self._read_more()
                 if not self._ready and not self._passed and self._is_quiet():
                     self._given_at = self._clock()
@@ -138,7 +149,8 @@ class AnswerStream:
         return batch
 
     def _events_passed(self) -> list[sse.Event] | None:
-        """The provider's own events behind what is ready, on the native lane; None where it sent no events."""
+        """The provider's own events behind what is ready, on the native lane; None where it sent no
+        events."""
         if self._json:
             return None
         events, self._passed = self._passed, []
@@ -158,7 +170,8 @@ class AnswerStream:
             await self._response.aclose()
 
     async def _let_end(self) -> None:
-        """Closes the response behind its last event: at once where its body has ended too, else in the background."""
+        """Closes the response behind its last event: at once where its body has ended too, else in
+        the background."""
         try:
             await self._response.receive(0.0)
         except TransportError as error:
@@ -179,14 +192,20 @@ class AnswerStream:
 
     def _is_quiet(self) -> bool:
         """Whether nothing has come for a while, or nothing but a provider's own signs of life."""
-        return not self._ended and (self._silent_s > 0 or self._clock() - self._given_at >= self._timeouts.heartbeat_s)
+        return not self._ended and (
+            self._silent_s > 0 or self._clock() - self._given_at >= self._timeouts.heartbeat_s
+        )
 
     async def _read_more(self) -> list[Chunk]:
         """The next chunks; [] when nothing came for as long as a heartbeat takes."""
         if self._decoder.finished:
-            return await self._read_finished(min(self._patience_s(FINISHED_S), self._ends_at - self._clock()))
+            return await self._read_finished(
+                min(self._patience_s(FINISHED_S), self._ends_at - self._clock())
+            )
         limits = self._timeouts
-        wait_s = min(limits.heartbeat_s, limits.idle_s - self._silent_s, self._ends_at - self._clock())
+        wait_s = min(
+            limits.heartbeat_s, limits.idle_s - self._silent_s, self._ends_at - self._clock()
+        )
         try:
             batch = await self._read(wait_s)
         except TransportError as error:
@@ -198,7 +217,8 @@ class AnswerStream:
         return batch
 
     async def _read_finished(self, wait_s: float) -> list[Chunk]:
-        """The next chunks of a stream that has finished, or its end: a connection that breaks now breaks nothing."""
+        """The next chunks of a stream that has finished, or its end: a connection that breaks now
+        breaks nothing."""
         try:
             batch = await self._read(wait_s) if wait_s > 0 else None
         except TransportError:
@@ -208,7 +228,8 @@ class AnswerStream:
         return self._finish() if batch is None else batch
 
     def _patience_s(self, limit_s: float) -> float:
-        """How long to wait for the next read: signs of life do not keep a stream open that has finished."""
+        """How long to wait for the next read: signs of life do not keep a stream open that has
+        finished."""
         now = self._clock()
         if self._finished_at is None:
             self._finished_at = now
@@ -267,7 +288,8 @@ class AnswerStream:
         self._passed += self._joined.flush()
 
     def _finish_broken(self) -> list[Chunk]:
-        """The end of an answer that was finished before its stream broke, which then has broken nothing."""
+        """The end of an answer that was finished before its stream broke, which then has broken
+        nothing."""
         assert self._broken is not None
         try:
             chunks = self._finish()
@@ -279,7 +301,8 @@ class AnswerStream:
         return chunks
 
     def _read_json(self, data: bytes) -> list[Chunk]:
-        """A server that ignored `stream` and answers with one JSON body, or with an error page and 200."""
+        """A server that ignored `stream` and answers with one JSON body, or with an error page and
+        200."""
         if data:
             self._whole += data
             if len(self._whole) > ANSWER_BYTES_MAX:
@@ -318,7 +341,12 @@ _SAID: Final[Mapping[str, str]] = {
 
 def transport_failure(error: TransportError) -> Failure:
     """Trouble of the connection as a failure of the attempt."""
-    return Failure(_KINDS.get(error.kind, Kind.UNAVAILABLE), _SAID[error.kind], code=error.kind, detail=str(error))
+    return Failure(
+        _KINDS.get(error.kind, Kind.UNAVAILABLE),
+        _SAID[error.kind],
+        code=error.kind,
+        detail=str(error),
+    )
 
 
 def unreadable(error: Exception) -> Failed:
@@ -334,7 +362,8 @@ def _whole_words(failure: Failure) -> Failure:
 
 
 def count_unasked(model: str | None, count: int) -> None:
-    """Writes down how much of an answer has been dropped: choices with an index that the request did not ask for."""
+    """Writes down how much of an answer has been dropped: choices with an index that the request
+    did not ask for."""
     if count:
         log.warning("%s: %d pieces of choices that were not asked for are dropped", model, count)
 
@@ -354,7 +383,8 @@ def decode_whole(face: Upstream, value: dict[str, Any], encoded: Encoded) -> Cha
 
 
 def _listed(body: bytes) -> list[sse.Event]:
-    """The items of a JSON array, as events: so one API streams where a proxy has lost the query that asks for events.
+    """The items of a JSON array, as events: so one API streams where a proxy has lost the query
+    that asks for events.
 
     [] for any other body, and for an array of one, which is a whole answer or an error.
     """
@@ -370,7 +400,9 @@ def loads(body: bytes) -> dict[str, Any]:
     try:
         value = halves.loads(body.removeprefix(sse.BOM).strip())
     except ValueError as error:
-        raise Failed(Failure(Kind.MALFORMED, f"the provider's answer is no JSON: {error}", status=200)) from error
+        raise Failed(
+            Failure(Kind.MALFORMED, f"the provider's answer is no JSON: {error}", status=200)
+        ) from error
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):

@@ -11,7 +11,8 @@ from gateway.types import Attempt, Chat, Chunk, Usage
 
 
 class Record:
-    """Notes usage, finish reason and tool calls of one answer; costs next to nothing for plain text."""
+    """Notes usage, finish reason and tool calls of one answer; costs next to nothing for plain
+    text."""
 
     def __init__(self, attempt: Attempt, replay: Replay, owner: str) -> None:
         self._attempt = attempt
@@ -52,7 +53,9 @@ class Record:
             self._attempt.usage = usage_of(chat["usage"])
         for choice in chat.get("choices", ()):
             self._attempt.finish_reason = choice["finish_reason"]
-            self._replay.put_all(self._owner, choice["message"], choice["message"].get("tool_calls", ()))
+            self._replay.put_all(
+                self._owner, choice["message"], choice["message"].get("tool_calls", ())
+            )
             self._replay.put_message(self._owner, choice["message"])
 
     def _note(self, fields: Mapping[str, Any]) -> None:

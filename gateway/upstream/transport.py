@@ -12,7 +12,8 @@ Trouble = Literal["connect", "dns", "tls", "timeout", "reset", "protocol", "too_
 
 
 class TransportError(Exception):
-    """The connection failed. The message names host and port, and never holds a header or a body."""
+    """The connection failed. The message names host and port, and never holds a header or a
+    body."""
 
     def __init__(self, kind: Trouble, message: str) -> None:
         super().__init__(message)
@@ -42,7 +43,8 @@ class Response(Protocol):
         ...
 
     async def receive(self, timeout_s: float) -> bytes:
-        """All of the body that has arrived since the last call, waiting for some; b"" at a clean end.
+        """All of the body that has arrived since the last call, waiting for some; b"" at a clean
+        end.
 
         Raises `TransportError`; after a `timeout` the response may be read on.
         """
@@ -53,7 +55,8 @@ class Response(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Done with it: the connection is kept if the body was read to its end, and closed at once if not."""
+        """Done with it: the connection is kept if the body was read to its end, and closed at once
+        if not."""
         ...
 
 
@@ -61,8 +64,8 @@ class Transport(Protocol):
     """Sends requests."""
 
     async def send(self, request: Request, timeout_s: float) -> Response:
-        """The response, once its headers are here. `timeout_s` bounds writing and waiting, after the connection
-        stands. Raises `TransportError`."""
+        """The response, once its headers are here. `timeout_s` bounds writing and waiting, after
+        the connection stands. Raises `TransportError`."""
         ...
 
     async def aclose(self) -> None:

@@ -1,7 +1,9 @@
-"""What a provider objected to, and the same request without it. Pure: a failure and a request in, a request out.
+"""What a provider objected to, and the same request without it. Pure: a failure and a request in, a
+request out.
 
-Models change monthly and refuse fields that their elders took. One repeat without the one field that a 400 names saves
-the call, and the field is remembered; what the client's code relies on is never left out.
+Models change monthly and refuse fields that their elders took. One repeat without the one field
+that a 400 names saves the call, and the field is remembered; what the client's code relies on is
+never left out.
 """
 
 from __future__ import annotations
@@ -22,23 +24,63 @@ LEVELS: Final = frozenset(
 
 _OBJECTIONS: Final = frozenset({Kind.INVALID_REQUEST, Kind.UNSUPPORTED})
 _ESSENTIAL: Final = frozenset(
-    {"", "model", "messages", "contents", "input", "system", "instructions", "systemInstruction", "generationConfig"}
-    | {"stream", "tools", "tool_choice", "toolConfig", "max_tokens", "max_completion_tokens", "max_output_tokens"}
-    | {"response_format", "text.format", "output_config.format", "n", "logprobs", "top_logprobs", "modalities", "audio"}
+    {
+        "",
+        "model",
+        "messages",
+        "contents",
+        "input",
+        "system",
+        "instructions",
+        "systemInstruction",
+        "generationConfig",
+    }
+    | {
+        "stream",
+        "tools",
+        "tool_choice",
+        "toolConfig",
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+    }
+    | {
+        "response_format",
+        "text.format",
+        "output_config.format",
+        "n",
+        "logprobs",
+        "top_logprobs",
+        "modalities",
+        "audio",
+    }
 )
-"""Without these a request would mean something else, or its answer lack what the client's code reads."""
-_WORDS: Final = ("unsupported", "not support", "not permitted", "unrecognized", "unknown", "cannot be disabled")
+"""Without these a request would mean something else, or its answer lack what the client's code
+reads."""
+_WORDS: Final = (
+    "unsupported",
+    "not support",
+    "not permitted",
+    "unrecognized",
+    "unknown",
+    "cannot be disabled",
+)
 """Words against the presence of a field or its value, not against its form."""
 
 
 def refused_path(failure: Failure, encoded: Encoded, options: Collection[str]) -> str | None:
-    """The optional field (`top_k`, `reasoning.summary`) without which the same request is worth a try; None for none.
+    """The optional field (`top_k`, `reasoning.summary`) without which the same request is worth a
+    try; None for none.
 
     `options` are the fields that the user's own configuration states: those stay.
     """
     path = _path(failure.param or "", encoded.body)
     field = path.partition(".")[0]
-    if failure.kind not in _OBJECTIONS or field not in encoded.body or _is_essential(path, encoded.body):
+    if (
+        failure.kind not in _OBJECTIONS
+        or field not in encoded.body
+        or _is_essential(path, encoded.body)
+    ):
         return None
     words = f"{failure.code or ''} {failure.message}".lower()
     return path if field not in options and any(word in words for word in _WORDS) else None
@@ -63,7 +105,8 @@ def _is_essential(path: str, body: Mapping[str, Any]) -> bool:
 
 
 def _path(param: str, body: Mapping[str, Any]) -> str:
-    """What to leave out: `reasoning.summary` where that is sent, not all of `reasoning`; else the field itself."""
+    """What to leave out: `reasoning.summary` where that is sent, not all of `reasoning`; else the
+    field itself."""
     field, *inner = param.partition("[")[0].split(".")
     path = ".".join((field, *inner[:1]))
     return path if _holds(body, path) else field
@@ -79,7 +122,11 @@ def _left(body: dict[str, Any], path: str) -> dict[str, Any]:
     """`body` without `path`, and without what nothing is left in."""
     field, _, inner = path.partition(".")
     left = {key: value for key, value in body[field].items() if key != inner} if inner else {}
-    return {**body, field: left} if left else {key: value for key, value in body.items() if key != field}
+    return (
+        {**body, field: left}
+        if left
+        else {key: value for key, value in body.items() if key != field}
+    )
 
 
 _REPLAYS: Final = frozenset({"reasoning_details", "extra_content"})
@@ -88,8 +135,8 @@ _HOLDERS: Final = ("tool_calls", "images")
 
 
 def refuses_replay(failure: Failure, chat: Chat) -> bool:
-    """Whether the provider refuses reasoning of earlier turns that goes back with this request: signatures are bound to
-    an account and, on some models, to everything before them."""
+    """Whether the provider refuses reasoning of earlier turns that goes back with this request:
+    signatures are bound to an account and, on some models, to everything before them."""
     return failure.param == REPLAYED and any(map(_replays, chat.get("messages", ())))
 
 
@@ -97,7 +144,9 @@ def without_replay(chat: Chat) -> Chat:
     """`chat` without the reasoning of earlier turns, which every provider does without."""
     return {
         **chat,
-        "messages": [_unreplayed(message) if _replays(message) else message for message in chat["messages"]],
+        "messages": [
+            _unreplayed(message) if _replays(message) else message for message in chat["messages"]
+        ],
     }
 
 

@@ -1,4 +1,5 @@
-"""A whole gateway in memory: an ASGI request on one side, scripted bytes of a provider on the other.
+"""A whole gateway in memory: an ASGI request on one side, scripted bytes of a provider on the
+other.
 
 The connections to a provider are the gateway's own, with its parser and its pool. Only the socket
 is replaced: what is written to it is discarded, and each write is answered with the next script.
@@ -99,7 +100,10 @@ def gateway(home: Path, scripts: dict[str, Script], clock: Clock) -> Iterator[Ap
 
 
 def _config(hosts: Iterable[str]) -> Any:
-    models = {host: schema.Model(provider="openai", model="gpt-4o", base_url=f"http://{host}/v1") for host in hosts}
+    models = {
+        host: schema.Model(provider="openai", model="gpt-4o", base_url=f"http://{host}/v1")
+        for host in hosts
+    }
     agents = {"dev": schema.Agent(models=list(models))}
     return build(schema.Root(models=models, agents=agents), None, {}, None, [])
 

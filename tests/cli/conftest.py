@@ -17,16 +17,26 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    """`run("config", "check", input=…)` in an empty folder, with an empty home and no keys in the environment."""
+    """`run("config", "check", input=…)` in an empty folder, with an empty home and no keys in the
+    environment."""
     home = tmp_path / "home"
     home.mkdir()
-    env: dict[str, str | None] = {"HOME": str(home), "GATEWAY_CONFIG": None, "GATEWAY_KEYS": None, "AL_ENV": None}
+    env: dict[str, str | None] = {
+        "HOME": str(home),
+        "GATEWAY_CONFIG": None,
+        "GATEWAY_KEYS": None,
+        "AL_ENV": None,
+    }
     env |= {"GATEWAY_URL": None, "GATEWAY_KEY": None, "PI_CODING_AGENT_DIR": None}
     env |= {"AL_CREDENTIALS_DIR": None, "AL_CREDENTIALS_PATH": None, "CREDENTIALS_DIRECTORY": None}
-    env |= {"CUSTOM_BASE_URL": None} | {name: None for row in PROVIDERS.values() for name in row.env}
+    env |= {"CUSTOM_BASE_URL": None} | {
+        name: None for row in PROVIDERS.values() for name in row.env
+    }
 
     def runs(*args: str, input: str | None = None, **more: str) -> Result:  # noqa: A002 -- click's own word
-        return CliRunner(env={**env, **more}).invoke(gateway, args, input=input, prog_name="gateway")
+        return CliRunner(env={**env, **more}).invoke(
+            gateway, args, input=input, prog_name="gateway"
+        )
 
     with chdir(tmp_path):
         yield runs

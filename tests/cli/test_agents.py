@@ -41,7 +41,11 @@ def test_the_lines_of_every_client(run: Run, config: Path) -> None:
 def test_the_lines_as_json(run: Run, config: Path) -> None:
     run("keys", "add", "laptop")
     shown = json.loads(run("agents", "local", "--json").stdout)
-    assert (shown["agent"], shown["key"], shown["url"]) == ("local", "YOUR_KEY", "http://127.0.0.1:8484")
+    assert (shown["agent"], shown["key"], shown["url"]) == (
+        "local",
+        "YOUR_KEY",
+        "http://127.0.0.1:8484",
+    )
     assert {client["client"] for client in shown["clients"]} >= {"Codex", "Claude Code", "curl"}
     assert shown["clients"][0]["lines"][0]["place"] == "shell"
 

@@ -15,7 +15,9 @@ def test_check_of_a_valid_file(run: Run, config: Path) -> None:
 
 
 def test_check_tells_all_errors_and_exits_with_13(run: Run, config: Path) -> None:
-    config.write_text(config.read_text().replace("anthropic", "antropic").replace('"local"]', '"locl"]'))
+    config.write_text(
+        config.read_text().replace("anthropic", "antropic").replace('"local"]', '"locl"]')
+    )
     result = run("config", "check")
     assert result.exit_code == 13
     assert result.stdout == ""
@@ -33,7 +35,11 @@ def test_check_for_programs(run: Run, config: Path) -> None:
     result = run("config", "check", "--json")
     assert result.exit_code == 13
     told = json.loads(result.stdout)
-    assert (told["valid"], told["problems"][0]["key"], told["problems"][0]["line"]) == (False, "server.port", 2)
+    assert (told["valid"], told["problems"][0]["key"], told["problems"][0]["line"]) == (
+        False,
+        "server.port",
+        2,
+    )
 
 
 def test_check_of_a_named_file(run: Run, tmp_path: Path) -> None:
@@ -68,7 +74,9 @@ def test_show_without_a_configuration(run: Run) -> None:
     result = run("config", "show")
     assert result.exit_code == 13
     assert "begin with: gateway init" in result.stderr
-    assert tomllib.loads(run("config", "show", GROQ_API_KEY="canary").stdout)["agents"]["default"]["models"] == ["groq"]
+    assert tomllib.loads(run("config", "show", GROQ_API_KEY="canary").stdout)["agents"]["default"][
+        "models"
+    ] == ["groq"]
 
 
 def test_schema(run: Run) -> None:

@@ -13,7 +13,11 @@ from gateway.cli.console import styled, table, width_of_terminal, wrapped
 
 
 def test_columns_are_aligned() -> None:
-    assert table(("A", "LONG"), [("xx", "y"), ("x", "yyyyy")]).splitlines() == ["A   LONG", "xx  y", "x   yyyyy"]
+    assert table(("A", "LONG"), [("xx", "y"), ("x", "yyyyy")]).splitlines() == [
+        "A   LONG",
+        "xx  y",
+        "x   yyyyy",
+    ]
 
 
 def test_a_table_fits_its_width() -> None:
@@ -31,9 +35,16 @@ def test_what_is_to_be_copied_is_never_cut() -> None:
 def test_tables_and_paragraphs_fit_the_terminal() -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(ours, (24, 40))
-    with os.fdopen(ours, "rb", buffering=0), os.fdopen(theirs, "w") as terminal, redirect_stdout(terminal):
+    with (
+        os.fdopen(ours, "rb", buffering=0),
+        os.fdopen(theirs, "w") as terminal,
+        redirect_stdout(terminal),
+    ):
         assert width_of_terminal() == 40
-        lines = [*table(("A", "B"), [("x" * 60, "y" * 60)]).splitlines(), *wrapped("word " * 20, "    ").splitlines()]
+        lines = [
+            *table(("A", "B"), [("x" * 60, "y" * 60)]).splitlines(),
+            *wrapped("word " * 20, "    ").splitlines(),
+        ]
     assert width_of_terminal() == 80
     assert max(len(click.unstyle(line)) for line in lines) == 40
 

@@ -27,7 +27,9 @@ def test_set_reads_from_standard_input_and_never_echoes(run: Run, tmp_path: Path
         ("google_key", "google_key/default", ""),
     ],
 )
-def test_set_knows_instances_and_other_types(run: Run, tmp_path: Path, reference: str, path: str, note: str) -> None:
+def test_set_knows_instances_and_other_types(
+    run: Run, tmp_path: Path, reference: str, path: str, note: str
+) -> None:
     result = run("credentials", "set", reference, input="x")
     assert (tmp_path / STORE / path / "token").read_text() == "x\n"
     assert note in result.stdout
@@ -35,12 +37,15 @@ def test_set_knows_instances_and_other_types(run: Run, tmp_path: Path, reference
 
 def test_set_says_when_another_source_comes_first(run: Run, tmp_path: Path) -> None:
     (tmp_path / "openai_key").write_text("x")
-    result = run("credentials", "set", "openai_key", input="sk-x", CREDENTIALS_DIRECTORY=str(tmp_path))
+    result = run(
+        "credentials", "set", "openai_key", input="sk-x", CREDENTIALS_DIRECTORY=str(tmp_path)
+    )
     assert "(systemd) comes first" in result.stdout
 
 
 @pytest.mark.parametrize(
-    ("reference", "value", "word"), [("anthropic_key", "", "empty"), ("antropic_key", "x", "anthropic_key")]
+    ("reference", "value", "word"),
+    [("anthropic_key", "", "empty"), ("antropic_key", "x", "anthropic_key")],
 )
 def test_set_refuses(run: Run, reference: str, value: str, word: str) -> None:
     result = run("credentials", "set", reference, input=value)

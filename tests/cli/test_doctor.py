@@ -15,7 +15,8 @@ from tests.cli.conftest import Run
 
 STORE = "home/.action-llama/credentials"
 CUSTOM = (
-    '[models.local]\nprovider = "custom"\nmodel = "qwen3:32b"\nbaseUrl = "{url}"\n[agents.dev]\nmodels = ["local"]\n'
+    '[models.local]\nprovider = "custom"\nmodel = '
+    '"qwen3:32b"\nbaseUrl = "{url}"\n[agents.dev]\nmodels = ["local"]\n'
 )
 
 
@@ -32,14 +33,19 @@ def found(run: Run, *args: str, **env: str) -> tuple[int, list[dict[str, str]]]:
     result = run("doctor", "--json", *args, **env)
     report = json.loads(result.stdout)
     assert result.exit_code == report["exit_code"]
-    return report["exit_code"], [row for row in report["findings"] if row["severity"] in ("warning", "error")]
+    return report["exit_code"], [
+        row for row in report["findings"] if row["severity"] in ("warning", "error")
+    ]
 
 
 def one(run: Run, *args: str, **env: str) -> tuple[int, str]:
     """(exit code, the one thing that is wrong)."""
     code, rows = found(run, *args, **env)
     assert len(rows) == 1, rows
-    return code, f"{rows[0]['severity']} {rows[0]['subject']}: {rows[0]['message']} {rows[0]['cure']}"
+    return (
+        code,
+        f"{rows[0]['severity']} {rows[0]['subject']}: {rows[0]['message']} {rows[0]['cure']}",
+    )
 
 
 def test_nothing_is_configured(run: Run) -> None:
@@ -65,7 +71,9 @@ def test_nothing_is_wrong(run: Run, somewhere: Path) -> None:
 
 
 def test_a_broken_configuration_is_told_whole_and_comes_first(run: Run, somewhere: Path) -> None:
-    somewhere.write_text(somewhere.read_text().replace('"custom"', '"costum"').replace("port", "prot"))
+    somewhere.write_text(
+        somewhere.read_text().replace('"custom"', '"costum"').replace("port", "prot")
+    )
     run("credentials", "set", "openai_key", input="x")
     code, rows = found(run)
     assert code == 13
@@ -94,7 +102,9 @@ def test_an_action_llama_project_is_fine_as_it_is(run: Run, tmp_path: Path) -> N
     )
     (tmp_path / "gateway.toml").write_text("[server]\nport = 1\n")
     (tmp_path / "agents/dev").mkdir(parents=True)
-    (tmp_path / "agents/dev/config.toml").write_text('models = ["gpt4o"]\nschedule = "* * * * *"\ncredentials = []\n')
+    (tmp_path / "agents/dev/config.toml").write_text(
+        'models = ["gpt4o"]\nschedule = "* * * * *"\ncredentials = []\n'
+    )
     assert found(run, OPENAI_API_KEY="sk-x") == (0, [])
 
 
@@ -113,8 +123,12 @@ def test_a_missing_key(run: Run, config: Path) -> None:
         ("oauth_token", "sk-ant-oat01-canary", 0, "terms"),
     ],
 )
-def test_the_form_of_a_key(run: Run, config: Path, auth_type: str, key: str, code: int, cure: str) -> None:
-    config.write_text(config.read_text().replace("[models.local]", f'authType = "{auth_type}"\n[models.local]'))
+def test_the_form_of_a_key(
+    run: Run, config: Path, auth_type: str, key: str, code: int, cure: str
+) -> None:
+    config.write_text(
+        config.read_text().replace("[models.local]", f'authType = "{auth_type}"\n[models.local]')
+    )
     run("credentials", "set", "anthropic_key", input=key)
     exit_code, rows = found(run, GATEWAY_URL="http://127.0.0.1:1")
     assert exit_code == code
@@ -139,7 +153,10 @@ def test_open_files(run: Run, somewhere: Path, path: str, mode: int, command: st
 
 
 def test_in_a_container_without_a_home_addresses_stay_as_they_are(run: Run) -> None:
-    assert "nothing listens on http://127.0.0.1:1;" in run("doctor", HOME="/", GATEWAY_URL="http://127.0.0.1:1").stdout
+    assert (
+        "nothing listens on http://127.0.0.1:1;"
+        in run("doctor", HOME="/", GATEWAY_URL="http://127.0.0.1:1").stdout
+    )
 
 
 def test_a_store_that_is_open_throughout_is_one_mistake(run: Run, somewhere: Path) -> None:
@@ -160,7 +177,9 @@ def test_a_store_that_cannot_be_read(run: Run, somewhere: Path) -> None:
     assert all("cannot be read" in row["message"] for row in rows)
 
 
-def test_an_empty_key_that_nobody_uses_and_a_configuration_for_everybody(run: Run, somewhere: Path) -> None:
+def test_an_empty_key_that_nobody_uses_and_a_configuration_for_everybody(
+    run: Run, somewhere: Path
+) -> None:
     run("credentials", "set", "openai_key:team", input="sk-x")
     (somewhere.parent / STORE / "openai_key/team/token").write_text("")
     assert one(run)[1].startswith("warning openai_key:team")
@@ -171,22 +190,31 @@ def test_an_empty_key_that_nobody_uses_and_a_configuration_for_everybody(run: Ru
 
 
 def test_pi_sign_ins(run: Run, somewhere: Path) -> None:
-    """An expired one is no problem: the next call renews it. (In a container pi's file is not used at all.)"""
+    """An expired one is no problem: the next call renews it. (In a container pi's file is not used
+    at all.)"""
     somewhere.write_text(
-        '[models.a]\nprovider = "anthropic"\nmodel = "claude-sonnet-5"\nauthType = "pi_auth"\n[server]\nport = 1\n'
+        '[models.a]\nprovider = "anthropic"\nmodel = "claude-sonnet-5"\nauthType = '
+        '"pi_auth"\n[server]\nport = 1\n'
     )
     auth = somewhere.parent / "home/.pi/agent/auth.json"
     auth.parent.mkdir(parents=True)
-    auth.write_text(json.dumps({"anthropic": {"type": "oauth", "access": "canary", "refresh": "canary", "expires": 1}}))
+    auth.write_text(
+        json.dumps(
+            {"anthropic": {"type": "oauth", "access": "canary", "refresh": "canary", "expires": 1}}
+        )
+    )
     auth.chmod(0o644)
     result = run("doctor")
     assert result.exit_code == 10
-    assert "the next call renews it" in result.stdout or "does not work in a container" in result.stdout
+    assert (
+        "the next call renews it" in result.stdout
+        or "does not work in a container" in result.stdout
+    )
     assert "chmod 600 ~/.pi/agent/auth.json" in result.stdout
     assert "canary" not in result.output
 
 
-# --- the server ------------------------------------------------------------------------------------------------------
+# --- the server -----------------------------------------------------------------------------------
 
 
 def test_client_keys_that_others_may_change(run: Run, somewhere: Path) -> None:
@@ -207,15 +235,21 @@ def test_an_open_address_needs_client_keys(run: Run, somewhere: Path) -> None:
     assert one(run)[0] == 13
 
 
-@pytest.mark.parametrize("line", ['allowedHosts = ["*"]', 'allowedOrigins = ["*"]', 'allowedOrigins = ["null"]'])
-def test_any_host_or_page_without_keys_is_worth_a_warning(run: Run, somewhere: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    "line", ['allowedHosts = ["*"]', 'allowedOrigins = ["*"]', 'allowedOrigins = ["null"]']
+)
+def test_any_host_or_page_without_keys_is_worth_a_warning(
+    run: Run, somewhere: Path, line: str
+) -> None:
     somewhere.write_text(somewhere.read_text() + line + "\n")
     code, said = one(run)
     assert (code, "any web page" in said) == (0, True)
 
 
 def test_who_has_the_port(run: Run, somewhere: Path, httpserver: HTTPServer) -> None:
-    httpserver.expect_oneshot_request("/health").respond_with_json({"status": "serving", "version": "9.9"})
+    httpserver.expect_oneshot_request("/health").respond_with_json(
+        {"status": "serving", "version": "9.9"}
+    )
     url = httpserver.url_for("").rstrip("/")
     assert "a gateway 9.9 runs at" in run("doctor", GATEWAY_URL=url).stdout
     httpserver.expect_oneshot_request("/health").respond_with_data("<html>")
@@ -223,7 +257,7 @@ def test_who_has_the_port(run: Run, somewhere: Path, httpserver: HTTPServer) -> 
     assert (code, "taken by another program" in said) == (1, True)
 
 
-# --- --live ----------------------------------------------------------------------------------------------------------
+# --- --live ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -235,7 +269,9 @@ def listing(run: Run, somewhere: Path, httpserver: HTTPServer) -> Iterator[dict[
 
     def answer(request: Request) -> Response:
         if not state["open"] and request.headers.get("authorization") != "Bearer sk-right":
-            return Response('{"error": {"message": "Bad key canary", "code": "invalid_api_key"}}', 401)
+            return Response(
+                '{"error": {"message": "Bad key canary", "code": "invalid_api_key"}}', 401
+            )
         body = state["body"]
         return Response(body if isinstance(body, bytes) else json.dumps(body), state["status"])
 
@@ -257,7 +293,10 @@ def test_a_key_that_is_refused(run: Run, listing: dict[str, Any]) -> None:
     assert code == 10
     assert "refuses the key (status 401, invalid_api_key)" in said
     assert "canary" not in said
-    assert run("doctor", "--live").stdout.splitlines()[-1] == "Next: gateway credentials set custom_key"
+    assert (
+        run("doctor", "--live").stdout.splitlines()[-1]
+        == "Next: gateway credentials set custom_key"
+    )
 
 
 @pytest.mark.parametrize(
@@ -292,11 +331,19 @@ def test_a_list_that_is_open_to_all_proves_no_key(run: Run, listing: dict[str, A
 
 def test_nobody_answers(run: Run, somewhere: Path) -> None:
     code, said = one(run, "--live")
-    assert (code, "http://127.0.0.1:1/v1 cannot be reached" in said, "Errno" in said) == (1, True, False)
+    assert (code, "http://127.0.0.1:1/v1 cannot be reached" in said, "Errno" in said) == (
+        1,
+        True,
+        False,
+    )
 
 
-@pytest.mark.parametrize(("variable", "word"), [("OPENAI_API_KEY", "quotes"), ("GEMINI_API_KEY", "quotes")])
-def test_a_quoted_key_that_no_model_uses(run: Run, somewhere: Path, variable: str, word: str) -> None:
+@pytest.mark.parametrize(
+    ("variable", "word"), [("OPENAI_API_KEY", "quotes"), ("GEMINI_API_KEY", "quotes")]
+)
+def test_a_quoted_key_that_no_model_uses(
+    run: Run, somewhere: Path, variable: str, word: str
+) -> None:
     code, rows = found(run, **{variable: "'sk-0123456789'"})
     assert (code, [row["severity"] for row in rows]) == (10, ["error"])
     assert f"${variable}: has {word} around the key" in rows[0]["message"]

@@ -40,7 +40,10 @@ def test_each_api_has_a_table_of_its_own() -> None:
         render(agent, RESULTS + others)
 
     lines = CliRunner().invoke(show).stdout.splitlines()
-    assert [line for line in lines if line.startswith("/v1/")] == ["/v1/chat/completions", "/v1/messages"]
+    assert [line for line in lines if line.startswith("/v1/")] == [
+        "/v1/chat/completions",
+        "/v1/messages",
+    ]
     assert "cut    fail   0.02 s  -" in lines
     assert lines[-1] == "1 pass, 1 safe, 2 fail"
 

@@ -1,4 +1,5 @@
-"""Errors of commands: text on standard error, JSON on standard output with `--json`; the same exit code."""
+"""Errors of commands: text on standard error, JSON on standard output with `--json`; the same exit
+code."""
 
 from __future__ import annotations
 
@@ -44,11 +45,21 @@ def test_an_error_is_text_or_json_with_one_exit_code(
 
 def test_an_invalid_configuration_lists_its_problems(run: Run, config: Path) -> None:
     config.write_text('[server]\nport = -1\n[agents.dev]\nmodels = ["none"]\n')
-    for args in (["agents"], ["models"], ["explain", "dev"], ["status"], ["usage"], ["config", "show"]):
+    for args in (
+        ["agents"],
+        ["models"],
+        ["explain", "dev"],
+        ["status"],
+        ["usage"],
+        ["config", "show"],
+    ):
         printed = run(*args, "--json", **NOWHERE)
         error = json.loads(printed.stdout)["error"]
         assert (printed.exit_code, error["code"], printed.stderr) == (13, 13, "")
-        assert {problem["key"] for problem in error["problems"]} == {"server.port", "agents.dev.models"}
+        assert {problem["key"] for problem in error["problems"]} == {
+            "server.port",
+            "agents.dev.models",
+        }
 
 
 def test_no_configuration_at_all(run: Run) -> None:

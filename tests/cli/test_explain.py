@@ -25,7 +25,11 @@ def test_the_order_and_the_reasons(run: Run, config: Path) -> None:
 def test_what_each_model_would_be_sent(run: Run, config: Path) -> None:
     found = json.loads(run("explain", "dev", "-", "--json", input=REQUEST, **NOBODY).stdout)
     sonnet, local = found["chain"]
-    assert (sonnet["dialect"], sonnet["path"], sonnet["dropped"]) == ("anthropic", "/v1/messages", ["seed"])
+    assert (sonnet["dialect"], sonnet["path"], sonnet["dropped"]) == (
+        "anthropic",
+        "/v1/messages",
+        ["seed"],
+    )
     assert sonnet["request"]["max_tokens"] == 9
     assert local["request"]["seed"] == 7
     assert "POST https://api.anthropic.com/v1/messages (anthropic, dropped: seed)" in run(
@@ -57,13 +61,17 @@ def test_a_rate_limit_of_the_whole_chain_has_an_exit_code(run: Run, tmp_path: Pa
         post(gateway, "custom")
         none_left = run("explain", "dev", "--json", **env)
     assert (one_left.exit_code, "skipped for" in one_left.stdout) == (0, True)
-    assert (none_left.exit_code, json.loads(none_left.stdout)["chain"][1]["kind"]) == (12, "rate_limit")
+    assert (none_left.exit_code, json.loads(none_left.stdout)["chain"][1]["kind"]) == (
+        12,
+        "rate_limit",
+    )
 
 
 def write_config(folder: Path, gateway: Running) -> None:
     """An agent `dev` whose models have the names of those in the running gateway."""
     models = "".join(
-        f'[models.{name}]\nprovider = "{name}"\nmodel = "m"\nbaseUrl = "{gateway.lab.base_url(name)}"\n'
+        f'[models.{name}]\nprovider = "{name}"\nmodel = "m"\nbaseUrl = '
+        f'"{gateway.lab.base_url(name)}"\n'
         for name in ("openai", "custom")
     )
     (folder / "config.toml").write_text(models + '[agents.dev]\nmodels = ["openai", "custom"]\n')

@@ -39,7 +39,10 @@ def test_every_command_renders_a_report_and_has_an_example(run: Run, name: str) 
 
 
 def test_asking_for_help_loads_no_server() -> None:
-    code = "import sys, gateway.cli; print(sorted({'httpx', 'uvicorn', 'starlette', 'orjson'} & set(sys.modules)))"
+    code = (
+        "import sys, gateway.cli; print(sorted({'httpx', 'uvicorn', "
+        "'starlette', 'orjson'} & set(sys.modules)))"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
 
@@ -47,7 +50,8 @@ def test_asking_for_help_loads_no_server() -> None:
 def test_config_check_loads_no_server() -> None:
     code = (
         "import sys, gateway.cli.config, gateway.cli.models; "
-        "print(sorted({'httpx', 'uvicorn', 'starlette', 'rich', 'ssl', 'asyncio'} & set(sys.modules)))"
+        "print(sorted({'httpx', 'uvicorn', 'starlette', 'rich', 'ssl', 'asyncio'} & "
+        "set(sys.modules)))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
@@ -64,8 +68,15 @@ def test_config_check_loads_no_server() -> None:
 )
 def test_odd_surroundings_are_no_crash(tmp_path: Path, command: str, code: int) -> None:
     script = f'gateway() {{ "$PYTHON" -m gateway "$@"; }}; {command}'
-    env = {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
-    ended = subprocess.run(["/bin/sh", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
+    env = {
+        "PYTHON": sys.executable,
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+    }
+    ended = subprocess.run(
+        ["/bin/sh", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
     assert ended.returncode == code
     assert "Traceback" not in ended.stderr
 
@@ -80,5 +91,9 @@ def test_odd_surroundings_are_no_crash(tmp_path: Path, command: str, code: int) 
     ],
 )
 def test_the_shell_completes_names(run: Run, config: Path, words: str, offered: list[str]) -> None:
-    env = {"_GATEWAY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    env = {
+        "_GATEWAY_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
     assert [line.removeprefix("plain,") for line in run(**env).stdout.split()] == offered

@@ -43,7 +43,17 @@ def test_one_model_for_each_key_that_is_found(run: Run, tmp_path: Path) -> None:
 
 
 def test_providers_and_agent_may_be_named(run: Run, tmp_path: Path) -> None:
-    result = run("init", "--provider", "openai", "--provider", "custom", "--agent", "dev", "--path", "sub/x.toml")
+    result = run(
+        "init",
+        "--provider",
+        "openai",
+        "--provider",
+        "custom",
+        "--agent",
+        "dev",
+        "--path",
+        "sub/x.toml",
+    )
     assert chain(tmp_path / "sub/x.toml", "dev") == ["openai", "custom"]
     assert "gateway credentials set openai_key" in result.stdout
     assert "custom_key" not in result.stdout
@@ -95,7 +105,11 @@ def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
     os.close(theirs)
     shown = ""
     answers = [("first choice first", "nobody"), ("first choice first", "anthropic custom")]
-    for question, answer in [*answers, ("Key of anthropic", "sk-ant-api-canary"), ("Name of the agent", "dev")]:
+    for question, answer in [
+        *answers,
+        ("Key of anthropic", "sk-ant-api-canary"),
+        ("Name of the agent", "dev"),
+    ]:
         shown += said_until(ours, question)
         os.write(ours, f"{answer}\n".encode())
     shown += said_until(ours, "curl")
@@ -103,7 +117,9 @@ def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
     os.close(ours)
     assert "canary" not in shown
     assert chain(tmp_path / "config.toml", "dev") == ["anthropic", "custom"]
-    assert (tmp_path / ".action-llama/credentials/anthropic_key/default/token").read_text() == "sk-ant-api-canary\n"
+    assert (
+        tmp_path / ".action-llama/credentials/anthropic_key/default/token"
+    ).read_text() == "sk-ant-api-canary\n"
 
 
 def said_until(terminal: int, word: str) -> str:

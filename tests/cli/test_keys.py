@@ -67,7 +67,10 @@ def test_without_any_key_this_host_may_call(run: Run) -> None:
 def test_a_place_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = run("keys", "add", "x", GATEWAY_KEYS=str(tmp_path / "file/keys.json"))
-    assert (result.exit_code, "cannot be written" in result.stderr or "cannot be read" in result.stderr) == (1, True)
+    assert (
+        result.exit_code,
+        "cannot be written" in result.stderr or "cannot be read" in result.stderr,
+    ) == (1, True)
 
 
 def test_a_broken_file_is_told(run: Run, tmp_path: Path) -> None:

@@ -28,14 +28,18 @@ def test_a_gateway_with_limits(run: Run, tmp_path: Path) -> None:
     finally:
         gateway.stop()
     assert shown[0].split() == ["OWNER", "LIMIT", "USED", "LEFT", "RESETS"]
-    assert re.fullmatch(r"gateway  100000 tokens/month +\d+ tokens +99\d\d\d tokens  0%  +in .+", shown[1])
+    assert re.fullmatch(
+        r"gateway  100000 tokens/month +\d+ tokens +99\d\d\d tokens  0%  +in .+", shown[1]
+    )
     assert re.fullmatch(r"gateway  60 calls/minute +1 calls +59 calls +1%  +all the time", shown[2])
     assert [(row["unit"], row["reserved"]) for row in found] == [("tokens", 0), ("calls", 0)]
     assert 0 < found[0]["used"] < 1000
 
 
 def _with(root: schema.Root, limits: schema.Limits) -> schema.Root:
-    return schema.Root(models=root.models, agents=root.agents, fallback=root.fallback, limits=limits)
+    return schema.Root(
+        models=root.models, agents=root.agents, fallback=root.fallback, limits=limits
+    )
 
 
 def test_no_limits_and_no_gateway(run: Run, config: Path) -> None:
@@ -46,8 +50,10 @@ def test_no_limits_and_no_gateway(run: Run, config: Path) -> None:
 
 def test_what_the_numbers_do_not_say() -> None:
     row = Row(
-        owner="agent dev", limit="20 USD/day", unit="USD", per="day", cap=20.0, used=16.5, reserved=0, estimated=0.25,
-        orphaned=1.0, left=3.5, percent=82, period="2026-11-25", resets_at="2026-11-26T00:00:00+00:00",
+        owner="agent dev", limit="20 USD/day", unit="USD", per="day", cap=20.0, used=16.5,
+        reserved=0, estimated=0.25,
+        orphaned=1.0, left=3.5, percent=82, period="2026-11-25",
+        resets_at="2026-11-26T00:00:00+00:00",
         unpriced=["local"],
     )  # fmt: skip
     shown, *notes = lines([row], datetime(2026, 11, 25, 19, tzinfo=UTC))
@@ -60,7 +66,10 @@ def test_what_the_numbers_do_not_say() -> None:
 
 
 def test_keys_with_limits(run: Run) -> None:
-    assert run("keys", "add", "bot", "--budget", "5 USD/day", "--rate", "30 calls/minute").exit_code == 0
+    assert (
+        run("keys", "add", "bot", "--budget", "5 USD/day", "--rate", "30 calls/minute").exit_code
+        == 0
+    )
     (row,) = json.loads(run("keys", "ls", "--json").stdout)
     assert (row["budget"], row["rate"]) == (["5 USD/day"], ["30 calls/minute"])
     assert "5 USD/day, 30 calls/minute" in run("keys", "ls").stdout
@@ -77,6 +86,10 @@ def test_doctor_warns_of_models_that_a_budget_does_not_see(run: Run, config: Pat
     assert unseen == [
         (
             "local",
-            "has no known price, so what it costs is not seen under the budget of agent dev (20 USD/day).",
+            (
+                "has no known price, so what it costs is not seen under the budget of agent dev "
+                "(20 "
+                "USD/day)."
+            ),
         )
     ]

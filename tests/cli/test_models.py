@@ -12,7 +12,10 @@ def test_models_say_where_their_keys_come_from(run: Run, config: Path) -> None:
     result = run("models", ANTHROPIC_API_KEY="canary")
     assert result.exit_code == 0
     assert "canary" not in result.output
-    assert [line.split()[-1] for line in result.stdout.splitlines()[1:]] == ["$ANTHROPIC_API_KEY", "needed"]
+    assert [line.split()[-1] for line in result.stdout.splitlines()[1:]] == [
+        "$ANTHROPIC_API_KEY",
+        "needed",
+    ]
 
 
 def test_models_without_their_key(run: Run, config: Path) -> None:

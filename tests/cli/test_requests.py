@@ -39,7 +39,10 @@ def test_the_last_calls(run: Run, ledger: Path) -> None:
     assert len(run("requests", "--failed").stdout.splitlines()) == 2
     assert run("requests", "--since", "1s", "--agent", "nobody").stdout == "No such calls.\n"
     assert json.loads(run("requests", "--json", "--limit", "1").stdout)[0]["id"] == "req_bbb"
-    assert [row["id"] for row in csv.DictReader(io.StringIO(run("requests", "--csv").stdout))] == ["req_bbb", "req_aaa"]
+    assert [row["id"] for row in csv.DictReader(io.StringIO(run("requests", "--csv").stdout))] == [
+        "req_bbb",
+        "req_aaa",
+    ]
 
 
 def test_one_call(run: Run, ledger: Path) -> None:
@@ -66,7 +69,10 @@ def test_an_unknown_price_is_a_question_mark(run: Run, ledger: Path, tmp_path: P
     assert "is not known" in out
     (row,) = json.loads(run("usage", "--by", "model", "--json").stdout)
     assert (row["cost"], row["unpriced"]) == (None, 2)
-    assert next(csv.DictReader(io.StringIO(run("usage", "--by", "model", "--csv").stdout)))["cost"] == ""
+    assert (
+        next(csv.DictReader(io.StringIO(run("usage", "--by", "model", "--csv").stdout)))["cost"]
+        == ""
+    )
 
 
 def test_an_answer_without_a_token_count_is_not_free(run: Run, ledger: Path) -> None:

@@ -45,12 +45,16 @@ def test_a_client_key_is_needed(run: Run, tmp_path: Path) -> None:
     assert allowed.exit_code == 0
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (59, "59 s"), (300, "5 min"), (7200, "2 h"), (2e5, "2 d")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (59, "59 s"), (300, "5 min"), (7200, "2 h"), (2e5, "2 d")]
+)
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
-@pytest.mark.parametrize("url", ["http://[bad", "127.0.0.1:9", "http://:x", "ftp://x", "http://127.0.0.1:99999"])
+@pytest.mark.parametrize(
+    "url", ["http://[bad", "127.0.0.1:9", "http://:x", "ftp://x", "http://127.0.0.1:99999"]
+)
 def test_an_address_that_is_none(run: Run, url: str) -> None:
     refused = run("status", GATEWAY_URL=url)
     assert (refused.exit_code, "write http://host:port" in refused.stderr) == (1, True)
@@ -71,4 +75,7 @@ def test_the_calls_under_way_are_shown_and_bounded(capsys: pytest.CaptureFixture
 def test_a_gateway_of_another_version_is_named(run: Run, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/status").respond_with_json({"status": "serving", "version": 2})
     refused = run("status", GATEWAY_URL=httpserver.url_for("").rstrip("/"))
-    assert (refused.exit_code, "has another version than this command" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "has another version than this command" in refused.stderr) == (
+        1,
+        True,
+    )

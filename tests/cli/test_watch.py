@@ -74,7 +74,9 @@ class Terminal:
         self.resize(80, to=slave)
         env = {"PATH": os.environ["PATH"], "HOME": str(folder), "GATEWAY_URL": url, "TERM": "xterm"}
         command = [sys.executable, "-m", "gateway", "status", "--watch"]
-        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=env)
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=env
+        )
         os.close(slave)
         self.seen = ""
 

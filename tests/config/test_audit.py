@@ -24,12 +24,17 @@ def config(agents: dict[str, list[str]] | None = None, **models: schema.Model) -
 
 
 def said(findings: Iterable[Finding], section: str) -> list[tuple[str, str]]:
-    return [(finding.severity, finding.message) for finding in findings if finding.section == section]
+    return [
+        (finding.severity, finding.message) for finding in findings if finding.section == section
+    ]
 
 
 def address(url: str, provider: str = "custom") -> list[tuple[str, str]]:
     model = schema.Model(provider=provider, model="x", base_url=url)
-    return [(severity, words.removeprefix(url)) for severity, words in said(examine(config(a=model), TODAY), "models")]
+    return [
+        (severity, words.removeprefix(url))
+        for severity, words in said(examine(config(a=model), TODAY), "models")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +43,10 @@ def address(url: str, provider: str = "custom") -> list[tuple[str, str]]:
         ("https://host.example/v1", []),
         ("http://127.0.0.1:8000/v1", []),
         ("http://box.local/api", []),
-        ("http://host.example/v1", [" is not encrypted: the key and every prompt travel in the clear."]),
+        (
+            "http://host.example/v1",
+            [" is not encrypted: the key and every prompt travel in the clear."],
+        ),
         ("https://host.example", [" has no path."]),
         ("https://host.example//v1", [" has a double slash."]),
     ],
@@ -64,7 +72,9 @@ def test_a_provider_without_a_path_of_its_own_needs_none() -> None:
     ],
 )
 def test_retired_ids(provider: str, model_id: str, severity: str) -> None:
-    found = said(examine(config(a=schema.Model(provider=provider, model=model_id)), TODAY), "models")
+    found = said(
+        examine(config(a=schema.Model(provider=provider, model=model_id)), TODAY), "models"
+    )
     assert [word for word, _ in found] == [severity]
     elsewhere = schema.Model(provider=provider, model=model_id, base_url="https://mine.example/v1")
     assert said(examine(config(a=elsewhere), TODAY), "models") == []
@@ -78,12 +88,16 @@ def test_a_day_turns_a_warning_into_an_error() -> None:
 
 def test_what_we_propose_ourselves_is_not_retired() -> None:
     assert {
-        name: retired_on(name, model_id) for name, model_id in MODEL_IDS.items() if retired_on(name, model_id)
+        name: retired_on(name, model_id)
+        for name, model_id in MODEL_IDS.items()
+        if retired_on(name, model_id)
     } == {}
     assert set(RETIRED) <= set(PROVIDERS)
 
 
-@pytest.mark.parametrize("model_id", ["gpt-4o", "gpt-4o-mini", "gpt-4.1-nano", "gpt-5-mini", "o3-pro"])
+@pytest.mark.parametrize(
+    "model_id", ["gpt-4o", "gpt-4o-mini", "gpt-4.1-nano", "gpt-5-mini", "o3-pro"]
+)
 def test_ids_that_only_look_retired(model_id: str) -> None:
     assert retired_on("openai", model_id) is None
 
@@ -93,7 +107,10 @@ def test_agents_and_models_without_one() -> None:
     found = said(examine(config({"dev": ["a", "b"]}, a=local, b=local, c=local), TODAY), "agents")
     assert found == [
         ("ok", "a -> b"),
-        ("info", "all its models share one key: an empty account or a refused key stops every one."),
+        (
+            "info",
+            "all its models share one key: an empty account or a refused key stops every one.",
+        ),
         ("info", "is in no chain; clients may still send its name as `model`."),
     ]
     assert said(examine(config(a=local), TODAY), "agents")[0] == ("warning", "there are no agents.")
@@ -111,13 +128,18 @@ def test_agents_and_models_without_one() -> None:
         ([{"model": "qwen3"}, {"model": "mistral-embed"}], True),
     ],
 )
-def test_embeddings_never_fall_into_another_space(models: list[dict[str, Any]], is_warned: bool) -> None:
+def test_embeddings_never_fall_into_another_space(
+    models: list[dict[str, Any]], is_warned: bool
+) -> None:
     table = {
         name: schema.Model(**{"provider": "openai", "model": "text-embedding-3-small", **fields})
         for name, fields in zip("ab", models, strict=True)
     }
     found = said(examine(config({"index": ["a", "b"]}, **table), TODAY), "agents")
-    assert any(words.startswith("embeddings never fall back from a") for _, words in found) is is_warned
+    assert (
+        any(words.startswith("embeddings never fall back from a") for _, words in found)
+        is is_warned
+    )
     assert all(severity != "warning" for severity, _ in found) is not is_warned
 
 
@@ -133,7 +155,13 @@ def test_a_key_that_goes_to_two_hosts() -> None:
         ("anthropic", {}, "sk-ant-api03-x", None, ""),
         ("anthropic", {}, "sk-ant-oat01-x", "error", 'Write authType = "oauth_token".'),
         ("anthropic", {"auth_type": "oauth_token"}, "sk-ant-oat01-x", None, ""),
-        ("anthropic", {"auth_type": "oauth_token"}, "sk-ant-api03-x", "error", 'Write authType = "api_key".'),
+        (
+            "anthropic",
+            {"auth_type": "oauth_token"},
+            "sk-ant-api03-x",
+            "error",
+            'Write authType = "api_key".',
+        ),
         ("anthropic", {"auth_type": "pi_auth"}, "anything", None, ""),
         ("anthropic", {}, "sk-proj-x", "error", "gateway credentials set anthropic_key"),
         ("openai", {}, "sk-proj-x", None, ""),
@@ -147,7 +175,9 @@ def test_a_key_that_goes_to_two_hosts() -> None:
         ("mistral", {}, "sk-x", None, ""),
     ],
 )
-def test_the_form_of_keys(provider: str, more: dict[str, Any], key: str, severity: str | None, word: str) -> None:
+def test_the_form_of_keys(
+    provider: str, more: dict[str, Any], key: str, severity: str | None, word: str
+) -> None:
     found = list(form(makers.model(provider, **more), key))
     assert [finding.severity for finding in found] == ([severity] if severity else [])
     assert all(word in finding.cure and key not in f"{finding}" for finding in found)
@@ -155,12 +185,18 @@ def test_the_form_of_keys(provider: str, more: dict[str, Any], key: str, severit
 
 def test_hosts() -> None:
     assert [
-        host for host in ("127.0.0.1", "10.1.2.3", "box", "fd00::1", "8.8.8.8", "a.example") if not is_near(host)
+        host
+        for host in ("127.0.0.1", "10.1.2.3", "box", "fd00::1", "8.8.8.8", "a.example")
+        if not is_near(host)
     ] == [
         "8.8.8.8",
         "a.example",
     ]
-    assert [host for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "10.1.2.3") if is_loopback(host)] == [
+    assert [
+        host
+        for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "10.1.2.3")
+        if is_loopback(host)
+    ] == [
         "127.0.0.1",
         "localhost",
         "[::1]",

@@ -28,8 +28,13 @@ def loaded(folder: Path, more: str) -> Config:
 
 
 def test_limits_of_agents_and_of_everything(tmp_path: Path) -> None:
-    more = 'budget = "20 USD/day"\nrate = ["60 calls/minute", "200000 tokens/minute"]\nwhenSpent = ["local"]\n'
-    config = loaded(tmp_path, more + '[limits]\nbudget = ["100 USD/month"]\ntimeZone = "Europe/Berlin"\n')
+    more = (
+        'budget = "20 USD/day"\nrate = ["60 calls/minute", "200000 '
+        'tokens/minute"]\nwhenSpent = ["local"]\n'
+    )
+    config = loaded(
+        tmp_path, more + '[limits]\nbudget = ["100 USD/month"]\ntimeZone = "Europe/Berlin"\n'
+    )
     dev = config.agents["dev"]
     assert [limit.id for limit in dev.limits] == [
         "agent dev USD/day",
@@ -52,17 +57,25 @@ def test_an_agents_own_file_may_have_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        ('budget = "20 EUR/day"', 'config.toml:11: agents.dev.budget: "20 EUR/day" is not a budget: it has no unit'),
-        ('rate = "5 USD/day"', 'agents.dev.rate: "5 USD/day" is not a rate: a rate is in calls or tokens. This is'),
+        ('budget = "20 EUR/day"', ('config.toml:11: agents.dev.budget: "20 EUR/day" '
+                                   'is not a budget: it has no unit')),
+        ('rate = "5 USD/day"', ('agents.dev.rate: "5 USD/day" is not a rate: a '
+                                'rate is in calls or tokens. This is')),
         ("budget = 20", "agents.dev.budget: 20 is not a text or a list of texts."),
-        ('budget = ["20 USD/day", 5]', 'agents.dev.budget: [\'20 USD/day\', 5] is not a text or a list of texts.'),
-        ('budget = ["1 USD/day", "2 USD/day"]', 'agents.dev.budget: "1 USD/day" and "2 USD/day" limit the same.'),
-        ('budget = "1 USD/day"\nwhenSpent = ["locl"]', "there is no [models.locl]. Did you mean 'local'?"),
-        ('budget = "1 USD/day"\nwhenSpent = ["sonnet"]', "agents.dev.whenSpent: is the chain itself"),
+        ('budget = ["20 USD/day", 5]', ('agents.dev.budget: [\'20 USD/day\', 5] is not '
+                                        'a text or a list of texts.')),
+        (('budget = ["1 USD/day", "2 '
+          'USD/day"]'), 'agents.dev.budget: "1 USD/day" and "2 USD/day" limit the same.'),
+        (('budget = "1 '
+          'USD/day"\nwhenSpent = ["locl"]'), "there is no [models.locl]. Did you mean 'local'?"),
+        (('budget = "1 USD/day"\nwhenSpent '
+          '= ["sonnet"]'), "agents.dev.whenSpent: is the chain itself"),
         ('[limits]\nrate = "x"', 'limits.rate: "x" is not a rate. Write it as "60 calls/minute"'),
-        ('[limits]\ntimeZone = "Berlin"', 'limits.timeZone: "Berlin" is not a time zone that this machine knows.'),
+        ('[limits]\ntimeZone = "Berlin"', ('limits.timeZone: "Berlin" is not a time '
+                                           'zone that this machine knows.')),
         ('[limits]\nunpriced = "ignore"', 'limits.unpriced: "ignore" is not one of allow, refuse.'),
-        ('[limits]\nbudget = "sk-ant-api03-canaryCanary0123456789"', 'limits.budget: "***" is not a budget'),
+        (('[limits]\nbudget = '
+          '"sk-ant-api03-canaryCanary0123456789"'), 'limits.budget: "***" is not a budget'),
     ],
 )  # fmt: skip
 def test_mistakes(tmp_path: Path, more: str, problem: str) -> None:

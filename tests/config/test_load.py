@@ -63,7 +63,8 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes files below a project folder and returns its `config.toml`: `write("…", {"gateway.toml": "…"})`."""
+    """Writes files below a project folder and returns its `config.toml`: `write("…",
+    {"gateway.toml": "…"})`."""
 
     def writes(main: str, others: dict[str, str] | None = None) -> Path:
         for name, text in {"project/config.toml": main, **(others or {})}.items():
@@ -91,9 +92,22 @@ DEV = MODEL + '[agents.dev]\nmodels = ["m"]\n'
 OPS = '[agents.ops]\nmodels = ["m"]\n'
 
 
-def test_what_cannot_be_read_is_an_error_and_never_passed_over(write: Write, tmp_path: Path) -> None:
-    path = write(MODEL, {"project/agents/dev/SKILL.md": "", "project/agents/note.md": "", "project/agents/.x/y": ""})
-    loops = {"gateway.toml": "gateway.toml", "agents/dev/config.toml": "nowhere", "agents/all/config.toml": "."}
+def test_what_cannot_be_read_is_an_error_and_never_passed_over(
+    write: Write, tmp_path: Path
+) -> None:
+    path = write(
+        MODEL,
+        {
+            "project/agents/dev/SKILL.md": "",
+            "project/agents/note.md": "",
+            "project/agents/.x/y": "",
+        },
+    )
+    loops = {
+        "gateway.toml": "gateway.toml",
+        "agents/dev/config.toml": "nowhere",
+        "agents/all/config.toml": ".",
+    }
     for name, target in loops.items():
         (path.parent / name).parent.mkdir(exist_ok=True)
         (path.parent / name).symlink_to(target)
@@ -122,7 +136,7 @@ def test_a_folder_out_of_sight_is_one_error(write: Write) -> None:
         path.parent.chmod(0o700)
 
 
-# --- what loads ------------------------------------------------------------------------------------------------------
+# --- what loads -----------------------------------------------------------------------------------
 
 
 def test_the_seed_page_loads_as_it_stands(write: Write) -> None:
@@ -131,14 +145,28 @@ def test_the_seed_page_loads_as_it_stands(write: Write) -> None:
         for name, model in {"dev": "sonnet", "reviewer": "gpt4o", "devops": "groq-llama"}.items()
     }
     config = loaded(write(SEED, agents))
-    assert {name: [model.name for model in agent.models] for name, agent in config.agents.items()} == {
+    assert {
+        name: [model.name for model in agent.models] for name, agent in config.agents.items()
+    } == {
         "dev": ["sonnet"],
         "devops": ["groq-llama"],
         "reviewer": ["gpt4o"],
     }
-    assert set(config.models) == {"sonnet", "gpt4o", "groq-llama", "gemini", "grok", "mistral", "or-sonnet"}
+    assert set(config.models) == {
+        "sonnet",
+        "gpt4o",
+        "groq-llama",
+        "gemini",
+        "grok",
+        "mistral",
+        "or-sonnet",
+    }
     (warning,) = config.warnings
-    assert (warning.severity, warning.key, warning.line) == ("warning", "models.my-model.baseUrl", 38)
+    assert (warning.severity, warning.key, warning.line) == (
+        "warning",
+        "models.my-model.baseUrl",
+        38,
+    )
     assert config.models["sonnet"].thinking_level == "medium"
     assert config.models["gpt4o"].thinking_level is None
     assert len(config.files) == 4
@@ -220,7 +248,11 @@ def test_every_key_arrives_where_it_belongs(write: Write) -> None:
     assert model.quirks.developer_role
     assert model.quirks.max_tokens_field == "max_completion_tokens"
     assert model.quirks.stream_usage
-    assert (model.timeouts.first_token_s, model.timeouts.idle_s, model.timeouts.connect_s) == (300, 30, 5)
+    assert (model.timeouts.first_token_s, model.timeouts.idle_s, model.timeouts.connect_s) == (
+        300,
+        30,
+        5,
+    )
     fast, slow = config.agents["fast"], config.agents["slow"]
     assert (fast.unsupported, fast.weight, fast.models[0].timeouts.idle_s) == ("reject", 3, 5)
     assert (fast.aliases, slow.aliases) == (("quick", "fast-*"), ())
@@ -240,10 +272,12 @@ def test_defaults_of_a_model(write: Write) -> None:
 
 
 def test_what_pi_holds_rests_for_itself(write: Write) -> None:
-    assert loaded(write(MODEL + 'authType = "pi_auth"\n')).models["m"].credential == "pi_auth:openai"
+    assert (
+        loaded(write(MODEL + 'authType = "pi_auth"\n')).models["m"].credential == "pi_auth:openai"
+    )
 
 
-# --- which files -----------------------------------------------------------------------------------------------------
+# --- which files ----------------------------------------------------------------------------------
 
 
 def test_later_files_are_laid_over_earlier_ones(write: Write) -> None:
@@ -251,8 +285,12 @@ def test_later_files_are_laid_over_earlier_ones(write: Write) -> None:
         write(
             MODEL + '[agents.dev]\nmodels = ["m"]\n',
             {
-                "project/gateway.toml": '[server]\nport = 1\nhost = "127.0.0.2"\n[models.m]\nmodel = "two"\n',
-                "project/.env.toml": 'environment = "prod"\nprojectName = "p"\n[server]\nport = 2\n',
+                "project/gateway.toml": (
+                    '[server]\nport = 1\nhost = "127.0.0.2"\n[models.m]\nmodel = "two"\n'
+                ),
+                "project/.env.toml": (
+                    'environment = "prod"\nprojectName = "p"\n[server]\nport = 2\n'
+                ),
                 "home/.action-llama/environments/prod.toml": """
                     [server]
                     host = "198.51.100.7"
@@ -265,7 +303,12 @@ def test_later_files_are_laid_over_earlier_ones(write: Write) -> None:
     )
     assert (config.server.host, config.server.port) == ("127.0.0.2", 2)
     assert (config.models["m"].model_id, config.models["m"].max_output_tokens) == ("two", 7)
-    assert [path.name for path in config.files] == ["config.toml", "gateway.toml", ".env.toml", "prod.toml"]
+    assert [path.name for path in config.files] == [
+        "config.toml",
+        "gateway.toml",
+        ".env.toml",
+        "prod.toml",
+    ]
 
 
 def test_the_environment_may_be_named_outside(write: Write) -> None:
@@ -280,7 +323,10 @@ def test_action_llamas_own_keys_are_left_alone(write: Write) -> None:
         write(
             'projectName = "p"\nmaxReruns = 2\n'
             + MODEL
-            + '[gateway]\nport = 8080\nurl = "http://x"\n[local]\nimage = "x"\n[webhooks.gh]\ntype = "github"\n'
+            + (
+                '[gateway]\nport = 8080\nurl = "http://x"\n[local]\nimage '
+                '= "x"\n[webhooks.gh]\ntype = "github"\n'
+            )
             + "[agents.dev]\nscale = 2\ntimeout = 60\n[agents.gone]\nscale = 0\n",
             {
                 "project/agents/dev/config.toml": """
@@ -299,7 +345,10 @@ def test_action_llamas_own_keys_are_left_alone(write: Write) -> None:
     )
     assert set(config.agents) == {"dev", "odd"}
     assert config.server.port == 8484
-    assert ["idle names no models" in str(w) or "flavour" in str(w) for w in config.warnings] == [True, True]
+    assert ["idle names no models" in str(w) or "flavour" in str(w) for w in config.warnings] == [
+        True,
+        True,
+    ]
 
 
 def test_our_keys_for_a_folders_agent_may_stand_in_the_overlay(write: Write) -> None:
@@ -316,9 +365,13 @@ def test_our_keys_for_a_folders_agent_may_stand_in_the_overlay(write: Write) -> 
 
 
 def test_an_agent_in_both_places_is_an_error(write: Write) -> None:
-    path = write(MODEL + '[agents.dev]\nmodels = ["m"]\n', {"project/agents/dev/config.toml": 'models = ["m"]\n'})
+    path = write(
+        MODEL + '[agents.dev]\nmodels = ["m"]\n',
+        {"project/agents/dev/config.toml": 'models = ["m"]\n'},
+    )
     assert told(path) == [
-        "config.toml:5: agents.dev.models: the agent is defined here and in agents/dev/config.toml. Keep one."
+        "config.toml:5: agents.dev.models: the agent is defined here and in "
+        "agents/dev/config.toml. Keep one."
     ]
 
 
@@ -342,7 +395,9 @@ def test_an_exact_alias_of_two_agents_is_an_error(write: Write) -> None:
 def test_an_alias_of_an_agent_in_a_folder_is_compared_too(write: Write) -> None:
     own = {"project/agents/ops/config.toml": 'models = ["m"]\naliases = ["gpt-5.5"]\n'}
     (problem,) = told(write(DEV + 'aliases = ["x", "gpt-5.5"]\n', own))
-    assert problem.startswith('config.toml:6: agents.dev.aliases: "gpt-5.5" is an alias of two agents, "ops" and "dev"')
+    assert problem.startswith(
+        'config.toml:6: agents.dev.aliases: "gpt-5.5" is an alias of two agents, "ops" and "dev"'
+    )
 
 
 def test_a_problem_in_an_agents_own_file_names_that_file(write: Write) -> None:
@@ -378,7 +433,7 @@ def test_a_file_that_is_no_toml_is_told_with_its_line_and_nothing_else(write: Wr
     assert overlay.startswith("gateway.toml:1: is no TOML: Invalid value")
 
 
-# --- what is wrong ---------------------------------------------------------------------------------------------------
+# --- what is wrong --------------------------------------------------------------------------------
 
 
 def test_all_errors_are_told_at_once_in_the_order_of_the_file(write: Write) -> None:
@@ -407,17 +462,27 @@ never = ["ratelimit"]
     assert problems == [
         "config.toml:1: titel: there is no such key. "
         "Known are: agents, breaker, fallback, ledger, limits, log, models, server, timeouts, traces.",
-        "config.toml:3: models.sonnet.provider: \"antropic\" is no provider. Did you mean 'anthropic'?",
-        'config.toml:5: models.sonnet.thinkingLevel: "hihg" is not one of high, low, max, medium, minimal, off, xhigh. '
+        (
+            'config.toml:3: models.sonnet.provider: "antropic" is no provider. Did you mean '
+            "'anthropic'?"
+        ),
+        'config.toml:5: models.sonnet.thinkingLevel: "hihg" is not one of high, low, max, '
+        "medium, minimal, off, xhigh. "
         "Did you mean 'high'?",
         "config.toml:6: models.gpt.model: is missing. Add model = …",
-        'config.toml:8: models.gpt.authType: "openai" takes no OAuth token. Use authType = "api_key".',
+        (
+            'config.toml:8: models.gpt.authType: "openai" takes no OAuth token. Use authType = '
+            '"api_key".'
+        ),
         'config.toml:9: models.gpt.contextWindow: "200000" is not a whole number from 1 up. '
         "Write it without quotes: contextWindow = 200000",
         "config.toml:11: agents.dev.models: there is no [models.sonet]. Did you mean 'sonnet'?",
         "config.toml:13: agents.empty.models: the chain is empty. Name at least one of [models.*].",
         "config.toml:15: server.port: 84840 is not a whole number from 0 to 65535.",
-        "config.toml:17: fallback.never: \"ratelimit\" is no kind of failure. Did you mean 'rate_limit'?",
+        (
+            'config.toml:17: fallback.never: "ratelimit" is no kind of failure. Did you mean '
+            "'rate_limit'?"
+        ),
     ]
 
 
@@ -441,9 +506,15 @@ never = ["ratelimit"]
         (MODEL + "compat = { embeddingInputs = -1 }", "embeddingInputs"),
         (MODEL + "options = { requests = [] }", "is set by the gateway itself"),
         ('[server]\nallowedHosts = ["http://x"]', "is no host name"),
-        ('[server]\nallowedOrigins = "http://a"', 'Write it as a list: allowedOrigins = ["http://a"]'),
+        (
+            '[server]\nallowedOrigins = "http://a"',
+            'Write it as a list: allowedOrigins = ["http://a"]',
+        ),
         ('[server]\nallowedOrigins = ["http://a:3000/app"]', 'Write "http://a:3000".'),
-        ('[server]\nallowedOrigins = ["http://a/"]', '"http://a/" is no origin of a web page. Write "http://a".'),
+        (
+            '[server]\nallowedOrigins = ["http://a/"]',
+            '"http://a/" is no origin of a web page. Write "http://a".',
+        ),
         ('[server]\nallowedOrigins = ["localhost:3000"]', 'Write "http://localhost:3000".'),
         ('[server]\nallowedOrigins = ["NULL"]', 'Write "null".'),
         ('[server]\nallowedOrigins = ["http://*.example"]', "Write scheme://host"),
@@ -451,7 +522,10 @@ never = ["ratelimit"]
         ('[server]\nallowedOrigins = [""]', "Write scheme://host"),
         ('[ledger]\nenabled = "true"', "Write it without quotes: enabled = true"),
         ("[breaker]\ncooldownSeconds = 7200", "7200 is more than cooldownMaxSeconds = 3600"),
-        ("[fallback]\nbackoffSeconds = 8\nbackoffMaxSeconds = 5", "8 is more than backoffMaxSeconds = 5"),
+        (
+            "[fallback]\nbackoffSeconds = 8\nbackoffMaxSeconds = 5",
+            "8 is more than backoffMaxSeconds = 5",
+        ),
         ('[fallback]\nnever = ["quota"]\nalways = ["quota"]', "stands in `always` too"),
         ('[models."a,b"]\nprovider = "openai"\nmodel = "x"', "cannot be a name"),
         (MODEL + 'baseUrl = "localhost:80"', "does not begin with http"),
@@ -475,8 +549,14 @@ never = ["ratelimit"]
         ('[log]\nlevel = "INFO"', "Did you mean 'info'?"),
         (MODEL + "price = { input = 1 }", "price.output: is missing"),
         (DEV + 'aliases = "gpt-5.5"', 'Write it as a list: aliases = ["gpt-5.5"]'),
-        (DEV + 'aliases = ["ops"]\n' + OPS, '"ops" is the name of another agent, which always comes first. Remove it'),
-        (DEV + 'aliases = ["claude-[45]*"]', "[ has no special meaning in an alias. Only * (any text)"),
+        (
+            DEV + 'aliases = ["ops"]\n' + OPS,
+            '"ops" is the name of another agent, which always comes first. Remove it',
+        ),
+        (
+            DEV + 'aliases = ["claude-[45]*"]',
+            "[ has no special meaning in an alias. Only * (any text)",
+        ),
         (DEV + 'aliases = ["(claude|gpt)-*"]', "( has no special meaning"),
         (DEV + 'aliases = [""]', "cannot be a name"),
         (DEV + 'aliases = ["a, b"]', "cannot be a name"),
@@ -491,7 +571,10 @@ def test_problem(write: Write, text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[models.a]\nprovider = "anthropic"\nmodel = "x"\nbaseUrl = "http://a/v1"', "the /v1 should go"),
+        (
+            '[models.a]\nprovider = "anthropic"\nmodel = "x"\nbaseUrl = "http://a/v1"',
+            "the /v1 should go",
+        ),
         (MODEL + 'credential = "opnai_key"', "Did you mean 'openai_key'?"),
         (MODEL + '[agents.dev]\nmodels = ["m", "m"]', "stands here twice"),
         (DEV + 'aliases = ["dev"]', '"dev" is the agent\'s own name. Remove it.'),
@@ -530,7 +613,7 @@ def test_no_secret_is_ever_told(write: Write, line: str) -> None:
     assert "0123456789" not in text
 
 
-# --- without any file ------------------------------------------------------------------------------------------------
+# --- without any file -----------------------------------------------------------------------------
 
 
 def test_keys_in_the_environment_make_a_configuration() -> None:

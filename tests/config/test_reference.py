@@ -10,7 +10,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 
 def test_the_page_is_what_the_schema_says() -> None:
-    assert PAGE.read_text() == markdown(), "gateway config schema --markdown > docs/configuration.md"
+    assert PAGE.read_text() == markdown(), (
+        "gateway config schema --markdown > docs/configuration.md"
+    )
 
 
 def test_every_table_is_on_it() -> None:
@@ -19,6 +21,12 @@ def test_every_table_is_on_it() -> None:
 
 def test_a_row_has_type_default_and_words() -> None:
     rows = markdown().splitlines()
-    assert "| `port` | integer ≥ 0 | `8484` | The port to listen on; 0 lets the system choose. |" in rows
-    assert "| `models` | list of strings | required | The chain: names of models, first choice first. |" in rows
+    assert (
+        "| `port` | integer ≥ 0 | `8484` | The port to listen on; 0 lets the system choose. |"
+        in rows
+    )
+    assert (
+        "| `models` | list of strings | required | The chain: names of models, first choice "
+        "first. |" in rows
+    )
     assert any(row.startswith("| `unsupported` | `reject`, `warn` | `warn` |") for row in rows)

@@ -44,7 +44,9 @@ def test_compat_offers_every_quirk_with_the_same_choices() -> None:
     assert list(offered) == list(quirks)
     for name, kind in quirks.items():
         assert set(get_args(offered[name])) >= ({kind} if kind is bool else {type(None)}), name
-        choices = next((get_args(option) for option in get_args(offered[name]) if get_args(option)), ())
+        choices = next(
+            (get_args(option) for option in get_args(offered[name]) if get_args(option)), ()
+        )
         assert set(choices) == set(get_args(kind)), name
 
 
@@ -53,7 +55,10 @@ def test_defaults_are_those_of_the_types_they_become() -> None:
     for info in dataclasses.fields(Timeouts):
         assert waits[info.name.removesuffix("_s") + "_seconds"] == info.default
     fallback, backoff = schema.Fallback(), Backoff()
-    assert (fallback.backoff_seconds, fallback.backoff_max_seconds) == (backoff.first_s, backoff.max_s)
+    assert (fallback.backoff_seconds, fallback.backoff_max_seconds) == (
+        backoff.first_s,
+        backoff.max_s,
+    )
     assert (fallback.rounds, fallback.max_wait_seconds) == (backoff.rounds, backoff.wait_max_s)
 
 
@@ -67,7 +72,10 @@ def test_a_derived_table_is_documented_by_the_noun_that_it_is_derived_from() -> 
     assert waits["connectSeconds"] == field_docs(schema.ModelTimeouts)["connectSeconds"]
     assert waits["connectSeconds"] == "Name, connection and TLS together."
     assert waits["heartbeatBeforeCommit"].startswith("Sends heartbeats")
-    assert field_docs(schema.Compat)["toolsMax"] == "How many tools it takes in one request; 0 for any number."
+    assert (
+        field_docs(schema.Compat)["toolsMax"]
+        == "How many tools it takes in one request; 0 for any number."
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,6 +89,8 @@ def test_a_derived_table_is_documented_by_the_noun_that_it_is_derived_from() -> 
         (schema.ModelTimeouts, {"heartbeatBeforeCommit": True}),
     ],
 )
-def test_a_derived_table_keeps_the_limits_of_its_values(table: type[schema.Table], values: dict[str, object]) -> None:
+def test_a_derived_table_keeps_the_limits_of_its_values(
+    table: type[schema.Table], values: dict[str, object]
+) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(values, table)

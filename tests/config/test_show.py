@@ -43,7 +43,11 @@ def test_every_value_with_its_origin(tmp_path: Path) -> None:
     text = show.toml(values, origins)
     assert "canary" not in text
     assert tomllib.loads(text) == values
-    assert values["models"]["m"]["options"] == {"top_k": 40, "note": "plain words", "secret_thing": "***"}
+    assert values["models"]["m"]["options"] == {
+        "top_k": 40,
+        "note": "plain words",
+        "secret_thing": "***",
+    }
     assert values["traces"]["endpoint"] == "https://collector.example/?***"
     assert values["traces"]["headers"] == {"x-key": "***"}
     assert "canary" not in repr(parse(files, path, {}).traces)
@@ -52,7 +56,9 @@ def test_every_value_with_its_origin(tmp_path: Path) -> None:
 
 def test_what_is_shown_is_itself_a_configuration(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
-    path.write_text('[models.m]\nprovider = "openai"\nmodel = "gpt-4o"\n[agents.a]\nmodels = ["m"]\n')
+    path.write_text(
+        '[models.m]\nprovider = "openai"\nmodel = "gpt-4o"\n[agents.a]\nmodels = ["m"]\n'
+    )
     first = show.effective(load(path, {}, tmp_path))
     path.write_text(show.toml(first, show.origins(first, None)))
     assert show.effective(load(path, {}, tmp_path)) == first

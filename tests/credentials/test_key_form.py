@@ -1,4 +1,5 @@
-"""What cannot be a provider's key is an error with its cure, from every source and for every provider."""
+"""What cannot be a provider's key is an error with its cure, from every source and for every
+provider."""
 
 from __future__ import annotations
 
@@ -59,7 +60,10 @@ def place(home: Path, source: str, provider: str, text: str) -> Credentials:
 
 def cases() -> list[tuple[str, str]]:
     return [
-        (source, name) for source in SOURCES for name, row in PROVIDERS.items() if row.env or source != "environment"
+        (source, name)
+        for source in SOURCES
+        for name, row in PROVIDERS.items()
+        if row.env or source != "environment"
     ]
 
 
@@ -69,7 +73,17 @@ def test_a_mistake_is_named(form: str, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [KEY, "gsk_a-b.c", "$2b$10$abc/def.", "bearer-token-1", "AbC=", "A_KEYS=", "it's", "aws:x/y+z=="]
+    "key",
+    [
+        KEY,
+        "gsk_a-b.c",
+        "$2b$10$abc/def.",
+        "bearer-token-1",
+        "AbC=",
+        "A_KEYS=",
+        "it's",
+        "aws:x/y+z==",
+    ],
 )
 def test_what_can_be_a_key(key: str) -> None:
     assert mistake(key) is None
@@ -77,20 +91,28 @@ def test_what_can_be_a_key(key: str) -> None:
 
 @pytest.mark.parametrize(("source", "provider"), cases())
 @pytest.mark.parametrize("form", ["'{}'", '"{}"', "Bearer {}", "{} x"])
-def test_such_a_key_is_an_error_and_is_never_sent(tmp_path: Path, source: str, provider: str, form: str) -> None:
+def test_such_a_key_is_an_error_and_is_never_sent(
+    tmp_path: Path, source: str, provider: str, form: str
+) -> None:
     credentials = place(tmp_path, source, provider, form.format(KEY))
     with pytest.raises(CredentialError) as raised:
         credentials.find(makers.model(provider))
     assert KEY not in str(raised.value)
-    listed = [key for key in credentials.stored([PROVIDERS[provider].credential]) if key.source == source]
+    listed = [
+        key for key in credentials.stored([PROVIDERS[provider].credential]) if key.source == source
+    ]
     assert all(key.problem and KEY not in key.problem for key in listed)
     assert listed
 
 
 @pytest.mark.parametrize(("source", "provider"), cases())
 @pytest.mark.parametrize("form", ["{}\n", "{}\r\n", " {} "])
-def test_white_space_around_a_key_does_no_harm(tmp_path: Path, source: str, provider: str, form: str) -> None:
-    found: Found | None = place(tmp_path, source, provider, form.format(KEY)).find(makers.model(provider))
+def test_white_space_around_a_key_does_no_harm(
+    tmp_path: Path, source: str, provider: str, form: str
+) -> None:
+    found: Found | None = place(tmp_path, source, provider, form.format(KEY)).find(
+        makers.model(provider)
+    )
     assert revealed(found) == KEY
 
 

@@ -54,7 +54,9 @@ class Provider:
         self.was_asked.set()
         await self.may_answer.wait()
         body = self.answer if isinstance(self.answer, bytes) else json.dumps(self.answer).encode()
-        writer.write(f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+        writer.write(
+            f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+        )
         await writer.drain()
         writer.close()
         await writer.wait_closed()
@@ -64,7 +66,9 @@ class Provider:
 
 
 @asynccontextmanager
-async def provider(status: int = 200, answer: Any = None, *, holds: bool = False) -> AsyncIterator[Provider]:
+async def provider(
+    status: int = 200, answer: Any = None, *, holds: bool = False
+) -> AsyncIterator[Provider]:
     found = Provider(status, dict(GRANT) if answer is None else answer)
     if not holds:
         found.may_answer.set()
@@ -79,10 +83,20 @@ async def provider(status: int = 200, answer: Any = None, *, holds: bool = False
 
 def sign_in(home: Path, *, expires_s: float = NOW, **more: Any) -> Path:
     """pi's file with an entry that has expired, and others."""
-    entry = {"type": "oauth", "access": "access-1", "refresh": "refresh-1", "expires": int(expires_s * 1000), **more}
+    entry = {
+        "type": "oauth",
+        "access": "access-1",
+        "refresh": "refresh-1",
+        "expires": int(expires_s * 1000),
+        **more,
+    }
     path = home / ".pi/agent/auth.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"openai": {"type": "api_key", "key": "k", "env": {"A": "b"}}, "anthropic": entry}))
+    path.write_text(
+        json.dumps(
+            {"openai": {"type": "api_key", "key": "k", "env": {"A": "b"}}, "anthropic": entry}
+        )
+    )
     path.chmod(0o600)
     return path
 
@@ -90,11 +104,21 @@ def sign_in(home: Path, *, expires_s: float = NOW, **more: Any) -> Path:
 class Process:
     """A process that uses the file: the gateway, or another one like it."""
 
-    def __init__(self, home: Path, endpoints: dict[str, SignIn], pause: Any = None, clock: makers.Clock | None = None):
+    def __init__(
+        self,
+        home: Path,
+        endpoints: dict[str, SignIn],
+        pause: Any = None,
+        clock: makers.Clock | None = None,
+    ):
         wall = clock or makers.Clock(NOW)
         self.credentials = Credentials({}, home, wall=wall, root=home / "no-container")
         self.renewal = Renewal(
-            self.credentials, user_agent="tests", endpoints=endpoints, wall=wall, pause=pause or _moment
+            self.credentials,
+            user_agent="tests",
+            endpoints=endpoints,
+            wall=wall,
+            pause=pause or _moment,
         )
         self.sign = Signer(self.credentials)
 
@@ -109,7 +133,8 @@ class Process:
 
 
 async def _moment(delay_s: float) -> None:
-    """The lock is touched while it is held, which no test but one is about; a pause of a waiter passes at once."""
+    """The lock is touched while it is held, which no test but one is about; a pause of a waiter
+    passes at once."""
     if delay_s == TOUCH_EVERY_S:
         await asyncio.Event().wait()
     await asyncio.sleep(0)
@@ -123,7 +148,7 @@ def lock_of(path: Path) -> Path:
     return path.with_name("auth.json.lock")
 
 
-# --- what is sent and what is kept -----------------------------------------------------------------------------------
+# --- what is sent and what is kept ----------------------------------------------------------------
 
 
 def test_an_expired_sign_in_is_renewed_and_written(tmp_path: Path) -> None:
@@ -166,7 +191,9 @@ def test_a_form_where_the_provider_wants_one(tmp_path: Path) -> None:
         ({"access_token": "a", "refresh_token": "r", "expires_in": "soon"}, "r", 3300),
     ],
 )
-def test_a_frugal_answer_is_kept_too(tmp_path: Path, answer: Any, refresh: str, lifetime_s: float) -> None:
+def test_a_frugal_answer_is_kept_too(
+    tmp_path: Path, answer: Any, refresh: str, lifetime_s: float
+) -> None:
     async def work() -> None:
         path = sign_in(tmp_path)
         async with provider(answer=answer) as server:
@@ -207,7 +234,7 @@ def test_a_valid_sign_in_is_left_alone(tmp_path: Path) -> None:
     run(work())
 
 
-# --- many at once ----------------------------------------------------------------------------------------------------
+# --- many at once ---------------------------------------------------------------------------------
 
 
 def test_concurrent_calls_share_one_renewal(tmp_path: Path) -> None:
@@ -242,11 +269,12 @@ def test_a_client_that_leaves_does_not_end_the_renewal(tmp_path: Path) -> None:
     run(work())
 
 
-# --- the lock --------------------------------------------------------------------------------------------------------
+# --- the lock -------------------------------------------------------------------------------------
 
 
 def test_two_processes_renew_once(tmp_path: Path) -> None:
-    """The second one finds the lock held by a living process, waits, and uses what the first one wrote."""
+    """The second one finds the lock held by a living process, waits, and uses what the first one
+    wrote."""
 
     async def work() -> None:
         sign_in(tmp_path)
@@ -320,7 +348,9 @@ def test_the_lock_is_touched_while_it_is_held(tmp_path: Path) -> None:
     run(work())
 
 
-def test_a_lock_that_was_taken_away_is_not_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lock_that_was_taken_away_is_not_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def work() -> None:
         path = sign_in(tmp_path)
         looked = asyncio.Event()
@@ -345,11 +375,12 @@ def test_a_lock_that_was_taken_away_is_not_removed(tmp_path: Path, caplog: pytes
     assert "taken by another process" in caplog.text
 
 
-# --- in a chain ------------------------------------------------------------------------------------------------------
+# --- in a chain -----------------------------------------------------------------------------------
 
 
 class Upstream:
-    """Signs as the client does, and then answers; a model named `limited` is rate-limited instead."""
+    """Signs as the client does, and then answers; a model named `limited` is rate-limited
+    instead."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -371,7 +402,9 @@ async def answered(process: Process, *models: Model) -> list[str]:
     shared = Local(clock)
     breaker = Breaker(shared, clock)
     room = WaitingRoom(shared)
-    relay = Relay(Upstream(process), breaker, Policy(Backoff()), room, clock=clock, jitter=lambda: 1.0)
+    relay = Relay(
+        Upstream(process), breaker, Policy(Backoff()), room, clock=clock, jitter=lambda: 1.0
+    )
     call = makers.call(*models)
     await relay.answer(call)
     return [attempt.brief() for attempt in call.attempts]
@@ -383,7 +416,10 @@ def test_a_sign_in_that_expires_in_the_middle_of_a_chain_is_renewed_there(tmp_pa
         async with provider() as server:
             process = Process(tmp_path, server.endpoints())
             limited = makers.model("openai", name="limited")
-            assert await answered(process, limited, MODEL) == ["limited;429;cooldown=60", "anthropic;200"]
+            assert await answered(process, limited, MODEL) == [
+                "limited;429;cooldown=60",
+                "anthropic;200",
+            ]
 
     run(work())
 
@@ -392,13 +428,15 @@ def test_a_failed_renewal_moves_on_to_the_next_model(tmp_path: Path) -> None:
     async def work() -> None:
         sign_in(tmp_path)
         async with provider(400, {"error": "invalid_grant"}) as server:
-            briefs = await answered(Process(tmp_path, server.endpoints()), MODEL, makers.model("openai"))
+            briefs = await answered(
+                Process(tmp_path, server.endpoints()), MODEL, makers.model("openai")
+            )
         assert briefs == ["anthropic;credential;cooldown=300", "openai;200"]
 
     run(work())
 
 
-# --- what goes wrong -------------------------------------------------------------------------------------------------
+# --- what goes wrong ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -420,7 +458,9 @@ def test_a_refusal_changes_nothing(tmp_path: Path, status: int, answer: Any, rea
         async with provider(status, answer) as server:
             with pytest.raises(CredentialError, match=reason) as caught:
                 await Process(tmp_path, server.endpoints()).token()
-        assert not {"canary", "refresh-1", "access-1"} & set(str(caught.value).replace("/", " ").split())
+        assert not {"canary", "refresh-1", "access-1"} & set(
+            str(caught.value).replace("/", " ").split()
+        )
         assert path.read_bytes() == before
         assert not lock_of(path).exists()
 
@@ -446,7 +486,11 @@ def test_a_refusal_counts_for_nothing_when_somebody_else_was_faster(tmp_path: Pa
         async with provider(400, {"error": "invalid_grant"}, holds=True) as server:
             call = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
             await server.was_asked.wait()
-            path.write_text(path.read_text().replace("access-1", "theirs").replace(f"{NOW:.0f}", f"{NOW + 9:.0f}"))
+            path.write_text(
+                path.read_text()
+                .replace("access-1", "theirs")
+                .replace(f"{NOW:.0f}", f"{NOW + 9:.0f}")
+            )
             server.may_answer.set()
             assert await call == "theirs"
 
@@ -456,7 +500,9 @@ def test_a_refusal_counts_for_nothing_when_somebody_else_was_faster(tmp_path: Pa
 def test_an_entry_that_was_replaced_meanwhile_is_left_as_it_is(tmp_path: Path) -> None:
     async def work() -> None:
         path = sign_in(tmp_path)
-        theirs = path.read_text().replace("refresh-1", "theirs").replace(f"{NOW:.0f}", f"{NOW + 9:.0f}")
+        theirs = (
+            path.read_text().replace("refresh-1", "theirs").replace(f"{NOW:.0f}", f"{NOW + 9:.0f}")
+        )
         async with provider(holds=True) as server:
             call = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
             await server.was_asked.wait()
@@ -468,8 +514,11 @@ def test_an_entry_that_was_replaced_meanwhile_is_left_as_it_is(tmp_path: Path) -
     run(work())
 
 
-def test_what_cannot_be_written_is_held_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The refresh token was rotated: the file's is worthless, and the one in memory renews the next time."""
+def test_what_cannot_be_written_is_held_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The refresh token was rotated: the file's is worthless, and the one in memory renews the next
+    time."""
 
     async def work() -> None:
         path = sign_in(tmp_path)
@@ -486,7 +535,11 @@ def test_what_cannot_be_written_is_held_and_said(tmp_path: Path, caplog: pytest.
             path.write_text(whole)
             assert await process.token() == "access-2"
             clock.now += 4000
-            server.answer = {"access_token": "access-3", "refresh_token": "refresh-3", "expires_in": 3600}
+            server.answer = {
+                "access_token": "access-3",
+                "refresh_token": "refresh-3",
+                "expires_in": 3600,
+            }
             assert await process.token() == "access-3"
         assert json.loads(server.asked[1])["refresh_token"] == "refresh-2"
         assert json.loads(path.read_text())["anthropic"]["refresh"] == "refresh-3"
@@ -498,7 +551,9 @@ def test_what_cannot_be_written_is_held_and_said(tmp_path: Path, caplog: pytest.
     assert not any(secret in caplog.text for secret in ("refresh-", "access-"))
 
 
-def test_a_folder_that_cannot_be_written_is_found_before_the_provider_is_asked(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_found_before_the_provider_is_asked(
+    tmp_path: Path,
+) -> None:
     async def work() -> None:
         path = sign_in(tmp_path)
         lock_of(path).write_text("a file, so no folder can be made here")

@@ -18,7 +18,9 @@ TOKEN = Found(Secret("k"), "test", bearer=True)
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_the_key_goes_into_the_providers_header(provider: str) -> None:
     row = PROVIDERS[provider]
-    assert sign(makers.model(provider), KEY) == ((row.key_header.encode(), row.key_prefix.encode() + b"k"),)
+    assert sign(makers.model(provider), KEY) == (
+        (row.key_header.encode(), row.key_prefix.encode() + b"k"),
+    )
 
 
 def test_the_headers_as_the_providers_document_them() -> None:

@@ -42,13 +42,16 @@ def revealed(found: Found | None) -> str | None:
     return found.secret.reveal() if found else None
 
 
-# --- the secret ------------------------------------------------------------------------------------------------------
+# --- the secret -----------------------------------------------------------------------------------
 
 
 def test_a_secret_does_not_print(caplog: pytest.LogCaptureFixture) -> None:
     secret = Secret("canary")
     logging.getLogger("x").error("%s %r", secret, Found(secret, "store"))
-    shown = f"{secret} {secret!r} {secret!s} {secret:>20} {[secret]} {vars} {Found(secret, 'x')}" + caplog.text
+    shown = (
+        f"{secret} {secret!r} {secret!s} {secret:>20} {[secret]} {vars} {Found(secret, 'x')}"
+        + caplog.text
+    )
     assert "canary" not in shown
     assert secret.reveal() == "canary"
     for copied in (copy.deepcopy, pickle.dumps):
@@ -62,7 +65,7 @@ def test_secrets_are_equal_by_value() -> None:
     assert len({Secret("a"), Secret("a")}) == 1
 
 
-# --- how often a file is looked at ---------------------------------------------------------------
+# --- how often a file is looked at ----------------------------------------------------------------
 
 
 def test_a_changed_key_is_used_once_its_file_is_looked_at_again(tmp_path: Path) -> None:
@@ -95,7 +98,7 @@ def test_a_key_that_is_missing_is_found_as_soon_as_it_is_there(tmp_path: Path) -
     assert revealed(credentials.find(model())) == "first"
 
 
-# --- the order of sources --------------------------------------------------------------------------------------------
+# --- the order of sources -------------------------------------------------------------------------
 
 
 def test_the_first_source_wins(tmp_path: Path) -> None:
@@ -132,7 +135,10 @@ def test_an_instance_has_its_own_key_and_never_the_environments(tmp_path: Path) 
 
 def test_the_store_may_lie_elsewhere(tmp_path: Path) -> None:
     put(tmp_path / "else/openai_key/default/token", "x")
-    assert revealed(keys(tmp_path, AL_CREDENTIALS_DIR=str(tmp_path / "else")).find(model("openai"))) == "x"
+    assert (
+        revealed(keys(tmp_path, AL_CREDENTIALS_DIR=str(tmp_path / "else")).find(model("openai")))
+        == "x"
+    )
 
 
 def test_a_missing_key_names_the_cure(tmp_path: Path) -> None:
@@ -152,18 +158,28 @@ def test_an_oauth_token_is_not_taken_from_the_variable_for_keys(tmp_path: Path) 
         keys(tmp_path, ANTHROPIC_API_KEY="sk-ant-api-x").find(oauth)
     stored(tmp_path, "anthropic_key", "sk-ant-oat-x")
     assert keys(tmp_path).find(oauth) == Found(
-        Secret("sk-ant-oat-x"), f"store {tmp_path}/.action-llama/credentials/anthropic_key/default/token", bearer=True
+        Secret("sk-ant-oat-x"),
+        f"store {tmp_path}/.action-llama/credentials/anthropic_key/default/token",
+        bearer=True,
     )
 
 
-# --- files -----------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("", "is empty"), (" \n", "is empty"), ("two\nlines", "one line"), ("a b", "one line"), ("schlüssel", "one line")],
+    [
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ("two\nlines", "one line"),
+        ("a b", "one line"),
+        ("schlüssel", "one line"),
+    ],
 )
-def test_a_file_that_holds_no_key_is_an_error_and_never_skipped(tmp_path: Path, content: str, reason: str) -> None:
+def test_a_file_that_holds_no_key_is_an_error_and_never_skipped(
+    tmp_path: Path, content: str, reason: str
+) -> None:
     stored(tmp_path, "anthropic_key", content)
     with pytest.raises(CredentialError, match=reason) as caught:
         keys(tmp_path, ANTHROPIC_API_KEY="other").find(model())
@@ -202,7 +218,7 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
     assert first.secret is second.secret
 
 
-# --- the store -------------------------------------------------------------------------------------------------------
+# --- the store ------------------------------------------------------------------------------------
 
 
 def test_put_makes_private_folders_and_files(tmp_path: Path) -> None:
@@ -294,11 +310,13 @@ def test_a_key_belongs_to_whom_the_folder_belongs(tmp_path: Path) -> None:
     assert (path.stat().st_uid, path.stat().st_gid) == (folder.stat().st_uid, folder.stat().st_gid)
 
 
-# --- pi --------------------------------------------------------------------------------------------------------------
+# --- pi -------------------------------------------------------------------------------------------
 
 
 def pi(home: Path, entries: object, folder: str = ".pi/agent") -> Path:
-    return put(home / folder / "auth.json", entries if isinstance(entries, str) else json.dumps(entries))
+    return put(
+        home / folder / "auth.json", entries if isinstance(entries, str) else json.dumps(entries)
+    )
 
 
 PI = model("openai", "pi_auth:openai", auth_type="pi_auth")
@@ -315,7 +333,9 @@ def test_pi_oauth_is_used_until_it_expires(tmp_path: Path) -> None:
     entry = {"type": "oauth", "access": "tok", "refresh": "r", "expires": int(NOW * 1000) + 1}
     pi(tmp_path, {"openai": entry}, "elsewhere")
     credentials = keys(tmp_path, PI_CODING_AGENT_DIR=str(tmp_path / "elsewhere"))
-    assert credentials.find(PI) == Found(Secret("tok"), f"pi {tmp_path}/elsewhere/auth.json", bearer=True)
+    assert credentials.find(PI) == Found(
+        Secret("tok"), f"pi {tmp_path}/elsewhere/auth.json", bearer=True
+    )
     pi(tmp_path, {"openai": entry | {"expires": int(NOW * 1000)}}, "elsewhere")
     with pytest.raises(CredentialError, match=r"expired.*run pi"):
         credentials.find(PI)
@@ -363,4 +383,6 @@ def test_every_provider_may_be_in_pis_file(tmp_path: Path) -> None:
     pi(tmp_path, {name: {"type": "api_key", "key": f"key-{name}"} for name in makers.IDS})
     credentials = keys(tmp_path)
     for name in makers.IDS:
-        assert revealed(credentials.find(replace(model(name), auth_type="pi_auth"))) == f"key-{name}"
+        assert (
+            revealed(credentials.find(replace(model(name), auth_type="pi_auth"))) == f"key-{name}"
+        )

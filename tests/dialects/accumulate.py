@@ -10,7 +10,8 @@ from gateway.types import Chat, Chunk
 
 
 def accumulated(chunks: Iterable[Chunk]) -> Chat:
-    """The answer that the chunks of a stream make: texts are joined, numbers added, lists filled by `index`."""
+    """The answer that the chunks of a stream make: texts are joined, numbers added, lists filled by
+    `index`."""
     chat: Chat = {"choices": {}}
     for chunk in chunks:
         chat |= {key: value for key, value in chunk.items() if key != "choices"}
@@ -23,7 +24,11 @@ def accumulated(chunks: Iterable[Chunk]) -> Chat:
 
 
 def _add_fields(known: dict[str, Any], choice: Mapping[str, Any]) -> None:
-    known |= {key: value for key, value in choice.items() if key not in ("delta", "logprobs") and value is not None}
+    known |= {
+        key: value
+        for key, value in choice.items()
+        if key not in ("delta", "logprobs") and value is not None
+    }
     if choice.get("logprobs"):
         known.setdefault("logprobs", {"content": []})["content"] += choice["logprobs"]["content"]
 
@@ -52,7 +57,10 @@ def _fill(known: list[Any], items: list[dict[str, Any]]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """`value` without what a stream writes otherwise than a whole answer: `index` of items, nulls, order."""
+    """`value` without what a stream writes otherwise than a whole answer: `index` of items, nulls,
+    order."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items() if key != "index" and item is not None}
+        return {
+            key: plain(item) for key, item in value.items() if key != "index" and item is not None
+        }
     return [plain(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,5 @@
-"""One full answer of every dialect: each field of its table, and a new one, whole and as the events of a stream."""
+"""One full answer of every dialect: each field of its table, and a new one, whole and as the events
+of a stream."""
 
 from __future__ import annotations
 
@@ -9,13 +10,18 @@ NEW: Final = {"brand_new": {"deep": [1, "x"]}}
 HUGE: Final = 2**70
 URL: Final = "https://example.org/one"
 LOGPROB: Final = {"token": "Hi", "logprob": -0.1, "bytes": None, "top_logprobs": []}
-CITED_AT: Final = {"url": "https://example.org/one", "title": "One", "start_index": 0, "end_index": 2}
+CITED_AT: Final = {
+    "url": "https://example.org/one",
+    "title": "One",
+    "start_index": 0,
+    "end_index": 2,
+}
 CITATION: Final = {"type": "url_citation", "url_citation": CITED_AT}
 _FINE: Final = {"type": "error", "code": "c", "message": "m"}
 MODERATION: Final = {"input": _FINE, "output": _FINE}
 FILE: Final = {"type": "file", "file": {"hash": "h", "name": "n"}}
 
-# --- chat completions --------------------------------------------------------------------------
+# --- chat completions -----------------------------------------------------------------------------
 
 CHAT_FIELDS: Final[dict[str, Any]] = {
     "service_tier": "flex",
@@ -35,7 +41,11 @@ CHAT_USAGE: Final[dict[str, Any]] = {
     "completion_tokens": 5,
     "total_tokens": 15,
     "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 2, "video_tokens": 1, **NEW},
-    "completion_tokens_details": {"reasoning_tokens": 3, "accepted_prediction_tokens": 1, "image_tokens": 1},
+    "completion_tokens_details": {
+        "reasoning_tokens": 3,
+        "accepted_prediction_tokens": 1,
+        "image_tokens": 1,
+    },
     "cost": 0.25,
     "cost_details": {"upstream_inference_cost": 0.2},
     "is_byok": False,
@@ -104,7 +114,14 @@ CHAT: Final[dict[str, Any]] = {
 
 def _chunk(delta: dict[str, Any], reason: str | None = None, **more: Any) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": reason, **more.pop("choice", {})}
-    return {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice], **more}
+    return {
+        "id": "1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+        **more,
+    }
 
 
 _SENT: Final = frozenset({"content", "reasoning_content", "reasoning_details"})
@@ -112,26 +129,66 @@ _REST: Final = {key: value for key, value in CHAT_MESSAGE.items() if key not in 
 _DETAILS: Final = CHAT_MESSAGE["reasoning_details"]
 _FACTS: Final[dict[str, Any]] = {"system_fingerprint": "fp_1", "citations": []}
 CHAT_STREAM: Final[list[dict[str, Any]]] = [
-    _chunk({"role": "assistant", "content": "", "brand_new_number": 6}, p="xx", x_groq={"id": "req_1"}, **_FACTS),
-    _chunk({"reasoning_content": "hm", "reasoning_details": _DETAILS, "channel": "analysis", "refusal": None}),
-    _chunk({"content": "H"}, choice={"logprobs": {"content": [LOGPROB]}, "native_finish_reason": None}),
-    _chunk({"content": "i", "brand_new_text": "wor"}, usage={"prompt_tokens": 10, "completion_tokens": 1}),
+    _chunk(
+        {"role": "assistant", "content": "", "brand_new_number": 6},
+        p="xx",
+        x_groq={"id": "req_1"},
+        **_FACTS,
+    ),
+    _chunk(
+        {
+            "reasoning_content": "hm",
+            "reasoning_details": _DETAILS,
+            "channel": "analysis",
+            "refusal": None,
+        }
+    ),
+    _chunk(
+        {"content": "H"}, choice={"logprobs": {"content": [LOGPROB]}, "native_finish_reason": None}
+    ),
+    _chunk(
+        {"content": "i", "brand_new_text": "wor"},
+        usage={"prompt_tokens": 10, "completion_tokens": 1},
+    ),
     _chunk({**_REST, "brand_new_text": "ds"}),
     _chunk({"role": "assistant", "content": "", "brand_new_number": 7, **NEW}),
     _chunk({"tool_calls": [{"index": 0, **CHAT_CALL}]}),
-    _chunk({}, "tool_calls", choice=CHAT_CHOICE, **{**CHAT_FIELDS, "citations": [], "x_groq": {"seed": HUGE}}),
+    _chunk(
+        {},
+        "tool_calls",
+        choice=CHAT_CHOICE,
+        **{**CHAT_FIELDS, "citations": [], "x_groq": {"seed": HUGE}},
+    ),
     {**_chunk({}), **CHAT_FIELDS, "choices": [], "usage": {**CHAT_USAGE, "prompt_tokens": 0}},
 ]
 
-# --- Anthropic ---------------------------------------------------------------------------------
+# --- Anthropic ------------------------------------------------------------------------------------
 
-SEARCH: Final = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "q"}}
+SEARCH: Final = {
+    "type": "server_tool_use",
+    "id": "srv_1",
+    "name": "web_search",
+    "input": {"query": "q"},
+}
 FOUND: Final = {
     "type": "web_search_tool_result",
     "tool_use_id": "srv_1",
-    "content": [{"type": "web_search_result", "url": URL, "title": "One", "encrypted_content": "e", "page_age": "1d"}],
+    "content": [
+        {
+            "type": "web_search_result",
+            "url": URL,
+            "title": "One",
+            "encrypted_content": "e",
+            "page_age": "1d",
+        }
+    ],
 }
-CITED: Final = {"type": "web_search_result_location", "url": URL, "title": "One", "cited_text": "wet"}
+CITED: Final = {
+    "type": "web_search_result_location",
+    "url": URL,
+    "title": "One",
+    "cited_text": "wet",
+}
 QUOTED: Final = {"type": "char_location", "cited_text": "wet", "document_index": 0}
 ANTHROPIC_USAGE: Final[dict[str, Any]] = {
     "input_tokens": 10,
@@ -154,7 +211,13 @@ ANTHROPIC_FIELDS: Final[dict[str, Any]] = {
     "context_management": {"applied_edits": []},
     **NEW,
 }
-TOOL_USE: Final = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"n": HUGE}, "caller": {"type": "direct"}}
+TOOL_USE: Final = {
+    "type": "tool_use",
+    "id": "toolu_1",
+    "name": "f",
+    "input": {"n": HUGE},
+    "caller": {"type": "direct"},
+}
 ANTHROPIC: Final[dict[str, Any]] = {
     "id": "msg_1",
     "type": "message",
@@ -183,11 +246,27 @@ def _block(index: int, block: dict[str, Any], *deltas: dict[str, Any]) -> list[d
 
 
 _THOUGHT: Final = {"type": "thinking", "thinking": "", "signature": ""}
-_ANTHROPIC_START: Final = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": []}
+_ANTHROPIC_START: Final = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [],
+}
 ANTHROPIC_STREAM: Final[list[dict[str, Any]]] = [
-    {"type": "message_start", "message": {**_ANTHROPIC_START, "usage": {**ANTHROPIC_USAGE, "output_tokens": 1}, **NEW}},
-    *_block(0, _THOUGHT, {"type": "thinking_delta", "thinking": "hm"}, {"type": "signature_delta", "signature": "s"}),
-    *_block(1, {**SEARCH, "input": {}}, {"type": "input_json_delta", "partial_json": '{"query": "q"}'}),
+    {
+        "type": "message_start",
+        "message": {**_ANTHROPIC_START, "usage": {**ANTHROPIC_USAGE, "output_tokens": 1}, **NEW},
+    },
+    *_block(
+        0,
+        _THOUGHT,
+        {"type": "thinking_delta", "thinking": "hm"},
+        {"type": "signature_delta", "signature": "s"},
+    ),
+    *_block(
+        1, {**SEARCH, "input": {}}, {"type": "input_json_delta", "partial_json": '{"query": "q"}'}
+    ),
     *_block(2, FOUND),
     *_block(
         3,
@@ -196,7 +275,11 @@ ANTHROPIC_STREAM: Final[list[dict[str, Any]]] = [
         {"type": "citations_delta", "citation": QUOTED},
         {"type": "text_delta", "text": "Hi"},
     ),
-    *_block(4, {**TOOL_USE, **NEW, "input": {}}, {"type": "input_json_delta", "partial_json": f'{{"n":{HUGE}}}'}),
+    *_block(
+        4,
+        {**TOOL_USE, **NEW, "input": {}},
+        {"type": "input_json_delta", "partial_json": f'{{"n":{HUGE}}}'},
+    ),
     *_block(5, {"type": "brand_new_block", "x": 1}),
     {
         "type": "message_delta",
@@ -211,18 +294,27 @@ ANTHROPIC_STREAM: Final[list[dict[str, Any]]] = [
     {"type": "message_stop"},
 ]
 
-# --- Google ------------------------------------------------------------------------------------
+# --- Google ---------------------------------------------------------------------------------------
 
 CODE: Final = {"executableCode": {"language": "PYTHON", "code": "1"}}
 RESULT: Final = {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}
 SOUND: Final = {"inlineData": {"mimeType": "audio/pcm", "data": "AAAA"}}
-PICTURE: Final = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thoughtSignature": "c2ln"}
-GOOGLE_CALL: Final = {"functionCall": {"id": "fc_1", "name": "f", "args": {"n": HUGE}}, "thoughtSignature": "c2lnMg=="}
+PICTURE: Final = {
+    "inlineData": {"mimeType": "image/png", "data": "AAAA"},
+    "thoughtSignature": "c2ln",
+}
+GOOGLE_CALL: Final = {
+    "functionCall": {"id": "fc_1", "name": "f", "args": {"n": HUGE}},
+    "thoughtSignature": "c2lnMg==",
+}
 GOOGLE_CANDIDATE: Final[dict[str, Any]] = {
     "finishMessage": "done",
     "safetyRatings": [{"category": "C", "probability": "LOW"}],
     "citationMetadata": {"citationSources": [{"uri": URL}]},
-    "groundingMetadata": {"groundingChunks": [{"web": {"uri": URL, "title": "One"}}], "webSearchQueries": ["q"]},
+    "groundingMetadata": {
+        "groundingChunks": [{"web": {"uri": URL, "title": "One"}}],
+        "webSearchQueries": ["q"],
+    },
     "urlContextMetadata": {"urlMetadata": [{"retrievedUrl": URL}]},
     "avgLogprobs": -0.5,
     "logprobsResult": {"chosenCandidates": []},
@@ -242,7 +334,10 @@ GOOGLE_USAGE: Final[dict[str, Any]] = {
     "toolUsePromptTokenCount": 1,
     "cachedContentTokenCount": 4,
     "totalTokenCount": 18,
-    "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 8}, {"modality": "AUDIO", "tokenCount": 2}],
+    "promptTokensDetails": [
+        {"modality": "TEXT", "tokenCount": 8},
+        {"modality": "AUDIO", "tokenCount": 2},
+    ],
     "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 5}],
     "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 4}],
     "toolUsePromptTokensDetails": [{"modality": "TEXT", "tokenCount": 1}],
@@ -250,7 +345,11 @@ GOOGLE_USAGE: Final[dict[str, Any]] = {
     "trafficType": "ON_DEMAND",
     **NEW,
 }
-_OTHER_PARTS: Final = [{"toolCall": {"id": "t"}}, {"toolResponse": {"id": "t"}}, {"fileData": {"fileUri": URL}}]
+_OTHER_PARTS: Final = [
+    {"toolCall": {"id": "t"}},
+    {"toolResponse": {"id": "t"}},
+    {"fileData": {"fileUri": URL}},
+]
 GOOGLE_PARTS: Final[list[dict[str, Any]]] = [
     {"text": "hm", "thought": True},
     CODE,
@@ -264,7 +363,12 @@ GOOGLE_PARTS: Final[list[dict[str, Any]]] = [
 ]
 GOOGLE: Final[dict[str, Any]] = {
     "candidates": [
-        {"content": {"role": "model", "parts": GOOGLE_PARTS}, "finishReason": "STOP", "index": 0, **GOOGLE_CANDIDATE}
+        {
+            "content": {"role": "model", "parts": GOOGLE_PARTS},
+            "finishReason": "STOP",
+            "index": 0,
+            **GOOGLE_CANDIDATE,
+        }
     ],
     "usageMetadata": GOOGLE_USAGE,
     "modelVersion": "m",
@@ -274,15 +378,23 @@ GOOGLE: Final[dict[str, Any]] = {
 
 
 def _google(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    candidate = {"content": {"role": "model", "parts": list(parts)}, "index": 0, **more.pop("candidate", {})}
+    candidate = {
+        "content": {"role": "model", "parts": list(parts)},
+        "index": 0,
+        **more.pop("candidate", {}),
+    }
     return {"candidates": [candidate], "modelVersion": "m", "responseId": "r1", **more}
 
 
 GOOGLE_STREAM: Final[list[dict[str, Any]]] = [
-    _google({"text": "hm", "thought": True}, usageMetadata={"promptTokenCount": 10}, **GOOGLE_FIELDS),
+    _google(
+        {"text": "hm", "thought": True}, usageMetadata={"promptTokenCount": 10}, **GOOGLE_FIELDS
+    ),
     _google(CODE, RESULT),
     _google({"text": "H"}, candidate={"safetyRatings": []}),
-    _google({"text": "i"}, {"text": "", "thoughtSignature": "c2lnLXRleHQ="}, usageMetadata=GOOGLE_USAGE),
+    _google(
+        {"text": "i"}, {"text": "", "thoughtSignature": "c2lnLXRleHQ="}, usageMetadata=GOOGLE_USAGE
+    ),
     _google(PICTURE, SOUND, *_OTHER_PARTS, {"brandNewPart": {"x": 1}}),
     _google(GOOGLE_CALL),
     _google(
@@ -292,14 +404,42 @@ GOOGLE_STREAM: Final[list[dict[str, Any]]] = [
     ),
 ]
 
-# --- OpenAI's Responses API --------------------------------------------------------------------
+# --- OpenAI's Responses API -----------------------------------------------------------------------
 
-PLACED: Final = {"type": "url_citation", "url": URL, "title": "One", "start_index": 0, "end_index": 2, **NEW}
+PLACED: Final = {
+    "type": "url_citation",
+    "url": URL,
+    "title": "One",
+    "start_index": 0,
+    "end_index": 2,
+    **NEW,
+}
 IN_FILE: Final = {"type": "file_citation", "file_id": "f", "index": 0}
-TEXT: Final = {"type": "output_text", "text": "Hi", "annotations": [PLACED, IN_FILE], "logprobs": [LOGPROB]}
-SEARCHED: Final = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"query": "q"}}
-DRAWN: Final = {"type": "image_generation_call", "id": "ig_1", "result": "AAAA", "output_format": "webp"}
-ITEM: Final = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": f'{{"n":{HUGE}}}'}
+TEXT: Final = {
+    "type": "output_text",
+    "text": "Hi",
+    "annotations": [PLACED, IN_FILE],
+    "logprobs": [LOGPROB],
+}
+SEARCHED: Final = {
+    "type": "web_search_call",
+    "id": "ws_1",
+    "status": "completed",
+    "action": {"query": "q"},
+}
+DRAWN: Final = {
+    "type": "image_generation_call",
+    "id": "ig_1",
+    "result": "AAAA",
+    "output_format": "webp",
+}
+ITEM: Final = {
+    "type": "function_call",
+    "id": "fc_1",
+    "call_id": "call_1",
+    "name": "f",
+    "arguments": f'{{"n":{HUGE}}}',
+}
 RESPONSES_OUTPUT: Final[list[dict[str, Any]]] = [
     {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}]},
     SEARCHED,
@@ -343,7 +483,10 @@ RESPONSES_STREAM: Final[list[dict[str, Any]]] = [
     _responses("created", response={"id": "resp_1", "model": "m", "output": []}),
     _responses("reasoning_summary_part.added", output_index=0),
     _responses("reasoning_summary_text.delta", output_index=0, delta="hm"),
-    *(_responses("output_item.done", output_index=place, item=RESPONSES_OUTPUT[place]) for place in range(3)),
+    *(
+        _responses("output_item.done", output_index=place, item=RESPONSES_OUTPUT[place])
+        for place in range(3)
+    ),
     _responses("output_text.delta", output_index=3, delta="Hi", logprobs=[LOGPROB]),
     _responses("output_text.annotation.added", output_index=3, annotation=PLACED),
     _responses("output_text.annotation.added", output_index=3, annotation=IN_FILE),

@@ -13,7 +13,8 @@ HIGH, LOW = "\\ud83d", "\\ude42"
 SMILE = "\U0001f642"
 
 Text = Callable[[str], bytes]
-"""An event that holds a piece of text; the text is JSON already, so that it may hold half a character."""
+"""An event that holds a piece of text; the text is JSON already, so that it may hold half a
+character."""
 
 
 def event(data: str, name: str = "") -> bytes:
@@ -25,7 +26,9 @@ def typed(data: str) -> bytes:
 
 
 def chat(delta: str, finish: str = "null", index: str = "0") -> bytes:
-    return event('{"choices":[{"index":%s,"delta":%s,"finish_reason":%s}]}' % (index, delta, finish))  # noqa: UP031
+    return event(
+        '{"choices":[{"index":%s,"delta":%s,"finish_reason":%s}]}' % (index, delta, finish)
+    )  # noqa: UP031
 
 
 def google(parts: str, more: str = "") -> bytes:
@@ -33,7 +36,10 @@ def google(parts: str, more: str = "") -> bytes:
 
 
 def anthropic_delta(kind: str, key: str, text: str) -> bytes:
-    return typed('{"type":"content_block_delta","index":0,"delta":{"type":"%s","%s":"%s"}}' % (kind, key, text))  # noqa: UP031
+    return typed(
+        '{"type":"content_block_delta","index":0,"delta":{"type":"%s","%s":"%s"}}'
+        % (kind, key, text)
+    )  # noqa: UP031
 
 
 def responses_delta(kind: str, text: str) -> bytes:
@@ -73,9 +79,15 @@ ARGUMENTS: Mapping[str, Text] = {
 }
 FINISH: Mapping[str, bytes] = {
     "chat": chat("{}", '"stop"'),
-    "anthropic": typed('{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3}}'),
-    "google": google("", ',"finishReason":"STOP"').replace(b"}]}", b'}],"usageMetadata":{"promptTokenCount":1}}'),
-    "responses": typed('{"type":"response.completed","response":{"status":"completed","usage":{"output_tokens":3}}}'),
+    "anthropic": typed(
+        '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3}}'
+    ),
+    "google": google("", ',"finishReason":"STOP"').replace(
+        b"}]}", b'}],"usageMetadata":{"promptTokenCount":1}}'
+    ),
+    "responses": typed(
+        '{"type":"response.completed","response":{"status":"completed","usage":{"output_tokens":3}}}'
+    ),
 }
 LAST: Mapping[str, bytes] = {
     "chat": b"data: [DONE]\n\n",
@@ -85,7 +97,9 @@ LAST: Mapping[str, bytes] = {
 }
 ERROR: Mapping[str, bytes] = {
     "chat": event('{"error":{"message":"overloaded","code":503}}'),
-    "anthropic": typed('{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'),
+    "anthropic": typed(
+        '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
+    ),
     "google": event('{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}'),
     "responses": typed('{"type":"error","code":"server_error","message":"overloaded"}'),
 }
@@ -121,4 +135,8 @@ class Said:
 
 
 def said(dialect: str, *pieces: bytes, **encoded: Any) -> Said:
-    return Said(decode_stream(DIALECTS[dialect], list(pieces), Encoded("/", encoded.pop("body", {}), **encoded)))
+    return Said(
+        decode_stream(
+            DIALECTS[dialect], list(pieces), Encoded("/", encoded.pop("body", {}), **encoded)
+        )
+    )

@@ -1,4 +1,5 @@
-"""What each provider would refuse, written down from the providers' own rules and not from our translators.
+"""What each provider would refuse, written down from the providers' own rules and not from our
+translators.
 
 Each function raises `AssertionError` with the rule that is broken.
 """
@@ -23,7 +24,8 @@ def anthropic(body: Body) -> None:
         assert role in ("user", "assistant", "system", ""), role
         assert before != role, "roles must alternate"
         if role == "system":
-            # "must directly follow a user turn, be last or be followed by assistant", newest generation only
+            # "must directly follow a user turn, be last or be followed by assistant", newest
+            # generation only
             assert "claude-sonnet-5" in body["model"]
             assert before == "user"
             assert after in ("assistant", "")
@@ -32,7 +34,9 @@ def anthropic(body: Body) -> None:
     _answered_at_once(messages)
     thinking = body.get("thinking") or {}
     if thinking.get("type") == "enabled":
-        assert 1024 <= thinking["budget_tokens"] < body["max_tokens"], "max_tokens must exceed the budget"
+        assert 1024 <= thinking["budget_tokens"] < body["max_tokens"], (
+            "max_tokens must exceed the budget"
+        )
 
 
 def _anthropic_content(message: Body) -> None:
@@ -57,13 +61,20 @@ def _anthropic_content(message: Body) -> None:
 
 
 def _answered_at_once(messages: list[Body]) -> None:
-    every = [block["id"] for message in messages for block in _blocks(message) if block["type"] == "tool_use"]
+    every = [
+        block["id"]
+        for message in messages
+        for block in _blocks(message)
+        if block["type"] == "tool_use"
+    ]
     assert len(set(every)) == len(every), "tool_use ids must be unique"
     for place, message in enumerate(messages):
         calls = [block["id"] for block in _blocks(message) if block["type"] == "tool_use"]
         following = _blocks(messages[place + 1]) if place + 1 < len(messages) else []
         results = [block["tool_use_id"] for block in following if block["type"] == "tool_result"]
-        assert sorted(results) == sorted(calls), "each tool_use must have its tool_result in the next message"
+        assert sorted(results) == sorted(calls), (
+            "each tool_use must have its tool_result in the next message"
+        )
 
 
 def _blocks(message: Body) -> list[Body]:
@@ -79,11 +90,19 @@ def google(body: Body) -> None:
         assert before is None or before["role"] != content["role"], "turns must alternate"
         assert content["parts"], "must include at least one parts field"
         for part in content["parts"]:
-            assert len({"text", "functionCall", "functionResponse", "inlineData", "fileData"} & set(part)) == 1, part
+            assert (
+                len(
+                    {"text", "functionCall", "functionResponse", "inlineData", "fileData"}
+                    & set(part)
+                )
+                == 1
+            ), part
         if before is not None:
             called = sum("functionCall" in part for part in before["parts"])
             answered = sum("functionResponse" in part for part in content["parts"])
-            assert called == answered, "as many function responses as function calls of the turn before"
+            assert called == answered, (
+                "as many function responses as function calls of the turn before"
+            )
     assert not any("functionCall" in part for part in contents[-1]["parts"])
 
 
@@ -92,7 +111,13 @@ def chat(body: Body, *, ids: str = r".{1,40}", developer: bool = True) -> None:
     assert body["messages"], "messages is too short"
     for message in body["messages"]:
         role = message["role"]
-        assert role in ("system", "user", "assistant", "tool", *(("developer",) if developer else ())), role
+        assert role in (
+            "system",
+            "user",
+            "assistant",
+            "tool",
+            *(("developer",) if developer else ()),
+        ), role
         if role == "tool":
             assert message["tool_call_id"] in waiting, "a tool message must follow its tool call"
             waiting.remove(message["tool_call_id"])

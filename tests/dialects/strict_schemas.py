@@ -1,4 +1,5 @@
-"""What each provider refuses in a JSON Schema, written down from the providers' rules and not from our tables.
+"""What each provider refuses in a JSON Schema, written down from the providers' rules and not from
+our tables.
 
 Each function raises `AssertionError` with the rule that is broken.
 """
@@ -70,7 +71,9 @@ def valid(schema: Schema) -> None:
         for key in MAPS:
             assert all(isinstance(inner, dict | bool) for inner in node.get(key, {}).values()), key
         for key in LISTS:
-            assert key not in node or (isinstance(node[key], list) and node[key]), f"{key} must be a non-empty list"
+            assert key not in node or (isinstance(node[key], list) and node[key]), (
+                f"{key} must be a non-empty list"
+            )
             assert all(isinstance(inner, dict | bool) for inner in node.get(key, ())), key
         for key in SINGLE:
             assert isinstance(node.get(key, {}), dict | bool), f"{key} must be a schema"
@@ -99,14 +102,18 @@ def openai(schema: Schema) -> None:
     valid(schema)
     on_top(schema, {"oneOf", "anyOf", "allOf", "enum", "not"})
     for node, _ in nodes(schema):
-        assert "object" not in kinds(node) or "properties" in node, "object schema missing properties"
+        assert "object" not in kinds(node) or "properties" in node, (
+            "object schema missing properties"
+        )
         assert "array" not in kinds(node) or "items" in node, "array schema missing items"
 
 
 def groq(schema: Schema) -> None:
     openai(schema)
     for node, _ in nodes(schema):
-        assert "required" not in node or "properties" in node, "'required' present but 'properties' is missing"
+        assert "required" not in node or "properties" in node, (
+            "'required' present but 'properties' is missing"
+        )
 
 
 def anthropic(schema: Schema) -> None:
@@ -122,15 +129,26 @@ def google(schema: Schema) -> None:
         assert depth <= 10, "exceeds the maximum allowed nesting depth"
         assert node.keys() <= GEMINI, f"Unknown name {sorted(node.keys() - GEMINI)}"
         assert "$ref" not in node or node.keys() <= {"$ref", "$defs"}, "$ref stands alone"
-        assert set(node.get("required", ())) <= node.get("properties", {}).keys(), "required fields are not defined"
+        assert set(node.get("required", ())) <= node.get("properties", {}).keys(), (
+            "required fields are not defined"
+        )
         assert node.get("properties") != {}, "should be non-empty for OBJECT type"
         assert "array" not in kinds(node) or "items" in node, "items: missing field"
-        assert node.get("format", "date-time") in ("date-time", "enum", "int32", "int64", "float", "double")
+        assert node.get("format", "date-time") in (
+            "date-time",
+            "enum",
+            "int32",
+            "int64",
+            "float",
+            "double",
+        )
         assert len([kind for kind in kinds(node) if kind != "null"]) <= 1
         for name in node.get("properties", {}):
             assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", name), name
         values = node.get("enum", [])
-        assert all(isinstance(value, str) for value in values) or all(map(number, values)), "enum of one kind"
+        assert all(isinstance(value, str) for value in values) or all(map(number, values)), (
+            "enum of one kind"
+        )
         assert "enum" not in node or kinds(node) != [], "enum needs a type"
 
 
@@ -146,10 +164,16 @@ def strict(schema: Schema) -> None:
         assert node.keys() <= STRICT, f"{sorted(node.keys() - STRICT)} is not permitted"
         assert depth <= 10
         assert "$ref" not in node or len(node) == 1, "$ref cannot have keywords"
-        assert node.keys() & {"type", "anyOf", "$ref", "enum", "const"}, "schema must have a 'type' key"
+        assert node.keys() & {"type", "anyOf", "$ref", "enum", "const"}, (
+            "schema must have a 'type' key"
+        )
         if "object" in kinds(node):
-            assert node.get("additionalProperties") is False, "'additionalProperties' is required to be false"
-            assert sorted(node["required"]) == sorted(node["properties"]), "'required' must include every key"
+            assert node.get("additionalProperties") is False, (
+                "'additionalProperties' is required to be false"
+            )
+            assert sorted(node["required"]) == sorted(node["properties"]), (
+                "'required' must include every key"
+            )
 
 
 def compiled(schema: Schema) -> None:
@@ -182,7 +206,9 @@ def functions(body: dict[str, Any]) -> list[tuple[Any, Any]]:
         declared = [item for tool in body["tools"] for item in tool["functionDeclarations"]]
         return [(item.get("parametersJsonSchema"), None) for item in declared]
     plain = [tool.get("function") or tool for tool in body["tools"]]
-    return [(tool.get("parameters", tool.get("input_schema")), tool.get("strict")) for tool in plain]
+    return [
+        (tool.get("parameters", tool.get("input_schema")), tool.get("strict")) for tool in plain
+    ]
 
 
 def check_functions(name: str, body: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
-"""Every field of every provider's answer has a fate, whole and streamed, and a field that is new is kept."""
+"""Every field of every provider's answer has a fate, whole and streamed, and a field that is new is
+kept."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from tests.dialects.accumulate import accumulated, plain
 from tests.splits import splits
 
 TABLES: Final[Mapping[str, Mapping[str, Fields]]] = {
-    dialect: import_module(f"gateway.dialects.{dialect}.answer_fields").ANSWER for dialect in DIALECTS
+    dialect: import_module(f"gateway.dialects.{dialect}.answer_fields").ANSWER
+    for dialect in DIALECTS
 }
 ENCODED: Final = Encoded("/x", {})
 each_dialect = pytest.mark.parametrize("dialect", DIALECTS)
@@ -32,7 +34,9 @@ def whole(dialect: str) -> Chat:
 
 
 def stream_of(dialect: str) -> bytes:
-    data = b"".join(b"data: " + exact_json.dumps(body) + b"\n\n" for body in answers.STREAMS[dialect])
+    data = b"".join(
+        b"data: " + exact_json.dumps(body) + b"\n\n" for body in answers.STREAMS[dialect]
+    )
     return data + (b"data: [DONE]\n\n" if dialect == "chat" else b"")
 
 
@@ -75,7 +79,9 @@ SAMPLES: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
 }
 RENAMED: Final = {("responses", "service_tier"): "native_service_tier"}
 """Kept under another name: the contract does not have the word `batch`."""
-SAME_NAMES: Final = frozenset({"usage", "model", "choices", "object", "message", "index", "finish_reason", "logprobs"})
+SAME_NAMES: Final = frozenset(
+    {"usage", "model", "choices", "object", "message", "index", "finish_reason", "logprobs"}
+)
 """The contract's own names: what is there is the hub's and not the provider's."""
 
 
@@ -91,7 +97,9 @@ def test_each_field_that_is_kept_is_kept(dialect: str, part: str) -> None:
 
 
 @pytest.mark.parametrize(("dialect", "part"), SAMPLES)
-def test_the_sample_has_every_field_that_the_table_keeps_and_a_new_one(dialect: str, part: str) -> None:
+def test_the_sample_has_every_field_that_the_table_keeps_and_a_new_one(
+    dialect: str, part: str
+) -> None:
     kept = {field for field, fate in TABLES[dialect][part].items() if fate.action is Action.PASS}
     assert kept <= set(SAMPLES[dialect, part])
     assert "brand_new" in SAMPLES[dialect, part]
@@ -115,7 +123,9 @@ def test_a_field_that_is_dropped_is_dropped(dialect: str) -> None:
 
 @each_dialect
 def test_a_stream_adds_up_to_the_whole_answer_wherever_it_is_cut(dialect: str) -> None:
-    expected = plain({key: value for key, value in whole(dialect).items() if key not in ("object", "model")})
+    expected = plain(
+        {key: value for key, value in whole(dialect).items() if key not in ("object", "model")}
+    )
     for pieces in splits(stream_of(dialect)):
         assert plain(streamed(dialect, pieces)) == expected
 
@@ -144,7 +154,9 @@ def test_strict_clients_take_every_chunk(dialect: str, include_usage: bool) -> N
     events = sse.Decoder().decode(b"".join(found))
     chunks = [ChatCompletionChunk.model_validate(exact_json.loads(event.data)) for event in events]
     assert any(chunk.usage for chunk in chunks) is include_usage
-    assert include_usage or all(chunk.choices for chunk in chunks), "such clients read the first choice of each"
+    assert include_usage or all(chunk.choices for chunk in chunks), (
+        "such clients read the first choice of each"
+    )
 
 
 @each_dialect
@@ -178,7 +190,10 @@ def test_what_names_no_address_is_no_annotation_and_is_kept() -> None:
 
 @pytest.mark.parametrize("value", ["on_demand", "standard", "priority ", 1, {"a": 1}])
 def test_a_value_that_breaks_a_type_of_the_contract_is_kept_beside_it(value: Any) -> None:
-    body = {"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "service_tier": value}
+    body = {
+        "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}],
+        "service_tier": value,
+    }
     chat = DIALECTS["chat"].decode_response(body, ENCODED)
     assert "service_tier" not in chat
     assert chat["native_service_tier"] == value
@@ -219,9 +234,15 @@ def test_the_fingerprint_alone_is_no_reason_for_one_more_chunk() -> None:
 
 
 ENDINGS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
-    "chat": ("model_length", {"choices": [{"message": {"content": "Hi"}, "finish_reason": "model_length"}]}),
+    "chat": (
+        "model_length",
+        {"choices": [{"message": {"content": "Hi"}, "finish_reason": "model_length"}]},
+    ),
     "anthropic": ("pause_turn", {"content": [], "stop_reason": "pause_turn"}),
-    "google": ("SPII", {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "SPII"}]}),
+    "google": (
+        "SPII",
+        {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "SPII"}]},
+    ),
 }
 
 

@@ -1,9 +1,10 @@
-"""Embeddings of every provider: requests and answers as golden files, the checks of an answer, and both forms of a
-vector.
+"""Embeddings of every provider: requests and answers as golden files, the checks of an answer, and
+both forms of a vector.
 
 `goldens/embeddings/<case>.json`: `{"provider", "model", "options"?, "request", "native", "dropped",
-"answer"?, "hub"?}`. `request` is the client's body, `native` what the provider is sent, `answer` what
-it sends back, and `hub` what the gateway makes of that. `GOLDENS=write make test` writes what came out.
+"answer"?, "hub"?}`. `request` is the client's body, `native` what the provider is sent, `answer`
+what it sends back, and `hub` what the gateway makes of that. `GOLDENS=write make test` writes what
+came out.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def packed(*numbers: float) -> str:
     return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
 
-# --- golden files ----------------------------------------------------------------------------------------------------
+# --- golden files ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
@@ -75,7 +76,9 @@ def test_golden(path: Path) -> None:
     except Failed as failed:
         found = {"unsupported": failed.failure.param}
     if "answer" in golden:
-        found["hub"] = EMBEDDINGS[target.provider.dialect].decode_embeddings(golden["answer"], request)
+        found["hub"] = EMBEDDINGS[target.provider.dialect].decode_embeddings(
+            golden["answer"], request
+        )
     assert json.dumps(golden) == before, "a dialect changed what it was given"
     given_keys = ("provider", "model", "options", "request", "answer")
     kept = {key: golden[key] for key in given_keys if key in golden}
@@ -91,7 +94,7 @@ def test_every_provider_with_embeddings_has_a_golden_file() -> None:
     assert seen < set(PROVIDERS)
 
 
-# --- the client's request --------------------------------------------------------------------------------------------
+# --- the client's request -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -164,15 +167,20 @@ def test_a_number_may_come_as_text(value: Any) -> None:
 
 @pytest.mark.parametrize("provider", ["openai", "mistral", "google", "custom"])
 def test_dimensions_that_the_configuration_fixes_are_not_replaced_in_silence(provider: str) -> None:
-    name = {"mistral": "output_dimension", "google": "outputDimensionality"}.get(provider, "dimensions")
+    name = {"mistral": "output_dimension", "google": "outputDimensionality"}.get(
+        provider, "dimensions"
+    )
     target = model(provider, "m", options={name: 256})
     assert encoded(target, dimensions=256)
     with pytest.raises(Failed) as failed:
         encoded(target, dimensions=8)
-    assert (failed.value.failure.kind, failed.value.failure.param) == (Kind.UNSUPPORTED, "dimensions")
+    assert (failed.value.failure.kind, failed.value.failure.param) == (
+        Kind.UNSUPPORTED,
+        "dimensions",
+    )
 
 
-# --- checks of an answer ---------------------------------------------------------------------------------------------
+# --- checks of an answer --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -212,7 +220,9 @@ def test_vectors_that_do_not_fit_are_malformed(body: Any) -> None:
     assert failed.value.failure.kind is Kind.MALFORMED
 
 
-@pytest.mark.parametrize("embeddings", [[], [{"values": [1.0]}], [{"values": [1.0]}, {"values": []}], None])
+@pytest.mark.parametrize(
+    "embeddings", [[], [{"values": [1.0]}], [{"values": [1.0]}, {"values": []}], None]
+)
 def test_so_are_those_of_the_other_api(embeddings: Any) -> None:
     with pytest.raises(Failed) as failed:
         answered({"embeddings": embeddings}, provider="google")
@@ -223,7 +233,10 @@ def test_so_are_those_of_the_other_api(embeddings: Any) -> None:
 def test_a_model_that_ignores_dimensions_is_not_to_blame(provider: str) -> None:
     with pytest.raises(Failed) as failed:
         answered(data([1.0], [2.0]), provider=provider, dimensions=8)
-    assert (failed.value.failure.kind, failed.value.failure.param) == (Kind.UNSUPPORTED, "dimensions")
+    assert (failed.value.failure.kind, failed.value.failure.param) == (
+        Kind.UNSUPPORTED,
+        "dimensions",
+    )
     assert failed.value.failure.verdict.cooldown_s == 0
 
 
@@ -239,9 +252,17 @@ def test_vectors_are_put_in_the_order_of_the_inputs() -> None:
     ("provider", "body", "kind"),
     [
         ("custom", {"error": {"message": "overloaded", "code": "slow_down"}}, Kind.OVERLOADED),
-        ("custom", {"object": "error", "message": "The model `m` does not exist.", "code": 404}, Kind.MODEL_UNKNOWN),
+        (
+            "custom",
+            {"object": "error", "message": "The model `m` does not exist.", "code": 404},
+            Kind.MODEL_UNKNOWN,
+        ),
         ("openrouter", {"error": {"message": "No credits", "code": 402}}, Kind.QUOTA),
-        ("google", {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "x"}}, Kind.RATE_LIMIT),
+        (
+            "google",
+            {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "x"}},
+            Kind.RATE_LIMIT,
+        ),
     ],
 )
 def test_an_error_inside_a_200_is_an_error(provider: str, body: Any, kind: Kind) -> None:
@@ -250,9 +271,11 @@ def test_an_error_inside_a_200_is_an_error(provider: str, body: Any, kind: Kind)
     assert failed.value.failure.kind is kind
 
 
-# --- both forms of a vector ------------------------------------------------------------------------------------------
+# --- both forms of a vector -----------------------------------------------------------------------
 
-FLOATS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
+FLOATS = st.lists(
+    st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=40
+)
 
 
 @MANY
@@ -288,7 +311,10 @@ def test_counts_that_are_missing_are_zero_for_the_client_only() -> None:
         ({"prompt_tokens": 3}, {"prompt_tokens": 3, "total_tokens": 3}),
         ({"total_tokens": 3, "cost": 0.5}, {"prompt_tokens": 3, "total_tokens": 3, "cost": 0.5}),
         ({"prompt_tokens": "3", "total_tokens": -1}, {"prompt_tokens": 0, "total_tokens": 0}),
-        ({"prompt_tokens_details": "x", "completion_tokens": None}, {"prompt_tokens": 0, "total_tokens": 0}),
+        (
+            {"prompt_tokens_details": "x", "completion_tokens": None},
+            {"prompt_tokens": 0, "total_tokens": 0},
+        ),
         (
             {"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": "x"}},
             {"prompt_tokens": 3, "total_tokens": 3},
@@ -304,7 +330,7 @@ def test_a_vector_of_zeros_stays() -> None:
     assert unit([3.0, 4.0]) == [0.6, 0.8]
 
 
-# --- the operation ---------------------------------------------------------------------------------------------------
+# --- the operation --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -321,7 +347,9 @@ def test_a_vector_of_zeros_stays() -> None:
         ("openai", [[1] * 8000] * 32, [31, 1]),
     ],
 )
-def test_a_request_is_cut_where_a_limit_is_reached(provider: str, inputs: list[Any], sizes: list[int]) -> None:
+def test_a_request_is_cut_where_a_limit_is_reached(
+    provider: str, inputs: list[Any], sizes: list[int]
+) -> None:
     request = decoded(input=inputs).chat
     parts = embed.parts(request, model(provider, "m"))
     assert [len(part["input"]) for part in parts] == sizes
@@ -342,10 +370,22 @@ def test_the_operator_states_how_many_inputs_a_server_takes() -> None:
 
 
 def test_parts_are_joined_in_order_and_their_counts_added() -> None:
-    one = {**data([1.0], [2.0]), "model": "m", "usage": {"prompt_tokens": 2, "total_tokens": 2, "cost": 0.5}}
-    two = {**data([3.0]), "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1, "cost": 0.25}}
+    one = {
+        **data([1.0], [2.0]),
+        "model": "m",
+        "usage": {"prompt_tokens": 2, "total_tokens": 2, "cost": 0.5},
+    }
+    two = {
+        **data([3.0]),
+        "model": "m",
+        "usage": {"prompt_tokens": 1, "total_tokens": 1, "cost": 0.25},
+    }
     whole = joined([one, two])
-    assert [(entry["index"], entry["embedding"]) for entry in whole["data"]] == [(0, [1.0]), (1, [2.0]), (2, [3.0])]
+    assert [(entry["index"], entry["embedding"]) for entry in whole["data"]] == [
+        (0, [1.0]),
+        (1, [2.0]),
+        (2, [3.0]),
+    ]
     assert whole["usage"] == {"prompt_tokens": 3, "total_tokens": 3, "cost": 0.75}
     assert whole["model"] == "m"
 
@@ -371,8 +411,12 @@ def test_parts_of_different_lengths_are_malformed() -> None:
         ({"space": "x"}, {"space": "y"}, False),
     ],
 )
-def test_only_models_of_the_same_space_may_answer(first: dict[str, Any], second: dict[str, Any], same: bool) -> None:
-    chain = tuple(model("openai", fields.pop("model_id", "e"), **fields) for fields in ({**first}, {**second}))
+def test_only_models_of_the_same_space_may_answer(
+    first: dict[str, Any], second: dict[str, Any], same: bool
+) -> None:
+    chain = tuple(
+        model("openai", fields.pop("model_id", "e"), **fields) for fields in ({**first}, {**second})
+    )
     assert embed.candidates(Agent("a", chain), decoded().chat) == (chain if same else chain[:1])
 
 
@@ -387,9 +431,13 @@ def test_only_models_of_the_same_space_may_answer(first: dict[str, Any], second:
         ({"prompt_name": "query"}, False),
     ],
 )
-def test_a_model_that_loses_what_shapes_the_vectors_may_not_take_over(fields: dict[str, Any], same: bool) -> None:
+def test_a_model_that_loses_what_shapes_the_vectors_may_not_take_over(
+    fields: dict[str, Any], same: bool
+) -> None:
     chain = (model("custom", "m", space="s"), model("openai", "m", space="s"))
-    assert embed.candidates(Agent("a", chain), decoded(**fields).chat) == (chain if same else chain[:1])
+    assert embed.candidates(Agent("a", chain), decoded(**fields).chat) == (
+        chain if same else chain[:1]
+    )
 
 
 def test_a_field_that_changes_the_vectors_is_never_left_out() -> None:

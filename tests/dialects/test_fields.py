@@ -31,11 +31,16 @@ def test_a_provider_row_names_only_fields_of_the_contract(provider: str) -> None
 
 def test_each_action() -> None:
     rules = {"a": PASSED, "b": renamed("c"), "seed": dropped("no seed")}
-    assert apply({"a": 1, "b": 2, "seed": 3, "x": 4}, rules, PASSED) == ({"a": 1, "c": 2, "x": 4}, ["seed"])
+    assert apply({"a": 1, "b": 2, "seed": 3, "x": 4}, rules, PASSED) == (
+        {"a": 1, "c": 2, "x": 4},
+        ["seed"],
+    )
 
 
 def test_a_value_that_says_nothing_is_no_loss() -> None:
-    assert apply({"n": 1, "logprobs": False}, {"n": refused("one"), "logprobs": refused("no")}, PASSED) == ({}, [])
+    assert apply(
+        {"n": 1, "logprobs": False}, {"n": refused("one"), "logprobs": refused("no")}, PASSED
+    ) == ({}, [])
 
 
 def test_a_refused_field_names_itself() -> None:

@@ -32,7 +32,9 @@ def by_address(url: str) -> dict[str, Any]:
         ("openai", "responses", {"type": "input_file", "file_url": PDF}),
     ],
 )
-def test_a_file_by_its_address_stays_one(provider: str, dialect: str, wanted: dict[str, Any]) -> None:
+def test_a_file_by_its_address_stays_one(
+    provider: str, dialect: str, wanted: dict[str, Any]
+) -> None:
     assert str(wanted) in encoded(provider, by_address(PDF), dialect=dialect)
 
 
@@ -45,13 +47,17 @@ def test_a_server_that_takes_no_addresses_says_so(provider: str) -> None:
 @pytest.mark.parametrize("url", ["https://[", "http://a.example:x/b", "https://"])
 def test_a_broken_address_breaks_nothing(url: str) -> None:
     assert url in encoded("google", by_address(url))
-    assert url in encoded("google", {"role": "user", "content": [{"type": "image_url", "image_url": url}]})
+    assert url in encoded(
+        "google", {"role": "user", "content": [{"type": "image_url", "image_url": url}]}
+    )
 
 
 def test_thinking_of_anthropics_own_api_goes_to_no_router() -> None:
     own = {"type": "reasoning.text", "text": "a", "signature": "s", "id": "anthropic:0"}
     routers = {"type": "reasoning.text", "text": "b", "signature": "t", "id": "r_1"}
     answer = {"role": "assistant", "content": "ok", "reasoning_details": [own, routers]}
-    found = encoded("openrouter", {"role": "user", "content": "Hi"}, answer, {"role": "user", "content": "So?"})
+    found = encoded(
+        "openrouter", {"role": "user", "content": "Hi"}, answer, {"role": "user", "content": "So?"}
+    )
     assert "r_1" in found
     assert "anthropic:0" not in found

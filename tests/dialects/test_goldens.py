@@ -1,4 +1,5 @@
-"""Every golden file of every dialect; streams whole, byte by byte, with other line ends, and cut at random."""
+"""Every golden file of every dialect; streams whole, byte by byte, with other line ends, and cut at
+random."""
 
 from __future__ import annotations
 
@@ -32,6 +33,8 @@ def test_a_stream_that_stops_anywhere_never_looks_finished(dialect: str, case: s
         chunks = goldens.decode_stream(DIALECTS[dialect], [data[:end]])
         if "failed" in chunks[-1]:
             continue
-        finishes = [choice for chunk in chunks for choice in chunk["choices"] if choice["finish_reason"]]
+        finishes = [
+            choice for chunk in chunks for choice in chunk["choices"] if choice["finish_reason"]
+        ]
         assert finishes, f"cut after {end} bytes, the stream looks finished"
         assert [c for c in chunks if c["choices"]] == [c for c in whole if c["choices"]]

@@ -11,7 +11,10 @@ from gateway.dialects import DIALECTS, Encoded, Unsupported, choose
 from gateway.types import Model
 from tests.makers import chat, model
 
-FUNCTION: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+FUNCTION: dict[str, Any] = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object"}},
+}
 MODELS: dict[str, Model] = {
     "anthropic": model("anthropic"),
     "google": model("google"),
@@ -40,12 +43,19 @@ def hosted(encoded: Encoded) -> list[Any]:
     """What is sent beside the functions."""
     known = ("functionDeclarations", "function", "input_schema", "parameters")
     tools = encoded.body.get("tools", [])
-    own = [tool for tool in tools if tool.get("type") in (None, "function") and set(known) & set(tool)]
+    own = [
+        tool for tool in tools if tool.get("type") in (None, "function") and set(known) & set(tool)
+    ]
     assert len(own) <= 1
     return [tool for tool in tools if tool not in own]
 
 
-SEARCH = ("web_search", "web_search_preview", "web_search_preview_2025_03_11", "web_search_20250305")
+SEARCH = (
+    "web_search",
+    "web_search_preview",
+    "web_search_preview_2025_03_11",
+    "web_search_20250305",
+)
 ANTHROPIC_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 SENT: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "Anthropic's own search": (
@@ -65,7 +75,8 @@ SENT: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
         {"type": "web_fetch_20250910", "name": "web_fetch"},
     ]),
     "Google's own search": ("google", {"googleSearch": {}}, [{"googleSearch": {}}]),
-    "Google's own search by its other name": ("google", {"google_search": {}}, [{"googleSearch": {}}]),
+    ("Google's own search by its "
+     "other name"): ("google", {"google_search": {}}, [{"googleSearch": {}}]),
     "a search at Google": ("google", {"type": "web_search"}, [{"googleSearch": {}}]),
     "a code interpreter at Google": ("google", {"type": "code_interpreter"}, [{"codeExecution": {}}]),
     "a reader of pages at Google": ("google", {"type": "web_fetch_20250910", "name": "x"}, [{"urlContext": {}}]),
@@ -119,9 +130,16 @@ def test_a_hosted_tool_goes_to_a_provider_that_has_it(
 
 
 DROPPED: list[tuple[str, dict[str, Any]]] = [
-    *((name, {"type": "web_search"}) for name in ("google 2.5", "groq other", "xai", "mistral", "openai search")),
+    *(
+        (name, {"type": "web_search"})
+        for name in ("google 2.5", "groq other", "xai", "mistral", "openai search")
+    ),
     *((name, {"type": "file_search"}) for name in ("anthropic", "google", "groq", "openrouter")),
-    *((name, {"type": "builtin_function", "function": {"name": "$web_search"}}) for name in MODELS if name != "custom"),
+    *(
+        (name, {"type": "builtin_function", "function": {"name": "$web_search"}})
+        for name in MODELS
+        if name != "custom"
+    ),
     ("openai", {"type": "computer_use_preview"}),
     ("openrouter", {"type": "code_interpreter"}),
 ]
@@ -135,7 +153,9 @@ def test_a_hosted_tool_that_a_provider_lacks_is_named(name: str, tool: dict[str,
 
 
 @pytest.mark.parametrize(("name", "tool"), DROPPED)
-def test_a_demanded_tool_that_a_provider_lacks_is_a_reason_for_the_next_model(name: str, tool: dict[str, Any]) -> None:
+def test_a_demanded_tool_that_a_provider_lacks_is_a_reason_for_the_next_model(
+    name: str, tool: dict[str, Any]
+) -> None:
     named = {"type": "function", "function": {"name": "$web_search"}}
     choice = named if "function" in tool else {"type": tool["type"]}
     with pytest.raises(Unsupported) as raised:
@@ -179,7 +199,9 @@ CHOICES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize(("name", "choice", "expected"), CHOICES.values(), ids=CHOICES)
 def test_a_choice_of_a_hosted_tool(name: str, choice: Any, expected: dict[str, Any]) -> None:
     encoded = sent(name, SEARCHING, tool_choice=choice)
-    assert {"tool_choice": encoded.body.get("tool_choice")} == {"tool_choice": expected.get("tool_choice")}
+    assert {"tool_choice": encoded.body.get("tool_choice")} == {
+        "tool_choice": expected.get("tool_choice")
+    }
 
 
 def test_google_cannot_be_told_to_search() -> None:
@@ -189,9 +211,13 @@ def test_google_cannot_be_told_to_search() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_choice_of_a_function_stays_beside_hosted_tools(name: str) -> None:
     choice = {"type": "function", "function": {"name": "f"}}
-    assert "f" in str(sent(name, FUNCTION, SEARCHING, tool_choice=choice).body.get("tool_choice") or "f")
+    assert "f" in str(
+        sent(name, FUNCTION, SEARCHING, tool_choice=choice).body.get("tool_choice") or "f"
+    )
     allowed = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}
-    encoded = sent(name, FUNCTION, SEARCHING, tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
+    encoded = sent(
+        name, FUNCTION, SEARCHING, tool_choice={"type": "allowed_tools", "allowed_tools": allowed}
+    )
     assert hosted(encoded) == []
 
 
@@ -201,20 +227,28 @@ def test_an_option_that_the_provider_lacks_is_named() -> None:
 
 
 def test_google_is_told_that_both_kinds_are_wanted() -> None:
-    assert sent("google", FUNCTION, SEARCHING).body["toolConfig"] == {"includeServerSideToolInvocations": True}
+    assert sent("google", FUNCTION, SEARCHING).body["toolConfig"] == {
+        "includeServerSideToolInvocations": True
+    }
     assert "toolConfig" not in sent("google", SEARCHING).body
 
 
 @pytest.mark.parametrize(
     ("kind", "beta"),
-    [("computer_20250124", "computer-use-2025-01-24"), ("code_execution_20250825", "code-execution-2025-08-25")],
+    [
+        ("computer_20250124", "computer-use-2025-01-24"),
+        ("code_execution_20250825", "code-execution-2025-08-25"),
+    ],
 )
 def test_a_tool_in_beta_names_its_beta(kind: str, beta: str) -> None:
     assert sent("anthropic", {"type": kind, "name": "x"}).headers == {"anthropic-beta": beta}
 
 
 def test_a_function_of_the_same_name_stays() -> None:
-    mine = {"type": "function", "function": {"name": "web_search", "parameters": {"type": "object"}}}
+    mine = {
+        "type": "function",
+        "function": {"name": "web_search", "parameters": {"type": "object"}},
+    }
     encoded = sent("anthropic", mine, SEARCHING)
     assert [tool["name"] for tool in encoded.body["tools"]] == ["web_search"]
     assert encoded.dropped == ("tools.name",)
@@ -222,7 +256,11 @@ def test_a_function_of_the_same_name_stays() -> None:
 
 def test_a_tool_like_a_function_keeps_its_name_in_the_history() -> None:
     tool = {"type": "builtin_function", "function": {"name": "$web_search"}}
-    call = {"id": "a", "type": "builtin_function", "function": {"name": "$web_search", "arguments": "{}"}}
+    call = {
+        "id": "a",
+        "type": "builtin_function",
+        "function": {"name": "$web_search", "arguments": "{}"},
+    }
     messages: list[dict[str, Any]] = [
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "tool_calls": [call]},

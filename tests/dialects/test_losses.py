@@ -16,11 +16,16 @@ PNG = "data:image/png;base64,iVBORw0KGgo="
 PDF = "data:application/pdf;base64,JVBERi0="
 TARGETS = {name: model(name) for name in IDS} | {"openai responses": model("openai", "gpt-6-luna")}
 CANARY = "canary-7"
-TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object"}},
+}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
-def encoded(name: str, *messages: dict[str, Any], tools: list[dict[str, Any]] | None = None) -> Encoded:
+def encoded(
+    name: str, *messages: dict[str, Any], tools: list[dict[str, Any]] | None = None
+) -> Encoded:
     request = chat(*messages, tools=[TOOL] if tools is None else tools)
     target = TARGETS[name]
     return DIALECTS[choose(request, target)].encode_request(request, target)
@@ -56,8 +61,16 @@ PARTS: dict[str, dict[str, Any]] = {
     "a key of an image": {"type": "image_url", "image_url": {"url": PNG}, "x_new": CANARY},
     "a key inside an image": {"type": "image_url", "image_url": {"url": PNG, "x_new": CANARY}},
     "the detail of an image": {"type": "image_url", "image_url": {"url": PNG, "detail": "high"}},
-    "a key of a file": {"type": "file", "file": {"file_data": PDF, "filename": "a.pdf"}, "x_new": CANARY},
-    "the context of a document": {"type": "file", "file": {"file_data": PDF, "filename": "a.pdf"}, "context": CANARY},
+    "a key of a file": {
+        "type": "file",
+        "file": {"file_data": PDF, "filename": "a.pdf"},
+        "x_new": CANARY,
+    },
+    "the context of a document": {
+        "type": "file",
+        "file": {"file_data": PDF, "filename": "a.pdf"},
+        "context": CANARY,
+    },
 }
 
 
@@ -70,7 +83,9 @@ def test_a_key_of_a_part_is_sent_or_named(name: str, part: dict[str, Any]) -> No
         return  # the whole part has no place, and the next model is asked
     text = orjson.dumps(answer.body).decode()
     is_sent = CANARY in text or '"high"' in text
-    assert is_sent != any(path.startswith("messages.content.") for path in answer.dropped), answer.dropped
+    assert is_sent != any(path.startswith("messages.content.") for path in answer.dropped), (
+        answer.dropped
+    )
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -79,7 +94,9 @@ def test_an_image_where_only_text_may_be_is_sent_or_named(name: str, role: str) 
     part = {"type": "image_url", "image_url": {"url": PNG}}
     message = {"role": role, "content": [{"type": "text", "text": "See:"}, part]}
     try:
-        answer = encoded(name, {"role": "user", "content": "Hi"}, message, {"role": "user", "content": "And?"})
+        answer = encoded(
+            name, {"role": "user", "content": "Hi"}, message, {"role": "user", "content": "And?"}
+        )
     except Unsupported:
         return
     is_sent = "iVBORw0KGgo=" in orjson.dumps(answer.body).decode()
@@ -90,7 +107,9 @@ def test_an_image_where_only_text_may_be_is_sent_or_named(name: str, role: str) 
 def test_what_a_hosted_tool_did_is_named(name: str) -> None:
     part = {"type": "server_tool_use", "id": "x", "name": CANARY, "input": {}}
     message = {"role": "assistant", "content": [part, {"type": "text", "text": "See:"}]}
-    answer = encoded(name, {"role": "user", "content": "Hi"}, message, {"role": "user", "content": "And?"})
+    answer = encoded(
+        name, {"role": "user", "content": "Hi"}, message, {"role": "user", "content": "And?"}
+    )
     assert "messages.content.server_tool_use" in answer.dropped
     assert CANARY not in orjson.dumps(answer.body).decode()
 
@@ -103,13 +122,19 @@ def test_a_key_of_a_tool_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_an_answer_had_comes_back_without_a_word(name: str) -> None:
-    echo = dict.fromkeys(ECHOES - STRUCTURE - MARKS - {"refusal", "function_call", "extra_content"}, CANARY)
-    answer = encoded(name, *exchange(assistant={**echo, "refusal": None, "reasoning_details": None}))
+    echo = dict.fromkeys(
+        ECHOES - STRUCTURE - MARKS - {"refusal", "function_call", "extra_content"}, CANARY
+    )
+    answer = encoded(
+        name, *exchange(assistant={**echo, "refusal": None, "reasoning_details": None})
+    )
     assert not [path for path in answer.dropped if path.startswith("messages")]
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize("content", ["no such file", [{"type": "text", "text": "no such file"}], "Error: no such file"])
+@pytest.mark.parametrize(
+    "content", ["no such file", [{"type": "text", "text": "no such file"}], "Error: no such file"]
+)
 def test_a_result_says_that_it_is_an_error(name: str, content: Any) -> None:
     answer = encoded(name, *exchange(tool={"content": content, "is_error": True}))
     text = orjson.dumps(answer.body).decode()

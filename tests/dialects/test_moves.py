@@ -1,8 +1,9 @@
-"""Conversations that move: begun through one client API at one provider, and continued through the same API at others.
+"""Conversations that move: begun through one client API at one provider, and continued through the
+same API at others.
 
-What a client keeps is what it was sent, read by the accumulators of its API. Every provider must accept it, no
-signature may reach a provider other than the one that made it, and where a conversation comes back its own signatures
-are there again.
+What a client keeps is what it was sent, read by the accumulators of its API. Every provider must
+accept it, no signature may reach a provider other than the one that made it, and where a
+conversation comes back its own signatures are there again.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def target(name: str) -> Model:
     name, _, account = name.partition("@")
     provider = name.partition("-")[0]
     more = {"credential": f"{provider}_key:{account}"} if account else {}
-    return model(provider, "gpt-6-luna" if name == "openai-responses" else IDS[provider], name=name, **more)
+    return model(
+        provider, "gpt-6-luna" if name == "openai-responses" else IDS[provider], name=name, **more
+    )
 
 
 def signature(name: str) -> str:
@@ -54,7 +57,8 @@ def signature(name: str) -> str:
 
 
 class Conversation:
-    """What a client of one API keeps. `turn` asks one provider, answers its tool calls, and remembers."""
+    """What a client of one API keeps. `turn` asks one provider, answers its tool calls, and
+    remembers."""
 
     def __init__(self, api: str) -> None:
         self.api = api
@@ -76,19 +80,25 @@ class Conversation:
         if dialect == self.api and dialect in NATIVE:
             encoded = NATIVE[self.api].encode(request, chosen)
         else:
-            encoded = DIALECTS[dialect].encode_request(self.vault.restore("me", request.chat), chosen)
+            encoded = DIALECTS[dialect].encode_request(
+                self.vault.restore("me", request.chat), chosen
+            )
         sent = dumps(encoded.body)
         if dialect == "anthropic" or not encoded.native:
             STRICT[RULES.get(dialect, name)](orjson.loads(sent))
         asked = LAB[dialect].asked(orjson.loads(sent), encoded.path)
         assert asked is not None, "the lab refuses it"
-        data = _played(dialect, asked, f"{name}{len(self.kept)}").replace(LAB_SIGNATURE, signature(name).encode())
+        data = _played(dialect, asked, f"{name}{len(self.kept)}").replace(
+            LAB_SIGNATURE, signature(name).encode()
+        )
         self._keep(asyncio.run(self._read(dialect, encoded, request, data)))
         return sent
 
     async def _read(self, dialect: str, encoded: Encoded, request: Request, data: bytes) -> bytes:
         record = Record(Attempt(model("custom"), 1), self.vault, "me")
-        stream = AnswerStream(Response(data), DIALECTS[dialect], encoded, Timeouts(), Clock(), record)
+        stream = AnswerStream(
+            Response(data), DIALECTS[dialect], encoded, Timeouts(), Clock(), record
+        )
         encoder = INBOUND[self.api].StreamEncoder(Answer(str(len(self.kept)), 1, "m", request))
         await stream.begin(2000.0)
         out = b"".join([encoder.encode(batch) async for batch in stream])
@@ -113,11 +123,15 @@ class Conversation:
         last = self.kept[-1]
         if self.api == "anthropic":
             calls = [block["id"] for block in last["content"] if block["type"] == "tool_use"]
-            results = [{"type": "tool_result", "tool_use_id": id_, "content": "4C"} for id_ in calls]
+            results = [
+                {"type": "tool_result", "tool_use_id": id_, "content": "4C"} for id_ in calls
+            ]
             self.kept += [{"role": "user", "content": results}] if results else []
         elif self.api == "responses":
             calls = [last["call_id"]] if last["type"] == "function_call" else []
-            self.kept += [{"type": "function_call_output", "call_id": id_, "output": "4C"} for id_ in calls]
+            self.kept += [
+                {"type": "function_call_output", "call_id": id_, "output": "4C"} for id_ in calls
+            ]
         else:
             calls = [call["id"] for call in last.get("tool_calls") or ()]
             self.kept += [{"role": "tool", "tool_call_id": id_, "content": "4C"} for id_ in calls]
@@ -154,7 +168,8 @@ def _played(dialect: str, asked: Any, id_: str) -> bytes:
 
 
 def leaked(sent: bytes, name: str) -> list[str]:
-    """Whose signatures are in a request for `name` besides its own; sealed ones belong in no request."""
+    """Whose signatures are in a request for `name` besides its own; sealed ones belong in no
+    request."""
     assert PREFIX.encode() not in sent
     return [other for other in STRICT if other != name and signature(other).encode() in sent]
 
@@ -165,7 +180,9 @@ def leaked(sent: bytes, name: str) -> list[str]:
     texts=st.lists(st.sampled_from(["say: Hello", "look_up please"]), min_size=4, max_size=4),
 )
 @MANY
-def test_every_provider_goes_on_with_what_another_began(api: str, route: list[str], texts: list[str]) -> None:
+def test_every_provider_goes_on_with_what_another_began(
+    api: str, route: list[str], texts: list[str]
+) -> None:
     talk = Conversation(api)
     for name, text in zip(route, texts, strict=False):
         assert leaked(talk.turn(name, text), name) == []
@@ -177,7 +194,9 @@ def test_every_provider_goes_on_with_what_another_began(api: str, route: list[st
 def test_signatures_come_back_where_they_were_made(api: str, home: str, away: str) -> None:
     """Also when the middle of the conversation was served by another provider, as after a 429."""
     talk = Conversation(api)
-    assert signature(home).encode() in talk.turn(home, "look_up please"), "not even in its own tool loop"
+    assert signature(home).encode() in talk.turn(home, "look_up please"), (
+        "not even in its own tool loop"
+    )
     assert leaked(talk.turn(away, "look_up please"), away) == []
     again = talk.turn(home, "look_up please")
     assert again.count(signature(home).encode()) >= 2
@@ -186,8 +205,11 @@ def test_signatures_come_back_where_they_were_made(api: str, home: str, away: st
 
 @pytest.mark.parametrize("api", ["chat", "anthropic"])
 def test_encrypted_reasoning_does_not_reach_another_account(api: str) -> None:
-    """OpenAI's own clients carry it unsealed: there the provider's refusal takes it away (`native.again`)."""
+    """OpenAI's own clients carry it unsealed: there the provider's refusal takes it away
+    (`native.again`)."""
     talk = Conversation(api)
     assert signature("openai-responses").encode() in talk.turn("openai-responses", "look_up please")
-    assert signature("openai-responses").encode() not in talk.turn("openai-responses@b", "say: Hello")
+    assert signature("openai-responses").encode() not in talk.turn(
+        "openai-responses@b", "say: Hello"
+    )
     assert signature("openai-responses").encode() in talk.turn("openai-responses", "say: Hello")

@@ -1,4 +1,5 @@
-"""What servers do to a stream in its middle and at its end, in every provider's own format, wherever it is cut."""
+"""What servers do to a stream in its middle and at its end, in every provider's own format,
+wherever it is cut."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ from tests.dialects.said import (
 from tests.goldens import decode_stream
 from tests.splits import splits
 
-# --- half a character ------------------------------------------------------------------------------------------------
+# --- half a character -----------------------------------------------------------------------------
 
 FIELDS = [
     (dialect, field, piece)
@@ -51,7 +52,9 @@ HALVES = {
 
 
 @pytest.mark.parametrize("name", HALVES)
-@pytest.mark.parametrize(("dialect", "field", "piece"), FIELDS, ids=lambda value: value if value is str else None)
+@pytest.mark.parametrize(
+    ("dialect", "field", "piece"), FIELDS, ids=lambda value: value if value is str else None
+)
 def test_a_character_cut_in_two_is_joined(dialect: str, field: str, piece: Text, name: str) -> None:
     texts, whole = HALVES[name]
     stream = b"".join(map(piece, texts)) + FINISH[dialect] + LAST[dialect]
@@ -63,7 +66,9 @@ def test_a_character_cut_in_two_is_joined(dialect: str, field: str, piece: Text,
 @pytest.mark.parametrize("dialect", ARGUMENTS)
 def test_a_character_cut_in_two_is_joined_in_arguments(dialect: str) -> None:
     pieces = ['{\\"a\\":\\"' + HIGH, LOW + '\\"}']
-    stream = CALL[dialect] + b"".join(map(ARGUMENTS[dialect], pieces)) + FINISH[dialect] + LAST[dialect]
+    stream = (
+        CALL[dialect] + b"".join(map(ARGUMENTS[dialect], pieces)) + FINISH[dialect] + LAST[dialect]
+    )
     for cut in splits(stream):
         assert said(dialect, *cut).named == [("f", '{"a":"%s"}' % SMILE)]  # noqa: UP031
 
@@ -71,7 +76,9 @@ def test_a_character_cut_in_two_is_joined_in_arguments(dialect: str) -> None:
 @pytest.mark.parametrize("dialect", ARGUMENTS)
 def test_a_character_cut_in_two_is_joined_in_the_input_of_a_custom_tool(dialect: str) -> None:
     pieces = ['{\\"input\\":\\"' + HIGH, LOW + '\\"}']
-    stream = CALL[dialect] + b"".join(map(ARGUMENTS[dialect], pieces)) + FINISH[dialect] + LAST[dialect]
+    stream = (
+        CALL[dialect] + b"".join(map(ARGUMENTS[dialect], pieces)) + FINISH[dialect] + LAST[dialect]
+    )
     [call] = said(dialect, stream, custom_tools=frozenset({"f"})).calls
     assert call["custom"] == {"name": "f", "input": SMILE}
 
@@ -79,12 +86,18 @@ def test_a_character_cut_in_two_is_joined_in_the_input_of_a_custom_tool(dialect:
 def test_fields_and_choices_keep_their_halves_apart() -> None:
     stream = chat(f'{{"content":"{HIGH}"}}') + chat(f'{{"content":"{HIGH}"}}', index="1")
     stream += (
-        chat(f'{{"reasoning":"{LOW}"}}') + chat(f'{{"content":"{LOW}"}}') + chat(f'{{"content":"{LOW}"}}', index="1")
+        chat(f'{{"reasoning":"{LOW}"}}')
+        + chat(f'{{"content":"{LOW}"}}')
+        + chat(f'{{"content":"{LOW}"}}', index="1")
     )
     decoder = DIALECTS["chat"].StreamDecoder(Encoded("/", {"n": 2}))
     chunks = [chunk for found in sse.Decoder().decode(stream) for chunk in decoder.decode(found)]
     deltas = [(choice["index"], choice["delta"]) for chunk in chunks for choice in chunk["choices"]]
-    assert deltas == [(0, {"reasoning_content": "\ufffd"}), (0, {"content": SMILE}), (1, {"content": SMILE})]
+    assert deltas == [
+        (0, {"reasoning_content": "\ufffd"}),
+        (0, {"content": SMILE}),
+        (1, {"content": SMILE}),
+    ]
 
 
 WHOLE = {
@@ -95,10 +108,14 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize(("text", "whole"), [(f"a{HIGH}", "a\ufffd"), (f"{LOW}a{HIGH}{LOW}", f"\ufffda{SMILE}")])
+@pytest.mark.parametrize(
+    ("text", "whole"), [(f"a{HIGH}", "a\ufffd"), (f"{LOW}a{HIGH}{LOW}", f"\ufffda{SMILE}")]
+)
 @pytest.mark.parametrize("dialect", WHOLE)
 def test_a_half_in_a_whole_answer_spoils_nothing(dialect: str, text: str, whole: str) -> None:
-    answer = decode_whole(DIALECTS[dialect], loads((WHOLE[dialect] % text).encode()), Encoded("/x", {}))
+    answer = decode_whole(
+        DIALECTS[dialect], loads((WHOLE[dialect] % text).encode()), Encoded("/x", {})
+    )
     assert answer["choices"][0]["message"]["content"] == whole
 
 
@@ -106,13 +123,16 @@ LONG = 2**70
 FACT = f'"brand_new":[{LONG},"a{HIGH}b"]'
 STREAMS = {
     "chat": TEXT["chat"]("Hi").replace(b"{", b"{" + FACT.encode() + b",", 1),
-    "anthropic": typed('{"type":"message_start","message":{' + FACT + "}}") + TEXT["anthropic"]("Hi"),
+    "anthropic": typed('{"type":"message_start","message":{' + FACT + "}}")
+    + TEXT["anthropic"]("Hi"),
     "google": TEXT["google"]("Hi").replace(b"{", b"{" + FACT.encode() + b",", 1),
     "responses": TEXT["responses"]("Hi"),
 }
 ENDS = {
     **FINISH,
-    "responses": typed('{"type":"response.completed","response":{"status":"completed",' + FACT + "}}"),
+    "responses": typed(
+        '{"type":"response.completed","response":{"status":"completed",' + FACT + "}}"
+    ),
 }
 
 
@@ -121,7 +141,9 @@ def test_long_integers_beside_half_a_character_leave_exact_with_the_finish(diale
     stream = STREAMS[dialect] + ENDS[dialect] + LAST[dialect]
     for pieces in splits(stream):
         chunks = decode_stream(DIALECTS[dialect], pieces, Encoded("/", {}))
-        [finish] = [chunk for chunk in chunks if chunk["choices"] and chunk["choices"][0]["finish_reason"]]
+        [finish] = [
+            chunk for chunk in chunks if chunk["choices"] and chunk["choices"][0]["finish_reason"]
+        ]
         assert finish["brand_new"] == [LONG, "a\ufffdb"]
 
 
@@ -136,16 +158,25 @@ def test_long_integers_beside_half_a_character_leave_exact_with_the_finish(diale
     ids=["chat", "anthropic", "google", "responses"],
 )  # fmt: skip
 def test_long_integers_beside_half_a_character_in_a_whole_answer(dialect: str, body: str) -> None:
-    chat_ = decode_whole(DIALECTS[dialect], loads(body.replace("FACT", FACT).encode()), Encoded("/", {}))
+    chat_ = decode_whole(
+        DIALECTS[dialect], loads(body.replace("FACT", FACT).encode()), Encoded("/", {})
+    )
     written = exact_json.dumps(chat_)
     assert f"{LONG}".encode() in written
     assert "a\ufffdb".encode() in written
 
 
 def test_a_call_whose_arguments_are_an_object_keeps_both() -> None:
-    part = '{"functionCall":{"name":"f","args":{"long":%d,"text":"a%sb%s"}}}' % (LONG, HIGH, HIGH + LOW)  # noqa: UP031
+    part = '{"functionCall":{"name":"f","args":{"long":%d,"text":"a%sb%s"}}}' % (
+        LONG,
+        HIGH,
+        HIGH + LOW,
+    )  # noqa: UP031
     found = said("google", google(part), FINISH["google"])
-    assert exact_json.loads(found.calls[0]["function"]["arguments"]) == {"long": LONG, "text": f"a\ufffdb{SMILE}"}
+    assert exact_json.loads(found.calls[0]["function"]["arguments"]) == {
+        "long": LONG,
+        "text": f"a\ufffdb{SMILE}",
+    }
 
 
 def test_the_items_of_an_array_keep_their_long_integers() -> None:
@@ -155,9 +186,15 @@ def test_the_items_of_an_array_keep_their_long_integers() -> None:
 
 def test_a_late_name_brings_the_other_fields_of_its_call() -> None:
     first = chat('{"tool_calls":[{"index":0,"id":"a","early":1,"function":{"arguments":"{"}}]}')
-    second = chat('{"tool_calls":[{"index":0,"extra_content":{"x":1},"function":{"name":"f","arguments":"}"}}]}')
+    second = chat(
+        '{"tool_calls":[{"index":0,"extra_content":{"x":1},"function":{"name":"f","arguments":"}"}}]}'
+    )
     [call] = said("chat", first, second, FINISH["chat"], LAST["chat"]).calls
-    assert (call["early"], call["extra_content"], call["function"]) == (1, {"x": 1}, {"name": "f", "arguments": "{}"})
+    assert (call["early"], call["extra_content"], call["function"]) == (
+        1,
+        {"x": 1},
+        {"name": "f", "arguments": "{}"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,8 +203,18 @@ def test_a_late_name_brings_the_other_fields_of_its_call() -> None:
         ("chat", chat("{}", '"eos"'), chat("{}", '"length"'), None),
         ("chat", chat("{}", '"length"'), chat("{}", '"eos"'), None),
         ("chat", chat("{}", '"stop"'), chat("{}", '"safety"'), "safety"),
-        ("google", google("", ',"finishReason":"STOP"'), google("", ',"finishReason":"SPII"'), "SPII"),
-        ("google", google("", ',"finishReason":"MAX_TOKENS"'), google("", ',"finishReason":"SPII"'), None),
+        (
+            "google",
+            google("", ',"finishReason":"STOP"'),
+            google("", ',"finishReason":"SPII"'),
+            "SPII",
+        ),
+        (
+            "google",
+            google("", ',"finishReason":"MAX_TOKENS"'),
+            google("", ',"finishReason":"SPII"'),
+            None,
+        ),
     ],
 )
 def test_the_providers_own_word_is_that_of_the_finish_that_counts(
@@ -175,7 +222,11 @@ def test_the_providers_own_word_is_that_of_the_finish_that_counts(
 ) -> None:
     stream = TEXT[dialect]("Hi") + first + second + LAST[dialect]
     chunks = decode_stream(DIALECTS[dialect], [stream], Encoded("/", {}))
-    [finish] = [chunk["choices"][0] for chunk in chunks if chunk["choices"] and chunk["choices"][0]["finish_reason"]]
+    [finish] = [
+        chunk["choices"][0]
+        for chunk in chunks
+        if chunk["choices"] and chunk["choices"][0]["finish_reason"]
+    ]
     assert finish.get("native_finish_reason") == native
 
 
@@ -193,14 +244,20 @@ def test_what_is_no_json_stays_none(data: bytes) -> None:
         halves.loads(data)
 
 
-# --- the end ---------------------------------------------------------------------------------------------------------
+# --- the end --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_content_behind_the_finish_reason_comes_before_the_one_finish(dialect: str) -> None:
     if dialect == "responses":
         return  # its last event is its finish
-    stream = TEXT[dialect]("a") + FINISH[dialect] + TEXT[dialect]("b") + TEXT[dialect]("c") + FINISH[dialect]
+    stream = (
+        TEXT[dialect]("a")
+        + FINISH[dialect]
+        + TEXT[dialect]("b")
+        + TEXT[dialect]("c")
+        + FINISH[dialect]
+    )
     for pieces in splits(stream + LAST[dialect]):
         found = said(dialect, *pieces)
         assert (found.failed, found.fields, found.finishes) == (None, {"content": "abc"}, ["stop"])
@@ -208,7 +265,13 @@ def test_content_behind_the_finish_reason_comes_before_the_one_finish(dialect: s
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_what_is_repeated_behind_the_finish_reason_is_not_doubled(dialect: str) -> None:
-    stream = TEXT[dialect]("a") + TEXT[dialect]("b") + FINISH[dialect] + TEXT[dialect]("b") + FINISH[dialect]
+    stream = (
+        TEXT[dialect]("a")
+        + TEXT[dialect]("b")
+        + FINISH[dialect]
+        + TEXT[dialect]("b")
+        + FINISH[dialect]
+    )
     for pieces in splits(stream + LAST[dialect]):
         found = said(dialect, *pieces)
         assert (found.failed, found.fields, found.finishes) == (None, {"content": "ab"}, ["stop"])
@@ -216,9 +279,13 @@ def test_what_is_repeated_behind_the_finish_reason_is_not_doubled(dialect: str) 
 
 def test_a_last_chunk_that_is_sent_twice_is_read_once() -> None:
     last = chat('{"content":"b"}', '"stop"')
-    assert said("chat", chat('{"content":"a"}'), last, last, LAST["chat"]).fields == {"content": "ab"}
+    assert said("chat", chat('{"content":"a"}'), last, last, LAST["chat"]).fields == {
+        "content": "ab"
+    }
     whole = event('{"choices":[{"index":0,"message":{"content":"ab"},"finish_reason":"stop"}]}')
-    assert said("chat", chat('{"content":"a"}'), last, whole, LAST["chat"]).fields == {"content": "ab"}
+    assert said("chat", chat('{"content":"a"}'), last, whole, LAST["chat"]).fields == {
+        "content": "ab"
+    }
 
 
 def test_a_whole_call_that_is_sent_twice_is_read_once() -> None:
@@ -231,20 +298,32 @@ def test_a_whole_call_that_is_sent_twice_is_read_once() -> None:
 
 def test_a_plain_stop_gives_way_to_another_reason() -> None:
     for first, second in (("stop", "length"), ("length", "stop")):
-        stream = chat('{"content":"a"}') + chat("{}", f'"{first}"') + chat("{}", f'"{second}"') + LAST["chat"]
+        stream = (
+            chat('{"content":"a"}')
+            + chat("{}", f'"{first}"')
+            + chat("{}", f'"{second}"')
+            + LAST["chat"]
+        )
         assert said("chat", stream).finishes == ["length"]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_nothing_is_read_behind_the_last_event(dialect: str) -> None:
     last = LAST[dialect] or (FINISH[dialect] if dialect == "responses" else b"data: [DONE]\n\n")
-    stream = TEXT[dialect]("a") + FINISH[dialect] + last + TEXT[dialect]("b") + ERROR[dialect] + FINISH[dialect]
+    stream = (
+        TEXT[dialect]("a")
+        + FINISH[dialect]
+        + last
+        + TEXT[dialect]("b")
+        + ERROR[dialect]
+        + FINISH[dialect]
+    )
     for pieces in splits(stream):
         found = said(dialect, *pieces)
         assert (found.failed, found.fields, found.finishes) == (None, {"content": "a"}, ["stop"])
 
 
-# --- a name that comes late ------------------------------------------------------------------------------------------
+# --- a name that comes late -----------------------------------------------------------------------
 
 
 def call(fields: str, index: str = '"index":0,') -> bytes:
@@ -271,10 +350,18 @@ LATE = {
 @pytest.mark.parametrize("name", LATE)
 def test_a_call_waits_for_its_name(name: str, indexed: bool) -> None:
     stream = b"".join(LATE[name])
-    stream = stream if indexed else stream.replace(b'"index":0,"id"', b'"id"').replace(b'{"index":0,"f', b'{"f')
+    stream = (
+        stream
+        if indexed
+        else stream.replace(b'"index":0,"id"', b'"id"').replace(b'{"index":0,"f', b'{"f')
+    )
     for pieces in splits(stream + FINISH["chat"] + LAST["chat"]):
         found = said("chat", *pieces)
-        assert (found.failed, found.named, found.finishes) == (None, [("f", '{"a":1}')], ["tool_calls"])
+        assert (found.failed, found.named, found.finishes) == (
+            None,
+            [("f", '{"a":1}')],
+            ["tool_calls"],
+        )
         assert [call["id"] for call in found.calls] == ["a"]
 
 
@@ -283,12 +370,23 @@ def test_calls_whose_names_come_late_are_counted_without_gaps() -> None:
     found = said("chat", BEGUN, second, NAMED, ALL, FINISH["chat"], LAST["chat"])
     assert found.named == [("g", "{}"), ("f", '{"a":1}')]
     again = call('"id":"b","function":{"name":""}')
-    found = said("chat", BEGUN, NAMED, ALL, again, call('"function":{"name":"g"}'), FINISH["chat"], LAST["chat"])
+    found = said(
+        "chat",
+        BEGUN,
+        NAMED,
+        ALL,
+        again,
+        call('"function":{"name":"g"}'),
+        FINISH["chat"],
+        LAST["chat"],
+    )
     assert found.named == [("f", '{"a":1}'), ("g", "{}")]
 
 
 @pytest.mark.parametrize("end", [FINISH["chat"], FINISH["chat"] + LAST["chat"], LAST["chat"]])
-@pytest.mark.parametrize("pieces", [[BEGUN], [BEGUN, ALL], [call('"id":"a","function":{"arguments":"{}"}')]])
+@pytest.mark.parametrize(
+    "pieces", [[BEGUN], [BEGUN, ALL], [call('"id":"a","function":{"arguments":"{}"}')]]
+)
 def test_a_call_without_a_name_is_no_call(pieces: list[bytes], end: bytes) -> None:
     for cut in splits(b"".join(pieces) + end):
         found = said("chat", *cut)
@@ -316,7 +414,9 @@ ITEM = '"output_index":0,"item":{"type":"function_call","id":"i","call_id":"a","
 @pytest.mark.parametrize("named_by", ["arguments.done", "item.done"])
 def test_an_item_whose_name_comes_with_its_end(named_by: str) -> None:
     start = typed('{"type":"response.output_item.added",' + ITEM % ("", ""))
-    done = typed('{"type":"response.function_call_arguments.done","output_index":0,"name":"f","arguments":"{}"}')
+    done = typed(
+        '{"type":"response.function_call_arguments.done","output_index":0,"name":"f","arguments":"{}"}'
+    )
     end = typed('{"type":"response.output_item.done",' + ITEM % ("{}", "f"))
     stream = start + ARGUMENTS["responses"]("{}") + (done if named_by == "arguments.done" else end)
     for pieces in splits(stream + FINISH["responses"]):
@@ -349,7 +449,7 @@ def test_a_stream_with_a_call_without_a_name_is_none(dialect: str) -> None:
     assert (found.failed, found.calls, found.finishes) == ("malformed", [], [])
 
 
-# --- a choice that was not asked for ---------------------------------------------------------------------------------
+# --- a choice that was not asked for --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("index", ["1", "-1", '"0"', "0.0", "true", "[0]", "99999999999999"])
@@ -362,13 +462,18 @@ def test_a_choice_that_was_not_asked_for_is_dropped_and_counted(index: str) -> N
     for found in sse.Decoder().decode(stream):
         decoder.decode(found)
     assert decoder.unasked == 2
-    body = '{"choices":[{"index":%s,"message":{"content":"x"}},{"index":0,"message":{"content":"a"}}]}' % index  # noqa: UP031
+    body = (
+        '{"choices":[{"index":%s,"message":{"content":"x"}},{"index":0,"message":{"content":"a"}}]}'
+        % index
+    )  # noqa: UP031
     [choice] = decode_whole(DIALECTS["chat"], loads(body.encode()), Encoded("/x", {}))["choices"]
     assert (choice["index"], choice["message"]["content"]) == (0, "a")
 
 
 def test_another_candidate_of_google_is_dropped() -> None:
-    other = '{"candidates":[{"index":1,"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}%s]}'
+    other = (
+        '{"candidates":[{"index":1,"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}%s]}'
+    )
     mine = ',{"index":0,"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}'
     assert said("google", event(other % ""), event(other % mine)).fields == {"content": "a"}
     chat_ = decode_whole(DIALECTS["google"], loads((other % mine).encode()), Encoded("/x", {}))
@@ -382,16 +487,34 @@ def test_no_choice_but_others_is_no_answer() -> None:
 
 
 def test_arguments_behind_the_end_of_their_call_are_still_its_own() -> None:
-    """Half a call must not be shown as a whole one; a server that ends it too early has said it all by the finish."""
+    """Half a call must not be shown as a whole one; a server that ends it too early has said it all
+    by the finish."""
     events = [
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "t", "name": "f"}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": '{"a"'}},
+        {
+            "type": "content_block_start",
+            "index": 0,
+            "content_block": {"type": "tool_use", "id": "t", "name": "f"},
+        },
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "input_json_delta", "partial_json": '{"a"'},
+        },
         {"type": "content_block_stop", "index": 0},
         {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": ":1}"}},
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "input_json_delta", "partial_json": ":1}"},
+        },
         {"type": "message_stop"},
     ]
     stream = b"".join(b"data: " + exact_json.dumps(event) + b"\n\n" for event in events)
     chunks = decode_stream(DIALECTS["anthropic"], [stream], Encoded("/", {}))
-    calls = [call for chunk in chunks for choice in chunk["choices"] for call in choice["delta"].get("tool_calls", ())]
+    calls = [
+        call
+        for chunk in chunks
+        for choice in chunk["choices"]
+        for call in choice["delta"].get("tool_calls", ())
+    ]
     assert "".join(call["function"]["arguments"] for call in calls) == '{"a":1}'

@@ -1,4 +1,5 @@
-"""Any conversation, whoever wrote it, is one that every provider accepts; and it stays the same from turn to turn."""
+"""Any conversation, whoever wrote it, is one that every provider accepts; and it stays the same
+from turn to turn."""
 
 from __future__ import annotations
 
@@ -44,14 +45,24 @@ CONTENT = st.one_of(
         max_size=3,
     ),
 )
-IDENTIFIERS = st.sampled_from(["call_abc", "toolu_01A", "fc-1|x", "a" * 50, "Zz9Zz9Zz9", "é", "functions.look_up:0"])
+IDENTIFIERS = st.sampled_from(
+    ["call_abc", "toolu_01A", "fc-1|x", "a" * 50, "Zz9Zz9Zz9", "é", "functions.look_up:0"]
+)
 ARGUMENTS = st.sampled_from(['{"city":"Oslo"}', "{}", "", '{"city":', "[1]"])
 EXTRAS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {},
         {"reasoning_content": "hm"},
-        {"reasoning_details": [{"type": "reasoning.text", "text": "hm", "signature": "c2ln", "id": "anthropic:0"}]},
-        {"reasoning_details": [{"type": "reasoning.encrypted", "data": "eA==", "format": "openai-responses-v1"}]},
+        {
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "hm", "signature": "c2ln", "id": "anthropic:0"}
+            ]
+        },
+        {
+            "reasoning_details": [
+                {"type": "reasoning.encrypted", "data": "eA==", "format": "openai-responses-v1"}
+            ]
+        },
     ]
 )
 SIGNATURES = st.sampled_from([{}, {"extra_content": {"google": {"thought_signature": "c2ln"}}}])
@@ -59,7 +70,8 @@ SIGNATURES = st.sampled_from([{}, {"extra_content": {"google": {"thought_signatu
 
 @st.composite
 def turns(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """One exchange: the user, then an answer or calls, their results in any order, or some of them, and the answer."""
+    """One exchange: the user, then an answer or calls, their results in any order, or some of them,
+    and the answer."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": draw(CONTENT)}]
     for _ in range(draw(st.integers(0, 2))):
         ids = draw(st.lists(IDENTIFIERS, min_size=1, max_size=3, unique=True))
@@ -67,16 +79,26 @@ def turns(draw: st.DrawFn) -> list[dict[str, Any]]:
             {
                 "id": id_,
                 "type": "function",
-                "function": {"name": draw(st.sampled_from(["look_up", "send"])), "arguments": draw(ARGUMENTS)},
+                "function": {
+                    "name": draw(st.sampled_from(["look_up", "send"])),
+                    "arguments": draw(ARGUMENTS),
+                },
                 **draw(SIGNATURES),
             }
             for id_ in ids
         ]
         messages.append(
-            {"role": "assistant", "content": draw(st.one_of(st.none(), SAID)), "tool_calls": calls} | draw(EXTRAS)
+            {"role": "assistant", "content": draw(st.one_of(st.none(), SAID)), "tool_calls": calls}
+            | draw(EXTRAS)
         )
-        answered = draw(st.permutations(ids))[: draw(st.integers(0, len(ids)))] if draw(st.integers(0, 3)) == 0 else ids
-        messages += [{"role": "tool", "tool_call_id": id_, "content": draw(CONTENT)} for id_ in answered]
+        answered = (
+            draw(st.permutations(ids))[: draw(st.integers(0, len(ids)))]
+            if draw(st.integers(0, 3)) == 0
+            else ids
+        )
+        messages += [
+            {"role": "tool", "tool_call_id": id_, "content": draw(CONTENT)} for id_ in answered
+        ]
     if draw(st.booleans()):
         messages.append({"role": "assistant", "content": draw(SAID)} | draw(EXTRAS))
     return messages
@@ -84,7 +106,8 @@ def turns(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Up to five exchanges, with instructions in front and sometimes later, and a question at the end."""
+    """Up to five exchanges, with instructions in front and sometimes later, and a question at the
+    end."""
     messages = (
         [{"role": draw(st.sampled_from(["system", "developer"])), "content": "Be brief."}]
         if draw(st.booleans())
@@ -113,7 +136,9 @@ def translated(name: str, messages: list[dict[str, Any]], **fields: Any) -> dict
 @pytest.mark.parametrize("name", STRICT)
 @given(messages=conversations(), effort=st.sampled_from([None, "low", "high"]))
 @MANY
-def test_every_provider_accepts_any_conversation(name: str, messages: list[dict[str, Any]], effort: str | None) -> None:
+def test_every_provider_accepts_any_conversation(
+    name: str, messages: list[dict[str, Any]], effort: str | None
+) -> None:
     fields = {"reasoning_effort": effort} if effort is not None and name != "openai" else {}
     try:
         body = translated(name, messages, **fields)
@@ -125,7 +150,9 @@ def test_every_provider_accepts_any_conversation(name: str, messages: list[dict[
 @pytest.mark.parametrize("name", STRICT)
 @given(messages=conversations())
 @MANY
-def test_the_same_conversation_is_always_the_same_request(name: str, messages: list[dict[str, Any]]) -> None:
+def test_the_same_conversation_is_always_the_same_request(
+    name: str, messages: list[dict[str, Any]]
+) -> None:
     """Prompt caches live on it, and ids that are mapped must agree from turn to turn."""
     again = orjson.loads(orjson.dumps(messages))
     assert translated(name, messages) == translated(name, again)
@@ -141,7 +168,11 @@ PIECES = st.one_of(
     st.builds(lambda text: {"role": "assistant", "content": text}, SAID),
     st.builds(lambda text: {"role": "system", "content": text}, SAID),
     st.builds(
-        lambda ids, text: {"role": "assistant", "content": text, "tool_calls": [call_of(id_) for id_ in ids]},
+        lambda ids, text: {
+            "role": "assistant",
+            "content": text,
+            "tool_calls": [call_of(id_) for id_ in ids],
+        },
         st.lists(SHORT, min_size=1, max_size=3),
         st.one_of(st.none(), SAID),
     ),
@@ -151,18 +182,27 @@ PIECES = st.one_of(
         CONTENT,
     ),
     st.builds(
-        lambda id_: {"role": "assistant", "content": [{"type": "tool_use", "id": id_, "name": "send", "input": {}}]},
+        lambda id_: {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": id_, "name": "send", "input": {}}],
+        },
         SHORT,
     ),
     st.builds(
         lambda id_, text: {
             "role": "user",
-            "content": [{"type": "text", "text": text}, {"type": "tool_result", "tool_use_id": id_, "content": text}],
+            "content": [
+                {"type": "text", "text": text},
+                {"type": "tool_result", "tool_use_id": id_, "content": text},
+            ],
         },
         SHORT,
         SAID,
     ),
-    st.builds(lambda id_: {"type": "function_call", "call_id": id_, "name": "send", "arguments": "{}"}, SHORT),
+    st.builds(
+        lambda id_: {"type": "function_call", "call_id": id_, "name": "send", "arguments": "{}"},
+        SHORT,
+    ),
     st.builds(lambda id_: {"type": "function_call_output", "call_id": id_, "output": "ok"}, SHORT),
 )
 
@@ -170,6 +210,8 @@ PIECES = st.one_of(
 @pytest.mark.parametrize("name", STRICT)
 @given(pieces=st.lists(PIECES, max_size=12))
 @MANY
-def test_every_provider_accepts_pieces_in_any_order(name: str, pieces: list[dict[str, Any]]) -> None:
+def test_every_provider_accepts_pieces_in_any_order(
+    name: str, pieces: list[dict[str, Any]]
+) -> None:
     messages = [*pieces, {"role": "user", "content": "And now?"}]
     STRICT[name](orjson.loads(orjson.dumps(translated(name, messages))))

@@ -1,4 +1,5 @@
-"""Any JSON Schema of a tool or an answer becomes one that the provider takes, and what is lost is named."""
+"""Any JSON Schema of a tool or an answer becomes one that the provider takes, and what is lost is
+named."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ EVERYONE = pytest.mark.parametrize("name", STRICT)
 
 def encoded(name: str, **fields: Any) -> Encoded:
     """The request with `fields` for a provider; what it was given is unchanged."""
-    chat = decode_request({"model": "dev", "messages": [{"role": "user", "content": "Hi"}], **fields})
+    chat = decode_request(
+        {"model": "dev", "messages": [{"role": "user", "content": "Hi"}], **fields}
+    )
     before = json.dumps(chat)
     chosen = target(name)
     result = DIALECTS[choose(chat, chosen)].encode_request(chat, chosen)
@@ -50,7 +53,10 @@ TREE = {"type": "object", "properties": {"left": {"$ref": "#/$defs/Tree"}, "all"
 DEEP: dict[str, Any] = {"type": "string"}
 for _ in range(120):
     DEEP = properties(a=DEEP)
-DOUBLING = {f"D{n}": properties(l={"$ref": f"#/$defs/D{n + 1}"}, r={"$ref": f"#/$defs/D{n + 1}"}) for n in range(60)}
+DOUBLING = {
+    f"D{n}": properties(l={"$ref": f"#/$defs/D{n + 1}"}, r={"$ref": f"#/$defs/D{n + 1}"})
+    for n in range(60)
+}
 
 ODD: dict[str, Any] = {
     "null": None,
@@ -64,19 +70,36 @@ ODD: dict[str, Any] = {
     "an object in an array": properties(a={"type": "array", "items": {"type": "object"}}),
     "an array without items": properties(a={"type": "array"}),
     "a nullable array without items": properties(a={"type": ["array", "null"]}),
-    "addresses of drafts": {"$schema": "http://json-schema.org/draft-07/schema#", "$id": "x", **properties(a={})},
-    "definitions": {**properties(a={"$ref": "#/definitions/A"}), "definitions": {"A": {"type": "string"}}},
+    "addresses of drafts": {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": "x",
+        **properties(a={}),
+    },
+    "definitions": {
+        **properties(a={"$ref": "#/definitions/A"}),
+        "definitions": {"A": {"type": "string"}},
+    },
     "a recursive definition": {**properties(t={"$ref": "#/$defs/Tree"}), "$defs": {"Tree": TREE}},
     "a reference on top": {"$ref": "#/$defs/Tree", "$defs": {"Tree": TREE}},
-    "a reference beside words": {**properties(a={"$ref": "#/$defs/A", "description": "x"}), "$defs": {"A": {}}},
+    "a reference beside words": {
+        **properties(a={"$ref": "#/$defs/A", "description": "x"}),
+        "$defs": {"A": {}},
+    },
     "a reference into a property": properties(a={"type": "string"}, b={"$ref": "#/properties/a"}),
     "a reference to nothing": properties(a={"$ref": "#/$defs/Gone"}),
     "a reference elsewhere": properties(a={"$ref": "https://example.com/a.json"}),
     "a reference to itself": {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}},
-    "references that double": {**properties(a={"$ref": "#/$defs/D0"}), "$defs": {**DOUBLING, "D60": {}}},
+    "references that double": {
+        **properties(a={"$ref": "#/$defs/D0"}),
+        "$defs": {**DOUBLING, "D60": {}},
+    },
     "a map": properties(a={"type": "object", "additionalProperties": {"type": "integer"}}),
-    "several types": properties(a={"type": ["string", "null"]}, b={"type": ["string", "array"], "minLength": 1}),
-    "types of programs": properties(a={"type": "STRING"}, b={"type": "int"}, c={"type": "any"}, d={"type": "Date"}),
+    "several types": properties(
+        a={"type": ["string", "null"]}, b={"type": ["string", "array"], "minLength": 1}
+    ),
+    "types of programs": properties(
+        a={"type": "STRING"}, b={"type": "int"}, c={"type": "any"}, d={"type": "Date"}
+    ),
     "no types at all": properties(a={"type": []}, b={"type": None}, c={"type": [7]}),
     "enum with null": properties(a={"type": ["string", "null"], "enum": ["x", None]}),
     "enum of several types": properties(a={"enum": ["x", 1, None, True, {"b": 1}]}),
@@ -85,38 +108,79 @@ ODD: dict[str, Any] = {
     "const": properties(a={"const": "x"}, b={"const": None}, c={"const": {"type": "object"}}),
     "oneOf on top": {"oneOf": [properties(a={"type": "string"}), properties(b={"type": "string"})]},
     "anyOf on top": {**properties(a={}), "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
-    "allOf on top": {"allOf": [properties(a={}), {"$ref": "#/$defs/B"}], "$defs": {"B": properties(b={})}},
-    "not, enum and if on top": {**properties(a={}), "not": {}, "enum": [{}], "if": {}, "then": {"required": ["a"]}},
+    "allOf on top": {
+        "allOf": [properties(a={}), {"$ref": "#/$defs/B"}],
+        "$defs": {"B": properties(b={})},
+    },
+    "not, enum and if on top": {
+        **properties(a={}),
+        "not": {},
+        "enum": [{}],
+        "if": {},
+        "then": {"required": ["a"]},
+    },
     "an empty anyOf": properties(a={"anyOf": []}, b={"anyOf": None}, c={"allOf": {}}),
     "formats": properties(
-        a={"type": "string", "format": "uri"}, b={"type": "integer", "format": "uint8"}, c={"format": 7}
+        a={"type": "string", "format": "uri"},
+        b={"type": "integer", "format": "uint8"},
+        c={"format": 7},
     ),
-    "an exclusive minimum of draft 4": properties(a={"type": "number", "minimum": 1, "exclusiveMinimum": True}),
-    "an exclusive minimum": properties(a={"type": "integer", "exclusiveMinimum": 0}, b={"exclusiveMaximum": 1.5}),
-    "bounds in words": properties(a={"minimum": "1", "maxLength": -1, "pattern": 7, "minItems": None}),
-    "nullable": properties(a={"type": "string", "nullable": True}, b={"$ref": "#/$defs/B", "nullable": True})
+    "an exclusive minimum of draft 4": properties(
+        a={"type": "number", "minimum": 1, "exclusiveMinimum": True}
+    ),
+    "an exclusive minimum": properties(
+        a={"type": "integer", "exclusiveMinimum": 0}, b={"exclusiveMaximum": 1.5}
+    ),
+    "bounds in words": properties(
+        a={"minimum": "1", "maxLength": -1, "pattern": 7, "minItems": None}
+    ),
+    "nullable": properties(
+        a={"type": "string", "nullable": True}, b={"$ref": "#/$defs/B", "nullable": True}
+    )
     | {"$defs": {"B": {"enum": ["x"]}}},
     "required names nothing": {**properties(a={}), "required": ["a", "ghost", 7, "a"]},
-    "required names nothing in a closed object": {**properties(a={}), "required": ["b"], "additionalProperties": False},
+    "required names nothing in a closed object": {
+        **properties(a={}),
+        "required": ["b"],
+        "additionalProperties": False,
+    },
     "required is no list": {**properties(a={"type": "string", "required": True}), "required": "a"},
     "defaults and examples": properties(a={"type": "string", "default": None, "examples": ["x"]}),
-    "true and false": properties(a=True, b=False, c={"items": True}, d={"type": "array", "items": False}),
-    "false among others": properties(a={"anyOf": [False, {"type": "string"}]}, b={"anyOf": [False]}, c={"not": True}),
+    "true and false": properties(
+        a=True, b=False, c={"items": True}, d={"type": "array", "items": False}
+    ),
+    "false among others": properties(
+        a={"anyOf": [False, {"type": "string"}]}, b={"anyOf": [False]}, c={"not": True}
+    ),
     "no schemas": {"type": "object", "properties": {"a": None, "b": "string", "c": []}},
     "properties is no table": {"type": "object", "properties": ["a"]},
-    "pattern properties": properties(a={"type": "object", "patternProperties": {"^x": {"type": "string"}}}),
+    "pattern properties": properties(
+        a={"type": "object", "patternProperties": {"^x": {"type": "string"}}}
+    ),
     "property names": properties(a={"type": "object", "propertyNames": {"pattern": "^x"}}),
-    "conditions": properties(a={"if": {"minimum": 1}, "then": {"maximum": 2}, "else": {}, "not": {"const": 3}}),
-    "tuples of draft 7": properties(a={"type": "array", "items": [{"type": "string"}, {}], "additionalItems": False}),
-    "tuples": properties(a={"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "number"}}),
+    "conditions": properties(
+        a={"if": {"minimum": 1}, "then": {"maximum": 2}, "else": {}, "not": {"const": 3}}
+    ),
+    "tuples of draft 7": properties(
+        a={"type": "array", "items": [{"type": "string"}, {}], "additionalItems": False}
+    ),
+    "tuples": properties(
+        a={"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "number"}}
+    ),
     "an empty tuple": properties(a={"type": "array", "items": []}),
-    "names that are refused": properties(**{"$filter": {}, "a b": {}, "é": {}, "": {}, "x" * 80: {}, "ok": {}})
+    "names that are refused": properties(
+        **{"$filter": {}, "a b": {}, "é": {}, "": {}, "x" * 80: {}, "ok": {}}
+    )
     | {"required": ["$filter", "ok"]},
     "too deep": DEEP,
     "not an object": {"type": "string", "enum": ["x"]},
-    "allOf inside": properties(a={"allOf": [properties(b={}), {"required": ["b"]}]}, c={"allOf": [{"minLength": 1}]}),
+    "allOf inside": properties(
+        a={"allOf": [properties(b={}), {"required": ["b"]}]}, c={"allOf": [{"minLength": 1}]}
+    ),
     "unknown keywords": properties(a={"type": "string", "x-order": 1, "optional": True, "id": "a"}),
-    "numbers of any size": properties(a={"type": "integer", "maximum": 2**63 - 1, "default": 1e300}),
+    "numbers of any size": properties(
+        a={"type": "integer", "maximum": 2**63 - 1, "default": 1e300}
+    ),
 }
 
 
@@ -128,55 +192,95 @@ def test_every_provider_takes_any_parameters(name: str, case: str) -> None:
 
 @EVERYONE
 def test_a_function_without_parameters(name: str) -> None:
-    check_functions(name, encoded(name, tools=[{"type": "function", "function": {"name": "f"}}]).body)
+    check_functions(
+        name, encoded(name, tools=[{"type": "function", "function": {"name": "f"}}]).body
+    )
 
 
 TEXTS = "x a string object array integer # #/$defs/A #/$defs/B #/properties/a date [a-z"
-VALUES: list[Any] = [0, 1, 2.5, -1, True, False, None, [], {}, ["a"], ["a", "a"], ["string", "null"], [1, "a", None]]
+VALUES: list[Any] = [
+    0,
+    1,
+    2.5,
+    -1,
+    True,
+    False,
+    None,
+    [],
+    {},
+    ["a"],
+    ["a", "a"],
+    ["string", "null"],
+    [1, "a", None],
+]
 KEYWORDS = (
-    "type enum const required minimum exclusiveMinimum exclusiveMaximum minItems nullable default format pattern $ref"
-    " $id $schema items properties anyOf additionalItems uniqueItems description title dependencies x-mine multipleOf"
+    "type enum const required minimum exclusiveMinimum exclusiveMaximum minItems nullable "
+    "default format pattern $ref"
+    " $id $schema items properties anyOf additionalItems uniqueItems description title "
+    "dependencies x-mine multipleOf"
     " additionalProperties"
 )
-PAIRS = st.dictionaries(st.sampled_from(KEYWORDS.split()), st.sampled_from([*TEXTS.split(), *VALUES]), max_size=4)
+PAIRS = st.dictionaries(
+    st.sampled_from(KEYWORDS.split()), st.sampled_from([*TEXTS.split(), *VALUES]), max_size=4
+)
 NAMES = st.sampled_from(["a", "b", "$c", "a b", "type", "properties", "$ref", "required", "enum"])
 
 
 def grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     named, listed = st.dictionaries(NAMES, inner, max_size=3), st.lists(inner, max_size=3)
-    one = st.sampled_from(["items", "additionalProperties", "not", "if", "then", "contains", "propertyNames"])
+    one = st.sampled_from(
+        ["items", "additionalProperties", "not", "if", "then", "contains", "propertyNames"]
+    )
     parts: tuple[st.SearchStrategy[Any], ...] = (
-        st.dictionaries(st.sampled_from(["properties", "patternProperties", "dependentSchemas"]), named, max_size=2),
-        st.dictionaries(st.sampled_from(["anyOf", "oneOf", "allOf", "prefixItems", "items"]), listed, max_size=2),
+        st.dictionaries(
+            st.sampled_from(["properties", "patternProperties", "dependentSchemas"]),
+            named,
+            max_size=2,
+        ),
+        st.dictionaries(
+            st.sampled_from(["anyOf", "oneOf", "allOf", "prefixItems", "items"]), listed, max_size=2
+        ),
         st.dictionaries(one, inner, max_size=2),
         PAIRS,
-        st.fixed_dictionaries({"$defs": st.dictionaries(st.sampled_from(["A", "B"]), inner)}) | st.just({}),
+        st.fixed_dictionaries({"$defs": st.dictionaries(st.sampled_from(["A", "B"]), inner)})
+        | st.just({}),
     )
-    return st.tuples(*parts).map(lambda dicts: {key: value for part in dicts for key, value in part.items()})
+    return st.tuples(*parts).map(
+        lambda dicts: {key: value for part in dicts for key, value in part.items()}
+    )
 
 
 SCHEMAS = st.recursive(st.booleans() | PAIRS, grown, max_leaves=8)
 
 
-@pytest.mark.parametrize("name", ["anthropic", "google", "openai", "openai-responses", "openrouter"])
+@pytest.mark.parametrize(
+    "name", ["anthropic", "google", "openai", "openai-responses", "openrouter"]
+)
 @given(schema=SCHEMAS, strict=st.booleans())
 @MANY
 def test_every_provider_takes_generated_parameters(name: str, schema: Any, strict: bool) -> None:
     check_functions(name, encoded(name, tools=[tool(schema, strict=strict)]).body)
 
 
-@pytest.mark.parametrize("name", ["anthropic", "google", "openai", "openai-responses", "xai", "custom"])
+@pytest.mark.parametrize(
+    "name", ["anthropic", "google", "openai", "openai-responses", "xai", "custom"]
+)
 @given(schema=SCHEMAS, strict=st.booleans())
 @MANY
 def test_every_provider_takes_generated_answers(name: str, schema: Any, strict: bool) -> None:
-    wanted = {"type": "json_schema", "json_schema": {"name": "out", "schema": schema, "strict": strict}}
+    wanted = {
+        "type": "json_schema",
+        "json_schema": {"name": "out", "schema": schema, "strict": strict},
+    }
     body = encoded(name, response_format=wanted).body
     config = body.get("generationConfig") or {}
     if "responseJsonSchema" in config:
         strict_schemas.google(config["responseJsonSchema"])
     if "output_config" in body:
         strict_schemas.compiled(body["output_config"]["format"]["schema"])
-    stated = (body.get("response_format") or {}).get("json_schema") or (body.get("text") or {}).get("format")
+    stated = (body.get("response_format") or {}).get("json_schema") or (body.get("text") or {}).get(
+        "format"
+    )
     if stated and "schema" in stated:
         strict_schemas.valid(stated["schema"])
         assert name in ("custom", "xai") or stated["schema"]["type"] == "object"
@@ -184,7 +288,11 @@ def test_every_provider_takes_generated_answers(name: str, schema: Any, strict: 
             strict_schemas.strict(stated["schema"])
 
 
-CLOSED = {**properties(city={"type": "string"}), "required": ["city"], "additionalProperties": False}
+CLOSED = {
+    **properties(city={"type": "string"}),
+    "required": ["city"],
+    "additionalProperties": False,
+}
 OPEN = properties(city={"type": "string"})
 
 
@@ -230,20 +338,50 @@ NULLABLE = {"anyOf": [{"type": "string", "enum": ["x"]}, {"type": "null"}]}
         ("openai", {"minimum": 1, "exclusiveMinimum": True}, {"exclusiveMinimum": 1}, ""),
         ("openai", {"enum": [{"type": "object"}]}, {"enum": [{"type": "object"}]}, ""),
         ("openai", {"const": {"type": "array"}}, {"const": {"type": "array"}}, ""),
-        ("openai", {"default": {"$ref": "#/x"}, "x-mine": 1}, {"default": {"$ref": "#/x"}, "x-mine": 1}, ""),
+        (
+            "openai",
+            {"default": {"$ref": "#/x"}, "x-mine": 1},
+            {"default": {"$ref": "#/x"}, "x-mine": 1},
+            "",
+        ),
         ("openai", {"$ref": "#/$defs/Gone"}, {}, "$ref"),
         ("openai", {"minLength": "3"}, {}, "minLength"),
         ("openai", {"type": "Date"}, {}, "type"),
         ("openai", {"description": 7, "title": None}, {}, ""),
-        ("openai", {"required": ["b"], "properties": {"a": True}}, {"type": "object", "required": ["b"]}, ""),
-        ("anthropic", {"type": "array", "items": [{}, {}]}, {"type": "array", "prefixItems": [{}, {}]}, ""),
+        (
+            "openai",
+            {"required": ["b"], "properties": {"a": True}},
+            {"type": "object", "required": ["b"]},
+            "",
+        ),
+        (
+            "anthropic",
+            {"type": "array", "items": [{}, {}]},
+            {"type": "array", "prefixItems": [{}, {}]},
+            "",
+        ),
         ("anthropic", {"anyOf": [True, {"not": {}}]}, {"anyOf": [{}, {"not": {}}]}, ""),
         ("google", {"const": "x"}, {"type": "string", "enum": ["x"]}, ""),
         ("google", {"type": ["string", "null"], "enum": ["x", None]}, NULLABLE, ""),
         ("google", {"enum": [1, 2]}, {"type": "integer", "enum": [1, 2]}, ""),
-        ("google", {"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}, ""),
-        ("google", {"type": "string", "format": "uri"}, {"type": "string", "description": 'format: "uri"'}, ""),
-        ("google", {"type": "string", "pattern": "^a"}, {"type": "string", "description": 'pattern: "^a"'}, "pattern"),
+        (
+            "google",
+            {"type": "integer", "exclusiveMinimum": 0},
+            {"type": "integer", "minimum": 1},
+            "",
+        ),
+        (
+            "google",
+            {"type": "string", "format": "uri"},
+            {"type": "string", "description": 'format: "uri"'},
+            "",
+        ),
+        (
+            "google",
+            {"type": "string", "pattern": "^a"},
+            {"type": "string", "description": 'pattern: "^a"'},
+            "pattern",
+        ),
         ("google", {"not": {"type": "null"}}, {"description": 'not: {"type":"null"}'}, "not"),
         ("google", {"type": "object", "properties": {}}, {"type": "object"}, ""),
         ("google", {"oneOf": [{"type": "string"}]}, {"anyOf": [{"type": "string"}]}, ""),
@@ -259,7 +397,10 @@ def test_what_becomes_of_a_schema(name: str, before: Any, after: dict[str, Any],
 
 @EVERYONE
 def test_objects_on_top_are_joined(name: str) -> None:
-    parts = [properties(a={"type": "string"}), {**properties(b={"type": "string"}), "required": ["b"]}]
+    parts = [
+        properties(a={"type": "string"}),
+        {**properties(b={"type": "string"}), "required": ["b"]},
+    ]
     parameters, dropped = sent(name, {"allOf": parts})
     assert list(parameters["properties"]) == ["a", "b"]
     assert (parameters["required"], dropped) == (["b"], ())
@@ -271,7 +412,9 @@ def test_objects_on_top_are_joined(name: str) -> None:
 @EVERYONE
 def test_a_recursive_schema_stays_recursive(name: str) -> None:
     parameters, dropped = sent(name, ODD["a recursive definition"])
-    definition = next(node for node in parameters["$defs"].values() if "left" in node.get("properties", {}))
+    definition = next(
+        node for node in parameters["$defs"].values() if "left" in node.get("properties", {})
+    )
     assert definition["properties"]["left"] == parameters["properties"]["t"]
     assert dropped == ()
 
@@ -290,7 +433,9 @@ def test_what_is_too_deep_is_cut_and_named(name: str) -> None:
 
 
 def test_a_schema_without_end_is_cut() -> None:
-    fitted = fit_parameters(properties(**{f"p{n}": {"type": "string"} for n in range(11_000)}), Rules())
+    fitted = fit_parameters(
+        properties(**{f"p{n}": {"type": "string"} for n in range(11_000)}), Rules()
+    )
     assert fitted.lost == ("",)
     assert fitted.schema["properties"]["p1"] == {"type": "string"}
 
@@ -305,7 +450,9 @@ def test_many_losses_are_named_in_few_words() -> None:
     tools = [tool(properties(a=odd)) for _ in range(20)]
     for place, item in enumerate(tools):
         item["function"]["name"] = f"f{place}"
-    assert encoded("google", tools=tools).dropped == tuple(f"tools.{place}.parameters" for place in range(20))
+    assert encoded("google", tools=tools).dropped == tuple(
+        f"tools.{place}.parameters" for place in range(20)
+    )
     assert shortened([f"tools.{place}.strict" for place in range(50)]) == ["tools.strict"]
 
 
@@ -321,8 +468,13 @@ def test_many_losses_are_named_in_few_words() -> None:
         ("xai", OPEN, True, True, ()),
     ],
 )
-def test_strict_answers(name: str, schema: Any, strict: bool, is_strict: bool, dropped: tuple[str, ...]) -> None:
-    wanted = {"type": "json_schema", "json_schema": {"name": "out", "schema": schema, "strict": strict}}
+def test_strict_answers(
+    name: str, schema: Any, strict: bool, is_strict: bool, dropped: tuple[str, ...]
+) -> None:
+    wanted = {
+        "type": "json_schema",
+        "json_schema": {"name": "out", "schema": schema, "strict": strict},
+    }
     result = encoded(name, response_format=wanted)
     assert result.body["response_format"]["json_schema"]["strict"] == is_strict
     assert result.dropped == dropped
@@ -330,7 +482,10 @@ def test_strict_answers(name: str, schema: Any, strict: bool, is_strict: bool, d
 
 @pytest.mark.parametrize("name", ["openai", "openai-responses", "groq", "mistral", "openrouter"])
 def test_an_answer_that_is_no_object_is_asked_for_in_words(name: str) -> None:
-    wanted = {"type": "json_schema", "json_schema": {"name": "out", "schema": {"type": "array", "items": {}}}}
+    wanted = {
+        "type": "json_schema",
+        "json_schema": {"name": "out", "schema": {"type": "array", "items": {}}},
+    }
     result = encoded(name, response_format=wanted)
     assert result.unfence
     assert result.dropped == ("response_format",)
@@ -339,10 +494,14 @@ def test_an_answer_that_is_no_object_is_asked_for_in_words(name: str) -> None:
 
 
 @EVERYONE
-@pytest.mark.parametrize("stated", [None, {}, [], "x", {"schema": None}, {"schema": []}, {"name": "a b", "schema": {}}])
+@pytest.mark.parametrize(
+    "stated", [None, {}, [], "x", {"schema": None}, {"schema": []}, {"name": "a b", "schema": {}}]
+)
 def test_a_format_without_a_schema(name: str, stated: Any) -> None:
     body = encoded(name, response_format={"type": "json_schema", "json_schema": stated}).body
-    found = (body.get("response_format") or {}).get("json_schema") or (body.get("text") or {}).get("format")
+    found = (body.get("response_format") or {}).get("json_schema") or (body.get("text") or {}).get(
+        "format"
+    )
     assert not found or (found["schema"]["type"] == "object" and " " not in found["name"])
 
 

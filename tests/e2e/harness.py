@@ -37,7 +37,9 @@ KEYS = {f"{vendor}_API_KEY": "test" for vendor in _VENDORS}
 class Running:
     """A gateway that serves, and the lab that plays its providers."""
 
-    def __init__(self, home: Path, limits: Mapping[str, Limit] | None = None, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, home: Path, limits: Mapping[str, Limit] | None = None, ledger: Ledger | None = None
+    ) -> None:
         self.lab = Lab(limits=limits)
         self._ledger = ledger
         self.url = ""
@@ -68,7 +70,13 @@ class Running:
 
     def sdk(self, **more: Any) -> openai.OpenAI:
         """The official client, without repetitions of its own."""
-        options = {"base_url": self.url + "/v1", "api_key": "any", "max_retries": 0, "timeout": 20.0, **more}
+        options = {
+            "base_url": self.url + "/v1",
+            "api_key": "any",
+            "max_retries": 0,
+            "timeout": 20.0,
+            **more,
+        }
         return openai.OpenAI(**options)
 
     async def _start(self, root: Callable[[Lab], schema.Root]) -> None:
@@ -84,7 +92,8 @@ class Running:
 
 
 def chains(lab: Lab, *agents: str, **timeouts: Any) -> schema.Root:
-    """A configuration: agents written as `anthropic>openai`, with one model per provider, that waits for nothing.
+    """A configuration: agents written as `anthropic>openai`, with one model per provider, that
+    waits for nothing.
 
     `openai+cut` is a model that always has this fault, and a circuit of its own.
     """
@@ -105,7 +114,9 @@ def _model(lab: Lab, name: str) -> schema.Model:
 
 
 @contextmanager
-def running(home: Path, *agents: str, limits: Mapping[str, Limit] | None = None, **timeouts: Any) -> Iterator[Running]:
+def running(
+    home: Path, *agents: str, limits: Mapping[str, Limit] | None = None, **timeouts: Any
+) -> Iterator[Running]:
     """A running gateway with these agents."""
     gateway = Running(home, limits)
     gateway.start(lambda lab: chains(lab, *agents, **timeouts))

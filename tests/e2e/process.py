@@ -63,18 +63,24 @@ class Process:
 
 @contextmanager
 def gateway(
-    folder: Path, *options: str, env: Mapping[str, str] | None = None, sockets: tuple[socket.socket, ...] = ()
+    folder: Path,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    sockets: tuple[socket.socket, ...] = (),
 ) -> Iterator[Process]:
     """`gateway serve` in `folder`, ready; with `sockets` handed over as systemd does."""
     variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "NO_COLOR": "1", **(env or {})}
     command = [sys.executable, "-m", "gateway", "serve", *options]
     more: dict[str, Any] = {}
     if sockets:
-        # What systemd does: descriptors from 3 on, and the pid of the process itself in $LISTEN_PID.
+        # What systemd does: descriptors from 3 on, and the pid of the process itself in
+        # $LISTEN_PID.
         command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command]
         variables["LISTEN_FDS"] = str(len(sockets))
         more = {"close_fds": False, "preexec_fn": _hand_over([sock.fileno() for sock in sockets])}
-    popen = subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True, **more)
+    popen = subprocess.Popen(
+        command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True, **more
+    )
     process = Process(popen)
     try:
         process.url = re.findall(r"listening on +(\S+?)/v1", process.until("listening on"))[0]
@@ -91,7 +97,9 @@ def gateway(
 def _hand_over(descriptors: list[int]) -> Callable[[], None]:
     def place() -> None:
         for place_, descriptor in enumerate(descriptors, 3):
-            os.dup2(descriptor, place_) if descriptor != place_ else os.set_inheritable(place_, True)
+            os.dup2(descriptor, place_) if descriptor != place_ else os.set_inheritable(
+                place_, True
+            )
         os.closerange(3 + len(descriptors), 64)
 
     return place

@@ -1,4 +1,5 @@
-"""Distinctive secrets in every source of credentials: no byte that the gateway writes or sends back may hold one."""
+"""Distinctive secrets in every source of credentials: no byte that the gateway writes or sends back
+may hold one."""
 
 from __future__ import annotations
 
@@ -35,8 +36,12 @@ def echo(httpserver: HTTPServer) -> HTTPServer:
     """A provider that quotes the key it was sent, in every way there is."""
 
     def answer(request: Request) -> Response:
-        key = request.headers.get("authorization", "").removeprefix("Bearer ") or request.headers.get("x-api-key", "")
-        error = json.dumps({"error": {"message": f"the key {key} is wrong", "type": "authentication_error"}})
+        key = request.headers.get("authorization", "").removeprefix(
+            "Bearer "
+        ) or request.headers.get("x-api-key", "")
+        error = json.dumps(
+            {"error": {"message": f"the key {key} is wrong", "type": "authentication_error"}}
+        )
         if json.loads(request.data).get("stream"):
             head = '{"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}'
             return Response(f"data: {head}\n\ndata: {error}\n\n", content_type="text/event-stream")
@@ -49,10 +54,18 @@ def echo(httpserver: HTTPServer) -> HTTPServer:
 def configuration(lab: Lab, echo: HTTPServer) -> schema.Root:
     echoed = echo.url_for("/echo/v1")
     models = {
-        "store": schema.Model(provider="anthropic", model="claude-sonnet-5", base_url=lab.base_url("anthropic")),
-        "environment": schema.Model(provider="openai", model="gpt-4o", base_url=lab.base_url("openai")),
-        "systemd": schema.Model(provider="google", model="gemini-3.5-flash", base_url=lab.base_url("google")),
-        "staged": schema.Model(provider="mistral", model="mistral-large-latest", base_url=lab.base_url("mistral")),
+        "store": schema.Model(
+            provider="anthropic", model="claude-sonnet-5", base_url=lab.base_url("anthropic")
+        ),
+        "environment": schema.Model(
+            provider="openai", model="gpt-4o", base_url=lab.base_url("openai")
+        ),
+        "systemd": schema.Model(
+            provider="google", model="gemini-3.5-flash", base_url=lab.base_url("google")
+        ),
+        "staged": schema.Model(
+            provider="mistral", model="mistral-large-latest", base_url=lab.base_url("mistral")
+        ),
         "echo-environment": schema.Model(provider="openai", model="m", base_url=echoed),
         "echo-staged": schema.Model(provider="mistral", model="m", base_url=echoed),
         "broken": schema.Model(provider="openai", model="m", base_url="http://127.0.0.1:1"),
@@ -99,11 +112,16 @@ async def every_byte(home: Path, echo: HTTPServer) -> tuple[list[str], str]:
     """(all that came back, the client key) of every model under every fault, streamed and not."""
     seen: list[str] = []
     async with Lab() as lab:
-        app = App(build(configuration(lab, echo), None, {}, None, []), env=environment(home), home=home)
+        app = App(
+            build(configuration(lab, echo), None, {}, None, []), env=environment(home), home=home
+        )
         app.credentials.put("anthropic_key", "default", STORE)
         key = app.keys.add("canary")
         headers = {"authorization": f"Bearer {key}"}
-        async with running(app, listen("127.0.0.1", 0)) as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
+        async with (
+            running(app, listen("127.0.0.1", 0)) as url,
+            httpx.AsyncClient(base_url=url, timeout=10) as client,
+        ):
 
             async def ask(model: str, *, stream: bool) -> None:
                 body: dict[str, Any] = {
@@ -118,7 +136,9 @@ async def every_byte(home: Path, echo: HTTPServer) -> tuple[list[str], str]:
 
             for fault in FAULTS:
                 # Those from systemd and the staging area differ in where they come from alone.
-                for model in ("store", "environment", "systemd", "staged") if fault in QUICK else ("store",):
+                for model in (
+                    ("store", "environment", "systemd", "staged") if fault in QUICK else ("store",)
+                ):
                     lab.fault(app.gateway.models[model].model_id, fault)
                     await ask(model, stream=True)
                     await ask(model, stream=False)
@@ -127,9 +147,18 @@ async def every_byte(home: Path, echo: HTTPServer) -> tuple[list[str], str]:
                 await ask(model, stream=False)
             for path in ("/v1/models", "/metrics", "/status", "/health", "/nowhere"):
                 seen.append((await client.get(path, headers=headers)).text)
-            seen.append((await client.get("/v1/models", headers={"authorization": "Bearer wrong"})).text)
+            seen.append(
+                (await client.get("/v1/models", headers={"authorization": "Bearer wrong"})).text
+            )
             seen += await every_page(client, app, key)
-        things = [app, app.gateway, app.credentials, app.breaker, app.keys, *app.gateway.models.values()]
+        things = [
+            app,
+            app.gateway,
+            app.credentials,
+            app.breaker,
+            app.keys,
+            *app.gateway.models.values(),
+        ]
         seen += [repr(thing) for thing in things]
         seen.append(repr(app.credentials.find(app.gateway.models["store"])))
     return seen, key
@@ -142,7 +171,10 @@ async def every_page(client: httpx.AsyncClient, app: App, key: str) -> list[str]
     pages = [await client.get("/", headers={**html, "authorization": f"Bearer {admin}"})]
     pages += [await client.post("/", data={"key": stated}, headers=html) for stated in (key, admin)]
     assert [page.status_code for page in pages] == [200, 403, 303]
-    return [*(page.text for page in pages), *("LEAK" for page in pages if admin in f"{page.headers} {page.text}")]
+    return [
+        *(page.text for page in pages),
+        *("LEAK" for page in pages if admin in f"{page.headers} {page.text}"),
+    ]
 
 
 def test_no_secret_comes_out(tmp_path: Path, echo: HTTPServer, written: io.StringIO) -> None:

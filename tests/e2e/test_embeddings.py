@@ -1,4 +1,5 @@
-"""Embeddings with the official client over real sockets: both forms, parts, fallback in one space."""
+"""Embeddings with the official client over real sockets: both forms, parts, fallback in one
+space."""
 
 from __future__ import annotations
 
@@ -33,17 +34,26 @@ CHAINS = {
 
 def root(lab: Lab) -> schema.Root:
     models = {
-        name: schema.Model(provider=name, model=model_id, base_url=lab.base_url(name)) for name, model_id in IDS.items()
+        name: schema.Model(provider=name, model=model_id, base_url=lab.base_url(name))
+        for name, model_id in IDS.items()
     }
     models |= {
         "first": schema.Model(
-            provider="openai", model="text-embedding-3-large", base_url=lab.base_url("openai"), space="large"
+            provider="openai",
+            model="text-embedding-3-large",
+            base_url=lab.base_url("openai"),
+            space="large",
         ),
         "second": schema.Model(
-            provider="openrouter", model="openai/large", base_url=lab.base_url("openrouter"), space="large"
+            provider="openrouter",
+            model="openai/large",
+            base_url=lab.base_url("openrouter"),
+            space="large",
         ),
         "third": schema.Model(provider="custom", model="nomic", base_url=lab.base_url("custom")),
-        "claude": schema.Model(provider="anthropic", model="claude-sonnet-5", base_url=lab.base_url("anthropic")),
+        "claude": schema.Model(
+            provider="anthropic", model="claude-sonnet-5", base_url=lab.base_url("anthropic")
+        ),
     }
     agents = {name: schema.Agent(models=list(chain)) for name, chain in CHAINS.items()}
     return schema.Root(models=models, agents=agents, fallback=schema.Fallback(max_wait_seconds=0))
@@ -74,7 +84,9 @@ def vectors(answer: Any) -> list[list[float]]:
 
 
 @pytest.mark.parametrize("provider", IDS)
-def test_the_official_client_gets_the_vectors_of_every_provider(gateway: Running, provider: str) -> None:
+def test_the_official_client_gets_the_vectors_of_every_provider(
+    gateway: Running, provider: str
+) -> None:
     texts = ["Hello", "Grüße 🙈", "Hello again"]
     with gateway.sdk() as client:
         raw = client.embeddings.with_raw_response.create(model=provider, input=texts)
@@ -102,7 +114,9 @@ def test_the_form_is_the_one_that_was_asked_for(gateway: Running, provider: str)
 @pytest.mark.parametrize("provider", IDS)
 def test_dimensions_reach_the_provider_under_its_own_name(gateway: Running, provider: str) -> None:
     with gateway.sdk() as client:
-        raw = client.embeddings.with_raw_response.create(model=provider, input="Hello", dimensions=8)
+        raw = client.embeddings.with_raw_response.create(
+            model=provider, input="Hello", dimensions=8
+        )
     [vector] = vectors(raw.parse())
     assert vector == pytest.approx(embedding("Hello", 8), abs=1e-7)
     assert raw.headers["x-gateway-embedding-space"] == f"{IDS[provider]}@default; dimensions=8"

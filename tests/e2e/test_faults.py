@@ -1,4 +1,5 @@
-"""The fault table over real sockets: what the client sees for each fault of the lab, streamed and not, per dialect."""
+"""The fault table over real sockets: what the client sees for each fault of the lab, streamed and
+not, per dialect."""
 
 from __future__ import annotations
 
@@ -26,18 +27,27 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 FALLING_BACK = [name for name, fault in FAULTS.items() if fault.outcome == "fallback"]
 BREAKING = [name for name, fault in FAULTS.items() if fault.outcome == "truth"]
 HARMLESS = [
-    name for name, fault in FAULTS.items() if fault.outcome == "answer" and name not in ("flap", "content_filter")
+    name
+    for name, fault in FAULTS.items()
+    if fault.outcome == "answer" and name not in ("flap", "content_filter")
 ]
 
 
-REQUEST_FAULTS_AND_PROVIDERS = [(fault, provider) for fault in REQUEST_FAULTS for provider in PROVIDERS]
+REQUEST_FAULTS_AND_PROVIDERS = [
+    (fault, provider) for fault in REQUEST_FAULTS for provider in PROVIDERS
+]
 
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Running]:
     agents = [*(f"{provider}>{FALLBACK}" for provider in PROVIDERS), *PROVIDERS]
     with running(
-        tmp_path, *agents, first_token_seconds=0.3, answer_seconds=0.3, idle_seconds=0.3, heartbeat_seconds=0.05
+        tmp_path,
+        *agents,
+        first_token_seconds=0.3,
+        answer_seconds=0.3,
+        idle_seconds=0.3,
+        heartbeat_seconds=0.05,
     ) as gateway:
         yield gateway
 
@@ -49,13 +59,17 @@ def patient(tmp_path: Path) -> Iterator[Running]:
         yield gateway
 
 
-def ask(gateway: Running, provider: str, *, stream: bool, agent: str | None = None) -> tuple[httpx.Response, list[str]]:
+def ask(
+    gateway: Running, provider: str, *, stream: bool, agent: str | None = None
+) -> tuple[httpx.Response, list[str]]:
     body = {
         "model": agent or f"{provider}>{FALLBACK}",
         "messages": [{"role": "user", "content": "Hello"}],
         "stream": stream,
     }
-    response = httpx.post(gateway.url + "/v1/chat/completions", json=body, timeout=20, verify=NO_TLS)
+    response = httpx.post(
+        gateway.url + "/v1/chat/completions", json=body, timeout=20, verify=NO_TLS
+    )
     return response, [line[6:] for line in response.text.split("\n") if line.startswith("data: ")]
 
 
@@ -65,7 +79,9 @@ def text_of(response: httpx.Response, events: list[str], *, stream: bool) -> str
     if not stream:
         return str(response.json()["choices"][0]["message"]["content"])
     bodies = [json.loads(event) for event in events if event != "[DONE]"]
-    return "".join(c["delta"].get("content") or "" for body in bodies for c in body.get("choices", ()))
+    return "".join(
+        c["delta"].get("content") or "" for body in bodies for c in body.get("choices", ())
+    )
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -85,7 +101,9 @@ def test_the_next_model_answers(gateway: Running, provider: str, fault: str, str
 
 @pytest.mark.parametrize("fault", BREAKING)
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_stream_that_breaks_ends_in_one_error_and_no_done(gateway: Running, provider: str, fault: str) -> None:
+def test_a_stream_that_breaks_ends_in_one_error_and_no_done(
+    gateway: Running, provider: str, fault: str
+) -> None:
     import json
 
     gateway.lab.fault(provider, fault)
@@ -102,7 +120,9 @@ def test_a_stream_that_breaks_ends_in_one_error_and_no_done(gateway: Running, pr
 
 @pytest.mark.parametrize("fault", [name for name in BREAKING if not FAULTS[name].needs_stream])
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_whole_answer_that_breaks_is_made_up_for(gateway: Running, provider: str, fault: str) -> None:
+def test_a_whole_answer_that_breaks_is_made_up_for(
+    gateway: Running, provider: str, fault: str
+) -> None:
     gateway.lab.fault(provider, fault)
     response, events = ask(gateway, provider, stream=False)
     assert text_of(response, events, stream=False) == TEXT
@@ -112,7 +132,9 @@ def test_a_whole_answer_that_breaks_is_made_up_for(gateway: Running, provider: s
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("fault", HARMLESS)
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_oddity_changes_nothing(patient: Running, provider: str, fault: str, stream: bool) -> None:
+def test_an_oddity_changes_nothing(
+    patient: Running, provider: str, fault: str, stream: bool
+) -> None:
     patient.lab.fault(provider, fault)
     response, events = ask(patient, provider, stream=stream)
     assert text_of(response, events, stream=stream) == TEXT
@@ -124,14 +146,19 @@ def test_an_oddity_changes_nothing(patient: Running, provider: str, fault: str, 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_calls_whose_names_come_late_are_whole(gateway: Running, provider: str, stream: bool) -> None:
+def test_calls_whose_names_come_late_are_whole(
+    gateway: Running, provider: str, stream: bool
+) -> None:
     gateway.lab.fault(provider, "late_name")
     parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
     names = ["first_tool", "second_tool", "third_tool"]
     body: dict[str, Any] = {
         "model": f"{provider}>{FALLBACK}",
         "messages": [{"role": "user", "content": " ".join(names)}],
-        "tools": [{"type": "function", "function": {"name": name, "parameters": parameters}} for name in names],
+        "tools": [
+            {"type": "function", "function": {"name": name, "parameters": parameters}}
+            for name in names
+        ],
     }
     with gateway.sdk() as client:
         if stream:
@@ -148,7 +175,9 @@ def test_calls_whose_names_come_late_are_whole(gateway: Running, provider: str, 
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize(("fault", "code"), [("bad_request", None), ("context_too_long", "context_length_exceeded")])
+@pytest.mark.parametrize(
+    ("fault", "code"), [("bad_request", None), ("context_too_long", "context_length_exceeded")]
+)
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_the_client_gets_its_own_error_back(
     gateway: Running, provider: str, fault: str, code: str | None, stream: bool
@@ -176,7 +205,9 @@ def test_when_every_model_is_limited_the_client_is_told_when_to_come_back(gatewa
     gateway.lab.fault("anthropic", "rate_limit")
     gateway.lab.fault(FALLBACK, "rate_limit")
     with gateway.sdk() as client, pytest.raises(openai.RateLimitError) as raised:
-        client.chat.completions.create(model=f"anthropic>{FALLBACK}", messages=[{"role": "user", "content": "Hi"}])
+        client.chat.completions.create(
+            model=f"anthropic>{FALLBACK}", messages=[{"role": "user", "content": "Hi"}]
+        )
     assert raised.value.response.headers["retry-after"] == "7"
     assert raised.value.response.headers["x-should-retry"] == "true"
     body: Any = raised.value.body
@@ -188,7 +219,12 @@ def test_a_resting_model_is_not_asked(gateway: Running) -> None:
     gateway.lab.fault("anthropic", "overloaded")
     for _ in range(3):
         ask(gateway, "anthropic", stream=False)
-    assert [seen.provider for seen in gateway.lab.calls] == ["anthropic", FALLBACK, FALLBACK, FALLBACK]
+    assert [seen.provider for seen in gateway.lab.calls] == [
+        "anthropic",
+        FALLBACK,
+        FALLBACK,
+        FALLBACK,
+    ]
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
@@ -200,7 +236,9 @@ def test_nobody_listens(gateway: Running, provider: str) -> None:
 
 
 @pytest.mark.parametrize(("fault", "provider"), REQUEST_FAULTS_AND_PROVIDERS)
-def test_after_a_fault_of_one_request_nothing_cools_down(gateway: Running, provider: str, fault: str) -> None:
+def test_after_a_fault_of_one_request_nothing_cools_down(
+    gateway: Running, provider: str, fault: str
+) -> None:
     gateway.lab.fault(provider, fault, "ok")
     first, _ = ask(gateway, provider, stream=False)
     assert first.headers["x-gateway-model"] == FALLBACK
@@ -227,7 +265,9 @@ def error_status(fault: str) -> int:
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_empty_answer_of_the_only_model_is_an_error(gateway: Running, provider: str, stream: bool) -> None:
+def test_an_empty_answer_of_the_only_model_is_an_error(
+    gateway: Running, provider: str, stream: bool
+) -> None:
     gateway.lab.fault(provider, "empty")
     response, _ = ask(gateway, provider, stream=stream, agent=provider)
     assert response.status_code == 502
@@ -247,7 +287,9 @@ def test_when_every_model_is_cooling_down_each_is_named_with_its_seconds(gateway
     assert response.json()["error"]["attempts"] == attempts.split(", ")
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"model": "nobody", "messages": [{"role": "user", "content": "Hi"}]}'])
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"model": "nobody", "messages": [{"role": "user", "content": "Hi"}]}']
+)
 def test_a_request_that_reaches_no_chain_has_no_attempts(gateway: Running, body: bytes) -> None:
     response = httpx.post(gateway.url + "/v1/chat/completions", content=body, verify=NO_TLS)
     assert response.headers["x-gateway-attempts"] == ""
@@ -256,11 +298,15 @@ def test_a_request_that_reaches_no_chain_has_no_attempts(gateway: Running, body:
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("fault", ["reset", "cut", "silent", "stall", "refused_connection", "dns"])
 @pytest.mark.parametrize("provider", ["anthropic", "openai", "google"])
-def test_no_error_names_an_address_of_a_provider(gateway: Running, provider: str, fault: str, stream: bool) -> None:
+def test_no_error_names_an_address_of_a_provider(
+    gateway: Running, provider: str, fault: str, stream: bool
+) -> None:
     host = f"127.0.0.1:{gateway.lab.port}"
     if fault in CONNECTION_FAULTS:
         host = CONNECTION_FAULTS[fault].partition("//")[2]
-        object.__setattr__(gateway.app.gateway.models[provider], "base_url", CONNECTION_FAULTS[fault] + "/v1")
+        object.__setattr__(
+            gateway.app.gateway.models[provider], "base_url", CONNECTION_FAULTS[fault] + "/v1"
+        )
     else:
         gateway.lab.fault(provider, fault)
     response, _ = ask(gateway, provider, stream=stream, agent=provider)
@@ -270,7 +316,8 @@ def test_no_error_names_an_address_of_a_provider(gateway: Running, provider: str
 
 
 def test_a_schema_that_our_translation_made_is_the_next_models_chance(gateway: Running) -> None:
-    """A second provider that refuses it does not end the call, and its metric has a name of its own."""
+    """A second provider that refuses it does not end the call, and its metric has a name of its
+    own."""
     gateway.lab.fault("anthropic", "schema_refused")
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
     body = {

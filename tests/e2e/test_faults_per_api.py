@@ -1,4 +1,5 @@
-"""The fault table for clients of Responses and Messages, over real sockets: on the native lane, and through the hub."""
+"""The fault table for clients of Responses and Messages, over real sockets: on the native lane, and
+through the hub."""
 
 from __future__ import annotations
 
@@ -15,13 +16,20 @@ from gateway.lab import FAULTS
 from tests.e2e.harness import Running, running
 from tests.e2e.test_faults import BREAKING, FALLBACK, FALLING_BACK, HARMLESS, NO_TLS
 
-LANES = [("messages", "anthropic"), ("messages", "openai"), ("responses", "openai"), ("responses", "anthropic")]
+LANES = [
+    ("messages", "anthropic"),
+    ("messages", "openai"),
+    ("responses", "openai"),
+    ("responses", "anthropic"),
+]
 """(the API of the client, the provider that has the fault)."""
 NATIVE = {("messages", "anthropic"), ("responses", "openai")}
 
 SLOW = ("silent", "slow_first_token", "comment_flood")
 """Faults that can only be noticed by waiting: one lane of each API is enough."""
-FALLS = [(*lane, fault) for fault in FALLING_BACK for lane in (LANES[::2] if fault in SLOW else LANES)]
+FALLS = [
+    (*lane, fault) for fault in FALLING_BACK for lane in (LANES[::2] if fault in SLOW else LANES)
+]
 BREAKS = [(*lane, fault) for fault in BREAKING for lane in LANES]
 ODDITIES = [
     (*lane, fault, stream)
@@ -64,7 +72,9 @@ def ask(
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("api", "provider", "fault"), FALLS)
-def test_the_next_model_answers(gateway: Running, api: str, provider: str, fault: str, stream: bool) -> None:
+def test_the_next_model_answers(
+    gateway: Running, api: str, provider: str, fault: str, stream: bool
+) -> None:
     gateway.lab.fault(provider, fault)
     response, said = ask(gateway, APIS[api], f"{provider}>{FALLBACK}", stream=stream)
     assert response.status_code == 200, response.text
@@ -93,7 +103,9 @@ def test_a_stream_that_breaks_ends_in_the_error_of_its_api(
 
 
 @pytest.mark.parametrize(("api", "provider", "fault", "stream"), sorted(ODDITIES))
-def test_an_oddity_changes_nothing(patient: Running, api: str, provider: str, fault: str, stream: bool) -> None:
+def test_an_oddity_changes_nothing(
+    patient: Running, api: str, provider: str, fault: str, stream: bool
+) -> None:
     patient.lab.fault(provider, fault)
     response, said = ask(patient, APIS[api], f"{provider}>{FALLBACK}", stream=stream)
     assert (said.text, said.finish, said.error) == (TEXT, "stop", None)
@@ -104,7 +116,9 @@ def test_an_oddity_changes_nothing(patient: Running, api: str, provider: str, fa
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_calls_whose_names_come_late_are_whole(patient: Running, api: str, provider: str, stream: bool) -> None:
+def test_calls_whose_names_come_late_are_whole(
+    patient: Running, api: str, provider: str, stream: bool
+) -> None:
     patient.lab.fault(provider, "late_name")
     _, said = ask(patient, APIS[api], provider, stream=stream, tools=TOOLS)
     assert [tuple(call) for call in said.calls] == list(CALLS)
@@ -128,7 +142,9 @@ def test_the_client_gets_its_own_error_back(
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_a_refusal_is_never_routed_around(patient: Running, api: str, provider: str, stream: bool) -> None:
+def test_a_refusal_is_never_routed_around(
+    patient: Running, api: str, provider: str, stream: bool
+) -> None:
     patient.lab.fault(provider, "content_filter")
     response, said = ask(patient, APIS[api], f"{provider}>{FALLBACK}", stream=stream)
     assert said.finish == "content_filter"
@@ -137,7 +153,8 @@ def test_a_refusal_is_never_routed_around(patient: Running, api: str, provider: 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(
-    ("fault", "statuses"), [("rate_limit", (429, 429)), ("overloaded", (503, 529)), ("bad_key", (502, 500))]
+    ("fault", "statuses"),
+    [("rate_limit", (429, 429)), ("overloaded", (503, 529)), ("bad_key", (502, 500))],
 )
 @pytest.mark.parametrize(("api", "provider"), LANES)
 def test_a_chain_of_one_tells_the_truth_in_the_shape_of_the_api(

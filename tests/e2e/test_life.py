@@ -25,7 +25,8 @@ KEY = {"OPENAI_API_KEY": "test"}
 
 
 class SlowLab:
-    """A lab in a thread of its own, whose streams stop behind their first pieces until the gate is open."""
+    """A lab in a thread of its own, whose streams stop behind their first pieces until the gate is
+    open."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -62,7 +63,13 @@ def lab() -> Iterator[SlowLab]:
 
 
 def write(
-    folder: Path, lab: SlowLab, *, agent: str = "dev", drain_s: float = 20, port: int = 0, workers: int = 1
+    folder: Path,
+    lab: SlowLab,
+    *,
+    agent: str = "dev",
+    drain_s: float = 20,
+    port: int = 0,
+    workers: int = 1,
 ) -> None:
     (folder / "config.toml").write_text(
         f"[server]\nport = {port}\ndrainSeconds = {drain_s}\nworkers = {workers}\n"
@@ -72,10 +79,13 @@ def write(
 
 
 def stream(process: Process, begun: threading.Event) -> tuple[list[str], bool]:
-    """(the events of one stream, whether it ended with `[DONE]`); `begun` is set at the first content."""
+    """(the events of one stream, whether it ended with `[DONE]`); `begun` is set at the first
+    content."""
     body = {"model": "dev", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
     events = []
-    with httpx.stream("POST", f"{process.url}/v1/chat/completions", json=body, timeout=20) as response:
+    with httpx.stream(
+        "POST", f"{process.url}/v1/chat/completions", json=body, timeout=20
+    ) as response:
         for line in response.iter_lines():
             if line.startswith("data: "):
                 events.append(line[6:])
@@ -99,7 +109,9 @@ def test_streams_end_before_a_stopped_process_does(tmp_path: Path, lab: SlowLab)
 
 
 @pytest.mark.parametrize("reloaded", [False, True])
-def test_streams_that_do_not_end_in_time_are_ended_truthfully(tmp_path: Path, lab: SlowLab, reloaded: bool) -> None:
+def test_streams_that_do_not_end_in_time_are_ended_truthfully(
+    tmp_path: Path, lab: SlowLab, reloaded: bool
+) -> None:
     write(tmp_path, lab, drain_s=60 if reloaded else 0)
     with gateway(tmp_path, env=KEY) as process, ThreadPoolExecutor(1) as pool:
         begun = threading.Event()
@@ -117,7 +129,9 @@ def test_streams_that_do_not_end_in_time_are_ended_truthfully(tmp_path: Path, la
 
 
 @pytest.mark.parametrize("by", ["signal", "file"])
-def test_a_reload_is_seen_by_the_next_call_and_loses_none(tmp_path: Path, lab: SlowLab, by: str) -> None:
+def test_a_reload_is_seen_by_the_next_call_and_loses_none(
+    tmp_path: Path, lab: SlowLab, by: str
+) -> None:
     write(tmp_path, lab)
     with gateway(tmp_path, env=KEY) as process, ThreadPoolExecutor(1) as pool:
         begun = threading.Event()
@@ -159,7 +173,8 @@ def test_systemd_is_told(tmp_path: Path, lab: SlowLab) -> None:
 
 
 def test_a_restart_under_load_refuses_nobody(tmp_path: Path, lab: SlowLab) -> None:
-    """The listening socket is systemd's: while one process goes and the next one comes, connections wait in it."""
+    """The listening socket is systemd's: while one process goes and the next one comes, connections
+    wait in it."""
     write(tmp_path, lab)
     lab.open()
     stop = threading.Event()
@@ -190,7 +205,10 @@ def test_a_restart_under_load_refuses_nobody(tmp_path: Path, lab: SlowLab) -> No
 def test_an_address_that_is_taken(tmp_path: Path, lab: SlowLab) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         write(tmp_path, lab, port=listener.getsockname()[1])
-        with pytest.raises(AssertionError, match="Choose another with --port"), gateway(tmp_path, env=KEY):
+        with (
+            pytest.raises(AssertionError, match="Choose another with --port"),
+            gateway(tmp_path, env=KEY),
+        ):
             pass
 
 

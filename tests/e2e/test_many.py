@@ -1,4 +1,5 @@
-"""Many at once over real sockets: nothing is mixed up, nothing is lost, and whoever leaves leaves nothing behind."""
+"""Many at once over real sockets: nothing is mixed up, nothing is lost, and whoever leaves leaves
+nothing behind."""
 
 from __future__ import annotations
 
@@ -46,9 +47,16 @@ async def ask(client: httpx.AsyncClient, model: str, text: str, *, stream: bool)
 def test_nothing_is_mixed_up(gateway: Running, stream: bool) -> None:
     async def work() -> list[str]:
         limits = httpx.Limits(max_connections=STREAMS)
-        async with httpx.AsyncClient(base_url=gateway.url, timeout=WAIT_S, limits=limits, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=gateway.url, timeout=WAIT_S, limits=limits, trust_env=False
+        ) as client:
             asked = [
-                ask(client, PROVIDERS[number % len(PROVIDERS)], f"say: answer {number}", stream=stream)
+                ask(
+                    client,
+                    PROVIDERS[number % len(PROVIDERS)],
+                    f"say: answer {number}",
+                    stream=stream,
+                )
                 for number in range(STREAMS)
             ]
             return await asyncio.gather(*asked)
@@ -60,7 +68,10 @@ def test_nothing_is_mixed_up(gateway: Running, stream: bool) -> None:
 def test_nothing_is_mixed_up_while_falling_back(tmp_path: Path) -> None:
     async def work(url: str) -> list[str]:
         async with httpx.AsyncClient(base_url=url, timeout=WAIT_S, trust_env=False) as client:
-            asked = [ask(client, "google>custom", f"say: answer {n}", stream=True) for n in range(STREAMS)]
+            asked = [
+                ask(client, "google>custom", f"say: answer {n}", stream=True)
+                for n in range(STREAMS)
+            ]
             return await asyncio.gather(*asked)
 
     with running(tmp_path, "google>custom") as gateway:
@@ -68,7 +79,7 @@ def test_nothing_is_mixed_up_while_falling_back(tmp_path: Path) -> None:
         assert asyncio.run(work(gateway.url)) == [f"answer {number}" for number in range(STREAMS)]
 
 
-# --- whoever leaves --------------------------------------------------------------------------------------------------
+# --- whoever leaves -------------------------------------------------------------------------------
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -79,9 +90,13 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 def leave(gateway: Running, model: str, *, stream: bool, after: bytes) -> None:
-    """A client that closes its connection once it has read `after`, or at once when that is empty."""
+    """A client that closes its connection once it has read `after`, or at once when that is
+    empty."""
     data = orjson.dumps(body(model, "Hello", stream=stream))
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(data)}\r\n\r\n"
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: "
+        f"localhost\r\ncontent-length: {len(data)}\r\n\r\n"
+    )
     calls, left = len(gateway.lab.calls), gateway.lab.clients_left
 
     async def work() -> None:

@@ -1,4 +1,5 @@
-"""Anthropic's official client against the gateway: on the native lane, and through the hub to other providers."""
+"""Anthropic's official client against the gateway: on the native lane, and through the hub to other
+providers."""
 
 from __future__ import annotations
 
@@ -20,14 +21,20 @@ ERRORS = {
     "bad_request": anthropic.BadRequestError,
     "context_too_long": anthropic.BadRequestError,
 }
-BROKEN = [f"{provider}+{fault}" for provider in LANES[:2] for fault in (*ERRORS, "clean_cut", "usage_missing")]
+BROKEN = [
+    f"{provider}+{fault}"
+    for provider in LANES[:2]
+    for fault in (*ERRORS, "clean_cut", "usage_missing")
+]
 SCHEMA = {
     "type": "object",
     "properties": {"city": {"type": "string"}},
     "required": ["city"],
     "additionalProperties": False,
 }
-TOOLS: list[ToolParam] = [{"name": "get_weather", "description": "The weather of a city", "input_schema": SCHEMA}]
+TOOLS: list[ToolParam] = [
+    {"name": "get_weather", "description": "The weather of a city", "input_schema": SCHEMA}
+]
 HELLO: list[MessageParam] = [{"role": "user", "content": "Hello"}]
 
 
@@ -39,7 +46,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def client(gateway: Running) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=gateway.url, api_key="any", max_retries=0, timeout=20.0) as client:
+    with anthropic.Anthropic(
+        base_url=gateway.url, api_key="any", max_retries=0, timeout=20.0
+    ) as client:
         yield client
 
 
@@ -60,7 +69,11 @@ def test_text(client: anthropic.Anthropic, provider: str, stream: bool) -> None:
     else:
         message = client.messages.create(model=provider, max_tokens=500, messages=HELLO)
     assert said(message) == TEXT
-    assert (message.role, message.stop_reason, message.stop_sequence) == ("assistant", "end_turn", None)
+    assert (message.role, message.stop_reason, message.stop_sequence) == (
+        "assistant",
+        "end_turn",
+        None,
+    )
     assert message.model == IDS[provider]
     assert message.usage.input_tokens == 12
     assert message.usage.output_tokens > 60
@@ -68,11 +81,18 @@ def test_text(client: anthropic.Anthropic, provider: str, stream: bool) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("provider", LANES)
-def test_a_tool_is_called_and_answered(client: anthropic.Anthropic, provider: str, stream: bool) -> None:
+def test_a_tool_is_called_and_answered(
+    client: anthropic.Anthropic, provider: str, stream: bool
+) -> None:
     messages: list[MessageParam] = [{"role": "user", "content": "get_weather please"}]
 
     def ask() -> Any:
-        fields: dict[str, Any] = {"model": provider, "max_tokens": 500, "messages": messages, "tools": TOOLS}
+        fields: dict[str, Any] = {
+            "model": provider,
+            "max_tokens": 500,
+            "messages": messages,
+            "tools": TOOLS,
+        }
         if not stream:
             return client.messages.create(**fields)
         with client.messages.stream(**fields) as events:
@@ -83,13 +103,18 @@ def test_a_tool_is_called_and_answered(client: anthropic.Anthropic, provider: st
     [call] = [block for block in first.content if block.type == "tool_use"]
     assert (call.name, call.input) == ("get_weather", {"city": "Oslo"})
     result: Any = {"type": "tool_result", "tool_use_id": call.id, "content": "4C"}
-    messages += [{"role": "assistant", "content": first.content}, {"role": "user", "content": [result]}]
+    messages += [
+        {"role": "assistant", "content": first.content},
+        {"role": "user", "content": [result]},
+    ]
     assert said(ask()) == TEXT
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
-def test_thinking_comes_back_signed(client: anthropic.Anthropic, provider: str, stream: bool) -> None:
+def test_thinking_comes_back_signed(
+    client: anthropic.Anthropic, provider: str, stream: bool
+) -> None:
     fields: dict[str, Any] = {"model": provider, "max_tokens": 4000, "messages": HELLO}
     fields["thinking"] = {"type": "adaptive"}
     if stream:
@@ -99,14 +124,18 @@ def test_thinking_comes_back_signed(client: anthropic.Anthropic, provider: str, 
         message = client.messages.create(**fields)
     thoughts = [block for block in message.content if block.type == "thinking"]
     if provider == "anthropic":
-        assert [(block.thinking, block.signature) for block in thoughts] == [("Let me think.", "bGFi")]
+        assert [(block.thinking, block.signature) for block in thoughts] == [
+            ("Let me think.", "bGFi")
+        ]
     assert said(message) == TEXT
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "openai", "google"])
 def test_structured_output(client: anthropic.Anthropic, provider: str) -> None:
     config: Any = {"format": {"type": "json_schema", "schema": SCHEMA}}
-    message = client.messages.create(model=provider, max_tokens=500, messages=HELLO, output_config=config)
+    message = client.messages.create(
+        model=provider, max_tokens=500, messages=HELLO, output_config=config
+    )
     assert said(message) == '{"city":"Oslo"}'
 
 
@@ -114,7 +143,9 @@ def test_structured_output(client: anthropic.Anthropic, provider: str) -> None:
 def test_an_image(client: anthropic.Anthropic, gateway: Running, provider: str) -> None:
     source = {"type": "base64", "media_type": "image/png", "data": PIXEL.partition(",")[2]}
     content: Any = [{"type": "image", "source": source}, {"type": "text", "text": "say: seen"}]
-    message = client.messages.create(model=provider, max_tokens=500, messages=[{"role": "user", "content": content}])
+    message = client.messages.create(
+        model=provider, max_tokens=500, messages=[{"role": "user", "content": content}]
+    )
     assert said(message) == "seen"
     assert PIXEL.partition(",")[2] in str(gateway.lab.calls[-1].body)
 
@@ -127,10 +158,14 @@ def test_the_limit_of_an_answer(client: anthropic.Anthropic, provider: str) -> N
 
 @pytest.mark.parametrize("provider", LANES[:2])
 @pytest.mark.parametrize("fault", ERRORS)
-def test_errors_are_those_of_the_sdk(client: anthropic.Anthropic, fault: str, provider: str) -> None:
+def test_errors_are_those_of_the_sdk(
+    client: anthropic.Anthropic, fault: str, provider: str
+) -> None:
     model = f"{provider}+{fault}"
     with pytest.raises(ERRORS[fault]) as raised:
-        client.messages.create(model=model, max_tokens=500, messages=HELLO, stream=fault == "rate_limit")
+        client.messages.create(
+            model=model, max_tokens=500, messages=HELLO, stream=fault == "rate_limit"
+        )
     body: Any = raised.value.body
     assert body["type"] == "error"
     assert body["error"]["message"]
@@ -146,8 +181,14 @@ def test_a_broken_stream_raises(client: anthropic.Anthropic, provider: str) -> N
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("provider", LANES[:2])
-def test_an_answer_without_counts_has_zeros(client: anthropic.Anthropic, provider: str, stream: bool) -> None:
-    fields: dict[str, Any] = {"model": f"{provider}+usage_missing", "max_tokens": 500, "messages": HELLO}
+def test_an_answer_without_counts_has_zeros(
+    client: anthropic.Anthropic, provider: str, stream: bool
+) -> None:
+    fields: dict[str, Any] = {
+        "model": f"{provider}+usage_missing",
+        "max_tokens": 500,
+        "messages": HELLO,
+    }
     message: anthropic.types.Message
     if stream:
         with client.messages.stream(**fields) as events:

@@ -18,7 +18,9 @@ PAGE = 1_000
 
 def with_aliases(lab: Lab) -> schema.Root:
     root = chains(lab)
-    root.agents["dev"] = schema.Agent(models=["anthropic", "openai"], aliases=["gpt-5.5", "claude-*"])
+    root.agents["dev"] = schema.Agent(
+        models=["anthropic", "openai"], aliases=["gpt-5.5", "claude-*"]
+    )
     return root
 
 
@@ -67,8 +69,12 @@ def said_by_dev(headers: Mapping[str, str]) -> bool:
 def test_an_alias_is_called_in_every_api(gateway: Running, name: str) -> None:
     with gateway.sdk() as client:
         chat = client.chat.completions.with_raw_response
-        assert said_by_dev(chat.create(model=name, messages=[{"role": "user", "content": "Hi"}]).headers)
-        assert said_by_dev(client.responses.with_raw_response.create(model=name, input="Hi").headers)
+        assert said_by_dev(
+            chat.create(model=name, messages=[{"role": "user", "content": "Hi"}]).headers
+        )
+        assert said_by_dev(
+            client.responses.with_raw_response.create(model=name, input="Hi").headers
+        )
     with anthropic.Anthropic(base_url=gateway.url, api_key="any", max_retries=0) as messages:
         create = messages.messages.with_raw_response.create
         answer = create(model=name, max_tokens=100, messages=[{"role": "user", "content": "Hi"}])

@@ -1,4 +1,5 @@
-"""A 429 in the middle of a conversation: a provider of another format goes on, and the first one comes back.
+"""A 429 in the middle of a conversation: a provider of another format goes on, and the first one
+comes back.
 
 The official clients keep the conversation: thinking and tool calls as they were sent.
 """
@@ -69,7 +70,9 @@ def test_a_client_of_messages(gateway: Running, chain: str, stream: bool) -> Non
         "thinking": {"type": "adaptive"},
         "tools": [{"name": "get_weather", "input_schema": SCHEMA}],
     }
-    with anthropic.Anthropic(base_url=gateway.url, api_key="any", max_retries=0, timeout=20.0) as client:
+    with anthropic.Anthropic(
+        base_url=gateway.url, api_key="any", max_retries=0, timeout=20.0
+    ) as client:
 
         def ask() -> Any:
             if not stream:
@@ -80,7 +83,9 @@ def test_a_client_of_messages(gateway: Running, chain: str, stream: bool) -> Non
         def answered(text: str | None = None) -> Any:
             message = ask()
             calls = [block for block in message.content if block.type == "tool_use"]
-            results: list[Any] = [{"type": "tool_result", "tool_use_id": call.id, "content": "4C"} for call in calls]
+            results: list[Any] = [
+                {"type": "tool_result", "tool_use_id": call.id, "content": "4C"} for call in calls
+            ]
             question = [{"type": "text", "text": text}] if text else []
             messages.append({"role": "assistant", "content": message.content})
             messages.append({"role": "user", "content": [*results, *question]})
@@ -106,7 +111,9 @@ def test_a_client_of_responses(gateway: Running, chain: str, stream: bool) -> No
         "store": False,
         "reasoning": {"effort": "low", "summary": "auto"},
         "include": ["reasoning.encrypted_content"],
-        "tools": [{"type": "function", "name": "get_weather", "parameters": SCHEMA, "strict": True}],
+        "tools": [
+            {"type": "function", "name": "get_weather", "parameters": SCHEMA, "strict": True}
+        ],
     }
     with gateway.sdk() as client:
 

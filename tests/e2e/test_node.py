@@ -1,4 +1,5 @@
-"""The accumulators of the official Node SDKs take every stream. Skipped where node or a package is not installed."""
+"""The accumulators of the official Node SDKs take every stream. Skipped where node or a package is
+not installed."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ NODE = shutil.which("node")
 SCRIPT = FOLDER / "stream.mjs"
 
 pytestmark = pytest.mark.skipif(
-    NODE is None or not all((FOLDER / "node_modules" / name).is_dir() for name in ("openai", "@anthropic-ai/sdk")),
+    NODE is None
+    or not all(
+        (FOLDER / "node_modules" / name).is_dir() for name in ("openai", "@anthropic-ai/sdk")
+    ),
     reason="needs node, and `npm install` in tests/e2e/node",
 )
 

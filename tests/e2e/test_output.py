@@ -1,4 +1,5 @@
-"""`gateway serve` whose standard output and error lead nowhere: it starts, serves, and ends as it should."""
+"""`gateway serve` whose standard output and error lead nowhere: it starts, serves, and ends as it
+should."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def test_output_that_leads_nowhere_costs_no_service(tmp_path: Path, redirected: 
 
 
 def start(folder: Path, listener: socket.socket, redirected: str) -> subprocess.Popen[bytes]:
-    """The demo in `folder`, listening on `listener`. What is not redirected goes into a pipe whose reader has gone."""
+    """The demo in `folder`, listening on `listener`. What is not redirected goes into a pipe whose
+    reader has gone."""
     variables: dict[str, Any] = {"PATH": os.environ["PATH"], "HOME": str(folder), "LISTEN_FDS": "1"}
     script = f'LISTEN_PID=$$ exec "$@" {redirected}'
     command = ["/bin/sh", "-c", script, "sh", sys.executable, "-m", "gateway", "serve"]

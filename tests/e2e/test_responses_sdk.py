@@ -1,4 +1,5 @@
-"""OpenAI's official client and its Agents SDK on the Responses API: on the native lane, and through the hub."""
+"""OpenAI's official client and its Agents SDK on the Responses API: on the native lane, and through
+the hub."""
 
 from __future__ import annotations
 
@@ -85,7 +86,10 @@ def test_plain_events(client: openai.OpenAI, provider: str) -> None:
         events = list(stream)
     assert events[0].type == "response.created"
     assert events[-1].type == "response.completed"
-    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == TEXT
+    assert (
+        "".join(event.delta for event in events if event.type == "response.output_text.delta")
+        == TEXT
+    )
     assert [event.sequence_number for event in events] == list(range(len(events)))
 
 
@@ -96,7 +100,10 @@ def test_a_tool_is_called_and_answered(client: openai.OpenAI, provider: str, str
     first = ask(client, stream, model=provider, input=history, tools=TOOLS)
     [call] = [item for item in first.output if item.type == "function_call"]
     assert (call.name, call.arguments) == ("get_weather", '{"city":"Oslo"}')
-    history += [*first.output, {"type": "function_call_output", "call_id": call.call_id, "output": "4C"}]
+    history += [
+        *first.output,
+        {"type": "function_call_output", "call_id": call.call_id, "output": "4C"},
+    ]
     assert ask(client, stream, model=provider, input=history, tools=TOOLS).output_text == TEXT
 
 
@@ -129,7 +136,10 @@ def test_structured_output(client: openai.OpenAI, provider: str) -> None:
 
 @pytest.mark.parametrize("provider", LANES)
 def test_an_image(client: openai.OpenAI, gateway: Running, provider: str) -> None:
-    content: Any = [{"type": "input_image", "image_url": PIXEL}, {"type": "input_text", "text": "say: seen"}]
+    content: Any = [
+        {"type": "input_image", "image_url": PIXEL},
+        {"type": "input_text", "text": "say: seen"},
+    ]
     answer = client.responses.create(model=provider, input=[{"role": "user", "content": content}])
     assert answer.output_text == "seen"
     assert PIXEL.partition(",")[2] in str(gateway.lab.calls[-1].body)
@@ -141,7 +151,9 @@ def test_reasoning_has_a_summary(tmp_path: Path, provider: str, stream: bool) ->
     fields: dict[str, Any] = {"input": "Hello", "reasoning": {"effort": "low", "summary": "auto"}}
     with running(tmp_path, provider) as gateway, gateway.sdk() as client:
         gateway.set_model_id("openai", "gpt-5.5")
-        answer = ask(client, stream, model=provider, **fields, include=["reasoning.encrypted_content"])
+        answer = ask(
+            client, stream, model=provider, **fields, include=["reasoning.encrypted_content"]
+        )
     thoughts = [item for item in answer.output if item.type == "reasoning"]
     assert [part.text for item in thoughts for part in item.summary] == ["Let me think."]
     assert all(item.encrypted_content for item in thoughts)
@@ -159,7 +171,9 @@ def test_the_limit_of_an_answer(client: openai.OpenAI, provider: str) -> None:
 @pytest.mark.parametrize("fault", ERRORS)
 def test_errors_are_those_of_the_sdk(client: openai.OpenAI, fault: str, provider: str) -> None:
     with pytest.raises(ERRORS[fault]) as raised:
-        client.responses.create(model=f"{provider}+{fault}", input="Hello", stream=fault == "rate_limit")
+        client.responses.create(
+            model=f"{provider}+{fault}", input="Hello", stream=fault == "rate_limit"
+        )
     assert raised.value.message
 
 
@@ -184,7 +198,9 @@ def get_weather(city: str) -> str:
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
 def test_the_agents_sdk(gateway: Running, provider: str, stream: bool) -> None:
     async def work() -> Any:
-        sdk = openai.AsyncOpenAI(base_url=gateway.url + "/v1", api_key="any", max_retries=0, timeout=20.0)
+        sdk = openai.AsyncOpenAI(
+            base_url=gateway.url + "/v1", api_key="any", max_retries=0, timeout=20.0
+        )
         async with sdk:
             agent = Agent(name="a", tools=[get_weather], model=OpenAIResponsesModel(provider, sdk))
             config = RunConfig(tracing_disabled=True)

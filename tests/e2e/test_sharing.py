@@ -1,4 +1,5 @@
-"""Many calls share the models: limits, waiting, fairness, leaving early, and keys that are mended."""
+"""Many calls share the models: limits, waiting, fairness, leaving early, and keys that are
+mended."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ Edit = Callable[[schema.Root], schema.Root]
 
 
 @contextmanager
-def shared(home: Path, edit: Edit, *agents: str, limits: dict[str, Limit] | None = None) -> Iterator[Running]:
+def shared(
+    home: Path, edit: Edit, *agents: str, limits: dict[str, Limit] | None = None
+) -> Iterator[Running]:
     gateway = Running(home, limits)
 
     def root(lab: Lab) -> schema.Root:
@@ -37,11 +40,16 @@ def shared(home: Path, edit: Edit, *agents: str, limits: dict[str, Limit] | None
 
 
 def change(root: schema.Root, table: str, **changes: Any) -> schema.Root:
-    return msgspec.structs.replace(root, **{table: msgspec.structs.replace(getattr(root, table), **changes)})
+    return msgspec.structs.replace(
+        root, **{table: msgspec.structs.replace(getattr(root, table), **changes)}
+    )
 
 
 def limited(root: schema.Root, model: str, calls: int) -> schema.Root:
-    models = {**root.models, model: msgspec.structs.replace(root.models[model], max_concurrent=calls)}
+    models = {
+        **root.models,
+        model: msgspec.structs.replace(root.models[model], max_concurrent=calls),
+    }
     return msgspec.structs.replace(root, models=models)
 
 
@@ -53,8 +61,14 @@ def ask(gateway: Running, agent: str, **more: Any) -> httpx.Response:
 def test_a_full_model_is_passed_by(tmp_path: Path) -> None:
     with shared(tmp_path, lambda root: limited(root, "custom", 1), "custom>openai") as gateway:
         gateway.lab.fault("custom", "stall")
-        body = {"model": "custom>openai", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
-        with httpx.stream("POST", f"{gateway.url}/v1/chat/completions", json=body, timeout=20) as first:
+        body = {
+            "model": "custom>openai",
+            "messages": [{"role": "user", "content": "Hello"}],
+            "stream": True,
+        }
+        with httpx.stream(
+            "POST", f"{gateway.url}/v1/chat/completions", json=body, timeout=20
+        ) as first:
             lines = first.iter_lines()
             next(lines)
             second = ask(gateway, "custom>openai")
@@ -75,7 +89,9 @@ def test_calls_wait_for_a_place_and_all_are_answered(tmp_path: Path) -> None:
 def test_calls_that_wait_for_a_place_at_a_resting_model_wait_in_peace(tmp_path: Path) -> None:
     def edit(root: schema.Root) -> schema.Root:
         return change(
-            change(limited(root, "custom", 1), "fallback", max_wait_seconds=20), "breaker", cooldown_seconds=1
+            change(limited(root, "custom", 1), "fallback", max_wait_seconds=20),
+            "breaker",
+            cooldown_seconds=1,
         )
 
     with shared(tmp_path, edit, "custom") as gateway, ThreadPoolExecutor(4) as pool:
@@ -88,8 +104,14 @@ def test_calls_that_wait_for_a_place_at_a_resting_model_wait_in_peace(tmp_path: 
 def test_no_more_calls_than_the_gateway_takes(tmp_path: Path) -> None:
     with shared(tmp_path, lambda root: change(root, "server", max_calls=1), "custom") as gateway:
         gateway.lab.fault("custom", "stall", "ok")
-        body = {"model": "custom", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
-        with httpx.stream("POST", f"{gateway.url}/v1/chat/completions", json=body, timeout=20) as first:
+        body = {
+            "model": "custom",
+            "messages": [{"role": "user", "content": "Hello"}],
+            "stream": True,
+        }
+        with httpx.stream(
+            "POST", f"{gateway.url}/v1/chat/completions", json=body, timeout=20
+        ) as first:
             lines = first.iter_lines()
             next(lines)
             refused = ask(gateway, "custom")
@@ -142,7 +164,11 @@ def test_or_not_if_that_is_not_wanted(tmp_path: Path) -> None:
 
 def test_heartbeats_before_the_first_content(tmp_path: Path) -> None:
     edit: Edit = lambda root: change(  # noqa: E731
-        root, "timeouts", heartbeat_before_commit=True, heartbeat_seconds=0.02, first_token_seconds=0.3
+        root,
+        "timeouts",
+        heartbeat_before_commit=True,
+        heartbeat_seconds=0.02,
+        first_token_seconds=0.3,
     )
     with shared(tmp_path, edit, "custom>openai", "custom") as gateway:
         gateway.lab.fault("custom", "silent")
@@ -169,7 +195,8 @@ def test_a_key_that_is_mended_serves_the_next_call(tmp_path: Path) -> None:
 
 
 def test_one_agent_cannot_starve_another(tmp_path: Path) -> None:
-    """Ten calls of one agent wait before one call of another; the other is served second, not eleventh."""
+    """Ten calls of one agent wait before one call of another; the other is served second, not
+    eleventh."""
 
     def edit(root: schema.Root) -> schema.Root:
         agents = {"many": schema.Agent(models=["custom"]), "one": schema.Agent(models=["custom"])}
@@ -199,7 +226,9 @@ def test_one_agent_cannot_starve_another(tmp_path: Path) -> None:
 
 def hold(gateway: Running, begun: threading.Event, leave: threading.Event) -> None:
     body = {"model": "many", "messages": [{"role": "user", "content": "first"}], "stream": True}
-    with httpx.stream("POST", f"{gateway.url}/v1/chat/completions", json=body, timeout=20) as response:
+    with httpx.stream(
+        "POST", f"{gateway.url}/v1/chat/completions", json=body, timeout=20
+    ) as response:
         lines = response.iter_lines()
         next(lines)
         begun.set()

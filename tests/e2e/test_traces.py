@@ -1,4 +1,5 @@
-"""Traces of a running gateway, as a collector receives them; and a collector that harms no call and no stop."""
+"""Traces of a running gateway, as a collector receives them; and a collector that harms no call and
+no stop."""
 
 from __future__ import annotations
 
@@ -44,19 +45,28 @@ def tracer(url: str, **stated: Any) -> Tracer:
 
 
 @asynccontextmanager
-async def serving(home: Path, traces: Tracer | None, *faults: str) -> AsyncIterator[tuple[App, httpx.AsyncClient]]:
+async def serving(
+    home: Path, traces: Tracer | None, *faults: str
+) -> AsyncIterator[tuple[App, httpx.AsyncClient]]:
     """A gateway whose first model has these faults."""
     async with Lab() as lab:
         config = build(chains(lab, "anthropic>openai"), None, {}, None, [])
         for fault in faults:
             lab.fault("claude-sonnet-5", fault)
         app = App(config, env=KEYS, home=home, tracer=traces)
-        async with running(app, listen("127.0.0.1", 0)) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
+        async with (
+            running(app, listen("127.0.0.1", 0)) as url,
+            httpx.AsyncClient(base_url=url, timeout=20) as client,
+        ):
             yield app, client
 
 
 async def ask(client: httpx.AsyncClient, *, stream: bool = True, **headers: str) -> httpx.Response:
-    body = {"model": "anthropic>openai", "stream": stream, "messages": [{"role": "user", "content": SECRET}]}
+    body = {
+        "model": "anthropic>openai",
+        "stream": stream,
+        "messages": [{"role": "user", "content": SECRET}],
+    }
     return await client.post("/v1/chat/completions", json=body, headers=headers)
 
 
@@ -73,7 +83,9 @@ def collected(httpserver: HTTPServer) -> list[bytes]:
     return bodies
 
 
-def test_a_call_that_falls_back_is_one_trace(tmp_path: Path, httpserver: HTTPServer, collected: list[bytes]) -> None:
+def test_a_call_that_falls_back_is_one_trace(
+    tmp_path: Path, httpserver: HTTPServer, collected: list[bytes]
+) -> None:
     async def run() -> str:
         async with serving(tmp_path, tracer(httpserver.url_for("")), "rate_limit") as (_, client):
             assert (await ask(client, traceparent=PARENT)).status_code == 200
@@ -143,7 +155,8 @@ def test_without_a_tracer_no_call_has_a_trace(tmp_path: Path) -> None:
 
 
 def test_a_collector_that_hangs_harms_no_call_and_no_stop(tmp_path: Path) -> None:
-    """Its socket accepts and nothing more. The call is answered, and the stop ends within its bound."""
+    """Its socket accepts and nothing more. The call is answered, and the stop ends within its
+    bound."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         async def run() -> int:

@@ -31,12 +31,17 @@ def lab() -> Iterator[SlowLab]:
         slow.stop()
 
 
-def configure(folder: Path, lab: SlowLab, more: str = "", chain: Sequence[str] = ("a", "b")) -> None:
+def configure(
+    folder: Path, lab: SlowLab, more: str = "", chain: Sequence[str] = ("a", "b")
+) -> None:
     """An agent `dev`. `more` follows the table of b."""
     (folder / "config.toml").write_text(
-        f'[server]\nport = 0\nworkers = {WORKERS}\n[agents.dev]\nmodels = {list(chain)}\n[log]\nformat = "json"\n'
-        f'[models.a]\nprovider = "openai"\nmodel = "gpt-4o"\nbaseUrl = "{lab.lab.base_url("openai")}"\n'
-        f'[models.b]\nprovider = "custom"\nmodel = "b"\nbaseUrl = "{lab.lab.base_url("custom")}"\n{more}\n'
+        f"[server]\nport = 0\nworkers = {WORKERS}\n[agents.dev]\nmodels = "
+        f'{list(chain)}\n[log]\nformat = "json"\n'
+        f'[models.a]\nprovider = "openai"\nmodel = "gpt-4o"\nbaseUrl = '
+        f'"{lab.lab.base_url("openai")}"\n'
+        f'[models.b]\nprovider = "custom"\nmodel = "b"\nbaseUrl = '
+        f'"{lab.lab.base_url("custom")}"\n{more}\n'
     )
 
 
@@ -90,7 +95,8 @@ def test_they_share_the_slots_of_a_model(tmp_path: Path) -> None:
     body = {"model": "dev", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
     with gateway(tmp_path, env=KEY) as process, ExitStack() as stack:
         answers = []
-        for _ in range(12):  # each has a connection of its own, which the kernel gives to either worker
+        # each has a connection of its own, which the kernel gives to either worker
+        for _ in range(12):
             client = stack.enter_context(httpx.Client(timeout=20))
             request = client.build_request("POST", f"{process.url}/v1/chat/completions", json=body)
             answers.append(client.send(request, stream=True))
@@ -125,7 +131,8 @@ def test_a_worker_that_starts_later_knows_the_open_circuits(process: Process, la
 
 def test_an_answer_is_continued_wherever_the_next_request_goes(process: Process) -> None:
     previous = None
-    for number in range(12):  # each over a connection of its own, which the kernel gives to either worker
+    # each over a connection of its own, which the kernel gives to either worker
+    for number in range(12):
         body = {"model": "dev", "input": f"turn {number}", "previous_response_id": previous}
         answer = httpx.post(f"{process.url}/v1/responses", json=body, timeout=20)
         assert answer.status_code == 200, answer.text
@@ -145,13 +152,15 @@ def test_they_stop_as_one(process: Process) -> None:
 
 
 def test_they_share_one_budget(tmp_path: Path) -> None:
-    """With a count of its own, each worker would let ten calls pass. A replaced worker knows what was spent."""
+    """With a count of its own, each worker would let ten calls pass. A replaced worker knows what
+    was spent."""
     slow = SlowLab()
     configure(tmp_path, slow, '[limits]\nbudget = "10500 tokens/month"', chain=["b"])
     body = {"model": "dev", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
     with gateway(tmp_path, env=KEY) as process, ExitStack() as stack:
         answers = []
-        for _ in range(20):  # each may take 1,000 tokens and its prompt, and is under way until the gate opens
+        # each may take 1,000 tokens and its prompt, and is under way until the gate opens
+        for _ in range(20):
             client = stack.enter_context(httpx.Client(timeout=20))
             request = client.build_request("POST", f"{process.url}/v1/chat/completions", json=body)
             answers.append(client.send(request, stream=True))
@@ -174,7 +183,8 @@ def test_they_share_one_budget(tmp_path: Path) -> None:
 
 def spent(process: Process, key: str = "used") -> float:
     """What is used of the only limit, as one of the workers says."""
-    with httpx.Client() as client:  # a connection of its own, which the kernel gives to either worker
+    # a connection of its own, which the kernel gives to either worker
+    with httpx.Client() as client:
         (row,) = client.get(f"{process.url}/status").json()["limits"]
     return float(row[key])
 

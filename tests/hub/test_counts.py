@@ -67,7 +67,9 @@ def test_counts_of_a_stream_only_rise(name: str, later: Any, expected: Any) -> N
         ({"cost": {}}, None),
     ],
 )
-def test_what_a_provider_says_that_an_answer_cost(usage: dict[str, Any], dollars: float | None) -> None:
+def test_what_a_provider_says_that_an_answer_cost(
+    usage: dict[str, Any], dollars: float | None
+) -> None:
     assert stated_cost(usage) == (None if dollars is None else pytest.approx(dollars))
 
 
@@ -82,8 +84,12 @@ def test_what_a_provider_says_that_an_answer_cost(usage: dict[str, Any], dollars
         ("odd", 7, 7, 0),
     ],
 )
-def test_writes_for_an_hour_are_part_of_all_writes(split: Any, sum_: Any, write: int, hour: int) -> None:
-    usage = decode_usage({"input_tokens": 1, "cache_creation": split, "cache_creation_input_tokens": sum_})
+def test_writes_for_an_hour_are_part_of_all_writes(
+    split: Any, sum_: Any, write: int, hour: int
+) -> None:
+    usage = decode_usage(
+        {"input_tokens": 1, "cache_creation": split, "cache_creation_input_tokens": sum_}
+    )
     assert (usage.input, usage.cache_write, usage.cache_write_1h) == (1 + write, write, hour)
 
 
@@ -93,9 +99,16 @@ def test_audio_and_reasoning_are_counted_once() -> None:
         "completion_tokens": 50,
         "total_tokens": 150,
         "prompt_tokens_details": {"audio_tokens": 80, "cached_tokens": 20, "text_tokens": 20},
-        "completion_tokens_details": {"audio_tokens": 30, "reasoning_tokens": 10, "text_tokens": "odd"},
+        "completion_tokens_details": {
+            "audio_tokens": 30,
+            "reasoning_tokens": 10,
+            "text_tokens": "odd",
+        },
     }
     usage = encode_usage(body)
     assert usage is not None
-    assert usage == {**body, "completion_tokens_details": {"audio_tokens": 30, "reasoning_tokens": 10}}
+    assert usage == {
+        **body,
+        "completion_tokens_details": {"audio_tokens": 30, "reasoning_tokens": 10},
+    }
     assert usage_of(usage) == Usage(input=100, output=50, cache_read=20, reasoning=10)

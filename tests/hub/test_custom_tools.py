@@ -1,4 +1,5 @@
-"""A custom tool that was sent as a function comes back as a custom call, with whatever has to come back with it."""
+"""A custom tool that was sent as a function comes back as a custom call, with whatever has to come
+back with it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,11 @@ from gateway.hub.chunks import ToolCalls
 
 ENCODED = Encoded("/", {}, custom_tools=frozenset({"patch"}))
 EXTRA = {"google": {"thought_signature": "c2ln"}}
-CUSTOM = {"type": "custom", "custom": {"name": "patch", "input": "*** Begin"}, "extra_content": EXTRA}
+CUSTOM = {
+    "type": "custom",
+    "custom": {"name": "patch", "input": "*** Begin"},
+    "extra_content": EXTRA,
+}
 
 
 def without_id(call: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +33,11 @@ def test_a_whole_one() -> None:
     arguments = {"input": "*** Begin"}
     part = {"functionCall": {"name": "patch", "args": arguments}, "thoughtSignature": "c2ln"}
     google = {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}
-    call = {"id": "call_1", "function": {"name": "patch", "arguments": arguments}, "extra_content": EXTRA}
+    call = {
+        "id": "call_1",
+        "function": {"name": "patch", "arguments": arguments},
+        "extra_content": EXTRA,
+    }
     openai = {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
     for dialect, body in (("google", google), ("chat", openai)):
         chat = DIALECTS[dialect].decode_response(body, ENCODED)

@@ -33,7 +33,13 @@ def test_an_integer_of_any_size_stays_as_it_is(number: int, kind: type) -> None:
     assert exact_json.dumps(value) == text.encode()
 
 
-FRACTIONS = ["0.0008123456127941608", "-1.5000000000000000001", "0." + "1" * 60, "1234567890123456789.25", "1e-19"]
+FRACTIONS = [
+    "0.0008123456127941608",
+    "-1.5000000000000000001",
+    "0." + "1" * 60,
+    "1234567890123456789.25",
+    "1e-19",
+]
 
 
 @pytest.mark.parametrize("fraction", FRACTIONS)
@@ -45,7 +51,11 @@ def test_long_fractions_beside_integers_of_any_size(fraction: str, number: int) 
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=12,
 )

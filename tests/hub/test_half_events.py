@@ -1,4 +1,5 @@
-"""A provider's own events with half characters in them: joined where they belong together, and else as they came."""
+"""A provider's own events with half characters in them: joined where they belong together, and else
+as they came."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ PING = '{"type":"ping"}'
 
 def passed(*events: str) -> list[dict[str, Any]]:
     joined = JoinedEvents()
-    out = [found for data in events for found in joined.join(sse.Event(b"", data.encode()))] + joined.flush()
+    out = [
+        found for data in events for found in joined.join(sse.Event(b"", data.encode()))
+    ] + joined.flush()
     return [json.loads(event.data) for event in out]
 
 
@@ -40,7 +43,11 @@ def texts(*events: str) -> list[str]:
     found = []
     for body in passed(*events):
         delta = body.get("delta")
-        said = delta if isinstance(delta, str) else next(reversed((delta or {}).values()), body["type"])
+        said = (
+            delta
+            if isinstance(delta, str)
+            else next(reversed((delta or {}).values()), body["type"])
+        )
         found.append(said.encode().decode())
     return found
 

@@ -1,4 +1,5 @@
-"""Tool names that a provider does not take are fitted on the way out, everywhere the same, and put back."""
+"""Tool names that a provider does not take are fitted on the way out, everywhere the same, and put
+back."""
 
 from __future__ import annotations
 
@@ -16,7 +17,11 @@ TOOLS = [
     {"type": "function", "function": {"name": "files.read"}},
     {"type": "custom", "custom": {"name": LONG}},
 ]
-CALL: dict[str, Any] = {"id": "call_1", "type": "function", "function": {"name": "files.read", "arguments": "{}"}}
+CALL: dict[str, Any] = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "files.read", "arguments": "{}"},
+}
 MESSAGES: list[dict[str, Any]] = [
     {"role": "user", "content": "Hi"},
     {"role": "assistant", "content": None, "tool_calls": [CALL]},
@@ -41,7 +46,8 @@ def test_out(dialect: str, choice: dict[str, Any]) -> None:
     request = chat(*MESSAGES, ANSWERED, tools=TOOLS, tool_choice=choice)
     encoded = DIALECTS[dialect].encode_request(request, model("openai", "gpt-6-luna"))
     sent = [
-        names_in(encoded.body[key]) for key in ("tools", "tool_choice", "messages" if dialect == "chat" else "input")
+        names_in(encoded.body[key])
+        for key in ("tools", "tool_choice", "messages" if dialect == "chat" else "input")
     ]
     assert sent == [["files_read", LONG[:64]], ["files_read"], ["files_read"]]
     assert encoded.names == {"files_read": "files.read", LONG[:64]: LONG}
@@ -50,12 +56,22 @@ def test_out(dialect: str, choice: dict[str, Any]) -> None:
 def test_back_from_chat_completions() -> None:
     encoded = DIALECTS["chat"].encode_request(chat(tools=TOOLS), model("openai", "gpt-4o"))
     calls = [
-        {"index": 0, "id": "a", "type": "function", "function": {"name": "files_read", "arguments": "{}"}},
+        {
+            "index": 0,
+            "id": "a",
+            "type": "function",
+            "function": {"name": "files_read", "arguments": "{}"},
+        },
         {"index": 1, "id": "b", "type": "custom", "custom": {"name": LONG[:64], "input": "x"}},
     ]
     choice = {"index": 0, "finish_reason": "tool_calls", "message": {"tool_calls": calls}}
-    assert names_in(DIALECTS["chat"].decode_response({"choices": [choice]}, encoded)) == ["files.read", LONG]
-    event = {"choices": [{"index": 0, "finish_reason": "tool_calls", "delta": {"tool_calls": calls}}]}
+    assert names_in(DIALECTS["chat"].decode_response({"choices": [choice]}, encoded)) == [
+        "files.read",
+        LONG,
+    ]
+    event = {
+        "choices": [{"index": 0, "finish_reason": "tool_calls", "delta": {"tool_calls": calls}}]
+    }
     assert names_in(streamed("chat", encoded, event)) == ["files.read", LONG]
 
 
@@ -68,7 +84,8 @@ def test_back_from_responses() -> None:
     body = {"status": "completed", "output": output}
     assert names_in(DIALECTS["responses"].decode_response(body, encoded)) == ["files.read", LONG]
     done = [
-        {"type": "response.output_item.done", "output_index": place, "item": item} for place, item in enumerate(output)
+        {"type": "response.output_item.done", "output_index": place, "item": item}
+        for place, item in enumerate(output)
     ]
     last = {"type": "response.completed", "response": {"status": "completed", "output": []}}
     assert names_in(streamed("responses", encoded, *done, last)) == ["files.read", LONG]

@@ -1,4 +1,5 @@
-"""A whole gateway without sockets: requests as ASGI messages, answers as (status, headers, body)."""
+"""A whole gateway without sockets: requests as ASGI messages, answers as (status, headers,
+body)."""
 
 from __future__ import annotations
 
@@ -45,12 +46,15 @@ def scope(method: str, path: str, headers: Mapping[str, str]) -> Scope:
         FACE: INBOUND["chat"],
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()],
+        "headers": [
+            (name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()
+        ],
     }
 
 
 class Client:
-    """One request as the server would hand it on: the body in pieces, then silence until `leave`."""
+    """One request as the server would hand it on: the body in pieces, then silence until
+    `leave`."""
 
     def __init__(self, *pieces: bytes, ends: bool = True) -> None:
         self._pieces = list(pieces)
@@ -64,7 +68,11 @@ class Client:
     async def receive(self) -> MutableMapping[str, Any]:
         if self._pieces:
             piece = self._pieces.pop(0)
-            return {"type": "http.request", "body": piece, "more_body": bool(self._pieces) or not self._ends}
+            return {
+                "type": "http.request",
+                "body": piece,
+                "more_body": bool(self._pieces) or not self._ends,
+            }
         await self._left.wait()
         return {"type": "http.disconnect"}
 
@@ -94,7 +102,9 @@ def make(home: Path, server: schema.Server | None = None, **models: schema.Model
     return app
 
 
-async def ask_here(app: App, method: str, path: str, pieces: Iterable[bytes], headers: Mapping[str, str]) -> Answer:
+async def ask_here(
+    app: App, method: str, path: str, pieces: Iterable[bytes], headers: Mapping[str, str]
+) -> Answer:
     """One request on the loop that runs."""
     client = Client(*pieces)
     await app.asgi(scope(method, path, headers), client.receive, client.send)
@@ -102,7 +112,11 @@ async def ask_here(app: App, method: str, path: str, pieces: Iterable[bytes], he
 
 
 def ask(
-    app: App, method: str, path: str, body: bytes | Iterable[bytes] = b"", headers: Mapping[str, str] | None = None
+    app: App,
+    method: str,
+    path: str,
+    body: bytes | Iterable[bytes] = b"",
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """One request, answered whole."""
     pieces = [body] if isinstance(body, bytes) else list(body)

@@ -93,7 +93,9 @@ def test_what_is_no_host_is_refused_on_every_route(tmp_path: Path, host: str, pa
     assert (answer.status, answer.error["code"]) == (400, "invalid_host")
 
 
-@pytest.mark.parametrize("hosts", [[], [b"localhost", b"evil.example"], [b"localhost", b"localhost"]])
+@pytest.mark.parametrize(
+    "hosts", [[], [b"localhost", b"evil.example"], [b"localhost", b"localhost"]]
+)
 def test_there_is_exactly_one_host(hosts: list[bytes]) -> None:
     request = {**scope("GET", "/", {}), "headers": [(b"host", host) for host in hosts]}
     with pytest.raises(HttpError) as raised:
@@ -131,7 +133,9 @@ def test_a_request_without_a_host() -> None:
         check_host(bare, OURS)
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", CHAT), ("GET", "/v1/models"), ("GET", "/v1/models/dev")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", CHAT), ("GET", "/v1/models"), ("GET", "/v1/models/dev")]
+)
 def test_a_page_that_rebinds_its_name_gets_nothing(tmp_path: Path, method: str, path: str) -> None:
     answer = ask(make(tmp_path), method, path, BODY, {"host": "evil.example:8484"})
     assert answer.status == 421
@@ -153,7 +157,9 @@ def keys(tmp_path: Path) -> Keys:
     return Keys(tmp_path / "keys.json", Clock(), Clock(1_800_000_000.0))
 
 
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer anything"}, {"x-api-key": "anything"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": "Bearer anything"}, {"x-api-key": "anything"}]
+)
 def test_without_keys_anybody_on_this_host_may_call(keys: Keys, headers: dict[str, str]) -> None:
     assert check_key(scope("GET", "/", headers), keys) is ANYBODY
 
@@ -198,7 +204,9 @@ def test_a_key_may_come_in_either_header(keys: Keys, form: dict[str, str]) -> No
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", CHAT), ("GET", "/v1/models")])
-def test_a_wrong_key_or_none(tmp_path: Path, headers: dict[str, str], message: str, method: str, path: str) -> None:
+def test_a_wrong_key_or_none(
+    tmp_path: Path, headers: dict[str, str], message: str, method: str, path: str
+) -> None:
     app = make(tmp_path)
     app.keys.add("laptop")
     answer = ask(app, method, path, BODY, headers)
@@ -216,7 +224,10 @@ def test_a_key_that_is_limited_to_agents(tmp_path: Path) -> None:
     assert refused.status == 404
     assert refused.error["code"] == "model_not_found"
     assert "Did you mean" not in refused.error["message"]
-    assert ask(app, "POST", CHAT, BODY, {"authorization": f"Bearer {own}"}).headers["x-gateway-agent"] == "dev"
+    assert (
+        ask(app, "POST", CHAT, BODY, {"authorization": f"Bearer {own}"}).headers["x-gateway-agent"]
+        == "dev"
+    )
 
 
 def test_the_key_is_asked_for_before_the_body_is_read(tmp_path: Path) -> None:
@@ -228,4 +239,8 @@ def test_the_key_is_asked_for_before_the_body_is_read(tmp_path: Path) -> None:
 def test_health_needs_no_key(tmp_path: Path) -> None:
     app = make(tmp_path)
     app.keys.add("laptop")
-    assert [ask(app, "GET", path).status for path in ("/livez", "/readyz", "/health")] == [200, 200, 200]
+    assert [ask(app, "GET", path).status for path in ("/livez", "/readyz", "/health")] == [
+        200,
+        200,
+        200,
+    ]

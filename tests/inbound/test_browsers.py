@@ -18,7 +18,9 @@ from gateway.inbound.http import Receive, Scope, Send
 from tests.inbound.asgi import CHAT, Answer, answered, ask, make, scope
 
 BODY = orjson.dumps({"model": "dev", "messages": [{"role": "user", "content": "Hello"}]})
-STREAM = orjson.dumps({"model": "dev", "stream": True, "messages": [{"role": "user", "content": "Hello"}]})
+STREAM = orjson.dumps(
+    {"model": "dev", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+)
 PAGE = "http://localhost:3000"
 OWN = "http://127.0.0.1:8484"
 PATHS = [
@@ -77,12 +79,14 @@ def shares(answer: Answer) -> bool:
     return any(name.startswith("access-control-") for name in answer.headers)
 
 
-# --- pages that are not listed ---------------------------------------------------------------------------------------
+# --- pages that are not listed --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 @pytest.mark.parametrize("path", PATHS)
-def test_a_foreign_page_is_refused_on_every_route(tmp_path: Path, headers: dict[str, str], path: str) -> None:
+def test_a_foreign_page_is_refused_on_every_route(
+    tmp_path: Path, headers: dict[str, str], path: str
+) -> None:
     app = make(tmp_path)
     for method in ("GET", "POST", "OPTIONS"):
         answer = ask(app, method, path, BODY, headers)
@@ -92,10 +96,13 @@ def test_a_foreign_page_is_refused_on_every_route(tmp_path: Path, headers: dict[
 
 
 @pytest.mark.parametrize(
-    "content_type", ["text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "application/json", ""]
+    "content_type",
+    ["text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "application/json", ""],
 )
 @pytest.mark.parametrize("body", [BODY, STREAM, b"", b"{"])
-def test_no_content_type_and_no_body_changes_that(tmp_path: Path, content_type: str, body: bytes) -> None:
+def test_no_content_type_and_no_body_changes_that(
+    tmp_path: Path, content_type: str, body: bytes
+) -> None:
     headers = {"origin": "https://evil.example", "content-type": content_type}
     assert ask(make(tmp_path), "POST", CHAT, body, headers).status == 403
 
@@ -115,7 +122,11 @@ def test_several_origins_are_none(tmp_path: Path) -> None:
 
 
 def test_a_page_that_rebinds_its_name_is_not_the_gateways_own(tmp_path: Path) -> None:
-    headers = {"host": "evil.example:8484", "origin": "http://evil.example:8484", "sec-fetch-site": "same-origin"}
+    headers = {
+        "host": "evil.example:8484",
+        "origin": "http://evil.example:8484",
+        "sec-fetch-site": "same-origin",
+    }
     for path in PATHS:
         assert ask(make(tmp_path), "POST", path, BODY, headers).status == 421
 
@@ -125,7 +136,7 @@ def test_the_refusal_says_what_to_set(tmp_path: Path) -> None:
     assert f'[server] allowedOrigins = ["{PAGE}"]' in answer.error["message"]
 
 
-# --- everyone else ---------------------------------------------------------------------------------------------------
+# --- everyone else --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -152,7 +163,7 @@ def test_a_program_and_the_gateways_own_page(tmp_path: Path, headers: dict[str, 
     assert answer.headers.get("vary") == ("Origin" if "origin" in headers else None)
 
 
-# --- pages that are listed -------------------------------------------------------------------------------------------
+# --- pages that are listed ------------------------------------------------------------------------
 
 
 def preflight(origin: str = PAGE, **more: str) -> Mapping[str, str]:
@@ -168,11 +179,21 @@ def preflight(origin: str = PAGE, **more: str) -> Mapping[str, str]:
 def test_a_preflight(tmp_path: Path, path: str) -> None:
     app = listed(tmp_path, "https://a.example", "HTTP://LocalHost:3000")
     app.keys.add("laptop")  # a preflight carries no key
-    answer = ask(app, "OPTIONS", path, headers=preflight(headers="authorization,content-type, x-stainless-os"))
+    answer = ask(
+        app,
+        "OPTIONS",
+        path,
+        headers=preflight(headers="authorization,content-type, x-stainless-os"),
+    )
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == PAGE
-    assert answer.headers["access-control-allow-headers"] == "authorization, content-type, x-stainless-os"
-    assert {"GET", "POST", "DELETE"} <= set(answer.headers["access-control-allow-methods"].split(", "))
+    assert (
+        answer.headers["access-control-allow-headers"]
+        == "authorization, content-type, x-stainless-os"
+    )
+    assert {"GET", "POST", "DELETE"} <= set(
+        answer.headers["access-control-allow-methods"].split(", ")
+    )
     assert int(answer.headers["access-control-max-age"]) > 0
     assert answer.headers["vary"] == "Origin"
     assert "access-control-allow-private-network" not in answer.headers
@@ -247,10 +268,18 @@ def test_a_wrong_key_is_shared_too(tmp_path: Path) -> None:
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (401, PAGE)
 
 
-@pytest.mark.parametrize("headers", [each for each in FOREIGN if each.get("origin") != PAGE], ids=str)
+@pytest.mark.parametrize(
+    "headers", [each for each in FOREIGN if each.get("origin") != PAGE], ids=str
+)
 def test_another_page_is_refused_as_before(tmp_path: Path, headers: dict[str, str]) -> None:
     for method in ("POST", "OPTIONS"):
-        answer = ask(listed(tmp_path, PAGE), method, CHAT, BODY, {**preflight(), "origin": "https://x", **headers})
+        answer = ask(
+            listed(tmp_path, PAGE),
+            method,
+            CHAT,
+            BODY,
+            {**preflight(), "origin": "https://x", **headers},
+        )
         assert answer.status == 403
         assert not shares(answer)
         assert answer.headers["vary"] == "Origin"
@@ -268,7 +297,9 @@ def test_a_page_without_an_origin_must_be_listed(tmp_path: Path) -> None:
     assert ask(listed(tmp_path, "null"), "POST", CHAT, BODY, {"origin": PAGE}).status == 403
 
 
-@pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}], ids=str)
+@pytest.mark.parametrize(
+    "headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}], ids=str
+)
 def test_a_star_lets_any_page_in(tmp_path: Path, headers: dict[str, str]) -> None:
     answer = ask(listed(tmp_path, "*"), "POST", CHAT, BODY, headers)
     assert answer.status == 502
@@ -282,6 +313,10 @@ def test_a_star_is_for_origins_alone(tmp_path: Path, origin: str) -> None:
 
 def test_every_header_of_ours_can_be_read_by_a_page() -> None:
     folder = Path(gateway.__file__).parent / "inbound"
-    named = {name for file in folder.glob("*.py") for name in re.findall(r'b?"(x-gateway-[a-z-]+)"', file.read_text())}
+    named = {
+        name
+        for file in folder.glob("*.py")
+        for name in re.findall(r'b?"(x-gateway-[a-z-]+)"', file.read_text())
+    }
     assert named <= set(EXPOSED)
     assert {"x-request-id", "retry-after", "x-should-retry"} <= set(EXPOSED)

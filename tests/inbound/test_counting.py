@@ -1,4 +1,5 @@
-"""Counts of input tokens: a provider's own, or an estimate; without a call, a circuit or a ledger."""
+"""Counts of input tokens: a provider's own, or an estimate; without a call, a circuit or a
+ledger."""
 
 from __future__ import annotations
 
@@ -20,9 +21,13 @@ ESTIMATE = 3 + 3
 """Ten bytes and one message."""
 
 
-def gateway(home: Path, transport: Transport | None = None, *, provider: str = "anthropic", **more: Any) -> App:
+def gateway(
+    home: Path, transport: Transport | None = None, *, provider: str = "anthropic", **more: Any
+) -> App:
     ids = {"anthropic": "claude-sonnet-5", "openai": "gpt-4o"}
-    first = schema.Model(provider=provider, model=ids[provider], base_url="http://127.0.0.1:1", **more)
+    first = schema.Model(
+        provider=provider, model=ids[provider], base_url="http://127.0.0.1:1", **more
+    )
     other = schema.Model(provider="custom", model="m", base_url=NOBODY)
     app = make(home, None, first=first, other=other)
     if transport is not None:
@@ -50,8 +55,16 @@ def count(app: App, path: str = MESSAGES, body: Any = HELLO, **headers: str) -> 
 
 def test_the_first_model_counts_where_it_can(tmp_path: Path) -> None:
     transport = said({"input_tokens": 4711})
-    stated = {**HELLO, "tools": [{"name": "f", "input_schema": {}}], "new_field": 1, "max_tokens": 9, "top_p": 0.5}
-    answer = count(gateway(tmp_path, transport), body=stated, **{"anthropic-beta": "context-1m-2025-08-07"})
+    stated = {
+        **HELLO,
+        "tools": [{"name": "f", "input_schema": {}}],
+        "new_field": 1,
+        "max_tokens": 9,
+        "top_p": 0.5,
+    }
+    answer = count(
+        gateway(tmp_path, transport), body=stated, **{"anthropic-beta": "context-1m-2025-08-07"}
+    )
     assert (answer.status, answer.json) == (200, {"input_tokens": 4711})
     assert answer.headers["x-gateway-agent"] == "dev"
     assert answer.headers["x-gateway-model"] == "first"
@@ -118,10 +131,17 @@ def test_a_request_that_the_provider_refuses_is_an_error_of_the_api(tmp_path: Pa
         (MESSAGES, [], 400, "invalid_request_error"),
         (RESPONSES, {"model": "dve", "input": "Hi"}, 404, "invalid_request_error"),
         (RESPONSES, {"model": "dev", "input": 7}, 400, "invalid_request_error"),
-        (RESPONSES, {"model": "dev", "previous_response_id": "resp_x"}, 400, "invalid_request_error"),
+        (
+            RESPONSES,
+            {"model": "dev", "previous_response_id": "resp_x"},
+            400,
+            "invalid_request_error",
+        ),
     ],
 )
-def test_each_api_states_errors_in_its_own_shape(tmp_path: Path, path: str, body: Any, status: int, type_: str) -> None:
+def test_each_api_states_errors_in_its_own_shape(
+    tmp_path: Path, path: str, body: Any, status: int, type_: str
+) -> None:
     answer = count(gateway(tmp_path), path, body)
     assert (answer.status, answer.error["type"]) == (status, type_)
     assert ("type" in answer.json) is (path == MESSAGES)

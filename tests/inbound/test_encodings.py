@@ -1,4 +1,5 @@
-"""Compressed request bodies: whole or cut anywhere, one coding over the other, corrupt, and without an end."""
+"""Compressed request bodies: whole or cut anywhere, one coding over the other, corrupt, and without
+an end."""
 
 from __future__ import annotations
 
@@ -103,7 +104,9 @@ def test_what_is_corrupt_is_the_clients_fault(name: str, encode: Encode, damage:
 def test_a_body_that_ends_with_a_slice(name: str, encode: Encode) -> None:
     """What trails it begins with the next slice."""
     noise = os.urandom(SLICE_BYTES)
-    size = next(n for n in range(SLICE_BYTES - 40, SLICE_BYTES) if len(encode(noise[:n])) == SLICE_BYTES)
+    size = next(
+        n for n in range(SLICE_BYTES - 40, SLICE_BYTES) if len(encode(noise[:n])) == SLICE_BYTES
+    )
     data = encode(noise[:size])
     assert decode(data, [name], LIMIT) == noise[:size]
     assert refused(data + b"trailing", name)[0] == 400
@@ -133,7 +136,10 @@ def test_streams_without_number(name: str) -> None:
 
 
 def test_a_zstd_window_larger_than_a_coder_may_ask_for() -> None:
-    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.enable_long_distance_matching: 1}
+    options = {
+        zstd.CompressionParameter.window_log: 27,
+        zstd.CompressionParameter.enable_long_distance_matching: 1,
+    }
     compressor = zstd.ZstdCompressor(options=options)
     data = compressor.compress(BODY) + compressor.flush(zstd.ZstdCompressor.FLUSH_FRAME)
     assert refused(data, "zstd")[0] == 400
@@ -157,7 +163,9 @@ def test_the_codings_of_a_request(values: list[str], codings: list[str]) -> None
     assert codings_of(request) == codings
 
 
-@pytest.mark.parametrize("stated", ["lzma", "compress", "gzip, lzma", "gzip;q=1", "*", "gzip, gzip, gzip, gzip, gzip"])
+@pytest.mark.parametrize(
+    "stated", ["lzma", "compress", "gzip, lzma", "gzip;q=1", "*", "gzip, gzip, gzip, gzip, gzip"]
+)
 def test_a_coding_that_is_not_taken(tmp_path: Path, stated: str) -> None:
     answer = ask(make(tmp_path), "POST", CHAT, gzip.compress(BODY), {"content-encoding": stated})
     assert (answer.status, answer.error["code"]) == (415, "unsupported_content_encoding")
@@ -180,17 +188,25 @@ def test_codings_one_over_the_other_in_pieces(tmp_path: Path) -> None:
 
 
 def test_an_inner_coding_has_the_same_limit() -> None:
-    assert refused(gzip.compress(gzip.compress(bytes(50_000_000))), "gzip", "gzip", limit=10_000)[0] == 413
+    assert (
+        refused(gzip.compress(gzip.compress(bytes(50_000_000))), "gzip", "gzip", limit=10_000)[0]
+        == 413
+    )
 
 
 def test_corrupt_and_too_large_over_the_wire(tmp_path: Path) -> None:
     app = make(tmp_path, schema.Server(max_body_bytes=1000))
     headers = {"content-encoding": "gzip"}
-    assert ask(app, "POST", CHAT, gzip.compress(bytes(2000)), headers).error["code"] == "request_too_large"
+    assert (
+        ask(app, "POST", CHAT, gzip.compress(bytes(2000)), headers).error["code"]
+        == "request_too_large"
+    )
     assert ask(app, "POST", CHAT, b"no", headers).error["code"] == "invalid_content_encoding"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
 @pytest.mark.parametrize("compress", [False, True])
 def test_json_is_utf8(tmp_path: Path, encoding: str, compress: bool) -> None:
     body = BODY.decode().encode(encoding)

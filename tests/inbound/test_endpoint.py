@@ -1,4 +1,5 @@
-"""Every bad request of the contract, and what every answer says about itself; without a provider."""
+"""Every bad request of the contract, and what every answer says about itself; without a
+provider."""
 
 from __future__ import annotations
 
@@ -169,7 +170,9 @@ def test_a_call_is_under_way_from_its_request_to_its_end(tmp_path: Path) -> None
 
     async def work() -> None:
         reading = Client(b"{", ends=False)
-        waiting = asyncio.create_task(app.asgi(scope("POST", CHAT, {}), reading.receive, reading.send))
+        waiting = asyncio.create_task(
+            app.asgi(scope("POST", CHAT, {}), reading.receive, reading.send)
+        )
         await asyncio.sleep(0)
         await ask_here(app, "POST", CHAT, [BODY], {})
         reading.leave()
@@ -211,10 +214,15 @@ def test_with_and_without_v1(tmp_path: Path, path: str) -> None:
     assert answer.error["attempts"] == ["local;unavailable"]
 
 
-@pytest.mark.parametrize("id_", ["abc", "req_1", "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "a" * 128, "a.b:c"])
+@pytest.mark.parametrize(
+    "id_", ["abc", "req_1", "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "a" * 128, "a.b:c"]
+)
 @pytest.mark.parametrize("body", [b"{", BODY])
 def test_the_clients_own_request_id_comes_back(tmp_path: Path, id_: str, body: bytes) -> None:
-    assert ask(make(tmp_path), "POST", CHAT, body, {"x-request-id": id_}).headers["x-request-id"] == id_
+    assert (
+        ask(make(tmp_path), "POST", CHAT, body, {"x-request-id": id_}).headers["x-request-id"]
+        == id_
+    )
 
 
 @pytest.mark.parametrize("id_", ["", "a b", "a" * 129, "a\r\nb: c", "<script>"])
@@ -223,7 +231,9 @@ def test_a_request_id_that_is_none_is_replaced(tmp_path: Path, id_: str) -> None
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-def test_a_fault_of_ours_is_an_error_object_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_ours_is_an_error_object_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     app = make(tmp_path)
 
     class Broken:
@@ -243,7 +253,9 @@ def test_a_field_name_cannot_become_a_header(tmp_path: Path) -> None:
     async def work() -> Mapping[str, str]:
         async with Lab() as lab:
             base_url = lab.base_url("mistral")
-            app = make(tmp_path, None, m=schema.Model(provider="mistral", model="m", base_url=base_url))
+            app = make(
+                tmp_path, None, m=schema.Model(provider="mistral", model="m", base_url=base_url)
+            )
             app.credentials.put("mistral_key", "default", "test")
             body = with_(**{"evil\r\nx-injected: 1": 1, "a" * 20_000: 1})
             answer = await ask_here(app, "POST", CHAT, [body], {})

@@ -1,4 +1,5 @@
-"""What a client is told when no model answered: never the provider's own status, always who said what."""
+"""What a client is told when no model answered: never the provider's own status, always who said
+what."""
 
 from __future__ import annotations
 
@@ -24,10 +25,14 @@ def rendered(error: HttpError) -> dict[str, Any]:
     return body
 
 
-def told(*failures: Failure, retry_after_s: float | None = None) -> tuple[Refusal, dict[str, Any], Call]:
+def told(
+    *failures: Failure, retry_after_s: float | None = None
+) -> tuple[Refusal, dict[str, Any], Call]:
     asked = call(SONNET, LOCAL)
     models = [SONNET, LOCAL]
-    asked.attempts = [Attempt(models[n % 2], n + 1, failure=failure) for n, failure in enumerate(failures)]
+    asked.attempts = [
+        Attempt(models[n % 2], n + 1, failure=failure) for n, failure in enumerate(failures)
+    ]
     error = of_exhausted(Exhausted(failures, retry_after_s), asked)
     return error.refusal, rendered(error), asked
 
@@ -36,13 +41,19 @@ def told(*failures: Failure, retry_after_s: float | None = None) -> tuple[Refusa
 def test_each_kind_has_a_status_of_its_own(kind: Kind) -> None:
     error, body, _ = told(Failure(kind, "why", status=418))
     verdict = VERDICTS[kind]
-    assert (error.status, body["type"], body["code"]) == (verdict.status, verdict.type, verdict.code)
+    assert (error.status, body["type"], body["code"]) == (
+        verdict.status,
+        verdict.type,
+        verdict.code,
+    )
     assert error.status not in (401, 403, 404, 529)
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_providers_refusal_of_our_key_is_no_401(status: int) -> None:
-    error, body, _ = told(Failure(Kind.CREDENTIAL, "bad key sk-abcdef123456", status=status, request_id="req_9"))
+    error, body, _ = told(
+        Failure(Kind.CREDENTIAL, "bad key sk-abcdef123456", status=status, request_id="req_9")
+    )
     assert error.status == 502
     assert body["code"] == "upstream_authentication_error"
     assert body["upstream"] == {
@@ -53,7 +64,9 @@ def test_a_providers_refusal_of_our_key_is_no_401(status: int) -> None:
 
 
 def test_one_failure_speaks_in_the_providers_words() -> None:
-    _, body, _ = told(Failure(Kind.INVALID_REQUEST, "max_tokens: too large", status=400, param="max_tokens"))
+    _, body, _ = told(
+        Failure(Kind.INVALID_REQUEST, "max_tokens: too large", status=400, param="max_tokens")
+    )
     assert body["message"] == "anthropic: max_tokens: too large"
     assert body["param"] == "max_tokens"
 
@@ -76,11 +89,17 @@ def test_several_are_all_named() -> None:
             "sonnet (anthropic) is cooling down after 429 rate limit: slow down",
             "sonnet;cooldown=30",
         ),
-        (Skipped(SONNET, 0.0, LIMITED), "sonnet (anthropic) is being probed by another call", "sonnet;probing"),
+        (
+            Skipped(SONNET, 0.0, LIMITED),
+            "sonnet (anthropic) is being probed by another call",
+            "sonnet;probing",
+        ),
         (Skipped(SONNET, 0.0), "sonnet (anthropic) is at its maxConcurrent limit", "sonnet;busy"),
     ],
 )
-def test_a_model_that_was_not_tried_is_named_with_its_reason(skipped: Skipped, said: str, brief: str) -> None:
+def test_a_model_that_was_not_tried_is_named_with_its_reason(
+    skipped: Skipped, said: str, brief: str
+) -> None:
     asked = call(SONNET)
     asked.skipped = [skipped]
     body = rendered(of_exhausted(Exhausted([LIMITED], 30.0), asked))
@@ -101,18 +120,27 @@ def test_a_model_that_was_not_tried_is_named_with_its_reason(skipped: Skipped, s
         (Kind.INVALID_REQUEST, None, {"x-should-retry": "false"}),
     ],
 )
-def test_whether_to_come_back(kind: Kind, retry_after_s: float | None, headers: dict[str, str]) -> None:
+def test_whether_to_come_back(
+    kind: Kind, retry_after_s: float | None, headers: dict[str, str]
+) -> None:
     error, _, _ = told(Failure(kind, "why"), retry_after_s=retry_after_s)
     assert dict(error.headers) == headers
 
 
 def test_the_likeliest_to_recover_speaks_for_all() -> None:
     assert told(Failure(Kind.CREDENTIAL, "no", status=401), LIMITED)[0].status == 429
-    assert told(LIMITED, Failure(Kind.POLICY, "refused", status=400))[1]["code"] == "content_policy_violation"
+    assert (
+        told(LIMITED, Failure(Kind.POLICY, "refused", status=400))[1]["code"]
+        == "content_policy_violation"
+    )
 
 
-@pytest.mark.parametrize(("code", "shown"), [("string_above_max_length", "string_above_max_length"), ("1210", None)])
-def test_a_code_of_the_providers_is_kept_where_the_request_is_at_fault(code: str, shown: str | None) -> None:
+@pytest.mark.parametrize(
+    ("code", "shown"), [("string_above_max_length", "string_above_max_length"), ("1210", None)]
+)
+def test_a_code_of_the_providers_is_kept_where_the_request_is_at_fault(
+    code: str, shown: str | None
+) -> None:
     assert told(Failure(Kind.INVALID_REQUEST, "bad", status=400, code=code))[1]["code"] == shown
 
 
@@ -121,7 +149,11 @@ def test_in_band() -> None:
     refusal = in_band(failure, Attempt(SONNET, 1))
     assert refusal.message == "anthropic: cut; ***"
     assert (refusal.type, refusal.code) == ("server_error", "upstream_stream_error")
-    assert refusal.details["upstream"] == {"provider": "anthropic", "model": "claude-sonnet-5", "request_id": "req_9"}
+    assert refusal.details["upstream"] == {
+        "provider": "anthropic",
+        "model": "claude-sonnet-5",
+        "request_id": "req_9",
+    }
 
 
 @pytest.mark.parametrize("kind", Kind)

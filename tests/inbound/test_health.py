@@ -11,7 +11,9 @@ from gateway.inbound.health import Phase
 from tests.inbound.asgi import ask, make
 
 
-@pytest.mark.parametrize(("phase", "status"), [("starting", 503), ("serving", 200), ("draining", 503)])
+@pytest.mark.parametrize(
+    ("phase", "status"), [("starting", 503), ("serving", 200), ("draining", 503)]
+)
 def test_ready_only_while_serving(tmp_path: Path, phase: Phase, status: int) -> None:
     app = make(tmp_path)
     app.phase = phase
@@ -24,7 +26,13 @@ def test_ready_only_while_serving(tmp_path: Path, phase: Phase, status: int) -> 
 
 def test_health_has_a_few_facts(tmp_path: Path) -> None:
     facts = ask(make(tmp_path), "GET", "/health").json
-    assert facts == {"status": "serving", "version": __version__, "agents": 1, "models": 1, "in_flight": 0}
+    assert facts == {
+        "status": "serving",
+        "version": __version__,
+        "agents": 1,
+        "models": 1,
+        "in_flight": 0,
+    }
 
 
 def test_metrics_are_prometheus_text(tmp_path: Path) -> None:

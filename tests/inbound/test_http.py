@@ -15,7 +15,11 @@ from tests.inbound.asgi import Client, scope
 
 
 def read(
-    *pieces: bytes, length: str | None = None, bytes_max: int = 10, ends: bool = True, leaves: bool = False
+    *pieces: bytes,
+    length: str | None = None,
+    bytes_max: int = 10,
+    ends: bool = True,
+    leaves: bool = False,
 ) -> bytes:
     headers = {} if length is None else {"content-length": length}
 
@@ -24,7 +28,9 @@ def read(
         if leaves:
             client.leave()
         with Interrupt() as interrupt:
-            return await read_body(scope("POST", "/", headers), client.receive, bytes_max, 0.01, interrupt)
+            return await read_body(
+                scope("POST", "/", headers), client.receive, bytes_max, 0.01, interrupt
+            )
 
     return asyncio.run(work())
 
@@ -76,15 +82,27 @@ def test_the_first_of_several_headers_counts() -> None:
 
 
 def test_an_error_is_openais_object() -> None:
-    error = HttpError(400, "no", code="c", param="p", headers={"retry-after": "1"}, attempts=["a;429"])
+    error = HttpError(
+        400, "no", code="c", param="p", headers={"retry-after": "1"}, attempts=["a;429"]
+    )
     rendered = INBOUND["chat"].encode_error(error.refusal, "req_1")
     body = rendered.body["error"]
-    assert body == {"message": "no", "type": "invalid_request_error", "param": "p", "code": "c", "attempts": ["a;429"]}
+    assert body == {
+        "message": "no",
+        "type": "invalid_request_error",
+        "param": "p",
+        "code": "c",
+        "attempts": ["a;429"],
+    }
     assert rendered.headers == {"retry-after": "1"}
 
 
 def test_json_goes_out_with_its_length() -> None:
     client = Client()
     asyncio.run(send_json(client.send, 200, {"é": 1}, [(b"x-a", b"1")]))
-    assert client.answer.headers == {"content-type": "application/json", "content-length": "8", "x-a": "1"}
+    assert client.answer.headers == {
+        "content-type": "application/json",
+        "content-length": "8",
+        "x-a": "1",
+    }
     assert client.answer.json == {"é": 1}

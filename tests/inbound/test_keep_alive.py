@@ -1,4 +1,5 @@
-"""What keeps a client waiting, in each API: before the first content, and in the silences of a stream."""
+"""What keeps a client waiting, in each API: before the first content, and in the silences of a
+stream."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def events(provider: str) -> list[bytes]:
     return [part.encode() for part in LAB[provider].events(said, "m", "1")]
 
 
-def ask(home: Path, api: str, provider: str, client: Client, transport: Transport, **timeouts: Any) -> bytes:
+def ask(
+    home: Path, api: str, provider: str, client: Client, transport: Transport, **timeouts: Any
+) -> bytes:
     """The body of an answer that comes through `transport`."""
     folder = home / ".action-llama" / "credentials" / f"{provider}_key" / "default"
     folder.mkdir(parents=True, mode=0o700)
@@ -78,7 +81,12 @@ def test_a_silence_is_filled_in_the_way_of_the_api(tmp_path: Path, api: str, pro
     else:
         assert body.count(b"event: response.in_progress") == 3
     said = APIS[api].of_stream(body)
-    assert (said.text, said.finish, said.done, said.events_after_end) == ("Hello", "stop", True, False)
+    assert (said.text, said.finish, said.done, said.events_after_end) == (
+        "Hello",
+        "stop",
+        True,
+        False,
+    )
 
 
 class Slow(Transport):
@@ -109,20 +117,45 @@ BEFORE = {"chat": COMMENT, "messages": PING, "responses": COMMENT}
 
 
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_a_client_is_kept_waiting_for_the_first_content(tmp_path: Path, api: str, provider: str) -> None:
+def test_a_client_is_kept_waiting_for_the_first_content(
+    tmp_path: Path, api: str, provider: str
+) -> None:
     client = Waiting(request(api))
     client.transport = Slow(Response(b"".join(events(provider))))
-    body = ask(tmp_path, api, provider, client, client.transport, heartbeat_before_commit=True, heartbeat_seconds=0.001)
+    body = ask(
+        tmp_path,
+        api,
+        provider,
+        client,
+        client.transport,
+        heartbeat_before_commit=True,
+        heartbeat_seconds=0.001,
+    )
     assert body.startswith(BEFORE[api])
     said = APIS[api].of_stream(body)
-    assert (said.text, said.finish, said.done, said.events_after_end) == ("Hello", "stop", True, False)
+    assert (said.text, said.finish, said.done, said.events_after_end) == (
+        "Hello",
+        "stop",
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_what_fails_behind_a_heartbeat_is_told_in_the_stream(tmp_path: Path, api: str, provider: str) -> None:
+def test_what_fails_behind_a_heartbeat_is_told_in_the_stream(
+    tmp_path: Path, api: str, provider: str
+) -> None:
     client = Waiting(request(api))
     client.transport = Slow("connect")
-    body = ask(tmp_path, api, provider, client, client.transport, heartbeat_before_commit=True, heartbeat_seconds=0.001)
+    body = ask(
+        tmp_path,
+        api,
+        provider,
+        client,
+        client.transport,
+        heartbeat_before_commit=True,
+        heartbeat_seconds=0.001,
+    )
     assert body.startswith(BEFORE[api])
     said = APIS[api].of_stream(body)
     assert said.error

@@ -1,4 +1,5 @@
-"""Client keys: shown once, kept as hashes, revoked without a restart, and never opened by accident."""
+"""Client keys: shown once, kept as hashes, revoked without a restart, and never opened by
+accident."""
 
 from __future__ import annotations
 
@@ -54,7 +55,15 @@ def test_lookup(opened: Opened) -> None:
     everything, limited = opened.keys.add("all"), opened.keys.add("limited", ["dev"])
     assert opened.keys.lookup(everything) == Client("all")
     assert opened.keys.lookup(limited) == Client("limited", frozenset({"dev"}))
-    for wrong in ("", "gw-", everything[:-1], everything + "x", everything.upper(), "ключ", "\udcff"):
+    for wrong in (
+        "",
+        "gw-",
+        everything[:-1],
+        everything + "x",
+        everything.upper(),
+        "ключ",
+        "\udcff",
+    ):
         assert opened.keys.lookup(wrong) is None
 
 
@@ -77,7 +86,9 @@ def test_another_process_adds_and_revokes_within_a_second(opened: Opened) -> Non
     assert opened.keys.lookup(key) is None
 
 
-def test_the_gate_stays_shut_when_the_last_key_is_revoked_or_the_file_vanishes(opened: Opened) -> None:
+def test_the_gate_stays_shut_when_the_last_key_is_revoked_or_the_file_vanishes(
+    opened: Opened,
+) -> None:
     opened.keys.add("laptop")
     opened.keys.remove("laptop")
     assert opened.keys.any()
@@ -87,7 +98,9 @@ def test_the_gate_stays_shut_when_the_last_key_is_revoked_or_the_file_vanishes(o
     assert opened.keys.any()
 
 
-def test_a_file_that_breaks_leaves_the_keys_as_they_were(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_breaks_leaves_the_keys_as_they_were(
+    opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
     key = opened.keys.add("laptop")
     opened.path.write_text("[{")
     for _ in range(3):
@@ -98,7 +111,9 @@ def test_a_file_that_breaks_leaves_the_keys_as_they_were(opened: Opened, caplog:
         opened.again()
 
 
-@pytest.mark.parametrize("text", ["{}", '[{"name": "x"}]', '[{"name":"x","hash":"y","created":"2026-01-01T00:00:00"}]'])
+@pytest.mark.parametrize(
+    "text", ["{}", '[{"name": "x"}]', '[{"name":"x","hash":"y","created":"2026-01-01T00:00:00"}]']
+)
 def test_a_file_that_is_no_list_of_keys_is_refused(opened: Opened, text: str) -> None:
     opened.path.parent.mkdir()
     opened.path.write_text(text)
@@ -124,4 +139,7 @@ def test_names_are_unique(opened: Opened) -> None:
 def test_the_usual_place(tmp_path: Path) -> None:
     clock = Clock()
     assert at_home({}, tmp_path, clock, clock).path == tmp_path / ".config/gateway/keys.json"
-    assert at_home({"GATEWAY_KEYS": str(tmp_path / "k")}, tmp_path, clock, clock).path == tmp_path / "k"
+    assert (
+        at_home({"GATEWAY_KEYS": str(tmp_path / "k")}, tmp_path, clock, clock).path
+        == tmp_path / "k"
+    )

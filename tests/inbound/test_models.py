@@ -64,7 +64,7 @@ def test_head_is_like_get_and_nothing_else_is(tmp_path: Path) -> None:
     assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
-# --- the readers of each API ----------------------------------------------------------------------------------------
+# --- the readers of each API ----------------------------------------------------------------------
 
 MESSAGES = {"anthropic-version": "2023-06-01"}
 CLAUDE_CODE = {"user-agent": "claude-cli/2.1.332 (external, cli)"}
@@ -72,8 +72,12 @@ CLAUDE_CODE = {"user-agent": "claude-cli/2.1.332 (external, cli)"}
 
 def with_aliases(home: Path, **aliases: list[str]) -> App:
     """Agents over one model each, with these aliases."""
-    model = schema.Model(provider="custom", model="m", base_url=NOBODY, context_window=8_000, max_output_tokens=4_000)
-    agents = {name: schema.Agent(models=[f"{name}-m"], aliases=listed) for name, listed in aliases.items()}
+    model = schema.Model(
+        provider="custom", model="m", base_url=NOBODY, context_window=8_000, max_output_tokens=4_000
+    )
+    agents = {
+        name: schema.Agent(models=[f"{name}-m"], aliases=listed) for name, listed in aliases.items()
+    }
     root = schema.Root(models={f"{name}-m": model for name in agents}, agents=agents)
     app = App(build(root, None, {}, None, []), env={}, home=home)
     app.phase = "serving"
@@ -90,8 +94,17 @@ def test_one_object_serves_the_readers_of_every_api(tmp_path: Path) -> None:
         "first_id": "dev",
         "last_id": "dev-m",
     }
-    assert (item["object"], item["type"], item["id"], item["display_name"]) == ("model", "model", "dev", "dev")
-    assert (item["context_length"], item["max_input_tokens"], item["max_tokens"]) == (8_000, 8_000, 4_000)
+    assert (item["object"], item["type"], item["id"], item["display_name"]) == (
+        "model",
+        "model",
+        "dev",
+        "dev",
+    )
+    assert (item["context_length"], item["max_input_tokens"], item["max_tokens"]) == (
+        8_000,
+        8_000,
+        4_000,
+    )
     assert ask(app, "GET", "/v1/models/dev").json == item
     assert ask(app, "GET", "/models/dev", headers=MESSAGES).json == item
 
@@ -105,7 +118,12 @@ def test_exact_aliases_are_listed_and_patterns_are_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "chain"),
-    [("gpt-5.5", ["dev-m"]), ("gemini-9", ["dev-m"]), ("claude-ops", ["ops-m"]), ("claude-dev-m", ["dev-m"])],
+    [
+        ("gpt-5.5", ["dev-m"]),
+        ("gemini-9", ["dev-m"]),
+        ("claude-ops", ["ops-m"]),
+        ("claude-dev-m", ["dev-m"]),
+    ],
 )
 def test_an_alias_is_found_under_its_own_name(tmp_path: Path, name: str, chain: list[str]) -> None:
     app = with_aliases(tmp_path, dev=["gpt-5.5", "gemini-*"], ops=[])
@@ -114,7 +132,9 @@ def test_an_alias_is_found_under_its_own_name(tmp_path: Path, name: str, chain: 
 
 
 @pytest.mark.parametrize("headers", [MESSAGES, CLAUDE_CODE])
-def test_a_reader_that_passes_over_names_finds_each_under_an_alias(tmp_path: Path, headers: dict[str, str]) -> None:
+def test_a_reader_that_passes_over_names_finds_each_under_an_alias(
+    tmp_path: Path, headers: dict[str, str]
+) -> None:
     app = with_aliases(tmp_path, dev=["gpt-5.5"])
     assert ids(ask(app, "GET", "/v1/models", headers=headers)) == [
         "dev",
@@ -129,7 +149,14 @@ def test_a_reader_that_passes_over_names_finds_each_under_an_alias(tmp_path: Pat
 def test_an_alias_that_a_pattern_gives_to_another_agent_is_not_listed(tmp_path: Path) -> None:
     app = with_aliases(tmp_path, dev=["claude-*"], ops=[])
     listing = ask(app, "GET", "/v1/models", headers=MESSAGES).json["data"]
-    assert [item["id"] for item in listing] == ["dev", "ops", "dev-m", "ops-m", "claude-dev", "claude-dev-m"]
+    assert [item["id"] for item in listing] == [
+        "dev",
+        "ops",
+        "dev-m",
+        "ops-m",
+        "claude-dev",
+        "claude-dev-m",
+    ]
     for item in listing:
         assert ask(app, "GET", f"/v1/models/{item['id']}").json == item
 
@@ -137,7 +164,12 @@ def test_an_alias_that_a_pattern_gives_to_another_agent_is_not_listed(tmp_path: 
 def test_a_key_sees_the_aliases_of_its_agents_alone(tmp_path: Path) -> None:
     app = with_aliases(tmp_path, dev=["gpt-5.5"], ops=["o3", "gpt-*"])
     key = {"x-api-key": app.keys.add("limited", ["dev"]), **MESSAGES}
-    assert ids(ask(app, "GET", "/v1/models", headers=key)) == ["dev", "gpt-5.5", "claude-dev", "claude-gpt-5.5"]
+    assert ids(ask(app, "GET", "/v1/models", headers=key)) == [
+        "dev",
+        "gpt-5.5",
+        "claude-dev",
+        "claude-gpt-5.5",
+    ]
     for name in ("o3", "claude-ops", "gpt-4"):
         assert ask(app, "GET", f"/v1/models/{name}", headers=key).status == 404
 
@@ -152,7 +184,9 @@ def test_a_key_sees_the_aliases_of_its_agents_alone(tmp_path: Path) -> None:
         ("", False),
     ],
 )
-def test_a_catalog_is_beside_the_list_where_it_is_asked_for(tmp_path: Path, query: str, has_catalog: bool) -> None:
+def test_a_catalog_is_beside_the_list_where_it_is_asked_for(
+    tmp_path: Path, query: str, has_catalog: bool
+) -> None:
     request = scope("GET", "/v1/models", {})
     request["query_string"] = query.encode()
     listing = answered(with_aliases(tmp_path, dev=[]), request).json
@@ -163,7 +197,11 @@ def test_a_catalog_is_beside_the_list_where_it_is_asked_for(tmp_path: Path, quer
 def test_errors_have_the_form_of_the_readers_api(tmp_path: Path) -> None:
     app = with_aliases(tmp_path, dev=[])
     answer = ask(app, "GET", "/v1/models/nothing", headers=MESSAGES)
-    assert (answer.status, answer.json["type"], answer.error["type"]) == (404, "error", "not_found_error")
+    assert (answer.status, answer.json["type"], answer.error["type"]) == (
+        404,
+        "error",
+        "not_found_error",
+    )
     assert ask(app, "GET", "/v1/models/nothing").error["code"] == "model_not_found"
     app.keys.add("needed")
     answer = ask(app, "GET", "/v1/models", headers=MESSAGES)

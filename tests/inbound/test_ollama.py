@@ -18,10 +18,17 @@ def gateway(home: Path) -> App:
     models = {
         "big": schema.Model(provider="custom", model="b", base_url=NOBODY, context_window=200_000),
         "small": schema.Model(
-            provider="custom", model="s", base_url=NOBODY, context_window=8_000, compat=schema.Compat(images=False)
+            provider="custom",
+            model="s",
+            base_url=NOBODY,
+            context_window=8_000,
+            compat=schema.Compat(images=False),
         ),
         "plain": schema.Model(
-            provider="custom", model="p", base_url=NOBODY, compat=schema.Compat(images=False, tools=False)
+            provider="custom",
+            model="p",
+            base_url=NOBODY,
+            compat=schema.Compat(images=False, tools=False),
         ),
         "vectors": schema.Model(provider="openai", model="text-embedding-3-small", base_url=NOBODY),
     }
@@ -46,7 +53,13 @@ def test_the_list_has_the_agents_and_then_the_models(tmp_path: Path) -> None:
         assert entry["name"] == entry["model"]
         assert datetime.fromisoformat(entry["modified_at"]).tzinfo is not None
         assert (type(entry["size"]), len(entry["digest"])) == (int, 64)
-        assert set(entry["details"]) >= {"format", "family", "families", "parameter_size", "quantization_level"}
+        assert set(entry["details"]) >= {
+            "format",
+            "family",
+            "families",
+            "parameter_size",
+            "quantization_level",
+        }
     assert len({entry["digest"] for entry in entries}) == len(entries)
 
 
@@ -61,7 +74,9 @@ def test_the_list_has_the_agents_and_then_the_models(tmp_path: Path) -> None:
         ("vectors", None, ["embedding"]),
     ],
 )
-def test_a_model_says_what_it_can_do(tmp_path: Path, name: str, context: int | None, capabilities: list[str]) -> None:
+def test_a_model_says_what_it_can_do(
+    tmp_path: Path, name: str, context: int | None, capabilities: list[str]
+) -> None:
     found = show(gateway(tmp_path), model=name).json
     info = found["model_info"]
     assert info.get(f"{info['general.architecture']}.context_length") == context
@@ -79,7 +94,9 @@ def test_an_unknown_model_is_a_404_in_words_of_ollama(tmp_path: Path) -> None:
     assert "'bigg' does not exist" in answer.json["error"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"model": 1}', b'{"model": ""}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"{}", b'{"model": 1}', b'{"model": ""}', b"\xff"]
+)
 def test_a_body_without_a_model_is_refused(tmp_path: Path, body: bytes) -> None:
     answer = ask(gateway(tmp_path), "POST", "/api/show", body)
     assert answer.status == 400
@@ -101,7 +118,9 @@ def test_a_key_is_asked_for_where_there_are_keys(tmp_path: Path) -> None:
     assert show(app, headers, model="big").status == 404
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/api/tags"), ("GET", "/api/show"), ("DELETE", "/api/version")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/tags"), ("GET", "/api/show"), ("DELETE", "/api/version")]
+)
 def test_other_methods_are_refused(tmp_path: Path, method: str, path: str) -> None:
     assert ask(gateway(tmp_path), method, path).status == 405
 

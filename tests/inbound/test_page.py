@@ -19,7 +19,11 @@ from tests.inbound.asgi import Answer, Client, ask, ask_here, make, scope
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
 FORM = {"content-type": "application/x-www-form-urlencoded", "origin": "http://127.0.0.1:8484"}
-OTHER_SITE = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+OTHER_SITE = {
+    "sec-fetch-site": "cross-site",
+    "sec-fetch-mode": "navigate",
+    "sec-fetch-dest": "document",
+}
 
 
 def get(app: App, headers: Mapping[str, str] = HTML, method: str = "GET") -> Answer:
@@ -62,7 +66,11 @@ def test_every_page_is_shielded(tmp_path: Path) -> None:
 
 
 def test_programs_are_told_as_before_that_the_address_is_wrong(tmp_path: Path) -> None:
-    for method, headers in (("GET", {"accept": "*/*"}), ("GET", {}), ("POST", {"content-type": "application/json"})):
+    for method, headers in (
+        ("GET", {"accept": "*/*"}),
+        ("GET", {}),
+        ("POST", {"content-type": "application/json"}),
+    ):
         answer = ask(make(tmp_path), method, "/", headers=headers)
         assert (answer.status, answer.error["code"]) == (404, "unknown_url")
 
@@ -82,7 +90,9 @@ def test_the_files_of_the_page(tmp_path: Path, path: str) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", ["/page/page.html", "/page/..%2frender.py", "/page/../render.py", "/page/"])
+@pytest.mark.parametrize(
+    "path", ["/page/page.html", "/page/..%2frender.py", "/page/../render.py", "/page/"]
+)
 def test_no_other_file_is_served(tmp_path: Path, path: str) -> None:
     assert ask(make(tmp_path), "GET", path).status == 404
 
@@ -137,7 +147,9 @@ def test_over_tls_the_cookie_is_secure_also_behind_a_proxy(tmp_path: Path) -> No
     assert "; Secure" in asyncio.run(work()).headers["set-cookie"]
 
 
-@pytest.mark.parametrize(("is_known", "words"), [(True, b"not an admin key"), (False, b"There is no such key")])
+@pytest.mark.parametrize(
+    ("is_known", "words"), [(True, b"not an admin key"), (False, b"There is no such key")]
+)
 def test_another_key_is_refused(tmp_path: Path, is_known: bool, words: bytes) -> None:
     app = make(tmp_path)
     ordinary = app.keys.add("ci")
@@ -176,13 +188,19 @@ def test_a_session_is_no_key_for_calls(tmp_path: Path) -> None:
         assert ask(app, "GET", path, headers={"authorization": f"Bearer {token}"}).status == 401
 
 
-@pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"origin": "null"}, OTHER_SITE])
-def test_another_site_cannot_sign_anybody_in_or_out(tmp_path: Path, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "headers", [{"origin": "http://evil.example"}, {"origin": "null"}, OTHER_SITE]
+)
+def test_another_site_cannot_sign_anybody_in_or_out(
+    tmp_path: Path, headers: dict[str, str]
+) -> None:
     app = make(tmp_path)
     key = app.keys.add("me", admin=True)
     token = token_of(sign_in(app, key))
     assert sign_in(app, key, **headers).status == 403
-    assert ask(app, "POST", "/", b"sign_out=1", {**FORM, **with_token(token), **headers}).status == 403
+    assert (
+        ask(app, "POST", "/", b"sign_out=1", {**FORM, **with_token(token), **headers}).status == 403
+    )
     assert get(app, with_token(token)).status == 200
 
 
@@ -203,14 +221,21 @@ def test_more_viewers_than_the_limit_are_asked_to_come_back(tmp_path: Path) -> N
     async def work() -> list[Answer]:
         blocker = asyncio.ensure_future(app.page._run(held.wait))
         await asyncio.sleep(0)
-        asked = [ask_here(app, "GET", "/", (), {**HTML, "host": "localhost"}) for _ in range(VIEWERS_MAX)]
+        asked = [
+            ask_here(app, "GET", "/", (), {**HTML, "host": "localhost"}) for _ in range(VIEWERS_MAX)
+        ]
         viewers = [asyncio.ensure_future(each) for each in asked]
         await asyncio.sleep(0)
         late = await ask_here(app, "GET", "/", (), HTML)
         live = await ask_here(app, "GET", "/livez", (), {})
         held.set()
         await blocker
-        return [late, live, *await asyncio.gather(*viewers), await ask_here(app, "GET", "/", (), HTML)]
+        return [
+            late,
+            live,
+            *await asyncio.gather(*viewers),
+            await ask_here(app, "GET", "/", (), HTML),
+        ]
 
     late, live, *others = asyncio.run(work())
     assert (late.status, late.headers["retry-after"], live.status) == (503, "2", 200)
@@ -254,7 +279,12 @@ def test_a_viewer_who_leaves_takes_the_page_from_no_other(tmp_path: Path) -> Non
 
 def test_strange_questions_are_answered(tmp_path: Path) -> None:
     app = make(tmp_path)
-    for query in (b"agent=%ff&call=%00", b"agent=" + b"x" * 9000, b"&&==", b"calls=not-plain&agent="):
+    for query in (
+        b"agent=%ff&call=%00",
+        b"agent=" + b"x" * 9000,
+        b"&&==",
+        b"calls=not-plain&agent=",
+    ):
         request = {**scope("GET", "/", HTML), "query_string": query}
 
         async def work(request: Any = request) -> Answer:

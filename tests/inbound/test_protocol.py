@@ -1,4 +1,5 @@
-"""A client's connection on a real socket: heads without an end, offers of another protocol, and being cut."""
+"""A client's connection on a real socket: heads without an end, offers of another protocol, and
+being cut."""
 
 from __future__ import annotations
 
@@ -108,7 +109,11 @@ def test_a_head_may_come_byte_by_byte() -> None:
 
 @pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE "])
 def test_an_offer_of_another_protocol_costs_no_body(name: bytes) -> None:
-    offer = b"Connection: Upgrade, HTTP2-Settings, close\r\nHTTP2-Settings: AAEAAE\r\n" + name + b": h2c\r\n"
+    offer = (
+        b"Connection: Upgrade, HTTP2-Settings, close\r\nHTTP2-Settings: AAEAAE\r\n"
+        + name
+        + b": h2c\r\n"
+    )
     answer = run(sent(HEAD + offer + b"content-length: 18\r\n\r\nhello\r\nupgrade: no"))
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"\r\n\r\nhello\r\nupgrade: no")
@@ -176,7 +181,7 @@ def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
     abort({"type": "http"})
 
 
-# --- what is no HTTP -------------------------------------------------------------------------------------------------
+# --- what is no HTTP ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -209,7 +214,11 @@ def test_what_is_no_http_is_answered_with_an_error_object(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("rest", "status"),
-    [(b"content-length: -1\r\n\r\n", 400), (b"x: " + b"a" * HEAD_BYTES_MAX, 431), (b"x: a\r\ny", 408)],
+    [
+        (b"content-length: -1\r\n\r\n", 400),
+        (b"x: " + b"a" * HEAD_BYTES_MAX, 431),
+        (b"x: a\r\ny", 408),
+    ],
 )
 def test_a_listed_page_may_read_even_these_errors(rest: bytes, status: int) -> None:
     for page, shares in ((PAGE, True), ("https://evil.example", False)):
@@ -241,7 +250,12 @@ def test_the_host_of_an_absolute_target_counts(target: bytes, path: str, host: b
         hosts = [value.decode() for name, value in scope["headers"] if name == b"host"]
         await send_text(send, 200, f"{scope['path']} {hosts}")
 
-    answer = run(sent(b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target, app=tell))
+    answer = run(
+        sent(
+            b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target,
+            app=tell,
+        )
+    )
     assert answer.endswith(f"\r\n\r\n{path} {[host.decode()]}".encode())
 
 
@@ -250,10 +264,12 @@ def test_a_tunnel_is_refused() -> None:
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-# --- HTTP/1.0 --------------------------------------------------------------------------------------------------------
+# --- HTTP/1.0 -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("connection", [b"", b"connection: keep-alive\r\n", b"connection: close\r\n"])
+@pytest.mark.parametrize(
+    "connection", [b"", b"connection: keep-alive\r\n", b"connection: close\r\n"]
+)
 @pytest.mark.parametrize("host", [b"", b"host: localhost\r\n"])
 def test_a_stream_to_an_http10_client_is_plain_bytes(connection: bytes, host: bytes) -> None:
     answer = run(sent(b"GET / HTTP/1.0\r\n" + host + connection + b"\r\n", app=stream))
@@ -265,24 +281,33 @@ def test_a_stream_to_an_http10_client_is_plain_bytes(connection: bytes, host: by
 
 
 def test_an_answer_to_an_http10_client_has_its_length() -> None:
-    answer = run(sent(b"POST / HTTP/1.0\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello"))
+    answer = run(
+        sent(b"POST / HTTP/1.0\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello")
+    )
     assert b"\r\ncontent-length: 5\r\n" in answer
     assert answer.endswith(b"\r\nconnection: close\r\n\r\nhello")
 
 
 def test_a_head_request_of_an_http10_client_has_no_body() -> None:
-    assert run(sent(b"HEAD / HTTP/1.0\r\n\r\n", app=stream)).endswith(b"\r\nconnection: close\r\n\r\n")
+    assert run(sent(b"HEAD / HTTP/1.0\r\n\r\n", app=stream)).endswith(
+        b"\r\nconnection: close\r\n\r\n"
+    )
 
 
 def test_an_http11_client_gets_chunks() -> None:
-    answer = run(sent(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", app=stream))
+    answer = run(
+        sent(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", app=stream)
+    )
     assert b"\r\ntransfer-encoding: chunked\r\n" in answer
     assert answer.endswith(b"\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize(("version", "asked"), [(b"1.0", False), (b"1.1", True)])
 def test_who_expects_to_be_asked_for_the_body_is_asked(version: bytes, asked: bool) -> None:
-    head = b"POST / HTTP/%s\r\nhost: localhost\r\nexpect: 100-continue\r\nconnection: close\r\n" % version
+    head = (
+        b"POST / HTTP/%s\r\nhost: localhost\r\nexpect: 100-continue\r\nconnection: close\r\n"
+        % version
+    )
     answer = run(sent(head + b"content-length: 5\r\n\r\nhello"))
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n") is asked
     assert answer.endswith(b"\r\n\r\nhello")

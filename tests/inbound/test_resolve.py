@@ -58,7 +58,7 @@ def test_a_very_long_name_is_neither_compared_nor_repeated() -> None:
     assert len(str(raised.value)) < 1000
 
 
-# --- aliases ----------------------------------------------------------------------------------------------------------
+# --- aliases --------------------------------------------------------------------------------------
 
 DEV = Agent("dev", (SONNET,), aliases=("claude-*", "gpt-5.5", "local", "qwen*"))
 OPS = Agent("ops", (LOCAL,), aliases=("gpt-*", "*-mini", "claude-*", "x?z"))
@@ -84,15 +84,33 @@ def allowed(*agents: str) -> Client:
         pytest.param("gpt-x", ANYBODY, "gpt-x", id="a model comes before a pattern"),
         pytest.param("qwen", ANYBODY, "qwen", id="a model comes before a pattern of another agent"),
         pytest.param("gpt-5-mini", ANYBODY, "ops", id="a pattern comes last"),
-        pytest.param("claude-haiku-4-5", ANYBODY, "dev", id="patterns are tried in the order of the file"),
+        pytest.param(
+            "claude-haiku-4-5", ANYBODY, "dev", id="patterns are tried in the order of the file"
+        ),
         pytest.param("claude-ops", ANYBODY, "dev", id="a pattern comes before a discovered name"),
         pytest.param("xyz", ANYBODY, "ops", id="a question mark is one character"),
-        pytest.param("claude-x", allowed("ops"), "ops", id="a pattern of an agent that the key may not use is skipped"),
-        pytest.param("claude-x", allowed("dev"), "dev", id="a key may use the patterns of its agents"),
-        pytest.param("gpt-5.5", allowed("dev"), "dev", id="a key may use the aliases of its agents"),
-        pytest.param("gpt-5.5", allowed("ops"), "ops", id="an exact alias of another agent does not exist for a key"),
+        pytest.param(
+            "claude-x",
+            allowed("ops"),
+            "ops",
+            id="a pattern of an agent that the key may not use is skipped",
+        ),
+        pytest.param(
+            "claude-x", allowed("dev"), "dev", id="a key may use the patterns of its agents"
+        ),
+        pytest.param(
+            "gpt-5.5", allowed("dev"), "dev", id="a key may use the aliases of its agents"
+        ),
+        pytest.param(
+            "gpt-5.5",
+            allowed("ops"),
+            "ops",
+            id="an exact alias of another agent does not exist for a key",
+        ),
         pytest.param("local", allowed("local"), "local", id="nor does it hide a model"),
-        pytest.param("dev", allowed("gpt-5.5"), None, id="an alias in the list of a key permits no agent"),
+        pytest.param(
+            "dev", allowed("gpt-5.5"), None, id="an alias in the list of a key permits no agent"
+        ),
         pytest.param("gpt-5.5", allowed("gpt-5.5"), None, id="nor itself"),
         pytest.param("xyyz", ANYBODY, None, id="nothing matches"),
         pytest.param("gpt-" + "x" * 600, ANYBODY, None, id="too long for a name"),
@@ -105,7 +123,9 @@ def test_which_agent_is_meant(name: str, client: Client, agent: str | None) -> N
 
 def test_a_discovered_name_means_the_agent_when_nothing_else_does() -> None:
     names = Names({"dev": Agent("dev", (SONNET,), aliases=("alias",))}, MODELS, discovered)
-    meant = {name: names.resolve(f"claude-{name}", ANYBODY).name for name in ("dev", "alias", "local")}
+    meant = {
+        name: names.resolve(f"claude-{name}", ANYBODY).name for name in ("dev", "alias", "local")
+    }
     assert meant == {"dev": "dev", "alias": "dev", "local": "local"}
     assert names.find("claude-dev", allowed("local")) is None
     assert names.find("claude-claude-dev", ANYBODY) is None
@@ -123,5 +143,13 @@ def test_every_visible_name_resolves_to_what_it_shows() -> None:
     for client in (ANYBODY, allowed("dev"), allowed("ops", "local"), allowed("gpt-5.5")):
         visible = NAMES.visible(client)
         assert {name: NAMES.resolve(name, client) for name in visible} == visible
-    assert list(NAMES.visible(ANYBODY)) == ["dev", "ops", "gpt-5.5", "local", "sonnet", "gpt-x", "qwen"]
+    assert list(NAMES.visible(ANYBODY)) == [
+        "dev",
+        "ops",
+        "gpt-5.5",
+        "local",
+        "sonnet",
+        "gpt-x",
+        "qwen",
+    ]
     assert list(NAMES.visible(allowed("local"))) == ["local"]

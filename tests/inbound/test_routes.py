@@ -36,7 +36,9 @@ def test_an_unknown_url(tmp_path: Path, method: str, path: str, hint: str) -> No
 
 
 def test_a_path_is_no_file(tmp_path: Path) -> None:
-    assert ask(make(tmp_path), "GET", "/v1/models/../../metrics/x").error["code"] == "model_not_found"
+    assert (
+        ask(make(tmp_path), "GET", "/v1/models/../../metrics/x").error["code"] == "model_not_found"
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,9 @@ def test_a_path_is_no_file(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "/v1"])
-def test_an_api_that_is_not_served_is_named(tmp_path: Path, prefix: str, path: str, api: str) -> None:
+def test_an_api_that_is_not_served_is_named(
+    tmp_path: Path, prefix: str, path: str, api: str
+) -> None:
     if path == "/chat/completions":
         path += "/chatcmpl-1"
     answer = ask(make(tmp_path), "POST", prefix + path)
@@ -82,27 +86,46 @@ def test_slashes_and_prefixes_too_many_do_not_count(tmp_path: Path, path: str) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/chat/completions/", "/v1//chat/completions", "/v1/v1/chat/completions", "//chat/completions//"]
+    "path",
+    [
+        "/v1/chat/completions/",
+        "/v1//chat/completions",
+        "/v1/v1/chat/completions",
+        "//chat/completions//",
+    ],
 )
 def test_nor_do_they_in_front_of_a_call(tmp_path: Path, path: str) -> None:
-    assert ask(make(tmp_path), "POST", path, b"{").error["message"].startswith("We could not parse the JSON")
+    assert (
+        ask(make(tmp_path), "POST", path, b"{")
+        .error["message"]
+        .startswith("We could not parse the JSON")
+    )
 
 
-@pytest.mark.parametrize("path", ["/v1" * 20_000, "/" * 60_000, "/v1" * 20_000 + "x", "/v1/" * 15_000])
+@pytest.mark.parametrize(
+    "path", ["/v1" * 20_000, "/" * 60_000, "/v1" * 20_000 + "x", "/v1/" * 15_000]
+)
 def test_a_long_path_is_plain_at_once(path: str) -> None:
     assert len(plain_path(path)) <= len("/v1/v1x")
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/metrics", "/status", "/v1/models"])
+@pytest.mark.parametrize(
+    "path", ["/livez", "/readyz", "/health", "/metrics", "/status", "/v1/models"]
+)
 def test_what_is_read_only_takes_no_other_method(tmp_path: Path, path: str) -> None:
-    answers = {method: ask(make(tmp_path), method, path) for method in ("HEAD", "OPTIONS", "POST", "DELETE")}
+    answers = {
+        method: ask(make(tmp_path), method, path)
+        for method in ("HEAD", "OPTIONS", "POST", "DELETE")
+    }
     assert {method: answer.status for method, answer in answers.items()} == {
         "HEAD": 200,
         "OPTIONS": 204,
         "POST": 405,
         "DELETE": 405,
     }
-    assert {answers[method].headers["allow"] for method in ("OPTIONS", "POST", "DELETE")} == {"GET, HEAD"}
+    assert {answers[method].headers["allow"] for method in ("OPTIONS", "POST", "DELETE")} == {
+        "GET, HEAD"
+    }
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/models", "/v1/models/dev", "/models/dev"])
@@ -118,8 +141,16 @@ def test_what_is_no_api_stands_without_v1(tmp_path: Path, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/nowhere"), ("GET", "/v1/models"), ("GET", "/v1/models/nobody"), ("POST", "/v1/models")],
+    [
+        ("GET", "/nowhere"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/models/nobody"),
+        ("POST", "/v1/models"),
+    ],
 )
 def test_every_answer_has_a_request_id(tmp_path: Path, method: str, path: str) -> None:
     assert ask(make(tmp_path), method, path).headers["x-request-id"].startswith("req_")
-    assert ask(make(tmp_path), method, path, headers={"x-request-id": "mine"}).headers["x-request-id"] == "mine"
+    assert (
+        ask(make(tmp_path), method, path, headers={"x-request-id": "mine"}).headers["x-request-id"]
+        == "mine"
+    )

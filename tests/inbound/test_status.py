@@ -23,7 +23,9 @@ def status_of(app: App, calls: Iterable[Call] = (), **headers: str) -> Answer:
     """The answer of an endpoint to which `calls` are under way, 3.5 seconds after they arrived."""
 
     async def work() -> Answer:
-        endpoint = StatusEndpoint(lambda: app.gateway, app.breaker, facts, lambda: calls, lambda: 103.5)
+        endpoint = StatusEndpoint(
+            lambda: app.gateway, app.breaker, facts, lambda: calls, lambda: 103.5
+        )
         client = Client()
         await endpoint(scope("GET", "/status", headers), client.receive, client.send)
         return client.answer
@@ -47,13 +49,25 @@ def test_a_client_sees_the_agents_that_its_key_may_use(tmp_path: Path) -> None:
     app = make(tmp_path)
     everything, limited = app.keys.add("all"), app.keys.add("ci", ["other"])
     assert status_of(app).status == 401
-    assert [agent["agent"] for agent in status_of(app, authorization=f"Bearer {everything}").json["agents"]] == ["dev"]
+    assert [
+        agent["agent"]
+        for agent in status_of(app, authorization=f"Bearer {everything}").json["agents"]
+    ] == ["dev"]
     assert status_of(app, authorization=f"Bearer {limited}").json["agents"] == []
 
 
 def test_the_running_gateway_answers_with_every_documented_key(tmp_path: Path) -> None:
     body = ask(make(tmp_path), "GET", "/status").json
-    assert set(body) == {"status", "version", "uptime_s", "in_flight", "waiting", "agents", "calls", "limits"}
+    assert set(body) == {
+        "status",
+        "version",
+        "uptime_s",
+        "in_flight",
+        "waiting",
+        "agents",
+        "calls",
+        "limits",
+    }
     (agent,) = body["agents"]
     (shown,) = agent["chain"]
     assert set(shown) == {"model", "provider", "id", "state", "resting_s", "reason", "kind", "full"}

@@ -1,4 +1,5 @@
-"""Sending a stream: heartbeats, the one error event, a client that reads no more, a client that leaves."""
+"""Sending a stream: heartbeats, the one error event, a client that reads no more, a client that
+leaves."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ from tests.makers import model
 Step = list[Chunk] | Failure
 HELLO = [delta(0, content="Hello")]
 END = [finish("stop")]
-BROKEN = Failure(Kind.OVERLOADED, "Bearer sk-secret-123456 is overloaded", status=529, type="overloaded_error")
+BROKEN = Failure(
+    Kind.OVERLOADED, "Bearer sk-secret-123456 is overloaded", status=529, type="overloaded_error"
+)
 
 
 class Chunks:
@@ -66,10 +69,14 @@ class Sent:
 
     @property
     def is_complete(self) -> bool:
-        return not self.messages[-1].get("more_body", self.messages[-1]["type"] == "http.response.start")
+        return not self.messages[-1].get(
+            "more_body", self.messages[-1]["type"] == "http.response.start"
+        )
 
 
-REQUEST = inbound.decode_request({"model": "dev", "messages": [{"role": "user", "content": "Hi"}]}, {})
+REQUEST = inbound.decode_request(
+    {"model": "dev", "messages": [{"role": "user", "content": "Hi"}]}, {}
+)
 
 
 def reply(chunks: Chunks, write_s: float = 5.0) -> Reply:
@@ -85,7 +92,11 @@ async def relayed(send: Sent, chunks: Chunks, write_s: float = 5.0) -> Failure |
 
 
 def events(body: bytes) -> list[str]:
-    return [event.removeprefix("data: ") for event in body.decode().split("\n\n") if event.startswith("data: ")]
+    return [
+        event.removeprefix("data: ")
+        for event in body.decode().split("\n\n")
+        if event.startswith("data: ")
+    ]
 
 
 def test_a_whole_stream_ends_with_done() -> None:
@@ -147,7 +158,7 @@ def test_the_watchdog_counts_no_time_between_writes() -> None:
     assert asyncio.run(work())
 
 
-# --- before the commit -----------------------------------------------------------------------------------------------
+# --- before the commit ----------------------------------------------------------------------------
 
 
 ANSWER = Reply(Attempt(model(), 1), "m", chat={})
@@ -155,7 +166,9 @@ ANSWER = Reply(Attempt(model(), 1), "m", chat={})
 
 async def waited(send: Sent, work: Coroutine[Any, Any, Reply], every_s: float = 0.005) -> Reply:
     with Interrupt() as interrupt:
-        return await EventStream(send, interrupt, HEARTBEAT).while_waiting(work, every_s, [(b"x-request-id", b"req_1")])
+        return await EventStream(send, interrupt, HEARTBEAT).while_waiting(
+            work, every_s, [(b"x-request-id", b"req_1")]
+        )
 
 
 def test_a_quick_answer_has_no_heartbeat_before_it() -> None:
@@ -210,7 +223,7 @@ def test_leaving_ends_the_work_that_was_waited_for() -> None:
     assert ended == [True]
 
 
-# --- presence --------------------------------------------------------------------------------------------------------
+# --- presence -------------------------------------------------------------------------------------
 
 
 def receiver(*messages: str) -> Callable[[], Coroutine[Any, Any, MutableMapping[str, Any]]]:
@@ -226,7 +239,10 @@ def receiver(*messages: str) -> Callable[[], Coroutine[Any, Any, MutableMapping[
 
 def test_whoever_leaves_is_noticed() -> None:
     async def work() -> None:
-        with Interrupt() as interrupt, Presence(interrupt, receiver("http.request", "http.disconnect")):
+        with (
+            Interrupt() as interrupt,
+            Presence(interrupt, receiver("http.request", "http.disconnect")),
+        ):
             await asyncio.Event().wait()
 
     with pytest.raises(ClientLeft):

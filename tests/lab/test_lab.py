@@ -36,10 +36,14 @@ def with_lab(work: Work, **options: Any) -> Lab:
     return asyncio.run(whole())
 
 
-async def ask(lab: Lab, client: httpx.AsyncClient, provider: str = "custom", **more: Any) -> httpx.Response:
+async def ask(
+    lab: Lab, client: httpx.AsyncClient, provider: str = "custom", **more: Any
+) -> httpx.Response:
     url = more.pop("url", lab.base_url(provider)) + PATHS.get(provider, "/chat/completions")
     body = BODIES.get(provider, CHAT) | more.pop("body", {})
-    return await client.post(url, json=body, headers={**KEYS.get(provider, KEY), **more.pop("headers", {})})
+    return await client.post(
+        url, json=body, headers={**KEYS.get(provider, KEY), **more.pop("headers", {})}
+    )
 
 
 @pytest.mark.parametrize("provider", BASE_PATHS)
@@ -59,7 +63,11 @@ def test_every_provider_answers_in_its_own_way(provider: str) -> None:
 def test_a_key_is_asked_for(provider: str) -> None:
     async def work(lab: Lab, client: httpx.AsyncClient) -> None:
         url = lab.base_url(provider) + PATHS.get(provider, "/chat/completions")
-        assert (await client.post(url, json=BODIES.get(provider, CHAT))).status_code in (400, 401, 403)
+        assert (await client.post(url, json=BODIES.get(provider, CHAT))).status_code in (
+            400,
+            401,
+            403,
+        )
 
     assert with_lab(work).calls == []
 
@@ -124,7 +132,9 @@ def test_a_slow_first_token_comes_when_the_test_says_so() -> None:
         paused.set()
 
     async def work(lab: Lab, client: httpx.AsyncClient) -> None:
-        response = await ask(lab, client, body={"stream": True}, headers={"x-lab-fault": "slow_first_token"})
+        response = await ask(
+            lab, client, body={"stream": True}, headers={"x-lab-fault": "slow_first_token"}
+        )
         assert "hello" in response.text
 
     with_lab(work, pause=pause)
@@ -135,7 +145,9 @@ def test_models_calls_and_a_page() -> None:
     async def work(lab: Lab, client: httpx.AsyncClient) -> None:
         await ask(lab, client)
         root = f"http://127.0.0.1:{lab.port}"
-        assert (await client.get(f"{root}/lab/calls")).json() == [{"provider": "custom", "model": "m", "fault": "ok"}]
+        assert (await client.get(f"{root}/lab/calls")).json() == [
+            {"provider": "custom", "model": "m", "fault": "ok"}
+        ]
         for provider in BASE_PATHS:
             assert "lab-model" in (await client.get(lab.base_url(provider) + "/models")).text
         page = (await client.get(root)).text
@@ -147,7 +159,9 @@ def test_models_calls_and_a_page() -> None:
 def test_a_path_that_nobody_serves() -> None:
     async def work(lab: Lab, client: httpx.AsyncClient) -> None:
         for path in ("/", "/nobody/v1/chat/completions", "/custom/v1/messages"):
-            response = await client.post(f"http://127.0.0.1:{lab.port}{path}", json=CHAT, headers=KEY)
+            response = await client.post(
+                f"http://127.0.0.1:{lab.port}{path}", json=CHAT, headers=KEY
+            )
             assert response.status_code == 404
 
     assert with_lab(work).calls == []

@@ -1,4 +1,5 @@
-"""Each fault, as the bytes it is: what makes it a fault is really in them, and all else is a good answer."""
+"""Each fault, as the bytes it is: what makes it a fault is really in them, and all else is a good
+answer."""
 
 from __future__ import annotations
 
@@ -16,7 +17,18 @@ from tests.dialects.responses.inbound.strict import check
 
 APIS = (anthropic, chat, google, responses)
 STREAM, WHOLE = Asked("m", "Hello", stream=True), Asked("m", "Hello")
-OK_STATUS = {"ok", "empty", "empty_body", "not_json", "cut", "clean_cut", "stall", "bad_chunk", "silent", "reset"}
+OK_STATUS = {
+    "ok",
+    "empty",
+    "empty_body",
+    "not_json",
+    "cut",
+    "clean_cut",
+    "stall",
+    "bad_chunk",
+    "silent",
+    "reset",
+}
 
 VECTORS = Asked("m", "b", inputs=("a", "b"), dimensions=4)
 
@@ -46,7 +58,12 @@ def test_every_fault_can_be_played_by_every_api(api: ModuleType, asked: Asked, f
     assert 200 <= played.status < 600
     if played.length is not None and Act.RESET not in played.steps and Act.HANG not in played.steps:
         assert played.length == len(data(played))
-    if FAULTS[fault].error and fault not in ("overloaded", "error_mid_stream", "error_first_event", "error_after_role"):
+    if FAULTS[fault].error and fault not in (
+        "overloaded",
+        "error_mid_stream",
+        "error_first_event",
+        "error_after_role",
+    ):
         assert played.status >= 400
     if fault in OK_STATUS:
         assert played.status == 200
@@ -70,14 +87,18 @@ def test_a_stream_breaks_where_it_shall(api: ModuleType, fault: str) -> None:
 
 
 @each_api
-@pytest.mark.parametrize("fault", ["error_after_finish", "text_after_finish", "unasked_choice", "done_then_open"])
+@pytest.mark.parametrize(
+    "fault", ["error_after_finish", "text_after_finish", "unasked_choice", "done_then_open"]
+)
 def test_what_comes_behind_or_beside_an_answer_leaves_it_whole(api: ModuleType, fault: str) -> None:
     played, good = play(fault, api, STREAM, "1"), play("ok", api, STREAM, "1")
     assert words(played) == len(WORDS)
     cannot = {"text_after_finish": (responses,), "unasked_choice": (anthropic, responses)}
     assert (played.steps == good.steps) == (api in cannot.get(fault, ()))
     assert (played.steps[-1] is Act.HANG) == (fault == "done_then_open")
-    assert (b"verloaded" in data(played).rpartition(b"data: ")[2]) == (fault == "error_after_finish")
+    assert (b"verloaded" in data(played).rpartition(b"data: ")[2]) == (
+        fault == "error_after_finish"
+    )
 
 
 @each_api
@@ -95,9 +116,14 @@ def test_a_flood_says_nothing_and_does_not_end(api: ModuleType) -> None:
 
 
 def test_a_name_comes_late_in_three_forms() -> None:
-    tools = {name: {"type": "object", "properties": {"city": {"type": "string"}}} for name in ("a_1", "b_2", "c_3")}
+    tools = {
+        name: {"type": "object", "properties": {"city": {"type": "string"}}}
+        for name in ("a_1", "b_2", "c_3")
+    }
     steps = play("late_name", chat, Asked("m", "a_1 b_2 c_3", stream=True, tools=tools), "1").steps
-    deltas = [orjson.loads(step[6:])["choices"][0]["delta"] for step in steps if b"tool_calls" in step]  # type: ignore[index, operator]
+    deltas = [
+        orjson.loads(step[6:])["choices"][0]["delta"] for step in steps if b"tool_calls" in step
+    ]  # type: ignore[index, operator]
     functions = [delta["tool_calls"][0]["function"] for delta in deltas if "tool_calls" in delta]
     empty, half, rest = {"arguments": ""}, {"arguments": '{"city"'}, {"arguments": ':"Oslo"}'}
     assert functions == [
@@ -117,7 +143,9 @@ def test_a_broken_event_is_no_json(api: ModuleType) -> None:
             orjson.loads(text)
         except orjson.JSONDecodeError:
             broken.append(text)
-    assert [text for text in broken if text != "[DONE]"] == [text for text in broken if text.startswith("{")]
+    assert [text for text in broken if text != "[DONE]"] == [
+        text for text in broken if text.startswith("{")
+    ]
     assert len([text for text in broken if text != "[DONE]"]) == 1
 
 
@@ -134,8 +162,22 @@ def test_oddities_are_odd(api: ModuleType) -> None:
     good = data(play("ok", api, STREAM, "1"))
     assert data(play("crlf", api, STREAM, "1")) == good.replace(b"\n", b"\r\n")
     assert data(play("split_utf8", api, STREAM, "1")) == good
-    assert max(len(step) for step in play("split_utf8", api, STREAM, "1").steps if isinstance(step, bytes)) == 1
-    assert max(len(step) for step in play("huge_event", api, STREAM, "1").steps if isinstance(step, bytes)) > HUGE_BYTES
+    assert (
+        max(
+            len(step)
+            for step in play("split_utf8", api, STREAM, "1").steps
+            if isinstance(step, bytes)
+        )
+        == 1
+    )
+    assert (
+        max(
+            len(step)
+            for step in play("huge_event", api, STREAM, "1").steps
+            if isinstance(step, bytes)
+        )
+        > HUGE_BYTES
+    )
     assert b"\n: keep-alive\n" in data(play("comments", api, STREAM, "1"))
     assert len(data(play("two_finishes", api, STREAM, "1"))) > len(good)
 
@@ -173,12 +215,16 @@ def test_a_fault_that_nobody_knows() -> None:
         play("no_such_fault", chat, STREAM, "1")
 
 
-# --- what is said ----------------------------------------------------------------------------------------------------
+# --- what is said ---------------------------------------------------------------------------------
 
 TOOLS = {
     "get_weather": {
         "type": "object",
-        "properties": {"city": {"type": "string"}, "days": {"type": "integer"}, "unit": {"enum": ["C", "F"]}},
+        "properties": {
+            "city": {"type": "string"},
+            "days": {"type": "integer"},
+            "unit": {"enum": ["C", "F"]},
+        },
         "required": ["city", "unit"],
     }
 }
@@ -214,8 +260,14 @@ def test_a_limit_is_kept() -> None:
 
 def test_json_is_json_and_thoughts_come_first() -> None:
     assert orjson.loads(answer(Asked("m", "Hello", schema={})).text)
-    schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
-    assert orjson.loads(answer(Asked("m", "Hello", schema=schema)).text) == {"name": "Oslo", "age": 7}
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    }
+    assert orjson.loads(answer(Asked("m", "Hello", schema=schema)).text) == {
+        "name": "Oslo",
+        "age": 7,
+    }
     assert answer(Asked("m", "Hello", thinks=True)).reasoning
 
 
@@ -243,11 +295,15 @@ def test_every_fault_can_be_played_for_embeddings_too(api: ModuleType, fault: st
 
 
 THOUGHTFUL = Asked("m", "Hello", stream=True, thinks=True)
-CALLING = Asked("m", "look_up", stream=True, thinks=True, tools={"look_up": {"properties": {"city": {}}}})
+CALLING = Asked(
+    "m", "look_up", stream=True, thinks=True, tools={"look_up": {"properties": {"city": {}}}}
+)
 LIMITED = Asked("m", "Hello", stream=True, limit=3)
 
 
-@pytest.mark.parametrize("asked", [STREAM, THOUGHTFUL, CALLING, LIMITED], ids=["text", "thoughts", "call", "limit"])
+@pytest.mark.parametrize(
+    "asked", [STREAM, THOUGHTFUL, CALLING, LIMITED], ids=["text", "thoughts", "call", "limit"]
+)
 def test_a_responses_stream_has_every_event_that_clients_need(asked: Asked) -> None:
     events = check(data(play("ok", responses, asked, "1")))
     inner = {event["type"] for event in events}

@@ -38,7 +38,9 @@ def serving(
     return asyncio.run(whole())
 
 
-async def until_the_end(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+async def until_the_end(
+    server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bytes:
     writer.write(ASK)
     writer.write_eof()
     return await reader.read()
@@ -51,7 +53,9 @@ def test_a_request_arrives_whole_however_it_is_cut() -> None:
         seen.append(request)
         return OK
 
-    async def work(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    async def work(
+        server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bytes:
         for place in range(len(ASK)):
             writer.write(ASK[place : place + 1])
             await asyncio.sleep(0)
@@ -65,7 +69,9 @@ def test_a_request_arrives_whole_however_it_is_cut() -> None:
 
 
 def test_a_connection_is_kept() -> None:
-    async def work(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+    async def work(
+        server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> int:
         for _ in range(3):
             writer.write(ASK)
             await reader.readuntil(b"ok")
@@ -80,15 +86,21 @@ def test_a_body_without_a_length_is_chunked() -> None:
     )
 
 
-@pytest.mark.parametrize("played", [Played(before_headers=Act.RESET), Played(200, {}, [b"a", Act.RESET])])
+@pytest.mark.parametrize(
+    "played", [Played(before_headers=Act.RESET), Played(200, {}, [b"a", Act.RESET])]
+)
 def test_a_reset_is_a_reset(played: Played) -> None:
     with pytest.raises(ConnectionResetError):
         serving(lambda request: played, until_the_end)
 
 
-@pytest.mark.parametrize("played", [Played(before_headers=Act.HANG), Played(200, {}, [b"a", Act.HANG])])
+@pytest.mark.parametrize(
+    "played", [Played(before_headers=Act.HANG), Played(200, {}, [b"a", Act.HANG])]
+)
 def test_whoever_leaves_a_hanging_answer_is_counted(played: Played) -> None:
-    async def work(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+    async def work(
+        server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> int:
         writer.write(ASK)
         if played.steps:
             await reader.readuntil(b"a\r\n")
@@ -101,7 +113,9 @@ def test_whoever_leaves_a_hanging_answer_is_counted(played: Played) -> None:
 
 
 def test_what_is_no_http_closes_the_connection() -> None:
-    async def work(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    async def work(
+        server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bytes:
         writer.write(b"garbage\r\n\r\n")
         return await reader.read()
 

@@ -47,7 +47,8 @@ def said(text: str, finish: str | None = None) -> bytes:
 
 
 class Provider:
-    """Answers every request by the model's script, the last answer again and again; waits while `gate` is shut."""
+    """Answers every request by the model's script, the last answer again and again; waits while
+    `gate` is shut."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
@@ -67,7 +68,8 @@ class Provider:
 
 
 class Limited:
-    """A gateway. Models `dear` and `local` have the price above and none; agents are `dev` and `bot`."""
+    """A gateway. Models `dear` and `local` have the price above and none; agents are `dev` and
+    `bot`."""
 
     def __init__(
         self,
@@ -95,7 +97,9 @@ class Limited:
         self.app.use_transport(self.provider)
         self.app.phase = "serving"
 
-    def client(self, *, agent: str = "dev", stream: bool = False, text: str = "Hi", **more: Any) -> Client:
+    def client(
+        self, *, agent: str = "dev", stream: bool = False, text: str = "Hi", **more: Any
+    ) -> Client:
         body = {
             "model": agent,
             "messages": [{"role": "user", "content": text}],
@@ -114,7 +118,9 @@ class Limited:
         await self.app.asgi(scope("POST", path, headers), client.receive, client.send)
 
     async def row(self, owner: str = "agent dev", unit: str = "USD") -> Row:
-        return next(row for row in await self.app.limits.rows() if (row.owner, row.unit) == (owner, unit))
+        return next(
+            row for row in await self.app.limits.rows() if (row.owner, row.unit) == (owner, unit)
+        )
 
 
 def config(dev: dict[str, Any], limits: dict[str, Any]) -> Any:

@@ -1,4 +1,5 @@
-"""Calls with limits from the client's side: what passes, what is refused and how, and what is charged."""
+"""Calls with limits from the client's side: what passes, what is refused and how, and what is
+charged."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ async def test_a_spent_budget_is_refused_with_what_was_spent_and_when_it_resets(
         "budget_exceeded",
     )
     assert refused.error["message"] == (
-        "The budget of agent dev is spent: 1 USD of 1.5 USD/day, calls under way included, and this call may take"
+        "The budget of agent dev is spent: 1 USD of 1.5 USD/day, calls under way included, and "
+        "this call may take"
         " 1 USD. It resets at 2026-11-26T00:00:00+00:00."
     )
     assert refused.headers["retry-after"] == str(12 * 3600)
@@ -62,7 +64,10 @@ async def test_a_spent_budget_is_refused_with_what_was_spent_and_when_it_resets(
         "resets_at": "2026-11-26T00:00:00+00:00",
     }
     assert (await gateway.ask(agent="bot")).status == 200, "another agent has no budget"
-    assert b'gateway_limit_refusals_total{limit="agent dev",per="day",unit="USD"} 1.0' in gateway.app.metrics.text()
+    assert (
+        b'gateway_limit_refusals_total{limit="agent dev",per="day",unit="USD"} 1.0'
+        in gateway.app.metrics.text()
+    )
 
 
 async def test_a_rate_is_refused_until_the_next_call_may_pass(tmp_path: Path) -> None:
@@ -73,7 +78,9 @@ async def test_a_rate_is_refused_until_the_next_call_may_pass(tmp_path: Path) ->
         "rate_limit_error",
         "rate_limit_exceeded",
     )
-    assert refused.error["message"].startswith("The rate of agent dev is reached: 2 calls/minute. A call may pass at ")
+    assert refused.error["message"].startswith(
+        "The rate of agent dev is reached: 2 calls/minute. A call may pass at "
+    )
     assert (refused.headers["retry-after"], refused.headers["x-should-retry"]) == ("30", "true")
     gateway.clock.now += 30
     assert [(await gateway.ask()).status for _ in range(2)] == [200, 429]
@@ -82,7 +89,12 @@ async def test_a_rate_is_refused_until_the_next_call_may_pass(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("path", "body", "type_", "retry_after"),
     [
-        ("/v1/messages", {"messages": [{"role": "user", "content": "Hi"}]}, "rate_limit_error", "60"),
+        (
+            "/v1/messages",
+            {"messages": [{"role": "user", "content": "Hi"}]},
+            "rate_limit_error",
+            "60",
+        ),
         ("/v1/responses", {"input": "Hi"}, "insufficient_quota", "43200"),
     ],
 )
@@ -92,7 +104,13 @@ async def test_each_api_has_its_own_form_of_the_refusal(
     gateway = Limited(tmp_path, {"budget": "1 USD/day"})
     assert (await gateway.ask()).status == 200
     for stream in (False, True):
-        whole_body = {"model": "dev", "max_tokens": 5, "max_output_tokens": 5, "stream": stream, **body}
+        whole_body = {
+            "model": "dev",
+            "max_tokens": 5,
+            "max_output_tokens": 5,
+            "stream": stream,
+            **body,
+        }
         client = Client(json.dumps(whole_body).encode())
         await gateway.serve(client, path=path)
         refused = client.answer
@@ -126,7 +144,9 @@ async def test_embeddings_are_counted_and_keep_their_vector_space(tmp_path: Path
 async def test_tokens_count_what_the_provider_counts(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, {"budget": "250 tokens/day"})
     assert (await gateway.ask()).status == 200
-    assert (await gateway.row(unit="tokens")).used == USAGE["prompt_tokens"] + USAGE["completion_tokens"]
+    assert (await gateway.row(unit="tokens")).used == USAGE["prompt_tokens"] + USAGE[
+        "completion_tokens"
+    ]
     assert (await gateway.ask()).status == 200
     assert (await gateway.ask()).status == 429
 
@@ -138,7 +158,9 @@ async def test_a_budget_of_everything_and_one_of_a_key(tmp_path: Path) -> None:
     statuses = [(await gateway.ask(key)).status for key in (poor, poor, rich, rich, rich)]
     assert statuses == [200, 429, 200, 200, 429]
     refused = await gateway.ask(rich, agent="dear")
-    assert "The budget of gateway is spent: 3 USD of 3 USD/month" in refused.error["message"], "a model's name as well"
+    assert "The budget of gateway is spent: 3 USD of 3 USD/month" in refused.error["message"], (
+        "a model's name as well"
+    )
     rows = await gateway.app.limits.rows()
     assert [(row.owner, row.used) for row in rows] == [("gateway", 3), ("key poor", 1)]
 
@@ -159,13 +181,17 @@ async def test_once_it_is_spent_another_chain_answers(tmp_path: Path) -> None:
 
 
 async def test_what_the_other_chain_costs_counts_and_is_not_refused(tmp_path: Path) -> None:
-    gateway = Limited(tmp_path, {"models": ["dear", "free"], "budget": "1 USD/day", "when_spent": ["dear"]})
+    gateway = Limited(
+        tmp_path, {"models": ["dear", "free"], "budget": "1 USD/day", "when_spent": ["dear"]}
+    )
     assert [(await gateway.ask()).status for _ in range(3)] == [200] * 3
     assert (await gateway.row()).used == 3
 
 
 @pytest.mark.parametrize("limits", [{"budget": "1 USD/day"}, {"rate": "1 calls/minute"}])
-async def test_another_limit_refuses_although_there_is_another_chain(tmp_path: Path, limits: dict[str, Any]) -> None:
+async def test_another_limit_refuses_although_there_is_another_chain(
+    tmp_path: Path, limits: dict[str, Any]
+) -> None:
     gateway = Limited(tmp_path, {"budget": "1 USD/day", "when_spent": ["free"]}, limits=limits)
     assert [(await gateway.ask()).status for _ in range(2)] == [200, 429]
 
@@ -177,8 +203,12 @@ async def test_from_eighty_percent_on_every_answer_says_so_and_the_log_once(
     with caplog.at_level(logging.WARNING, "gateway.limits"):
         answers = [await gateway.ask(stream=number == 9) for number in range(10)]
     said_ = [answer.headers.get("x-gateway-budget") for answer in answers]
-    assert said_ == [None] * 7 + [f"agent dev {percent}% of 10 USD/day" for percent in (80, 90, 100)]
-    assert [record.getMessage() for record in caplog.records] == ["budget: agent dev 80% of 10 USD/day (2026-11-25)"]
+    assert said_ == [None] * 7 + [
+        f"agent dev {percent}% of 10 USD/day" for percent in (80, 90, 100)
+    ]
+    assert [record.getMessage() for record in caplog.records] == [
+        "budget: agent dev 80% of 10 USD/day (2026-11-25)"
+    ]
 
 
 async def test_a_call_that_ends_after_midnight_belongs_to_the_day_in_which_it_began(
@@ -252,7 +282,9 @@ async def test_a_provider_that_counts_nothing_is_charged_by_estimate(tmp_path: P
 async def test_a_whole_stream_is_charged_as_its_provider_counts(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, TEN_DOLLARS)
     usage = event(choices=[], usage={"prompt_tokens": 5, "completion_tokens": 30})
-    gateway.provider.scripts["dear"] = [Response(*CUT, said("", "stop"), usage, b"data: [DONE]\n\n")]
+    gateway.provider.scripts["dear"] = [
+        Response(*CUT, said("", "stop"), usage, b"data: [DONE]\n\n")
+    ]
     await gateway.ask(stream=True)
     row = await gateway.row()
     assert (row.used, row.estimated) == (0.3, 0)
@@ -277,7 +309,9 @@ async def test_a_model_without_a_price_is_not_tried_where_it_is_refused(tmp_path
     refuse = {"unpriced": "refuse"}
     gateway = Limited(tmp_path, {"models": ["local", "dear"], "budget": "2 USD/day"}, limits=refuse)
     assert (await gateway.ask()).headers["x-gateway-attempts"] == "dear;200"
-    refused = await Limited(tmp_path, {"models": ["local"], "budget": "2 USD/day"}, limits=refuse).ask()
+    refused = await Limited(
+        tmp_path, {"models": ["local"], "budget": "2 USD/day"}, limits=refuse
+    ).ask()
     assert (refused.status, refused.error["code"]) == (429, "model_unpriced")
     assert "local has none" in refused.error["message"]
     assert refused.headers["x-should-retry"] == "false"
@@ -309,7 +343,9 @@ async def test_a_long_call_keeps_its_hold(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [2**53 - 1, 10**40, -5, "many", None])
 async def test_an_absurd_count_of_a_provider_breaks_nothing(tmp_path: Path, count: Any) -> None:
-    gateway = Limited(tmp_path, {"budget": ["1 USD/day", "1000 tokens/hour"], "rate": "1 tokens/minute"})
+    gateway = Limited(
+        tmp_path, {"budget": ["1 USD/day", "1000 tokens/hour"], "rate": "1 tokens/minute"}
+    )
     gateway.provider.scripts["dear"] = [whole({"prompt_tokens": count, "completion_tokens": count})]
     assert (await gateway.ask()).status == 200
     refused = await gateway.ask()

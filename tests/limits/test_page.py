@@ -22,7 +22,11 @@ def test_an_example_is_a_configuration(tmp_path: Path, text: str) -> None:
     config = load(path, {}, tmp_path)
     assert config.warnings == ()
     assert config.limits or any(agent.limits for agent in config.agents.values())
-    unpriced = [each.subject for each in examine(config, datetime.now(UTC).date()) if "price" in each.message]
+    unpriced = [
+        each.subject
+        for each in examine(config, datetime.now(UTC).date())
+        if "price" in each.message
+    ]
     assert unpriced == []
 
 

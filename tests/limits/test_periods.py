@@ -55,7 +55,9 @@ def test_the_last_days_of_a_year_belong_to_a_week_of_the_next() -> None:
     st.floats(1.7e9, 2.0e9),
     st.sampled_from(["Europe/Berlin", "UTC", "local", "Asia/Kolkata"]),
 )
-def test_every_moment_is_in_its_period_and_the_next_begins_where_it_ends(per: str, moment: float, zone: str) -> None:
+def test_every_moment_is_in_its_period_and_the_next_begins_where_it_ends(
+    per: str, moment: float, zone: str
+) -> None:
     found = period(per, moment, zone_of(zone))
     assert found.begins_at <= moment < found.ends_at
     after = period(per, found.ends_at, zone_of(zone))

@@ -36,15 +36,21 @@ def test_as_the_price_library_says(
     input_ = fresh + read + minutes + hour + (LONG_CONTEXT if is_long else 0)
     usage = Usage(input_, output, read, minutes + hour, 0, hour)
     counts = {"input": input_, "output": output, "cache_read": read, "cache_write": minutes + hour}
-    dollars = cost(priced.provider.name, priced.model_id, {**counts, "cache_write_1h": hour}, AT, priced.price)
+    dollars = cost(
+        priced.provider.name, priced.model_id, {**counts, "cache_write_1h": hour}, AT, priced.price
+    )
     assert dollars is not None
     assert pricing.charged(priced, usage, AT) == pytest.approx(dollars * 1e6, abs=1)
 
 
 def test_whose_word_holds() -> None:
     usage = Usage(1000, 0, cost=0.5)
-    assert pricing.charged(model("openrouter"), usage, AT) == 500_000, "the provider's over the library's"
-    assert pricing.charged(model("custom", price=STATED), usage, AT) == 3000, "the user's over the provider's"
+    assert pricing.charged(model("openrouter"), usage, AT) == 500_000, (
+        "the provider's over the library's"
+    )
+    assert pricing.charged(model("custom", price=STATED), usage, AT) == 3000, (
+        "the user's over the provider's"
+    )
     assert pricing.charged(model("custom"), Usage(1000, 1000), AT) is None
     assert pricing.charged(model("custom"), usage, AT) == 500_000
     assert not pricing.is_priced(model("custom"), AT)
@@ -56,7 +62,10 @@ def test_an_estimate_is_rounded_up() -> None:
 
 
 def test_the_prompt_is_its_size() -> None:
-    tokens = [prompt_tokens(chat({"role": "user", "content": text})) for text in ("", "x" * 400, "ä" * 400, "\ud83d")]
+    tokens = [
+        prompt_tokens(chat({"role": "user", "content": text}))
+        for text in ("", "x" * 400, "ä" * 400, "\ud83d")
+    ]
     assert [each - tokens[0] for each in tokens] == [0, 100, 200, 1]
 
 
@@ -83,7 +92,9 @@ def test_the_size_of_media_says_nothing_about_its_tokens(part: dict[str, object]
         ({"max_tokens": 50, "n": 3}, None, 150),
     ],
 )
-def test_the_answer_is_as_long_as_recent_ones(fields: dict[str, int], recent: int | None, tokens: int) -> None:
+def test_the_answer_is_as_long_as_recent_ones(
+    fields: dict[str, int], recent: int | None, tokens: int
+) -> None:
     assert answer_tokens({"messages": [], **fields}, recent) == tokens
 
 

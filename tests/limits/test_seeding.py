@@ -1,4 +1,5 @@
-"""What a budget has spent survives a restart, and a budget that is new begins with what the ledger knows."""
+"""What a budget has spent survives a restart, and a budget that is new begins with what the ledger
+knows."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
 
 
 async def test_another_day_begins_at_nothing(tmp_path: Path) -> None:
-    before = Limited(tmp_path, {"budget": "3 USD/day"}, limits={"budget": "10 USD/month"}, ledger=True)
+    before = Limited(
+        tmp_path, {"budget": "3 USD/day"}, limits={"budget": "10 USD/month"}, ledger=True
+    )
     await before.ask()
     await closed(before)
     after = Limited(
@@ -84,5 +87,7 @@ async def test_a_budget_that_is_new_counts_what_was_before_it_and_once_what_come
 def test_without_a_ledger_it_begins_at_nothing(tmp_path: Path) -> None:
     gateway = Limited(tmp_path)
     limit = Limit("gateway", "1 USD/day", 1_000_000, "USD", "day")
-    (seed,) = seeds(tmp_path / "none.db", [limit], {limit.id: NOON}, gateway.app.limiter.calendar, {})
+    (seed,) = seeds(
+        tmp_path / "none.db", [limit], {limit.id: NOON}, gateway.app.limiter.calendar, {}
+    )
     assert (seed.charge.amount, seed.charge.period) == (0, "2026-11-25")

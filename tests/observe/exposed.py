@@ -1,4 +1,5 @@
-"""Every metric that the gateway can expose, from a registry on which all of them have been counted."""
+"""Every metric that the gateway can expose, from a registry on which all of them have been
+counted."""
 
 from __future__ import annotations
 

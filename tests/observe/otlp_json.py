@@ -23,7 +23,12 @@ def parse(data: bytes) -> ExportTraceServiceRequest:
 
 def spans(data: bytes) -> list[Span]:
     """All spans of a request, in their order."""
-    return [span for resource in parse(data).resource_spans for scope in resource.scope_spans for span in scope.spans]
+    return [
+        span
+        for resource in parse(data).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
 
 
 def attributes(values: Any) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""The thread that writes the log: whatever becomes of its reader, nothing waits and nothing ends."""
+"""The thread that writes the log: whatever becomes of its reader, nothing waits and nothing
+ends."""
 
 from __future__ import annotations
 
@@ -56,10 +57,13 @@ def drained(reader: int) -> tuple[threading.Thread, list[str]]:
     return thread, lines
 
 
-def test_a_reader_that_does_not_read_costs_lines_and_holds_up_nothing(pipe: tuple[int, TextIO]) -> None:
+def test_a_reader_that_does_not_read_costs_lines_and_holds_up_nothing(
+    pipe: tuple[int, TextIO],
+) -> None:
     reader, file = pipe
     handler = Batched(file, records_max=300, wait_s=20.0)
-    emit(handler, *(f"{number} {LONG}" for number in range(2000)))  # several times what a pipe holds
+    # several times what a pipe holds
+    emit(handler, *(f"{number} {LONG}" for number in range(2000)))
     assert handler.lost >= 2000 - 300 - 300
     thread, lines = drained(reader)
     handler.flush()
@@ -145,5 +149,7 @@ def test_libraries_write_by_the_same_thread() -> None:
 
 def test_lost_lines_are_counted_in_a_metric() -> None:
     [family] = Reading("gateway_log_lines_lost", "Lost.", lambda: 7, only_grows=True).collect()
-    assert [(sample.name, sample.value) for sample in family.samples] == [("gateway_log_lines_lost_total", 7)]
+    assert [(sample.name, sample.value) for sample in family.samples] == [
+        ("gateway_log_lines_lost_total", 7)
+    ]
     assert f"gateway_log_lines_lost_total {float(log.lost())}" in Metrics().text().decode()

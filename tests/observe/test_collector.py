@@ -1,4 +1,5 @@
-"""The connection to a collector, over real sockets: what is sent, and that no fault lasts beyond the timeout."""
+"""The connection to a collector, over real sockets: what is sent, and that no fault lasts beyond
+the timeout."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ KEY: Final = "canary-of-the-collector"
 
 @contextmanager
 def post(url: str, *, is_compressed: bool = False) -> Iterator[HttpPost]:
-    with closing(HttpPost(Settings(url, (("Authorization", KEY),), is_compressed=is_compressed), "agent/1")) as made:
+    with closing(
+        HttpPost(Settings(url, (("Authorization", KEY),), is_compressed=is_compressed), "agent/1")
+    ) as made:
         yield made
 
 
@@ -84,7 +87,9 @@ def test_a_pause_is_handed_on(httpserver: HTTPServer) -> None:
 
 def test_no_redirect_is_followed(httpserver: HTTPServer) -> None:
     """The headers hold a key, which is the collector's alone."""
-    httpserver.expect_request("/").respond_with_response(Response("", 307, {"Location": "/elsewhere"}))
+    httpserver.expect_request("/").respond_with_response(
+        Response("", 307, {"Location": "/elsewhere"})
+    )
     httpserver.expect_request("/elsewhere").respond_with_data("")
     with post(httpserver.url_for("/")) as send:
         assert send(b"{}", LONG_S).status == 307
@@ -96,10 +101,19 @@ HEAD: Final = b"HTTP/1.1 200 OK\r\n"
 
 @pytest.mark.parametrize(
     "pieces",
-    [(), (HEAD,), (HEAD + b"content-length: 9\r\n\r\n", b"{"), (HEAD + b"transfer-encoding: chunked\r\n\r\n",)],
+    [
+        (),
+        (HEAD,),
+        (HEAD + b"content-length: 9\r\n\r\n", b"{"),
+        (HEAD + b"transfer-encoding: chunked\r\n\r\n",),
+    ],
 )
 def test_a_collector_that_hangs_is_left_in_time(pieces: tuple[bytes, ...]) -> None:
-    with raw(*pieces, hangs=True) as url, post(url) as send, pytest.raises(Unreachable, match="in time"):
+    with (
+        raw(*pieces, hangs=True) as url,
+        post(url) as send,
+        pytest.raises(Unreachable, match="in time"),
+    ):
         send(b"{}", QUICK_S)
 
 
@@ -129,7 +143,14 @@ def test_a_collector_that_dribbles_is_left_in_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", [b"\0\xff garbage\r\n\r\n", b"HTTP/1.1 999999 No\r\n\r\n", b"", b"SSH-2.0-OpenSSH\r\n", HEAD * 3]
+    "piece",
+    [
+        b"\0\xff garbage\r\n\r\n",
+        b"HTTP/1.1 999999 No\r\n\r\n",
+        b"",
+        b"SSH-2.0-OpenSSH\r\n",
+        HEAD * 3,
+    ],
 )
 def test_a_collector_that_speaks_no_http(piece: bytes) -> None:
     with raw(piece) as url, post(url) as send, pytest.raises(Unreachable) as raised:
@@ -145,7 +166,10 @@ def test_a_body_without_an_end_is_not_read_to_it() -> None:
 
 
 def test_an_answer_in_a_wrong_encoding_is_not_decoded() -> None:
-    with raw(HEAD + b"content-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc") as url, post(url) as send:
+    with (
+        raw(HEAD + b"content-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc") as url,
+        post(url) as send,
+    ):
         assert send(b"{}", LONG_S) == Answer(200, None, b"abc")
 
 

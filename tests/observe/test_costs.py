@@ -1,4 +1,5 @@
-"""Dollars as a metric: what a price is known for, priced as the ledger's reports do, and loaded off the path."""
+"""Dollars as a metric: what a price is known for, priced as the ledger's reports do, and loaded off
+the path."""
 
 from __future__ import annotations
 
@@ -34,7 +35,10 @@ class Counting:
 
 
 def library(model: Model, usage: Usage) -> float:
-    counts = {name: getattr(usage, name) for name in ("input", "output", "cache_read", "cache_write", "cache_write_1h")}
+    counts = {
+        name: getattr(usage, name)
+        for name in ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+    }
     price = cost(model.provider.name, model.model_id, counts, NOW)
     assert price is not None
     return price
@@ -66,7 +70,9 @@ def test_the_library_is_loaded_once_when_somebody_reads_and_there_is_something_t
     assert counting.dollars() == {}
     assert len(counting.jobs) == 1
     counting.load()
-    assert counting.dollars() == {("dev", "gpt"): pytest.approx(library(GPT, Usage(input=1000, output=100)))}
+    assert counting.dollars() == {
+        ("dev", "gpt"): pytest.approx(library(GPT, Usage(input=1000, output=100)))
+    }
 
 
 def test_many_calls_cost_what_each_of_them_costs() -> None:
@@ -75,7 +81,11 @@ def test_many_calls_cost_what_each_of_them_costs() -> None:
     counting.load()
     usages = [
         Usage(
-            input=90_000 + number, output=10 * number, cache_read=40_000, cache_write=number, cache_write_1h=number // 2
+            input=90_000 + number,
+            output=10 * number,
+            cache_read=40_000,
+            cache_write=number,
+            cache_write_1h=number // 2,
         )
         for number in range(0, 100, 7)
     ]
@@ -85,7 +95,9 @@ def test_many_calls_cost_what_each_of_them_costs() -> None:
     assert counting.dollars()["dev", "sonnet"] == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("lengths", [[199_000, 201_000], [120_000, 300_000], [100_000] * 3, [500_000, 99_999]])
+@pytest.mark.parametrize(
+    "lengths", [[199_000, 201_000], [120_000, 300_000], [100_000] * 3, [500_000, 99_999]]
+)
 def test_long_prompts_cost_their_own_price(lengths: list[int]) -> None:
     """A sum or an average of short and long prompts would take one tier for all of them."""
     counting = Counting()

@@ -60,14 +60,21 @@ def test_later_batches_add_to_it(path: Path) -> None:
 def test_days_and_agents_have_rows_of_their_own(path: Path) -> None:
     written(path, answered("a"), answered("b", agent="other"))
     written(path, answered("c"), wall=WALL + DAY)
-    assert [(row["agent"], row["calls"]) for row in rows(path)] == [("dev", 1), ("other", 1), ("dev", 1)]
+    assert [(row["agent"], row["calls"]) for row in rows(path)] == [
+        ("dev", 1),
+        ("other", 1),
+        ("dev", 1),
+    ]
     assert len({row["day"] for row in rows(path)}) == 2
 
 
 def test_long_prompts_and_stated_costs_are_kept_apart(path: Path) -> None:
     short, long = Usage(input=LONG_CONTEXT - 1), Usage(input=LONG_CONTEXT * 2)
     stated = Usage(input=5, cost=0.25)
-    calls = [with_usage(f"{number}", usage) for number, usage in enumerate((short, long, long, stated, stated))]
+    calls = [
+        with_usage(f"{number}", usage)
+        for number, usage in enumerate((short, long, long, stated, stated))
+    ]
     written(path, *calls)
     found = {(row["size"], row["stated"]): (row["calls"], row["cost"]) for row in rows(path)}
     assert found == {(1, 0): (1, 0.0), (3, 0): (2, 0.0), (0, 1): (2, 0.5)}
@@ -75,7 +82,12 @@ def test_long_prompts_and_stated_costs_are_kept_apart(path: Path) -> None:
 
 def test_a_size_class_has_one_price() -> None:
     """Also in the library's next version."""
-    prices = [model.prices for provider in get_snapshot().providers if provider.id in OURS for model in provider.models]
+    prices = [
+        model.prices
+        for provider in get_snapshot().providers
+        if provider.id in OURS
+        for model in provider.models
+    ]
     each = [getattr(price, "prices", price) for listed in prices for price in _listed(listed)]
     tiered = [value for price in each for value in vars(price).values() if hasattr(value, "tiers")]
     starts = {tier.start for value in tiered for tier in value.tiers}
@@ -105,7 +117,9 @@ def of_version_2(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("older", "calls"), [(version_1, 1), (of_version_2, 2)])
-def test_an_older_ledger_is_added_up_once(path: Path, older: Callable[[Path], Any], calls: int) -> None:
+def test_an_older_ledger_is_added_up_once(
+    path: Path, older: Callable[[Path], Any], calls: int
+) -> None:
     older(path)
     written(path, answered("new"))
     written(path, answered("newer"))

@@ -27,14 +27,20 @@ from tests.makers import model
 
 WALL = 1_800_000_000.0
 SONNET, LOCAL = model(name="sonnet"), model("custom", name="local")
-LIMITED = Failure(Kind.RATE_LIMIT, "slow down, sk-ant-api03-secretsecret", status=429, request_id="req_up")
+LIMITED = Failure(
+    Kind.RATE_LIMIT, "slow down, sk-ant-api03-secretsecret", status=429, request_id="req_up"
+)
 
 
 def answered(id_: str = "req_1", agent: str = "dev", content: str = "Hi") -> Call:
     """A call that fell back from sonnet to local."""
-    made = make_call(SONNET, LOCAL, received_at=100.0, messages=[{"role": "user", "content": content}])
+    made = make_call(
+        SONNET, LOCAL, received_at=100.0, messages=[{"role": "user", "content": content}]
+    )
     first = Attempt(SONNET, 1, started_at=100.0, ended_at=100.5, failure=LIMITED, cooldown_s=7.0)
-    second = Attempt(LOCAL, 2, started_at=100.5, committed_at=101.0, ended_at=102.0, finish_reason="stop")
+    second = Attempt(
+        LOCAL, 2, started_at=100.5, committed_at=101.0, ended_at=102.0, finish_reason="stop"
+    )
     second.usage = Usage(input=100, output=20, cache_read=40)
     second.dropped = ("seed",)
     made.attempts += [first, second]
@@ -58,11 +64,26 @@ def path(tmp_path: Path) -> Path:
 def test_a_call_and_its_attempts(path: Path) -> None:
     found = call(written(path, answered()), "req_")
     assert found is not None
-    assert (found["at"], found["agent"], found["client"], found["model"]) == (WALL - 2, "dev", "tests", "local")
-    assert (found["input"], found["output"], found["cache_read"], found["finish"]) == (100, 20, 40, "stop")
+    assert (found["at"], found["agent"], found["client"], found["model"]) == (
+        WALL - 2,
+        "dev",
+        "tests",
+        "local",
+    )
+    assert (found["input"], found["output"], found["cache_read"], found["finish"]) == (
+        100,
+        20,
+        40,
+        "stop",
+    )
     assert (found["first_token_s"], found["seconds"], found["dropped"]) == (1.0, 2.0, "seed")
     first, second = found["attempts"]
-    assert (first["outcome"], first["status"], first["cooldown_s"], first["ended_s"]) == ("rate_limit", 429, 7.0, 0.5)
+    assert (first["outcome"], first["status"], first["cooldown_s"], first["ended_s"]) == (
+        "rate_limit",
+        429,
+        7.0,
+        0.5,
+    )
     assert (second["outcome"], second["began_s"], second["first_token_s"]) == ("ok", 0.5, 1.0)
 
 
@@ -140,7 +161,9 @@ def test_processes_that_start_together_share_one_file(path: Path) -> None:
         ledger.record(answered(f"req_{number}"), 200, 2.0)
     for ledger in ledgers:
         ledger.close()
-    assert {each["id"] for each in calls(path, Filters(), 100)} == {f"req_{number}" for number in range(8)}
+    assert {each["id"] for each in calls(path, Filters(), 100)} == {
+        f"req_{number}" for number in range(8)
+    }
 
 
 def test_a_count_that_no_column_holds_costs_its_batch_alone(path: Path, warned: list[str]) -> None:
@@ -195,8 +218,12 @@ def warned() -> Iterator[list[str]]:
     module.log.removeHandler(handler)
 
 
-@pytest.mark.parametrize("content", [b"this is no database at all, only some text\n" * 30, b"\0" * 5000])
-def test_a_broken_file_is_told_once_and_done_without(path: Path, content: bytes, warned: list[str]) -> None:
+@pytest.mark.parametrize(
+    "content", [b"this is no database at all, only some text\n" * 30, b"\0" * 5000]
+)
+def test_a_broken_file_is_told_once_and_done_without(
+    path: Path, content: bytes, warned: list[str]
+) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
     written(path, answered(), answered())
@@ -276,14 +303,21 @@ def version_1(path: Path) -> Path:
 def test_a_ledger_of_version_1_can_be_read_as_it_is(path: Path) -> None:
     version_1(path)
     [found] = usage(path, "agent", Filters())
-    assert (found["calls"], found["cache_write"], found["cache_write_1h"], found["cost"]) == (1, 70, 0, None)
+    assert (found["calls"], found["cache_write"], found["cache_write_1h"], found["cost"]) == (
+        1,
+        70,
+        0,
+        None,
+    )
     assert [each["id"] for each in calls(path, Filters(), 10)] == ["old"]
 
 
 def test_a_ledger_of_version_1_gains_what_is_new_and_loses_nothing(path: Path) -> None:
     new = answered("new")
     assert new.attempts[-1].usage is not None
-    new.attempts[-1].usage = replace(new.attempts[-1].usage, cache_write=50, cache_write_1h=30, cost=0.25)
+    new.attempts[-1].usage = replace(
+        new.attempts[-1].usage, cache_write=50, cache_write_1h=30, cost=0.25
+    )
     written(version_1(path), new)
     old, stated = calls(path, Filters(), 10)[::-1]
     assert (old["id"], old["input"], old["cache_write"], old["cache_write_1h"], old["cost"]) == (
@@ -294,7 +328,12 @@ def test_a_ledger_of_version_1_gains_what_is_new_and_loses_nothing(path: Path) -
         None,
     )
     assert (old["finish"], old["attempts"]) == ("stop", [])
-    assert (stated["id"], stated["cache_write"], stated["cache_write_1h"], stated["cost"]) == ("new", 50, 30, 0.25)
+    assert (stated["id"], stated["cache_write"], stated["cache_write_1h"], stated["cost"]) == (
+        "new",
+        50,
+        30,
+        0.25,
+    )
     assert stated["finish"] == "stop"
     written(path, answered("third"))
     assert len(calls(path, Filters(), 10)) == 3
@@ -309,13 +348,13 @@ def test_costs_that_providers_state_are_added_up_beside_the_others(path: Path) -
     assert [(each["calls"], each["cost"]) for each in found] == [(1, None), (2, 0.5)]
 
 
-# --- a folder that is read-only ---------------------------------------------------------------------------------------
+# --- a folder that is read-only -------------------------------------------------------------------
 
 
 @pytest.fixture
 def sealed() -> Iterator[Callable[..., Path]]:
-    """`sealed(wal=b"", mode=0o444)` is a ledger with one call that may be read, in a folder that may not be written,
-    with `link.db` beside it.
+    """`sealed(wal=b"", mode=0o444)` is a ledger with one call that may be read, in a folder that
+    may not be written, with `link.db` beside it.
 
     The process is an ordinary user while the test runs, as root may write everywhere.
     """
@@ -346,7 +385,9 @@ def test_a_ledger_in_a_read_only_folder_can_be_read(sealed: Callable[..., Path])
     assert [each["calls"] for each in usage(path, "agent", Filters())] == [1]
 
 
-def test_an_unmerged_ledger_in_a_read_only_folder_says_why_it_cannot_be_read(sealed: Callable[..., Path]) -> None:
+def test_an_unmerged_ledger_in_a_read_only_folder_says_why_it_cannot_be_read(
+    sealed: Callable[..., Path],
+) -> None:
     with pytest.raises(Unreadable, match="its folder is read-only, and the latest calls are in"):
         calls(sealed(wal=b"the latest calls"), Filters(), 10)
 

@@ -24,7 +24,13 @@ def plain(id_: str, agent: str = "dev") -> Call:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return written(tmp_path / "ledger.db", plain("1"), answered("2"), plain("3", "other"), answered("4", "other"))
+    return written(
+        tmp_path / "ledger.db",
+        plain("1"),
+        answered("2"),
+        plain("3", "other"),
+        answered("4", "other"),
+    )
 
 
 def look(path: Path) -> Glance:
@@ -68,8 +74,10 @@ def test_errors_are_those_of_the_last_minutes(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         for status, at in ((502, WALL), (429, WALL), (499, WALL), (502, WALL - 301)):
             database.execute(
-                "INSERT INTO calls SELECT id, ?, agent, client, model, provider, model_id, ?, stream,"
-                " seconds, first_token_s, input, output, cache_read, cache_write, reasoning, finish,"
+                "INSERT INTO calls SELECT id, ?, agent, client, model, provider, model_id, ?, "
+                "stream,"
+                " seconds, first_token_s, input, output, cache_read, cache_write, reasoning, "
+                "finish,"
                 " failure, dropped, attempts, cache_write_1h, cost, tries FROM calls WHERE rowid = 1",
                 (at, status),
             )

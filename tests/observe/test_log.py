@@ -44,7 +44,13 @@ def answered(**fields: Any) -> Call:
     asked.attempts = [
         Attempt(SONNET, 1, failure=LIMITED, cooldown_s=7.0),
         Attempt(
-            LOCAL, 2, sent_at=100.5, committed_at=101.0, usage=Usage(12, 34), finish_reason="stop", dropped=("seed",)
+            LOCAL,
+            2,
+            sent_at=100.5,
+            committed_at=101.0,
+            usage=Usage(12, 34),
+            finish_reason="stop",
+            dropped=("seed",),
         ),
     ]
     return asked
@@ -70,7 +76,8 @@ def test_a_call_in_json() -> None:
     assert record["time"].endswith("+00:00")
     expected = {
         "request_id": "req_1", "agent": "dev", "client": "tests", "model": "local", "provider": "custom",
-        "status": 200, "stream": True, "attempts": "sonnet;429;cooldown=7, local;200", "duration_s": 1.5,
+        "status": 200, "stream": True, "attempts": ("sonnet;429;cooldown=7, "
+                                                    "local;200"), "duration_s": 1.5,
         "first_token_s": 1.0, "input_tokens": 12, "output_tokens": 34, "finish_reason": "stop", "dropped": ["seed"],
         "failure": None,
     }  # fmt: skip
@@ -112,8 +119,16 @@ def test_a_traceback_is_scrubbed(form: Literal["text", "json"]) -> None:
 @pytest.mark.parametrize(
     ("change", "level", "words"),
     [
-        (Change(SONNET.key, "open", 60.0, LIMITED), "WARNING", "rests for 60 s: 429 rate limit: slow down, ***"),
-        (Change(SONNET.key, "open", 300.0, Failure(Kind.CREDENTIAL, "no", status=401)), "ERROR", "401 credential"),
+        (
+            Change(SONNET.key, "open", 60.0, LIMITED),
+            "WARNING",
+            "rests for 60 s: 429 rate limit: slow down, ***",
+        ),
+        (
+            Change(SONNET.key, "open", 300.0, Failure(Kind.CREDENTIAL, "no", status=401)),
+            "ERROR",
+            "401 credential",
+        ),
         (Change(SONNET.key, "closed"), "INFO", "is back"),
     ],
 )
@@ -192,7 +207,12 @@ def test_a_line_that_cannot_be_written_takes_no_other_with_it(form: logging.Form
     handler.setFormatter(form)
 
     async def write() -> None:
-        for message, args in (("one", ()), ("%d", ("no number",)), ("half \ud83d", ()), ("four", ())):
+        for message, args in (
+            ("one", ()),
+            ("%d", ("no number",)),
+            ("half \ud83d", ()),
+            ("four", ()),
+        ):
             handler.emit(logging.LogRecord("gateway.x", logging.INFO, "", 0, message, args, None))
         handler.flush()
 

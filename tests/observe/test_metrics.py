@@ -65,7 +65,9 @@ def answered(*attempts: Attempt) -> Call:
 
 
 def served(failure: Failure | None = None, **more: Any) -> Attempt:
-    return Attempt(LOCAL, 2, started_at=101.0, sent_at=101.0, committed_at=102.0, failure=failure, **more)
+    return Attempt(
+        LOCAL, 2, started_at=101.0, sent_at=101.0, committed_at=102.0, failure=failure, **more
+    )
 
 
 def test_names_are_as_documented() -> None:
@@ -86,9 +88,25 @@ def test_an_answer_after_a_fallback() -> None:
     assert value(metrics, "gateway_overhead_seconds_sum") == pytest.approx(0.002)
     labels = {"model": "sonnet", "provider": "anthropic", "outcome": "rate_limit"}
     assert value(metrics, "gateway_upstream_attempts_total", **labels) == 1
-    assert value(metrics, "gateway_upstream_attempts_total", model="local", provider="custom", outcome="ok") == 1
-    assert value(metrics, "gateway_fallbacks_total", agent="dev", model="sonnet", reason="rate_limit") == 1
-    tokens = {labels["type"]: number for name, labels, number in samples(metrics) if name == "gateway_tokens_total"}
+    assert (
+        value(
+            metrics,
+            "gateway_upstream_attempts_total",
+            model="local",
+            provider="custom",
+            outcome="ok",
+        )
+        == 1
+    )
+    assert (
+        value(metrics, "gateway_fallbacks_total", agent="dev", model="sonnet", reason="rate_limit")
+        == 1
+    )
+    tokens = {
+        labels["type"]: number
+        for name, labels, number in samples(metrics)
+        if name == "gateway_tokens_total"
+    }
     assert tokens == {"input": 12, "output": 34, "cache_read": 5, "reasoning": 6}
     assert value(metrics, "gateway_streams_broken_total", agent="dev", model="local") is None
 
@@ -115,7 +133,16 @@ def test_a_stream_that_broke_off_is_no_fallback() -> None:
     metrics = Metrics()
     metrics.ended(answered(served(CUT)), 200, 3.0, 0.002)
     assert value(metrics, "gateway_streams_broken_total", agent="dev", model="local") == 1
-    assert value(metrics, "gateway_upstream_attempts_total", model="local", provider="custom", outcome="truncated") == 1
+    assert (
+        value(
+            metrics,
+            "gateway_upstream_attempts_total",
+            model="local",
+            provider="custom",
+            outcome="truncated",
+        )
+        == 1
+    )
     assert not [name for name, _, _ in samples(metrics) if name == "gateway_fallbacks_total"]
 
 
@@ -139,7 +166,11 @@ def test_labels_are_bounded_by_the_configuration() -> None:
     metrics = Metrics()
     sizes = []
     for number in range(1_000):
-        asked = answered(served(usage=Usage(1, 1), finish_reason=f"finish {number}", upstream_request_id=str(number)))
+        asked = answered(
+            served(
+                usage=Usage(1, 1), finish_reason=f"finish {number}", upstream_request_id=str(number)
+            )
+        )
         asked.id, asked.chat["user"] = f"req_{number}", f"user {number}"
         metrics.ended(asked, 200, float(number), 0.1)
         sizes.append(len(list(samples(metrics))) if number in (0, 999) else 0)
@@ -164,7 +195,11 @@ def test_the_states_of_circuits_are_read_when_they_are_asked_for() -> None:
     assert states() == {"closed": 0, "open": 1, "half_open": 0}
     clock.now += 60
     assert states() == {"closed": 0, "open": 0, "half_open": 1}
-    whole = [has for name, has, _ in samples(metrics) if name == "gateway_circuit_state" and not has["model"]]
+    whole = [
+        has
+        for name, has, _ in samples(metrics)
+        if name == "gateway_circuit_state" and not has["model"]
+    ]
     assert {has["credential"] for has in whole} == {"anthropic_key:default"}
 
 
@@ -175,5 +210,9 @@ def test_two_circuits_that_differ_in_their_address_alone_are_told_apart() -> Non
     metrics.registry.register(CircuitStates(breaker.circuits, clock))
     for port in (1, 2):
         breaker.is_ready(model("custom", base_url=f"http://127.0.0.1:{port}/v1"))
-    series = [tuple(sorted(has.items())) for name, has, _ in samples(metrics) if name == "gateway_circuit_state"]
+    series = [
+        tuple(sorted(has.items()))
+        for name, has, _ in samples(metrics)
+        if name == "gateway_circuit_state"
+    ]
     assert len(series) == len(set(series))

@@ -1,4 +1,5 @@
-"""What is exported of a call: read with the official protocol buffers, named as the published conventions say."""
+"""What is exported of a call: read with the official protocol buffers, named as the published
+conventions say."""
 
 from __future__ import annotations
 
@@ -25,11 +26,15 @@ from gateway.types import Attempt, Call, Usage
 from tests.makers import call, model
 from tests.observe import otlp_json
 
-TRACE: Final = Trace("4bf92f3577b34da6a3ce929d0e0e4736", 0x100, "00f067aa0ba902b7", 1, "a=1", "/v1/chat/completions")
+TRACE: Final = Trace(
+    "4bf92f3577b34da6a3ce929d0e0e4736", 0x100, "00f067aa0ba902b7", 1, "a=1", "/v1/chat/completions"
+)
 OFFSET_NS: Final = 1_700_000_000_000_000_000
 RESOURCE: Final = {"service.name": "gateway", "service.version": "1", "service.instance.id": "x"}
 SONNET, LOCAL = model(name="sonnet"), model("custom", name="local")
-LIMITED: Final = Failure(Kind.RATE_LIMIT, "secret prompt words", status=429, detail="more secret words")
+LIMITED: Final = Failure(
+    Kind.RATE_LIMIT, "secret prompt words", status=429, detail="more secret words"
+)
 CUT: Final = Failure(Kind.TRUNCATED, "cut")
 USAGE: Final = Usage(input=100, output=20, cache_read=70, cache_write=5, reasoning=8, cost=0.25)
 
@@ -38,14 +43,30 @@ def answered(**fields: Any) -> Call:
     """A call that fell back once, waited once and was served."""
     made = call(SONNET, LOCAL, received_at=100.0, stream=True, **fields)
     made.trace = TRACE
-    failed = Attempt(SONNET, 1, started_at=100.125, sent_at=100.25, ended_at=101.0, failure=LIMITED, cooldown_s=60.0)
-    served = Attempt(LOCAL, 2, started_at=103.0, sent_at=103.0, committed_at=103.5, ended_at=105.0, usage=USAGE)
-    served.response_model, served.finish_reason, served.upstream_request_id = "qwen3-32b-q4", "stop", "up_1"
+    failed = Attempt(
+        SONNET,
+        1,
+        started_at=100.125,
+        sent_at=100.25,
+        ended_at=101.0,
+        failure=LIMITED,
+        cooldown_s=60.0,
+    )
+    served = Attempt(
+        LOCAL, 2, started_at=103.0, sent_at=103.0, committed_at=103.5, ended_at=105.0, usage=USAGE
+    )
+    served.response_model, served.finish_reason, served.upstream_request_id = (
+        "qwen3-32b-q4",
+        "stop",
+        "up_1",
+    )
     made.attempts, made.pauses = [failed, served], ((101.0, 103.0),)
     return made
 
 
-def exported(made: Call, status: int = 200, seconds: float = 5.0, trace: Trace = TRACE) -> list[Span]:
+def exported(
+    made: Call, status: int = 200, seconds: float = 5.0, trace: Trace = TRACE
+) -> list[Span]:
     found = record(made, trace, status, seconds)
     return otlp_json.spans(orjson.dumps(export_request([found], RESOURCE, "1", OFFSET_NS)))
 
@@ -81,8 +102,14 @@ def test_a_trace_that_begins_here_has_no_parent() -> None:
 def test_times_are_those_of_the_wall_clock() -> None:
     server, first, second = exported(answered())
     begin = OFFSET_NS + 100_000_000_000
-    assert (server.start_time_unix_nano, server.end_time_unix_nano) == (begin, begin + 5_000_000_000)
-    assert (first.start_time_unix_nano, first.end_time_unix_nano) == (begin + 125_000_000, begin + 1_000_000_000)
+    assert (server.start_time_unix_nano, server.end_time_unix_nano) == (
+        begin,
+        begin + 5_000_000_000,
+    )
+    assert (first.start_time_unix_nano, first.end_time_unix_nano) == (
+        begin + 125_000_000,
+        begin + 1_000_000_000,
+    )
     (wait,) = server.events
     assert (wait.name, wait.time_unix_nano) == ("gateway.wait", begin + 1_000_000_000)
     assert otlp_json.attributes(wait.attributes) == {"gateway.wait.duration": 2.0}
@@ -183,7 +210,9 @@ def test_an_attempt_whose_client_left_is_cancelled_and_ends_with_the_call() -> N
 
 def test_an_answer_that_is_not_streamed_has_no_first_token() -> None:
     made = call(LOCAL, received_at=100.0)
-    made.attempts = [Attempt(LOCAL, 1, started_at=100.0, sent_at=100.0, committed_at=101.0, ended_at=101.0)]
+    made.attempts = [
+        Attempt(LOCAL, 1, started_at=100.0, sent_at=100.0, committed_at=101.0, ended_at=101.0)
+    ]
     _, attempt = exported(made)
     assert not attempt.events
     assert "gen_ai.response.time_to_first_chunk" not in otlp_json.attributes(attempt.attributes)
@@ -194,7 +223,10 @@ SECRETS: Final = {
     "stop": ["secret words"],
     "user": "secret words",
     "metadata": {"a": "secret words"},
-    "response_format": {"type": "json_schema", "json_schema": {"name": "secret-words", "schema": {}}},
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"name": "secret-words", "schema": {}},
+    },
 }
 
 
@@ -206,7 +238,9 @@ def test_no_word_of_a_prompt_an_answer_or_an_error_is_exported() -> None:
     assert "secret" not in repr(found.numbers)
 
 
-@pytest.mark.parametrize("value", [True, "0.5", [1], {}, None, float("inf"), 1 << 63, -(1 << 64), 1 << 70])
+@pytest.mark.parametrize(
+    "value", [True, "0.5", [1], {}, None, float("inf"), 1 << 63, -(1 << 64), 1 << 70]
+)
 @pytest.mark.parametrize("field", ["max_tokens", "seed", "n"])
 def test_a_number_that_otlp_cannot_hold_is_left_out(field: str, value: Any) -> None:
     made = answered()
@@ -215,7 +249,9 @@ def test_a_number_that_otlp_cannot_hold_is_left_out(field: str, value: Any) -> N
     exported(made)
 
 
-@pytest.mark.parametrize("value", [True, "0.5", [1], {}, None, float("nan"), float("-inf"), 1 << 2000])
+@pytest.mark.parametrize(
+    "value", [True, "0.5", [1], {}, None, float("nan"), float("-inf"), 1 << 2000]
+)
 def test_a_sampling_parameter_that_is_no_number_is_left_out(value: Any) -> None:
     made = answered()
     made.chat["temperature"] = value
@@ -233,7 +269,9 @@ def test_a_sampling_parameter_that_is_no_number_is_left_out(value: Any) -> None:
         ("nonsense", (None, None)),
     ],
 )
-def test_the_address_of_a_server_without_its_secrets(base_url: str, address: tuple[Any, Any]) -> None:
+def test_the_address_of_a_server_without_its_secrets(
+    base_url: str, address: tuple[Any, Any]
+) -> None:
     found = exported(only(Attempt(model("custom", base_url=base_url), 1)))[1]
     about = otlp_json.attributes(found.attributes)
     assert (about.get("server.address"), about.get("server.port")) == address
@@ -248,7 +286,7 @@ def test_other_peoples_words_are_cut_and_need_not_be_unicode() -> None:
     assert about["gen_ai.response.finish_reasons"] == ["?"]
 
 
-# --- the published conventions ---------------------------------------------------------------------------------------
+# --- the published conventions --------------------------------------------------------------------
 
 
 def published() -> set[str]:
@@ -257,15 +295,23 @@ def published() -> set[str]:
     for package in (stable, incubating):
         for each in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
             module = importlib.import_module(each.name)
-            names |= {value for key, value in vars(module).items() if key.isupper() and isinstance(value, str)}
+            names |= {
+                value
+                for key, value in vars(module).items()
+                if key.isupper() and isinstance(value, str)
+            }
     return names - {"gen_ai.system", "gen_ai.usage.prompt_tokens", "gen_ai.usage.completion_tokens"}
 
 
 def test_every_name_is_a_published_one_or_our_own() -> None:
-    made = answered(**dict.fromkeys(("temperature", "top_p", "frequency_penalty", "presence_penalty"), 0.5))
+    made = answered(
+        **dict.fromkeys(("temperature", "top_p", "frequency_penalty", "presence_penalty"), 0.5)
+    )
     made.chat.update(top_k=3, max_tokens=1, n=2, seed=1)
     failed = exported(only(Attempt(LOCAL, 1, committed_at=101.0, failure=CUT)), 502)
-    names = {pair.key for span in (*exported(made), *failed) for pair in span.attributes} | set(RESOURCE)
+    names = {pair.key for span in (*exported(made), *failed) for pair in span.attributes} | set(
+        RESOURCE
+    )
     others = {name for name in names if not name.startswith("gateway.")}
     assert len(others) > 25
     assert others - published() == set()
@@ -277,7 +323,10 @@ def test_the_schema_is_a_published_one() -> None:
     (resource,) = found.resource_spans
     assert otlp_json.attributes(resource.resource.attributes) == RESOURCE
     assert (resource.schema_url, resource.scope_spans[0].schema_url) == (SCHEMA_URL, SCHEMA_URL)
-    assert (resource.scope_spans[0].scope.name, resource.scope_spans[0].scope.version) == ("gateway", "1")
+    assert (resource.scope_spans[0].scope.name, resource.scope_spans[0].scope.version) == (
+        "gateway",
+        "1",
+    )
 
 
 @pytest.mark.parametrize("name", sorted(set(PROVIDERS) - {"openrouter", "custom"}))

@@ -12,14 +12,20 @@ AT = 1_795_000_000.0
 
 def test_the_users_own_price() -> None:
     assert cost("custom", "m", COUNTS, AT, {"input": 1.0, "output": 10.0}) == pytest.approx(2.0)
-    assert cost("custom", "m", COUNTS, AT, {"input": 1.0, "output": 10.0, "cache_read": 0.1}) == pytest.approx(1.64)
+    assert cost(
+        "custom", "m", COUNTS, AT, {"input": 1.0, "output": 10.0, "cache_read": 0.1}
+    ) == pytest.approx(1.64)
 
 
 @pytest.mark.parametrize(
-    ("provider", "id_"), [("anthropic", "claude-sonnet-4-5"), ("xai", "grok-4"), ("openai", "gpt-4o")]
+    ("provider", "id_"),
+    [("anthropic", "claude-sonnet-4-5"), ("xai", "grok-4"), ("openai", "gpt-4o")],
 )
 def test_the_librarys(provider: str, id_: str) -> None:
-    cached, fresh = cost(provider, id_, COUNTS, AT), cost(provider, id_, {**COUNTS, "cache_read": 0}, AT)
+    cached, fresh = (
+        cost(provider, id_, COUNTS, AT),
+        cost(provider, id_, {**COUNTS, "cache_read": 0}, AT),
+    )
     assert cached is not None
     assert fresh is not None
     assert 0 < cached < fresh
@@ -30,7 +36,9 @@ def test_a_sum_of_short_prompts_is_not_taken_for_a_long_one() -> None:
     many = {key: count * 40 for key, count in one.items()}
     single = cost("anthropic", "claude-sonnet-4-5", one, AT)
     assert single is not None
-    assert cost("anthropic", "claude-sonnet-4-5", many, AT, calls=40) == pytest.approx(40 * single, rel=1e-3)
+    assert cost("anthropic", "claude-sonnet-4-5", many, AT, calls=40) == pytest.approx(
+        40 * single, rel=1e-3
+    )
     long = cost("anthropic", "claude-sonnet-4-5", {**many, "input": 300_000, "cache_read": 0}, AT)
     assert long is not None
     assert long > 300_000 * 3.0 / 1e6  # one call, at the long prompt's price
@@ -40,7 +48,13 @@ def test_unknown_is_not_zero() -> None:
     assert cost("custom", "qwen3:32b-private", COUNTS, AT) is None
 
 
-HOUR = {"input": 100_000, "output": 0, "cache_read": 0, "cache_write": 100_000, "cache_write_1h": 100_000}
+HOUR = {
+    "input": 100_000,
+    "output": 0,
+    "cache_read": 0,
+    "cache_write": 100_000,
+    "cache_write_1h": 100_000,
+}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +65,9 @@ HOUR = {"input": 100_000, "output": 0, "cache_read": 0, "cache_write": 100_000, 
         ("openrouter", "anthropic/claude-sonnet-5", 2.0),
     ],
 )
-@pytest.mark.parametrize(("share", "factor"), [(1.0, 2.0), (0.0, 1.25), (0.4, 0.4 * 2.0 + 0.6 * 1.25)])
+@pytest.mark.parametrize(
+    ("share", "factor"), [(1.0, 2.0), (0.0, 1.25), (0.4, 0.4 * 2.0 + 0.6 * 1.25)]
+)
 def test_a_write_for_an_hour_costs_twice_the_input(
     provider: str, id_: str, price: float, share: float, factor: float
 ) -> None:
@@ -63,13 +79,19 @@ def test_the_users_own_price_of_writes() -> None:
     counts = {**HOUR, "input": 200_000, "cache_write_1h": 40_000}
     own = {"input": 1.0, "output": 0.0, "cache_write": 1.5}
     assert cost("custom", "m", counts, AT, own) == pytest.approx(0.1 + 0.09 + 0.08)
-    assert cost("custom", "m", counts, AT, {**own, "cache_write_hour": 3.0}) == pytest.approx(0.1 + 0.09 + 0.12)
+    assert cost("custom", "m", counts, AT, {**own, "cache_write_hour": 3.0}) == pytest.approx(
+        0.1 + 0.09 + 0.12
+    )
 
 
 def test_whose_price_holds() -> None:
     """The user's own, else what the provider states, else the library's."""
     stated = {**COUNTS, "cost": 0.75}
-    assert cost("openai", "gpt-4o", stated, AT, {"input": 1.0, "output": 10.0}) == pytest.approx(2.0)
+    assert cost("openai", "gpt-4o", stated, AT, {"input": 1.0, "output": 10.0}) == pytest.approx(
+        2.0
+    )
     assert cost("openai", "gpt-4o", stated, AT) == 0.75
     assert cost("custom", "qwen3:32b-private", {**COUNTS, "cost": 0.0}, AT) == 0.0
-    assert cost("openai", "gpt-4o", {**COUNTS, "cost": None}, AT) == cost("openai", "gpt-4o", COUNTS, AT)
+    assert cost("openai", "gpt-4o", {**COUNTS, "cost": None}, AT) == cost(
+        "openai", "gpt-4o", COUNTS, AT
+    )

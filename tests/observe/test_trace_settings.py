@@ -67,7 +67,11 @@ def test_where_traces_go(env: dict[str, str], stated: str, url: str) -> None:
     [
         ({}, {}, ()),
         ({"OTEL_EXPORTER_OTLP_HEADERS": "a=b, c = d=e ,,"}, {}, (("a", "b"), ("c", "d=e"))),
-        ({"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic%20eA%3D%3D"}, {}, (("authorization", "Basic eA=="),)),
+        (
+            {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic%20eA%3D%3D"},
+            {},
+            (("authorization", "Basic eA=="),),
+        ),
         (
             {"OTEL_EXPORTER_OTLP_HEADERS": "a=b", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "c=d"},
             {},
@@ -76,7 +80,9 @@ def test_where_traces_go(env: dict[str, str], stated: str, url: str) -> None:
         ({"OTEL_EXPORTER_OTLP_HEADERS": "a=b"}, {"x": "y"}, (("x", "y"),)),
     ],
 )
-def test_headers(env: dict[str, str], stated: dict[str, str], headers: tuple[tuple[str, str], ...]) -> None:
+def test_headers(
+    env: dict[str, str], stated: dict[str, str], headers: tuple[tuple[str, str], ...]
+) -> None:
     assert settings(env, headers=stated).headers == headers
 
 
@@ -93,7 +99,10 @@ def test_headers(env: dict[str, str], stated: dict[str, str], headers: tuple[tup
         ({}, "is_compressed", False),
         ({"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}, "is_compressed", True),
         (
-            {"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "none"},
+            {
+                "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+                "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "none",
+            },
             "is_compressed",
             False,
         ),
@@ -125,7 +134,9 @@ def test_a_variable_and_its_default(env: dict[str, str], field: str, value: obje
         ({}, {}),
         ({"OTEL_SERVICE_NAME": "llm"}, {"service.name": "llm"}),
         (
-            {"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=prod,service.name=a,x=%C3%A9"},
+            {
+                "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=prod,service.name=a,x=%C3%A9"
+            },
             {"deployment.environment.name": "prod", "service.name": "a", "x": "é"},
         ),
         (
@@ -135,7 +146,11 @@ def test_a_variable_and_its_default(env: dict[str, str], field: str, value: obje
     ],
 )
 def test_the_resource(env: dict[str, str], resource: dict[str, str]) -> None:
-    own = {"service.name": "local-agent-gateway", "service.version": "1.2.3", "service.instance.id": "instance"}
+    own = {
+        "service.name": "local-agent-gateway",
+        "service.version": "1.2.3",
+        "service.instance.id": "instance",
+    }
     assert settings(env).resource == own | resource
 
 
@@ -183,4 +198,6 @@ def test_what_cannot_be_used_costs_a_warning_that_shows_no_value(env: dict[str, 
 
 
 def test_a_repr_holds_neither_headers_nor_address() -> None:
-    assert "canary" not in repr(settings({}, endpoint="http://a/?canary", headers={"authorization": "canary"}))
+    assert "canary" not in repr(
+        settings({}, endpoint="http://a/?canary", headers={"authorization": "canary"})
+    )

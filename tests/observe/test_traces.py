@@ -1,4 +1,5 @@
-"""The queue and its thread: what is begun, what is sent when, what is dropped, and how a collector's faults end."""
+"""The queue and its thread: what is begun, what is sent when, what is dropped, and how a
+collector's faults end."""
 
 from __future__ import annotations
 
@@ -54,7 +55,10 @@ class Collector:
     @property
     def names(self) -> list[list[str]]:
         """The ids of the calls in each request."""
-        return [[_call_id(span) for span in otlp_json.spans(body) if not _is_attempt(span)] for body in self.bodies]
+        return [
+            [_call_id(span) for span in otlp_json.spans(body) if not _is_attempt(span)]
+            for body in self.bodies
+        ]
 
 
 def _is_attempt(span: Any) -> bool:
@@ -86,7 +90,9 @@ class Exporting:
         """A call of one attempt that has just ended."""
         made = call(LOCAL, received_at=self.clock.now - 1.0)
         made.id, made.trace = id_, self.tracer.begin(scope(**headers))
-        made.attempts = [Attempt(LOCAL, 1, started_at=self.clock.now - 1.0, committed_at=self.clock.now)]
+        made.attempts = [
+            Attempt(LOCAL, 1, started_at=self.clock.now - 1.0, committed_at=self.clock.now)
+        ]
         self.tracer.record(made, 200, 1.0)
         return made
 
@@ -127,19 +133,29 @@ def warned() -> Iterator[list[str]]:
     logger.removeHandler(handler)
 
 
-# --- beginning -------------------------------------------------------------------------------------------------------
+# --- beginning ------------------------------------------------------------------------------------
 
 
 def test_a_client_that_has_a_trace_stays_in_it() -> None:
     trace = Exporting().tracer.begin(scope(traceparent=f"00-{ID}-{SPAN}-01", tracestate="a=1"))
-    assert (trace.trace_id, trace.parent_id, trace.state, trace.is_sampled) == (ID, SPAN, "a=1", True)
+    assert (trace.trace_id, trace.parent_id, trace.state, trace.is_sampled) == (
+        ID,
+        SPAN,
+        "a=1",
+        True,
+    )
     assert (trace.path, trace.scheme) == ("/v1/chat/completions", "https")
 
 
 @pytest.mark.parametrize("headers", [{}, {"traceparent": "nonsense", "tracestate": "a=1"}])
 def test_a_client_without_one_gets_one(headers: dict[str, str]) -> None:
     trace = Exporting().tracer.begin(scope(**headers))
-    assert (int(trace.trace_id, 16), trace.parent_id, trace.state, trace.is_sampled) == (1, "", "", True)
+    assert (int(trace.trace_id, 16), trace.parent_id, trace.state, trace.is_sampled) == (
+        1,
+        "",
+        "",
+        True,
+    )
 
 
 def test_ids_have_their_lengths_and_are_never_zero() -> None:
@@ -169,7 +185,7 @@ def test_a_call_without_a_trace_is_nobodys() -> None:
     assert exporting.run() == []
 
 
-# --- sending ---------------------------------------------------------------------------------------------------------
+# --- sending --------------------------------------------------------------------------------------
 
 
 def test_spans_wait_for_company() -> None:
@@ -248,14 +264,25 @@ def reachable(root: object) -> set[int]:
     return found
 
 
-# --- faults of a collector -------------------------------------------------------------------------------------------
+# --- faults of a collector ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [Answer(429), Answer(502), Answer(503), Answer(504), Unreachable("refused")])
+@pytest.mark.parametrize(
+    "fault", [Answer(429), Answer(502), Answer(503), Answer(504), Unreachable("refused")]
+)
 def test_back_off_grows_and_ends(fault: Answer | Exception, warned: list[str]) -> None:
     exporting = Exporting(*[fault] * 7, OK)
     exporting.end("a")
-    assert [wait for wait in exporting.run() if wait] == [5.0, 1.0, 2.0, 4.0, 8.0, 16.0, BACKOFF_MAX_S, BACKOFF_MAX_S]
+    assert [wait for wait in exporting.run() if wait] == [
+        5.0,
+        1.0,
+        2.0,
+        4.0,
+        8.0,
+        16.0,
+        BACKOFF_MAX_S,
+        BACKOFF_MAX_S,
+    ]
     assert exporting.collector.names == [["a"]] * 8
     assert exporting.counts == {"sent": 2, "dropped": 0, "failed": 0}
     assert len(warned) == 1
@@ -280,7 +307,9 @@ def test_a_collector_says_when_to_come_back(stated: str, wait_s: float) -> None:
 
 
 def test_a_batch_is_given_up_in_time_and_its_pause_holds_for_the_next() -> None:
-    exporting = Exporting(Answer(503, "20"), OK, settings=replace(SETTINGS, retry_s=10.0, batch_max=2))
+    exporting = Exporting(
+        Answer(503, "20"), OK, settings=replace(SETTINGS, retry_s=10.0, batch_max=2)
+    )
     exporting.end("a")
     assert exporting.tracer.step() == 0.0
     exporting.end("b")
@@ -336,7 +365,7 @@ def test_a_problem_is_logged_once_until_it_is_over(warned: list[str]) -> None:
     assert [line[-3:] for line in warned] == ["400", "404", "404"]
 
 
-# --- the end ---------------------------------------------------------------------------------------------------------
+# --- the end --------------------------------------------------------------------------------------
 
 
 def test_what_waits_is_sent_at_the_end() -> None:

@@ -44,7 +44,9 @@ class Page:
 
     def texts(self, selector: str) -> list[str]:
         """What is shown of each element, read in one step as well."""
-        found: list[str] = self.run(f"return [...document.querySelectorAll({selector!r})].map(each => each.innerText)")
+        found: list[str] = self.run(
+            f"return [...document.querySelectorAll({selector!r})].map(each => each.innerText)"
+        )
         return found
 
     def until(self, is_so: Callable[[], Any]) -> Any:
@@ -54,8 +56,12 @@ class Page:
 
     def requests(self) -> list[str]:
         """The addresses that the browser has asked since the last question."""
-        messages = (json.loads(each["message"])["message"] for each in self.driver.get_log("performance"))
-        sent = (each["params"] for each in messages if each["method"] == "Network.requestWillBeSent")
+        messages = (
+            json.loads(each["message"])["message"] for each in self.driver.get_log("performance")
+        )
+        sent = (
+            each["params"] for each in messages if each["method"] == "Network.requestWillBeSent"
+        )
         return [each["request"]["url"] for each in sent]
 
     def emulate(self, width: int, scheme: str) -> None:
@@ -104,7 +110,9 @@ def page(gateway: Running, driver: Any) -> Iterator[Page]:
     found.emulate(1280, "light")
     found.open()
     yield found
-    assert [line["message"] for line in driver.get_log("browser") if not REFUSED.search(line["message"])] == []
+    assert [
+        line["message"] for line in driver.get_log("browser") if not REFUSED.search(line["message"])
+    ] == []
     hosts = {urlsplit(url).netloc for url in found.requests() if url.startswith("http")}
     assert hosts <= {urlsplit(gateway.url).netloc}
 
@@ -164,7 +172,9 @@ def test_it_is_accessible_and_fits(page: Page, width: int, scheme: str) -> None:
     page.until(lambda: page.texts(".lanes li"))
     page.run(AXE.read_text())
     found = page.driver.execute_async_script("axe.run().then(arguments[0])")
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
+    assert [
+        (each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]
+    ] == []
     assert page.run("return document.documentElement.scrollWidth") <= width
 
 

@@ -27,7 +27,15 @@ LONG_ID = "accounts/some-vendor/models/a-model-with-a-very-long-name-2026-11-25-
 
 def chain() -> list[ModelState]:
     return [
-        ModelState("sonnet", "a", "claude-sonnet-5", "open", 41.2, "429 rate limit: canary-prompt", "rate_limit"),
+        ModelState(
+            "sonnet",
+            "a",
+            "claude-sonnet-5",
+            "open",
+            41.2,
+            "429 rate limit: canary-prompt",
+            "rate_limit",
+        ),
         ModelState("gpt", "o", LONG_ID, "half_open", 0.0, None),
         ModelState("small", "o", "small", "closed", 0.0, None, None, full=True),
         ModelState("local", "c", "qwen3:32b", "closed", 0.0, None),
@@ -37,7 +45,9 @@ def chain() -> list[ModelState]:
 def status(agent: str = "dev") -> Status:
     tried = AttemptState("sonnet", "rate_limit")
     calls = [
-        CallState("req_live", agent, "ci", "local", [tried], waiting=False, seconds=3.0, stream=True),
+        CallState(
+            "req_live", agent, "ci", "local", [tried], waiting=False, seconds=3.0, stream=True
+        ),
         CallState("req_wait", agent, "ci", None, [tried], waiting=True, seconds=75.0, stream=True),
     ]
     return Status("serving", "0.2.0", 7200.0, 2, 1, [AgentState(agent, chain())], calls)
@@ -106,7 +116,9 @@ def test_a_wait_between_two_attempts_is_shown(tmp_path: Path) -> None:
 
 def test_a_model_that_only_the_operator_can_help_is_red() -> None:
     refused = replace(chain()[0], kind="credential")
-    found = overview(replace(status(), agents=[AgentState("dev", [refused])]), None, {}, Asked(), now=WALL)
+    found = overview(
+        replace(status(), agents=[AgentState("dev", [refused])]), None, {}, Asked(), now=WALL
+    )
     html = page(found, "http://box:8484", is_signed_in=False)
     assert '<li class="chip refused">' in html
     assert "needs a hand" in text(html)
@@ -116,7 +128,9 @@ def test_a_model_that_only_the_operator_can_help_is_red() -> None:
 
 def test_what_others_wrote_is_escaped(tmp_path: Path) -> None:
     odd = make_call(model(name=EVIL, model_id=EVIL))
-    odd.attempts.append(Attempt(odd.agent.models[0], 1, committed_at=1.0, ended_at=2.0, finish_reason=EVIL))
+    odd.attempts.append(
+        Attempt(odd.agent.models[0], 1, committed_at=1.0, ended_at=2.0, finish_reason=EVIL)
+    )
     odd = replace(odd, id=EVIL, agent=Agent(EVIL, odd.agent.models), client=Client(EVIL))
     path = written(tmp_path / "ledger.db", odd)
     html = shown(path, Asked(agent=EVIL, call=EVIL), agent=EVIL)

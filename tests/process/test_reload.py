@@ -39,7 +39,9 @@ def test_the_next_call_sees_the_new_chain(life: Life) -> None:
 
 
 @pytest.mark.parametrize("broken", ["[models", GOOD + '[agents.x]\nmodels = ["nobody"]\n'])
-def test_an_invalid_one_is_refused_with_its_reasons(life: Life, broken: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_one_is_refused_with_its_reasons(
+    life: Life, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
     before = life.config
     life.path.write_text(broken)
     with caplog.at_level(logging.ERROR, logger="gateway.config"):

@@ -53,7 +53,9 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 def test_the_watchdog_is_for_this_process_only() -> None:
     assert Notifier({"WATCHDOG_USEC": "30000000"}).watchdog_s == 30
-    assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}).watchdog_s == 30
+    assert (
+        Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}).watchdog_s == 30
+    )
     assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog_s is None
     assert Notifier({"WATCHDOG_USEC": "often"}).watchdog_s is None
 

@@ -1,4 +1,5 @@
-"""The lines for each client are valid where they go, and say the address, the agent, the key and the window."""
+"""The lines for each client are valid where they go, and say the address, the agent, the key and
+the window."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ from tests.makers import model
 
 URL = "http://127.0.0.1:8484"
 DOCS = Path(__file__).parent.parent.parent / "docs" / "clients.md"
-CHAIN = (model(name="a", context_window=200_000, max_output_tokens=64_000), model(name="b", context_window=32_768))
+CHAIN = (
+    model(name="a", context_window=200_000, max_output_tokens=64_000),
+    model(name="b", context_window=32_768),
+)
 NAMES = ["dev", "my agent", "it's $HOME `x`", "org/coder", "a{b}%s"]
 
 
@@ -46,7 +50,11 @@ def test_codex(name: str) -> None:
     found = setup(name)
     config = tomllib.loads(text(found, "Codex", "~/.codex/config.toml"))
     provider = config["model_providers"][config["model_provider"]]
-    assert (config["model"], provider["base_url"], provider["wire_api"]) == (name, f"{URL}/v1", "responses")
+    assert (config["model"], provider["base_url"], provider["wire_api"]) == (
+        name,
+        f"{URL}/v1",
+        "responses",
+    )
     assert config["model_context_window"] == 32_768
     assert config["model_auto_compact_token_limit"] < 32_768
     assert provider["env_key"] in exported(text(found, "Codex", "shell"))
@@ -113,7 +121,9 @@ def test_every_client_has_the_key_that_is_needed(locked: bool, key: str) -> None
 def test_the_window_is_the_smallest_that_is_known(
     windows: tuple[int | None, ...], window: int, is_assumed: bool
 ) -> None:
-    chain = tuple(model(name=f"m{number}", context_window=size) for number, size in enumerate(windows))
+    chain = tuple(
+        model(name=f"m{number}", context_window=size) for number, size in enumerate(windows)
+    )
     found = client_setup(Agent("dev", chain), URL, locked=False)
     assert (found.context_window, found.is_window_assumed) == (window, is_assumed)
     (entry,) = json.loads(text(found, "VS Code", "chatLanguageModels.json"))[0]["models"]
@@ -123,5 +133,10 @@ def test_the_window_is_the_smallest_that_is_known(
 def test_the_manual_shows_the_same_lines() -> None:
     manual = DOCS.read_text()
     found = client_setup(Agent("dev", (model(),)), URL, locked=False)
-    missing = [(each.client, lines.place) for each in found.clients for lines in each.lines if lines.text not in manual]
+    missing = [
+        (each.client, lines.place)
+        for each in found.clients
+        for lines in each.lines
+        if lines.text not in manual
+    ]
     assert missing == []

@@ -63,7 +63,10 @@ def test_long_prompts_are_priced_each_by_itself(tmp_path: Path) -> None:
     """The library has a higher price above a threshold, which two short prompts do not reach."""
     anthropic = model(name="local", model_id="claude-sonnet-4-5")
     path = tmp_path / "ledger.db"
-    calls = [with_tokens(f"{number}", Tokens(input=size)) for number, size in enumerate((150_000, 150_000, 300_000))]
+    calls = [
+        with_tokens(f"{number}", Tokens(input=size))
+        for number, size in enumerate((150_000, 150_000, 300_000))
+    ]
     for call in calls:
         call.attempts[-1] = replace(call.attempts[-1], model=anthropic)
     written(path, *calls)
@@ -118,7 +121,11 @@ def test_a_model_without_a_price_can_wait(tmp_path: Path) -> None:
     path = written(tmp_path / "ledger.db", answered("1"))
     found = overview(status(), path, {}, Asked(), now=WALL)
     (item,) = found.attention
-    assert (item.severity, item.subject, item.cure) == ("warning", "local", "state one in [models.local.price]")
+    assert (item.severity, item.subject, item.cure) == (
+        "warning",
+        "local",
+        "state one in [models.local.price]",
+    )
     assert not found.needs_a_hand
 
 

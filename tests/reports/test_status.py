@@ -36,7 +36,9 @@ def test_a_model_with_as_many_calls_as_it_may_have_is_full(answering: int, is_fu
         ended_at = None if number < answering else 9.0
         call.attempts.append(Attempt(limited, 1, committed_at=1.0, ended_at=ended_at))
         calls.append(call)
-    found = status(FACTS, [Agent("dev", (limited, LOCAL))], breaker(Clock()), calls, client=ANYONE, now=9.0)
+    found = status(
+        FACTS, [Agent("dev", (limited, LOCAL))], breaker(Clock()), calls, client=ANYONE, now=9.0
+    )
     assert [shown.full for shown in found.agents[0].chain] == [is_full, False]
 
 
@@ -65,7 +67,10 @@ BROKEN = replace(WRITING, failure=Failure(Kind.TRUNCATED, "it just stopped"))
     ids=["none yet", "all failed", "one is tried", "one answers", "it is sent", "it broke off"],
 )
 def test_a_call_says_where_it_is(
-    attempts: tuple[Attempt, ...], model_tried: str | None, outcomes: list[str | None], waiting: bool
+    attempts: tuple[Attempt, ...],
+    model_tried: str | None,
+    outcomes: list[str | None],
+    waiting: bool,
 ) -> None:
     shown = call_state(under_way(*attempts), now=103.04)
     assert (shown.model, shown.waiting, shown.seconds) == (model_tried, waiting, 3.0)
@@ -102,7 +107,12 @@ def test_a_model_that_is_cooling_down_says_why_without_secrets() -> None:
     assert first.reason is not None
     assert first.reason.startswith("429 rate limit: slow down")
     assert "secretsecret" not in first.reason
-    assert (second.state, second.resting_s, second.reason, second.kind) == ("closed", 0.0, None, None)
+    assert (second.state, second.resting_s, second.reason, second.kind) == (
+        "closed",
+        0.0,
+        None,
+        None,
+    )
 
 
 def test_no_prompt_is_in_it() -> None:

@@ -61,7 +61,9 @@ def test_a_rate_limit_cools_the_model_down_for_a_minute(bench: Bench) -> None:
 
 
 def test_what_a_model_wrote_wrong_says_nothing_about_its_provider(bench: Bench) -> None:
-    assert [bench.fail(Failure(Kind.BAD_OUTPUT, "tool_use_failed", status=400)) for _ in range(9)] == [0.0] * 9
+    assert [
+        bench.fail(Failure(Kind.BAD_OUTPUT, "tool_use_failed", status=400)) for _ in range(9)
+    ] == [0.0] * 9
     assert bench.try_() is not None
 
 
@@ -138,7 +140,9 @@ def test_a_late_failure_makes_the_cooldown_longer_but_never_shorter(bench: Bench
     assert bench.breaker.cooldown_left_s(SONNET) == 60
     bench.breaker.failed(third, LIMITED.with_(retry_after_s=300.0))
     assert bench.breaker.cooldown_left_s(SONNET) == 300
-    assert [change.cooldown_s for change in bench.changes] == [60, 300], "a longer cooldown is news, too"
+    assert [change.cooldown_s for change in bench.changes] == [60, 300], (
+        "a longer cooldown is news, too"
+    )
 
 
 def test_a_stream_that_breaks_off_counts(bench: Bench) -> None:
@@ -156,7 +160,9 @@ def test_repr_shows_what_is_cooling_down(bench: Bench) -> None:
     assert "claude-sonnet-5': 60" in repr(bench.breaker)
 
 
-def test_a_probes_late_success_does_not_close_a_circuit_that_another_process_opened_meanwhile(bench: Bench) -> None:
+def test_a_probes_late_success_does_not_close_a_circuit_that_another_process_opened_meanwhile(
+    bench: Bench,
+) -> None:
     bench.fail()
     bench.clock.now += 60
     probe = bench.permit()
@@ -165,7 +171,9 @@ def test_a_probes_late_success_does_not_close_a_circuit_that_another_process_ope
     bench.breaker.succeeded(probe)
     assert bench.breaker.state(SONNET) == "open"
     assert bench.breaker.cooldown_left_s(SONNET) == 120
-    assert [change.state for change in bench.changes] == ["open"], "what another process reported is not reported again"
+    assert [change.state for change in bench.changes] == ["open"], (
+        "what another process reported is not reported again"
+    )
 
 
 def test_a_probe_of_the_newer_opening_closes_it(bench: Bench) -> None:
@@ -185,7 +193,9 @@ def test_a_configuration_error_may_be_tried_as_the_last_resort(bench: Bench) -> 
     bench.fail(BAD_KEY)
     assert bench.try_() is None
     assert bench.breaker.admit(call(SONNET), SONNET, last_resort=True) is not None
-    assert bench.breaker.admit(call(SONNET), SONNET, last_resort=True) is None, "one probe at a time"
+    assert bench.breaker.admit(call(SONNET), SONNET, last_resort=True) is None, (
+        "one probe at a time"
+    )
 
 
 def test_a_provider_failure_is_not_tried_as_the_last_resort(bench: Bench) -> None:

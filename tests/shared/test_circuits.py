@@ -15,7 +15,9 @@ ID = ("anthropic", "https://a", "key:default", "sonnet")
 LIMITED = Failure(Kind.RATE_LIMIT, "slow down", status=429)
 
 
-@pytest.mark.parametrize(("state", "event"), [pair for pair in product(State, Event) if pair not in TRANSITIONS])
+@pytest.mark.parametrize(
+    ("state", "event"), [pair for pair in product(State, Event) if pair not in TRANSITIONS]
+)
 def test_what_is_not_in_the_table_cannot_happen(state: State, event: Event) -> None:
     with pytest.raises(KeyError):
         Circuit(ID, state).apply(event)
@@ -40,7 +42,9 @@ def test_a_shorter_cooldown_changes_nothing() -> None:
 
 
 def test_a_longer_cooldown_is_news() -> None:
-    assert opened().open(ID, 600.0, LIMITED, now=1.0) == Change(ID, "open", 600.0, LIMITED, generation=2)
+    assert opened().open(ID, 600.0, LIMITED, now=1.0) == Change(
+        ID, "open", 600.0, LIMITED, generation=2
+    )
 
 
 def test_an_opening_ends_a_probe_even_if_its_cooldown_is_short() -> None:
@@ -66,8 +70,14 @@ def test_what_people_see() -> None:
     assert Circuit(ID).shown(0.0) == "closed"
 
 
-@given(st.lists(st.tuples(st.sampled_from(["open", "close", "probe", "probed", "end"]), st.integers(1, 100))))
-def test_the_cooldown_of_an_open_circuit_never_becomes_shorter(steps: list[tuple[str, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["open", "close", "probe", "probed", "end"]), st.integers(1, 100))
+    )
+)
+def test_the_cooldown_of_an_open_circuit_never_becomes_shorter(
+    steps: list[tuple[str, int]],
+) -> None:
     circuits, now = Circuits(), 0.0
     for word, number in steps:
         circuit = circuits.get(ID)

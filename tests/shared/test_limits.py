@@ -43,7 +43,9 @@ class Book:
 
     def reserve(self, *charges: Charge, ticket: Any = None) -> Decision:
         self._tickets += 1
-        return self.limits.reserve(Reserve(self._tickets if ticket is None else ticket, charges), self.now)
+        return self.limits.reserve(
+            Reserve(self._tickets if ticket is None else ticket, charges), self.now
+        )
 
     def settle(self, ticket: Any, *charges: Charge) -> None:
         self.limits.settle(Settle(ticket, charges), self.now)
@@ -100,7 +102,9 @@ def test_a_call_belongs_to_the_day_in_which_it_began() -> None:
     book.settle(2, budget(1000, period=tomorrow))
     assert not book.reserve(budget(1, period=tomorrow)).is_granted
     book.settle(1, budget(500))
-    assert [state.period for state in book.limits.states(0.0)] == [tomorrow], "the day before is forgotten"
+    assert [state.period for state in book.limits.states(0.0)] == [tomorrow], (
+        "the day before is forgotten"
+    )
 
 
 def test_a_seed_counts_once_per_period() -> None:
@@ -119,7 +123,9 @@ def test_the_warning_comes_once_per_period() -> None:
     assert book.reserve(budget(800, period="2026-11-26")).levels[0].crossed
 
 
-def test_a_hold_that_is_not_renewed_is_charged_at_its_estimate_and_corrected_by_a_late_settlement() -> None:
+def test_a_hold_that_is_not_renewed_is_charged_at_its_estimate_and_corrected_by_a_late_settlement() -> (
+    None
+):
     book = Book()
     book.reserve(budget(300), ticket=1)
     book.now = HOLD_S - 1
@@ -172,7 +178,9 @@ def test_a_cost_above_the_bucket_passes_when_it_is_full_and_delays_what_follows(
 
 
 AMOUNTS = st.integers(0, 400)
-EVENTS = st.lists(st.tuples(st.sampled_from(["reserve", "settle", "leave"]), AMOUNTS, AMOUNTS), max_size=60)
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["reserve", "settle", "leave"]), AMOUNTS, AMOUNTS), max_size=60
+)
 
 
 @given(EVENTS)

@@ -10,7 +10,12 @@ DETAILS = [{"type": "reasoning.encrypted", "data": "abc"}]
 
 
 def called(id_: str, **more: Any) -> dict[str, Any]:
-    return {"id": f"toolcall_{id_}", "type": "function", "function": {"name": "f", "arguments": "{}"}, **more}
+    return {
+        "id": f"toolcall_{id_}",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}"},
+        **more,
+    }
 
 
 def said(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -37,7 +42,9 @@ def test_reasoning_and_signature_come_back() -> None:
 def test_what_the_client_sent_wins() -> None:
     replay = Replay()
     replay.put("me", {"reasoning_content": "ours"}, called("a", extra_content={"x": 1}))
-    [message] = restored(replay, said(called("a", extra_content={"x": 2}), reasoning_content="theirs"))
+    [message] = restored(
+        replay, said(called("a", extra_content={"x": 2}), reasoning_content="theirs")
+    )
     assert message["reasoning_content"] == "theirs"
     assert message["tool_calls"][0]["extra_content"] == {"x": 2}
 
@@ -47,7 +54,11 @@ def test_each_of_several_calls_gets_its_own() -> None:
     for id_ in ("a", "b"):
         replay.put("me", {}, called(id_, extra_content={"id": id_}))
     [message] = restored(replay, said(called("a"), called("b"), called("c")))
-    assert [call.get("extra_content") for call in message["tool_calls"]] == [{"id": "a"}, {"id": "b"}, None]
+    assert [call.get("extra_content") for call in message["tool_calls"]] == [
+        {"id": "a"},
+        {"id": "b"},
+        None,
+    ]
 
 
 def test_the_request_itself_is_not_changed() -> None:
@@ -84,7 +95,9 @@ def test_the_least_recently_used_go_first() -> None:
         replay.put("me", {"reasoning_content": id_}, called(id_))
     restored(replay, said(called("a")))
     replay.put("me", {"reasoning_content": "c"}, called("c"))
-    found = [restored(replay, said(called(id_)))[0].get("reasoning_content") for id_ in ("a", "b", "c")]
+    found = [
+        restored(replay, said(called(id_)))[0].get("reasoning_content") for id_ in ("a", "b", "c")
+    ]
     assert found == ["a", None, "c"]
 
 
@@ -129,7 +142,10 @@ def test_signatures_are_for_their_own_client_and_never_over_what_it_sent() -> No
     replay = Replay()
     replay.put_message("me", ANSWER)
     assert replay.restore("you", {"messages": [bare()]})["messages"] == [bare()]
-    [message] = restored(replay, bare(extra_content={"x": 1}, images=[{**IMAGE, "extra_content": {"x": 2}}, "odd", {}]))
+    [message] = restored(
+        replay,
+        bare(extra_content={"x": 1}, images=[{**IMAGE, "extra_content": {"x": 2}}, "odd", {}]),
+    )
     assert message["extra_content"] == {"x": 1}
     assert message["images"] == [{**IMAGE, "extra_content": {"x": 2}}, "odd", {}]
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.failures import Failure, Kind
-from gateway.shared.engine import Admit, Close, Command, Engine, Give, Join, Leave, News, Open, Permit, Woken
+from gateway.shared.engine import (
+    Admit,
+    Close,
+    Command,
+    Engine,
+    Give,
+    Join,
+    Leave,
+    News,
+    Open,
+    Permit,
+    Woken,
+)
 from gateway.shared.slots import FairOrder
 
 LOCAL, OTHER, FREE = ("a", "b", "c", "local"), ("a", "b", "c", "other"), ("a", "b", "c", "free")

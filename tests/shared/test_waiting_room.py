@@ -59,7 +59,9 @@ class Bench:
 @pytest.mark.anyio
 async def test_a_circuit_that_closes_wakes_all_in_fair_order() -> None:
     bench = Bench()
-    waiters = Waiters(bench.room, call_of("a", 1), call_of("a", 2), call_of("b"), call_of("c", models=(OTHER,)))
+    waiters = Waiters(
+        bench.room, call_of("a", 1), call_of("a", 2), call_of("b"), call_of("c", models=(OTHER,))
+    )
     await settle()
     bench.reopen(LOCAL.key)
     await settle()

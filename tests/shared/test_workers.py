@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 
 from gateway.failures import Failure, Kind
 from gateway.shared.circuits import Change
-from gateway.shared.engine import Admit, Close, Command, EndProbe, Give, Join, Leave, News, Open, Permit, Woken
+from gateway.shared.engine import (
+    Admit,
+    Close,
+    Command,
+    EndProbe,
+    Give,
+    Join,
+    Leave,
+    News,
+    Open,
+    Permit,
+    Woken,
+)
 from gateway.shared.limits import Charge, LimitStates, Renew, Reserve, Seed, Settle
 from gateway.shared.local import Local
 from gateway.shared.port import Pending, Shared
@@ -138,7 +150,19 @@ ECHO = Admit(999, (("x", "y", "z", "echo"), ("x", "y", "z")))
 
 STEPS = st.tuples(
     st.sampled_from(
-        ["admit", "admit", "admit", "open", "join", "leave", "succeed", "release", "give", "reserve", *LIMIT_WORDS]
+        [
+            "admit",
+            "admit",
+            "admit",
+            "open",
+            "join",
+            "leave",
+            "succeed",
+            "release",
+            "give",
+            "reserve",
+            *LIMIT_WORDS,
+        ]
     ),
     st.integers(1, 6),
     st.integers(0, 1),
@@ -146,7 +170,9 @@ STEPS = st.tuples(
 )
 
 
-async def played(shared: Shared, clock: Clock, steps: Sequence[tuple[str, int, int, float]]) -> tuple[Any, ...]:
+async def played(
+    shared: Shared, clock: Clock, steps: Sequence[tuple[str, int, int, float]]
+) -> tuple[Any, ...]:
     player = Player(shared)
     for word, ticket, model, passes_s in steps:
         if passes_s:
@@ -239,7 +265,9 @@ def test_what_a_worker_held_is_free_once_it_is_gone() -> None:
 
     def ask(worker: int, ticket: int) -> Any:
         command = Admit(ticket, (MODELS[0], ACCOUNT), 1)
-        return [message.body for _, message in board.receive(worker, Message("Admit", 1, command), now)]
+        return [
+            message.body for _, message in board.receive(worker, Message("Admit", 1, command), now)
+        ]
 
     for worker in (1, 2):
         board.started(worker)
@@ -251,7 +279,11 @@ def test_what_a_worker_held_is_free_once_it_is_gone() -> None:
 
 @given(st.lists(st.integers(1, 7), max_size=60))
 def test_messages_are_the_same_wherever_the_bytes_are_cut(cuts: list[int]) -> None:
-    messages = [Message("ready"), Message("answer", 3, None), Message("change", 0, {"a": ["b"] * 40})]
+    messages = [
+        Message("ready"),
+        Message("answer", 3, None),
+        Message("change", 0, {"a": ["b"] * 40}),
+    ]
     data, frames = b"".join(map(pack, messages)), Frames()
     found: list[Message] = []
     for cut in cuts:
@@ -304,7 +336,10 @@ async def test_without_the_supervisor_a_worker_uses_its_share_of_a_limit() -> No
     orphaned, alive = os.pipe()
     worker = Workers(sockets[1], orphaned, Clock(), workers=2, snapshot=[], answer_s=0.0)
     worker.tell(Seed(charges(0, 10)[0]))
-    granted = [(await answer(worker, Reserve(ticket, charges(0, 20)[:1]))).is_granted for ticket in (1, 2, 3)]
+    granted = [
+        (await answer(worker, Reserve(ticket, charges(0, 20)[:1]))).is_granted
+        for ticket in (1, 2, 3)
+    ]
     assert granted == [True, True, False], "10 + 20 + 20 of 50, which is half of 100"
     worker.tell(Settle(1, charges(0, 0)[:1]))
     assert (await answer(worker, Reserve(3, charges(0, 20)[:1]))).is_granted
@@ -323,7 +358,9 @@ async def test_a_supervisor_that_does_not_answer_is_decided_without() -> None:
     opened = Change(MODELS[1], "open", 60.0, LIMITED, 1)
     worker = Workers(theirs, orphaned, Clock(), workers=2, snapshot=[opened], answer_s=0.0)
     admitted = [await answer(worker, Admit(ticket, (MODELS[0], ACCOUNT), 2)) for ticket in (1, 2)]
-    assert [permit is not None for permit in admitted] == [True, False], "its share is one of two slots"
+    assert [permit is not None for permit in admitted] == [True, False], (
+        "its share is one of two slots"
+    )
     assert await answer(worker, Admit(3, (MODELS[1], ACCOUNT), 2)) is None
     worker.tell(Give(1, MODELS[0]))
     assert await answer(worker, Admit(2, (MODELS[0], ACCOUNT), 2)) is not None

@@ -33,7 +33,10 @@ NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
             },
             3600.0,
         ),
-        ({"x-ratelimit-remaining-tokens-minute": "0", "x-ratelimit-reset-tokens-minute": "32.5"}, 32.5),
+        (
+            {"x-ratelimit-remaining-tokens-minute": "0", "x-ratelimit-reset-tokens-minute": "32.5"},
+            32.5,
+        ),
         ({"ratelimit-remaining": "0", "ratelimit-reset": "9"}, 9.0),
         ({"x-ratelimit-reset": "9"}, 9.0),
         ({"retry-after": "-5"}, None),
@@ -64,7 +67,13 @@ NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
             },
             500.0,
         ),
-        ({"anthropic-ratelimit-unified-status": "allowed", "anthropic-ratelimit-unified-reset": "1790000500"}, None),
+        (
+            {
+                "anthropic-ratelimit-unified-status": "allowed",
+                "anthropic-ratelimit-unified-reset": "1790000500",
+            },
+            None,
+        ),
         ({}, None),
     ],
 )
@@ -89,7 +98,9 @@ def test_every_form_becomes_seconds(headers: dict[str, str], seconds: float | No
     ],
 )
 def test_words_are_the_last_resort(message: str, seconds: float | None) -> None:
-    assert retry_after_s({}, NOW, message) == (pytest.approx(seconds) if seconds is not None else None)
+    assert retry_after_s({}, NOW, message) == (
+        pytest.approx(seconds) if seconds is not None else None
+    )
 
 
 def test_of_several_empty_buckets_the_last_to_fill_counts() -> None:
@@ -134,7 +145,9 @@ def test_what_is_no_duration_is_none(text: str) -> None:
     ],
 )
 def test_dates_and_times_of_day_in_words(message: str, seconds: float | None) -> None:
-    assert retry_after_s({}, NOW, message) == (pytest.approx(seconds) if seconds is not None else None)
+    assert retry_after_s({}, NOW, message) == (
+        pytest.approx(seconds) if seconds is not None else None
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,7 +170,9 @@ def test_dates_and_times_of_day_in_words(message: str, seconds: float | None) ->
     ],
 )
 def test_fields_of_the_body(body: object, seconds: float | None) -> None:
-    assert retry_after_s({}, NOW, "", body) == (pytest.approx(seconds) if seconds is not None else None)
+    assert retry_after_s({}, NOW, "", body) == (
+        pytest.approx(seconds) if seconds is not None else None
+    )
 
 
 def test_without_a_clock_a_date_stays_a_date() -> None:
@@ -166,6 +181,13 @@ def test_without_a_clock_a_date_stays_a_date() -> None:
     assert without_a_clock("resets at 3pm", {}) == (None, None)
 
 
-@pytest.mark.parametrize("text", ["retry " * 300_000, "1" * 1_000_000, "try again in " + "1 " * 300_000])
+@pytest.mark.parametrize(
+    "text", ["retry " * 300_000, "1" * 1_000_000, "try again in " + "1 " * 300_000]
+)
 def test_a_long_text_is_read_in_linear_time(text: str) -> None:
-    assert retry_after_s({"retry-after": text, "ratelimit": text}, NOW, text, {"error": {"retry_after": text}}) is None
+    assert (
+        retry_after_s(
+            {"retry-after": text, "ratelimit": text}, NOW, text, {"error": {"retry_after": text}}
+        )
+        is None
+    )

@@ -1,4 +1,5 @@
-"""A `traceparent` that is one is followed, any other is ignored, and samplers decide as the specification says."""
+"""A `traceparent` that is one is followed, any other is ignored, and samplers decide as the
+specification says."""
 
 from __future__ import annotations
 
@@ -134,5 +135,7 @@ def test_a_provider_is_sent_the_attempts_own_span_and_only_if_wanted() -> None:
         (b"traceparent", f"00-{ID}-0000000000000012-01".encode()),
         (b"tracestate", b"a=1"),
     )
-    assert trace._replace(state="").headers(1) == ((b"traceparent", f"00-{ID}-{'11':0>16}-01".encode()),)
+    assert trace._replace(state="").headers(1) == (
+        (b"traceparent", f"00-{ID}-{'11':0>16}-01".encode()),
+    )
     assert trace._replace(propagates=False).headers(1) == ()

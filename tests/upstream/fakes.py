@@ -20,7 +20,9 @@ def trouble(kind: str) -> TransportError:
 class Response:
     """An answer whose body arrives piece by piece; the end comes once the pieces are used up."""
 
-    def __init__(self, *pieces: Piece, status: int = 200, headers: Mapping[str, str] = EVENTS) -> None:
+    def __init__(
+        self, *pieces: Piece, status: int = 200, headers: Mapping[str, str] = EVENTS
+    ) -> None:
         self.status = status
         self.headers = headers
         self.waits: list[float] = []

@@ -1,7 +1,7 @@
 """Odd answers, and what every one of our transports must make of them.
 
-`ODD` is the table, as bytes for `wire.Wire` to send; `OURS` and `THEIRS` are the transports under test and httpx as the
-reference. A test runs a row through one of them and compares the `Finding`.
+`ODD` is the table, as bytes for `wire.Wire` to send; `OURS` and `THEIRS` are the transports under
+test and httpx as the reference. A test runs a row through one of them and compares the `Finding`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 class Finding(NamedTuple):
-    """What a client makes of an answer. After a `trouble` nothing of headers and body is compared."""
+    """What a client makes of an answer. After a `trouble` nothing of headers and body is
+    compared."""
 
     status: int | None
     """None where not even the headers could be had."""
@@ -50,11 +51,15 @@ class Odd:
     timeout_s: float = WAIT_S
 
 
-_FRAMING: Final = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection"})
+_FRAMING: Final = frozenset(
+    {"content-length", "transfer-encoding", "content-encoding", "connection"}
+)
 
 
 def _found(status: int, headers: Mapping[str, str], body: bytes) -> Finding:
-    return Finding(status, {name: value for name, value in headers.items() if name not in _FRAMING}, body)
+    return Finding(
+        status, {name: value for name, value in headers.items() if name not in _FRAMING}, body
+    )
 
 
 async def through(transport: Transport, url: str, timeout_s: float) -> Finding:
@@ -151,7 +156,8 @@ def chunked(*pieces: bytes, trailers: bytes = b"") -> bytes:
 
 
 def deflated(data: bytes, *, raw: bool) -> bytes:
-    """`deflate`, with the zlib header that RFC 9110 asks for, or without it as some servers send it."""
+    """`deflate`, with the zlib header that RFC 9110 asks for, or without it as some servers send
+    it."""
     compress = zlib.compressobj(wbits=-15 if raw else 15)
     return compress.compress(data) + compress.flush()
 
@@ -164,7 +170,11 @@ _PLAIN: Final = Finding(200, {}, b"hello")
 
 
 def _encoded(encoding: bytes, body: bytes) -> bytes:
-    return _OK + b"content-encoding: %s\r\ncontent-length: %d\r\n\r\n%s" % (encoding, len(body), body)
+    return _OK + b"content-encoding: %s\r\ncontent-length: %d\r\n\r\n%s" % (
+        encoding,
+        len(body),
+        body,
+    )
 
 
 _ANSWERS: Final = (
@@ -175,25 +185,33 @@ _ANSWERS: Final = (
     Odd("trailers", [_CHUNKED + chunked(b"hello", trailers=b"x-a: 2\r\nx-b: 3\r\n")], _HELLO),
     Odd("until the close", [_OK + b"x-a: 1\r\n\r\nhel", b"lo", Act.CLOSE], _HELLO),
     Odd("HTTP/1.0", [b"HTTP/1.0 200 OK\r\nx-a: 1\r\n\r\nhello", Act.CLOSE], _HELLO),
-    Odd("HTTP/1.0 with a length", [b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello", Act.CLOSE], _PLAIN),
-    Odd("said to be the last", [_OK + b"connection: close\r\ncontent-length: 5\r\n\r\nhello"], _PLAIN),
+    Odd("HTTP/1.0 with a length", [(b"HTTP/1.0 200 "
+                                    b"OK\r\ncontent-length: 5\r\n\r\nhello"), Act.CLOSE], _PLAIN),
+    Odd("said to be the last", [_OK + (b"connection: "
+                                       b"close\r\ncontent-length: 5\r\n\r\nhello")], _PLAIN),
     Odd("no reason phrase", [b"HTTP/1.1 200\r\ncontent-length: 5\r\n\r\nhello"], _PLAIN),
     Odd("100 before it", [b"HTTP/1.1 100 Continue\r\n\r\n", _SIZED + b"hello"], _HELLO),
-    Odd("103 before it", [b"HTTP/1.1 103 Early Hints\r\nx-a: 0\r\nlink: b\r\n\r\n" + _SIZED + b"hello"], _HELLO),
-    Odd("two before it", [b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 E\r\n\r\n" + _SIZED + b"hello"], _HELLO),
+    Odd("103 before it", [(b"HTTP/1.1 103 Early Hints\r\nx-a: "
+                           b"0\r\nlink: b\r\n\r\n") + _SIZED + b"hello"], _HELLO),
+    Odd("two before it", [(b"HTTP/1.1 100 "
+                           b"Continue\r\n\r\nHTTP/1.1 103 E\r\n\r\n") + _SIZED + b"hello"], _HELLO),
     Odd("204", [b"HTTP/1.1 204 No Content\r\n\r\n"], Finding(204)),
     Odd("304", [b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n"], Finding(304)),
     Odd("empty body", [_OK + b"content-length: 0\r\n\r\n"], Finding(200)),
     Odd("empty chunked body", [_CHUNKED + chunked()], Finding(200, {"x-a": "1"})),
     Odd("empty until the close", [_OK + b"\r\n", Act.CLOSE], Finding(200)),
-    Odd("an error with a body", [b"HTTP/1.1 429 Slow\r\nretry-after: 7\r\ncontent-length: 5\r\n\r\nhello"],
+    Odd("an error with a body", [(b"HTTP/1.1 429 Slow\r\nretry-after: "
+                                  b"7\r\ncontent-length: 5\r\n\r\nhello")],
         Finding(429, {"retry-after": "7"}, b"hello")),
     Odd("a redirect", [b"HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n"],
         Finding(302, {"location": "/x"})),
-    Odd("repeated headers", [_OK + b"x-a: 1\r\nX-A: 2\r\nx-b:\r\nx-A:3\r\ncontent-length: 0\r\n\r\n"],
+    Odd("repeated headers", [_OK + (b"x-a: 1\r\nX-A: "
+                                    b"2\r\nx-b:\r\nx-A:3\r\ncontent-length: 0\r\n\r\n")],
         Finding(200, {"x-a": "1, 2, 3", "x-b": ""})),
-    Odd("bytes beyond ASCII", [_OK + b"x-a: \xe9\r\ncontent-length: 0\r\n\r\n"], Finding(200, {"x-a": "é"})),
-    Odd("white space around values", [_OK + b"x-a:  \t1 \t\r\ncontent-length: 5\r\n\r\nhello"], _HELLO),
+    Odd("bytes beyond ASCII", [_OK + (b"x-a: \xe9\r\ncontent-length: "
+                                      b"0\r\n\r\n")], Finding(200, {"x-a": "é"})),
+    Odd("white space around values", [_OK + (b"x-a:  \t1 \t\r\ncontent-length: "
+                                             b"5\r\n\r\nhello")], _HELLO),
     Odd("large headers", [_OK + b"x-a: " + b"a" * 32_000 + b"\r\ncontent-length: 0\r\n\r\n"],
         Finding(200, {"x-a": "a" * 32_000})),
     Odd("gzip", [_encoded(b"gzip", gzip.compress(b"hello"))], _PLAIN),
@@ -204,8 +222,10 @@ _ANSWERS: Final = (
                            + chunked(*(bytes((byte,)) for byte in gzip.compress(b"hello")))], _PLAIN),
     Odd("identity", [_encoded(b"identity", b"hello")], _PLAIN),
     Odd("bytes behind it", [_SIZED + b"hello" + b"surplus"], _HELLO),
-    Odd("a second answer behind it", [_SIZED + b"hello" + _OK + b"x-b: 2\r\ncontent-length: 3\r\n\r\nbad"], _HELLO),
-    Odd("bytes behind the last", [_OK + b"connection: close\r\ncontent-length: 5\r\n\r\nhello" + b"surplus"], _PLAIN),
+    Odd("a second answer behind it", [_SIZED + b"hello" + _OK + (b"x-b: 2\r\ncontent-length: "
+                                                                 b"3\r\n\r\nbad")], _HELLO),
+    Odd("bytes behind the last", [_OK + (b"connection: "
+                                         b"close\r\ncontent-length: 5\r\n\r\nhello") + b"surplus"], _PLAIN),
     Odd("bytes behind the chunks", [_CHUNKED + chunked(b"hello") + b"surplus"], _HELLO),
 )  # fmt: skip
 """Answers that are answers, however they are sent."""
@@ -223,7 +243,8 @@ _TROUBLES: Final = (
     Odd("many headers", [_OK + b"x-a: 1\r\n" * 30_000 + b"content-length: 0\r\n\r\n"], _no("protocol")),
     Odd("a header that never ends", [_OK + b"x-a: ", *(b"a" * 10_000 for _ in range(20)), Act.HOLD], _no("protocol")),
     Odd("a negative length", [_OK + b"content-length: -1\r\n\r\nhello"], _no("protocol")),
-    Odd("two lengths", [_OK + b"content-length: 5\r\ncontent-length: 6\r\n\r\nhello"], _no("protocol")),
+    Odd("two lengths", [_OK + (b"content-length: "
+                               b"5\r\ncontent-length: 6\r\n\r\nhello")], _no("protocol")),
     Odd("a broken chunk", [_CHUNKED + b"zz\r\nhello\r\n0\r\n\r\n", Act.CLOSE], _no("protocol", 200)),
     Odd("a broken chunk later", [_CHUNKED, b"5\r\nhello\r\n", b"zz\r\n", Act.CLOSE], _no("protocol", 200)),
     Odd("broken gzip", [_encoded(b"gzip", b"no gzip at all")], _no("protocol", 200)),
@@ -236,7 +257,8 @@ _TROUBLES: Final = (
     Odd("closed in a chunk", [_CHUNKED + b"5\r\nhel", Act.CLOSE], _no("reset", 200)),
     Odd("closed between chunks", [_CHUNKED + b"5\r\nhello\r\n", Act.CLOSE], _no("reset", 200)),
     Odd("closed before the last line", [_CHUNKED + b"5\r\nhello\r\n0\r\n", Act.CLOSE], _no("reset", 200)),
-    Odd("an error closed in its body", [b"HTTP/1.1 429 Slow\r\ncontent-length: 5\r\n\r\nhel", Act.CLOSE],
+    Odd("an error closed in its body", [(b"HTTP/1.1 429 "
+                                         b"Slow\r\ncontent-length: 5\r\n\r\nhel"), Act.CLOSE],
         _no("reset", 429)),
     Odd("silence", [Act.HOLD], _no("timeout"), timeout_s=SHORT_S),
     Odd("silence in the headers", [_OK, Act.HOLD], _no("timeout"), timeout_s=SHORT_S),
@@ -246,13 +268,17 @@ _TROUBLES: Final = (
 """Answers that are none."""
 
 _STRICTER: Final = (
-    Odd("folded headers", [_OK + b"x-a: 1\r\n 2\r\ncontent-length: 5\r\n\r\nhello"], _no("protocol"),
+    Odd("folded headers", [_OK + (b"x-a: 1\r\n 2\r\ncontent-length: "
+                                  b"5\r\n\r\nhello")], _no("protocol"),
         Finding(200, {"x-a": "1 2"}, b"hello")),
-    Odd("length and chunks", [_OK + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n" + chunked(b"hello")],
+    Odd("length and chunks", [_OK + (b"content-length: "
+                                     b"5\r\ntransfer-encoding: chunked\r\n\r\n") + chunked(b"hello")],
         _no("protocol"), _PLAIN),
-    Odd("bare line feeds", [b"HTTP/1.1 200 OK\ncontent-length: 5\n\nhello"], _no("protocol"), _PLAIN),
+    Odd("bare line feeds", [(b"HTTP/1.1 200 "
+                             b"OK\ncontent-length: 5\n\nhello")], _no("protocol"), _PLAIN),
     Odd("another encoding", [_encoded(b"compress", b"hello")], _no("protocol", 200), _PLAIN, ("httpx",)),
 )  # fmt: skip
-"""Answers that httpx takes and we do not: no provider sends them, and all but the last are tools of smugglers."""
+"""Answers that httpx takes and we do not: no provider sends them, and all but the last are tools of
+smugglers."""
 
 ODD: Final = (*_ANSWERS, *_TROUBLES, *_STRICTER)

@@ -23,7 +23,11 @@ class PoolTransport(httpx.AsyncBaseTransport):
         sent = Request(
             request.method,
             str(request.url),
-            [(name.lower(), value) for name, value in request.headers.raw if name.lower() not in own],
+            [
+                (name.lower(), value)
+                for name, value in request.headers.raw
+                if name.lower() not in own
+            ],
             await request.aread(),
             limits.get("connect") or 5.0,
         )
@@ -37,7 +41,9 @@ class PoolTransport(httpx.AsyncBaseTransport):
             for name, value in response.headers.items()
             if name != "content-encoding"
         ]
-        return httpx.Response(response.status, headers=headers, stream=_Body(response, read_s, request))
+        return httpx.Response(
+            response.status, headers=headers, stream=_Body(response, read_s, request)
+        )
 
     async def aclose(self) -> None:
         await self._pool.aclose()

@@ -22,17 +22,33 @@ from gateway.upstream.transport import Trouble
 from tests.makers import Clock, call, model
 from tests.upstream.fakes import EVENTS, JSON, Response, Transport
 
-CUSTOM = model("custom", base_url="http://test/v1", timeouts=Timeouts(connect_s=1, first_token_s=2, answer_s=3))
+CUSTOM = model(
+    "custom", base_url="http://test/v1", timeouts=Timeouts(connect_s=1, first_token_s=2, answer_s=3)
+)
 SONNET = model("anthropic", headers={"X-Team": "one", "anthropic-beta": "mine"})
 
 
 def answer(content: str | None = "Hello", **more: Any) -> bytes:
-    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": content},
+        "finish_reason": "stop",
+    }
     return orjson.dumps({"model": "served", "choices": [choice], **more})
 
 
-def error(message: str, status: int = 400, headers: Mapping[str, str] = JSON, **more: Any) -> Response:
-    body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None, **more}}
+def error(
+    message: str, status: int = 400, headers: Mapping[str, str] = JSON, **more: Any
+) -> Response:
+    body = {
+        "error": {
+            "message": message,
+            "type": "invalid_request_error",
+            "param": None,
+            "code": None,
+            **more,
+        }
+    }
     return Response(orjson.dumps(body), status=status, headers=headers)
 
 
@@ -90,14 +106,18 @@ class Trying:
         return all(response.closed for response in self.responses)
 
 
-# --- what is sent ----------------------------------------------------------------------------------------------------
+# --- what is sent ---------------------------------------------------------------------------------
 
 
 def test_a_request_of_each_kind() -> None:
     trying = Trying(whole())
     trying.reply()
     [request] = trying.transport.requests
-    assert (request.method, request.url, request.connect_s) == ("POST", "http://test/v1/chat/completions", 1)
+    assert (request.method, request.url, request.connect_s) == (
+        "POST",
+        "http://test/v1/chat/completions",
+        1,
+    )
     assert trying.transport.waits == [3]
     headers = dict(request.headers)
     assert headers[b"user-agent"] == b"local-agent-gateway/test"
@@ -132,7 +152,11 @@ def test_a_provider_is_sent_the_trace_only_if_told_to(propagates: bool) -> None:
     trying = Trying(error("no", 500))
     trying.call.trace = Trace("a" * 32, 0x10, flags=1, state="a=1", propagates=propagates)
     trying.failure()
-    found = {name: value for name, value in trying.transport.requests[0].headers if name.startswith(b"trace")}
+    found = {
+        name: value
+        for name, value in trying.transport.requests[0].headers
+        if name.startswith(b"trace")
+    }
     sent = {b"traceparent": f"00-{'a' * 32}-{'11':0>16}-01".encode(), b"tracestate": b"a=1"}
     assert found == (sent if propagates else {})
 
@@ -158,7 +182,11 @@ def test_levels_without_end_are_the_clients_own_error() -> None:
 
 
 def test_what_the_vault_kept_goes_along() -> None:
-    tool_call = {"id": "call_aaaa", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    tool_call = {
+        "id": "call_aaaa",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}"},
+    }
     messages = [
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": None, "tool_calls": [tool_call]},
@@ -166,16 +194,24 @@ def test_what_the_vault_kept_goes_along() -> None:
     ]
     thinks = model("openrouter", base_url="http://test/v1")
     trying = Trying(whole(), chosen=thinks, messages=messages)
-    trying.replay.put("tests", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, tool_call)
+    trying.replay.put(
+        "tests", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, tool_call
+    )
     trying.reply()
-    assert trying.sent()["messages"][1]["reasoning_details"] == [{"type": "reasoning.text", "text": "hm"}]
+    assert trying.sent()["messages"][1]["reasoning_details"] == [
+        {"type": "reasoning.text", "text": "hm"}
+    ]
 
 
-# --- good answers ----------------------------------------------------------------------------------------------------
+# --- good answers ---------------------------------------------------------------------------------
 
 
 def test_a_whole_answer() -> None:
-    trying = Trying(whole(answer(usage={"prompt_tokens": 3, "completion_tokens": 4}), **{"x-request-id": "req_9"}))
+    trying = Trying(
+        whole(
+            answer(usage={"prompt_tokens": 3, "completion_tokens": 4}), **{"x-request-id": "req_9"}
+        )
+    )
     reply = trying.reply()
     assert reply.chat is not None
     assert reply.chat["choices"][0]["message"]["content"] == "Hello"
@@ -189,7 +225,10 @@ def test_a_whole_answer() -> None:
 
 
 def test_a_stream_is_committed_with_its_first_content_and_stays_open() -> None:
-    chunk = {"model": "served", "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}
+    chunk = {
+        "model": "served",
+        "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}],
+    }
     trying = Trying(Response(b"data: " + orjson.dumps(chunk) + b"\n\n"), stream=True)
     reply = trying.reply()
     assert reply.chunks is not None
@@ -205,11 +244,13 @@ def test_an_answer_without_a_model_has_the_one_that_was_asked() -> None:
 
 
 def test_a_spent_budget_is_noticed_on_a_good_answer() -> None:
-    reply = Trying(whole(**{"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12s"})).reply()
+    reply = Trying(
+        whole(**{"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12s"})
+    ).reply()
     assert reply.empty_for_s == 12
 
 
-# --- answers that say nothing ----------------------------------------------------------------------------------------
+# --- answers that say nothing ---------------------------------------------------------------------
 
 
 def test_an_answer_without_content_is_a_failure() -> None:
@@ -230,7 +271,7 @@ def test_a_stream_without_content_is_one_too_and_its_tokens_are_counted() -> Non
     assert trying.are_closed
 
 
-# --- failures --------------------------------------------------------------------------------------------------------
+# --- failures -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -282,7 +323,8 @@ def test_an_error_whose_body_breaks_off_keeps_its_status_and_its_headers() -> No
 
 
 @pytest.mark.parametrize(
-    ("trouble", "kind"), [("connect", Kind.UNAVAILABLE), ("timeout", Kind.TIMEOUT), ("protocol", Kind.MALFORMED)]
+    ("trouble", "kind"),
+    [("connect", Kind.UNAVAILABLE), ("timeout", Kind.TIMEOUT), ("protocol", Kind.MALFORMED)],
 )
 def test_trouble_before_the_answer(trouble: Trouble, kind: Kind) -> None:
     assert Trying(trouble).failure().failure.kind is kind
@@ -325,14 +367,22 @@ def test_fields_a_model_cannot_take_are_named_or_refused() -> None:
     assert strict.transport.requests == []
 
 
-# --- fields that a model refuses by name -----------------------------------------------------------------------------
+# --- fields that a model refuses by name ----------------------------------------------------------
 
 
-def learning(refusal: Response, chosen: Model = CUSTOM, **fields: Any) -> tuple[list[dict[str, Any]], list[Any]]:
-    """(the bodies of three requests of two calls, the first of which is refused; what each call was told it lost)."""
+def learning(
+    refusal: Response, chosen: Model = CUSTOM, **fields: Any
+) -> tuple[list[dict[str, Any]], list[Any]]:
+    """(the bodies of three requests of two calls, the first of which is refused; what each call was
+    told it lost)."""
     trying = Trying(refusal, whole(), whole(), chosen=chosen, **fields)
     client = UpstreamClient(
-        lambda model: trying.transport, sign, Replay(), clock=trying.clock, wall=trying.clock, user_agent="x"
+        lambda model: trying.transport,
+        sign,
+        Replay(),
+        clock=trying.clock,
+        wall=trying.clock,
+        user_agent="x",
     )
 
     async def work() -> Attempt:
@@ -346,14 +396,19 @@ def learning(refusal: Response, chosen: Model = CUSTOM, **fields: Any) -> tuple[
 
 
 def test_a_field_refused_by_name_is_left_out_and_remembered() -> None:
-    refusal = error("Unsupported parameter: 'top_k' is not supported", param="top_k", code="unsupported_parameter")
+    refusal = error(
+        "Unsupported parameter: 'top_k' is not supported",
+        param="top_k",
+        code="unsupported_parameter",
+    )
     sent, dropped = learning(refusal, top_k=5)
     assert ["top_k" in body for body in sent] == [True, False, False]
     assert dropped == [("top_k",), ("top_k",)]
 
 
 def test_no_more_is_left_out_than_was_refused() -> None:
-    """Accounts that have not been verified are refused summaries, and keep the effort all the same."""
+    """Accounts that have not been verified are refused summaries, and keep the effort all the
+    same."""
 
     def refusal() -> Response:
         words = "Your organization must be verified to generate reasoning summaries."
@@ -368,16 +423,24 @@ def test_no_more_is_left_out_than_was_refused() -> None:
 
 @pytest.mark.parametrize("field", ["response_format", "tool_choice", "logprobs"])
 def test_what_the_clients_code_relies_on_is_not_left_out(field: str) -> None:
-    fields = {"response_format": {"type": "json_object"}, "tool_choice": "required", "logprobs": True}
+    fields = {
+        "response_format": {"type": "json_object"},
+        "tool_choice": "required",
+        "logprobs": True,
+    }
     tools = [{"type": "function", "function": {"name": "f"}}]
     chosen = model("openai", base_url="http://test/v1")
-    trying = Trying(error("'oneOf' is not permitted.", param=field), chosen=chosen, tools=tools, **fields)
+    trying = Trying(
+        error("'oneOf' is not permitted.", param=field), chosen=chosen, tools=tools, **fields
+    )
     assert trying.failure().failure.kind is Kind.INVALID_REQUEST
     assert len(trying.transport.requests) == 1
 
 
 def test_a_refusal_that_cannot_be_mended_is_the_next_models_chance() -> None:
-    trying = Trying(error("Not with this model.", param="messages[0].role", code="unsupported_value"))
+    trying = Trying(
+        error("Not with this model.", param="messages[0].role", code="unsupported_value")
+    )
     assert trying.failure().failure.kind is Kind.UNSUPPORTED
 
 
@@ -385,7 +448,12 @@ def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> None:
     refusal = error("Reasoning is mandatory for this endpoint and cannot be disabled.")
     trying = Trying(refusal, whole(), whole(), reasoning_effort="none")
     client = UpstreamClient(
-        lambda model: trying.transport, sign, Replay(), clock=trying.clock, wall=trying.clock, user_agent="x"
+        lambda model: trying.transport,
+        sign,
+        Replay(),
+        clock=trying.clock,
+        wall=trying.clock,
+        user_agent="x",
     )
     chosen = model("openrouter", base_url="http://test/v1")
 
@@ -408,7 +476,9 @@ def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> None:
         ("unsupported", None),
     ],
 )
-def test_what_is_no_refusal_of_a_field_is_the_clients_own_error(message: str, param: str | None) -> None:
+def test_what_is_no_refusal_of_a_field_is_the_clients_own_error(
+    message: str, param: str | None
+) -> None:
     trying = Trying(error(message, param=param), top_k=5)
     failure = trying.failure().failure
     assert (failure.kind, failure.param) == (Kind.INVALID_REQUEST, param)
@@ -427,17 +497,33 @@ def test_a_field_inside_a_field_goes_alone() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     refusal = error("This model does not support effort level 'max'.")
-    message = {"type": "message", "content": [{"type": "text", "text": "{}"}], "stop_reason": "end_turn"}
-    trying = Trying(refusal, whole(orjson.dumps(message)), chosen=SONNET, reasoning_effort="max", response_format=form)
+    message = {
+        "type": "message",
+        "content": [{"type": "text", "text": "{}"}],
+        "stop_reason": "end_turn",
+    }
+    trying = Trying(
+        refusal,
+        whole(orjson.dumps(message)),
+        chosen=SONNET,
+        reasoning_effort="max",
+        response_format=form,
+    )
     trying.reply()
     first, second = trying.sent(0)["output_config"], trying.sent(1)["output_config"]
     assert (sorted(first), sorted(second)) == (["effort", "format"], ["format"])
     assert trying.attempt.dropped == ("output_config.effort",)
 
 
-# --- reasoning of earlier turns --------------------------------------------------------------------------------------
+# --- reasoning of earlier turns -------------------------------------------------------------------
 
-THOUGHT = {"id": "anthropic:0", "type": "reasoning.text", "text": "hm", "signature": "c2ln", "index": 0}
+THOUGHT = {
+    "id": "anthropic:0",
+    "type": "reasoning.text",
+    "text": "hm",
+    "signature": "c2ln",
+    "index": 0,
+}
 TOLD = [
     {"role": "user", "content": "Hi"},
     {"role": "assistant", "content": "Hello", "reasoning_details": [THOUGHT]},
@@ -448,10 +534,17 @@ TOLD = [
 def test_reasoning_that_is_refused_is_left_out_for_this_call() -> None:
     """Another account signed it, or the client has changed what stands before it."""
     refusal = error("messages.1.content.0: Invalid `signature` in `thinking` block")
-    message = {"type": "message", "content": [{"type": "text", "text": "Yes"}], "stop_reason": "end_turn"}
+    message = {
+        "type": "message",
+        "content": [{"type": "text", "text": "Yes"}],
+        "stop_reason": "end_turn",
+    }
     trying = Trying(refusal, whole(orjson.dumps(message)), chosen=SONNET, messages=TOLD)
     trying.reply()
-    kinds = [[block["type"] for block in trying.sent(number)["messages"][1]["content"]] for number in (0, 1)]
+    kinds = [
+        [block["type"] for block in trying.sent(number)["messages"][1]["content"]]
+        for number in (0, 1)
+    ]
     assert kinds == [["thinking", "text"], ["text"]]
     assert trying.attempt.dropped == ("messages.reasoning_details",)
     assert trying.are_closed
@@ -492,10 +585,12 @@ def test_a_client_that_leaves_an_empty_answer_leaves_no_connection_behind() -> N
     assert asyncio.run(work())
 
 
-# --- addresses, dates and the other API ------------------------------------------------------------------------------
+# --- addresses, dates and the other API -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("trouble", ["connect", "dns", "tls", "timeout", "reset", "protocol", "too_large"])
+@pytest.mark.parametrize(
+    "trouble", ["connect", "dns", "tls", "timeout", "reset", "protocol", "too_large"]
+)
 @pytest.mark.parametrize("stream", [True, False])
 def test_trouble_of_the_connection_names_no_address(trouble: Trouble, stream: bool) -> None:
     failure = Trying(trouble, stream=stream).failure().failure
@@ -507,22 +602,34 @@ def test_trouble_of_the_connection_names_no_address(trouble: Trouble, stream: bo
 def test_an_error_that_quotes_the_base_url_is_shown_without_it(stream: bool) -> None:
     chosen = model("custom", base_url="http://10.1.2.3:9000/v1")
     words = "Post http://10.1.2.3:9000/v1/chat/completions: no route to 10.1.2.3:9000"
-    assert "10.1.2.3" not in Trying(error(words, 502), chosen=chosen, stream=stream).failure().failure.message
+    assert (
+        "10.1.2.3"
+        not in Trying(error(words, 502), chosen=chosen, stream=stream).failure().failure.message
+    )
     inside = Response(b"data: " + orjson.dumps({"error": {"message": words}}) + b"\n\n")
     assert "10.1.2.3" not in Trying(inside, chosen=chosen, stream=True).failure().failure.message
 
 
 def test_a_date_inside_an_answer_is_counted_from_the_clients_clock() -> None:
     body = {"error": {"code": 429, "message": "later", "resets_at": 1_800_000_060}}
-    failure = Trying(Response(b"data: " + orjson.dumps(body) + b"\n\n"), stream=True).failure().failure
+    failure = (
+        Trying(Response(b"data: " + orjson.dumps(body) + b"\n\n"), stream=True).failure().failure
+    )
     assert (failure.kind, failure.retry_after_s) == (Kind.RATE_LIMIT, 60)
     words = {"error": {"code": 429, "message": "resets at 2027-01-15 08:01:00"}}
-    failure = Trying(Response(b"data: " + orjson.dumps(words) + b"\n\n"), stream=True).failure().failure
+    failure = (
+        Trying(Response(b"data: " + orjson.dumps(words) + b"\n\n"), stream=True).failure().failure
+    )
     assert failure.retry_after_s == 60
 
 
 UNKNOWN = "The model `new` does not exist or you do not have access to it."
-TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+    }
+]
 RESPONSE = orjson.dumps(
     {
         "status": "completed",
@@ -537,7 +644,12 @@ def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
     chosen = model("openai", "new-model")
     trying = Trying(*answers, chosen=chosen, **fields)
     client = UpstreamClient(
-        lambda model: trying.transport, sign, Replay(), clock=trying.clock, wall=trying.clock, user_agent="x"
+        lambda model: trying.transport,
+        sign,
+        Replay(),
+        clock=trying.clock,
+        wall=trying.clock,
+        user_agent="x",
     )
 
     async def work() -> None:
@@ -549,8 +661,12 @@ def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
     return [request.url.rpartition("/v1/")[2] for request in trying.transport.requests]
 
 
-def test_a_model_that_one_api_does_not_know_is_asked_for_on_the_other_and_remembered_there() -> None:
-    there = paths(error(UNKNOWN, 404, code="model_not_found"), whole(), whole(), calls=2, tools=TOOLS)
+def test_a_model_that_one_api_does_not_know_is_asked_for_on_the_other_and_remembered_there() -> (
+    None
+):
+    there = paths(
+        error(UNKNOWN, 404, code="model_not_found"), whole(), whole(), calls=2, tools=TOOLS
+    )
     assert there == ["responses", "chat/completions", "chat/completions"]
     words = "This model is only supported in v1/responses and not in v1/chat/completions."
     back = paths(error(words, 404), whole(RESPONSE), whole(RESPONSE), calls=2)

@@ -42,7 +42,9 @@ def test_what_is_not_compressed_is_an_error() -> None:
 
 def test_a_bomb_does_not_go_off() -> None:
     deflate = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(deflate.compress(bytes(1024 * 1024)) for _ in range(INFLATED_BYTES_MAX // 1024 // 1024 + 1))
+    bomb = b"".join(
+        deflate.compress(bytes(1024 * 1024)) for _ in range(INFLATED_BYTES_MAX // 1024 // 1024 + 1)
+    )
     with pytest.raises(zlib.error, match="more than"):
         Inflated("gzip").feed(bomb + deflate.flush())
 

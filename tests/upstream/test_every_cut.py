@@ -1,4 +1,5 @@
-"""A model check: a stream of each format, cut at every byte, ends in the whole answer or in the truth about it."""
+"""A model check: a stream of each format, cut at every byte, ends in the whole answer or in the
+truth about it."""
 
 from __future__ import annotations
 
@@ -20,7 +21,12 @@ from gateway.upstream.tap import Record
 from tests.makers import Clock, model
 from tests.upstream.fakes import Piece, Response
 
-APIS: dict[str, ModuleType] = {"anthropic": anthropic, "chat": chat, "google": google, "responses": responses}
+APIS: dict[str, ModuleType] = {
+    "anthropic": anthropic,
+    "chat": chat,
+    "google": google,
+    "responses": responses,
+}
 TOOL: dict[str, Any] = {"look_up": {"type": "object", "properties": {"city": {"type": "string"}}}}
 ASKED = {
     "text": Asked("m", "say: Grüße 🙈 to all", stream=True, thinks=True),
@@ -41,7 +47,9 @@ def read(dialect: str, *pieces: Piece) -> tuple[list[Chunk], Failed | None]:
         chunks: list[Chunk] = []
         record = Record(Attempt(model("custom"), 1), Replay(), "me")
         face = DIALECTS[dialect]
-        stream = AnswerStream(Response(*pieces), face, Encoded("/x", {}), Timeouts(), Clock(), record)
+        stream = AnswerStream(
+            Response(*pieces), face, Encoded("/x", {}), Timeouts(), Clock(), record
+        )
         try:
             await stream.begin(2000.0)
             async for batch in stream:
@@ -66,7 +74,12 @@ def said(chunks: list[Chunk]) -> dict[str, str]:
 
 
 def finishes(chunks: list[Chunk]) -> list[str]:
-    return [choice["finish_reason"] for chunk in chunks for choice in chunk["choices"] if choice["finish_reason"]]
+    return [
+        choice["finish_reason"]
+        for chunk in chunks
+        for choice in chunk["choices"]
+        if choice["finish_reason"]
+    ]
 
 
 @pytest.mark.parametrize(("dialect", "what"), CASES)
@@ -79,7 +92,9 @@ def test_every_cut_is_told(dialect: str, what: str) -> None:
     for place in range(len(stream)):
         chunks, failed = read(dialect, stream[:place])
         if failed is None:
-            assert said(chunks) == everything, f"half an answer shown as a whole one, cut at {place}"
+            assert said(chunks) == everything, (
+                f"half an answer shown as a whole one, cut at {place}"
+            )
             assert finishes(chunks) == finishes(whole)
             continue
         assert failed.failure.kind in (Kind.TRUNCATED, Kind.MALFORMED), place
@@ -93,7 +108,9 @@ def test_every_reset_is_told(dialect: str, what: str) -> None:
     everything = said(read(dialect, stream)[0])
     for place in range(1, len(stream), 7):
         chunks, failed = read_with_reset(dialect, stream[:place])
-        assert failed or said(chunks) == everything, f"half an answer shown as a whole one, reset at {place}"
+        assert failed or said(chunks) == everything, (
+            f"half an answer shown as a whole one, reset at {place}"
+        )
 
 
 def read_with_reset(dialect: str, data: bytes) -> tuple[list[Chunk], bool]:

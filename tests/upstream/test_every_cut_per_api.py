@@ -1,5 +1,5 @@
-"""A model check per client API and lane: of a stream that is cut at every byte, a client never reads a finished answer
-unless it is whole."""
+"""A model check per client API and lane: of a stream that is cut at every byte, a client never
+reads a finished answer unless it is whole."""
 
 from __future__ import annotations
 
@@ -41,13 +41,18 @@ def request(client: str) -> Request:
     bodies: dict[str, dict[str, Any]] = {
         "chat": {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
         "responses": {"model": "m", "input": "Hi"},
-        "anthropic": {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 99},
+        "anthropic": {
+            "model": "m",
+            "messages": [{"role": "user", "content": "Hi"}],
+            "max_tokens": 99,
+        },
     }
     return INBOUND[client].decode_request(bodies[client], {})
 
 
 async def _sent(client: str, provider: str, data: bytes) -> bytes:
-    """What the client is sent of a stream that consists of `data`; b"" where it gets an HTTP error instead."""
+    """What the client is sent of a stream that consists of `data`; b"" where it gets an HTTP error
+    instead."""
     attempt = Attempt(model("custom"), 1)
     encoded = Encoded("/x", {}, native=client == provider)
     record = Record(attempt, Replay(), "me")

@@ -1,4 +1,5 @@
-"""Our pool where it is more than a transport: what is kept, what is repeated, what is closed, what is never sent."""
+"""Our pool where it is more than a transport: what is kept, what is repeated, what is closed, what
+is never sent."""
 
 from __future__ import annotations
 
@@ -26,13 +27,15 @@ async def ask(pool: Pool, wire: Wire) -> Finding:
     return await through(pool, wire.url, WAIT_S)
 
 
-# --- what is kept ----------------------------------------------------------------------------------------------------
+# --- what is kept ---------------------------------------------------------------------------------
 
 
 def test_many_requests_share_one_connection() -> None:
     async def work() -> tuple[list[Finding], int, str]:
         pool = Pool()
-        async with Wire([OK], [BEGUN + b"0\r\n\r\n"], [b"HTTP/1.1 204 No Content\r\n\r\n"], [OK]) as wire:
+        async with Wire(
+            [OK], [BEGUN + b"0\r\n\r\n"], [b"HTTP/1.1 204 No Content\r\n\r\n"], [OK]
+        ) as wire:
             found = [await ask(pool, wire) for _ in range(20)]
             shown = repr(pool)
             await pool.aclose()
@@ -62,7 +65,9 @@ def test_no_more_idle_connections_are_kept_than_allowed() -> None:
     async def work() -> str:
         pool = Pool()
         async with Wire([OK]) as wire:
-            responses = [await pool.send(request(wire.url), WAIT_S) for _ in range(IDLE_PER_ORIGIN_MAX + 3)]
+            responses = [
+                await pool.send(request(wire.url), WAIT_S) for _ in range(IDLE_PER_ORIGIN_MAX + 3)
+            ]
             for response in responses:
                 await response.read(10, WAIT_S)
                 await response.aclose()
@@ -112,7 +117,7 @@ def test_bytes_that_nobody_asked_for_close_an_idle_connection() -> None:
     assert run(work()) == "<Pool idle=0 busy=0 origins=1>"
 
 
-# --- what is repeated ------------------------------------------------------------------------------------------------
+# --- what is repeated -----------------------------------------------------------------------------
 
 
 def test_a_kept_connection_found_dead_is_replaced_once() -> None:
@@ -178,10 +183,12 @@ def test_nothing_is_repeated_after_silence() -> None:
     assert run(work()) == ("timeout", 2)
 
 
-# --- what is closed --------------------------------------------------------------------------------------------------
+# --- what is closed -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", [[Act.HOLD], [b"HTTP/1.1 200 OK\r\n", Act.HOLD], [BEGUN, Act.HOLD]])
+@pytest.mark.parametrize(
+    "answer", [[Act.HOLD], [b"HTTP/1.1 200 OK\r\n", Act.HOLD], [BEGUN, Act.HOLD]]
+)
 def test_cancelling_closes_the_connection(answer: Answer) -> None:
     async def work() -> str:
         pool = Pool()
@@ -199,7 +206,8 @@ def test_cancelling_closes_the_connection(answer: Answer) -> None:
 
 
 def test_a_response_left_in_its_middle_is_closed_at_once() -> None:
-    """All that has arrived was read, and more is to come: the provider shall not go on generating."""
+    """All that has arrived was read, and more is to come: the provider shall not go on
+    generating."""
 
     async def work() -> bytes:
         pool = Pool()
@@ -230,7 +238,7 @@ def test_closing_the_pool_ends_what_is_under_way() -> None:
     assert run(work()).kind == "reset"
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 def test_after_a_timeout_the_response_may_be_read_on() -> None:
@@ -270,7 +278,9 @@ def test_a_large_body_arrives_whole() -> None:
 
     async def work() -> bytes:
         pool = Pool()
-        async with Wire([b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body), body]) as wire:
+        async with Wire(
+            [b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body), body]
+        ) as wire:
             response = await pool.send(request(wire.url), WAIT_S)
             pieces = []
             while piece := await response.receive(WAIT_S):

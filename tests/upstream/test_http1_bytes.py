@@ -51,7 +51,11 @@ async def fed(pieces: list[bytes]) -> tuple[int, dict[str, str], bytes]:
     return connection.parser.status, connection.parser.headers, body
 
 
-WHOLE = [odd for odd in ODD if odd.finding.trouble is None and "behind" not in odd.name and "large" not in odd.name]
+WHOLE = [
+    odd
+    for odd in ODD
+    if odd.finding.trouble is None and "behind" not in odd.name and "large" not in odd.name
+]
 
 
 @pytest.mark.parametrize("odd", WHOLE, ids=lambda odd: odd.name)
@@ -77,7 +81,9 @@ def test_reading_pauses_while_too_much_waits() -> None:
         connection.connection_made(pipe)
         asking = asyncio.create_task(connection.exchange(b"", b"", WAIT_S))
         await asyncio.sleep(0)
-        connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (2 * UNREAD_BYTES_MAX))
+        connection.data_received(
+            b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (2 * UNREAD_BYTES_MAX)
+        )
         await asking
         seen = []
         for size in (UNREAD_BYTES_MAX, 1, 1):
@@ -90,7 +96,8 @@ def test_reading_pauses_while_too_much_waits() -> None:
 
 
 def test_a_connection_that_reads_no_more_is_not_kept() -> None:
-    """Reading paused at the last byte of an answer that nobody took: the next one would never be read."""
+    """Reading paused at the last byte of an answer that nobody took: the next one would never be
+    read."""
 
     async def work() -> list[str]:
         pipe = Pipe()
@@ -99,7 +106,9 @@ def test_a_connection_that_reads_no_more_is_not_kept() -> None:
         asking = asyncio.create_task(connection.exchange(b"", b"", WAIT_S))
         await asyncio.sleep(0)
         size = UNREAD_BYTES_MAX + 1
-        connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + b"a" * size)
+        connection.data_received(
+            b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + b"a" * size
+        )
         await asking
         connection.release()
         return pipe.did

@@ -20,7 +20,7 @@ from tests.upstream.wire import WAIT_S, Wire, run
 UNTRUSTED = Path(__file__).with_name("untrusted.pem")
 
 
-# --- what is sent ----------------------------------------------------------------------------------------------------
+# --- what is sent ---------------------------------------------------------------------------------
 
 
 def test_a_request_as_it_goes_out() -> None:
@@ -61,7 +61,9 @@ def test_a_large_request_goes_out_whole() -> None:
 def test_a_redirect_is_not_followed() -> None:
     async def work() -> tuple[int | None, int]:
         pool = Pool()
-        async with Wire([b"HTTP/1.1 307 T\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n"]) as wire:
+        async with Wire(
+            [b"HTTP/1.1 307 T\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n"]
+        ) as wire:
             found = await ask(pool, wire)
             await pool.aclose()
             return found.status, len(wire.requests)
@@ -69,7 +71,7 @@ def test_a_redirect_is_not_followed() -> None:
     assert run(work()) == (307, 1)
 
 
-# --- no connection at all --------------------------------------------------------------------------------------------
+# --- no connection at all -------------------------------------------------------------------------
 
 
 def tls() -> ssl.SSLContext:
@@ -115,7 +117,9 @@ def test_nobody_listens() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        with pytest.raises(TransportError, match=f"127.0.0.1:{port}: cannot connect: Connection refused") as raised:
+        with pytest.raises(
+            TransportError, match=f"127.0.0.1:{port}: cannot connect: Connection refused"
+        ) as raised:
             run(Pool().send(request(f"http://127.0.0.1:{port}/"), WAIT_S))
     assert raised.value.kind == "connect"
 

@@ -52,7 +52,9 @@ def test_the_states_of_a_connection() -> None:
     ]
 
 
-@pytest.mark.parametrize("used", [False, True], ids=["before its first request", "while it is idle"])
+@pytest.mark.parametrize(
+    "used", [False, True], ids=["before its first request", "while it is idle"]
+)
 def test_bytes_that_answer_no_request_close_a_connection(used: bool) -> None:
     async def work() -> str:
         connection = Connection(Pool(), ORIGIN)

@@ -26,7 +26,13 @@ ANSWER = {
     "id": "resp_1",
     "status": "completed",
     "model": "gpt-5.5",
-    "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "So far."}]}],
+    "output": [
+        {
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "So far."}],
+        }
+    ],
 }
 
 
@@ -35,10 +41,21 @@ def sent(chain: tuple[Model, ...], *items: dict[str, Any]) -> dict[str, Any]:
     request = INBOUND["responses"].decode_request({"model": "dev", "input": [HELLO, *items]}, {})
     transport = Transport(Response(orjson.dumps(ANSWER), headers=JSON))
     client = UpstreamClient(
-        lambda model: transport, lambda model, request: (), Replay(), clock=Clock(), wall=Clock(), user_agent="test"
+        lambda model: transport,
+        lambda model, request: (),
+        Replay(),
+        clock=Clock(),
+        wall=Clock(),
+        user_agent="test",
     )
     call = Call(
-        "req_1", Agent("dev", chain), Client("tests"), request, stream=False, received_at=0.0, dialect="responses"
+        "req_1",
+        Agent("dev", chain),
+        Client("tests"),
+        request,
+        stream=False,
+        received_at=0.0,
+        dialect="responses",
     )
     asyncio.run(client.open(Attempt(chain[0], 1), call))
     return dict(orjson.loads(transport.requests[0].body))

@@ -1,4 +1,5 @@
-"""Embeddings as one attempt: parts in order, what they cost together, and what is left out when a provider objects."""
+"""Embeddings as one attempt: parts in order, what they cost together, and what is left out when a
+provider objects."""
 
 from __future__ import annotations
 
@@ -24,12 +25,18 @@ def vectors(count: int, **usage: Any) -> Response:
     return Response(orjson.dumps(body), headers=JSON)
 
 
-def trying(*answers: Response, chosen: Model = CUSTOM, unsupported: Any = "warn", **body: Any) -> Trying:
+def trying(
+    *answers: Response, chosen: Model = CUSTOM, unsupported: Any = "warn", **body: Any
+) -> Trying:
     """An attempt of an embeddings call."""
     found = Trying(*answers, chosen=chosen)
-    request = EMBEDDINGS_INBOUND["chat"].decode_request({"model": "dev", "input": "Hello", **body}, {})
+    request = EMBEDDINGS_INBOUND["chat"].decode_request(
+        {"model": "dev", "input": "Hello", **body}, {}
+    )
     agent = Agent("dev", (chosen,), unsupported)
-    found.call = Call("req_1", agent, Client("tests"), request, False, found.clock.now, operation="embed")
+    found.call = Call(
+        "req_1", agent, Client("tests"), request, False, found.clock.now, operation="embed"
+    )
     return found
 
 
@@ -44,7 +51,11 @@ def test_one_request_where_the_provider_takes_all_inputs() -> None:
 
 
 def test_parts_are_asked_for_in_order_and_counted_together() -> None:
-    answers = (vectors(256, prompt_tokens=3, cost=0.5), vectors(256), vectors(1, prompt_tokens=1, cost=0.25))
+    answers = (
+        vectors(256, prompt_tokens=3, cost=0.5),
+        vectors(256),
+        vectors(1, prompt_tokens=1, cost=0.25),
+    )
     three = trying(*answers, input=[str(number) for number in range(513)])
     reply = three.reply()
     assert [len(three.sent(number)["input"]) for number in range(3)] == [256, 256, 1]
@@ -89,7 +100,9 @@ def test_a_refused_user_is_left_out_and_named() -> None:
         (MISTRAL, "dimensions", 8, "output_dimension"),
     ],
 )
-def test_a_field_that_shapes_the_vectors_is_never_left_out(chosen: Model, field: str, value: Any, sent: str) -> None:
+def test_a_field_that_shapes_the_vectors_is_never_left_out(
+    chosen: Model, field: str, value: Any, sent: str
+) -> None:
     refusal = error(f"Unsupported parameter: '{sent}' is not supported with this model", param=sent)
     one = trying(refusal, chosen=chosen, **{field: value})
     assert one.failure().failure.verdict.status == 400

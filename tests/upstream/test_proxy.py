@@ -1,4 +1,5 @@
-"""One suite of odd answers through our pool and httpx's transport, each bare and under an `httpx.AsyncClient`."""
+"""One suite of odd answers through our pool and httpx's transport, each bare and under an
+`httpx.AsyncClient`."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def test_every_way_finds_the_same(odd: Odd, way: str) -> None:
     assert run(work()) == expected(odd, way)
 
 
-# --- httpx behind our face -------------------------------------------------------------------------------------------
+# --- httpx behind our face ------------------------------------------------------------------------
 
 BEGUN = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n"
 

@@ -66,7 +66,9 @@ def over_the_body(model: Model, key: bytes, request: Unsigned) -> Signature:
     )
 
 
-ROW: Provider = replace(PROVIDERS["custom"], name="acme", credential="acme_key", framing="lines", signing="body")
+ROW: Provider = replace(
+    PROVIDERS["custom"], name="acme", credential="acme_key", framing="lines", signing="body"
+)
 CHUNKS = [
     {
         "model": "rocket",
@@ -107,12 +109,16 @@ async def said(home: Path, pieces: Sequence[Step], row: Provider = ROW) -> tuple
             provider=row,
         )
         try:
-            reply = await client.open(Attempt(chosen, 1, started_at=clock.now), call(chosen, stream=True))
+            reply = await client.open(
+                Attempt(chosen, 1, started_at=clock.now), call(chosen, stream=True)
+            )
             assert reply.chunks is not None
             text = ""
             async for batch in reply.chunks:
                 for chunk in batch.chunks:
-                    text += "".join(choice["delta"].get("content") or "" for choice in chunk["choices"])
+                    text += "".join(
+                        choice["delta"].get("content") or "" for choice in chunk["choices"]
+                    )
             await reply.chunks.aclose()
         finally:
             await pool.aclose()
@@ -146,7 +152,10 @@ def test_a_signature_over_the_body_is_made_for_each_request(tmp_path: Path) -> N
     credentials.put("acme_key", "default", KEY)
     signer = Signer(credentials, {**SIGNINGS, "body": Signing(over_the_body, is_constant=False)})
     chosen = replace(model("custom", credential="acme_key:default"), provider=ROW)
-    requests = [Unsigned("POST", "http://test/v1", ((b"accept", b"x"),), body) for body in (b"1", b"2", b"1")]
+    requests = [
+        Unsigned("POST", "http://test/v1", ((b"accept", b"x"),), body)
+        for body in (b"1", b"2", b"1")
+    ]
     first, second, third = (signer(chosen, request) for request in requests)
     assert first == third != second
 

@@ -35,7 +35,11 @@ TIMEOUTS = Timeouts(first_token_s=60.0, idle_s=60.0, heartbeat_s=15.0, total_s=3
 
 
 def event(**choice: Any) -> bytes:
-    body = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": None, **choice}]}
+    body = {
+        "id": "1",
+        "model": "m",
+        "choices": [{"index": 0, "delta": {}, "finish_reason": None, **choice}],
+    }
     return b"data: " + orjson.dumps(body) + b"\n\n"
 
 
@@ -48,7 +52,11 @@ class Reading:
     """An answer that is read, and what came of it."""
 
     def __init__(
-        self, response: Response, timeouts: Timeouts = TIMEOUTS, dialect: str = "chat", clock: Clock | None = None
+        self,
+        response: Response,
+        timeouts: Timeouts = TIMEOUTS,
+        dialect: str = "chat",
+        clock: Clock | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.attempt = Attempt(model("custom"), 1)
@@ -69,7 +77,9 @@ class Reading:
     @property
     def text(self) -> str:
         chunks = [chunk for batch in self.batches for chunk in batch]
-        return "".join(choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"])
+        return "".join(
+            choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"]
+        )
 
 
 def read(
@@ -126,12 +136,18 @@ def test_a_server_that_says_done_has_finished() -> None:
     assert reading.attempt.finish_reason == "stop"
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "Text/Event-Stream; charset=utf-8"])
-@pytest.mark.parametrize("pieces", [[HELLO, WORLD, END, DONE], [b"\n", b": wait\n\n", WHOLE], [WHOLE[:2], WHOLE[2:]]])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/json", "Text/Event-Stream; charset=utf-8"]
+)
+@pytest.mark.parametrize(
+    "pieces", [[HELLO, WORLD, END, DONE], [b"\n", b": wait\n\n", WHOLE], [WHOLE[:2], WHOLE[2:]]]
+)
 def test_an_event_stream_is_known_by_its_first_byte(content_type: str, pieces: list[bytes]) -> None:
     reading = read(response=Response(*pieces, headers={"content-type": content_type}))
     assert (reading.failed, reading.text) == (None, "Hello world")
-    assert len(reading.batches) == len([piece for piece in pieces if b"delta" in piece or b"finish" in piece])
+    assert len(reading.batches) == len(
+        [piece for piece in pieces if b"delta" in piece or b"finish" in piece]
+    )
 
 
 def test_a_whole_body_is_known_by_its_first_byte_although_it_is_called_a_stream() -> None:
@@ -146,14 +162,28 @@ def test_a_whole_body_is_known_by_its_first_byte_although_it_is_called_a_stream(
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_nothing_is_waited_for_behind_the_last_event(dialect: str) -> None:
     end = LAST[dialect] or (b"data: [DONE]\n\n" if dialect == "google" else b"")
-    for pieces in ([TEXT[dialect]("Hello"), FINISH[dialect] + end], [TEXT[dialect]("Hello") + FINISH[dialect] + end]):
+    for pieces in (
+        [TEXT[dialect]("Hello"), FINISH[dialect] + end],
+        [TEXT[dialect]("Hello") + FINISH[dialect] + end],
+    ):
         response = Response(*pieces, "timeout")
         reading = read(response=response, dialect=dialect)
-        assert (reading.failed, reading.text, reading.attempt.finish_reason) == (None, "Hello", "stop")
+        assert (reading.failed, reading.text, reading.attempt.finish_reason) == (
+            None,
+            "Hello",
+            "stop",
+        )
         assert len(response.waits) == len(pieces)
 
 
-RESTS: list[list[Piece]] = [[], ["timeout"], ["timeout", "timeout"], ["timeout", "reset"], [b": ping\n\n"], ["reset"]]
+RESTS: list[list[Piece]] = [
+    [],
+    ["timeout"],
+    ["timeout", "timeout"],
+    ["timeout", "reset"],
+    [b": ping\n\n"],
+    ["reset"],
+]
 
 
 @pytest.mark.parametrize("rest", RESTS)
@@ -179,7 +209,10 @@ def test_a_connection_whose_body_ends_behind_its_last_event_serves_the_next_call
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+            writer.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: "
+                b"chunked\r\n\r\n"
+            )
             writer.write(b"%x\r\n%s\r\n" % (len(WHOLE), WHOLE))
             await may_end.wait()
             writer.write(b"0\r\n\r\n")
@@ -190,9 +223,13 @@ def test_a_connection_whose_body_ends_behind_its_last_event_serves_the_next_call
         pool = Pool()
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            response = await pool.send(Request("GET", f"http://127.0.0.1:{port}/", [], b"", 5.0), 5.0)
+            response = await pool.send(
+                Request("GET", f"http://127.0.0.1:{port}/", [], b"", 5.0), 5.0
+            )
             record = Record(Attempt(model("custom"), 1), Replay(), "me")
-            stream = AnswerStream(response, DIALECTS["chat"], Encoded("/", {}), TIMEOUTS, Clock(), record)
+            stream = AnswerStream(
+                response, DIALECTS["chat"], Encoded("/", {}), TIMEOUTS, Clock(), record
+            )
             await stream.begin(Clock()() + 60)
             assert [batch async for batch in stream]
             await stream.aclose()
@@ -211,7 +248,11 @@ def test_a_format_without_a_last_event_ends_almost_at_once() -> None:
     assert read(response=response, dialect="google").failed is None
     assert response.waits[-1] == COMPLETE_S
     response = Response(
-        TEXT["google"]("Hello"), FINISH["google"], TEXT["google"](" world"), FINISH["google"], "timeout"
+        TEXT["google"]("Hello"),
+        FINISH["google"],
+        TEXT["google"](" world"),
+        FINISH["google"],
+        "timeout",
     )
     assert read(response=response, dialect="google").text == "Hello world"
 
@@ -230,13 +271,20 @@ def test_an_error_behind_the_finish_reason_is_written_down_and_nothing_else(
 
 def test_content_behind_the_finish_reason_keeps_the_stream_open() -> None:
     clock = Clock()
-    reading = read(response=Ticking(clock, 1.5, HELLO, END, WORLD, WORLD.replace(b"world", b"!"), DONE), clock=clock)
+    reading = read(
+        response=Ticking(clock, 1.5, HELLO, END, WORLD, WORLD.replace(b"world", b"!"), DONE),
+        clock=clock,
+    )
     assert (reading.failed, reading.text) == (None, "Hello world !")
 
 
-@pytest.mark.parametrize("noise", [b": ping\n\n", event(delta={"content": ""}), b"\n", b"event: ping\n\n", b" "])
+@pytest.mark.parametrize(
+    "noise", [b": ping\n\n", event(delta={"content": ""}), b"\n", b"event: ping\n\n", b" "]
+)
 @pytest.mark.parametrize("head", [b"", b"{", event(delta={"role": "assistant"})])
-def test_the_first_content_has_its_limit_whatever_comes_before_it(head: bytes, noise: bytes) -> None:
+def test_the_first_content_has_its_limit_whatever_comes_before_it(
+    head: bytes, noise: bytes
+) -> None:
     clock = Clock()
     response = Ticking(clock, 1.0, *[piece for piece in (head,) if piece], *[noise] * 500)
     reading = read(response=response, clock=clock)
@@ -248,7 +296,9 @@ def test_the_first_content_has_its_limit_whatever_comes_before_it(head: bytes, n
 def test_a_stream_that_only_pings_has_an_end() -> None:
     clock = Clock()
     reading = read(
-        response=Ticking(clock, 1.0, HELLO, *[b": ping\n\n"] * 500), clock=clock, timeouts=Timeouts(total_s=99)
+        response=Ticking(clock, 1.0, HELLO, *[b": ping\n\n"] * 500),
+        clock=clock,
+        timeouts=Timeouts(total_s=99),
     )
     assert reading.failed is not None
     assert (reading.failed.failure.kind, clock.now) == (Kind.TIMEOUT, Clock().now + 99)
@@ -273,7 +323,9 @@ def test_choices_that_were_not_asked_for_are_counted(caplog: pytest.LogCaptureFi
     other = HELLO.replace(b'"index":0', b'"index":3')
     with caplog.at_level("WARNING", "gateway.upstream"):
         assert read(other + HELLO + other + END + DONE).text == "Hello"
-        decode_whole(DIALECTS["chat"], {"choices": [ANSWER["choices"][0], {"index": 1}]}, Encoded("/x", {}))
+        decode_whole(
+            DIALECTS["chat"], {"choices": [ANSWER["choices"][0], {"index": 1}]}, Encoded("/x", {})
+        )
     counts = [record.getMessage().partition(": ")[2].partition(" ")[0] for record in caplog.records]
     assert counts == ["2", "1"]
 
@@ -311,14 +363,20 @@ def test_pings_after_the_finish_keep_no_stream_open() -> None:
         ([HELLO, "protocol"], Kind.MALFORMED, "Hello"),
         ([HELLO, b"data: {broken\n\n"], Kind.MALFORMED, "Hello"),
         ([HELLO + b"data: {broken\n\n"], Kind.MALFORMED, "Hello"),
-        ([HELLO + WORLD + b'data: {"error": {"message": "x"}}\n\n'], Kind.UNAVAILABLE, "Hello world"),
+        (
+            [HELLO + WORLD + b'data: {"error": {"message": "x"}}\n\n'],
+            Kind.UNAVAILABLE,
+            "Hello world",
+        ),
         ([HELLO, event(delta="x")], Kind.MALFORMED, "Hello"),
         ([], Kind.TRUNCATED, ""),
         ([b": ping\n\n"], Kind.TRUNCATED, ""),
         ([b"data: {broken\n\n"], Kind.MALFORMED, ""),
     ],
 )
-def test_a_stream_that_is_not_whole_says_so_behind_what_it_did_say(pieces: list[Piece], kind: Kind, text: str) -> None:
+def test_a_stream_that_is_not_whole_says_so_behind_what_it_did_say(
+    pieces: list[Piece], kind: Kind, text: str
+) -> None:
     reading = read(*pieces)
     assert reading.failed is not None
     assert reading.failed.failure.kind is kind
@@ -339,11 +397,13 @@ def test_a_broken_end_is_raised_again_and_again() -> None:
     assert asyncio.run(work()) == [Kind.MALFORMED] * 2
 
 
-# --- silence ---------------------------------------------------------------------------------------------------------
+# --- silence --------------------------------------------------------------------------------------
 
 
 def test_silence_is_a_sign_of_life_until_it_has_lasted_too_long() -> None:
-    response = Response(HELLO, "timeout", "timeout", WORLD, "timeout", "timeout", "timeout", "timeout", END)
+    response = Response(
+        HELLO, "timeout", "timeout", WORLD, "timeout", "timeout", "timeout", "timeout", END
+    )
     reading = read(response=response)
     assert [len(batch) for batch in reading.batches] == [1, 0, 0, 1, 0, 0, 0]
     assert reading.failed is not None
@@ -405,9 +465,12 @@ def test_the_first_content_has_one_limit_for_all_reads_before_it() -> None:
     assert asyncio.run(work()) == [7, 7, 7]  # on a clock that stands still
 
 
-# --- no stream at all ------------------------------------------------------------------------------------------------
+# --- no stream at all -----------------------------------------------------------------------------
 
-ANSWER = {"model": "m", "choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
+ANSWER = {
+    "model": "m",
+    "choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}],
+}
 
 
 def test_a_server_that_ignores_stream_is_understood() -> None:
@@ -464,14 +527,16 @@ def test_events_under_another_name_are_understood(headers: dict[str, str], mark:
     assert reading.text == "Hello world"
 
 
-@pytest.mark.parametrize("body", [b"<html>503</html>", b"", b"[]", b'"x"', b"null", b"{}", b'{"choices": 1}'])
+@pytest.mark.parametrize(
+    "body", [b"<html>503</html>", b"", b"[]", b'"x"', b"null", b"{}", b'{"choices": 1}']
+)
 def test_a_page_is_no_answer(body: bytes) -> None:
     reading = read(response=Response(body, headers={"content-type": "text/html"}))
     assert reading.failed is not None
     assert reading.failed.failure.kind in (Kind.MALFORMED, Kind.EMPTY, Kind.TRUNCATED)
 
 
-# --- the parts -------------------------------------------------------------------------------------------------------
+# --- the parts ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -509,7 +574,15 @@ def test_what_is_no_object_is_malformed(body: bytes) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(
-    "body", [b"{}", b'{"choices": 1}', b'{"choices": [1]}', b'{"content": [1]}', b'{"candidates": [[]]}', b'{"a": {}}']
+    "body",
+    [
+        b"{}",
+        b'{"choices": 1}',
+        b'{"choices": [1]}',
+        b'{"content": [1]}',
+        b'{"candidates": [[]]}',
+        b'{"a": {}}',
+    ],
 )
 def test_no_shape_of_an_answer_is_a_fault_of_ours(dialect: str, body: bytes) -> None:
     with pytest.raises(Failed):

@@ -21,7 +21,13 @@ USAGE = Usage(input=100, output=20, cache_read=40, cache_write=7, reasoning=5)
 
 
 def call(id_: str, **more: Any) -> dict[str, Any]:
-    return {"index": 0, "id": f"toolcall_{id_}", "type": "function", "function": {"name": "f", "arguments": ""}, **more}
+    return {
+        "index": 0,
+        "id": f"toolcall_{id_}",
+        "type": "function",
+        "function": {"name": "f", "arguments": ""},
+        **more,
+    }
 
 
 def recording() -> tuple[Record, Attempt, Replay]:
@@ -45,7 +51,9 @@ def test_usage_and_finish_of_a_stream() -> None:
 def test_usage_and_finish_of_a_whole_answer() -> None:
     record, attempt, replay = recording()
     message = {"content": None, "reasoning_content": "hm", "tool_calls": [call("a")]}
-    record.see_whole({"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": COUNTS})
+    record.see_whole(
+        {"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": COUNTS}
+    )
     assert (attempt.usage, attempt.finish_reason) == (USAGE, "tool_calls")
     assert restored(replay, "a")["reasoning_content"] == "hm"
 
@@ -55,8 +63,12 @@ def test_reasoning_is_kept_by_the_tool_calls_that_follow_it() -> None:
     record.see([delta(reasoning_content="let me "), delta(reasoning_content="think")])
     record.see([delta(reasoning_details=[{"data": 1}]), delta(reasoning_details=[{"data": 2}])])
     record.see([delta(tool_calls=[call("a", extra_content={"x": 1})])])
-    record.see([delta(tool_calls=[{"index": 0, "function": {"arguments": "{}"}}]), finish("tool_calls")])
-    assert "reasoning_content" not in restored(replay, "a"), "an answer that is not whole is not kept"
+    record.see(
+        [delta(tool_calls=[{"index": 0, "function": {"arguments": "{}"}}]), finish("tool_calls")]
+    )
+    assert "reasoning_content" not in restored(replay, "a"), (
+        "an answer that is not whole is not kept"
+    )
     record.done()
     message = restored(replay, "a")
     assert message["reasoning_content"] == "let me think"

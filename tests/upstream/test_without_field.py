@@ -38,7 +38,8 @@ def objection(param: str | None, message: str = "not supported", **more: Any) ->
         (objection("reasoning.summary"), "reasoning.summary"),
         (objection("reasoning.other"), "reasoning"),
         (objection("reasoning"), "reasoning"),
-        (objection("top_k", "must be an integer"), None),  # against its form: leaving it out is no cure
+        # against its form: leaving it out is no cure
+        (objection("top_k", "must be an integer"), None),
         (objection("top_k", kind=Kind.RATE_LIMIT), None),
         (objection("seed"), None),  # was not sent
         (objection("response_format"), None),  # the client's code reads what this asks for
@@ -63,7 +64,8 @@ def test_a_request_without_a_field() -> None:
     assert left.dropped == ("seed", "reasoning.summary", "top_k")
     assert "top_k" not in left.body
     assert left.body["reasoning"] == {"effort": "low"}
-    assert BODY["reasoning"] == {"effort": "low", "summary": "auto"}  # what was given is not changed
+    # what was given is not changed
+    assert BODY["reasoning"] == {"effort": "low", "summary": "auto"}
 
 
 def test_an_object_that_nothing_is_left_in_goes_too() -> None:
@@ -73,12 +75,23 @@ def test_an_object_that_nothing_is_left_in_goes_too() -> None:
 def test_the_instructions_of_every_format_stay() -> None:
     for field in ("instructions", "systemInstruction", "generationConfig", "toolConfig"):
         encoded = Encoded("/", {field: {"anything": 1}})
-        assert refused_path(objection(field, f'Unknown name "{field}": Cannot find field.'), encoded, {}) is None
+        assert (
+            refused_path(
+                objection(field, f'Unknown name "{field}": Cannot find field.'), encoded, {}
+            )
+            is None
+        )
 
 
 def test_reasoning_of_earlier_turns() -> None:
     told: Chat = {
-        "messages": [{"role": "assistant", "content": "Hi", "reasoning_details": [{"type": "reasoning.text"}]}]
+        "messages": [
+            {
+                "role": "assistant",
+                "content": "Hi",
+                "reasoning_details": [{"type": "reasoning.text"}],
+            }
+        ]
     }
     assert refuses_replay(objection(REPLAYED), told)
     assert not refuses_replay(objection("messages"), told)
@@ -90,13 +103,21 @@ def test_reasoning_of_earlier_turns() -> None:
 GOOGLES: dict[str, Any] = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
 CARRIERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a message": ({"content": "Hi", **GOOGLES}, {"content": "Hi"}),
-    "a tool call": ({"tool_calls": [{"id": "a"}, {"id": "b", **GOOGLES}]}, {"tool_calls": [{"id": "a"}, {"id": "b"}]}),
-    "an image": ({"images": [{"type": "image_url", **GOOGLES}]}, {"images": [{"type": "image_url"}]}),
+    "a tool call": (
+        {"tool_calls": [{"id": "a"}, {"id": "b", **GOOGLES}]},
+        {"tool_calls": [{"id": "a"}, {"id": "b"}]},
+    ),
+    "an image": (
+        {"images": [{"type": "image_url", **GOOGLES}]},
+        {"images": [{"type": "image_url"}]},
+    ),
 }
 
 
 @pytest.mark.parametrize(("carrier", "left"), CARRIERS.values(), ids=CARRIERS.keys())
-def test_signatures_of_earlier_turns_travel_in_several_places(carrier: dict[str, Any], left: dict[str, Any]) -> None:
+def test_signatures_of_earlier_turns_travel_in_several_places(
+    carrier: dict[str, Any], left: dict[str, Any]
+) -> None:
     user = {"role": "user", "content": "Hello"}
     told: Chat = {"messages": [user, {"role": "assistant", **carrier}]}
     before = deepcopy(told)

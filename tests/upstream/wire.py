@@ -1,4 +1,5 @@
-"""A server that sends exactly the bytes it is given, and the loop that tests of the connection run on."""
+"""A server that sends exactly the bytes it is given, and the loop that tests of the connection run
+on."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Wire:
-    """A server that answers the n-th request with the n-th answer, and each later one with the last."""
+    """A server that answers the n-th request with the n-th answer, and each later one with the
+    last."""
 
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
         self._answers = answers
@@ -104,14 +106,18 @@ class Wire:
             await asyncio.sleep(0)
         return True
 
-    async def _act(self, act: Act, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _act(
+        self, act: Act, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         if act is Act.HOLD:
             try:
                 await reader.read()
             finally:
                 self.left.set()
         if act is Act.RESET:
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER
+            )
             writer.transport.abort()
         return False
 
@@ -122,5 +128,7 @@ async def _request(reader: asyncio.StreamReader) -> bytes | None:
         head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
-    lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    lengths = [
+        line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+    ]
     return head + (await reader.readexactly(int(lengths[0])) if lengths else b"")

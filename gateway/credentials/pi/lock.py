@@ -1,7 +1,9 @@
-"""The lock that pi takes on its files, so that the two do not write at the same time: a directory beside the file.
+"""The lock that pi takes on its files, so that the two do not write at the same time: a directory
+beside the file.
 
-Its form is that of npm's proper-lockfile. Whoever makes `<file>.lock` has the lock, sets its time anew while it works,
-and removes it. One whose time has not moved for `STALE_S` was left behind by a process that died.
+Its form is that of npm's proper-lockfile. Whoever makes `<file>.lock` has the lock, sets its time
+anew while it works, and removes it. One whose time has not moved for `STALE_S` was left behind by a
+process that died.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ class LockBusy(Exception):
 class DirectoryLock:
     """`async with` it to hold the lock of `path`, which must have no symbolic link in it.
 
-    `wall` is Unix time and `pause` sleeps, both in seconds. Entering raises `LockBusy`, and `OSError` where no lock can
-    be made.
+    `wall` is Unix time and `pause` sleeps, both in seconds. Entering raises `LockBusy`, and
+    `OSError` where no lock can be made.
     """
 
     def __init__(self, path: Path, *, wall: Callable[[], float], pause: Pause) -> None:
@@ -49,7 +51,9 @@ class DirectoryLock:
         pause_s, waited_s = FIRST_PAUSE_S, 0.0
         while not self._take():
             if waited_s >= PATIENCE_S:
-                raise LockBusy(f"{self._lock} is held by another process; if none works there, remove it")
+                raise LockBusy(
+                    f"{self._lock} is held by another process; if none works there, remove it"
+                )
             await self._pause(pause_s)
             waited_s += pause_s
             pause_s = min(2 * pause_s, PAUSE_MAX_S)
@@ -96,4 +100,6 @@ class DirectoryLock:
                     self._touch()
             except OSError:
                 self._is_ours = False
-        logger.warning("%s was taken by another process while the gateway worked under it", self._lock)
+        logger.warning(
+            "%s was taken by another process while the gateway worked under it", self._lock
+        )

@@ -1,6 +1,8 @@
-"""What pi's `auth.json` says about a provider. Reads nothing and runs nothing: an entry in, a key or a reason out.
+"""What pi's `auth.json` says about a provider. Reads nothing and runs nothing: an entry in, a key
+or a reason out.
 
-`{"anthropic": {"type": "api_key", "key": …}, "xai": {"type": "oauth", "access": …, "expires": milliseconds}}`
+`{"anthropic": {"type": "api_key", "key": …}, "xai": {"type": "oauth", "access": …, "expires":
+milliseconds}}`
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ class Expired(Unusable):
 def key_of(entry: object, env: Mapping[str, str], now: float) -> tuple[str, bool]:
     """(key, whether it is an OAuth token) of one provider's entry. `now` is Unix time.
 
-    Raises `Expired` for a sign-in that can be renewed, and `Unusable` for anything else that is no key.
+    Raises `Expired` for a sign-in that can be renewed, and `Unusable` for anything else that is no
+    key.
     """
     if not isinstance(entry, dict):
         raise Unusable("has no entry for it: sign in with pi, or use api_key")
@@ -34,7 +37,10 @@ def key_of(entry: object, env: Mapping[str, str], now: float) -> tuple[str, bool
 def _key(key: str, env: Mapping[str, str]) -> str:
     """A literal, or the name of an environment variable that is set."""
     if key.startswith("!"):
-        raise Unusable("has a command for it, and the gateway runs none: store its output with `credentials set`")
+        raise Unusable(
+            "has a command for it, and the gateway runs none: store its output with `credentials "
+            "set`"
+        )
     return env.get(key, "").strip() or key
 
 
@@ -46,4 +52,6 @@ def _token(entry: Mapping[str, Any], now: float) -> str:
         return token
     if isinstance(entry.get("refresh"), str) and entry["refresh"]:
         raise Expired("has an expired sign-in for it: the next call renews it, or run pi")
-    raise Unusable("has an expired sign-in for it and nothing to renew it with: run pi and sign in again")
+    raise Unusable(
+        "has an expired sign-in for it and nothing to renew it with: run pi and sign in again"
+    )

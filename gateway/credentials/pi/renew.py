@@ -1,8 +1,9 @@
-"""Renews pi's sign-ins: asks the provider for a new token and writes it to pi's `auth.json`, under pi's own lock.
+"""Renews pi's sign-ins: asks the provider for a new token and writes it to pi's `auth.json`, under
+pi's own lock.
 
-A renewal usually replaces the refresh token too, and the old one is worthless from that moment on. So what was begun is
-never cut short by a client that leaves, nothing is asked before the lock is held, and an answer that cannot be written
-is kept in memory, loudly.
+A renewal usually replaces the refresh token too, and the old one is worthless from that moment on.
+So what was begun is never cut short by a client that leaves, nothing is asked before the lock is
+held, and an answer that cannot be written is kept in memory, loudly.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ ANSWER_S: Final = 30.0
 LIFETIME_S: Final = 3600.0
 """A token's, where the answer does not say."""
 MARGIN_S: Final = 300.0
-"""A token is renewed this long before it expires, as pi does, so that it does not expire on its way."""
+"""A token is renewed this long before it expires, as pi does, so that it does not expire on its
+way."""
 
 _CODE: Final = re.compile(r"[a-z_]{1,40}")
 
 
-ENDPOINTS: Final[Mapping[str, SignIn]] = {row.name: row.sign_in for row in PROVIDERS.values() if row.sign_in}
+ENDPOINTS: Final[Mapping[str, SignIn]] = {
+    row.name: row.sign_in for row in PROVIDERS.values() if row.sign_in
+}
 """The providers to which pi signs in and whose API is the one that their rows name."""
 
 
@@ -62,7 +66,8 @@ class Renewal:
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def renew(self, model: Model) -> None:
-        """Afterwards `Credentials.find` has a fresh token for `model`. Raises `CredentialError` when it cannot be had.
+        """Afterwards `Credentials.find` has a fresh token for `model`. Raises `CredentialError`
+        when it cannot be had.
 
         The renewal goes on when the caller is cancelled.
         """
@@ -116,14 +121,19 @@ class Renewal:
             return True
         return False
 
-    # --- the token endpoint ------------------------------------------------------------------------------------------
+    # --- the token endpoint -----------------------------------------------------------------------
 
     async def _ask(self, endpoint: SignIn, refresh: str, model: Model) -> Mapping[str, Any]:
-        """The endpoint's answer, with at least `access_token`. Raises `CredentialError`, which never quotes it."""
+        """The endpoint's answer, with at least `access_token`. Raises `CredentialError`, which
+        never quotes it."""
         import httpx  # not paid for by those who never renew
 
         provider = model.provider.name
-        body = {"grant_type": "refresh_token", "client_id": endpoint.client_id, "refresh_token": refresh}
+        body = {
+            "grant_type": "refresh_token",
+            "client_id": endpoint.client_id,
+            "refresh_token": refresh,
+        }
         headers = {"user-agent": self._user_agent, "accept": "application/json"}
         sent: dict[str, Any] = {"data": body} if endpoint.form else {"json": body}
         try:
@@ -133,12 +143,16 @@ class Renewal:
             ):
                 response = await client.post(endpoint.url, headers=headers, **sent)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise _failed(provider, f"{endpoint.url} did not answer ({type(error).__name__})") from None
+            raise _failed(
+                provider, f"{endpoint.url} did not answer ({type(error).__name__})"
+            ) from None
         return _answer(provider, endpoint.url, response.status_code, response.content)
 
-    # --- the file ----------------------------------------------------------------------------------------------------
+    # --- the file ---------------------------------------------------------------------------------
 
-    async def _keep(self, path: Path, provider: str, replaces: str, fresh: Mapping[str, Any]) -> None:
+    async def _keep(
+        self, path: Path, provider: str, replaces: str, fresh: Mapping[str, Any]
+    ) -> None:
         """Writes the new entry, or holds it in memory."""
         try:
             await asyncio.to_thread(self._write, path, provider, replaces, fresh)
@@ -146,19 +160,25 @@ class Renewal:
             self._credentials.hold(provider, replaces, fresh)
             reason = error.strerror if isinstance(error, OSError) else "it is no JSON object"
             logger.critical(
-                "pi's sign-in for %s was renewed, but %s could not be written (%s). The new one is in memory only:"
+                "pi's sign-in for %s was renewed, but %s could not be written (%s). The new one "
+                "is in memory only:"
                 " mend this before the gateway stops, or sign in with pi again",
                 *(provider, path, reason),
             )
 
     def _write(self, path: Path, provider: str, replaces: str, fresh: Mapping[str, Any]) -> None:
-        """Only this one entry changes, and only if it is still the one that was renewed. Runs in a thread."""
+        """Only this one entry changes, and only if it is still the one that was renewed. Runs in a
+        thread."""
         entries = orjson.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
         if not isinstance(entries, dict):
             raise ValueError
         stands = self._credentials.in_force(provider, entries.get(provider))
         if not isinstance(stands, dict) or stands.get("refresh") != replaces:
-            logger.warning("the entry for %s in %s was replaced meanwhile, and is left as it is", provider, path)
+            logger.warning(
+                "the entry for %s in %s was replaced meanwhile, and is left as it is",
+                provider,
+                path,
+            )
             return
         text = orjson.dumps({**entries, provider: fresh}, option=orjson.OPT_INDENT_2).decode()
         write_private(path, text + "\n", path.stat().st_mode & 0o777)
@@ -176,11 +196,14 @@ def _answer(provider: str, url: str, status: int, body: bytes) -> Mapping[str, A
     if code == "invalid_grant":
         raise _failed(provider, "the provider no longer knows this sign-in: sign in with pi again")
     said = f", {code}" if isinstance(code, str) and _CODE.fullmatch(code) else ""
-    raise _failed(provider, f"{url} answered with {'no token' if status == 200 else f'status {status}{said}'}")
+    raise _failed(
+        provider, f"{url} answered with {'no token' if status == 200 else f'status {status}{said}'}"
+    )
 
 
 def _fields(answer: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """What an answer changes in an entry of pi's. The refresh token stays where the provider keeps it."""
+    """What an answer changes in an entry of pi's. The refresh token stays where the provider keeps
+    it."""
     stated = answer.get("expires_in")
     lifetime_s = float(stated) if isinstance(stated, int | float) and stated > 0 else LIFETIME_S
     expires = now + max(lifetime_s - MARGIN_S, lifetime_s / 2)

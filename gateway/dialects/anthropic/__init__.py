@@ -1,7 +1,7 @@
 """Anthropic's Messages API. Upstream face.
 
-Source of every wire fact in this folder: Anthropic's SDK types and migration guide as of November 2026, and recorded
-traffic; see `docs/providers.md`.
+Source of every wire fact in this folder: Anthropic's SDK types and migration guide as of November
+2026, and recorded traffic; see `docs/providers.md`.
 """
 
 from __future__ import annotations

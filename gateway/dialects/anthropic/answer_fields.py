@@ -82,7 +82,8 @@ def decode_citations(citations: Any, first_index: int) -> list[dict[str, Any]]:
     """`url_citation` annotations of the citations that name an address."""
     found = [citation for citation in citations or () if _has_address(citation)]
     return [
-        url_citation(citation, first_index + place, **rest(citation, _CITED)) for place, citation in enumerate(found)
+        url_citation(citation, first_index + place, **rest(citation, _CITED))
+        for place, citation in enumerate(found)
     ]
 
 
@@ -102,4 +103,5 @@ def _has_address(citation: Any) -> bool:
 
 
 _CITED: Final = frozenset({"type", "url", "title", "encrypted_content"})
-"""Left out of an annotation: its own fields, and a search result's text, which only Anthropic can read."""
+"""Left out of an annotation: its own fields, and a search result's text, which only Anthropic can
+read."""

@@ -1,7 +1,8 @@
 """Prompt-cache breakpoints: the client's own, and those that nobody had to set.
 
-Anthropic caches a prefix up to each mark, in the order tools, system, messages. It takes four marks at most, one more
-in `cache_control` of the request itself included, and none of an hour behind one of five minutes.
+Anthropic caches a prefix up to each mark, in the order tools, system, messages. It takes four marks
+at most, one more in `cache_control` of the request itself included, and none of an hour behind one
+of five minutes.
 """
 
 from __future__ import annotations
@@ -31,14 +32,21 @@ def limit_marks(body: dict[str, Any]) -> list[str]:
 
 
 def mark_automatically(body: dict[str, Any]) -> None:
-    """Marks the last tool, the last system block and the last user turn of a request body made here, where a mark fits
-    and the client has set none."""
-    left = BREAKPOINTS_MAX - ("cache_control" in body) - len(_marked([*_fixed(body), *_turns(body)]))
+    """Marks the last tool, the last system block and the last user turn of a request body made
+    here, where a mark fits and the client has set none."""
+    left = (
+        BREAKPOINTS_MAX - ("cache_control" in body) - len(_marked([*_fixed(body), *_turns(body)]))
+    )
     tools, system, turns = body.get("tools", []), body.get("system", []), list(_turns(body))
     places: list[tuple[list[Block], list[Block]]] = [(tools, [*system, *turns]), (system, turns)]
     places += [(turn["content"], []) for turn in body["messages"] if turn["role"] == "user"][-1:]
     for blocks, behind in places:
-        if left <= 0 or not blocks or blocks[-1].get("type") in _UNMARKABLE or "cache_control" in blocks[-1]:
+        if (
+            left <= 0
+            or not blocks
+            or blocks[-1].get("type") in _UNMARKABLE
+            or "cache_control" in blocks[-1]
+        ):
             continue
         if any(_is_of_an_hour(block) for block in behind):
             continue

@@ -1,4 +1,5 @@
-"""Errors: `{"type": "error", "error": {"type", "message", "details"?}, "request_id"}`, as an answer or as an event."""
+"""Errors: `{"type": "error", "error": {"type", "message", "details"?}, "request_id"}`, as an answer
+or as an event."""
 
 from __future__ import annotations
 
@@ -39,35 +40,47 @@ _CODES: Final[Mapping[str, Kind]] = {
 """`details.error_code`, which says more than the type."""
 
 _WORDS: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = (
-    (re.compile(r"reached your specified \w+ usage limits|out of extra usage", re.IGNORECASE), Kind.QUOTA),
-    (re.compile(r"only authorized for use with|organization has been disabled", re.IGNORECASE), Kind.CREDENTIAL),
+    (
+        re.compile(r"reached your specified \w+ usage limits|out of extra usage", re.IGNORECASE),
+        Kind.QUOTA,
+    ),
+    (
+        re.compile(r"only authorized for use with|organization has been disabled", re.IGNORECASE),
+        Kind.CREDENTIAL,
+    ),
     (re.compile(r"extra usage is required for long context", re.IGNORECASE), Kind.TOO_LARGE),
     (re.compile(r"blocked by content filtering", re.IGNORECASE), Kind.POLICY),
     (
         re.compile(
-            r"model does not support|not supported (for|on|by|with) (this|the) model|specified for this model"
+            r"model does not support|not supported (for|on|by|with) (this|the) model|specified "
+            r"for this model"
             r"|schema is too complex|grammar is too large",
             re.IGNORECASE,
         ),
         Kind.UNSUPPORTED,
     ),
 )
-"""What Anthropic calls an `invalid_request_error` although the request is not at fault: prose is all that tells."""
+"""What Anthropic calls an `invalid_request_error` although the request is not at fault: prose is
+all that tells."""
 
 _EXTRA_INPUT: Final = re.compile(
-    r"(?<![\w.])(?:([\w.]+): Extra inputs are not permitted|([\w.]+)[`\"']? is not supported)", re.IGNORECASE
+    r"(?<![\w.])(?:([\w.]+): Extra inputs are not permitted|([\w.]+)[`\"']? is not supported)",
+    re.IGNORECASE,
 )
 _EFFORT: Final = re.compile(r"does not support effort level", re.IGNORECASE)
 _REPLAYED: Final = re.compile(
-    r"`signature`|`thinking` or `redacted_thinking`|cannot contain `thinking`|thinking block must contain"
+    r"`signature`|`thinking` or `redacted_thinking`|cannot contain `thinking`|thinking block "
+    r"must contain"
     r"|bound to a different conversation",
     re.IGNORECASE,
 )
-"""Thinking that went back is checked: it is refused when it, or what stands before it, is not what it was."""
+"""Thinking that went back is checked: it is refused when it, or what stands before it, is not what
+it was."""
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
-    """An error answer as a `Failure`. `anthropic-ratelimit-*` resets and `retry-after` become the retry time."""
+    """An error answer as a `Failure`. `anthropic-ratelimit-*` resets and `retry-after` become the
+    retry time."""
     return _sharpened(decode_any_error(status, headers, body, now_s), loads(body))
 
 

@@ -1,4 +1,5 @@
-"""The conversation: system blocks, user and assistant turns, results before anything else in their turn."""
+"""The conversation: system blocks, user and assistant turns, results before anything else in their
+turn."""
 
 from __future__ import annotations
 
@@ -24,12 +25,24 @@ _IMAGE_TYPES: Final[Mapping[str, str]] = {
     "R0lGOD": "image/gif",
     "UklGR": "image/webp",
 }
-"""How the base64 of each accepted type begins: a declared type that contradicts the bytes costs a 400."""
+"""How the base64 of each accepted type begins: a declared type that contradicts the bytes costs a
+400."""
 
 _PDF: Final = "JVBERi0"
 _TEXT_TYPES: Final = frozenset(
     f"application/{kind}"
-    for kind in ("json", "xml", "yaml", "x-yaml", "toml", "javascript", "x-javascript", "sql", "x-sh", "x-ndjson")
+    for kind in (
+        "json",
+        "xml",
+        "yaml",
+        "x-yaml",
+        "toml",
+        "javascript",
+        "x-javascript",
+        "sql",
+        "x-sh",
+        "x-ndjson",
+    )
 )
 """Types that are text although they are not called so: a `document` is either a PDF or text."""
 
@@ -53,7 +66,8 @@ def reminder(text: str) -> str:
 def encode_messages(
     chat: Chat, names: Mapping[str, str], claude: Generation, *, thinks: bool, prefill: bool
 ) -> tuple[list[Block], list[dict[str, Any]], list[str]]:
-    """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that has no place."""
+    """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that has no
+    place."""
     system: list[Block] = []
     turns: list[tuple[str, list[Block]]] = []
     replay = thinks and may_replay(chat, claude)
@@ -71,15 +85,19 @@ def encode_messages(
     if not any(blocks for role, blocks in turns if role != "system"):
         late_blocks = [block for _, blocks in turns for block in blocks]
         turns, system = [("user", [*system, *late_blocks] or [_text(EMPTY)])], []
-    messages = [{"role": role, "content": blocks} for role, blocks in _system_in_place(turns, system)]
+    messages = [
+        {"role": role, "content": blocks} for role, blocks in _system_in_place(turns, system)
+    ]
     if messages[0]["role"] != "user":
         messages.insert(0, {"role": "user", "content": [_text(CONTINUED)]})
     return system, messages, _end(messages, prefill=prefill)
 
 
-def _system_in_place(turns: list[tuple[str, list[Block]]], system: list[Block]) -> list[tuple[str, list[Block]]]:
-    """Turns merged by role. A late system message "must directly follow a user turn, and be last or be followed by
-    an assistant turn"; one that would not joins the others in front."""
+def _system_in_place(
+    turns: list[tuple[str, list[Block]]], system: list[Block]
+) -> list[tuple[str, list[Block]]]:
+    """Turns merged by role. A late system message "must directly follow a user turn, and be last or
+    be followed by an assistant turn"; one that would not joins the others in front."""
     merged = list(merge_by_role(turns))
     roles = ["", *(role for role, _ in merged), "assistant"]
     legal = []
@@ -92,7 +110,8 @@ def _system_in_place(turns: list[tuple[str, list[Block]]], system: list[Block]) 
 
 
 def _end(messages: list[dict[str, Any]], *, prefill: bool) -> list[str]:
-    """Mends the end: prefill without trailing white space, or a request to go on where there is no prefill."""
+    """Mends the end: prefill without trailing white space, or a request to go on where there is no
+    prefill."""
     last = messages[-1]
     if last["role"] != "assistant":
         return []
@@ -107,12 +126,18 @@ def _end(messages: list[dict[str, Any]], *, prefill: bool) -> list[str]:
 
 
 def _text(text: str, mark: Any = None) -> Block:
-    return {"type": "text", "text": text, "cache_control": mark} if mark else {"type": "text", "text": text}
+    return (
+        {"type": "text", "text": text, "cache_control": mark}
+        if mark
+        else {"type": "text", "text": text}
+    )
 
 
 def _mark(part: Mapping[str, Any]) -> Any:
     """A cache breakpoint, in Anthropic's form or in OpenAI's."""
-    return part.get("cache_control") or ({"type": "ephemeral"} if part.get("prompt_cache_breakpoint") else None)
+    return part.get("cache_control") or (
+        {"type": "ephemeral"} if part.get("prompt_cache_breakpoint") else None
+    )
 
 
 def _texts(message: Mapping[str, Any]) -> list[Block]:
@@ -139,7 +164,9 @@ _SAID: Final = frozenset({"text", "refusal"})
 """Parts of an assistant turn, which holds text only."""
 
 
-def _assistant(message: Mapping[str, Any], names: Mapping[str, str], *, replay: bool) -> list[Block]:
+def _assistant(
+    message: Mapping[str, Any], names: Mapping[str, str], *, replay: bool
+) -> list[Block]:
     said = _blocks([part for part in parts(message.get("content")) if part["type"] in _SAID])
     if not said and message.get("refusal"):
         said = [_text(message["refusal"])]
@@ -178,7 +205,7 @@ def _result(message: Mapping[str, Any]) -> Block:
     return block
 
 
-# --- parts -----------------------------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def _blocks(content: Any) -> list[Block]:
@@ -186,7 +213,9 @@ def _blocks(content: Any) -> list[Block]:
     for part in parts(content):
         encode = _PARTS.get(part["type"])
         if encode is None:
-            raise Unsupported("messages.content", f"Anthropic has no place for a part of type {part['type']!r}")
+            raise Unsupported(
+                "messages.content", f"Anthropic has no place for a part of type {part['type']!r}"
+            )
         block = encode(part)
         if block is not None:
             blocks.append(block)
@@ -213,11 +242,16 @@ def _url(url: str) -> dict[str, Any]:
 
 
 def _sniffed(media: Media, field: str) -> Media:
-    """An image with the type that its bytes have. Raises `Unsupported` for one that Anthropic does not read."""
+    """An image with the type that its bytes have. Raises `Unsupported` for one that Anthropic does
+    not read."""
     data = media.data or ""
-    actual = next((type_ for start, type_ in _IMAGE_TYPES.items() if data.startswith(start)), media.mime_type)
+    actual = next(
+        (type_ for start, type_ in _IMAGE_TYPES.items() if data.startswith(start)), media.mime_type
+    )
     if actual not in _IMAGE_TYPES.values():
-        raise Unsupported(f"messages.content.{field}", f"Anthropic reads no images of type {actual!r}")
+        raise Unsupported(
+            f"messages.content.{field}", f"Anthropic reads no images of type {actual!r}"
+        )
     return media._replace(mime_type=actual)
 
 
@@ -248,7 +282,9 @@ def _file(part: Mapping[str, Any]) -> Block:
 def _file_source(part: Mapping[str, Any]) -> dict[str, Any]:
     media = file(part)
     if media is None:
-        raise Unsupported("messages.content.file", "an uploaded file's id means nothing to Anthropic")
+        raise Unsupported(
+            "messages.content.file", "an uploaded file's id means nothing to Anthropic"
+        )
     if media.url is not None:
         return _url(media.url)
     kind = media.mime_type
@@ -258,7 +294,9 @@ def _file_source(part: Mapping[str, Any]) -> dict[str, Any]:
         return _base64(media._replace(mime_type="application/pdf"))
     if kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml")):
         return {"type": "text", "media_type": "text/plain", "data": _decoded(media.data or "")}
-    raise Unsupported("messages.content.file", f"Anthropic reads PDF, text and images, no files of type {kind!r}")
+    raise Unsupported(
+        "messages.content.file", f"Anthropic reads PDF, text and images, no files of type {kind!r}"
+    )
 
 
 def _decoded(data: str) -> str:
@@ -274,7 +312,8 @@ def _marked(block: Block, part: Mapping[str, Any]) -> Block:
 
 
 def _nothing(part: Mapping[str, Any]) -> None:
-    """Reasoning in another API's form, echoed as content: it goes back as what we made of it, or not at all."""
+    """Reasoning in another API's form, echoed as content: it goes back as what we made of it, or
+    not at all."""
 
 
 def _audio(part: Mapping[str, Any]) -> Block:

@@ -1,7 +1,7 @@
 """What each generation of Claude accepts.
 
-The table is the default for what Anthropic's `GET /v1/models/{id}` would say; an id that nobody has seen is taken for
-one of the newest generation.
+The table is the default for what Anthropic's `GET /v1/models/{id}` would say; an id that nobody has
+seen is taken for one of the newest generation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Generation:
     can_disable: bool = True
     """Takes `{type: disabled}`; otherwise it always thinks."""
     thinks_to_call: bool = False
-    """Without thinking it sometimes writes its tool calls as text; the lowest effort is then the nearest to none."""
+    """Without thinking it sometimes writes its tool calls as text; the lowest effort is then the
+    nearest to none."""
     budgets: bool = False
     """Takes a budget beside `{type: adaptive}`."""
     between_tools: bool = False
@@ -107,5 +108,6 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
 
 @lru_cache(maxsize=1024)
 def generation(model_id: str) -> Generation:
-    """What `model_id` accepts. Proxies write the same id with a prefix and with dots: `anthropic/claude-opus-4.5`."""
+    """What `model_id` accepts. Proxies write the same id with a prefix and with dots:
+    `anthropic/claude-opus-4.5`."""
     return lookup(GENERATIONS, model_id[max(model_id.find("claude"), 0) :].replace(".", "-"))

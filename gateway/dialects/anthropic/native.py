@@ -67,7 +67,7 @@ def _headers(request: Request, model: Model) -> Mapping[str, str]:
     return {name: value for name, value in headers.items() if value}
 
 
-# --- the top of the body ----------------------------------------------------------------------
+# --- the top of the body --------------------------------------------------------------------------
 
 
 def _model(body: Body, lane: _Lane) -> Iterable[str]:
@@ -83,7 +83,8 @@ def _stream(body: Body, lane: _Lane) -> Iterable[str]:
 
 
 def _limit(body: Body, lane: _Lane) -> Iterable[str]:
-    """ "max_tokens: 128000 > 64000, which is the maximum": clients state one number for every model."""
+    """ "max_tokens: 128000 > 64000, which is the maximum": clients state one number for every
+    model."""
     limit = max(lane.claude.output_max, lane.model.max_output_tokens or 0)
     if body["max_tokens"] <= limit:
         return ()
@@ -172,7 +173,7 @@ def _configure(body: Body, **fields: Any) -> None:
         body.pop("output_config", None)
 
 
-# --- thinking ---------------------------------------------------------------------------------
+# --- thinking -------------------------------------------------------------------------------------
 
 
 def _thinks(body: Body, claude: Generation) -> bool:
@@ -198,7 +199,9 @@ def _own_level(body: Body, lane: _Lane) -> Iterable[str]:
         return ()
     _apply_level(body, lane, {})
     if isinstance(body.get("thinking"), dict):
-        body["thinking"] = {key: value for key, value in body["thinking"].items() if key != "display"}
+        body["thinking"] = {
+            key: value for key, value in body["thinking"].items() if key != "display"
+        }
     return ()
 
 
@@ -277,7 +280,8 @@ _FORMS: Final[Mapping[tuple[str, Any], Callable[[Body, _Lane], Iterable[str]]]] 
 
 
 def _effort(body: Body, claude: Generation) -> Iterable[str]:
-    """The effort, where the generation does not have it: "does not support effort level 'xhigh'"."""
+    """The effort, where the generation does not have it: "does not support effort level
+    'xhigh'"."""
     effort = table(body, "output_config").get("effort")
     if effort not in LEVELS or effort in claude.efforts:
         return ()
@@ -285,7 +289,7 @@ def _effort(body: Body, claude: Generation) -> Iterable[str]:
     return ("output_config.effort",)
 
 
-# --- messages ---------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------
 
 
 def _messages(body: Body, lane: _Lane) -> Iterable[str]:
@@ -317,4 +321,6 @@ def again(failure: Failure, encoded: Encoded) -> Encoded | None:
     """`encoded` without the thinking of earlier turns, after the provider refused it."""
     if failure.param != REPLAYED or not replays_thinking(encoded.body):
         return None
-    return encoded._replace(body=without_thinking(encoded.body), dropped=(*encoded.dropped, REPLAYED))
+    return encoded._replace(
+        body=without_thinking(encoded.body), dropped=(*encoded.dropped, REPLAYED)
+    )

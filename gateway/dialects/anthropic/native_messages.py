@@ -23,7 +23,8 @@ _THINKING: Final = frozenset({"thinking", "redacted_thinking"})
 
 
 def edit_messages(body: Body, claude: Generation) -> list[str]:
-    """What came from another provider, or from the gateway itself, in a form that Anthropic takes."""
+    """What came from another provider, or from the gateway itself, in a form that Anthropic
+    takes."""
     losses: list[str] = []
     turns = list(_turns(body["messages"], _own))
     if not claude.late_system:
@@ -120,7 +121,9 @@ def _without_late_system(turns: Iterable[Any], losses: list[str]) -> Iterable[An
             own = None
             continue
         if own is None:
-            before = merged.pop() if merged and merged[-1].get("role") == "user" else {"role": "user"}
+            before = (
+                merged.pop() if merged and merged[-1].get("role") == "user" else {"role": "user"}
+            )
             own = list(_as_blocks(before))
             merged.append({**before, "content": own})
         own += _reminders(turn, losses)

@@ -10,7 +10,13 @@ from gateway.dialects.anthropic.messages import TAKEN, encode_messages
 from gateway.dialects.anthropic.models import Generation, generation
 from gateway.dialects.anthropic.structured import encode_format
 from gateway.dialects.anthropic.thinking import Thinking, encode_thinking
-from gateway.dialects.anthropic.tools import add_hosted, encode_tools, fitted_names, hosted_betas, is_forced
+from gateway.dialects.anthropic.tools import (
+    add_hosted,
+    encode_tools,
+    fitted_names,
+    hosted_betas,
+    is_forced,
+)
 from gateway.dialects.chat.params import custom_names
 from gateway.dialects.hosted_rows import ANTHROPIC
 from gateway.dialects.hosted_tools import split
@@ -67,7 +73,8 @@ FIELDS: Final[Mapping[str, Rule]] = {
 _UNKNOWN: Final = dropped('unknown fields cost a 400: "Extra inputs are not permitted"')
 
 OUTPUT_TOKENS_DEFAULT: Final = 32_000
-"""Anthropic requires a limit where OpenAI's clients send none; a low one would cut agents off silently."""
+"""Anthropic requires a limit where OpenAI's clients send none; a low one would cut agents off
+silently."""
 
 
 def encode_request(chat: Chat, model: Model) -> Encoded:
@@ -88,7 +95,9 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     format_losses, format_hint, unfence = encode_format(body, chat, claude)
     losses += format_losses
     prefill = claude.prefill and not thinking.on and "format" not in body.get("output_config", {})
-    system, messages, message_losses = encode_messages(chat, names, claude, thinks=thinking.on, prefill=prefill)
+    system, messages, message_losses = encode_messages(
+        chat, names, claude, thinks=thinking.on, prefill=prefill
+    )
     losses += message_losses
     tools, tool_losses, tool_hint = encode_tools(chat, names, claude)
     tools, hosted_losses = add_hosted(tools, parts, asked, claude)
@@ -99,7 +108,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     body["messages"] = messages
     body |= tools
     losses += _encode_sampling(body, chat, claude, thinking)
-    stops = [text for text in chat.get("stop", ()) if text.strip()]  # "stop sequences must contain non-whitespace"
+    # "stop sequences must contain non-whitespace"
+    stops = [text for text in chat.get("stop", ()) if text.strip()]
     if stops:
         body["stop_sequences"] = stops
     if len(stops) < len(chat.get("stop", ())):
@@ -121,7 +131,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
 def _output_limit(chat: Chat, model: Model, claude: Generation) -> int:
     """The client's limit, or the model's own within `OUTPUT_TOKENS_DEFAULT`.
 
-    "max_tokens: 128000 > 64000, which is the maximum": a limit that another model of the chain would take is lowered.
+    "max_tokens: 128000 > 64000, which is the maximum": a limit that another model of the chain
+    would take is lowered.
     """
     stated = chat.get("max_completion_tokens")
     if stated is not None:
@@ -129,8 +140,11 @@ def _output_limit(chat: Chat, model: Model, claude: Generation) -> int:
     return model.max_output_tokens or min(claude.output_max, OUTPUT_TOKENS_DEFAULT)
 
 
-def _encode_sampling(body: dict[str, Any], chat: Chat, claude: Generation, thinking: Thinking) -> list[str]:
-    """Temperature, top_p and top_k, as far as the generation and its thinking allow. Returns what was lost."""
+def _encode_sampling(
+    body: dict[str, Any], chat: Chat, claude: Generation, thinking: Thinking
+) -> list[str]:
+    """Temperature, top_p and top_k, as far as the generation and its thinking allow. Returns what
+    was lost."""
     losses: list[str] = []
     temperature, top_p, top_k = chat.get("temperature"), chat.get("top_p"), chat.get("top_k")
     takes = claude.sampling != "none" and not thinking.on

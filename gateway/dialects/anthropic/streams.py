@@ -45,8 +45,8 @@ class _Thinking:
 
 
 class StreamDecoder:
-    """Reads `message_start … message_stop`. A stop reason makes the answer whole; it is held back to the end, for some
-    servers send content behind it."""
+    """Reads `message_start … message_stop`. A stop reason makes the answer whole; it is held back
+    to the end, for some servers send content behind it."""
 
     complete = False
     unasked = 0
@@ -71,7 +71,8 @@ class StreamDecoder:
         """Blocks that chat completions do not have, until they end."""
         self._other_inputs: dict[int, list[str]] = {}
         self._inputs: dict[int, str] = {}
-        """Arguments that came with the beginning of a call; those that stream in are said instead of them."""
+        """Arguments that came with the beginning of a call; those that stream in are said instead
+        of them."""
         self._unfence = Unfence() if encoded.unfence else None
 
     def decode(self, event: sse.Event) -> list[Chunk]:
@@ -80,9 +81,13 @@ class StreamDecoder:
             return []  # some servers send a bare name as a sign of life, or the other format's end
         try:
             body = self._halves.loads(event.data)
-            handle = self._HANDLERS.get(body.get("type") or ("error" if "error" in body else event.name.decode()))
+            handle = self._HANDLERS.get(
+                body.get("type") or ("error" if "error" in body else event.name.decode())
+            )
         except (ValueError, AttributeError, TypeError) as error:
-            raise Failed(Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")) from error
+            raise Failed(
+                Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")
+            ) from error
         # "new event types may be added, and your code should handle unknown event types gracefully"
         if handle is None or (self.finished and body == self._last):
             return []
@@ -94,7 +99,9 @@ class StreamDecoder:
     def flush(self) -> list[Chunk]:
         """The end, once. Raises `Failed` when no stop reason came."""
         if not self.finished:
-            raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a stop reason"))
+            raise Failed(
+                Failure(Kind.TRUNCATED, "the provider's stream ended without a stop reason")
+            )
         self.ended = True
         chunks = self._held_back()
         reason = self._change["stop_reason"]
@@ -106,7 +113,9 @@ class StreamDecoder:
 
     def _held_back(self) -> list[Chunk]:
         """The calls and blocks that have not ended, and text that may have been a fence."""
-        chunks = [chunk for index in list(self._inputs) for chunk in self._end_call(index)] + self._calls.end_all()
+        chunks = [
+            chunk for index in list(self._inputs) for chunk in self._end_call(index)
+        ] + self._calls.end_all()
         chunks += [chunk for index in list(self._others) for chunk in self._end_other(index)]
         held = self._unfence.flush() if self._unfence else ""
         return [*chunks, delta(content=held)] if held else chunks
@@ -125,7 +134,9 @@ class StreamDecoder:
             chunks = self._end_call(index)  # where a server gives every block the same index
             if block.get("input"):
                 self._inputs[index] = exact_json.dumps(block["input"]).decode()
-            return chunks + self._calls.start(index, block["id"], block["name"], tool_call_extras(block))
+            return chunks + self._calls.start(
+                index, block["id"], block["name"], tool_call_extras(block)
+            )
         if kind in _THINKING:
             self._thinking[index] = _Thinking(block)
             return self._reasoning(block.get("thinking"))
@@ -218,8 +229,11 @@ class StreamDecoder:
         if reason is None:
             return []
         stop = decode_stop(reason, called=False)
-        if not self.finished or (stop != "stop" and decode_stop(self._change["stop_reason"], called=False) == "stop"):
-            self.finished, self._change = True, change  # the first one counts; a plain stop gives way to any other
+        if not self.finished or (
+            stop != "stop" and decode_stop(self._change["stop_reason"], called=False) == "stop"
+        ):
+            # the first one counts; a plain stop gives way to any other
+            self.finished, self._change = True, change
         return []
 
     def _message_stop(self, body: Mapping[str, Any]) -> list[Chunk]:
@@ -255,7 +269,9 @@ class StreamDecoder:
         "message_stop": _message_stop,
         "error": _error,
     }
-    _DELTAS: ClassVar[Mapping[Any, Callable[[StreamDecoder, int, Mapping[str, Any]], list[Chunk]]]] = {
+    _DELTAS: ClassVar[
+        Mapping[Any, Callable[[StreamDecoder, int, Mapping[str, Any]], list[Chunk]]]
+    ] = {
         "text_delta": _text_delta,
         "input_json_delta": _json_delta,
         "thinking_delta": _thinking_delta,

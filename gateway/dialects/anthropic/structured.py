@@ -1,4 +1,5 @@
-"""Structured output: `output_config.format` with a schema Anthropic compiles, or an instruction where there is none."""
+"""Structured output: `output_config.format` with a schema Anthropic compiles, or an instruction
+where there is none."""
 
 from __future__ import annotations
 
@@ -11,15 +12,25 @@ from gateway.hub.structured_output import hint, schema_of
 from gateway.types import Chat
 
 
-def encode_format(body: dict[str, Any], chat: Chat, claude: Generation) -> tuple[list[str], str, bool]:
+def encode_format(
+    body: dict[str, Any], chat: Chat, claude: Generation
+) -> tuple[list[str], str, bool]:
     """(what was lost, an instruction for the system prompt, whether a fence may come back)."""
     wanted = chat.get("response_format") or {}
     kind = wanted.get("type")
     schema = schema_of(wanted)
-    if kind == "json_schema" and claude.output_format and schema and is_closed(fit_answer(schema, READ).schema):
+    if (
+        kind == "json_schema"
+        and claude.output_format
+        and schema
+        and is_closed(fit_answer(schema, READ).schema)
+    ):
         config = body.setdefault("output_config", {})
         fitted = fit_answer(schema, COMPILED)
-        body["output_config"] = {**config, "format": {"type": "json_schema", "schema": fitted.schema}}
+        body["output_config"] = {
+            **config,
+            "format": {"type": "json_schema", "schema": fitted.schema},
+        }
         return shortened(paths("response_format.json_schema.schema", fitted.lost)), "", False
     if kind in ("json_object", "json_schema"):
         return ["response_format"], hint(wanted), True
@@ -29,8 +40,8 @@ def encode_format(body: dict[str, Any], chat: Chat, claude: Generation) -> tuple
 def is_closed(schema: dict[str, Any]) -> bool:
     """Whether `schema`, with its objects still open, can be compiled without losing its meaning.
 
-    An object compiles to the properties it names, so one that names none (a map, a free form) would always be empty;
-    and a definition that holds itself is refused.
+    An object compiles to the properties it names, so one that names none (a map, a free form) would
+    always be empty; and a definition that holds itself is refused.
     """
     return not any(_is_open(node) for node, _ in nodes(schema)) and not is_circular(schema)
 

@@ -35,11 +35,13 @@ class Thinking:
     losses: list[str] = field(default_factory=list)
 
 
-def encode_thinking(chat: Chat, model: Model, claude: Generation, limit: int, *, forced: bool) -> Thinking:
+def encode_thinking(
+    chat: Chat, model: Model, claude: Generation, limit: int, *, forced: bool
+) -> Thinking:
     """`thinking`, `output_config.effort` and `max_tokens` for the level asked for.
 
-    `limit` is the output limit, `forced` whether a tool call is forced: "Thinking may not be enabled when tool_choice
-    forces tool use" holds for budgets, so the level gives way.
+    `limit` is the output limit, `forced` whether a tool call is forced: "Thinking may not be
+    enabled when tool_choice forces tool use" holds for budgets, so the level gives way.
     """
     wanted = level(chat, model)
     if wanted is None or claude.thinking == "none":
@@ -64,31 +66,39 @@ def _adaptive(wanted: str, claude: Generation, limit: int) -> Thinking:
     if claude.summarized:
         thinking["display"] = "summarized"
     effort = clamp(wanted, claude.efforts)
-    return Thinking(limit, on=True, fields={"thinking": thinking, "output_config": {"effort": effort}})
+    return Thinking(
+        limit, on=True, fields={"thinking": thinking, "output_config": {"effort": effort}}
+    )
 
 
 def _budget(budget: int, claude: Generation, limit: int, *, stated: bool) -> Thinking:
-    """A budget below `max_tokens`. Our own limit grows by it; a client's is raised only where not even the smallest
-    budget fits, and otherwise the budget shrinks."""
+    """A budget below `max_tokens`. Our own limit grows by it; a client's is raised only where not
+    even the smallest budget fits, and otherwise the budget shrinks."""
     if not stated:
         limit = min(limit + budget, claude.output_max)
     budget = max(BUDGET_MIN, min(budget, limit - ANSWER_MIN))
     max_tokens = limit if limit > budget else min(limit + budget, claude.output_max)
-    return Thinking(max_tokens, on=True, fields={"thinking": {"type": "enabled", "budget_tokens": budget}})
+    return Thinking(
+        max_tokens, on=True, fields={"thinking": {"type": "enabled", "budget_tokens": budget}}
+    )
 
 
 def _last_call_is_unsigned(chat: Chat) -> bool:
     """Whether the conversation goes on from a tool call whose thinking is not at hand.
 
-    "Expected `thinking` or `redacted_thinking`, but found `tool_use`": a budget needs the blocks of the turn it
-    continues, and another provider's turn has none. Text of the user's behind the results changes nothing.
+    "Expected `thinking` or `redacted_thinking`, but found `tool_use`": a budget needs the blocks of
+    the turn it continues, and another provider's turn has none. Text of the user's behind the
+    results changes nothing.
     """
-    last = next((message for message in reversed(chat["messages"]) if message["role"] == "assistant"), None)
+    last = next(
+        (message for message in reversed(chat["messages"]) if message["role"] == "assistant"), None
+    )
     return last is not None and bool(last.get("tool_calls")) and not signed_details(last)
 
 
 ORIGIN: Final = "anthropic:"
-"""Begins the `id` of every reasoning detail that we made of Anthropic's blocks: others are never sent there."""
+"""Begins the `id` of every reasoning detail that we made of Anthropic's blocks: others are never
+sent there."""
 
 
 def signed_details(message: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -96,13 +106,19 @@ def signed_details(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     details = message.get("reasoning_details")
     if not isinstance(details, list):
         return []
-    return [item for item in details if isinstance(item, dict) and str(item.get("id", "")).startswith(ORIGIN)]
+    return [
+        item
+        for item in details
+        if isinstance(item, dict) and str(item.get("id", "")).startswith(ORIGIN)
+    ]
 
 
 def may_replay(chat: Chat, claude: Generation) -> bool:
-    """Whether thinking of earlier turns may go back: where it is bound to what stands before it, all of it or none.
+    """Whether thinking of earlier turns may go back: where it is bound to what stands before it,
+    all of it or none.
 
-    An assistant message without details of ours came from another provider, or its client dropped them.
+    An assistant message without details of ours came from another provider, or its client dropped
+    them.
     """
     answers = (message for message in chat["messages"] if message["role"] == "assistant")
     return not claude.bound_thinking or all(map(signed_details, answers))
@@ -112,11 +128,16 @@ def encode_block(detail: Mapping[str, Any]) -> dict[str, Any]:
     """A reasoning detail → the thinking block it was, verbatim: a changed one is refused."""
     if detail.get("type") == "reasoning.encrypted":
         return {"type": "redacted_thinking", "data": detail.get("data", "")}
-    return {"type": "thinking", "thinking": detail.get("text", ""), "signature": detail.get("signature", "")}
+    return {
+        "type": "thinking",
+        "thinking": detail.get("text", ""),
+        "signature": detail.get("signature", ""),
+    }
 
 
 def decode_block(block: Mapping[str, Any], index: int) -> dict[str, Any] | None:
-    """A thinking block → the reasoning detail that brings it back; None for one without a signature.
+    """A thinking block → the reasoning detail that brings it back; None for one without a
+    signature.
 
     `index` is an integer in every item, because an official SDK's accumulator needs it.
     """

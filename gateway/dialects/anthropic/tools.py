@@ -7,10 +7,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.anthropic.models import Generation
-from gateway.dialects.anthropic.schemas import PARAMETERS, STRICT, STRICT_OPTIONAL_MAX, STRICT_TOOLS_MAX
+from gateway.dialects.anthropic.schemas import (
+    PARAMETERS,
+    STRICT,
+    STRICT_OPTIONAL_MAX,
+    STRICT_TOOLS_MAX,
+)
 from gateway.dialects.hosted_rows import ANTHROPIC_BETAS
 from gateway.dialects.hosted_tools import Split
-from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, optional_properties, paths, shortened
+from gateway.hub.schemas import (
+    CLOSED,
+    EMPTY,
+    fit_parameters,
+    fits,
+    optional_properties,
+    paths,
+    shortened,
+)
 from gateway.hub.tools import fit_id, fit_names, function_of_custom, plain_function_call
 from gateway.types import Chat
 
@@ -40,12 +53,17 @@ def is_forced(chat: Chat) -> bool:
     """Whether the model has to call a tool."""
     choice = chat.get("tool_choice")
     if isinstance(choice, dict):
-        return (choice.get("allowed_tools") or {}).get("mode") == "required" or "allowed_tools" not in choice
+        return (choice.get("allowed_tools") or {}).get(
+            "mode"
+        ) == "required" or "allowed_tools" not in choice
     return choice in ("required", "any")
 
 
-def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tuple[dict[str, Any], list[str], str]:
-    """(`tools` and `tool_choice`, what was lost, an instruction that stands in for what cannot be forced)."""
+def encode_tools(
+    chat: Chat, names: Mapping[str, str], claude: Generation
+) -> tuple[dict[str, Any], list[str], str]:
+    """(`tools` and `tool_choice`, what was lost, an instruction that stands in for what cannot be
+    forced)."""
     tools = chat.get("tools")
     if not tools:
         return _stubs(chat, names), [], ""
@@ -64,7 +82,10 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
         hint = forced_hint(choice.get("name"))
         choice = {**{key: value for key, value in choice.items() if key != "name"}, "type": "auto"}
         losses.append("tool_choice")
-    encoded = [(places[id(tool)], *_tool(tool, names, claude, f"tools.{places[id(tool)]}")) for tool in tools]
+    encoded = [
+        (places[id(tool)], *_tool(tool, names, claude, f"tools.{places[id(tool)]}"))
+        for tool in tools
+    ]
     lost = [path for _, _, paths_ in encoded for path in paths_]
     losses += shortened(lost + _limit_strict([(place, tool) for place, tool, _ in encoded]))
     body: dict[str, Any] = {"tools": [tool for _, tool, _ in encoded]}
@@ -73,8 +94,11 @@ def encode_tools(chat: Chat, names: Mapping[str, str], claude: Generation) -> tu
     return body, losses, hint
 
 
-def add_hosted(body: dict[str, Any], parts: Split, chat: Chat, claude: Generation) -> tuple[dict[str, Any], list[str]]:
-    """(`body` with the hosted tools behind the others, what was lost). "Tool names must be unique"."""
+def add_hosted(
+    body: dict[str, Any], parts: Split, chat: Chat, claude: Generation
+) -> tuple[dict[str, Any], list[str]]:
+    """(`body` with the hosted tools behind the others, what was lost). "Tool names must be
+    unique"."""
     losses = list(parts.losses)
     if not parts.hosted:
         return body, losses
@@ -96,7 +120,9 @@ def _hosted_name(tool: Mapping[str, Any]) -> str:
     return str(tool.get("name") or re.sub(r"_\d+$", "", tool["type"]))
 
 
-def _hosted_choice(parts: Split, chat: Chat, claude: Generation) -> tuple[dict[str, Any], list[str]]:
+def _hosted_choice(
+    parts: Split, chat: Chat, claude: Generation
+) -> tuple[dict[str, Any], list[str]]:
     """(the choice, where it is about hosted tools, and what is lost of it)."""
     chosen: dict[str, Any] = {}
     if parts.forced is not None:
@@ -143,12 +169,15 @@ def _definition(tool: Mapping[str, Any]) -> dict[str, Any]:
 def _tool(
     tool: Mapping[str, Any], names: Mapping[str, str], claude: Generation, place: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """(a tool as Anthropic takes it, what was lost). Only what is refused at the top level becomes words."""
+    """(a tool as Anthropic takes it, what was lost). Only what is refused at the top level becomes
+    words."""
     function = _definition(tool)
     parameters = function.get("parameters") or (CLOSED if function.get("strict") else EMPTY)
     fitted = fit_parameters(parameters, PARAMETERS)
     losses = paths(f"{place}.parameters", fitted.lost)
-    description = "\n\n".join(text for text in (function.get("description") or "", fitted.note) if text)
+    description = "\n\n".join(
+        text for text in (function.get("description") or "", fitted.note) if text
+    )
     encoded: dict[str, Any] = {"name": names[function["name"]], "input_schema": fitted.schema}
     if description:
         encoded["description"] = description

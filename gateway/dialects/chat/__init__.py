@@ -1,8 +1,15 @@
-"""Chat completions: the hub itself, and the format of every server that speaks like OpenAI's. Both faces."""
+"""Chat completions: the hub itself, and the format of every server that speaks like OpenAI's. Both
+faces."""
 
 from __future__ import annotations
 
-from gateway.dialects.chat.answers import as_chunks, decode_response, encode_response, is_empty, says_something
+from gateway.dialects.chat.answers import (
+    as_chunks,
+    decode_response,
+    encode_response,
+    is_empty,
+    says_something,
+)
 from gateway.dialects.chat.errors import decode_error, encode_error
 from gateway.dialects.chat.normalize import normalize as decode_request
 from gateway.dialects.chat.params import FIELDS, encode_request, needs_responses

@@ -75,7 +75,9 @@ ANSWER: Final[Mapping[str, Fields]] = {
         "refusal": translated("refusal"),
         "tool_calls": translated("tool_calls"),
         "function_call": translated("tool_calls"),
-        "annotations": translated("annotations, and native_annotations for other kinds than addresses"),
+        "annotations": translated(
+            "annotations, and native_annotations for other kinds than addresses"
+        ),
         "channel": dropped("says whether a text is reasoning, which its field says"),
         "prefix": dropped("repeats the request"),
         "obfuscation": _PADDING,

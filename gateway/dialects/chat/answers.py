@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.dialects.chat.answer_fields import answer_extras, choice_extras, message_extras, tool_call_extras
+from gateway.dialects.chat.answer_fields import (
+    answer_extras,
+    choice_extras,
+    message_extras,
+    tool_call_extras,
+)
 from gateway.dialects.chat.content import Said, decode_content
 from gateway.dialects.chat.errors import decode_error_value, is_error
 from gateway.dialects.chat.finish import decode_finish
@@ -52,8 +57,8 @@ def _usage(body: Mapping[str, Any], choices: list[Any]) -> Any:
 
 
 def _asked(choices: list[Any], encoded: Encoded) -> dict[int, Any]:
-    """Index → choice, of those that the request asked for: SDKs fail on any other. One without an index, or with
-    that of another, has its place in the list."""
+    """Index → choice, of those that the request asked for: SDKs fail on any other. One without an
+    index, or with that of another, has its place in the list."""
     wanted = encoded.body.get("n")
     wanted = wanted if isinstance(wanted, int) else 1
     asked: dict[int, Any] = {}
@@ -70,10 +75,14 @@ def _failure_inside(body: Mapping[str, Any]) -> Failure:
     if is_error(body):
         return decode_error_value(body, None)
     keys = ", ".join(sorted(body))[:300]
-    return Failure(Kind.MALFORMED, f"the provider's answer holds no choices; its keys: {keys}", status=200)
+    return Failure(
+        Kind.MALFORMED, f"the provider's answer holds no choices; its keys: {keys}", status=200
+    )
 
 
-def _choice(choice: Mapping[str, Any], number: int, body: Mapping[str, Any], encoded: Encoded) -> dict[str, Any]:
+def _choice(
+    choice: Mapping[str, Any], number: int, body: Mapping[str, Any], encoded: Encoded
+) -> dict[str, Any]:
     if choice.get("error"):
         raise Failed(decode_error_value(choice, None))
     message = choice.get("message") or choice.get("delta") or {}
@@ -87,7 +96,10 @@ def _choice(choice: Mapping[str, Any], number: int, body: Mapping[str, Any], enc
         for place, call in enumerate(message.get("tool_calls") or _legacy(message))
     ]
     text = unfence(said.text) if encoded.unfence else said.text
-    result: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else _empty(message))}
+    result: dict[str, Any] = {
+        "role": "assistant",
+        "content": text or (None if calls else _empty(message)),
+    }
     if message.get("refusal"):
         result["refusal"] = message["refusal"]
     if said.reasoning:
@@ -116,7 +128,9 @@ def _legacy(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"function": call}] if isinstance(call, Mapping) else []
 
 
-def _tool_call(call: Mapping[str, Any], place: str, ids: set[str], encoded: Encoded) -> dict[str, Any]:
+def _tool_call(
+    call: Mapping[str, Any], place: str, ids: set[str], encoded: Encoded
+) -> dict[str, Any]:
     id_ = decode_id(call.get("id"))
     if id_ is None or id_ in ids:
         id_ = "call_" + digest(place, 24)  # clients tell calls apart by nothing else
@@ -128,15 +142,32 @@ def _tool_call(call: Mapping[str, Any], place: str, ids: set[str], encoded: Enco
     function = call.get("function") or {}
     name = encoded.names.get(function.get("name", ""), function.get("name", ""))
     arguments = arguments_text(function.get("arguments") or {}) or "{}"
-    result: dict[str, Any] = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+    result: dict[str, Any] = {
+        "id": id_,
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
     if name in encoded.custom_tools:
-        result = {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
+        result = {
+            "id": id_,
+            "type": "custom",
+            "custom": {"name": name, "input": custom_input(arguments)},
+        }
     return tool_call_extras(call) | result
 
 
-def encode_response(chat: Chat, id_: str, created: int, model: str, *, legacy_functions: bool = False) -> Chat:
-    """The client's answer: the hub's with its envelope, in the deprecated form where the client spoke it."""
-    body: Chat = {"id": id_, **chat, "object": "chat.completion", "created": created, "model": model}
+def encode_response(
+    chat: Chat, id_: str, created: int, model: str, *, legacy_functions: bool = False
+) -> Chat:
+    """The client's answer: the hub's with its envelope, in the deprecated form where the client
+    spoke it."""
+    body: Chat = {
+        "id": id_,
+        **chat,
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+    }
     if legacy_functions:
         body["choices"] = [_as_function_call(choice) for choice in chat["choices"]]
     for choice in body["choices"]:
@@ -184,7 +215,9 @@ def _deltas(choice: Mapping[str, Any]) -> Iterator[Chunk]:
             yield delta(number, **{key: deltas.indexed(key, value)})
     calls = message.get("tool_calls", ())
     if calls:
-        yield delta(number, tool_calls=[{"index": place, **call} for place, call in enumerate(calls)])
+        yield delta(
+            number, tool_calls=[{"index": place, **call} for place, call in enumerate(calls)]
+        )
 
 
 def is_empty(chat: Chat) -> bool:
@@ -200,4 +233,12 @@ def says_something(fields: Mapping[str, Any]) -> bool:
     return any(map(fields.get, _CONTENT))
 
 
-_CONTENT: Final = ("content", "reasoning_content", "tool_calls", "refusal", "audio", "images", "native_content")
+_CONTENT: Final = (
+    "content",
+    "reasoning_content",
+    "tool_calls",
+    "refusal",
+    "audio",
+    "images",
+    "native_content",
+)

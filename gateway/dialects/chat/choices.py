@@ -1,4 +1,5 @@
-"""What is known so far of one choice of a stream, and of its tool calls, as the different servers send them."""
+"""What is known so far of one choice of a stream, and of its tool calls, as the different servers
+send them."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ class Choice:
         self.extras = Held()
         self.deltas = Deltas()
         self._held: list[Chunk] | None = []
-        """Facts about an answer that has not begun: what has content begins it. None from then on."""
+        """Facts about an answer that has not begun: what has content begins it. None from then
+        on."""
 
     def begun(self, chunks: list[Chunk]) -> list[Chunk]:
         """`chunks` behind the facts that were held, or none of them as long as all are facts."""
@@ -65,13 +67,15 @@ class Choice:
             self.reason = reason
 
     def repeats(self, body: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
-        """Whether the server says again what it has said before its finish reason: its last delta, or all of it."""
+        """Whether the server says again what it has said before its finish reason: its last delta,
+        or all of it."""
         if self.reason is None:
             return False
         return fields == self.last or (body.get("delta") is None and bool(self.last))
 
     def tool_call(self, call: Mapping[str, Any]) -> list[Chunk]:
-        """One delta of a call. A new id at an old index is a new call: several servers send index 0 for all."""
+        """One delta of a call. A new id at an old index is a new call: several servers send index 0
+        for all."""
         stated, function = decode_id(call.get("id")), call.get("function") or {}
         name = function.get("name") or (call.get("custom") or {}).get("name") or ""
         arguments = function.get("arguments")
@@ -107,7 +111,9 @@ class Choice:
             self.places[stated] = place
         if "custom" in call:
             text = (call["custom"] or {}).get("input") or ""
-            return chunks + self.calls.start_custom(slot.key, slot.key, name, text, tool_call_extras(call)), slot
+            return chunks + self.calls.start_custom(
+                slot.key, slot.key, name, text, tool_call_extras(call)
+            ), slot
         return chunks + self.calls.start(slot.key, slot.key, name, tool_call_extras(call)), slot
 
     def _late_name(self, slot: _Slot, call: Mapping[str, Any], name: str) -> list[Chunk]:
@@ -120,8 +126,8 @@ class Choice:
         return chunks + self.calls.custom_text(slot.key, text)
 
     def _place_of(self, stated: str | None, name: str, arguments: Any) -> int:
-        """Where no index is sent: a known id keeps its place, a new call opens one, anything else goes on with the
-        last."""
+        """Where no index is sent: a known id keeps its place, a new call opens one, anything else
+        goes on with the last."""
         place = self.places.get(stated) if stated else None
         if place is not None and self.slots[place].stated == stated:
             return place
@@ -149,7 +155,8 @@ class _Slot:
 
     def __init__(self, key: str, stated: str | None, name: str) -> None:
         self.key = key
-        """What the calls of the choice are told apart by; the id that the client sees, unless one comes later."""
+        """What the calls of the choice are told apart by; the id that the client sees, unless one
+        comes later."""
         self.stated = stated
         """The id that the server gave it."""
         self.name = name
@@ -158,13 +165,15 @@ class _Slot:
     def is_continued_by(self, stated: str | None, name: str, arguments: Any) -> bool:
         """Whether a delta with this id, name and arguments goes on with the call.
 
-        Servers repeat id or name in every delta, send index 0 for all calls, or no id at all: then another name begins
-        a call, and so does the same name again with more to say although the arguments are whole.
+        Servers repeat id or name in every delta, send index 0 for all calls, or no id at all: then
+        another name begins a call, and so does the same name again with more to say although the
+        arguments are whole.
         """
         if stated and stated == self.stated:
             return True
         if not name:
-            return not (stated and self.stated and self.is_whole())  # another id behind a whole call: its name is late
+            # another id behind a whole call: its name is late
+            return not (stated and self.stated and self.is_whole())
         if not self.name:
             return stated is None or self.stated is None
         if stated or name != self.name:

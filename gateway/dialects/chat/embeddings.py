@@ -1,6 +1,7 @@
 """Embeddings of servers that speak like OpenAI's: `POST /embeddings`. Upstream side of `embed`.
 
-The answer is asked for in the cheapest form that the provider is known to have; both forms are read.
+The answer is asked for in the cheapest form that the provider is known to have; both forms are
+read.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _TRANSLATED: Final = frozenset({"model", "input", "dimensions"})
 _OWN: Final = frozenset({"object", "data", "usage"})
 _NAMES_OF_DIMENSIONS: Final = ("dimensions", "output_dimension")
 _TEXT_WANTED: Final = (
-    "token ids mean something to one provider's tokenizer only; send text (LangChain: check_embedding_ctx_length=False)"
+    "token ids mean something to one provider's tokenizer only; send "
+    "text (LangChain: check_embedding_ctx_length=False)"
 )
 
 

@@ -1,7 +1,9 @@
-"""Errors of servers that speak chat completions, and our own errors to clients, which have OpenAI's shape.
+"""Errors of servers that speak chat completions, and our own errors to clients, which have OpenAI's
+shape.
 
-Shapes met upstream: `{"error": {...}}`, `{"error": "text"}`, `{"object": "error", ...}`, `{"detail": ...}`,
-`{"message": ...}`, a list of one of these, HTML, nothing at all; the `code` may be a number, which is then a status.
+Shapes met upstream: `{"error": {...}}`, `{"error": "text"}`, `{"object": "error", ...}`,
+`{"detail": ...}`, `{"message": ...}`, a list of one of these, HTML, nothing at all; the `code` may
+be a number, which is then a status.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from gateway.text.ratelimits import retry_after_s, without_a_clock
 
 CODES: Final[Mapping[str, Kind]] = {
     **BY_CODE,
-    "tool_use_failed": Kind.BAD_OUTPUT,  # the model wrote a call that is none: not the client's fault, nor trouble
+    # the model wrote a call that is none: not the client's fault, nor trouble
+    "tool_use_failed": Kind.BAD_OUTPUT,
     "json_validate_failed": Kind.BAD_OUTPUT,
     "slow_down": Kind.OVERLOADED,
     "overloaded_error": Kind.OVERLOADED,
@@ -58,19 +61,28 @@ CODES: Final[Mapping[str, Kind]] = {
     "server": Kind.UNAVAILABLE,
     "timeout": Kind.TIMEOUT,
 }
-REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "mistral-correlation-id", "x-generation-id", "cf-ray")
+REQUEST_ID_HEADERS: Final = (
+    "x-request-id",
+    "request-id",
+    "mistral-correlation-id",
+    "x-generation-id",
+    "cf-ray",
+)
 _UNKNOWN_MODEL: Final = re.compile(
     r"is not a valid model|invalid model|model_not_found|unknown model|model not (found|exist)"
     r"|\bmodel \S+ (does not exist|(was |is )?not found)",
     re.IGNORECASE,
 )
 _LACKING: Final = re.compile(
-    r"(does not|doesn't|do not|don't) support|roles must alternate|not supported (with|by|on|for|in) (this|the|that) "
+    r"(does not|doesn't|do not|don't) support|roles must alternate|not supported (with|by|on|for"
+    r"|in) (this|the|that) "
     r"|cannot be (combined with|disabled)|requires --enable-auto-tool-choice|unsupported_(parameter|value)",
     re.IGNORECASE,
 )
 """What this model or server cannot do, and the next one of the chain perhaps can."""
-_BUSY: Final = re.compile(r"overloaded|temporarily|rate.?limit|try again later|capacity", re.IGNORECASE)
+_BUSY: Final = re.compile(
+    r"overloaded|temporarily|rate.?limit|try again later|capacity", re.IGNORECASE
+)
 _UNKNOWN_FIELD: Final = re.compile(
     r"argument not supported on this model: (\w+)|property '(\w+)' is unsupported"
     r"|unsupported parameter: '([\w.]+)'|unrecognized request argument supplied: (\w+)"
@@ -93,24 +105,28 @@ _STATUS_OF_TYPE: Final[Mapping[str, int]] = {
 }
 """What an error inside a 200 would have had as its status, where only its type says so."""
 _NOT_BY_A_PAGE: Final = frozenset({401, 405, 407, 408, 413, 424, 429})
-"""Statuses below 500 that mean the same when a proxy or a content network answers with a page of its own."""
+"""Statuses below 500 that mean the same when a proxy or a content network answers with a page of
+its own."""
 _READ_CHARS_MAX: Final = 8_000
 """What an error's words are read from: patterns over a megabyte would hold up every call."""
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _REPLAYED: Final = re.compile(
-    r"invalid `?signature`? in `?thinking`? block|bound to a different conversation|invalid_encrypted_content"
+    r"invalid `?signature`? in `?thinking`? block|bound to a different conversation"
+    r"|invalid_encrypted_content"
     r"|corrupted thought[ _]signature|thought[ _]signature is not valid",
     re.IGNORECASE,
 )
-"""A router relays what the provider behind it says about reasoning of earlier turns (`reasoning_details`)."""
+"""A router relays what the provider behind it says about reasoning of earlier turns
+(`reasoning_details`)."""
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Failure:
     """An error answer of a server that speaks chat completions as a `Failure`."""
     failure = decode_any_error(status, headers, body, now_s)
     if status == 400 and not body.strip():
-        # One server says nothing else when a request is too long for it; nobody else is known to say nothing.
+        # One server says nothing else when a request is too long for it; nobody else is known to
+        # say nothing.
         failure = failure.with_(kind=Kind.CONTEXT_TOO_LONG)
     return failure.with_(param=REPLAYED) if _REPLAYED.search(failure.message) else failure
 
@@ -123,7 +139,9 @@ def decode_any_error(status: int, headers: Mapping[str, str], body: bytes, now_s
     words = _plain(body) if value is None else ""
     failure = decode_error_value(words or value, status)
     if value is None and _is_page(status, headers, body):
-        message = f"a web page came instead of an answer of the provider's API: {words or 'no title'}"
+        message = (
+            f"a web page came instead of an answer of the provider's API: {words or 'no title'}"
+        )
         failure = failure.with_(kind=Kind.NOT_THE_API, message=message)
     elif value is None and not words:
         failure = failure.with_(message=f"HTTP {status} without a message")
@@ -136,7 +154,8 @@ def decode_any_error(status: int, headers: Mapping[str, str], body: bytes, now_s
 
 
 def decode_error_value(value: Any, status: int | None) -> Failure:
-    """The parsed error object, from an error answer or from inside a 200; `status` None where there was none."""
+    """The parsed error object, from an error answer or from inside a 200; `status` None where there
+    was none."""
     error, outer = _error_object(value)
     code, stated = _code(error.get("code", outer.get("code")))
     metadata = table(error, "metadata")
@@ -147,7 +166,9 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
     assumed = _STATUS_OF_TYPE.get(type_ or "") or _STATUS_OF_TYPE.get(code or "") or 500
     actual = status or error.get("status_code") or stated or assumed
     kind = classify(int(actual), code, message, CODES, type_=type_)
-    if kind in (Kind.CREDENTIAL, Kind.REQUEST_DENIED) and ("reasons" in metadata or "flagged_input" in metadata):
+    if kind in (Kind.CREDENTIAL, Kind.REQUEST_DENIED) and (
+        "reasons" in metadata or "flagged_input" in metadata
+    ):
         kind = Kind.POLICY  # a moderation refusal comes as 403
     if kind in (Kind.INVALID_REQUEST, Kind.MODEL_UNKNOWN, Kind.REQUEST_DENIED):
         kind = _read(kind, message, code, metadata)
@@ -190,10 +211,13 @@ def _shown(value: Any) -> str:
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
-    """Whether an object that came with status 200 is an error: several servers put one where an answer should be."""
+    """Whether an object that came with status 200 is an error: several servers put one where an
+    answer should be."""
     if body.get("error") or body.get("object") == "error":
         return True
-    return "choices" not in body and bool(body.get("detail") or isinstance(body.get("message"), str))
+    return "choices" not in body and bool(
+        body.get("detail") or isinstance(body.get("message"), str)
+    )
 
 
 def _error_object(value: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -211,7 +235,12 @@ def _error_object(value: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 
 
 def _message(error: Mapping[str, Any], outer: Mapping[str, Any]) -> str:
-    for found in (error.get("message"), error.get("detail"), outer.get("message"), outer.get("detail")):
+    for found in (
+        error.get("message"),
+        error.get("detail"),
+        outer.get("message"),
+        outer.get("detail"),
+    ):
         if isinstance(found, str) and found:
             return found
         if found:
@@ -265,7 +294,8 @@ def loads(body: bytes) -> Any:
 
 
 def _is_page(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether a content network or a proxy answered in the provider's place, with a page for people."""
+    """Whether a content network or a proxy answered in the provider's place, with a page for
+    people."""
     if "cf-mitigated" in headers:
         return True
     return body.lstrip()[:1] == b"<" and status < 500 and status not in _NOT_BY_A_PAGE

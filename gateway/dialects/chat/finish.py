@@ -35,13 +35,19 @@ _FAILURES: Final[Mapping[str, Kind]] = {
 
 
 def decode_finish(reason: str, tool_calls: int) -> str:
-    """One of `stop`, `length`, `tool_calls`, `content_filter`. Raises `Failed` for a finish that is none.
+    """One of `stop`, `length`, `tool_calls`, `content_filter`. Raises `Failed` for a finish that is
+    none.
 
-    Agents go by this word: calls that came with `stop` are calls all the same, and `tool_calls` without one is a stop.
+    Agents go by this word: calls that came with `stop` are calls all the same, and `tool_calls`
+    without one is a stop.
     """
     known = reason.lower()
     if known in _FAILURES:
-        raise Failed(Failure(_FAILURES[known], f"the provider ended the answer with finish_reason {reason!r}"))
+        raise Failed(
+            Failure(
+                _FAILURES[known], f"the provider ended the answer with finish_reason {reason!r}"
+            )
+        )
     word = _WORDS.get(known, "stop")
     if word == "stop" and tool_calls:
         return "tool_calls"

@@ -39,7 +39,9 @@ def encode_response(chat: Chat, answer: Answer) -> Chat:
     """The whole answer: the hub's with its envelope."""
     notes: Notes = answer.request.notes
     id_ = _id(answer)
-    return _encode_response(chat, id_, answer.created, answer.model, legacy_functions=notes.legacy_functions)
+    return _encode_response(
+        chat, id_, answer.created, answer.model, legacy_functions=notes.legacy_functions
+    )
 
 
 class StreamEncoder:
@@ -76,7 +78,13 @@ def encode_error(refusal: Refusal, request_id: str) -> Rendered:
 
 
 def _body(refusal: Refusal) -> dict[str, Any]:
-    return _encode_error(refusal.message, refusal.type, param=refusal.param, code=refusal.code, **dict(refusal.details))
+    return _encode_error(
+        refusal.message,
+        refusal.type,
+        param=refusal.param,
+        code=refusal.code,
+        **dict(refusal.details),
+    )
 
 
 def _id(answer: Answer) -> str:

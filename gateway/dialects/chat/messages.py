@@ -1,7 +1,7 @@
 """Messages for the different servers that speak chat completions.
 
-Built from a whitelist per role: strict servers refuse a message with an unknown key, and clients echo all kinds of keys
-from earlier answers.
+Built from a whitelist per role: strict servers refuse a message with an unknown key, and clients
+echo all kinds of keys from earlier answers.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def encode_messages(messages: list[Message], quirks: Quirks) -> list[Message]:
 
 
 def _as_last(message: Message) -> Message:
-    """The last message for a server that looks at its role: "Expected last role User or Tool (or Assistant with prefix
-    True)"."""
+    """The last message for a server that looks at its role: "Expected last role User or Tool (or
+    Assistant with prefix True)"."""
     if message["role"] == "system":
         return {**message, "role": "user"}
     return {**message, "prefix": True} if message["role"] == "assistant" else message
@@ -48,7 +48,9 @@ def _joined(instructions: list[Message]) -> list[Message]:
     """One system message in front: chat templates of many local models take no second one."""
     if not instructions:
         return []
-    text = "\n\n".join(text for text in (text_of(message["content"]) for message in instructions) if text)
+    text = "\n\n".join(
+        text for text in (text_of(message["content"]) for message in instructions) if text
+    )
     return [{"role": "system", "content": text}] if text else []
 
 
@@ -70,7 +72,10 @@ def _assistant(message: Message, quirks: Quirks) -> Iterator[Message]:
     text = content if isinstance(content, str) or content is None else _text_with_refusal(content)
     if not text and message.get("refusal"):
         text = message["refusal"]
-    encoded: Message = {"role": "assistant", "content": text or (None if calls and quirks.null_content else "")}
+    encoded: Message = {
+        "role": "assistant",
+        "content": text or (None if calls and quirks.null_content else ""),
+    }
     if not calls and not text:
         if quirks.prefill == "prefix":
             return  # an assistant message with neither text nor calls is refused
@@ -81,14 +86,15 @@ def _assistant(message: Message, quirks: Quirks) -> Iterator[Message]:
     if details:
         encoded["reasoning_details"] = _merged(details)
     if quirks.reasoning_replay and calls:
-        # "The `reasoning_content` in the thinking mode must be passed back to the API": a space is accepted.
+        # "The `reasoning_content` in the thinking mode must be passed back to the API": a space is
+        # accepted.
         encoded["reasoning_content"] = message.get("reasoning_content") or " "
     yield _named(encoded, message, quirks)
 
 
 def _of_a_router(message: Message) -> list[Any]:
-    """The `reasoning_details` that a server of this dialect made: those of Anthropic's own API are marked by their id,
-    and another account refuses their signatures."""
+    """The `reasoning_details` that a server of this dialect made: those of Anthropic's own API are
+    marked by their id, and another account refuses their signatures."""
     details = message.get("reasoning_details") or ()
     return [item for item in details if not _is_anthropics(item)]
 
@@ -98,24 +104,35 @@ def _is_anthropics(item: Any) -> bool:
 
 
 def _merged(details: list[Any]) -> list[Any]:
-    """`reasoning_details` as they were before they were streamed: the pieces of one text as one item with its
-    signature, which belongs to the whole text."""
+    """`reasoning_details` as they were before they were streamed: the pieces of one text as one
+    item with its signature, which belongs to the whole text."""
     merged: list[Any] = []
     for item in details:
         if merged and _is_more_of(item, merged[-1]):
             last = merged[-1]
-            text = {key: (last.get(key) or "") + item[key] for key in ("text", "summary") if item.get(key)}
-            merged[-1] = {**last, **{key: value for key, value in item.items() if value is not None}, **text}
+            text = {
+                key: (last.get(key) or "") + item[key]
+                for key in ("text", "summary")
+                if item.get(key)
+            }
+            merged[-1] = {
+                **last,
+                **{key: value for key, value in item.items() if value is not None},
+                **text,
+            }
         else:
             merged.append(item)
     return merged
 
 
 def _is_more_of(item: Any, last: Any) -> bool:
-    """Whether `item` is a further piece of `last`; what is signed is complete, and what is encrypted comes whole."""
+    """Whether `item` is a further piece of `last`; what is signed is complete, and what is
+    encrypted comes whole."""
     if not isinstance(item, dict) or not isinstance(last, dict) or last.get("signature"):
         return False
-    if item.get("type") not in ("reasoning.text", "reasoning.summary") or not isinstance(item.get("index"), int):
+    if item.get("type") not in ("reasoning.text", "reasoning.summary") or not isinstance(
+        item.get("index"), int
+    ):
         return False
     return (item["type"], item["index"]) == (last.get("type"), last.get("index"))
 
@@ -126,7 +143,11 @@ def _tool(message: Message, quirks: Quirks) -> Iterator[Message]:
         content = text_of(content)
     elif not isinstance(content, str):
         content = _content(content, quirks)
-    yield {"role": "tool", "tool_call_id": encode_id(message["tool_call_id"], quirks), "content": content}
+    yield {
+        "role": "tool",
+        "tool_call_id": encode_id(message["tool_call_id"], quirks),
+        "content": content,
+    }
 
 
 _ENCODERS: Final[Mapping[str, Callable[[Message, Quirks], Iterator[Message]]]] = {
@@ -141,7 +162,9 @@ _ENCODERS: Final[Mapping[str, Callable[[Message, Quirks], Iterator[Message]]]] =
 def _named(encoded: Message, message: Message, quirks: Quirks) -> Message:
     if quirks.names and isinstance(message.get("name"), str):
         # OpenAI: "must match ^[^\s<|\\/>]+$".
-        name = "".join("_" if letter.isspace() or letter in "<|\\/>" else letter for letter in message["name"])
+        name = "".join(
+            "_" if letter.isspace() or letter in "<|\\/>" else letter for letter in message["name"]
+        )
         if name:
             encoded["name"] = name
     return encoded
@@ -151,7 +174,7 @@ def _text_with_refusal(content: list[dict[str, Any]]) -> str:
     return "".join(part.get("text") or part.get("refusal") or "" for part in content)
 
 
-# --- parts -----------------------------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def _content(content: Any, quirks: Quirks) -> Any:
@@ -174,7 +197,8 @@ def _part(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
 
 
 def _marked(encoded: dict[str, Any], part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
-    """A cache breakpoint in the form this server knows, if it knows any: strict ones refuse the other's."""
+    """A cache breakpoint in the form this server knows, if it knows any: strict ones refuse the
+    other's."""
     encoded = {key: value for key, value in encoded.items() if key not in _MARKS}
     if quirks.cache_control:
         encoded["cache_control"] = part.get("cache_control") or {"type": "ephemeral"}
@@ -201,7 +225,10 @@ def _audio(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     if quirks.audio == "none":
         raise Unsupported("messages.content.input_audio", "this provider takes no audio")
     if quirks.audio == "string":
-        return {"type": "input_audio", "input_audio": (part.get("input_audio") or {}).get("data", "")}
+        return {
+            "type": "input_audio",
+            "input_audio": (part.get("input_audio") or {}).get("data", ""),
+        }
     return part
 
 
@@ -231,7 +258,10 @@ def _file(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     if media is not None and media.mime_type.startswith("text/"):
         return {"type": "text", "text": _decoded(media.data or "")}
     if quirks.files == "document_url" and media is not None:
-        return {"type": "document_url", "document_url": f"data:{media.mime_type};base64,{media.data}"}
+        return {
+            "type": "document_url",
+            "document_url": f"data:{media.mime_type};base64,{media.data}",
+        }
     raise Unsupported("messages.content.file", "this provider takes no such file")
 
 
@@ -262,7 +292,7 @@ _PARTS: Final[Mapping[str, Callable[[dict[str, Any], Quirks], dict[str, Any]]]] 
 }
 
 
-# --- order -----------------------------------------------------------------------------------------------------------
+# --- order ----------------------------------------------------------------------------------------
 
 
 def _images_after_results(messages: list[Message]) -> Iterator[Message]:
@@ -281,7 +311,8 @@ def _images_after_results(messages: list[Message]) -> Iterator[Message]:
 
 
 def _bridged(messages: list[Message]) -> Iterator[Message]:
-    """An assistant message between a tool result and the next user message, which some models insist on."""
+    """An assistant message between a tool result and the next user message, which some models
+    insist on."""
     previous = ""
     for message in messages:
         if previous == "tool" and message["role"] == "user":

@@ -1,7 +1,8 @@
 """What the model families behind chat completions accept, per provider.
 
-Sources: the providers' sheets in `docs/providers.md` (OpenAI's model map and deprecations page, xAI's and Groq's docs,
-Mistral's docs; November 2026). An id that nobody has seen gets the `*` row of its provider.
+Sources: the providers' sheets in `docs/providers.md` (OpenAI's model map and deprecations page,
+xAI's and Groq's docs, Mistral's docs; November 2026). An id that nobody has seen gets the `*` row
+of its provider.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Family:
     penalties: bool = True
     parallel_flag: bool = True
     tools_while_reasoning: bool = True
-    """Takes function tools on chat completions while it reasons; otherwise the Responses API must be used."""
+    """Takes function tools on chat completions while it reasons; otherwise the Responses API must
+    be used."""
     chat: bool = True
     """Served on chat completions at all."""
     effort_names: Mapping[str, str] | None = None
@@ -36,7 +38,8 @@ class Family:
     hide_reasoning: bool = False
     """Cannot be switched off: level `none` sends the lowest effort and hides the text."""
     reasoning_format: str | None = None
-    """Has to be asked for its reasoning in a field of its own, with this word; otherwise it lies in the content."""
+    """Has to be asked for its reasoning in a field of its own, with this word; otherwise it lies in
+    the content."""
     temperature_max: float | None = None
     greedy_top_p: bool = True
     """Takes a `top_p` beside a temperature of 0, where it says nothing."""
@@ -69,22 +72,30 @@ _REASONING: Final = Family(
     web_search=False,
 )
 _GPT_5: Final = _REASONING
-_O_SERIES: Final = replace(_REASONING, efforts=_efforts("low", "medium", "high"), parallel_flag=False, verbosity=False)
+_O_SERIES: Final = replace(
+    _REASONING, efforts=_efforts("low", "medium", "high"), parallel_flag=False, verbosity=False
+)
 _TAKES_STOP: Final = replace(_O_SERIES, stop=True)
 """The first of the series: `stop` is refused since o3 and o4-mini."""
-_GPT_5_1: Final = replace(_REASONING, efforts=_UP_TO_HIGH, default_effort="none", sampling="effort_none")
+_GPT_5_1: Final = replace(
+    _REASONING, efforts=_UP_TO_HIGH, default_effort="none", sampling="effort_none"
+)
 _GPT_5_2: Final = replace(_GPT_5_1, efforts=_UP_TO_XHIGH)
 _GPT_5_4: Final = replace(_GPT_5_2, tools_while_reasoning=False)
 _GPT_5_5: Final = replace(_GPT_5_4, default_effort="medium")
 _GPT_6: Final = replace(_GPT_5_5, responses_efforts=_efforts("max"))
-_ALWAYS_REASONS: Final = replace(_GPT_6, efforts=_efforts("low", "medium", "high", "xhigh"), sampling="never")
+_ALWAYS_REASONS: Final = replace(
+    _GPT_6, efforts=_efforts("low", "medium", "high", "xhigh"), sampling="never"
+)
 _CODEX: Final = replace(_REASONING, efforts=_efforts("low", "medium", "high", "xhigh"), chat=False)
 _PRO: Final = replace(_CODEX, efforts=_efforts("medium", "high", "xhigh"))
 _GPT_5_PRO: Final = replace(_CODEX, efforts=_efforts("high"), default_effort="high")
 _O_PRO: Final = replace(_O_SERIES, chat=False)
 
 _MISTRAL: Final = Family(temperature_max=1.5, greedy_top_p=False)
-_MISTRAL_REASONING: Final = replace(_MISTRAL, efforts=_efforts("none", "high"), default_effort="none")
+_MISTRAL_REASONING: Final = replace(
+    _MISTRAL, efforts=_efforts("none", "high"), default_effort="none"
+)
 
 _GROK: Final = Family(_efforts("low", "medium", "high"), "medium", stop=False, penalties=False)
 _GROK_WITHOUT_EFFORT: Final = Family(stop=False, penalties=False)
@@ -130,9 +141,14 @@ FAMILIES: Final[Mapping[str, Mapping[str, Family]]] = {
         "*": Family(),
         "openai/gpt-oss*": Family(_efforts("low", "medium", "high"), "medium", hide_reasoning=True),
         "qwen/qwen3*": Family(
-            _efforts("none", "medium"), "medium", effort_names={"medium": "default"}, reasoning_format="parsed"
+            _efforts("none", "medium"),
+            "medium",
+            effort_names={"medium": "default"},
+            reasoning_format="parsed",
         ),
-        "qwen/qwen3.8*": Family(_efforts("none", "low", "medium", "high"), "medium", reasoning_format="parsed"),
+        "qwen/qwen3.8*": Family(
+            _efforts("none", "low", "medium", "high"), "medium", reasoning_format="parsed"
+        ),
     },
     "xai": {
         "*": _GROK,

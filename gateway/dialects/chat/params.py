@@ -1,7 +1,8 @@
-"""The request for a server that speaks chat completions: near to identity, with each vendor's exceptions.
+"""The request for a server that speaks chat completions: near to identity, with each vendor's
+exceptions.
 
-What differs comes from three places, each data: the provider's row (`dropped`, `refused`, `quirks`), the model's family
-(`models.py`), and the user's own `options`, which win.
+What differs comes from three places, each data: the provider's row (`dropped`, `refused`,
+`quirks`), the model's family (`models.py`), and the user's own `options`, which win.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ FIELDS: Final[Mapping[str, Rule]] = {
     "user": PASSED,
     "moderation": PASSED,
 }
-"""The rules of a server that is OpenAI's equal; a provider's row and a model's family take away from it."""
+"""The rules of a server that is OpenAI's equal; a provider's row and a model's family take away
+from it."""
 
 _NOT_REASONING: Final = "refused by reasoning models"
 _EXTENSIONS: Final[Mapping[str, Rule]] = {"reasoning": TRANSLATED, "thinking": TRANSLATED}
@@ -77,14 +79,17 @@ def _rules(model: Model, sampling: bool) -> tuple[Mapping[str, Rule], Rule]:
         rules |= dict.fromkeys(("logprobs", "top_logprobs"), refused(_NOT_REASONING))
     if not kind.penalties:
         rules |= dict.fromkeys(
-            ("presence_penalty", "frequency_penalty", "logit_bias", "prediction"), dropped(_NOT_REASONING)
+            ("presence_penalty", "frequency_penalty", "logit_bias", "prediction"),
+            dropped(_NOT_REASONING),
         )
     if not kind.stop:
         rules["stop"] = dropped(_NOT_REASONING)
     if not kind.verbosity:
         rules["verbosity"] = dropped("not taken by this family")
     if not kind.audio:
-        rules |= dict.fromkeys(("modalities", "audio"), refused("this model does not support audio output"))
+        rules |= dict.fromkeys(
+            ("modalities", "audio"), refused("this model does not support audio output")
+        )
     if not kind.web_search:
         rules["web_search_options"] = refused("this model does not support web search")
     if not kind.parallel_flag:
@@ -94,7 +99,9 @@ def _rules(model: Model, sampling: bool) -> tuple[Mapping[str, Rule], Rule]:
     rules |= {field: refused(reason) for field, reason in provider.refused.items()}
     if not model.quirks.cache_control:
         rules["cache_control"] = dropped("this provider caches by itself")
-    unknown = PASSED if model.quirks.unknown_fields == "pass" else dropped("unknown to this provider")
+    unknown = (
+        PASSED if model.quirks.unknown_fields == "pass" else dropped("unknown to this provider")
+    )
     return rules, unknown
 
 
@@ -112,8 +119,8 @@ def takes_sampling(chat: Chat, model: Model, kind: Family) -> bool:
 def needs_responses(chat: Chat, model: Model) -> bool:
     """Whether OpenAI serves this request only on its Responses API.
 
-    "Function tools with reasoning_effort are not supported for gpt-5.x in /v1/chat/completions. To use function tools,
-    use /v1/responses or set reasoning_effort to 'none'."
+    "Function tools with reasoning_effort are not supported for gpt-5.x in /v1/chat/completions. To
+    use function tools, use /v1/responses or set reasoning_effort to 'none'."
     """
     if model.quirks.api != "auto":
         return model.quirks.api == "responses"
@@ -139,7 +146,9 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     kind, quirks = family(model.provider.name, model.model_id), model.quirks
     custom_tools = frozenset() if quirks.custom_tools else custom_names(chat)
     asked, parts = chat, split(chat, of_chat(model.provider.name, model.model_id))
-    chat, names = with_fitted_names(parts.chat, HUB_TOOL_NAME, length_max=64, keep=function_names(parts.hosted))
+    chat, names = with_fitted_names(
+        parts.chat, HUB_TOOL_NAME, length_max=64, keep=function_names(parts.hosted)
+    )
     rules, unknown = _rules(model, takes_sampling(chat, model, kind))
     body, losses = apply(chat, rules, unknown)
     body["model"] = model.model_id
@@ -154,7 +163,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         body["stream_options"] = {"include_usage": True}
     body |= encode_reasoning(chat, model, kind)
     if not kind.tools_while_reasoning and "none" in kind.efforts and _offers_functions(chat):
-        # An unset effort counts as active on some models of these families; functions are then refused.
+        # An unset effort counts as active on some models of these families; functions are then
+        # refused.
         body.setdefault("reasoning_effort", "none")
     if kind.temperature_max is not None and body.get("temperature", 0) > kind.temperature_max:
         body["temperature"] = kind.temperature_max
@@ -175,4 +185,6 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
 
 def custom_names(chat: Chat) -> frozenset[str]:
     """The names of the client's tools of type `custom`."""
-    return frozenset(tool["custom"]["name"] for tool in chat.get("tools", ()) if tool.get("type") == "custom")
+    return frozenset(
+        tool["custom"]["name"] for tool in chat.get("tools", ()) if tool.get("type") == "custom"
+    )

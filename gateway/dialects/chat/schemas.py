@@ -38,12 +38,15 @@ ANSWERS: Final[Mapping[str, Rules]] = {
 _STRICT: Final = StrictRules(
     keywords=frozenset(
         {
-            "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref",
-            "$defs", "title", "description", "pattern", "format", "minimum", "maximum", "exclusiveMinimum",
+            "type", "properties", "required", "additionalProperties", "items", "enum", "const",
+            "anyOf", "$ref",
+            "$defs", "title", "description", "pattern", "format", "minimum", "maximum",
+            "exclusiveMinimum",
             "exclusiveMaximum", "multipleOf", "minItems", "maxItems",
         }
     ),
-    formats=frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}),
+    formats=frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6",
+    "uuid"}),
 )  # fmt: skip
 STRICT: Final[Mapping[str, StrictRules | None]] = {"*": _STRICT, "xai": None, "custom": None}
 """Provider → what its strict mode compiles; None where `strict: true` costs nothing."""

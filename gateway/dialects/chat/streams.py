@@ -1,7 +1,7 @@
 """Streams: a server's chunks → the hub's, and the hub's → the bytes of the client's event stream.
 
-Chunks are rebuilt, never passed through: servers repeat the role, restart tool-call indexes, leave out ids, put
-usage in four places, and pad with keys that break strict clients.
+Chunks are rebuilt, never passed through: servers repeat the role, restart tool-call indexes, leave
+out ids, put usage in four places, and pad with keys that break strict clients.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ from typing import Any, Final
 import orjson
 
 from gateway import sse
-from gateway.dialects.chat.answer_fields import answer_extras, choice_facts, finish_extras, message_extras
+from gateway.dialects.chat.answer_fields import (
+    answer_extras,
+    choice_facts,
+    finish_extras,
+    message_extras,
+)
 from gateway.dialects.chat.answers import says_something
 from gateway.dialects.chat.choices import Choice
 from gateway.dialects.chat.content import decode_content
@@ -59,7 +64,8 @@ class StreamDecoder:
         self._halves = Halves()
 
     def decode(self, event: sse.Event) -> list[Chunk]:
-        """The content of one event. Raises `Failed` for an error event, broken JSON, a finish that is none."""
+        """The content of one event. Raises `Failed` for an error event, broken JSON, a finish that
+        is none."""
         data = event.data.strip()
         if not data or self.ended:
             return []  # a sign of life
@@ -79,22 +85,32 @@ class StreamDecoder:
         return self._halves.join(chunks) if self._halves.used else chunks
 
     def flush(self) -> list[Chunk]:
-        """The end, once. Raises `Failed` when the stream ended without a finish reason and without `[DONE]`."""
+        """The end, once. Raises `Failed` when the stream ended without a finish reason and without
+        `[DONE]`."""
         if not self.finished:
-            raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason"))
+            raise Failed(
+                Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason")
+            )
         self.ended = True
         choices, self._finished = self._finished, []
         chunks = [chunk for choice in choices for chunk in self._end(choice)]
         return self._halves.join(chunks + self._take_usage())
 
     def _done(self) -> None:
-        """`[DONE]`: some servers never send a finish reason, or an empty one, but say that they are done."""
+        """`[DONE]`: some servers never send a finish reason, or an empty one, but say that they are
+        done."""
         open_ = [choice for choice in self._choices.values() if choice.reason is None]
         if any(slot.is_cut() for choice in open_ for slot in choice.slots.values()):
-            raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended inside the arguments of a tool call"))
+            raise Failed(
+                Failure(
+                    Kind.TRUNCATED,
+                    "the provider's stream ended inside the arguments of a tool call",
+                )
+            )
         for choice in open_:
             self._finish(choice, "stop")
-        self.finished = bool(self._choices)  # fewer than were asked for, perhaps, but there will be no more
+        # fewer than were asked for, perhaps, but there will be no more
+        self.finished = bool(self._choices)
         self.ended = True
 
     def _loads(self, event: sse.Event) -> dict[str, Any]:
@@ -102,12 +118,18 @@ class StreamDecoder:
             body = self._halves.loads(event.data)
         except ValueError as error:
             if event.name == b"error":
-                raise Failed(decode_error_value(event.data.decode("utf-8", "replace"), None)) from error
-            raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")) from error
+                raise Failed(
+                    decode_error_value(event.data.decode("utf-8", "replace"), None)
+                ) from error
+            raise Failed(
+                Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")
+            ) from error
         if isinstance(body, list) and body and isinstance(body[0], dict):
             body = body[0]
         if not isinstance(body, dict):
-            raise Failed(Failure(Kind.MALFORMED, "the provider sent an event that is no JSON object"))
+            raise Failed(
+                Failure(Kind.MALFORMED, "the provider sent an event that is no JSON object")
+            )
         if event.name == b"error" or is_error(body):
             raise Failed(decode_error_value(body, None))
         inner = body.get("x_groq")
@@ -158,7 +180,9 @@ class StreamDecoder:
         if body.get("logprobs"):
             chunks = _with_logprobs(choice, chunks, body["logprobs"])
         reason = body.get("finish_reason")
-        if reason:  # an empty one comes with every chunk of some servers, and with the last of others: `[DONE]` tells
+        # an empty one comes with every chunk of some servers, and with the last of others: `[DONE]`
+        # tells
+        if reason:
             self._finish(choice, reason)
         return chunks
 
@@ -226,7 +250,8 @@ def _with_logprobs(choice: Choice, chunks: list[Chunk], logprobs: Any) -> list[C
 
 
 class StreamEncoder:
-    """The client's event stream: the envelope, the role once, usage only if asked for, one of two ends."""
+    """The client's event stream: the envelope, the role once, usage only if asked for, one of two
+    ends."""
 
     def __init__(
         self,
@@ -237,7 +262,12 @@ class StreamEncoder:
         include_usage: bool = False,
         legacy_functions: bool = False,
     ) -> None:
-        envelope = {"id": id_, "object": "chat.completion.chunk", "created": created, "model": model}
+        envelope = {
+            "id": id_,
+            "object": "chat.completion.chunk",
+            "created": created,
+            "model": model,
+        }
         self._head = b"data: " + orjson.dumps(envelope)[:-1] + b","
         self._include_usage = include_usage
         self._legacy = legacy_functions
@@ -263,7 +293,8 @@ class StreamEncoder:
         return sse.DONE
 
     def error(self, error: Mapping[str, Any]) -> bytes:
-        """The end of a broken one: `error` as `encode_error` makes it, and no `[DONE]`. SDKs raise on it."""
+        """The end of a broken one: `error` as `encode_error` makes it, and no `[DONE]`. SDKs raise
+        on it."""
         return sse.encode(orjson.dumps(error))
 
     def _role(self, index: int) -> bytes:
@@ -275,7 +306,8 @@ class StreamEncoder:
 
 
 def _without_usage(chunk: Chunk) -> Chunk:
-    """The last chunk for a client that did not ask for counts: what else came with them, if anything.
+    """The last chunk for a client that did not ask for counts: what else came with them, if
+    anything.
 
     It has a choice, because such a client reads the first choice of every chunk.
     """

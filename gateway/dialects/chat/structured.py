@@ -14,7 +14,9 @@ from gateway.hub.tools import HUB_TOOL_NAME, fit_names
 from gateway.types import Chat, Quirks
 
 
-def encode_format(body: dict[str, Any], chat: Chat, quirks: Quirks, provider_name: str) -> tuple[list[str], bool]:
+def encode_format(
+    body: dict[str, Any], chat: Chat, quirks: Quirks, provider_name: str
+) -> tuple[list[str], bool]:
     """Puts `response_format` into `body`, or its substitute; returns (what was lost, whether to
     expect a fence)."""
     wanted = chat.get("response_format")
@@ -41,14 +43,18 @@ def encode_format(body: dict[str, Any], chat: Chat, quirks: Quirks, provider_nam
     return losses, False
 
 
-def fit_format(wanted: Mapping[str, Any], provider_name: str) -> tuple[dict[str, Any] | None, list[str]]:
+def fit_format(
+    wanted: Mapping[str, Any], provider_name: str
+) -> tuple[dict[str, Any] | None, list[str]]:
     """(`json_schema` as the provider takes it, what it does not receive); None for a schema of no
     object.
 
     `strict` stays only with a schema that strict mode compiles: another costs a 400, and to close
     it or to require all its properties would change what the client asked for.
     """
-    stated = {key: value for key, value in table(wanted, "json_schema").items() if value is not None}
+    stated = {
+        key: value for key, value in table(wanted, "json_schema").items() if value is not None
+    }
     fitted = fit_answer(schema_of(wanted) or EMPTY, answer_rules(provider_name))
     rules = strict_rules(provider_name)
     if rules is not None and fitted.schema.get("type") != "object":

@@ -1,6 +1,8 @@
-"""Reasoning at the beginning of the content, between `<think>` and `</think>`, as a server without a parser leaves it.
+"""Reasoning at the beginning of the content, between `<think>` and `</think>`, as a server without
+a parser leaves it.
 
-Only taken apart where the configuration says so: to anybody else the tags are text, which a model may well write about.
+Only taken apart where the configuration says so: to anybody else the tags are text, which a model
+may well write about.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ def split(text: str) -> Said:
 
 
 class Splitter:
-    """Takes streamed content apart. Holds back no more than could belong to a tag, and the space around the tags; no
-    space is read again while it waits."""
+    """Takes streamed content apart. Holds back no more than could belong to a tag, and the space
+    around the tags; no space is read again while it waits."""
 
     def __init__(self) -> None:
         self._space: list[str] = []

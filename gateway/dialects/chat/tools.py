@@ -20,7 +20,8 @@ _ID: Final[Mapping[str, tuple[re.Pattern[str], int]]] = {
 
 
 def encode_id(id_: str, quirks: Quirks) -> str:
-    """A tool-call id that the server takes; a pure function, so call and result agree in every turn."""
+    """A tool-call id that the server takes; a pure function, so call and result agree in every
+    turn."""
     if quirks.tool_ids == "any":
         return id_
     pattern, keep = _ID[quirks.tool_ids]
@@ -32,7 +33,9 @@ def decode_id(id_: Any) -> str | None:
     return str(id_) if id_ not in (None, "", "null") else None
 
 
-def encode_tools(chat: Chat, quirks: Quirks, provider_name: str) -> tuple[dict[str, Any], list[str]]:
+def encode_tools(
+    chat: Chat, quirks: Quirks, provider_name: str
+) -> tuple[dict[str, Any], list[str]]:
     """`tools` and `tool_choice` for the server, and what it does not receive."""
     tools = chat.get("tools")
     if not tools:
@@ -41,7 +44,11 @@ def encode_tools(chat: Chat, quirks: Quirks, provider_name: str) -> tuple[dict[s
         raise Unsupported("tools", "this model takes none")
     losses: list[str] = []
     choice = chat.get("tool_choice")
-    if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and not quirks.allowed_tools:
+    if (
+        isinstance(choice, dict)
+        and choice.get("type") == "allowed_tools"
+        and not quirks.allowed_tools
+    ):
         tools, choice = _only_allowed(tools, choice)
     if quirks.tools_max and len(tools) > quirks.tools_max:
         raise Unsupported("tools", f"this model takes no more than {quirks.tools_max}")
@@ -73,17 +80,23 @@ def function_names(hosted: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset([str(each.get("name")) for each in functions if isinstance(each, Mapping)])
 
 
-def _only_allowed(tools: list[dict[str, Any]], choice: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
+def _only_allowed(
+    tools: list[dict[str, Any]], choice: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], str]:
     allowed = choice.get("allowed_tools") or {}
     names = {_name(tool) for tool in allowed.get("tools", ())}
     return [tool for tool in tools if _name(tool) in names], allowed.get("mode", "auto")
 
 
 def _name(tool: Mapping[str, Any]) -> str:
-    return str((tool.get("function") or tool.get("custom") or {}).get("name") or tool.get("name") or "")
+    return str(
+        (tool.get("function") or tool.get("custom") or {}).get("name") or tool.get("name") or ""
+    )
 
 
-def _tool(tool: dict[str, Any], quirks: Quirks, provider_name: str, place: str) -> tuple[dict[str, Any], list[str]]:
+def _tool(
+    tool: dict[str, Any], quirks: Quirks, provider_name: str, place: str
+) -> tuple[dict[str, Any], list[str]]:
     if tool.get("type") == "custom":
         if quirks.custom_tools:
             return tool, []
@@ -99,7 +112,9 @@ def _tool(tool: dict[str, Any], quirks: Quirks, provider_name: str, place: str) 
     return encoded, losses
 
 
-def encode_function(definition: Mapping[str, Any], provider_name: str, place: str) -> tuple[dict[str, Any], list[str]]:
+def encode_function(
+    definition: Mapping[str, Any], provider_name: str, place: str
+) -> tuple[dict[str, Any], list[str]]:
     """(a function with parameters that the provider takes, what it does not receive).
 
     `strict` stays only with a schema that strict mode compiles: another costs a 400.
@@ -111,7 +126,9 @@ def encode_function(definition: Mapping[str, Any], provider_name: str, place: st
         function["parameters"] = fitted.schema
         losses = paths(f"{place}.parameters", fitted.lost)
         if fitted.note:
-            function["description"] = "\n\n".join(filter(None, (function.get("description"), fitted.note)))
+            function["description"] = "\n\n".join(
+                filter(None, (function.get("description"), fitted.note))
+            )
     elif function.get("strict"):
         function["parameters"] = CLOSED
     else:

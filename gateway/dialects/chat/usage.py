@@ -15,13 +15,19 @@ from gateway.types import Usage
 def decode_usage(usage: Any) -> Usage | None:
     """The counts of a `usage` object; None when there are none.
 
-    One provider leaves reasoning tokens out of `completion_tokens` but not out of the total; the equation tells, so the
-    day it is fixed nothing is counted twice.
+    One provider leaves reasoning tokens out of `completion_tokens` but not out of the total; the
+    equation tells, so the day it is fixed nothing is counted twice.
     """
     if not isinstance(usage, Mapping) or not usage:
         return None
-    details, prompt = table(usage, "completion_tokens_details"), table(usage, "prompt_tokens_details")
-    inputs, outputs = token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens"))
+    details, prompt = (
+        table(usage, "completion_tokens_details"),
+        table(usage, "prompt_tokens_details"),
+    )
+    inputs, outputs = (
+        token_count(usage.get("prompt_tokens")),
+        token_count(usage.get("completion_tokens")),
+    )
     reasoning = token_count(details.get("reasoning_tokens") or usage.get("reasoning_tokens"))
     if reasoning and inputs + outputs + reasoning == token_count(usage.get("total_tokens")):
         outputs += reasoning
@@ -41,7 +47,8 @@ def decode_usage(usage: Any) -> Usage | None:
 
 
 def encode_usage(usage: Any) -> dict[str, Any] | None:
-    """The hub's usage of a `usage` object, with everything else that it states; None when there is none.
+    """The hub's usage of a `usage` object, with everything else that it states; None when there is
+    none.
 
     Counts in ticks become the dollars that clients look for.
     """

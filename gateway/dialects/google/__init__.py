@@ -1,7 +1,7 @@
 """Google's Gemini API, `generateContent`. Upstream face.
 
-Source of every wire fact in this folder: Google's SDK types as of November 2026, and recorded traffic; see
-`docs/providers.md`.
+Source of every wire fact in this folder: Google's SDK types as of November 2026, and recorded
+traffic; see `docs/providers.md`.
 """
 
 from __future__ import annotations

@@ -157,4 +157,7 @@ def decode_grounding(candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Sources of a grounded answer as `url_citation` annotations."""
     chunks = (candidate.get("groundingMetadata") or {}).get("groundingChunks") or ()
     pages = [chunk["web"] for chunk in chunks if (chunk.get("web") or {}).get("uri")]
-    return [url_citation({"url": page["uri"], "title": page.get("title")}, place) for place, page in enumerate(pages)]
+    return [
+        url_citation({"url": page["uri"], "title": page.get("title")}, place)
+        for place, page in enumerate(pages)
+    ]

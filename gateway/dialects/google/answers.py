@@ -33,17 +33,21 @@ _FINISH: Final[Mapping[str, str]] = {
     "CONTINUATION": "length",
     **dict.fromkeys(
         (
-            "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
-            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "PUP_LIMITED_DISABLED", "ESCALATION",
+            "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "PUP_LIMITED_DISABLED",
+            "ESCALATION",
         ),
         "content_filter",
     ),
 }  # fmt: skip
-_FAILURES: Final = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE"})
+_FAILURES: Final = frozenset(
+    {"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE"}
+)
 """The model produced nothing usable: to call that a stop would be a lie."""
 _FAILURES_WITHOUT_CALL: Final = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
-"""The calls are whole, although nobody declared such a tool or so many were not wanted: the client answers them as it
-answers those of any other model."""
+"""The calls are whole, although nobody declared such a tool or so many were not wanted: the client
+answers them as it answers those of any other model."""
 
 
 def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
@@ -80,7 +84,9 @@ def first_choice(candidates: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] |
     return None
 
 
-def _message(candidate: Mapping[str, Any], body: Mapping[str, Any], encoded: Encoded) -> dict[str, Any]:
+def _message(
+    candidate: Mapping[str, Any], body: Mapping[str, Any], encoded: Encoded
+) -> dict[str, Any]:
     text: list[str] = []
     thoughts: list[str] = []
     calls: list[dict[str, Any]] = []
@@ -121,20 +127,32 @@ def _spoke(message: Mapping[str, Any]) -> bool:
     return any(map(says_something, message.get("native_content", ())))
 
 
-def _call(part: Mapping[str, Any], body: Mapping[str, Any], place: int, encoded: Encoded) -> dict[str, Any]:
+def _call(
+    part: Mapping[str, Any], body: Mapping[str, Any], place: int, encoded: Encoded
+) -> dict[str, Any]:
     id_, name, arguments, extra = decode_call(part, body, place)
     name = encoded.names.get(name, name)
-    call: dict[str, Any] = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+    call: dict[str, Any] = {
+        "id": id_,
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
     if name in encoded.custom_tools:
-        call = {"id": id_, "type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
+        call = {
+            "id": id_,
+            "type": "custom",
+            "custom": {"name": name, "input": custom_input(arguments)},
+        }
     return call | extra
 
 
-def decode_call(part: Mapping[str, Any], body: Mapping[str, Any], place: int) -> tuple[str, str, str, dict[str, Any]]:
+def decode_call(
+    part: Mapping[str, Any], body: Mapping[str, Any], place: int
+) -> tuple[str, str, str, dict[str, Any]]:
     """(id, name, arguments, what has to come back with it) of a functionCall part.
 
-    An id is made of the response's own where the call has none, so that it is new in every answer; of all that is
-    known of the call where the response has none either.
+    An id is made of the response's own where the call has none, so that it is new in every answer;
+    of all that is known of the call where the response has none either.
     """
     call = part["functionCall"]
     arguments = exact_json.dumps(call.get("args") or {}).decode()

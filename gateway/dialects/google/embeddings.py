@@ -1,8 +1,8 @@
 """Embeddings of the Gemini API: `batchEmbedContents`, one inner request for each input.
 
-Several parts in one content would give one vector of them all. The API knows no base64. Only vectors
-of the full length come normalised; shorter ones are brought to length 1 here, so that dot products
-can be compared. Source: Google's API reference and SDK types as of November 2026.
+Several parts in one content would give one vector of them all. The API knows no base64. Only
+vectors of the full length come normalised; shorter ones are brought to length 1 here, so that dot
+products can be compared. Source: Google's API reference and SDK types as of November 2026.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _FULL_LENGTH: Final = 3072
 """Vectors of this length come normalised."""
 _TITLED: Final = "RETRIEVAL_DOCUMENT"
 """The only task whose texts have a title."""
-_TEXT_WANTED: Final = "Gemini takes text, not token ids (LangChain: check_embedding_ctx_length=False)"
+_TEXT_WANTED: Final = (
+    "Gemini takes text, not token ids (LangChain: check_embedding_ctx_length=False)"
+)
 _TRANSLATED: Final = frozenset({"model", "input", "dimensions"})
 
 _TASKS: Final[Mapping[str, str]] = {
@@ -43,7 +45,8 @@ class Family:
     """What one family of embedding models accepts."""
 
     task_types: bool = True
-    """Takes `taskType`. Newer models want the task as words in the text, which the client writes."""
+    """Takes `taskType`. Newer models want the task as words in the text, which the client
+    writes."""
 
 
 FAMILIES: Final[Mapping[str, Family]] = {

@@ -39,19 +39,30 @@ _REASONS: Final[Mapping[str, Kind]] = {
     "BILLING_DISABLED": Kind.QUOTA,
 }
 """`ErrorInfo.reason` (google.api.ErrorReason), which says more than the status."""
-_OF_THE_ACCOUNT: Final = re.compile(r"location|billing|\bplan\b|free tier|project|account|api key", re.IGNORECASE)
-"""A failed precondition of the account; any other is one of the request: a file that is not yet active."""
+_OF_THE_ACCOUNT: Final = re.compile(
+    r"location|billing|\bplan\b|free tier|project|account|api key", re.IGNORECASE
+)
+"""A failed precondition of the account; any other is one of the request: a file that is not yet
+active."""
 _PER_DAY_S: Final = 3600.0
-"""A daily quota states half a minute at most, or nothing; an hour is asked at most 24 times in vain."""
-_NO_MONEY: Final = re.compile(r"prepay|credits? .{0,20}(depleted|exhausted)|spend(ing)? (cap|limit)", re.IGNORECASE)
+"""A daily quota states half a minute at most, or nothing; an hour is asked at most 24 times in
+vain."""
+_NO_MONEY: Final = re.compile(
+    r"prepay|credits? .{0,20}(depleted|exhausted)|spend(ing)? (cap|limit)", re.IGNORECASE
+)
 _TOO_LARGE: Final = re.compile(r"request payload size exceeds", re.IGNORECASE)
 _CANNOT: Final = re.compile(
-    r"is not (enabled|supported) (for|by|in)|is unsupported|only works in thinking mode|thought[ _]signature",
+    (
+        r"is not (enabled|supported) (for|by|in)|is unsupported|only works in thinking mode"
+        r"|thought[ "
+        r"_]signature"
+    ),
     re.IGNORECASE,
 )
 """What this one model does not do, or does not take from another: the next one may."""
 _REPLAYED: Final = re.compile(
-    r"(?:corrupted|invalid) thought[ _]signature|thought[ _]signature is (?:not valid|invalid)", re.IGNORECASE
+    r"(?:corrupted|invalid) thought[ _]signature|thought[ _]signature is (?:not valid|invalid)",
+    re.IGNORECASE,
 )
 """It refuses a signature of an earlier turn, for instance one of another account's."""
 _UNKNOWN_NAME: Final = 'Unknown name "'
@@ -94,8 +105,8 @@ def _kind(failure: Failure, status: str, details: list[Mapping[str, Any]]) -> Ki
     if failure.kind in (Kind.QUOTA, Kind.CANNOT_AFFORD) and failure.status != 429:
         return failure.kind
     if status == "RESOURCE_EXHAUSTED" and _NO_MONEY.search(failure.message):
-        # Only these words tell: "You exceeded your current quota, please check your plan and billing details" opens
-        # every rate limit too, that of a minute and of one model.
+        # Only these words tell: "You exceeded your current quota, please check your plan and
+        # billing details" opens every rate limit too, that of a minute and of one model.
         return Kind.QUOTA
     kind = _STATUS.get(status) or _by_words(failure, status)
     if kind is Kind.INVALID_REQUEST and _TOO_LARGE.search(failure.message):
@@ -128,14 +139,16 @@ def _retry_s(details: list[Mapping[str, Any]]) -> float | None:
 
 
 def _per_day(details: list[Mapping[str, Any]]) -> float | None:
-    """A wait for a quota of the day, whose `RetryInfo` speaks of seconds all the same; None for any other quota."""
+    """A wait for a quota of the day, whose `RetryInfo` speaks of seconds all the same; None for any
+    other quota."""
     if not any("PerDay" in str(detail.get("violations")) for detail in details):
         return None
     return max(_PER_DAY_S, _retry_s(details) or 0)
 
 
 def _named(message: str) -> str | None:
-    """The field that an error names: `Invalid JSON payload received. Unknown name "x" at …`, or signatures."""
+    """The field that an error names: `Invalid JSON payload received. Unknown name "x" at …`, or
+    signatures."""
     if _REPLAYED.search(message[:_READ_CHARS]):
         return REPLAYED
     _, found, rest = message.partition(_UNKNOWN_NAME)

@@ -1,4 +1,5 @@
-"""The conversation: `systemInstruction`, `contents`, and the signatures that belong to function calls."""
+"""The conversation: `systemInstruction`, `contents`, and the signatures that belong to function
+calls."""
 
 from __future__ import annotations
 
@@ -29,18 +30,24 @@ Part = dict[str, Any]
 CONTINUED: Final = "(continued)"
 """The first turn has to be the user's."""
 UNSIGNED: Final = base64.b64encode(b"skip_thought_signature_validator").decode()
-"""Stands for the signature of a call that another model made; documented for histories that were migrated."""
+"""Stands for the signature of a call that another model made; documented for histories that were
+migrated."""
 _AUDIO: Final[Mapping[str, str]] = {"mp3": "audio/mp3", "wav": "audio/wav"}
-_NESTED: Final = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+_NESTED: Final = frozenset(
+    {"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"}
+)
 """What a function response may hold; anything else stands behind it."""
 
 
 def encode_messages(
     chat: Chat, names: Mapping[str, str], gemini: Generation
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """(`systemInstruction` or None, `contents`). Raises `Unsupported` for a part that has no place."""
+    """(`systemInstruction` or None, `contents`). Raises `Unsupported` for a part that has no
+    place."""
     instructions, conversation = split_instructions(chat["messages"])
-    system = [{"text": text} for text in (text_of(message["content"]) for message in instructions) if text]
+    system = [
+        {"text": text} for text in (text_of(message["content"]) for message in instructions) if text
+    ]
     called = _called(conversation)
     turns = []
     for message in _in_order(conversation, called):
@@ -50,7 +57,9 @@ def encode_messages(
             turns.append(("user", _result(message, called, names, gemini)))
         else:
             turns.append(("user", _parts(message["content"])))
-    merged = [{"role": role, "parts": _results_first(blocks)} for role, blocks in merge_by_role(turns)]
+    merged = [
+        {"role": role, "parts": _results_first(blocks)} for role, blocks in merge_by_role(turns)
+    ]
     if not merged:
         return None, [{"role": "user", "parts": system or [{"text": "(empty)"}]}]
     if merged[0]["role"] == "model":
@@ -60,13 +69,17 @@ def encode_messages(
 
 def _called(messages: list[dict[str, Any]]) -> dict[str, str]:
     """Tool-call id → the client's name of the tool: a function response is told by its name."""
-    calls = (plain_function_call(call) for message in messages for call in message.get("tool_calls", ()))
+    calls = (
+        plain_function_call(call) for message in messages for call in message.get("tool_calls", ())
+    )
     return {call["id"]: call["name"] for call in calls}
 
 
-def _in_order(messages: Iterable[dict[str, Any]], called: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Results in the order of their calls, whichever came first: without ids, two calls of one tool are told apart by
-    nothing else."""
+def _in_order(
+    messages: Iterable[dict[str, Any]], called: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """Results in the order of their calls, whichever came first: without ids, two calls of one tool
+    are told apart by nothing else."""
     places = {id_: place for place, id_ in enumerate(called)}
 
     def place(message: Mapping[str, Any]) -> int:
@@ -167,13 +180,21 @@ def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generat
 
 
 def _result(
-    message: Mapping[str, Any], called: Mapping[str, str], names: Mapping[str, str], gemini: Generation
+    message: Mapping[str, Any],
+    called: Mapping[str, str],
+    names: Mapping[str, str],
+    gemini: Generation,
 ) -> list[Part]:
     name = called.get(message["tool_call_id"], "unknown")
     word = "error" if message.get("is_error") else "output"  # the keys that the model knows
-    response: Part = {"name": names.get(name, name), "response": {word: text_of(message["content"])}}
+    response: Part = {
+        "name": names.get(name, name),
+        "response": {word: text_of(message["content"])},
+    }
     content = message["content"]
-    media = [] if isinstance(content, str) else [part for part in _parts(content) if "text" not in part]
+    media = (
+        [] if isinstance(content, str) else [part for part in _parts(content) if "text" not in part]
+    )
     fits = [gemini.nested_media and _mime_type(part) in _NESTED for part in media]
     nested = [part for part, fit in zip(media, fits, strict=True) if fit]
     if nested:
@@ -186,7 +207,7 @@ def _mime_type(part: Part) -> str:
     return str((part.get("inlineData") or part.get("fileData") or {}).get("mimeType"))
 
 
-# --- parts -----------------------------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def _parts(content: Any) -> list[Part]:
@@ -235,7 +256,9 @@ def _file(part: Mapping[str, Any]) -> Part:
 def _audio(part: Mapping[str, Any]) -> Part:
     audio = part.get("input_audio") or {}
     form = audio.get("format") or "wav"
-    return {"inlineData": {"mimeType": _AUDIO.get(form, f"audio/{form}"), "data": audio.get("data", "")}}
+    return {
+        "inlineData": {"mimeType": _AUDIO.get(form, f"audio/{form}"), "data": audio.get("data", "")}
+    }
 
 
 _PARTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Part]]] = {

@@ -1,4 +1,5 @@
-"""What each generation of Gemini accepts; an id that nobody has seen is taken for one of the newest generation."""
+"""What each generation of Gemini accepts; an id that nobody has seen is taken for one of the newest
+generation."""
 
 from __future__ import annotations
 

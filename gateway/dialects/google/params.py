@@ -129,7 +129,8 @@ def _generation_config(chat: Chat, gemini: Generation) -> tuple[dict[str, Any], 
 
 
 def _encode_format(config: dict[str, Any], chat: Chat, gemini: Generation) -> tuple[list[str], str]:
-    """Puts the response format into `config`; returns (what was lost, an instruction in its place)."""
+    """Puts the response format into `config`; returns (what was lost, an instruction in its
+    place)."""
     wanted = chat.get("response_format") or {}
     if wanted.get("type") not in ("json_object", "json_schema"):
         return [], ""

@@ -23,11 +23,14 @@ from gateway.hub.schemas.rewrites import (
 )
 
 _READ: Final = (
-    "type", "format", "title", "description", "enum", "items", "prefixItems", "minItems", "maxItems", "minimum",
-    "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required", "propertyOrdering",
+    "type", "format", "title", "description", "enum", "items", "prefixItems", "minItems",
+    "maxItems", "minimum",
+    "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required",
+    "propertyOrdering",
 )  # fmt: skip
 _UNREAD: Final = (
-    "pattern", "minLength", "maxLength", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems",
+    "pattern", "minLength", "maxLength", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+    "uniqueItems",
     "contains", "minContains", "maxContains", "patternProperties", "propertyNames", "minProperties",
     "maxProperties", "dependentRequired", "dependentSchemas", "dependencies", "unevaluatedItems",
     "unevaluatedProperties", "if", "then", "else", "not", "allOf", "default", "examples", "example",
@@ -50,7 +53,9 @@ RULES: Final = Rules(
         inclusive_bounds,
         single_types,
     ),
-    values={"format": frozenset({"date-time", "enum", "int32", "int64", "float", "double"}).__contains__},
+    values={
+        "format": frozenset({"date-time", "enum", "int32", "int64", "float", "double"}).__contains__
+    },
     names=re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}"),
     needs_items=True,
     lone_refs=True,

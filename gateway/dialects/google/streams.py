@@ -36,7 +36,8 @@ from gateway.types import Chunk
 
 
 class StreamDecoder:
-    """Reads until the end: there is no last event but the one with a finish reason, and parts may still follow it."""
+    """Reads until the end: there is no last event but the one with a finish reason, and parts may
+    still follow it."""
 
     def __init__(self, encoded: Encoded) -> None:
         self.model: str | None = None
@@ -46,7 +47,8 @@ class StreamDecoder:
         self.unasked = 0
         self._halves = Halves()
         self._parts: Any = None
-        """The parts of the last event that had some: a server may repeat them behind the finish reason."""
+        """The parts of the last event that had some: a server may repeat them behind the finish
+        reason."""
         self._calls = ToolCalls(encoded)
         self._last: dict[str, Any] = {}
         """The candidate that brought the finish reason."""
@@ -70,19 +72,24 @@ class StreamDecoder:
         try:
             body = self._halves.loads(event.data)
         except ValueError as error:
-            raise Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")) from error
+            raise Failed(
+                Failure(Kind.MALFORMED, f"the provider sent an event that is no JSON: {error}")
+            ) from error
         bodies = body if isinstance(body, list) else [body]
         return self._halves.join([chunk for item in bodies for chunk in self._response(item)])
 
     def flush(self) -> list[Chunk]:
         """The end, once. Raises `Failed` when no finish reason came."""
         if not self.finished:
-            raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason"))
+            raise Failed(
+                Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason")
+            )
         self.ended = True
         rest = self._unfence.flush() if self._unfence else ""
         chunks = [delta(content=rest)] if rest else []
         if self._annotations and self._spoke:
-            # Several events may state the sources so far: told once, because accumulators join what has one index.
+            # Several events may state the sources so far: told once, because accumulators join what
+            # has one index.
             chunks.append(delta(annotations=self._annotations))
         if self._signature:
             chunks.append(delta(**self._signature))

@@ -23,13 +23,20 @@ def encode_thinking(chat: Chat, model: Model, gemini: Generation) -> dict[str, A
 
 
 def _level(wanted: str, gemini: Generation) -> dict[str, Any]:
-    """It cannot be switched off; the lowest level comes nearest, and its thoughts are then not asked for."""
+    """It cannot be switched off; the lowest level comes nearest, and its thoughts are then not
+    asked for."""
     name = clamp("minimal" if wanted == "none" else wanted, gemini.levels)
     return {"thinkingLevel": name.upper(), "includeThoughts": wanted != "none"}
 
 
 def _budget(wanted: str, gemini: Generation) -> dict[str, Any]:
     if wanted == "none":
-        return {"thinkingBudget": 0 if gemini.can_disable else gemini.budget_min, "includeThoughts": False}
+        return {
+            "thinkingBudget": 0 if gemini.can_disable else gemini.budget_min,
+            "includeThoughts": False,
+        }
     budget = BUDGETS.get(wanted, gemini.budget_max)
-    return {"thinkingBudget": max(gemini.budget_min, min(budget, gemini.budget_max)), "includeThoughts": True}
+    return {
+        "thinkingBudget": max(gemini.budget_min, min(budget, gemini.budget_max)),
+        "includeThoughts": True,
+    }

@@ -22,7 +22,9 @@ def fitted_names(chat: Chat) -> dict[str, str]:
     """Every tool name of the request and its history → the name Google is told."""
     offered = [_definition(tool)["name"] for tool in chat.get("tools", ())]
     called = [
-        plain_function_call(call)["name"] for message in chat["messages"] for call in message.get("tool_calls", ())
+        plain_function_call(call)["name"]
+        for message in chat["messages"]
+        for call in message.get("tool_calls", ())
     ]
     return fit_names([*offered, *called], _NAME, length_max=128)
 
@@ -35,7 +37,9 @@ def encode_tools(chat: Chat, names: Mapping[str, str]) -> tuple[dict[str, Any], 
     losses = ["tools.custom.format"] if any(tool.get("type") == "custom" for tool in tools) else []
     declared = [_declaration(tool, names, f"tools.{place}") for place, tool in enumerate(tools)]
     losses += shortened([path for _, lost in declared for path in lost])
-    body: dict[str, Any] = {"tools": [{"functionDeclarations": [declaration for declaration, _ in declared]}]}
+    body: dict[str, Any] = {
+        "tools": [{"functionDeclarations": [declaration for declaration, _ in declared]}]
+    }
     config = _choice(chat.get("tool_choice"), names)
     if config:
         body["toolConfig"] = {"functionCallingConfig": config}
@@ -79,8 +83,11 @@ def _definition(tool: Mapping[str, Any]) -> dict[str, Any]:
     return dict(tool["function"])
 
 
-def _declaration(tool: Mapping[str, Any], names: Mapping[str, str], place: str) -> tuple[dict[str, Any], list[str]]:
-    """(a function as Google takes it, what was lost). An object without properties is refused, so it is left out.
+def _declaration(
+    tool: Mapping[str, Any], names: Mapping[str, str], place: str
+) -> tuple[dict[str, Any], list[str]]:
+    """(a function as Google takes it, what was lost). An object without properties is refused, so
+    it is left out.
 
     There is no flag for `strict`.
     """
@@ -91,7 +98,11 @@ def _declaration(tool: Mapping[str, Any], names: Mapping[str, str], place: str) 
         "name": names[function["name"]],
         "description": "\n\n".join(filter(None, (description, fitted.note))),
     }
-    if fitted.schema.get("properties") or fitted.schema.keys() - {"type", "properties", "additionalProperties"}:
+    if fitted.schema.get("properties") or fitted.schema.keys() - {
+        "type",
+        "properties",
+        "additionalProperties",
+    }:
         encoded["parametersJsonSchema"] = fitted.schema
     strict = [f"{place}.strict"] if function.get("strict") else []
     return encoded, [*paths(f"{place}.parameters", fitted.lost), *strict]
@@ -104,7 +115,10 @@ def _choice(choice: Any, names: Mapping[str, str]) -> dict[str, Any]:
         return {}
     if "allowed_tools" in choice:
         allowed = choice["allowed_tools"] or {}
-        listed = [(item.get("function") or item.get("custom") or item).get("name") for item in allowed.get("tools", ())]
+        listed = [
+            (item.get("function") or item.get("custom") or item).get("name")
+            for item in allowed.get("tools", ())
+        ]
         # VALIDATED "may answer with text", and takes a list of names where AUTO does not.
         mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
         return {"mode": mode, "allowedFunctionNames": [names.get(name, name) for name in listed]}

@@ -1,8 +1,9 @@
 """OpenAI's Responses API. Upstream face.
 
-OpenAI's newer models take function tools while reasoning only here. Source of every wire fact in this folder: OpenAI's
-SDK types as of November 2026; see `docs/providers.md`. Nothing is stored at the provider (`store: false`); what a
-reasoning model needs back travels encrypted in the conversation.
+OpenAI's newer models take function tools while reasoning only here. Source of every wire fact in
+this folder: OpenAI's SDK types as of November 2026; see `docs/providers.md`. Nothing is stored at
+the provider (`store: false`); what a reasoning model needs back travels encrypted in the
+conversation.
 """
 
 from __future__ import annotations

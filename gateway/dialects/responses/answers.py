@@ -45,8 +45,12 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "failed_to_download_image": Kind.UNSUPPORTED,  # another provider may reach it
     "image_file_not_found": Kind.UNSUPPORTED,
 }
-"""The SDK's `ResponseError.code`. What is wrong with the client's request is wrong at the next model too."""
-_INCOMPLETE: Final[Mapping[str, str]] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+"""The SDK's `ResponseError.code`. What is wrong with the client's request is wrong at the next
+model too."""
+_INCOMPLETE: Final[Mapping[str, str]] = {
+    "max_output_tokens": "length",
+    "content_filter": "content_filter",
+}
 SUMMARY_SEPARATOR: Final = "\n\n"
 
 
@@ -90,7 +94,10 @@ def decode_finish(body: Mapping[str, Any], called: bool) -> str:
 
 
 def decode_usage(counts: Mapping[str, Any]) -> Usage:
-    inputs, outputs = counts.get("input_tokens_details") or {}, counts.get("output_tokens_details") or {}
+    inputs, outputs = (
+        counts.get("input_tokens_details") or {},
+        counts.get("output_tokens_details") or {},
+    )
     return Usage(
         input=token_count(counts.get("input_tokens")),
         output=token_count(counts.get("output_tokens")),
@@ -113,7 +120,9 @@ def reasoning_item(item: Mapping[str, Any]) -> dict[str, Any]:
 def summary_of(item: Mapping[str, Any]) -> str:
     """The reasoning that may be shown."""
     pieces = [*(item.get("summary") or ()), *(item.get("content") or ())]
-    return SUMMARY_SEPARATOR.join(piece.get("text") or "" for piece in pieces if isinstance(piece, Mapping))
+    return SUMMARY_SEPARATOR.join(
+        piece.get("text") or "" for piece in pieces if isinstance(piece, Mapping)
+    )
 
 
 def _message(output: list[dict[str, Any]], encoded: Encoded) -> tuple[dict[str, Any], list[Any]]:
@@ -169,7 +178,9 @@ class _Told:
             self.lists.setdefault(key, []).append(found or annotation)
 
 
-def _call(item: Mapping[str, Any], extra: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _call(
+    item: Mapping[str, Any], extra: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, Any]:
     name = names.get(item.get("name") or "", item.get("name"))
     call: dict[str, Any] = {"id": item.get("call_id") or item.get("id")}
     if item["type"] == "custom_tool_call":
@@ -180,13 +191,16 @@ def _call(item: Mapping[str, Any], extra: Mapping[str, Any], names: Mapping[str,
     return {**extra, **call}
 
 
-def call_extras(item: Mapping[str, Any], thoughts: list[dict[str, Any]], origin: str) -> dict[str, Any]:
+def call_extras(
+    item: Mapping[str, Any], thoughts: list[dict[str, Any]], origin: str
+) -> dict[str, Any]:
     """What a call holds beside its arguments, with the reasoning that has to come back with it."""
     extra = extra_content(thoughts, origin)
     return tool_call_extras(item) | ({"extra_content": extra} if extra else {})
 
 
 def extra_content(thoughts: list[dict[str, Any]], origin: str) -> dict[str, Any] | None:
-    """What a call has to bring back: the encrypted reasoning that led to it, and who can read it."""
+    """What a call has to bring back: the encrypted reasoning that led to it, and who can read
+    it."""
     kept = [item for item in thoughts if item.get("encrypted_content")]
     return {"openai": {"origin": origin, "reasoning": kept}} if kept else None

@@ -30,16 +30,32 @@ def encode_id(id_: str) -> str:
 
 
 def encode_messages(chat: Chat, origin: str = "") -> tuple[str, list[Item]]:
-    """(`instructions`: the leading system messages, `input`). Raises `Unsupported` for a part that has no place.
+    """(`instructions`: the leading system messages, `input`). Raises `Unsupported` for a part that
+    has no place.
 
-    Encrypted reasoning goes back only to its `origin`: another account cannot read it, and refuses the request.
+    Encrypted reasoning goes back only to its `origin`: another account cannot read it, and refuses
+    the request.
     """
     messages = chat["messages"]
-    leading = next((n for n, message in enumerate(messages) if message["role"] not in INSTRUCTIONS), len(messages))
-    instructions = "\n\n".join(text for message in messages[:leading] if (text := text_of(message["content"])))
-    custom = {call["id"] for message in messages for call in message.get("tool_calls", ()) if "custom" in call}
+    leading = next(
+        (n for n, message in enumerate(messages) if message["role"] not in INSTRUCTIONS),
+        len(messages),
+    )
+    instructions = "\n\n".join(
+        text for message in messages[:leading] if (text := text_of(message["content"]))
+    )
+    custom = {
+        call["id"]
+        for message in messages
+        for call in message.get("tool_calls", ())
+        if "custom" in call
+    }
     known = _Known(custom, origin)
-    items = [item for message in messages[leading:] for item in _ENCODERS[message["role"]](message, known)]
+    items = [
+        item
+        for message in messages[leading:]
+        for item in _ENCODERS[message["role"]](message, known)
+    ]
     if not items:
         return "", [{"role": "user", "content": instructions or "(empty)"}]
     return instructions, items
@@ -73,7 +89,8 @@ def _assistant(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
 
 
 def own_reasoning(extra: Any, origin: str) -> list[Item]:
-    """The reasoning in the `extra_content` of a call, where it is the same model's of the same account."""
+    """The reasoning in the `extra_content` of a call, where it is the same model's of the same
+    account."""
     own = extra.get("openai") if isinstance(extra, Mapping) else None
     if not isinstance(own, Mapping) or own.get("origin") != origin:
         return []
@@ -109,7 +126,11 @@ def _tool(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
     if not isinstance(content, str):
         plain = all(part["type"] == "text" for part in content)
         output = text_of(content) if plain else _parts(content)
-    kind = "custom_tool_call_output" if message["tool_call_id"] in known.custom else "function_call_output"
+    kind = (
+        "custom_tool_call_output"
+        if message["tool_call_id"] in known.custom
+        else "function_call_output"
+    )
     yield {"type": kind, "call_id": encode_id(message["tool_call_id"]), "output": output}
 
 
@@ -122,7 +143,7 @@ _ENCODERS: Final[Mapping[str, Callable[[Mapping[str, Any], _Known], Iterator[Ite
 }
 
 
-# --- parts -----------------------------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def _parts(content: Any) -> list[Item]:
@@ -130,7 +151,10 @@ def _parts(content: Any) -> list[Item]:
     for part in parts(content):
         encode = _PARTS.get(part["type"])
         if encode is None:
-            raise Unsupported("messages.content", f"the Responses API has no place for a part of type {part['type']!r}")
+            raise Unsupported(
+                "messages.content",
+                f"the Responses API has no place for a part of type {part['type']!r}",
+            )
         encoded.append(encode(part))
     return encoded
 
@@ -141,7 +165,11 @@ def _text(part: Mapping[str, Any]) -> Item:
 
 def _image(part: Mapping[str, Any]) -> Item:
     image = part["image_url"]
-    return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail") or "auto"}
+    return {
+        "type": "input_image",
+        "image_url": image["url"],
+        "detail": image.get("detail") or "auto",
+    }
 
 
 TAKEN: Final = Taken(
@@ -158,7 +186,9 @@ def _file(part: Mapping[str, Any]) -> Item:
     media = file(part)
     if media is not None and media.url is not None:
         return {"type": "input_file", "file_url": media.url}
-    known = {key: held[key] for key in ("filename", "file_data", "file_id", "file_url") if held.get(key)}
+    known = {
+        key: held[key] for key in ("filename", "file_data", "file_id", "file_url") if held.get(key)
+    }
     if "file_data" in known:
         known.setdefault("filename", "file")
     return {"type": "input_file", **known}

@@ -69,11 +69,14 @@ def encode_native(request: Request, model: Model) -> Encoded:
 
 
 def again(failure: Failure, encoded: Encoded) -> Encoded | None:
-    """`encoded` without what the provider refused: reasoning of earlier turns, or tools inside the input."""
+    """`encoded` without what the provider refused: reasoning of earlier turns, or tools inside the
+    input."""
     changed = None
     if failure.param == REPLAYED:
         changed = without_reasoning(encoded)._replace(dropped=(*encoded.dropped, REPLAYED))
-    elif failure.kind is Kind.INVALID_REQUEST and "additional_tools" in failure.message[:_READ_CHARS]:
+    elif (
+        failure.kind is Kind.INVALID_REQUEST and "additional_tools" in failure.message[:_READ_CHARS]
+    ):
         changed = with_tools_hoisted(encoded)
     same = changed is None or changed.body == encoded.body
     return None if same else changed
@@ -91,7 +94,9 @@ def with_tools_hoisted(encoded: Encoded) -> Encoded:
     items = _listed(encoded.body.get("input"))
     added = [tool for item in items if _is_tools(item) for tool in _listed(item.get("tools"))]
     encoded = _with_input(encoded, lambda item: not _is_tools(item))
-    return encoded._replace(body={**encoded.body, "tools": [*_listed(encoded.body.get("tools")), *added]})
+    return encoded._replace(
+        body={**encoded.body, "tools": [*_listed(encoded.body.get("tools")), *added]}
+    )
 
 
 def _with_input(encoded: Encoded, keeps: Callable[[Mapping[str, Any]], bool]) -> Encoded:
@@ -109,7 +114,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-# --- the changes -----------------------------------------------------------------------------------------------------
+# --- the changes ----------------------------------------------------------------------------------
 
 
 def _model(body: Body, target: _Target) -> Losses:
@@ -208,7 +213,9 @@ def _verbosity(body: Body, target: _Target) -> Losses:
 
 def _foreign_fields(body: Body, target: _Target) -> Losses:
     """Fields that the provider's row refuses, where they are none of this API's."""
-    refused = [field for field in body if field in target.model.provider.dropped and field not in FIELDS]
+    refused = [
+        field for field in body if field in target.model.provider.dropped and field not in FIELDS
+    ]
     for field in refused:
         del body[field]
     return refused
@@ -232,7 +239,11 @@ def _own_reasoning(item: Mapping[str, Any], origin: str) -> Iterable[Any]:
     not have."""
     encrypted = item.get("encrypted_content")
     if is_sealed(encrypted):
-        return [own for extra in unsealed(encrypted).extras.values() for own in own_reasoning(extra, origin)]
+        return [
+            own
+            for extra in unsealed(encrypted).extras.values()
+            for own in own_reasoning(extra, origin)
+        ]
     return (item,) if encrypted or item.get("content") else ()
 
 
@@ -241,7 +252,11 @@ def _own_compaction(item: Mapping[str, Any], origin: str) -> Iterable[Any]:
     if not is_sealed(encrypted):
         return (item,)
     summary = summary_in(encrypted)
-    return () if summary is None else ({"type": "message", "role": "developer", "content": SUMMARY + summary},)
+    return (
+        ()
+        if summary is None
+        else ({"type": "message", "role": "developer", "content": SUMMARY + summary},)
+    )
 
 
 _UNSEALED: Final[Mapping[str, Callable[[Mapping[str, Any], str], Iterable[Any]]]] = {

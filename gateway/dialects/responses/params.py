@@ -76,7 +76,14 @@ OUTPUT_TOKENS_MIN: Final = 16
 
 @lru_cache(maxsize=64)
 def _rules(provider: Provider) -> Mapping[str, Rule]:
-    return {**FIELDS, **{field: dropped(reason) for field, reason in provider.dropped.items() if field not in FIELDS}}
+    return {
+        **FIELDS,
+        **{
+            field: dropped(reason)
+            for field, reason in provider.dropped.items()
+            if field not in FIELDS
+        },
+    }
 
 
 def encode_request(chat: Chat, model: Model) -> Encoded:
@@ -122,7 +129,10 @@ def _reasoning(chat: Chat, model: Model, kind: Family) -> dict[str, Any]:
     reasoning: dict[str, Any] = {"effort": chosen} if chosen else {}
     if not reasons(chat, model, kind):
         return {"reasoning": reasoning} if reasoning else {}
-    return {"reasoning": {**reasoning, "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
+    return {
+        "reasoning": {**reasoning, "summary": "auto"},
+        "include": ["reasoning.encrypted_content"],
+    }
 
 
 def _text(chat: Chat, provider_name: str) -> tuple[dict[str, Any], list[str], str]:

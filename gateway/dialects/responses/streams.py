@@ -31,8 +31,8 @@ from gateway.types import Chunk
 
 
 class StreamDecoder:
-    """Reads `response.created … response.completed`. Deltas name their item by `output_index`, or by `item_id`
-    alone."""
+    """Reads `response.created … response.completed`. Deltas name their item by `output_index`, or
+    by `item_id` alone."""
 
     complete = False
     unasked = 0
@@ -64,7 +64,9 @@ class StreamDecoder:
             body = self._halves.loads(event.data)
             handle = self._HANDLERS.get(body.get("type") or event.name.decode())
         except (ValueError, AttributeError) as error:
-            raise Failed(Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")) from error
+            raise Failed(
+                Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")
+            ) from error
         if handle is None and body.get("error"):
             raise Failed(failure_of(body))
         return self._halves.join(handle(self, body)) if handle else []
@@ -72,7 +74,11 @@ class StreamDecoder:
     def flush(self) -> list[Chunk]:
         """The end, once. Raises `Failed` when the response never completed."""
         if not self.finished:
-            raise Failed(Failure(Kind.TRUNCATED, "the provider's stream ended before the response was completed"))
+            raise Failed(
+                Failure(
+                    Kind.TRUNCATED, "the provider's stream ended before the response was completed"
+                )
+            )
         chunks, self._end = self._calls.end_all() + self._end, []
         return self._halves.join(chunks)
 
@@ -105,7 +111,8 @@ class StreamDecoder:
         return [delta(**self._lists.pieces(fields))]
 
     def _begin(self, key: Any, item: Mapping[str, Any]) -> list[Chunk]:
-        """A call begins, with the reasoning that led to it; a server may tell of it only when it is done."""
+        """A call begins, with the reasoning that led to it; a server may tell of it only when it is
+        done."""
         if key in self._begun:
             return []
         self._begun[key] = item["type"]
@@ -176,7 +183,9 @@ class StreamDecoder:
             whole = list(as_chunks(check_names(decode_response(response, self._encoded))))
             self._end = [chunk for chunk in whole if _is_end(chunk)]
             return [chunk for chunk in whole if not _is_end(chunk)]
-        self._end = [finish(decode_finish(response, self._calls.count > 0)) | answer_extras(response)]
+        self._end = [
+            finish(decode_finish(response, self._calls.count > 0)) | answer_extras(response)
+        ]
         if response.get("usage"):
             self._end.append(usage_chunk(encode_usage(response["usage"])))
         return []
@@ -215,6 +224,7 @@ def _is_end(chunk: Chunk) -> bool:
 
 
 def _key(body: Mapping[str, Any], item: Mapping[str, Any]) -> Any:
-    """What tells calls apart: the place in the output, or the item's id where a server leaves the place out."""
+    """What tells calls apart: the place in the output, or the item's id where a server leaves the
+    place out."""
     place = body.get("output_index")
     return place if place is not None else (body.get("item_id") or item.get("id"))

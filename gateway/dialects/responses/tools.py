@@ -17,7 +17,9 @@ def encode_tools(chat: Chat, provider_name: str) -> tuple[dict[str, Any], list[s
     if not tools:
         return {}, []
     encoded = [
-        (_custom(tool), []) if tool.get("type") == "custom" else _function(tool, provider_name, f"tools.{place}")
+        (_custom(tool), [])
+        if tool.get("type") == "custom"
+        else _function(tool, provider_name, f"tools.{place}")
         for place, tool in enumerate(tools)
     ]
     body: dict[str, Any] = {"tools": [tool for tool, _ in encoded]}
@@ -43,8 +45,11 @@ def _hosted(tool: dict[str, Any]) -> dict[str, Any]:
     return tool
 
 
-def _function(tool: Mapping[str, Any], provider_name: str, place: str) -> tuple[dict[str, Any], list[str]]:
-    """`strict` is stated: left out, this API makes schemas strict, which chat completions does not."""
+def _function(
+    tool: Mapping[str, Any], provider_name: str, place: str
+) -> tuple[dict[str, Any], list[str]]:
+    """`strict` is stated: left out, this API makes schemas strict, which chat completions does
+    not."""
     function, losses = encode_function(tool["function"], provider_name, place)
     encoded = {
         "type": "function",

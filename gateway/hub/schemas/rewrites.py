@@ -17,7 +17,7 @@ _MERGEABLE: Final = frozenset({"type", "properties", "required", "title", "descr
 _NOTHING: Final[tuple[str, ...]] = ()
 
 
-# --- older drafts ----------------------------------------------------------------------------------------------------
+# --- older drafts ---------------------------------------------------------------------------------
 
 
 def modern_tuples(node: Node) -> tuple[str, ...]:
@@ -118,14 +118,18 @@ def modern_required(node: Node) -> tuple[str, ...]:
 def _required(node: Node, properties: Node) -> list[str]:
     stated = node.get("required")
     listed = names_in(stated)
-    marked = [name for name, inner in properties.items() if isinstance(inner, dict) and inner.get("required") is True]
+    marked = [
+        name
+        for name, inner in properties.items()
+        if isinstance(inner, dict) and inner.get("required") is True
+    ]
     return listed + marked
 
 
 MODERN: Final = (modern_tuples, modern_bounds, modern_types)
 
 
-# --- what some providers lack ----------------------------------------------------------------------------------------
+# --- what some providers lack ---------------------------------------------------------------------
 
 
 def const_as_enum(node: Node) -> tuple[str, ...]:
@@ -169,7 +173,11 @@ def _overlap(branch: Node, node: Node) -> bool:
 
 def is_plain_object(schema: Any) -> bool:
     """Whether properties and required names are all that `schema` says."""
-    return isinstance(schema, dict) and schema.keys() <= _MERGEABLE and schema.get("type", "object") == "object"
+    return (
+        isinstance(schema, dict)
+        and schema.keys() <= _MERGEABLE
+        and schema.get("type", "object") == "object"
+    )
 
 
 def join(node: Node, branches: list[Any], how: str) -> None:
@@ -217,7 +225,10 @@ def typed_enums(node: Node) -> tuple[str, ...]:
     for value in values:
         groups.setdefault(_enum_type(value), []).append(value)
     stated = node.get("type")
-    allowed = {"number" if kind == "integer" else kind for kind in (stated if isinstance(stated, list) else [stated])}
+    allowed = {
+        "number" if kind == "integer" else kind
+        for kind in (stated if isinstance(stated, list) else [stated])
+    }
     if stated is not None:
         groups = {kind: group for kind, group in groups.items() if kind in allowed}
     if not groups:
@@ -253,10 +264,16 @@ def single_types(node: Node) -> tuple[str, ...]:
     """A list of types as alternatives, each with the keywords that speak of it; a type or null
     stays a list."""
     kinds = node.get("type")
-    if not isinstance(kinds, list) or "anyOf" in node or len([kind for kind in kinds if kind != "null"]) < 2:
+    if (
+        not isinstance(kinds, list)
+        or "anyOf" in node
+        or len([kind for kind in kinds if kind != "null"]) < 2
+    ):
         return _NOTHING
     own = {key for kind in kinds for key in OF_TYPE[kind] if key in node}
-    node["anyOf"] = [{"type": kind, **{key: node[key] for key in node if key in OF_TYPE[kind]}} for kind in kinds]
+    node["anyOf"] = [
+        {"type": kind, **{key: node[key] for key in node if key in OF_TYPE[kind]}} for kind in kinds
+    ]
     for key in (*own, "type"):
         del node[key]
     return _NOTHING

@@ -35,14 +35,21 @@ def fits(schema: Node, rules: StrictRules) -> bool:
     properties = 0
     for node, depth in nodes(schema):
         properties += len(node.get("properties", ()))
-        if depth > rules.depth_max or properties > rules.properties_max or not _compiles(node, rules):
+        if (
+            depth > rules.depth_max
+            or properties > rules.properties_max
+            or not _compiles(node, rules)
+        ):
             return False
     return rules.recursion or not is_circular(schema)
 
 
 def optional_properties(schema: Node) -> int:
     """How many properties of `schema` are not required."""
-    return sum(len(node.get("properties", {}).keys() - set(node.get("required", ()))) for node, _ in nodes(schema))
+    return sum(
+        len(node.get("properties", {}).keys() - set(node.get("required", ())))
+        for node, _ in nodes(schema)
+    )
 
 
 def nodes(schema: Node) -> Iterator[tuple[Node, int]]:
@@ -73,7 +80,10 @@ def _compiles(node: Node, rules: StrictRules) -> bool:
         return False
     if "$ref" in node:
         return len(node) == 1
-    if node.get("format", "date") not in rules.formats or node.get("minItems", 0) > rules.min_items_max:
+    if (
+        node.get("format", "date") not in rules.formats
+        or node.get("minItems", 0) > rules.min_items_max
+    ):
         return False
     return _is_closed(node, rules)
 
@@ -99,7 +109,9 @@ def _refs(schema: Node) -> list[str]:
 
 def _leads_back(start: str, refers: Mapping[str, list[str]], done: set[str]) -> bool:
     """A walk in depth, every definition once: a definition on its own way is a circle."""
-    way: list[tuple[str, Iterator[str]]] = [(start, iter(refers[start]))] if start not in done else []
+    way: list[tuple[str, Iterator[str]]] = (
+        [(start, iter(refers[start]))] if start not in done else []
+    )
     under_way = {start}
     while way:
         name, further = way[-1]

@@ -22,7 +22,8 @@ FLAGS: Final = frozenset({"additionalProperties", "unevaluatedItems", "unevaluat
 
 ANNOTATIONS: Final = frozenset(
     {
-        "title", "description", "default", "example", "examples", "format", "deprecated", "readOnly",
+        "title", "description", "default", "example", "examples", "format", "deprecated",
+        "readOnly",
         "writeOnly", "contentEncoding", "contentMediaType", "contentSchema",
     }
 )  # fmt: skip
@@ -44,8 +45,10 @@ TYPE_WORDS: Final[Mapping[str, str]] = {
 
 OF_TYPE: Final[Mapping[str, frozenset[str]]] = {
     "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
-    "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
-    "integer": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
+    "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+    "multipleOf"}),
+    "integer": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+    "multipleOf"}),
     "object": frozenset(
         {
             "properties", "required", "additionalProperties", "patternProperties", "propertyNames",

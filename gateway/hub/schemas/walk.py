@@ -64,7 +64,11 @@ class Fitted(NamedTuple):
 
 def fit_parameters(parameters: Any, rules: Rules) -> Fitted:
     """The parameters of a function: an object, whatever the client sent."""
-    return _fit(parameters, rules, top=True) if isinstance(parameters, dict) and parameters else Fitted(EMPTY)
+    return (
+        _fit(parameters, rules, top=True)
+        if isinstance(parameters, dict) and parameters
+        else Fitted(EMPTY)
+    )
 
 
 def fit_answer(schema: Node, rules: Rules) -> Fitted:
@@ -91,7 +95,11 @@ def _fit(schema: Node, rules: Rules, *, top: bool) -> Fitted:
         text = orjson.dumps(schema)
     except TypeError:  # a number beyond 64 bits
         return _Walk(schema, rules).fitted(top=top)
-    return _remembered(text, rules, top) if len(text) <= _REMEMBERED_MAX else _Walk(schema, rules).fitted(top=top)
+    return (
+        _remembered(text, rules, top)
+        if len(text) <= _REMEMBERED_MAX
+        else _Walk(schema, rules).fitted(top=top)
+    )
 
 
 @lru_cache(maxsize=512)
@@ -188,7 +196,9 @@ class _Walk:
         elif key in NAMED:
             result[key] = {name: self._node(inner, depth + 1) for name, inner in value.items()}
         elif key in LISTED:
-            branches = value if key == "prefixItems" else [inner for inner in value if inner is not False]
+            branches = (
+                value if key == "prefixItems" else [inner for inner in value if inner is not False]
+            )
             result[key] = [self._node(inner, depth + 1) for inner in branches or [False]]
         elif key in ONE and not (key in FLAGS and isinstance(value, bool)):
             result[key] = self._node(value, depth + 1)
@@ -264,7 +274,9 @@ class _Walk:
 
     def _unused(self, pointer: str) -> str:
         last = unquote(pointer).rpartition("/")[2]
-        base = "".join(letter for letter in last if letter.isascii() and (letter.isalnum() or letter in "_-"))[:48]
+        base = "".join(
+            letter for letter in last if letter.isascii() and (letter.isalnum() or letter in "_-")
+        )[:48]
         name = base or "root"
         if name in self._taken:
             name = f"{name}_{len(self._taken)}"
@@ -333,7 +345,9 @@ class _Walk:
         """Joins the objects of `anyOf`, `oneOf` or `allOf` with `root`; returns whether that
         says the same."""
         branches = [self._inlined(branch) for branch in stated if isinstance(branch, dict)]
-        objects = [branch for branch in branches if str(branch.get("type", "object")).lower() == "object"]
+        objects = [
+            branch for branch in branches if str(branch.get("type", "object")).lower() == "object"
+        ]
         every = key == "allOf" or len(objects) == 1
         join(root, objects, "allOf" if every else "anyOf")
         wanted = [set(names_in(branch.get("required"))) for branch in objects]

@@ -12,15 +12,27 @@ from gateway.dialects import REPLAYED, Encoded, anthropic
 from gateway.failures import Failed, Failure, Kind
 
 
-def failure(status: int, message: str, type_: str = "invalid_request_error", **more: Any) -> Failure:
-    body = {"type": "error", "error": {"type": type_, "message": message, **more}, "request_id": "req_1"}
+def failure(
+    status: int, message: str, type_: str = "invalid_request_error", **more: Any
+) -> Failure:
+    body = {
+        "type": "error",
+        "error": {"type": type_, "message": message, **more},
+        "request_id": "req_1",
+    }
     return anthropic.decode_error(status, {}, orjson.dumps(body), 0.0)
 
 
 @pytest.mark.parametrize(
     ("message", "kind"),
     [
-        ("You have reached your specified API usage limits. You will regain access on 2026-12-01.", Kind.QUOTA),
+        (
+            (
+                "You have reached your specified API usage limits. You will regain access on "
+                "2026-12-01."
+            ),
+            Kind.QUOTA,
+        ),
         ("You're out of extra usage. Add more and keep going.", Kind.QUOTA),
         ("Your credit balance is too low to access the Anthropic API.", Kind.QUOTA),
         ("This credential is only authorized for use with another client.", Kind.CREDENTIAL),
@@ -45,10 +57,15 @@ def test_a_bad_request_is_often_something_else(message: str, kind: Kind) -> None
         (400, "invalid_request_error", "of_tomorrow", Kind.INVALID_REQUEST),
     ],
 )
-def test_the_details_of_an_answer_and_of_an_event_decide(status: int, type_: str, code: str, kind: Kind) -> None:
+def test_the_details_of_an_answer_and_of_an_event_decide(
+    status: int, type_: str, code: str, kind: Kind
+) -> None:
     found = failure(status, "no", type_, details={"error_code": code})
     assert (found.kind, found.code, found.request_id) == (kind, code, "req_1")
-    event = {"type": "error", "error": {"type": type_, "message": "no", "details": {"error_code": code}}}
+    event = {
+        "type": "error",
+        "error": {"type": type_, "message": "no", "details": {"error_code": code}},
+    }
     with pytest.raises(Failed) as raised:
         anthropic.StreamDecoder(Encoded("/", {})).decode(sse.Event(b"error", orjson.dumps(event)))
     assert raised.value.failure.kind is kind
@@ -61,7 +78,10 @@ def test_the_details_of_an_answer_and_of_an_event_decide(status: int, type_: str
         ('"thinking.type.enabled" is not supported for this model.', "thinking"),
         ("This model does not support effort level 'xhigh'.", "output_config.effort"),
         ("messages.1.content.0: Invalid `signature` in `thinking` block", REPLAYED),
-        ("messages.3.content.8: `thinking` or `redacted_thinking` blocks cannot be modified.", REPLAYED),
+        (
+            "messages.3.content.8: `thinking` or `redacted_thinking` blocks cannot be modified.",
+            REPLAYED,
+        ),
         ("The block is bound to a different conversation.", REPLAYED),
     ],
 )
@@ -77,14 +97,24 @@ def test_an_error_of_another_shape_is_still_one(error: Any) -> None:
 
 def test_an_untyped_error_inside_a_good_answer_keeps_its_words() -> None:
     with pytest.raises(Failed) as raised:
-        anthropic.decode_response({"error": {"type": "overloaded_error", "message": "Overloaded"}}, Encoded("/", {}))
-    assert (raised.value.failure.kind, raised.value.failure.message) == (Kind.OVERLOADED, "Overloaded")
+        anthropic.decode_response(
+            {"error": {"type": "overloaded_error", "message": "Overloaded"}}, Encoded("/", {})
+        )
+    assert (raised.value.failure.kind, raised.value.failure.message) == (
+        Kind.OVERLOADED,
+        "Overloaded",
+    )
 
 
 @pytest.mark.parametrize(
     ("status", "type_", "message", "kind"),
     [
-        (403, "permission_error", "You do not have permission to access the requested resource.", Kind.REQUEST_DENIED),
+        (
+            403,
+            "permission_error",
+            "You do not have permission to access the requested resource.",
+            Kind.REQUEST_DENIED,
+        ),
         (403, "permission_error", "Your API key has been revoked.", Kind.CREDENTIAL),
         (404, "not_found_error", "model: claude-x", Kind.MODEL_UNKNOWN),
         (404, "not_found_error", "File not found: file_011", Kind.REQUEST_DENIED),

@@ -1,4 +1,5 @@
-"""The native lane: what is sent differs from the client's body only where the table of changes says so."""
+"""The native lane: what is sent differs from the client's body only where the table of changes says
+so."""
 
 from __future__ import annotations
 
@@ -36,10 +37,14 @@ FABLE, OPUS_5, SONNET_5, SONNET_4_6, HAIKU_4_5, CLAUDE_3 = (
 LEAST: dict[str, Any] = {"model": "coder", "max_tokens": 1000, "messages": [USER]}
 
 
-def sent(body: dict[str, Any], model_id: str = SONNET_5, headers: Any = None, **options: Any) -> Encoded:
+def sent(
+    body: dict[str, Any], model_id: str = SONNET_5, headers: Any = None, **options: Any
+) -> Encoded:
     body = body | {key: value for key, value in LEAST.items() if key not in body}
     before = copy.deepcopy(body)
-    encoded = encode_native(decode_request(body, headers or {}), model("anthropic", model_id, **options))
+    encoded = encode_native(
+        decode_request(body, headers or {}), model("anthropic", model_id, **options)
+    )
     assert body == before, "the client's body is changed"
     return encoded
 
@@ -58,17 +63,26 @@ WHOLE = {
     "max_tokens": 32000,
     "system": [text("x-anthropic-billing-header: a"), text("Be terse.", cache_control=EPHEMERAL)],
     "messages": [
-        {"role": "user", "content": [text("Hi", cache_control=EPHEMERAL), {"type": "hologram", "x": 1}]},
+        {
+            "role": "user",
+            "content": [text("Hi", cache_control=EPHEMERAL), {"type": "hologram", "x": 1}],
+        },
         assistant(
             SIGNED,
             text("a", citations=[{"type": "char_location", "cited_text": "b"}]),
             {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}},
             {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"z": 2**80, "a": None}},
         ),
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True}]},
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True}],
+        },
         {"role": "system", "content": "Now."},
     ],
-    "tools": [{**TOOL, "defer_loading": True}, {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}],
+    "tools": [
+        {**TOOL, "defer_loading": True},
+        {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
+    ],
     "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
     "thinking": {"type": "adaptive", "display": "updates"},
     "output_config": {"effort": "high", "task_budget": {"tokens": 5}},
@@ -88,7 +102,10 @@ def test_a_request_passes_as_it_is() -> None:
 
 BETAS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "verbatim": ({"anthropic-beta": "b,a, c"}, {"anthropic-beta": "b,a, c"}),
-    "without the signature's own": ({"anthropic-beta": "a,oauth-2025-04-20,b"}, {"anthropic-beta": "a,b"}),
+    "without the signature's own": (
+        {"anthropic-beta": "a,oauth-2025-04-20,b"},
+        {"anthropic-beta": "a,b"},
+    ),
     "only the signature's own": ({"anthropic-beta": "oauth-2025-04-20"}, {}),
     "none": ({}, {}),
     "a version": ({"anthropic-version": "2026-10-21"}, {"anthropic-version": "2026-10-21"}),
@@ -100,7 +117,8 @@ def test_betas_and_version(headers: dict[str, str], wanted: dict[str, str]) -> N
     assert sent({}, headers=headers).headers == wanted
 
 
-# (model, what the client sends, what is sent instead, what is lost); None says that a field is not sent
+# (model, what the client sends, what is sent instead, what is lost); None says that a field is not
+# sent
 TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "a limit beyond the model's": (HAIKU_4_5, {"max_tokens": 128000}, {"max_tokens": 64000}, ("max_tokens",)),
     "a limit of zero fills the cache": (SONNET_5, {"max_tokens": 0}, {"max_tokens": 0}, ()),
@@ -130,7 +148,8 @@ TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
         {},
         (),
     ),
-    "a temperature of another scale": (HAIKU_4_5, {"temperature": 1.5}, {"temperature": 1}, ("temperature",)),
+    ("a temperature of another "
+     "scale"): (HAIKU_4_5, {"temperature": 1.5}, {"temperature": 1}, ("temperature",)),
     "a budget where there is adaptive thinking": (
         SONNET_5,
         {"thinking": {"type": "enabled", "budget_tokens": 2000, "display": "omitted"}},
@@ -174,7 +193,8 @@ TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
         {"thinking": {"type": "adaptive"}},
         (),
     ),
-    "thinking between tools where it is known": ("claude-sonnet-5-5", {"thinking": {"type": "between_tools"}}, {}, ()),
+    ("thinking between tools where "
+     "it is known"): ("claude-sonnet-5-5", {"thinking": {"type": "between_tools"}}, {}, ()),
     "thinking that cannot be switched off": (
         FABLE,
         {"thinking": {"type": "disabled"}},
@@ -212,10 +232,12 @@ TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "any tool": (
         FABLE,
         {"tools": [TOOL], "tool_choice": {"type": "any"}},
-        {"tool_choice": {"type": "auto"}, "system": [text("You must answer by calling one of the tools.")]},
+        {"tool_choice": {"type": "auto"}, "system": [text(("You must answer by "
+                                                           "calling one of the tools."))]},
         ("tool_choice",),
     ),
-    "a forced tool where it is taken": (SONNET_5, {"tools": [TOOL], "tool_choice": {"type": "any"}}, {}, ()),
+    ("a forced tool where it "
+     "is taken"): (SONNET_5, {"tools": [TOOL], "tool_choice": {"type": "any"}}, {}, ()),
 }  # fmt: skip
 
 
@@ -230,7 +252,12 @@ def test_what_a_generation_refuses(
 
 
 LEVELS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
-    "adaptive": (SONNET_5, "low", {}, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
+    "adaptive": (
+        SONNET_5,
+        "low",
+        {},
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
+    ),
     "a budget": (
         HAIKU_4_5,
         "low",
@@ -252,7 +279,9 @@ LEVELS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("model_id", "level", "fields", "wanted"), LEVELS.values(), ids=LEVELS.keys())
+@pytest.mark.parametrize(
+    ("model_id", "level", "fields", "wanted"), LEVELS.values(), ids=LEVELS.keys()
+)
 def test_the_models_own_level_is_used_where_the_client_states_none(
     model_id: str, level: str, fields: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
@@ -261,37 +290,60 @@ def test_the_models_own_level_is_used_where_the_client_states_none(
 
 
 def test_options_win() -> None:
-    found = sent({"metadata": {"user_id": "a"}}, options={"metadata": {"user_id": "b"}, "speed": "fast"}).body
+    found = sent(
+        {"metadata": {"user_id": "a"}}, options={"metadata": {"user_id": "b"}, "speed": "fast"}
+    ).body
     assert found["metadata"] == {"user_id": "b"}
     assert found["speed"] == "fast"
 
 
 def test_automatic_caching_only_where_the_client_marks_nothing() -> None:
     assert sent({}, cache=True).body["cache_control"] == EPHEMERAL
-    assert "cache_control" not in sent({"system": [text("a", cache_control=EPHEMERAL)]}, cache=True).body
+    assert (
+        "cache_control"
+        not in sent({"system": [text("a", cache_control=EPHEMERAL)]}, cache=True).body
+    )
 
 
-# --- messages ---------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------
 
 OURS = seal({"details": [{"type": "reasoning.text", "text": "hm"}]})
 ANTHROPICS = {"id": "anthropic:0", "type": "reasoning.text", "text": "hm", "signature": "EqQB"}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
-RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "4C"}]}
+RESULT = {
+    "role": "user",
+    "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "4C"}],
+}
 
 TURNS: dict[str, tuple[str, list[Any], list[Any]]] = {
     "thinking that the gateway signed": (
         SONNET_5,
-        [USER, assistant({"type": "thinking", "thinking": "hm", "signature": OURS}, text("a")), USER],
+        [
+            USER,
+            assistant({"type": "thinking", "thinking": "hm", "signature": OURS}, text("a")),
+            USER,
+        ],
         [USER, assistant(text("a")), USER],
     ),
     "thinking of Anthropic's that the gateway sealed": (
         SONNET_5,
         [
             USER,
-            assistant({"type": "thinking", "thinking": "hm", "signature": seal({"details": [ANTHROPICS]})}, text("a")),
+            assistant(
+                {
+                    "type": "thinking",
+                    "thinking": "hm",
+                    "signature": seal({"details": [ANTHROPICS]}),
+                },
+                text("a"),
+            ),
             USER,
         ],
-        [USER, assistant({"type": "thinking", "thinking": "hm", "signature": "EqQB"}, text("a")), USER],
+        [
+            USER,
+            assistant({"type": "thinking", "thinking": "hm", "signature": "EqQB"}, text("a")),
+            USER,
+        ],
     ),
     "thinking without a signature": (
         SONNET_5,
@@ -300,7 +352,11 @@ TURNS: dict[str, tuple[str, list[Any], list[Any]]] = {
     ),
     "thinking of another gateway": (
         SONNET_5,
-        [USER, assistant({"type": "thinking", "thinking": "hm", "signature": "sig: {x}"}, text("a")), USER],
+        [
+            USER,
+            assistant({"type": "thinking", "thinking": "hm", "signature": "sig: {x}"}, text("a")),
+            USER,
+        ],
         [USER, assistant(text("a")), USER],
     ),
     "redacted thinking of the gateway": (
@@ -323,14 +379,21 @@ TURNS: dict[str, tuple[str, list[Any], list[Any]]] = {
         [
             USER,
             assistant({**CALL, "id": "call_a_fc_b___oV9HbOKBOUDLFX5p"}),
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_a_fc_b___oV9HbOKBOUDLFX5p"}]},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "call_a_fc_b___oV9HbOKBOUDLFX5p"}
+                ],
+            },
         ],
     ),
     "citations of another provider": (
         SONNET_5,
         [
             USER,
-            assistant(text("a", citations=[{"type": "web_search_result_location", "encrypted_index": ""}])),
+            assistant(
+                text("a", citations=[{"type": "web_search_result_location", "encrypted_index": ""}])
+            ),
             USER,
         ],
         [USER, assistant(text("a")), USER],
@@ -360,8 +423,18 @@ TURNS: dict[str, tuple[str, list[Any], list[Any]]] = {
     ),
     "a turn that a server tool paused": (
         SONNET_5,
-        [USER, assistant({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}})],
-        [USER, assistant({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}})],
+        [
+            USER,
+            assistant(
+                {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+            ),
+        ],
+        [
+            USER,
+            assistant(
+                {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+            ),
+        ],
     ),
 }
 
@@ -370,7 +443,10 @@ TURNS: dict[str, tuple[str, list[Any], list[Any]]] = {
 def test_turns_of_other_providers(model_id: str, turns: list[Any], wanted: list[Any]) -> None:
     found = sent({"messages": turns}, model_id).body["messages"]
     for turn, expected in zip(found, wanted, strict=True):
-        assert {**turn, "content": fitted(turn["content"])} == {**expected, "content": fitted(expected["content"])}
+        assert {**turn, "content": fitted(turn["content"])} == {
+            **expected,
+            "content": fitted(expected["content"]),
+        }
 
 
 def fitted(content: Any) -> Any:
@@ -390,7 +466,11 @@ def test_a_fitted_id_is_the_same_in_call_and_result() -> None:
 
 def test_changes_of_the_tools_are_lost_where_the_generation_has_no_role_for_them() -> None:
     removal = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "f"}}
-    turns = [USER, {"role": "system", "content": [removal, text("A")]}, {"role": "system", "content": "B"}]
+    turns = [
+        USER,
+        {"role": "system", "content": [removal, text("A")]},
+        {"role": "system", "content": "B"},
+    ]
     encoded = sent({"messages": turns, "tools": [TOOL]}, HAIKU_4_5)
     said = [text("Hi"), *(text(f"<system-reminder>\n{word}\n</system-reminder>") for word in "AB")]
     assert encoded.body["messages"] == [{"role": "user", "content": said}]
@@ -400,7 +480,11 @@ def test_changes_of_the_tools_are_lost_where_the_generation_has_no_role_for_them
 
 def test_a_budget_in_a_tool_loop_without_thinking_is_left_out() -> None:
     """Expected `thinking` or `redacted_thinking`, but found `tool_use`."""
-    fields = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 9000, "tools": [TOOL]}
+    fields = {
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "max_tokens": 9000,
+        "tools": [TOOL],
+    }
     unsigned = sent({**fields, "messages": [USER, assistant(CALL), RESULT]}, HAIKU_4_5)
     assert "thinking" not in unsigned.body
     assert unsigned.dropped == ("thinking",)
@@ -417,7 +501,7 @@ def test_a_refused_signature_is_repeated_without_any_thinking() -> None:
     assert replays_thinking(body), "the first request is changed"
 
 
-# --- anything ---------------------------------------------------------------------------------
+# --- anything -------------------------------------------------------------------------------------
 
 LEAF: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 1, 2**80, "a", "Grüße", [], {}, {"cache_control": EPHEMERAL}]
@@ -435,14 +519,32 @@ TURN = st.one_of(
     st.just(RESULT),
     st.just({"role": "system", "content": "Now."}),
 )
-EXTRA = st.dictionaries(st.sampled_from(["metadata", "container", "new", "mcp_servers", "service_tier"]), LEAF)
-MAY_DIFFER = {"model", "max_tokens", "messages", "thinking", "output_config", "system", "tool_choice"}
+EXTRA = st.dictionaries(
+    st.sampled_from(["metadata", "container", "new", "mcp_servers", "service_tier"]), LEAF
+)
+MAY_DIFFER = {
+    "model",
+    "max_tokens",
+    "messages",
+    "thinking",
+    "output_config",
+    "system",
+    "tool_choice",
+}
 
 
 @given(st.lists(TURN, min_size=1, max_size=6), EXTRA, st.sampled_from([FABLE, SONNET_5, HAIKU_4_5]))
 @MANY
-def test_only_the_listed_fields_may_differ(turns: list[Any], extra: dict[str, Any], model_id: str) -> None:
-    body = {"max_tokens": 9000, "messages": [USER, *turns], "model": "coder", "thinking": {"type": "adaptive"}, **extra}
+def test_only_the_listed_fields_may_differ(
+    turns: list[Any], extra: dict[str, Any], model_id: str
+) -> None:
+    body = {
+        "max_tokens": 9000,
+        "messages": [USER, *turns],
+        "model": "coder",
+        "thinking": {"type": "adaptive"},
+        **extra,
+    }
     found = sent(body, model_id).body
     for key in set(body) | set(found):
         if key not in MAY_DIFFER:

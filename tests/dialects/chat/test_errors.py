@@ -16,12 +16,16 @@ NOW = 1_790_000_000.0
 
 
 def failure(status: int, body: Any, headers: dict[str, str] | None = None) -> Failure:
-    return decode_error(status, headers or {}, body if isinstance(body, bytes) else orjson.dumps(body), NOW)
+    return decode_error(
+        status, headers or {}, body if isinstance(body, bytes) else orjson.dumps(body), NOW
+    )
 
 
 def test_a_megabyte_of_words_is_read_at_its_beginning() -> None:
     """Patterns over all of it would hold up every other call for minutes."""
-    read = failure(422, {"detail": [{"msg": "input token count " * 60_000, "loc": ["body", "messages"]}]})
+    read = failure(
+        422, {"detail": [{"msg": "input token count " * 60_000, "loc": ["body", "messages"]}]}
+    )
     assert (read.kind, len(read.message) < 10_000) == (Kind.INVALID_REQUEST, True)
 
 
@@ -34,12 +38,16 @@ def routed(message: str, code: int, **metadata: Any) -> dict[str, Any]:
 
 
 GROQ_LIMIT = (
-    "Rate limit reached for model `m` in organization `o` on tokens per minute (TPM): Limit 6000, Used 5500, Requested "
-    "900. Please try again in 4.2s. Need more tokens? Upgrade today at https://console.groq.com/settings/billing"
+    "Rate limit reached for model `m` in organization `o` on tokens per minute (TPM): Limit "
+    "6000, Used 5500, Requested "
+    "900. Please try again in 4.2s. Need more tokens? Upgrade today at "
+    "https://console.groq.com/settings/billing"
 )
 GROQ_SIZE = (
-    "Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your "
-    "message size and try again. Need more tokens? Upgrade today at https://console.groq.com/settings/billing"
+    "Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 9000, "
+    "please reduce your "
+    "message size and try again. Need more tokens? Upgrade today at "
+    "https://console.groq.com/settings/billing"
 )
 
 
@@ -51,22 +59,58 @@ GROQ_SIZE = (
         (413, said(GROQ_SIZE), Kind.TOO_LARGE),
         (400, said("Failed to call a function.", code="tool_use_failed"), Kind.BAD_OUTPUT),
         (400, said("Failed to generate JSON.", code="json_validate_failed"), Kind.BAD_OUTPUT),
-        (403, said("The model `m` is blocked.", code="model_permission_blocked_project"), Kind.MODEL_UNKNOWN),
-        (400, said("The model `m` requires terms acceptance.", code="model_terms_required"), Kind.MODEL_UNKNOWN),
-        (400, said("Organization has been restricted.", code="organization_restricted"), Kind.CREDENTIAL),
+        (
+            403,
+            said("The model `m` is blocked.", code="model_permission_blocked_project"),
+            Kind.MODEL_UNKNOWN,
+        ),
+        (
+            400,
+            said("The model `m` requires terms acceptance.", code="model_terms_required"),
+            Kind.MODEL_UNKNOWN,
+        ),
+        (
+            400,
+            said("Organization has been restricted.", code="organization_restricted"),
+            Kind.CREDENTIAL,
+        ),
         (400, said("json mode cannot be combined with tool/function calling"), Kind.UNSUPPORTED),
         (400, {"code": "invalid-argument", "error": "Model not found: grok-9"}, Kind.MODEL_UNKNOWN),
         (400, {"code": "x", "error": "Incorrect API key provided: xa***."}, Kind.CREDENTIAL),
-        (403, {"code": "x", "error": "Your newly created team doesn't have any credits yet."}, Kind.QUOTA),
+        (
+            403,
+            {"code": "x", "error": "Your newly created team doesn't have any credits yet."},
+            Kind.QUOTA,
+        ),
         (403, {"code": "x", "error": "The caller does not have permission"}, Kind.CREDENTIAL),
-        (403, {"code": "x", "error": "Content violates usage guidelines. API key ID: k"}, Kind.POLICY),
-        (400, {"code": "x", "error": "This model's maximum prompt length is 10 but …"}, Kind.CONTEXT_TOO_LONG),
+        (
+            403,
+            {"code": "x", "error": "Content violates usage guidelines. API key ID: k"},
+            Kind.POLICY,
+        ),
+        (
+            400,
+            {"code": "x", "error": "This model's maximum prompt length is 10 but …"},
+            Kind.CONTEXT_TOO_LONG,
+        ),
         (400, said("Model Not Exist"), Kind.MODEL_UNKNOWN),
-        (400, {"error": {"code": "1211", "message": "Unknown Model, please check."}}, Kind.MODEL_UNKNOWN),
-        (429, {"error": {"code": "1113", "message": "Insufficient balance. Please recharge."}}, Kind.QUOTA),
+        (
+            400,
+            {"error": {"code": "1211", "message": "Unknown Model, please check."}},
+            Kind.MODEL_UNKNOWN,
+        ),
+        (
+            429,
+            {"error": {"code": "1113", "message": "Insufficient balance. Please recharge."}},
+            Kind.QUOTA,
+        ),
         (429, {"error": {"message": "busy", "type": "engine_overloaded_error"}}, Kind.OVERLOADED),
         (429, {"error": {"message": "pay", "type": "exceeded_current_quota_error"}}, Kind.QUOTA),
-        (400, said("registry.ollama.ai/library/gemma3:latest does not support tools"), Kind.UNSUPPORTED),
+        (
+            400,
+            said("registry.ollama.ai/library/gemma3:latest does not support tools"),
+            Kind.UNSUPPORTED,
+        ),
         (
             400,
             {"object": "error", "message": '"auto" tool choice requires --enable-auto-tool-choice'},
@@ -74,8 +118,16 @@ GROQ_SIZE = (
         ),
         (400, said("Unsupported value: 'x'", code="unsupported_value"), Kind.UNSUPPORTED),
         (400, said("Conversation roles must alternate"), Kind.UNSUPPORTED),
-        (503, {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, Kind.OVERLOADED),
-        (400, {"error": {"code": 400, "message": "x", "type": "exceed_context_size_error"}}, Kind.CONTEXT_TOO_LONG),
+        (
+            503,
+            {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}},
+            Kind.OVERLOADED,
+        ),
+        (
+            400,
+            {"error": {"code": 400, "message": "x", "type": "exceed_context_size_error"}},
+            Kind.CONTEXT_TOO_LONG,
+        ),
         (400, b"", Kind.CONTEXT_TOO_LONG),
         (413, b"", Kind.TOO_LARGE),
         (405, b"<html>", Kind.MODEL_UNKNOWN),
@@ -85,9 +137,21 @@ GROQ_SIZE = (
         (404, routed("No endpoints found that support tool use.", 404), Kind.UNSUPPORTED),
         (404, routed("No endpoints found matching your data policy.", 404), Kind.REQUEST_DENIED),
         (400, routed("x/y is not a valid model ID", 400), Kind.MODEL_UNKNOWN),
-        (400, routed("Provider returned error", 400, raw="prompt is too long: 9 tokens > 8"), Kind.CONTEXT_TOO_LONG),
-        (400, routed("Provider returned error", 400, raw={"error": {"message": "Overloaded"}}), Kind.OVERLOADED),
-        (400, routed("Provider returned error", 400, raw="temperature: must be at most 1"), Kind.INVALID_REQUEST),
+        (
+            400,
+            routed("Provider returned error", 400, raw="prompt is too long: 9 tokens > 8"),
+            Kind.CONTEXT_TOO_LONG,
+        ),
+        (
+            400,
+            routed("Provider returned error", 400, raw={"error": {"message": "Overloaded"}}),
+            Kind.OVERLOADED,
+        ),
+        (
+            400,
+            routed("Provider returned error", 400, raw="temperature: must be at most 1"),
+            Kind.INVALID_REQUEST,
+        ),
         (400, routed("x", 400, error_type="string_too_long"), Kind.CONTEXT_TOO_LONG),
         (400, routed("x", 400, error_type="payload_too_large"), Kind.TOO_LARGE),
         (400, routed("x", 400, error_type="provider_overloaded"), Kind.OVERLOADED),
@@ -99,14 +163,19 @@ def test_what_an_error_means(status: int, body: Any, kind: Kind) -> None:
 
 
 AFFORD = (
-    "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford "
+    "This request requires more credits, or fewer max_tokens. You "
+    "requested up to 65536 tokens, but can only afford "
 )
 OWN_FAULTS = [
     (402, AFFORD + "30104. To increase, visit the site", Kind.CANNOT_AFFORD),
     (402, AFFORD + "0", Kind.QUOTA),
     (402, "Insufficient credits", Kind.QUOTA),
     (403, "You do not have permission to access the requested file.", Kind.REQUEST_DENIED),
-    (403, "Your API key does not have permission to use the specified resource.", Kind.REQUEST_DENIED),
+    (
+        403,
+        "Your API key does not have permission to use the specified resource.",
+        Kind.REQUEST_DENIED,
+    ),
     (403, "Access denied by the guardrail of this workspace", Kind.REQUEST_DENIED),
     (403, "The SAS token of the image url is expired", Kind.REQUEST_DENIED),
     (403, "Your API key was reported as leaked.", Kind.CREDENTIAL),
@@ -118,7 +187,11 @@ OWN_FAULTS = [
     (404, "No such File object: file-abc", Kind.REQUEST_DENIED),
     (404, "Previous response with id 'resp_1' not found.", Kind.REQUEST_DENIED),
     (404, "No allowed providers are available for the selected model.", Kind.REQUEST_DENIED),
-    (404, "No endpoints found matching your data policy (Paid model training).", Kind.REQUEST_DENIED),
+    (
+        404,
+        "No endpoints found matching your data policy (Paid model training).",
+        Kind.REQUEST_DENIED,
+    ),
     (404, "No endpoints found for vendor/model.", Kind.MODEL_UNKNOWN),
     (404, "The model `x` does not exist or you do not have access to it.", Kind.MODEL_UNKNOWN),
     (404, 'model "x" not found, try pulling it first', Kind.MODEL_UNKNOWN),
@@ -134,7 +207,13 @@ OWN_FAULTS = [
 def test_what_concerns_one_request_is_neither_the_keys_nor_the_models_fault(
     status: int, message: str, kind: Kind
 ) -> None:
-    for body in (said(message), {"detail": message}, {"message": message}, {"error": message}, routed(message, status)):
+    for body in (
+        said(message),
+        {"detail": message},
+        {"message": message},
+        {"error": message},
+        routed(message, status),
+    ):
         assert failure(status, body).kind is kind
     assert failure(status, message.encode()).kind is kind
     assert decode_error_value(routed(message, status), None).kind is kind
@@ -146,8 +225,13 @@ PAGE = b"<!DOCTYPE html><html><head><title>Attention Required!</title></head></h
 @pytest.mark.parametrize("status", [400, 402, 403, 404, 422, 451])
 def test_the_page_of_a_content_network_is_not_the_provider(status: int) -> None:
     assert failure(status, PAGE).kind is Kind.NOT_THE_API
-    assert failure(status, PAGE).message.endswith("instead of an answer of the provider's API: Attention Required!")
-    assert failure(status, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>").kind is Kind.NOT_THE_API
+    assert failure(status, PAGE).message.endswith(
+        "instead of an answer of the provider's API: Attention Required!"
+    )
+    assert (
+        failure(status, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>").kind
+        is Kind.NOT_THE_API
+    )
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
@@ -174,14 +258,20 @@ def test_a_401_is_about_the_key_whatever_it_says(body: bytes) -> None:
         ("authentication_error", "no", Kind.CREDENTIAL),
     ],
 )
-def test_the_type_of_an_error_inside_a_200_stands_for_its_status(type_: str, message: str, kind: Kind) -> None:
+def test_the_type_of_an_error_inside_a_200_stands_for_its_status(
+    type_: str, message: str, kind: Kind
+) -> None:
     assert decode_error_value({"error": {"type": type_, "message": message}}, None).kind is kind
 
 
 @pytest.mark.parametrize(
     ("value", "kind", "message"),
     [
-        ({"error": {"type": "overloaded_error", "message": "Overloaded"}}, Kind.OVERLOADED, "Overloaded"),
+        (
+            {"error": {"type": "overloaded_error", "message": "Overloaded"}},
+            Kind.OVERLOADED,
+            "Overloaded",
+        ),
         ({"error": {"type": "invalid_request_error", "message": "no"}}, Kind.INVALID_REQUEST, "no"),
         ({"error": {"code": 429, "message": "later"}}, Kind.RATE_LIMIT, "later"),
         ({"error": "boom"}, Kind.UNAVAILABLE, "boom"),
@@ -194,11 +284,24 @@ def test_an_error_inside_a_200(value: Any, kind: Kind, message: str) -> None:
 
 
 def test_when_to_come_back() -> None:
-    headers = {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1790000012000"}
-    assert failure(429, routed("free-models-per-day", 429, headers=headers)).retry_after_s == pytest.approx(12)
-    assert failure(429, routed("slow", 429, headers=headers), {"retry-after": "3"}).retry_after_s == 3
+    headers = {
+        "X-RateLimit-Limit": "50",
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": "1790000012000",
+    }
+    assert failure(
+        429, routed("free-models-per-day", 429, headers=headers)
+    ).retry_after_s == pytest.approx(12)
+    assert (
+        failure(429, routed("slow", 429, headers=headers), {"retry-after": "3"}).retry_after_s == 3
+    )
     assert failure(429, said(GROQ_LIMIT)).retry_after_s == pytest.approx(4.2)
-    assert decode_error_value({"error": {"code": 429, "message": "try again in 9s"}}, None).retry_after_s == 9
+    assert (
+        decode_error_value(
+            {"error": {"code": 429, "message": "try again in 9s"}}, None
+        ).retry_after_s
+        == 9
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,7 +329,9 @@ RELAYED = {
 
 
 @pytest.mark.parametrize(("message", "param"), RELAYED.items())
-def test_a_router_relays_what_a_provider_says_about_reasoning_of_earlier_turns(message: str, param: str | None) -> None:
+def test_a_router_relays_what_a_provider_says_about_reasoning_of_earlier_turns(
+    message: str, param: str | None
+) -> None:
     raw = orjson.dumps({"error": {"message": message}}).decode()
     assert failure(400, routed("Provider returned error", 400, raw=raw)).param == param
     assert failure(400, said(message)).param == param

@@ -15,7 +15,9 @@ LOOP = (
     {
         "role": "assistant",
         "content": None,
-        "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        "tool_calls": [
+            {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        ],
     },
     {"role": "tool", "tool_call_id": "call_1", "content": "1"},
 )
@@ -25,7 +27,9 @@ def body(base_url: str, *messages: dict[str, Any], **fields: Any) -> dict[str, A
     return encode_request(chat(*messages, **fields), model("custom", "m", base_url=base_url)).body
 
 
-@pytest.mark.parametrize("base_url", ["https://api.deepseek.com", "https://API.DeepSeek.com:443/beta"])
+@pytest.mark.parametrize(
+    "base_url", ["https://api.deepseek.com", "https://API.DeepSeek.com:443/beta"]
+)
 def test_a_thinking_server_has_its_reasoning_back(base_url: str) -> None:
     sent = body(base_url, *LOOP, reasoning_effort="high")
     assert sent["thinking"] == {"type": "enabled"}
@@ -35,7 +39,9 @@ def test_a_thinking_server_has_its_reasoning_back(base_url: str) -> None:
     assert body(base_url, *loop)["messages"][1]["reasoning_content"] == "need f"
 
 
-@pytest.mark.parametrize("base_url", ["http://127.0.0.1:8000/v1", "https://api.deepseek.com.example/v1"])
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:8000/v1", "https://api.deepseek.com.example/v1"]
+)
 def test_any_other_host_is_a_server_that_nobody_knows(base_url: str) -> None:
     assert body(base_url, *LOOP, reasoning_effort="high")["reasoning_effort"] == "high"
     assert "reasoning_content" not in body(base_url, *LOOP)["messages"][1]
@@ -52,7 +58,9 @@ def test_json_mode_speaks_of_json() -> None:
         sent = body(url, response_format=wanted)
         assert sent["response_format"] == {"type": "json_object"}
         assert "JSON" in sent["messages"][0]["content"]
-    told = body(url, {"role": "user", "content": "as json, please"}, response_format={"type": "json_object"})
+    told = body(
+        url, {"role": "user", "content": "as json, please"}, response_format={"type": "json_object"}
+    )
     assert len(told["messages"]) == 1
 
 

@@ -21,7 +21,9 @@ def sent(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
 def streamed(*choices: dict[str, Any]) -> list[Chunk]:
     decoder = StreamDecoder(Encoded("/x", {}))
     bodies = [{"id": "a", "model": "m", "choices": [choice]} for choice in choices]
-    chunks = [chunk for body in bodies for chunk in decoder.decode(sse.Event(b"", orjson.dumps(body)))]
+    chunks = [
+        chunk for body in bodies for chunk in decoder.decode(sse.Event(b"", orjson.dumps(body)))
+    ]
     return chunks + decoder.flush()
 
 
@@ -33,18 +35,27 @@ def test_instructions_alone_are_said_by_the_user() -> None:
 
 
 @pytest.mark.parametrize(("temperature", "found"), [(0, None), (0.0, None), (0.1, 0.9)])
-def test_top_p_says_nothing_beside_a_temperature_of_zero(temperature: float, found: float | None) -> None:
+def test_top_p_says_nothing_beside_a_temperature_of_zero(
+    temperature: float, found: float | None
+) -> None:
     encoded = encode_request(chat(temperature=temperature, top_p=0.9), model("mistral"))
     assert (encoded.body.get("top_p"), encoded.dropped) == (found, ())
 
 
 def test_two_whole_calls_of_one_index_without_ids_are_two() -> None:
     calls = [
-        {"id": "null", "index": 0, "function": {"name": name, "arguments": '{"a": 1}'}} for name in ("f", "f", "g")
+        {"id": "null", "index": 0, "function": {"name": name, "arguments": '{"a": 1}'}}
+        for name in ("f", "f", "g")
     ]
-    chunks = streamed({"index": 0, "delta": {"content": "", "tool_calls": calls}, "finish_reason": "tool_calls"})
+    chunks = streamed(
+        {"index": 0, "delta": {"content": "", "tool_calls": calls}, "finish_reason": "tool_calls"}
+    )
     found = [call for chunk in chunks[:-1] for call in chunk["choices"][0]["delta"]["tool_calls"]]
-    assert [(call["index"], call["function"]["name"]) for call in found] == [(0, "f"), (1, "f"), (2, "g")]
+    assert [(call["index"], call["function"]["name"]) for call in found] == [
+        (0, "f"),
+        (1, "f"),
+        (2, "g"),
+    ]
     assert len({call["id"] for call in found}) == 3
     assert {call["function"]["arguments"] for call in found} == {'{"a": 1}'}
 
@@ -58,13 +69,29 @@ def test_content_in_any_form() -> None:
         " no",
         None,
     ]
-    answer = {"choices": [{"index": 0, "message": {"content": content}, "finish_reason": "model_length"}]}
+    answer = {
+        "choices": [{"index": 0, "message": {"content": content}, "finish_reason": "model_length"}]
+    }
     choice = decode_response(answer, Encoded("/x", {}))["choices"][0]
-    assert (choice["message"]["content"], choice["message"]["reasoning_content"]) == ("yes no", "hm")
+    assert (choice["message"]["content"], choice["message"]["reasoning_content"]) == (
+        "yes no",
+        "hm",
+    )
     assert choice["finish_reason"] == "length"
 
 
-@pytest.mark.parametrize("wrap", [lambda detail: {"detail": detail}, lambda detail: {"message": {"detail": detail}}])
+@pytest.mark.parametrize(
+    "wrap", [lambda detail: {"detail": detail}, lambda detail: {"message": {"detail": detail}}]
+)
 def test_the_refused_field_is_found_wherever_the_validator_says_it(wrap: Any) -> None:
-    detail = [{"type": "extra_forbidden", "loc": ["body", "user"], "msg": "Extra inputs are not permitted"}]
-    assert decode_error(422, {}, orjson.dumps({"object": "error", **wrap(detail)}), 0.0).param == "user"
+    detail = [
+        {
+            "type": "extra_forbidden",
+            "loc": ["body", "user"],
+            "msg": "Extra inputs are not permitted",
+        }
+    ]
+    assert (
+        decode_error(422, {}, orjson.dumps({"object": "error", **wrap(detail)}), 0.0).param
+        == "user"
+    )

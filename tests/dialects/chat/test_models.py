@@ -11,7 +11,10 @@ from tests.makers import chat, model
 
 FUNCTION = {"type": "function", "function": {"name": "look"}}
 CUSTOM = {"type": "custom", "custom": {"name": "patch"}}
-AUDIO = {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]}
+AUDIO = {
+    "role": "user",
+    "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}],
+}
 
 
 def sent(model_id: str, **fields: Any) -> tuple[str, dict[str, Any]]:
@@ -57,8 +60,11 @@ def test_the_api_of_plain_text(model_id: str, dialect: str) -> None:
         ("gpt-6-astra", CUSTOM, "chat", None),
     ],
 )
-def test_functions_while_reasoning(model_id: str, tool: dict[str, Any], dialect: str, effort: str | None) -> None:
-    """A custom tool switches no reasoning off; a function does where it must, and no effort is sent that is refused."""
+def test_functions_while_reasoning(
+    model_id: str, tool: dict[str, Any], dialect: str, effort: str | None
+) -> None:
+    """A custom tool switches no reasoning off; a function does where it must, and no effort is sent
+    that is refused."""
     found, body = sent(model_id, tools=[tool])
     assert (found, body.get("reasoning_effort")) == (dialect, effort)
 
@@ -82,13 +88,19 @@ def test_the_nearest_effort_on_chat_completions(model_id: str, wanted: str, effo
     [("gpt-6-sol", "max", "max"), ("gpt-5.5-pro", "low", "medium"), ("gpt-5-pro", "low", "high")],
 )
 def test_the_nearest_effort_on_responses(model_id: str, wanted: str, effort: str) -> None:
-    assert sent(model_id, reasoning_effort=wanted, tools=[FUNCTION])[1]["reasoning"]["effort"] == effort
+    assert (
+        sent(model_id, reasoning_effort=wanted, tools=[FUNCTION])[1]["reasoning"]["effort"]
+        == effort
+    )
 
 
 @pytest.mark.parametrize(
     ("model_id", "fields"),
     [
-        ("gpt-audio", {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}),
+        (
+            "gpt-audio",
+            {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
+        ),
         ("gpt-4o-mini-audio-preview", {"messages": [AUDIO]}),
         ("gpt-4o-search-preview", {"web_search_options": {"search_context_size": "low"}}),
     ],

@@ -1,4 +1,5 @@
-"""The request as every dialect may take it: fields that mean something, calls and results in pairs, ids once."""
+"""The request as every dialect may take it: fields that mean something, calls and results in pairs,
+ids once."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from gateway.failures import Failed
 
 
 def said(*ids: str) -> dict[str, Any]:
-    calls = [{"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id_ in ids]
+    calls = [
+        {"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id_ in ids
+    ]
     return {"role": "assistant", "content": None, "tool_calls": calls}
 
 
@@ -36,30 +39,61 @@ def paired(*messages: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 def test_a_call_nobody_answered_gets_a_result() -> None:
     user = {"role": "user", "content": "stop"}
-    assert paired(said("a", "b"), result("b"), user) == [("a", "b"), ("b", "ok"), ("a", NO_RESULT), ("user", "stop")]
+    assert paired(said("a", "b"), result("b"), user) == [
+        ("a", "b"),
+        ("b", "ok"),
+        ("a", NO_RESULT),
+        ("user", "stop"),
+    ]
 
 
 def test_a_result_nobody_asked_for_is_the_users_text_behind_the_others() -> None:
-    assert paired(said("a"), result("x", "what"), result("a")) == [("a",), ("a", "ok"), ("user", "what")]
+    assert paired(said("a"), result("x", "what"), result("a")) == [
+        ("a",),
+        ("a", "ok"),
+        ("user", "what"),
+    ]
 
 
 def test_a_result_without_an_id_answers_the_first_call() -> None:
-    assert paired(said("a", "b"), result(None, "1"), result(None, "2")) == [("a", "b"), ("a", "1"), ("b", "2")]
+    assert paired(said("a", "b"), result(None, "1"), result(None, "2")) == [
+        ("a", "b"),
+        ("a", "1"),
+        ("b", "2"),
+    ]
 
 
 def test_an_id_that_was_used_in_an_earlier_turn_is_renamed_with_its_result() -> None:
-    turns = (said("call_0"), result("call_0", "1"), said("call_0"), result("call_0", "2"), said("call_0"))
+    turns = (
+        said("call_0"),
+        result("call_0", "1"),
+        said("call_0"),
+        result("call_0", "2"),
+        said("call_0"),
+    )
     assert paired(*turns) == [
         ("call_0",), ("call_0", "1"), ("call_0_2",), ("call_0_2", "2"), ("call_0_3",), ("call_0_3", NO_RESULT),
     ]  # fmt: skip
 
 
 def test_one_id_for_two_parallel_calls_is_two_ids_answered_in_order() -> None:
-    assert paired(said("a", "a"), result("a", "1"), result("a", "2")) == [("a", "a_2"), ("a", "1"), ("a_2", "2")]
+    assert paired(said("a", "a"), result("a", "1"), result("a", "2")) == [
+        ("a", "a_2"),
+        ("a", "1"),
+        ("a_2", "2"),
+    ]
 
 
 def test_a_conversation_that_grows_keeps_its_ids() -> None:
-    turns = [said("a"), result("a"), said("a", "a_2"), result("a"), result("a_2"), said("a"), result("a")]
+    turns = [
+        said("a"),
+        result("a"),
+        said("a", "a_2"),
+        result("a"),
+        result("a_2"),
+        said("a"),
+        result("a"),
+    ]
     whole = paired(*deepcopy(turns))
     for length in (2, 5):
         assert paired(*deepcopy(turns[:length])) == whole[:length]
@@ -70,17 +104,24 @@ USER = {"role": "user", "content": "Hi"}
 
 def test_results_come_first_whatever_was_said_before_them() -> None:
     note, last = {"role": "system", "content": "Hurry."}, {"role": "user", "content": "Well?"}
-    chat = normalize({"model": "dev", "messages": [USER, said("a"), note, result("a", "4C"), last, said("b")]})
+    chat = normalize(
+        {"model": "dev", "messages": [USER, said("a"), note, result("a", "4C"), last, said("b")]}
+    )
     assert [message["role"] for message in chat["messages"]] == [
         "user", "assistant", "tool", "system", "user", "assistant", "tool",
     ]  # fmt: skip
-    assert [message["content"] for message in chat["messages"] if message["role"] == "tool"] == ["4C", NO_RESULT]
+    assert [message["content"] for message in chat["messages"] if message["role"] == "tool"] == [
+        "4C",
+        NO_RESULT,
+    ]
 
 
 def test_an_id_that_is_a_number_is_still_one_id() -> None:
     call = {"id": 7, "type": "function", "function": {"name": "f", "arguments": "{}"}}
     answer = {"role": "tool", "tool_call_id": 7, "content": "4C"}
-    chat = normalize({"model": "dev", "messages": [USER, {"role": "assistant", "tool_calls": [call]}, answer]})
+    chat = normalize(
+        {"model": "dev", "messages": [USER, {"role": "assistant", "tool_calls": [call]}, answer]}
+    )
     assert chat["messages"][2] == {"role": "tool", "tool_call_id": "7", "content": "4C"}
 
 
@@ -104,11 +145,14 @@ ALLOWED = {"mode": "auto", "tools": [{"type": "function", "name": "f"}]}
 def test_a_choice_in_the_words_of_another_api(written: Any, meant: Any) -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
     assert (
-        normalize({"model": "dev", "messages": [USER], "tools": tools, "tool_choice": written})["tool_choice"] == meant
+        normalize({"model": "dev", "messages": [USER], "tools": tools, "tool_choice": written})[
+            "tool_choice"
+        ]
+        == meant
     )
 
 
-# --- fields ----------------------------------------------------------------------------------------------------------
+# --- fields ---------------------------------------------------------------------------------------
 
 TOOL = {"type": "function", "function": {"name": "f"}}
 
@@ -157,11 +201,13 @@ def test_a_function_without_a_name_is_named(function: Any) -> None:
     assert raised.value.failure.param == "functions[0].name"
 
 
-# --- parts -----------------------------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def content(role: str, *parts: dict[str, Any]) -> Any:
-    return normalize({"model": "dev", "messages": [{"role": role, "content": list(parts)}]})["messages"][0]["content"]
+    return normalize({"model": "dev", "messages": [{"role": role, "content": list(parts)}]})[
+        "messages"
+    ][0]["content"]
 
 
 @pytest.mark.parametrize(("role", "kind"), [("user", "input_text"), ("assistant", "output_text")])
@@ -172,5 +218,7 @@ def test_text_by_the_other_apis_name_is_text(role: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["thinking", "redacted_thinking", "reasoning"])
 def test_an_earlier_models_thoughts_are_nobodys_words(kind: str) -> None:
     thought = {"type": kind, "text": "hm", "thinking": "hm"}
-    assert content("assistant", thought, {"type": "text", "text": "Hi"}) == [{"type": "text", "text": "Hi"}]
+    assert content("assistant", thought, {"type": "text", "text": "Hi"}) == [
+        {"type": "text", "text": "Hi"}
+    ]
     assert content("assistant", thought) == ""

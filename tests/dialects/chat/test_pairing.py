@@ -18,12 +18,16 @@ TEXT: dict[str, Any] = {"role": "assistant", "content": "Let me see."}
 
 
 def calls(*ids: str, **more: Any) -> dict[str, Any]:
-    stated = [{"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id_ in ids]
+    stated = [
+        {"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id_ in ids
+    ]
     return {"role": "assistant", "content": None, "tool_calls": stated} | more
 
 
 def result(id_: str | None, content: str, **more: Any) -> dict[str, Any]:
-    return {"role": "tool", "content": content} | ({} if id_ is None else {"tool_call_id": id_}) | more
+    return (
+        {"role": "tool", "content": content} | ({} if id_ is None else {"tool_call_id": id_}) | more
+    )
 
 
 def shape(messages: list[dict[str, Any]]) -> list[Any]:
@@ -52,7 +56,16 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {
         ["look", ["a"], ("a", "1"), "Let me see.", "Be brief.", "go on", "Let me see."],
     ),
     "parallel calls in messages of their own": (
-        [ASK, calls("a"), calls("b"), calls("c"), result("b", "2"), result("c", "3"), result("a", "1"), AFTER],
+        [
+            ASK,
+            calls("a"),
+            calls("b"),
+            calls("c"),
+            result("b", "2"),
+            result("c", "3"),
+            result("a", "1"),
+            AFTER,
+        ],
         ["look", ["a", "b", "c"], ("b", "2"), ("c", "3"), ("a", "1"), "go on"],
     ),
     "text before the calls in a message of its own": (
@@ -64,7 +77,16 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {
         ["look", ["a"], ("a", "1"), ["b"], ("b", "2")],
     ),
     "a result two turns later": (
-        [ASK, calls("a", "b"), result("b", "2"), AFTER, calls("c"), result("c", "3"), AFTER, result("a", "1")],
+        [
+            ASK,
+            calls("a", "b"),
+            result("b", "2"),
+            AFTER,
+            calls("c"),
+            result("c", "3"),
+            AFTER,
+            result("a", "1"),
+        ],
         ["look", ["a", "b"], ("b", "2"), ("a", "1"), "go on", ["c"], ("c", "3"), "go on"],
     ),
     "a result before its call": (
@@ -99,7 +121,9 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {
 
 
 @pytest.mark.parametrize(("messages", "expected"), CASES.values(), ids=CASES)
-def test_a_result_is_right_behind_its_call(messages: list[dict[str, Any]], expected: list[Any]) -> None:
+def test_a_result_is_right_behind_its_call(
+    messages: list[dict[str, Any]], expected: list[Any]
+) -> None:
     assert shape(messages) == expected
 
 
@@ -130,7 +154,9 @@ def test_wherever_results_are_each_answers_its_own_call(data: st.DataObject, cou
         if data.draw(st.booleans()):
             messages.insert(place, TEXT)
     found = shape([ASK, *messages])
-    assert [item for item in found if isinstance(item, tuple)] == [(id_, f"of {id_}") for id_ in ids]
+    assert [item for item in found if isinstance(item, tuple)] == [
+        (id_, f"of {id_}") for id_ in ids
+    ]
     assert sum(len(item) for item in found if isinstance(item, list)) == count
 
 

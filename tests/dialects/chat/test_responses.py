@@ -21,13 +21,23 @@ def answer(message: dict[str, Any], finish_reason: Any = "stop", **more: Any) ->
 def test_every_tool_call_has_an_id_of_its_own() -> None:
     calls = [
         {"id": id_, "function": {"name": "f", "arguments": arguments}}
-        for id_, arguments in (("call_0", {"x": 1}), ("call_0", ""), (7, None), ("null", "{}"), ("", "{}"))
+        for id_, arguments in (
+            ("call_0", {"x": 1}),
+            ("call_0", ""),
+            (7, None),
+            ("null", "{}"),
+            ("", "{}"),
+        )
     ]
     choice = answer({"content": None, "tool_calls": calls}, "")["choices"][0]
     ids = [call["id"] for call in choice["message"]["tool_calls"]]
     assert (ids[0], ids[2]) == ("call_0", "7")
     assert len({id_ for id_ in ids if isinstance(id_, str) and id_}) == 5
-    assert [call["function"]["arguments"] for call in choice["message"]["tool_calls"]][:3] == ['{"x":1}', "{}", "{}"]
+    assert [call["function"]["arguments"] for call in choice["message"]["tool_calls"]][:3] == [
+        '{"x":1}',
+        "{}",
+        "{}",
+    ]
     assert choice["finish_reason"] == "tool_calls"
 
 
@@ -49,7 +59,11 @@ def test_an_index_is_a_number_and_a_tier_one_of_the_contract() -> None:
         ({"detail": "the engine has died"}, Kind.UNAVAILABLE, "died"),
         ({"message": "slow down", "code": 429}, Kind.RATE_LIMIT, "slow down"),
         ({"choices": [{"message": {}, "finish_reason": "abort"}]}, Kind.UNAVAILABLE, "abort"),
-        ({"choices": [{"message": {}, "error": {"code": 502, "message": "gone"}}]}, Kind.UNAVAILABLE, "gone"),
+        (
+            {"choices": [{"message": {}, "error": {"code": 502, "message": "gone"}}]},
+            Kind.UNAVAILABLE,
+            "gone",
+        ),
     ],
 )
 def test_a_200_that_is_no_answer(body: dict[str, Any], kind: Kind, words: str) -> None:
@@ -74,13 +88,20 @@ def test_finish_reasons(said: str | None, word: str) -> None:
 
 
 def test_usage_details_of_another_form_are_none() -> None:
-    usage = {"prompt_tokens": 3, "completion_tokens": 4, "prompt_tokens_details": [], "completion_tokens_details": "x"}
+    usage = {
+        "prompt_tokens": 3,
+        "completion_tokens": 4,
+        "prompt_tokens_details": [],
+        "completion_tokens_details": "x",
+    }
     assert answer({"content": "Hi"}, usage=usage)["usage"]["total_tokens"] == 7
 
 
 def test_a_whole_answer_as_a_stream_keeps_its_extras_with_an_index() -> None:
     details = [{"type": "reasoning.text", "text": "Hm"}]
-    chat = answer({"content": "Hi", "reasoning_details": details, "images": [{"type": "image_url"}]})
+    chat = answer(
+        {"content": "Hi", "reasoning_details": details, "images": [{"type": "image_url"}]}
+    )
     deltas = [chunk["choices"][0]["delta"] for chunk in as_chunks(chat) if chunk["choices"]]
     assert {"reasoning_details": [{"index": 0, **details[0]}]} in deltas
     assert {"images": [{"index": 0, "type": "image_url"}]} in deltas

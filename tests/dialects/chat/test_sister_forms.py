@@ -24,7 +24,9 @@ GRAMMAR = {"syntax": "lark", "definition": "start: /a/"}
 
 def chat_of(**body: Any) -> dict[str, Any]:
     before = deepcopy(body)
-    chat = normalize({"model": "dev", **({"messages": [USER]} if "input" not in body else {}), **body})
+    chat = normalize(
+        {"model": "dev", **({"messages": [USER]} if "input" not in body else {}), **body}
+    )
     assert body == before, "the client's own body is changed"
     return chat
 
@@ -37,7 +39,7 @@ def refused(**body: Any) -> str | None:
     return failure.param
 
 
-# --- tools --------------------------------------------------------------------------------------
+# --- tools ----------------------------------------------------------------------------------------
 
 TOOLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "nested": (NESTED, NESTED),
@@ -47,18 +49,32 @@ TOOLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"type": "function", **FUNCTION, "strict": True},
         {"type": "function", "function": {**FUNCTION, "strict": True}},
     ),
-    "of the Messages API": ({"name": "read", "description": "Reads", "input_schema": SCHEMA}, NESTED),
+    "of the Messages API": (
+        {"name": "read", "description": "Reads", "input_schema": SCHEMA},
+        NESTED,
+    ),
     "of the Messages API with its type": (
         {"type": "custom", "name": "read", "description": "Reads", "input_schema": SCHEMA},
         NESTED,
     ),
     "of the Messages API with a mark": (
-        {"name": "read", "description": "Reads", "input_schema": SCHEMA, "cache_control": {"type": "ephemeral"}},
+        {
+            "name": "read",
+            "description": "Reads",
+            "input_schema": SCHEMA,
+            "cache_control": {"type": "ephemeral"},
+        },
         {**NESTED, "cache_control": {"type": "ephemeral"}},
     ),
-    "of the Model Context Protocol": ({"name": "read", "description": "Reads", "inputSchema": SCHEMA}, NESTED),
+    "of the Model Context Protocol": (
+        {"name": "read", "description": "Reads", "inputSchema": SCHEMA},
+        NESTED,
+    ),
     "nested with another name for the schema": (
-        {"type": "function", "function": {"name": "read", "description": "Reads", "input_schema": SCHEMA}},
+        {
+            "type": "function",
+            "function": {"name": "read", "description": "Reads", "input_schema": SCHEMA},
+        },
         NESTED,
     ),
     "only a name": ({"name": "read"}, {"type": "function", "function": {"name": "read"}}),
@@ -68,10 +84,16 @@ TOOLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "flat custom with a grammar": (
         {"type": "custom", "name": "patch", "format": {"type": "grammar", **GRAMMAR}},
-        {"type": "custom", "custom": {"name": "patch", "format": {"type": "grammar", "grammar": GRAMMAR}}},
+        {
+            "type": "custom",
+            "custom": {"name": "patch", "format": {"type": "grammar", "grammar": GRAMMAR}},
+        },
     ),
     "hosted": ({"type": "web_search", "max_uses": 3}, {"type": "web_search", "max_uses": 3}),
-    "hosted, as Google writes it": ({"googleSearch": {}}, {"type": "googleSearch", "googleSearch": {}}),
+    "hosted, as Google writes it": (
+        {"googleSearch": {}},
+        {"type": "googleSearch", "googleSearch": {}},
+    ),
 }
 
 
@@ -80,16 +102,24 @@ def test_a_tool_in_the_words_of_any_api(written: dict[str, Any], meant: dict[str
     assert chat_of(tools=[written])["tools"] == [meant]
 
 
-@pytest.mark.parametrize("tool", ["x", {}, {"type": "function"}, {"type": "custom"}, {"type": 1, "name": "x"}, None])
+@pytest.mark.parametrize(
+    "tool", ["x", {}, {"type": "function"}, {"type": "custom"}, {"type": 1, "name": "x"}, None]
+)
 def test_a_tool_without_a_plain_meaning_is_refused_by_its_path(tool: Any) -> None:
     assert str(refused(tools=[NESTED, tool])).startswith("tools[1]")
 
 
 CHOICES: dict[str, tuple[Any, dict[str, Any]]] = {
-    "a tool": ({"type": "tool", "name": "read"}, {"tool_choice": {"type": "function", "function": {"name": "read"}}}),
+    "a tool": (
+        {"type": "tool", "name": "read"},
+        {"tool_choice": {"type": "function", "function": {"name": "read"}}},
+    ),
     "any": ({"type": "any"}, {"tool_choice": "required"}),
     "the word any": ("any", {"tool_choice": "required"}),
-    "a tool by its bare name": ("read", {"tool_choice": {"type": "function", "function": {"name": "read"}}}),
+    "a tool by its bare name": (
+        "read",
+        {"tool_choice": {"type": "function", "function": {"name": "read"}}},
+    ),
     "a function by its bare name": (
         {"type": "function", "function": "read"},
         {"tool_choice": {"type": "function", "function": {"name": "read"}}},
@@ -100,7 +130,10 @@ CHOICES: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "one tool, one at a time": (
         {"type": "tool", "name": "read", "disable_parallel_tool_use": True},
-        {"tool_choice": {"type": "function", "function": {"name": "read"}}, "parallel_tool_calls": False},
+        {
+            "tool_choice": {"type": "function", "function": {"name": "read"}},
+            "parallel_tool_calls": False,
+        },
     ),
     "nothing": ("", {}),
 }
@@ -109,14 +142,16 @@ CHOICES: dict[str, tuple[Any, dict[str, Any]]] = {
 @pytest.mark.parametrize(("written", "meant"), CHOICES.values(), ids=CHOICES)
 def test_a_choice_in_the_words_of_any_api(written: Any, meant: dict[str, Any]) -> None:
     chat = chat_of(tools=[NESTED], tool_choice=written)
-    assert {key: chat[key] for key in ("tool_choice", "parallel_tool_calls") if key in chat} == meant
+    assert {
+        key: chat[key] for key in ("tool_choice", "parallel_tool_calls") if key in chat
+    } == meant
 
 
 def test_a_choice_that_no_tool_has_is_refused() -> None:
     assert refused(tools=[NESTED], tool_choice="write") == "tool_choice"
 
 
-# --- parts --------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 DATA_URL = f"data:image/png;base64,{PNG}"
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
@@ -130,7 +165,11 @@ PARTS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
         [{"type": "image_url", "image_url": {"url": DATA_URL}}],
     ),
     "image at an address": (
-        {"type": "image", "source": {"type": "url", "url": "https://a/b.png"}, "cache_control": {"type": "ephemeral"}},
+        {
+            "type": "image",
+            "source": {"type": "url", "url": "https://a/b.png"},
+            "cache_control": {"type": "ephemeral"},
+        },
         [
             {
                 "type": "image_url",
@@ -149,7 +188,12 @@ PARTS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
     ),
     "document of base64": (
         {"type": "document", "source": PDF, "title": "a.pdf"},
-        [{"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}}],
+        [
+            {
+                "type": "file",
+                "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"},
+            }
+        ],
     ),
     "document at an address": (
         {"type": "document", "source": {"type": "url", "url": "https://a/b.pdf"}},
@@ -157,14 +201,29 @@ PARTS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
     ),
     "document of text": (
         {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "é"}},
-        [{"type": "file", "file": {"file_data": f"data:text/plain;base64,{base64.b64encode('é'.encode()).decode()}"}}],
+        [
+            {
+                "type": "file",
+                "file": {
+                    "file_data": f"data:text/plain;base64,{base64.b64encode('é'.encode()).decode()}"
+                },
+            }
+        ],
     ),
     "document of blocks": (
-        {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "x"}]}},
+        {
+            "type": "document",
+            "source": {"type": "content", "content": [{"type": "text", "text": "x"}]},
+        },
         [{"type": "text", "text": "x"}],
     ),
     "search_result": (
-        {"type": "search_result", "source": "https://a", "title": "A", "content": [{"type": "text", "text": "x"}]},
+        {
+            "type": "search_result",
+            "source": "https://a",
+            "title": "A",
+            "content": [{"type": "text", "text": "x"}],
+        },
         [{"type": "text", "text": "A (https://a)\nx"}],
     ),
     "input_audio": (
@@ -181,7 +240,10 @@ PARTS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
 
 @pytest.mark.parametrize(("written", "meant"), PARTS.values(), ids=PARTS)
 def test_a_part_in_the_words_of_any_api(written: Any, meant: list[dict[str, Any]]) -> None:
-    assert chat_of(messages=[{"role": "user", "content": [written]}])["messages"][0]["content"] == meant
+    assert (
+        chat_of(messages=[{"role": "user", "content": [written]}])["messages"][0]["content"]
+        == meant
+    )
 
 
 @pytest.mark.parametrize(("written", "meant"), PARTS.values(), ids=PARTS)
@@ -192,7 +254,10 @@ def test_a_part_without_its_list_is_one_part(written: Any, meant: list[dict[str,
 
 UNCLEAR: dict[str, tuple[dict[str, Any], str]] = {
     "an image that was uploaded": ({"type": "input_image", "file_id": "file-1"}, "file_id"),
-    "a block that was uploaded": ({"type": "image", "source": {"type": "file", "file_id": "f"}}, "source.file_id"),
+    "a block that was uploaded": (
+        {"type": "image", "source": {"type": "file", "file_id": "f"}},
+        "source.file_id",
+    ),
     "an image without a source": ({"type": "image"}, "source"),
     "a document without data": ({"type": "document", "source": {"type": "base64"}}, "source.data"),
     "a file without data": ({"type": "input_file", "filename": "x"}, "file_data"),
@@ -204,12 +269,14 @@ UNCLEAR: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("part", "path"), UNCLEAR.values(), ids=UNCLEAR)
-def test_a_part_without_a_plain_meaning_is_refused_by_its_path(part: dict[str, Any], path: str) -> None:
+def test_a_part_without_a_plain_meaning_is_refused_by_its_path(
+    part: dict[str, Any], path: str
+) -> None:
     messages = [USER, {"role": "user", "content": [{"type": "text", "text": "x"}, part]}]
     assert refused(messages=messages) == f"messages[1].content[1].{path}"
 
 
-# --- the conversation ---------------------------------------------------------------------------
+# --- the conversation -----------------------------------------------------------------------------
 
 CALL = {"id": "t1", "type": "function", "function": {"name": "read", "arguments": '{"path":"a"}'}}
 CALLING = {"role": "assistant", "content": "", "tool_calls": [CALL]}
@@ -221,7 +288,13 @@ def block(**more: Any) -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": "t1", "content": "text", **more}
 
 
-ITEM = {"type": "function_call", "call_id": "t1", "id": "fc_1", "name": "read", "arguments": '{"path":"a"}'}
+ITEM = {
+    "type": "function_call",
+    "call_id": "t1",
+    "id": "fc_1",
+    "name": "read",
+    "arguments": '{"path":"a"}',
+}
 OUTPUT = {"type": "function_call_output", "call_id": "t1", "output": "text"}
 THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
 HISTORIES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
@@ -279,10 +352,18 @@ HISTORIES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
 
 @pytest.mark.parametrize("field", ["messages", "input"])
 @pytest.mark.parametrize(("written", "meant"), HISTORIES.values(), ids=HISTORIES)
-def test_a_history_in_the_words_of_any_api(written: list[Any], meant: list[dict[str, Any]], field: str) -> None:
+def test_a_history_in_the_words_of_any_api(
+    written: list[Any], meant: list[dict[str, Any]], field: str
+) -> None:
     chat = chat_of(**{field: [USER, *written]})
-    found = [{key: value for key, value in message.items() if value is not None} for message in chat["messages"]]
-    assert found == [USER, *({key: value for key, value in each.items() if value is not None} for each in meant)]
+    found = [
+        {key: value for key, value in message.items() if value is not None}
+        for message in chat["messages"]
+    ]
+    assert found == [
+        USER,
+        *({key: value for key, value in each.items() if value is not None} for each in meant),
+    ]
 
 
 @pytest.mark.parametrize("name", STRICT)
@@ -296,7 +377,10 @@ def test_every_provider_accepts_such_a_history(written: list[Any], name: str) ->
 
 PATHS: dict[str, tuple[dict[str, Any], str]] = {
     "an item's id": ({"type": "item_reference", "id": "x"}, "input[0].id"),
-    "an output without an id": ({"type": "function_call_output", "output": "x"}, "input[0].call_id"),
+    "an output without an id": (
+        {"type": "function_call_output", "output": "x"},
+        "input[0].call_id",
+    ),
     "a call without a name": ({"type": "function_call", "call_id": "x"}, "input[0].name"),
     "a message without a role": ({"type": "message", "content": "x"}, "input[0].role"),
     "a number": (5, "input[0]"),  # type: ignore[dict-item]
@@ -308,7 +392,7 @@ def test_an_item_without_a_plain_meaning_is_refused_by_its_path(item: Any, path:
     assert refused(input=[item]) == path
 
 
-# --- fields -------------------------------------------------------------------------------------
+# --- fields ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", ["system", "instructions"])
@@ -324,18 +408,32 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "the limit": ({"max_output_tokens": 9}, {"max_completion_tokens": 9}),
     "the stops": ({"stop_sequences": ["a"]}, {"stop": ["a"]}),
     "the format": (
-        {"text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}, "verbosity": "low"}},
         {
-            "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}},
+            "text": {
+                "format": {"type": "json_schema", "name": "n", "schema": SCHEMA},
+                "verbosity": "low",
+            }
+        },
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "n", "schema": SCHEMA},
+            },
             "verbosity": "low",
         },
     ),
-    "the plain format": ({"text": {"format": {"type": "text"}}}, {"response_format": {"type": "text"}}),
+    "the plain format": (
+        {"text": {"format": {"type": "text"}}},
+        {"response_format": {"type": "text"}},
+    ),
     "the output's configuration": (
         {"output_config": {"effort": "high", "format": {"type": "json_schema", "schema": SCHEMA}}},
         {
             "reasoning_effort": "high",
-            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}},
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": SCHEMA},
+            },
         },
     ),
 }
@@ -398,5 +496,7 @@ RESULTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
 @pytest.mark.parametrize("calls", [CALL_A, [CALL_A]], ids=["a call without its list", "a list"])
 def test_a_result_is_read_in_any_form(result: dict[str, Any], calls: Any) -> None:
-    chat = normalize({"model": "dev", "messages": [USER, {"role": "assistant", "tool_calls": calls}, result]})
+    chat = normalize(
+        {"model": "dev", "messages": [USER, {"role": "assistant", "tool_calls": calls}, result]}
+    )
     assert chat["messages"][2] == {"role": "tool", "tool_call_id": "a", "content": "ok"}

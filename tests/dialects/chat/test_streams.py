@@ -23,7 +23,9 @@ def chunk(index: int, reason: str | None = None, **more: Any) -> dict[str, Any]:
 
 def decoded(*bodies: dict[str, Any], n: int = 1, done: bool = True) -> list[Any]:
     decoder = StreamDecoder(Encoded("/", {"n": n}))
-    chunks = [found for body in bodies for found in decoder.decode(sse.Event(b"", orjson.dumps(body)))]
+    chunks = [
+        found for body in bodies for found in decoder.decode(sse.Event(b"", orjson.dumps(body)))
+    ]
     if done:
         chunks += decoder.decode(sse.Event(b"", b"[DONE]"))
     return chunks + decoder.flush()
@@ -31,7 +33,10 @@ def decoded(*bodies: dict[str, Any], n: int = 1, done: bool = True) -> list[Any]
 
 def said(chunks: list[Any]) -> list[tuple[int, str]]:
     choices = [choice for found in chunks for choice in found["choices"]]
-    return [(choice["index"], choice["finish_reason"] or choice["delta"]["content"]) for choice in choices]
+    return [
+        (choice["index"], choice["finish_reason"] or choice["delta"]["content"])
+        for choice in choices
+    ]
 
 
 def test_one_choice_may_end_before_the_next_begins() -> None:
@@ -55,26 +60,59 @@ def test_done_ends_what_has_not_ended_and_nothing_twice() -> None:
 def test_a_token_without_text_keeps_its_probability() -> None:
     logprobs = {"content": [TOKEN], "refusal": None}
     first, *_ = decoded(chunk(0, delta={"content": ""}, logprobs=logprobs), chunk(0, "stop"))
-    assert first["choices"][0] == {"index": 0, "delta": {"content": ""}, "finish_reason": None, "logprobs": logprobs}
+    assert first["choices"][0] == {
+        "index": 0,
+        "delta": {"content": ""},
+        "finish_reason": None,
+        "logprobs": logprobs,
+    }
     empty: dict[str, Any] = {"content": [], "refusal": None}
-    assert len(decoded(chunk(0, delta={"role": "assistant", "content": ""}, logprobs=empty), chunk(0, "stop"))) == 1
+    assert (
+        len(
+            decoded(
+                chunk(0, delta={"role": "assistant", "content": ""}, logprobs=empty),
+                chunk(0, "stop"),
+            )
+        )
+        == 1
+    )
 
 
 def test_a_whole_answer_loses_nothing_as_a_stream() -> None:
-    kept = {"content": "Hi", "audio": {"id": "a"}, "images": [{"url": "x"}], "annotations": [{"type": "y"}]}
-    choice = {"index": 0, "message": kept, "finish_reason": "stop", "logprobs": {"content": [TOKEN]}}
+    kept = {
+        "content": "Hi",
+        "audio": {"id": "a"},
+        "images": [{"url": "x"}],
+        "annotations": [{"type": "y"}],
+    }
+    choice = {
+        "index": 0,
+        "message": kept,
+        "finish_reason": "stop",
+        "logprobs": {"content": [TOKEN]},
+    }
     chunks = list(as_chunks({"choices": [choice]}))
     fields = {key: value for found in chunks for key, value in found["choices"][0]["delta"].items()}
-    assert fields == kept | {"images": [{"index": 0, "url": "x"}], "annotations": [{"index": 0, "type": "y"}]}
+    assert fields == kept | {
+        "images": [{"index": 0, "url": "x"}],
+        "annotations": [{"index": 0, "type": "y"}],
+    }
     assert chunks[0]["choices"][0]["logprobs"] == {"content": [TOKEN]}
 
 
 def test_a_client_of_functions_is_answered_in_kind() -> None:
     encoder = StreamEncoder("chatcmpl-1", 0, "m", legacy_functions=True)
-    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    call = {
+        "index": 0,
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "f", "arguments": ""},
+    }
     other = {**call, "index": 1}
     more = {"index": 0, "function": {"arguments": "{}"}}
-    data = encoder.encode([*(delta(tool_calls=[each]) for each in (call, more, other)), finish("tool_calls")])
+    data = encoder.encode(
+        [*(delta(tool_calls=[each]) for each in (call, more, other)), finish("tool_calls")]
+    )
     events = [orjson.loads(line.removeprefix(b"data: ")) for line in data.strip().split(b"\n\n")]
     choices = [event["choices"][0] for event in events]
     assert [choice["delta"] for choice in choices] == [

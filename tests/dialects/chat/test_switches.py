@@ -13,9 +13,19 @@ from gateway.providers import PROVIDERS
 from gateway.types import Chat
 from tests.makers import chat, model
 
-TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+    }
+]
 
-VIDEO = chat({"role": "user", "content": [{"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}]})
+VIDEO = chat(
+    {
+        "role": "user",
+        "content": [{"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}],
+    }
+)
 
 
 def image(url: str) -> Chat:
@@ -31,7 +41,11 @@ def encode(wanted: Chat, **switches: Any) -> dict[str, Any]:
     ("wanted", "switches", "param"),
     [
         (image("data:image/png;base64,AAAA"), {"images": False}, "messages.content.image_url"),
-        (image("https://example.com/a.png"), {"remote_images": False}, "messages.content.image_url"),
+        (
+            image("https://example.com/a.png"),
+            {"remote_images": False},
+            "messages.content.image_url",
+        ),
         (chat(tools=TOOLS), {"tools": False}, "tools"),
         (chat(tools=TOOLS * 2), {"tools_max": 1}, "tools"),
         (VIDEO, {"video": False}, "messages.content.video_url"),

@@ -30,7 +30,10 @@ def test_however_it_is_cut(content: str, text: str, reasoning: str) -> None:
         splitter = Splitter()
         pieces = [content[: places[0]], content[places[0] : places[1]], content[places[1] :]]
         said = [*map(splitter.feed, pieces), splitter.flush()]
-        assert ("".join(one.text for one in said), "".join(one.reasoning for one in said)) == (text, reasoning)
+        assert ("".join(one.text for one in said), "".join(one.reasoning for one in said)) == (
+            text,
+            reasoning,
+        )
 
 
 def test_only_where_it_was_asked_for() -> None:
@@ -47,7 +50,12 @@ def test_a_stream() -> None:
     whole = b"".join(events) + b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
     for cut in splits(whole):
         events_of, decoder = Decoder(), StreamDecoder(Encoded("/", {}, think_tags=True))
-        chunks = [chunk for piece in cut for event in events_of.decode(piece) for chunk in decoder.decode(event)]
+        chunks = [
+            chunk
+            for piece in cut
+            for event in events_of.decode(piece)
+            for chunk in decoder.decode(event)
+        ]
         deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
         assert "".join(delta.get("reasoning_content", "") for delta in deltas) == "Let me see"
         assert "".join(delta.get("content", "") for delta in deltas) == "Yes"

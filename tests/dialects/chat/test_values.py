@@ -66,7 +66,10 @@ PLAIN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"stream": "true"}, {"stream": True}),
     ({"stream": "False"}, {"stream": False}),
     ({"stream": 1}, {"stream": True}),
-    ({"tools": [TOOL], "parallel_tool_calls": "false"}, {"tools": [TOOL], "parallel_tool_calls": False}),
+    (
+        {"tools": [TOOL], "parallel_tool_calls": "false"},
+        {"tools": [TOOL], "parallel_tool_calls": False},
+    ),
     ({"response_format": "json_object"}, {"response_format": {"type": "json_object"}}),
 ]
 
@@ -120,7 +123,9 @@ def test_a_body_keeps_its_integers(number: int) -> None:
     assert parsed["messages"][0]["content"] == "\ufffd"
 
 
-@pytest.mark.parametrize("body", [b'{"x":' + b"1" * 5000 + b"}", b'{"x":1e999}', b'{"x":NaN}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b'{"x":' + b"1" * 5000 + b"}", b'{"x":1e999}', b'{"x":NaN}', b"[" * 100_000]
+)
 def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(Failed) as raised:
         parse(body)

@@ -19,7 +19,10 @@ def contents(*messages: dict[str, Any], model_id: str = "gemini-3.5-flash") -> l
 
 def calls(*ids: str) -> dict[str, Any]:
     function = {"name": "weather", "arguments": "{}"}
-    return {"role": "assistant", "tool_calls": [{"id": id_, "type": "function", "function": function} for id_ in ids]}
+    return {
+        "role": "assistant",
+        "tool_calls": [{"id": id_, "type": "function", "function": function} for id_ in ids],
+    }
 
 
 def result(id_: str, content: Any) -> dict[str, Any]:
@@ -28,7 +31,9 @@ def result(id_: str, content: Any) -> dict[str, Any]:
 
 def test_results_stand_in_the_order_of_their_calls() -> None:
     """No ids are sent: two calls of one tool are told apart by their place alone."""
-    answers = contents(USER, calls("oslo", "rome"), result("rome", "warm"), result("oslo", "cold"))[-1]["parts"]
+    answers = contents(USER, calls("oslo", "rome"), result("rome", "warm"), result("oslo", "cold"))[
+        -1
+    ]["parts"]
     assert [part["functionResponse"]["response"]["output"] for part in answers] == ["cold", "warm"]
 
 
@@ -63,18 +68,25 @@ def test_an_assistants_turn_holds_its_text_whatever_else_a_client_kept_there() -
         {"type": "text", "text": "yes"},
         {"type": "refusal", "refusal": "no"},
     ]
-    assert contents(USER, {"role": "assistant", "content": said}, USER)[1]["parts"] == [{"text": "yes"}, {"text": "no"}]
+    assert contents(USER, {"role": "assistant", "content": said}, USER)[1]["parts"] == [
+        {"text": "yes"},
+        {"text": "no"},
+    ]
 
 
 @pytest.mark.parametrize(
-    ("filename", "mime_type"), [("notes.txt", "text/plain"), ("a.pdf", "application/pdf"), (None, "application/pdf")]
+    ("filename", "mime_type"),
+    [("notes.txt", "text/plain"), ("a.pdf", "application/pdf"), (None, "application/pdf")],
 )
 def test_bare_data_is_what_its_name_says(filename: str | None, mime_type: str) -> None:
-    file = {"role": "user", "content": [{"type": "file", "file": {"file_data": "AAAA", "filename": filename}}]}
+    file = {
+        "role": "user",
+        "content": [{"type": "file", "file": {"file_data": "AAAA", "filename": filename}}],
+    }
     assert contents(file)[0]["parts"] == [{"inlineData": {"mimeType": mime_type, "data": "AAAA"}}]
 
 
-# --- what a turn of the model's comes back with -------------------------------------------------
+# --- what a turn of the model's comes back with ---------------------------------------------------
 
 DRAWN = "data:image/png;base64,iVBORw0KGgo="
 SIGNED: dict[str, dict[str, Any]] = {
@@ -82,7 +94,9 @@ SIGNED: dict[str, dict[str, Any]] = {
     "bare": {"thought_signature": "c2ln"},
     "as the provider writes it": {"thoughtSignature": "c2ln"},
 }
-DETAILS = [{"type": "reasoning.encrypted", "id": "google:0", "format": "google-gemini-v1", "data": "c2ln"}]
+DETAILS = [
+    {"type": "reasoning.encrypted", "id": "google:0", "format": "google-gemini-v1", "data": "c2ln"}
+]
 
 
 def test_a_signature_among_the_reasoning_details_comes_back_on_the_text() -> None:
@@ -92,9 +106,13 @@ def test_a_signature_among_the_reasoning_details_comes_back_on_the_text() -> Non
     assert model_turn({"content": "Hi", "reasoning_details": foreign}) == [{"text": "Hi"}]
 
 
-def model_turn(message: dict[str, Any], model_id: str = "gemini-3-pro-image") -> list[dict[str, Any]]:
+def model_turn(
+    message: dict[str, Any], model_id: str = "gemini-3-pro-image"
+) -> list[dict[str, Any]]:
     request = chat(
-        {"role": "user", "content": "Hi"}, {"role": "assistant", **message}, {"role": "user", "content": "?"}
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", **message},
+        {"role": "user", "content": "?"},
     )
     body = encode_request(request, model("google", model_id)).body
     return list(body["contents"][1]["parts"])

@@ -17,9 +17,13 @@ from gateway.types import Chat
 CALL = {"functionCall": {"name": "look_up", "args": {"city": "Oslo"}}}
 
 
-def decoded(*parts: dict[str, Any], reason: str = "STOP", encoded: Encoded | None = None, **more: Any) -> Chat:
+def decoded(
+    *parts: dict[str, Any], reason: str = "STOP", encoded: Encoded | None = None, **more: Any
+) -> Chat:
     candidate = {"content": {"parts": list(parts), "role": "model"}, "finishReason": reason}
-    return decode_response({"candidates": [candidate], "responseId": "r1", **more}, encoded or Encoded("/x", {}))
+    return decode_response(
+        {"candidates": [candidate], "responseId": "r1", **more}, encoded or Encoded("/x", {})
+    )
 
 
 def message(chat: Chat) -> dict[str, Any]:
@@ -49,8 +53,11 @@ def test_an_answer_that_is_of_no_use_is_a_failure(reason: str, parts: list[dict[
 
 
 def test_ids_differ_from_call_to_call_even_without_the_answers_own() -> None:
-    """The replay knows a signature by its call's id: one id for all would give one answer another's signature."""
-    signed = [decoded({**CALL, "thoughtSignature": text}, responseId=None) for text in ("c2ln", "bmF0")]
+    """The replay knows a signature by its call's id: one id for all would give one answer another's
+    signature."""
+    signed = [
+        decoded({**CALL, "thoughtSignature": text}, responseId=None) for text in ("c2ln", "bmF0")
+    ]
     ids = {message(chat)["tool_calls"][0]["id"] for chat in signed}
     assert len(ids) == 2
 
@@ -58,18 +65,30 @@ def test_ids_differ_from_call_to_call_even_without_the_answers_own() -> None:
 def test_an_image_is_an_answer() -> None:
     drawn = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
     chat = decoded({**drawn, "thought": True}, drawn)
-    image = {"type": "image_url", "index": 0, "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    image = {
+        "type": "image_url",
+        "index": 0,
+        "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="},
+    }
     assert message(chat)["images"] == [image]
     assert not is_empty(chat)
-    assert [chunk for chunk in as_chunks(chat) if chunk["choices"][0]["delta"].get("images") == [image]]
+    assert [
+        chunk for chunk in as_chunks(chat) if chunk["choices"][0]["delta"].get("images") == [image]
+    ]
 
 
 def test_a_custom_tools_call_keeps_its_signature() -> None:
     encoded = Encoded("/x", {}, custom_tools=frozenset({"patch"}))
-    part = {"functionCall": {"name": "patch", "args": {"input": "*** Begin"}}, "thoughtSignature": "c2ln"}
+    part = {
+        "functionCall": {"name": "patch", "args": {"input": "*** Begin"}},
+        "thoughtSignature": "c2ln",
+    }
     [whole] = message(decoded(part, encoded=encoded))["tool_calls"]
     assert whole["custom"] == {"name": "patch", "input": "*** Begin"}
     assert whole["extra_content"] == {"google": {"thought_signature": "c2ln"}}
-    body = {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}], "responseId": "r1"}
+    body = {
+        "candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}],
+        "responseId": "r1",
+    }
     [chunk] = StreamDecoder(encoded).decode(sse.Event(b"", orjson.dumps(body)))
     assert chunk["choices"][0]["delta"]["tool_calls"] == [{"index": 0, **whole}]

@@ -22,7 +22,10 @@ GEMINI = model("google", "gemini-3-pro-image")
 
 
 def answer(*parts: dict[str, Any], stream: bool) -> Any:
-    body = {"candidates": [{"content": {"parts": list(parts)}, "finishReason": "STOP"}], "responseId": "r"}
+    body = {
+        "candidates": [{"content": {"parts": list(parts)}, "finishReason": "STOP"}],
+        "responseId": "r",
+    }
     if not stream:
         return decode_response(body, ENCODED)["choices"][0]["message"]
     decoder = StreamDecoder(ENCODED)
@@ -52,7 +55,8 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
         [{"text": "a", "thoughtSignature": "1"}, {"text": "b", "thoughtSignature": "2"}],
         [{"text": "ab", "thoughtSignature": "2"}],
     ),
-    "of a thought, which does not go back": ([{"text": "hm", "thought": True, "thoughtSignature": "s"}, {"text": "a"}],
+    ("of a thought, which does "
+     "not go back"): ([{"text": "hm", "thought": True, "thoughtSignature": "s"}, {"text": "a"}],
                                              [{"text": "a"}]),
 }  # fmt: skip
 
@@ -69,7 +73,10 @@ def test_the_vault_has_them_where_the_client_drops_them(stream: bool) -> None:
     replay = Replay()
     record = Record(Attempt(GEMINI, 1), replay, "me")
     parts, expected = CASES["each on its own part"]
-    body = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "responseId": "r"}
+    body = {
+        "candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}],
+        "responseId": "r",
+    }
     if stream:
         decoder = StreamDecoder(ENCODED)
         record.see(decoder.decode(sse.Event(b"", exact_json.dumps(body))) + decoder.flush())
@@ -77,15 +84,23 @@ def test_the_vault_has_them_where_the_client_drops_them(stream: bool) -> None:
     else:
         record.see_whole(decode_response(body, ENCODED))
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    assert sent_again({"role": "assistant", "content": "Here.", "images": [image]}, replay) == expected
+    assert (
+        sent_again({"role": "assistant", "content": "Here.", "images": [image]}, replay) == expected
+    )
 
 
-@pytest.mark.parametrize("extra", [None, "x", [], {"google": None}, {"google": {"thought_signature": 1}}])
+@pytest.mark.parametrize(
+    "extra", [None, "x", [], {"google": None}, {"google": {"thought_signature": 1}}]
+)
 def test_what_a_client_writes_there_breaks_nothing(extra: Any) -> None:
     message = {"role": "assistant", "content": "Here.", "extra_content": extra}
     assert sent_again(message) == [{"text": "Here."}]
 
 
-@pytest.mark.parametrize("images", [None, "x", [1], [{}], [{"image_url": "x"}], [{"image_url": {"url": 1}}]])
+@pytest.mark.parametrize(
+    "images", [None, "x", [1], [{}], [{"image_url": "x"}], [{"image_url": {"url": 1}}]]
+)
 def test_odd_images_break_nothing(images: Any) -> None:
-    assert sent_again({"role": "assistant", "content": "Here.", "images": images}) == [{"text": "Here."}]
+    assert sent_again({"role": "assistant", "content": "Here.", "images": images}) == [
+        {"text": "Here."}
+    ]

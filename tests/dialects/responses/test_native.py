@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from gateway.dialects.responses.inbound.items import SUMMARY
 from gateway.dialects.responses.inbound.reasoning import seal_summary, sealed
 from gateway.dialects.responses.inbound.requests import FIELDS
-from gateway.dialects.responses.native import CHANGES, encode_native, with_tools_hoisted, without_reasoning
+from gateway.dialects.responses.native import (
+    CHANGES,
+    encode_native,
+    with_tools_hoisted,
+    without_reasoning,
+)
 from gateway.failures import Failed
 from gateway.hub.contracts import Encoded
 from gateway.types import Model
@@ -22,7 +27,12 @@ from tests.makers import model
 LUNA = model("openai", "gpt-6-luna")
 CLASSIC = model("openai", "gpt-4o")
 ORIGIN = encode_native(request(), LUNA).origin
-KEPT = {"model": "gpt-6-luna", "input": [HELLO], "store": False, "include": ["reasoning.encrypted_content"]}
+KEPT = {
+    "model": "gpt-6-luna",
+    "input": [HELLO],
+    "store": False,
+    "include": ["reasoning.encrypted_content"],
+}
 
 
 def sent(target: Model, *items: Any, **fields: Any) -> Encoded:
@@ -92,7 +102,13 @@ ROWS: list[tuple[str, Model, dict[str, Any], dict[str, Any], tuple[str, ...]]] =
         KEPT | {"reasoning": {"effort": "low"}},
         (),
     ),
-    ("a limit that is too small", LUNA, {"max_output_tokens": 3}, KEPT | {"max_output_tokens": 16}, ()),
+    (
+        "a limit that is too small",
+        LUNA,
+        {"max_output_tokens": 3},
+        KEPT | {"max_output_tokens": 16},
+        (),
+    ),
     ("sampling while it reasons", LUNA, {"temperature": 0.3, "top_p": 1}, KEPT, ("temperature",)),
     (
         "a model that does not reason",
@@ -122,7 +138,11 @@ ROWS: list[tuple[str, Model, dict[str, Any], dict[str, Any], tuple[str, ...]]] =
     ("fields of other servers", LUNA, {"top_k": 5}, KEPT, ("top_k",)),
     (
         "the user's options",
-        model("openai", "gpt-6-luna", options={"service_tier": "flex", "reasoning": {"summary": "auto"}}),
+        model(
+            "openai",
+            "gpt-6-luna",
+            options={"service_tier": "flex", "reasoning": {"summary": "auto"}},
+        ),
         {"reasoning": {"effort": "low"}},
         KEPT | {"service_tier": "flex", "reasoning": {"effort": "low", "summary": "auto"}},
         (),
@@ -131,9 +151,13 @@ ROWS: list[tuple[str, Model, dict[str, Any], dict[str, Any], tuple[str, ...]]] =
 
 
 @pytest.mark.parametrize(
-    ("target", "fields", "wanted", "dropped"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
+    ("target", "fields", "wanted", "dropped"),
+    [row[1:] for row in ROWS],
+    ids=[row[0] for row in ROWS],
 )
-def test_each_change(target: Model, fields: dict[str, Any], wanted: dict[str, Any], dropped: tuple[str, ...]) -> None:
+def test_each_change(
+    target: Model, fields: dict[str, Any], wanted: dict[str, Any], dropped: tuple[str, ...]
+) -> None:
     encoded = sent(target, HELLO, **fields)
     assert (encoded.path, encoded.body, encoded.dropped) == ("/responses", wanted, dropped)
 
@@ -151,7 +175,12 @@ OWN = {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "g
 def through_the_hub(origin: str) -> dict[str, Any]:
     """A reasoning item of an answer that this API's upstream face read."""
     extra = {"openai": {"origin": origin, "reasoning": [OWN]}}
-    return {"type": "reasoning", "id": "rs_3", "summary": [], "encrypted_content": sealed([], {"c1": extra})}
+    return {
+        "type": "reasoning",
+        "id": "rs_3",
+        "summary": [],
+        "encrypted_content": sealed([], {"c1": extra}),
+    }
 
 
 @pytest.mark.parametrize(
@@ -160,22 +189,41 @@ def through_the_hub(origin: str) -> dict[str, Any]:
         (THOUGHT, [THOUGHT]),
         (through_the_hub(ORIGIN), [OWN]),
         (through_the_hub("another"), []),
-        ({"type": "reasoning", "summary": [], "encrypted_content": sealed([{"id": "anthropic:0"}], {})}, []),
+        (
+            {
+                "type": "reasoning",
+                "summary": [],
+                "encrypted_content": sealed([{"id": "anthropic:0"}], {}),
+            },
+            [],
+        ),
         ({"type": "reasoning", "summary": [], "encrypted_content": "lag1.broken"}, []),
-        ({"type": "reasoning", "id": "rs_4", "summary": [{"type": "summary_text", "text": "Why"}]}, []),
+        (
+            {
+                "type": "reasoning",
+                "id": "rs_4",
+                "summary": [{"type": "summary_text", "text": "Why"}],
+            },
+            [],
+        ),
         (
             {"type": "compaction", "encrypted_content": seal_summary("All done")},
             [{"type": "message", "role": "developer", "content": SUMMARY + "All done"}],
         ),
         ({"type": "compaction", "encrypted_content": "lag1.broken"}, []),
-        ({"type": "compaction", "encrypted_content": "gAAAA"}, [{"type": "compaction", "encrypted_content": "gAAAA"}]),
+        (
+            {"type": "compaction", "encrypted_content": "gAAAA"},
+            [{"type": "compaction", "encrypted_content": "gAAAA"}],
+        ),
         ({"type": "of_next_month", "x": [1]}, [{"type": "of_next_month", "x": [1]}]),
         ({"type": "additional_tools", "role": "developer", "tools": [function("look")]}, None),
         ({"type": "message", "role": "assistant", "phase": "commentary", "content": "Hm"}, None),
     ],
     ids=str,
 )
-def test_what_the_gateway_sealed_is_opened_and_the_rest_stays(item: Any, wanted: list[Any] | None) -> None:
+def test_what_the_gateway_sealed_is_opened_and_the_rest_stays(
+    item: Any, wanted: list[Any] | None
+) -> None:
     assert sent(LUNA, HELLO, item).body["input"] == [HELLO, *([item] if wanted is None else wanted)]
 
 
@@ -209,19 +257,27 @@ VALUES = st.one_of(
     st.lists(st.integers(), max_size=2),
     st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
 )
-BODIES = st.dictionaries(st.one_of(st.sampled_from(sorted(FIELDS)), st.text(max_size=6)), VALUES, max_size=8)
-TARGETS = st.sampled_from([LUNA, CLASSIC, model("openai", "o3"), model("openai", "gpt-5"), model("custom", "any")])
+BODIES = st.dictionaries(
+    st.one_of(st.sampled_from(sorted(FIELDS)), st.text(max_size=6)), VALUES, max_size=8
+)
+TARGETS = st.sampled_from(
+    [LUNA, CLASSIC, model("openai", "o3"), model("openai", "gpt-5"), model("custom", "any")]
+)
 CHANGED = {field for change in CHANGES for field in change.fields}
 
 
 @given(BODIES, TARGETS)
-def test_only_listed_fields_differ_from_what_the_client_sent(fields: dict[str, Any], target: Model) -> None:
+def test_only_listed_fields_differ_from_what_the_client_sent(
+    fields: dict[str, Any], target: Model
+) -> None:
     try:
         encoded = sent(target, HELLO, **{**fields, "model": "dev", "input": [HELLO]})
     except Failed:
         return
     body = {**fields, "model": "dev", "input": [HELLO]}
-    different = {key for key in body.keys() | encoded.body.keys() if body.get(key) != encoded.body.get(key)}
+    different = {
+        key for key in body.keys() | encoded.body.keys() if body.get(key) != encoded.body.get(key)
+    }
     assert different <= CHANGED | set(target.provider.dropped)
     assert encoded.body["store"] is False
     assert not {"previous_response_id", "client_metadata"} & encoded.body.keys()

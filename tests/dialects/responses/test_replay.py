@@ -1,4 +1,5 @@
-"""Reasoning travels with the tool calls it led to, encrypted, and goes back in its order, to whom it came from."""
+"""Reasoning travels with the tool calls it led to, encrypted, and goes back in its order, to whom
+it came from."""
 
 from __future__ import annotations
 
@@ -16,24 +17,37 @@ FACE = DIALECTS["responses"]
 LUNA = model("openai", "gpt-6-luna")
 USER = {"role": "user", "content": "Look, then patch"}
 THOUGHTS = [
-    {"id": f"rs_{number}", "type": "reasoning", "summary": [], "encrypted_content": f"secret {number}"}
+    {
+        "id": f"rs_{number}",
+        "type": "reasoning",
+        "summary": [],
+        "encrypted_content": f"secret {number}",
+    }
     for number in range(2)
 ]
-TEXT = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "So.", "annotations": []}]}
+TEXT = {
+    "type": "message",
+    "role": "assistant",
+    "content": [{"type": "output_text", "text": "So.", "annotations": []}],
+}
 LOOK = {"type": "function_call", "call_id": "call_look", "name": "look", "arguments": "{}"}
 PATCH = {"type": "custom_tool_call", "call_id": "call_patch", "name": "patch", "input": "*** Begin"}
 OUTPUT = [THOUGHTS[0], TEXT, LOOK, THOUGHTS[1], PATCH]
 
 
 def second_turn(first: Model, second: Model) -> list[dict[str, Any]]:
-    """What `second` is sent after `first` has answered with OUTPUT, and the client kept only what it knows."""
+    """What `second` is sent after `first` has answered with OUTPUT, and the client kept only what
+    it knows."""
     encoded = FACE.encode_request(chat(USER), first)
     answer = FACE.decode_response({"status": "completed", "output": OUTPUT}, encoded)
     message = answer["choices"][0]["message"]
     replay = Replay()
     for call in message["tool_calls"]:
         replay.put("me", message, call)
-    kept = [{key: value for key, value in call.items() if key != "extra_content"} for call in message["tool_calls"]]
+    kept = [
+        {key: value for key, value in call.items() if key != "extra_content"}
+        for call in message["tool_calls"]
+    ]
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "ok"} for call in kept]
     request = chat(USER, {**message, "tool_calls": kept}, *results)
     return list(FACE.encode_request(replay.restore("me", request), second).body["input"])
@@ -42,7 +56,10 @@ def second_turn(first: Model, second: Model) -> list[dict[str, Any]]:
 def test_reasoning_stands_directly_before_what_it_led_to() -> None:
     _, *items = second_turn(LUNA, LUNA)
     assert items[:5] == OUTPUT
-    assert [item["type"] for item in items[5:]] == ["function_call_output", "custom_tool_call_output"]
+    assert [item["type"] for item in items[5:]] == [
+        "function_call_output",
+        "custom_tool_call_output",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -55,9 +72,16 @@ def test_who_cannot_read_it_is_not_sent_it(other: Model) -> None:
     assert items[:3] == [TEXT, LOOK, PATCH]
 
 
-@pytest.mark.parametrize("extra", ["x", {"openai": "x"}, {"openai": {"reasoning": "x"}}, {"openai": {"origin": 1}}])
+@pytest.mark.parametrize(
+    "extra", ["x", {"openai": "x"}, {"openai": {"reasoning": "x"}}, {"openai": {"origin": 1}}]
+)
 def test_what_a_client_makes_up_is_not_sent(extra: Any) -> None:
-    call = {"id": "call_a", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra}
+    call = {
+        "id": "call_a",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}"},
+        "extra_content": extra,
+    }
     body = FACE.encode_request(chat(USER, {"role": "assistant", "tool_calls": [call]}), LUNA).body
     assert [item["type"] for item in body["input"][1:]] == ["function_call", "function_call_output"]
 

@@ -62,5 +62,6 @@ def _text(message: Mapping[str, Any], reason: str) -> list[dict[str, Any]]:
 def _tool_uses(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     calls = [call_of(call) for call in message.get("tool_calls") or ()]
     return [
-        {"type": "tool_use", "id": id_, "name": name, "input": input_of(arguments)} for id_, name, arguments in calls
+        {"type": "tool_use", "id": id_, "name": name, "input": input_of(arguments)}
+        for id_, name, arguments in calls
     ]

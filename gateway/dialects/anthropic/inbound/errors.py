@@ -90,7 +90,8 @@ def _form(refusal: Refusal) -> _Form:
 
 
 def _retry_after(value: str) -> str:
-    """Whole seconds from 1 to the limit; the limit for a date, which our own errors do not state."""
+    """Whole seconds from 1 to the limit; the limit for a date, which our own errors do not
+    state."""
     try:
         wait_s = float(value)
     except ValueError:

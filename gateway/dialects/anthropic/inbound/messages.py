@@ -63,7 +63,9 @@ class Conversation:
 
     def read(self, turns: Any) -> None:
         """Adds every turn. Raises `Failed` for one that cannot be read."""
-        last_user = max((number for number, turn in enumerate(turns) if _role(turn) == "user"), default=-1)
+        last_user = max(
+            (number for number, turn in enumerate(turns) if _role(turn) == "user"), default=-1
+        )
         for number, turn in enumerate(turns):
             path = f"messages.{number}"
             role = text_at(object_at(turn, path).get("role"), f"{path}.role")
@@ -81,7 +83,7 @@ class Conversation:
         if not self.messages:
             self.messages.append({"role": "user", "content": EMPTY})
 
-    # --- users ------------------------------------------------------------------------------
+    # --- users ------------------------------------------------------------------------------------
 
     def _user(self, turn: Mapping[str, Any], path: str) -> None:
         results: list[Message] = []
@@ -116,7 +118,7 @@ class Conversation:
             message["cache_control"] = block["cache_control"]
         return message
 
-    # --- the system ---------------------------------------------------------------------------
+    # --- the system -------------------------------------------------------------------------------
 
     def _system(self, turn: Mapping[str, Any], path: str) -> None:
         """An instruction in mid-conversation joins the user's turn: in front it would undo the
@@ -141,7 +143,7 @@ class Conversation:
             else:
                 self._dropped.append(place)
 
-    # --- the model ----------------------------------------------------------------------------
+    # --- the model --------------------------------------------------------------------------------
 
     def _assistant(self, turn: Mapping[str, Any], path: str) -> None:
         said = _Said()

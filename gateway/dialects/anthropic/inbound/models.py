@@ -1,4 +1,5 @@
-"""The list of models: one object that readers of OpenAI's and of Anthropic's form both understand."""
+"""The list of models: one object that readers of OpenAI's and of Anthropic's form both
+understand."""
 
 from __future__ import annotations
 

@@ -57,12 +57,14 @@ def marked(parts: list[Part], block: Block) -> list[Part]:
     return [*parts[:-1], {**parts[-1], "cache_control": mark}]
 
 
-# --- blocks -----------------------------------------------------------------------------------
+# --- blocks ---------------------------------------------------------------------------------------
 
 Decode = Callable[[Block, str, list[str]], Iterator[Part]]
 
 
-def _decode_each(content: Any, path: str, dropped: list[str], table: Mapping[str, Decode]) -> list[Part]:
+def _decode_each(
+    content: Any, path: str, dropped: list[str], table: Mapping[str, Decode]
+) -> list[Part]:
     parts: list[Part] = []
     for block, place in blocks_of(content, path):
         parts += _decode(block, place, dropped, table)
@@ -167,7 +169,7 @@ def _tool_reference(block: Block, path: str, dropped: list[str]) -> Iterator[Par
     yield text_part(f"tool {name} is now available")
 
 
-# --- what Anthropic's server tools left in the history ----------------------------------------
+# --- what Anthropic's server tools left in the history --------------------------------------------
 
 
 def _results(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:

@@ -84,7 +84,7 @@ def _limit(body: Mapping[str, Any], dropped: list[str]) -> dict[str, Any]:
     return {"max_completion_tokens": max(limit, 1)}
 
 
-# --- types ------------------------------------------------------------------------------------
+# --- types ----------------------------------------------------------------------------------------
 
 
 def _is_number(value: Any) -> bool:
@@ -131,7 +131,7 @@ def _check(body: Mapping[str, Any]) -> None:
         raise invalid("thinking.type", REQUIRED)
 
 
-# --- thinking and output ----------------------------------------------------------------------
+# --- thinking and output --------------------------------------------------------------------------
 
 
 def _output(body: Mapping[str, Any], dropped: list[str]) -> dict[str, Any]:
@@ -148,7 +148,9 @@ def _output(body: Mapping[str, Any], dropped: list[str]) -> dict[str, Any]:
     return fields
 
 
-def _effort(thinking: Mapping[str, Any], config: Mapping[str, Any], dropped: list[str]) -> str | None:
+def _effort(
+    thinking: Mapping[str, Any], config: Mapping[str, Any], dropped: list[str]
+) -> str | None:
     """How much to think; None leaves it to the model's own `thinkingLevel`."""
     if thinking.get("type") == "disabled":
         return "none"

@@ -131,7 +131,7 @@ class StreamEncoder:
         """The end of a broken answer. Every client raises on it."""
         return event("error", error_body(refusal))
 
-    # --- the provider's own events ------------------------------------------------------------
+    # --- the provider's own events ----------------------------------------------------------------
 
     def _pass_on(self, own: sse.Event) -> bytes:
         """An event as it came. An error is written by `error`, and another format's end means
@@ -145,7 +145,7 @@ class StreamEncoder:
             return _counted(name.decode(), exact_json.loads(own.data))
         return own.raw if own.name else b"event: " + name + b"\n" + own.raw
 
-    # --- chunks -------------------------------------------------------------------------------
+    # --- chunks -----------------------------------------------------------------------------------
 
     def _start(self) -> bytes:
         self._begun = True
@@ -240,7 +240,7 @@ class StreamEncoder:
         "tool_calls": _tool_calls,
     }
 
-    # --- segments -----------------------------------------------------------------------------
+    # --- segments ---------------------------------------------------------------------------------
 
     def _segment(self, kind: str) -> _Segment:
         """The last segment, if it is of this kind, else a new one behind it."""

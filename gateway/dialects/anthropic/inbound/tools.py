@@ -63,7 +63,10 @@ _CLIENT_TOOLS: Final = (
     ),
     _ClientTool(
         "memory_",
-        "Reads and writes memory files. `command` is one of view, create, str_replace, insert, delete, rename.",
+        (
+            "Reads and writes memory files. `command` is one of view, create, str_replace, insert, "
+            "delete, rename."
+        ),
         _FREE,
     ),
     _ClientTool("computer_20", "Controls a computer's screen, mouse and keyboard.", _FREE),
@@ -108,7 +111,9 @@ def _schema(tool: Mapping[str, Any], path: str) -> Schema:
     return object_at(schema, f"{path}.input_schema")
 
 
-def _predefined(tool: Mapping[str, Any], kind: str, path: str, dropped: list[str]) -> dict[str, Any] | None:
+def _predefined(
+    tool: Mapping[str, Any], kind: str, path: str, dropped: list[str]
+) -> dict[str, Any] | None:
     row = next((row for row in _CLIENT_TOOLS if kind.startswith(row.prefix)), None)
     name = tool.get("name")
     if row is None or not isinstance(name, str) or not name:
@@ -123,11 +128,13 @@ def _marked(decoded: dict[str, Any], tool: Mapping[str, Any]) -> dict[str, Any]:
     return {**decoded, "cache_control": mark} if mark else decoded
 
 
-# --- changes in mid-conversation --------------------------------------------------------------
+# --- changes in mid-conversation ------------------------------------------------------------------
 
 
 def apply_changes(
-    tools: list[dict[str, Any]], changes: Iterable[tuple[Mapping[str, Any], str]], dropped: list[str]
+    tools: list[dict[str, Any]],
+    changes: Iterable[tuple[Mapping[str, Any], str]],
+    dropped: list[str],
 ) -> list[dict[str, Any]]:
     """`tools` after the `tool_addition` and `tool_removal` blocks (block, path) of the
     conversation.
@@ -166,12 +173,14 @@ CHANGES: Final = frozenset(_CHANGES)
 """The blocks of system messages that change the list of tools."""
 
 
-# --- the choice -------------------------------------------------------------------------------
+# --- the choice -----------------------------------------------------------------------------------
 
 _MODES: Final[Mapping[Any, str]] = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def decode_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], dropped: list[str]) -> dict[str, Any]:
+def decode_choice(
+    body: Mapping[str, Any], tools: list[dict[str, Any]], dropped: list[str]
+) -> dict[str, Any]:
     """`tool_choice` and `parallel_tool_calls` for the hub's `tools`."""
     choice = body.get("tool_choice")
     if choice is None:
@@ -192,7 +201,9 @@ def decode_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], dropped:
     return {}
 
 
-def _named(name: str, body: Mapping[str, Any], tools: list[dict[str, Any]], dropped: list[str]) -> dict[str, Any]:
+def _named(
+    name: str, body: Mapping[str, Any], tools: list[dict[str, Any]], dropped: list[str]
+) -> dict[str, Any]:
     """The choice of one tool; one that was dropped cannot be forced."""
     if any(tool["function"]["name"] == name for tool in tools):
         return {"tool_choice": {"type": "function", "function": {"name": name}}}

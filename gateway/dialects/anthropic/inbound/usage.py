@@ -15,7 +15,8 @@ STOP_REASONS: Final[Mapping[Any, str]] = {
     "content_filter": "refusal",
 }
 _HUB_KEYS: Final = frozenset(
-    {"prompt_tokens", "completion_tokens", "total_tokens"} | {"prompt_tokens_details", "completion_tokens_details"}
+    {"prompt_tokens", "completion_tokens", "total_tokens"}
+    | {"prompt_tokens_details", "completion_tokens_details"}
 )
 
 

@@ -17,7 +17,9 @@ from gateway.hub.tools import arguments_text, digest
 
 Message = dict[str, Any]
 
-_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"})
+_THOUGHTS: Final = frozenset(
+    {"thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"}
+)
 """Parts of an assistant message that hold reasoning: no model takes another's."""
 
 
@@ -44,7 +46,11 @@ def _decode(message: Message, path: str) -> list[Message]:
 
 def _present(message: Message) -> Message:
     """A copy without `null`; a Responses message's own type says nothing."""
-    return {key: value for key, value in message.items() if value is not None and (key, value) != ("type", "message")}
+    return {
+        key: value
+        for key, value in message.items()
+        if value is not None and (key, value) != ("type", "message")
+    }
 
 
 def _content(content: Any, path: str) -> str | list[Part]:
@@ -56,7 +62,7 @@ def _content(content: Any, path: str) -> str | list[Part]:
     return decode_parts(content, f"{path}.content") or ""
 
 
-# --- roles --------------------------------------------------------------------------------------
+# --- roles ----------------------------------------------------------------------------------------
 
 
 def _plain(message: Message, path: str) -> list[Message]:
@@ -133,7 +139,9 @@ def _result_content(content: Any, path: str) -> str | list[Part]:
 
 
 def _is_part(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("type"), str))
+    return isinstance(value, str) or (
+        isinstance(value, dict) and isinstance(value.get("type"), str)
+    )
 
 
 def _legacy_result(message: Message, path: str) -> list[Message]:
@@ -145,7 +153,7 @@ def _legacy_id(name: Any) -> str:
     return "call_" + digest(f"function {name if isinstance(name, str) else None}", 24)
 
 
-# --- the assistant ------------------------------------------------------------------------------
+# --- the assistant --------------------------------------------------------------------------------
 
 
 def _assistant(message: Message, path: str) -> list[Message]:
@@ -211,7 +219,10 @@ def _function(call: Message, name: str, arguments: Any, path: str) -> dict[str, 
 
 
 def _custom(call: Message, custom: Any, path: str) -> dict[str, Any]:
-    return _identified(call, path) | {"type": "custom", "custom": an_object(custom or {}, f"{path}.custom")}
+    return _identified(call, path) | {
+        "type": "custom",
+        "custom": an_object(custom or {}, f"{path}.custom"),
+    }
 
 
 def _identified(call: Message, path: str) -> dict[str, Any]:
@@ -232,7 +243,7 @@ def _block_call(part: Part, path: str) -> dict[str, Any]:
     return _function(part, part["name"], part.get("input"), path)
 
 
-# --- items --------------------------------------------------------------------------------------
+# --- items ----------------------------------------------------------------------------------------
 
 
 def _item(item: Message, path: str) -> list[Message]:

@@ -35,7 +35,7 @@ def pair(messages: Iterable[Message]) -> list[Message]:
     return list(_written(ordered, _matched(ordered)))
 
 
-# --- messages of one answer ---------------------------------------------------------------------
+# --- messages of one answer -----------------------------------------------------------------------
 
 
 def _joined(messages: Iterable[Message]) -> Iterator[Message]:
@@ -74,7 +74,7 @@ def _values(run: list[Message], key: str) -> Any:
     return values[0]
 
 
-# --- calls and results --------------------------------------------------------------------------
+# --- calls and results ----------------------------------------------------------------------------
 
 
 class _Waiting:
@@ -233,7 +233,7 @@ def _match_the_rest(messages: list[Message], unmatched: list[int], pairs: _Pairs
             pairs.moved.add(place)
 
 
-# --- the conversation anew ----------------------------------------------------------------------
+# --- the conversation anew ------------------------------------------------------------------------
 
 
 def _written(messages: list[Message], pairs: _Pairs) -> Iterator[Message]:

@@ -16,7 +16,7 @@ from gateway.types import Chat
 
 Part = dict[str, Any]
 
-# --- the request --------------------------------------------------------------------------------
+# --- the request ----------------------------------------------------------------------------------
 
 
 def in_chat_words(body: Mapping[str, Any]) -> tuple[Chat, str]:
@@ -107,7 +107,7 @@ _FIELDS: Final[Mapping[str, Callable[[Chat, Any], None]]] = {
 }
 """Field of another API → what it does to the chat. `values.py` has the names of the limit."""
 
-# --- parts --------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def decode_part(part: Any, path: str) -> list[Part]:
@@ -183,7 +183,9 @@ def _source(part: Part, path: str) -> Mapping[str, Any]:
 def _no_upload(part: Mapping[str, Any], path: str, wanted: str) -> Exception:
     """The refusal of a part without data: an id of an upload means nothing to other providers."""
     if part.get("file_id"):
-        return invalid("An uploaded file's id means nothing here: send its data.", f"{path}.file_id")
+        return invalid(
+            "An uploaded file's id means nothing here: send its data.", f"{path}.file_id"
+        )
     return missing(f"{path}.{wanted}")
 
 
@@ -237,7 +239,11 @@ def decode_parts(content: Any, path: str) -> list[Part]:
         return decode_part(content, path)
     if not isinstance(content, list):
         raise wrong_type(path, "a string or an array of parts")
-    return [decoded for number, part in enumerate(content) for decoded in decode_part(part, f"{path}[{number}]")]
+    return [
+        decoded
+        for number, part in enumerate(content)
+        for decoded in decode_part(part, f"{path}[{number}]")
+    ]
 
 
 _PARTS: Final[Mapping[str, Callable[[Part, str], list[Part]]]] = {

@@ -98,7 +98,11 @@ def _flat(tool: Tool, path: str) -> Tool:
     function = {key: tool[key] for key in _OF_THE_FUNCTION if tool.get(key) is not None}
     _named(function, path)
     kept = {key: value for key, value in tool.items() if key not in _FLAT and value is not None}
-    return {"type": "function", "function": _with_parameters({**tool, **function}, function), **kept}
+    return {
+        "type": "function",
+        "function": _with_parameters({**tool, **function}, function),
+        **kept,
+    }
 
 
 def _with_parameters(source: Tool, function: Tool | None = None) -> Tool:
@@ -116,7 +120,7 @@ def _named(definition: Any, path: str) -> Tool:
     return definition
 
 
-# --- choice -------------------------------------------------------------------------------------
+# --- choice ---------------------------------------------------------------------------------------
 
 
 def decode_choice(chat: Chat) -> None:

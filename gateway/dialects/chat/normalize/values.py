@@ -43,7 +43,16 @@ _ABSENT: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 """Values by which local servers' clients say that they want nothing in particular."""
 _EMPTY: Final = frozenset(
-    {*_NUMBERS, *_SWITCHES, "tool_choice", "function_call", "reasoning_effort", "response_format", "stop", "metadata"}
+    {
+        *_NUMBERS,
+        *_SWITCHES,
+        "tool_choice",
+        "function_call",
+        "reasoning_effort",
+        "response_format",
+        "stop",
+        "metadata",
+    }
 )
 """Fields in which an empty string says nothing."""
 
@@ -102,7 +111,7 @@ def _says_nothing(field: str, value: Any) -> bool:
     return value in _ABSENT.get(field, ())
 
 
-# --- types --------------------------------------------------------------------------------------
+# --- types ----------------------------------------------------------------------------------------
 
 
 def _is_number(value: Any) -> bool:
@@ -163,7 +172,7 @@ def _check(chat: Chat) -> None:
             raise invalid(message, field, "invalid_value")
 
 
-# --- several names for one thing ----------------------------------------------------------------
+# --- several names for one thing ------------------------------------------------------------------
 
 
 def _fold_limit(chat: Chat) -> None:

@@ -81,7 +81,8 @@ def new_response(answer: Answer) -> Response:
 
 
 def extras_of(chat: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
-    """What a provider said beside the answer: `service_tier`, `citations`, its own finish reason."""
+    """What a provider said beside the answer: `service_tier`, `citations`, its own finish
+    reason."""
     extras = {key: value for key, value in chat.items() if key not in _OF_THE_HUB}
     return extras | {key: value for key, value in choice.items() if key not in _OF_A_CHOICE}
 
@@ -93,7 +94,9 @@ def with_extras(response: Response, extras: Mapping[str, Any]) -> Response:
     return {**response, **more} | ({"service_tier": tier} if tier else {})
 
 
-def ended(response: Response, output: list[dict[str, Any]], finish: str | None, usage: Any) -> Response:
+def ended(
+    response: Response, output: list[dict[str, Any]], finish: str | None, usage: Any
+) -> Response:
     """The response object of an answer that ended with the hub's `finish` reason and `usage`."""
     reason = _INCOMPLETE.get(finish)
     return {
@@ -110,7 +113,10 @@ def encode_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     answer unreadable."""
     inputs = token_count(usage.get("prompt_tokens"))
     outputs = token_count(usage.get("completion_tokens"))
-    prompt, completion = table(usage, "prompt_tokens_details"), table(usage, "completion_tokens_details")
+    prompt, completion = (
+        table(usage, "prompt_tokens_details"),
+        table(usage, "completion_tokens_details"),
+    )
     return {
         **{key: value for key, value in usage.items() if key not in _COUNTS},
         "input_tokens": inputs,

@@ -40,7 +40,10 @@ def with_codex_models(
         return {**listing, "models": []}
     names = [str(entry["id"]) for entry in listing.get("data", ())]
     known = windows or {}
-    models = [_model(name, place, known.get(name, _CONTEXT_WINDOW), instructions) for place, name in enumerate(names)]
+    models = [
+        _model(name, place, known.get(name, _CONTEXT_WINDOW), instructions)
+        for place, name in enumerate(names)
+    ]
     return {**listing, "models": models}
 
 
@@ -51,7 +54,9 @@ def _model(name: str, place: int, window: int, instructions: str) -> dict[str, A
         "display_name": name,
         "description": None,
         "default_reasoning_level": "medium",
-        "supported_reasoning_levels": [{"effort": effort, "description": effort} for effort in _EFFORTS],
+        "supported_reasoning_levels": [
+            {"effort": effort, "description": effort} for effort in _EFFORTS
+        ],
         "shell_type": "unified_exec",
         "visibility": "list",
         "supported_in_api": True,
@@ -72,7 +77,8 @@ def encode_count(tokens: int) -> dict[str, Any]:
 
 
 def estimate_tokens(request: Request) -> int:
-    """The input tokens of a request: an estimate, since the models of an agent count differently."""
+    """The input tokens of a request: an estimate, since the models of an agent count
+    differently."""
     return estimate(request.chat)
 
 
@@ -85,7 +91,11 @@ def estimate(chat: Chat) -> int:
         else:
             images += 1
     tools = len(exact_json.dumps(chat["tools"])) if "tools" in chat else 0
-    return (texts + tools) // BYTES_PER_TOKEN + images * IMAGE_TOKENS + len(chat["messages"]) * MESSAGE_TOKENS
+    return (
+        (texts + tools) // BYTES_PER_TOKEN
+        + images * IMAGE_TOKENS
+        + len(chat["messages"]) * MESSAGE_TOKENS
+    )
 
 
 def _parts(chat: Chat) -> Iterator[Any]:

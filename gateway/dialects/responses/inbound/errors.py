@@ -58,7 +58,9 @@ def with_own_names(failure: Failure) -> Failure:
     name = own_name(failure.param)
     if name == failure.param:
         return failure
-    return failure.with_(param=name, message=failure.message.replace(f"'{failure.param}'", f"'{name}'"))
+    return failure.with_(
+        param=name, message=failure.message.replace(f"'{failure.param}'", f"'{name}'")
+    )
 
 
 def encode_error(refusal: Refusal, request_id: str) -> Rendered:

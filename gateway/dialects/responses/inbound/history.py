@@ -101,7 +101,9 @@ def _resolved(items: Sequence[Any], seen: set[str], find: Find) -> Iterator[Any]
             continue
         id_ = item.get("id")
         if not isinstance(id_, str):
-            raise invalid(f"Missing required parameter: 'input[{number}].id'.", f"input[{number}].id")
+            raise invalid(
+                f"Missing required parameter: 'input[{number}].id'.", f"input[{number}].id"
+            )
         if id_ in seen:
             continue
         seen.add(id_)
@@ -145,7 +147,11 @@ def named_by(body: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(previous, str):
         yield previous
     for item in listed(body.get("input")):
-        if isinstance(item, Mapping) and kind_of(item) == "item_reference" and isinstance(item.get("id"), str):
+        if (
+            isinstance(item, Mapping)
+            and kind_of(item) == "item_reference"
+            and isinstance(item.get("id"), str)
+        ):
             yield item["id"]
 
 
@@ -153,7 +159,7 @@ def _by_id(items: Sequence[Item]) -> dict[str, Item]:
     return {item["id"]: item for item in items if isinstance(item.get("id"), str)}
 
 
-# --- what the endpoints answer ---------------------------------------------------------------------------------------
+# --- what the endpoints answer --------------------------------------------------------------------
 
 
 def input_items(stored: Stored, query: Mapping[str, str]) -> dict[str, Any]:
@@ -188,7 +194,9 @@ def _limit(stated: str | None) -> int:
     if stated is None:
         return PAGE
     if not stated.isdecimal() or not 1 <= len(stated) <= 4 or not 1 <= int(stated) <= PAGE_MAX:
-        raise invalid(f"Invalid 'limit': expected an integer from 1 to {PAGE_MAX}.", "limit", "invalid_value")
+        raise invalid(
+            f"Invalid 'limit': expected an integer from 1 to {PAGE_MAX}.", "limit", "invalid_value"
+        )
     return int(stated)
 
 

@@ -42,7 +42,11 @@ class Reader:
 
     def read(self, items: Sequence[Item]) -> list[Entry]:
         """The entries of `items`. Raises `Failed` for an item that cannot be meant."""
-        return [entry for number, item in enumerate(items) for entry in self._read(item, f"input[{number}]")]
+        return [
+            entry
+            for number, item in enumerate(items)
+            for entry in self._read(item, f"input[{number}]")
+        ]
 
     def _read(self, item: Any, path: str) -> list[Entry]:
         if not isinstance(item, Mapping):
@@ -60,12 +64,14 @@ class Reader:
         self.dropped.update(dict.fromkeys(found.dropped))
         return found
 
-    # --- messages ----------------------------------------------------------------------------------------------------
+    # --- messages ---------------------------------------------------------------------------------
 
     def _message(self, item: Item, path: str) -> list[Entry]:
         role = item.get("role")
         if role == "tool":  # as chat completions write an output
-            return self._output({**item, "call_id": item.get("tool_call_id"), "output": item.get("content")}, path)
+            return self._output(
+                {**item, "call_id": item.get("tool_call_id"), "output": item.get("content")}, path
+            )
         if role not in _ROLES:
             known = ", ".join(_ROLES)
             message = f"Invalid value: {str(role)[:40]!r}. Supported values are: {known}."
@@ -81,7 +87,9 @@ class Reader:
 
     def _agent_message(self, item: Item, path: str) -> list[Entry]:
         head = {"type": "text", "text": f"From {item.get('author')} to {item.get('recipient')}:"}
-        return [Said({"role": "user", "content": [head, *self._content(item, "content", path).parts]})]
+        return [
+            Said({"role": "user", "content": [head, *self._content(item, "content", path).parts]})
+        ]
 
     def _compaction(self, item: Item, path: str) -> list[Entry]:
         summary = summary_in(item.get("encrypted_content"))
@@ -90,7 +98,7 @@ class Reader:
             return []
         return [Said({"role": "developer", "content": SUMMARY + summary})]
 
-    # --- tool calls --------------------------------------------------------------------------------------------------
+    # --- tool calls -------------------------------------------------------------------------------
 
     def _function_call(self, item: Item, path: str) -> list[Entry]:
         arguments = item.get("arguments")
@@ -114,7 +122,11 @@ class Reader:
         """A built-in tool that the client ran: a function of the same name, with the action as its
         arguments."""
         name = kind_of(item).removesuffix("_call")
-        return [self._function(item, name, _json(item.get("action") or item.get("operation") or {}), path)]
+        return [
+            self._function(
+                item, name, _json(item.get("action") or item.get("operation") or {}), path
+            )
+        ]
 
     def _function(self, item: Item, name: str, arguments: str, path: str) -> Call:
         id_ = _id(item, path)
@@ -128,7 +140,7 @@ class Reader:
             raise invalid(message, f"{path}.name", "missing_required_parameter")
         return self._box.flat(namespace_of(item), name)
 
-    # --- outputs -----------------------------------------------------------------------------------------------------
+    # --- outputs ----------------------------------------------------------------------------------
 
     def _output(self, item: Item, path: str) -> list[Entry]:
         value = item.get("output")
@@ -157,7 +169,7 @@ class Reader:
             about = tool.get("description")
             yield {**listed, "description": about} if isinstance(about, str) else listed
 
-    # --- what a provider ran -----------------------------------------------------------------------------------------
+    # --- what a provider ran ----------------------------------------------------------------------
 
     def _mcp_call(self, item: Item, path: str) -> list[Entry]:
         found = str(item.get("output") or "")
@@ -169,7 +181,9 @@ class Reader:
         query = action.get("query") if isinstance(action, Mapping) else None
         if not isinstance(query, str):
             return []
-        return [Text([{"type": "text", "text": f"[Searched the web for: {query[:_SHOWN_CHARS_MAX]}]"}])]
+        return [
+            Text([{"type": "text", "text": f"[Searched the web for: {query[:_SHOWN_CHARS_MAX]}]"}])
+        ]
 
 
 _READERS: Final[Mapping[str, Callable[[Reader, Item, str], list[Entry]]]] = {
@@ -225,7 +239,9 @@ def _is_content(value: Any) -> bool:
     JSON."""
     if value is None or isinstance(value, str):
         return True
-    return isinstance(value, list) and all(isinstance(part, str) or _has_type(part) for part in value)
+    return isinstance(value, list) and all(
+        isinstance(part, str) or _has_type(part) for part in value
+    )
 
 
 def _has_type(part: Any) -> bool:

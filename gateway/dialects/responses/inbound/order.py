@@ -145,7 +145,9 @@ class _Turn:
         if extra is not None:
             message["extra_content"] = extra
         if self.calls:
-            extras = {id_: extra for thought in self.thoughts for id_, extra in thought.extras.items()}
+            extras = {
+                id_: extra for thought in self.thoughts for id_, extra in thought.extras.items()
+            }
             message["tool_calls"] = [_with_extra(call, extras) for call in self.calls]
         return message
 
@@ -156,4 +158,6 @@ def _content(parts: list[Part]) -> Any:
 
 def _with_extra(call: Call, extras: Mapping[str, Any]) -> dict[str, Any]:
     extra = extras.get(call.id)
-    return {**call.tool_call, "extra_content": extra} if isinstance(extra, Mapping) else call.tool_call
+    return (
+        {**call.tool_call, "extra_content": extra} if isinstance(extra, Mapping) else call.tool_call
+    )

@@ -81,7 +81,7 @@ class Output:
         """The items that have ended."""
         return [item.result for item in self._items if item.result is not None]
 
-    # --- the fields of a delta ---------------------------------------------------------------------------------------
+    # --- the fields of a delta --------------------------------------------------------------------
 
     def _reasoning(self, text: str) -> None:
         item = self._thinking()
@@ -163,7 +163,7 @@ class Output:
     def _is_text_last(self) -> bool:
         return bool(self._items) and isinstance(self._items[-1], Message)
 
-    # --- order -------------------------------------------------------------------------------------------------------
+    # --- order ------------------------------------------------------------------------------------
 
     def _last(self, shape: type[_Shape]) -> _Shape:
         """The last item where it is a `shape`, else a new one."""
@@ -210,7 +210,10 @@ def _annotation(annotation: Any) -> dict[str, Any] | None:
     facts = annotation.get("url_citation") if isinstance(annotation, Mapping) else None
     if not isinstance(facts, Mapping):
         return None
-    places = {key: facts.get(key) if isinstance(facts.get(key), int) else 0 for key in ("start_index", "end_index")}
+    places = {
+        key: facts.get(key) if isinstance(facts.get(key), int) else 0
+        for key in ("start_index", "end_index")
+    }
     return {
         "type": "url_citation",
         **facts,

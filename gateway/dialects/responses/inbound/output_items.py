@@ -85,7 +85,9 @@ class Message(Item):
         self._pieces.append(text)
         self._logprobs += logprobs
         place = len(self._parts)
-        self._event(writer, "response.output_text.delta", content_index=place, delta=text, logprobs=logprobs)
+        self._event(
+            writer, "response.output_text.delta", content_index=place, delta=text, logprobs=logprobs
+        )
 
     def refusal(self, text: str, writer: Writer) -> None:
         self._enter("refusal", writer)
@@ -112,7 +114,9 @@ class Message(Item):
         self._leave(writer)
         self._kind = kind
         place = len(self._parts)
-        self._event(writer, "response.content_part.added", content_index=place, part=_empty_part(kind))
+        self._event(
+            writer, "response.content_part.added", content_index=place, part=_empty_part(kind)
+        )
 
     def _leave(self, writer: Writer) -> None:
         """Closes the open part."""
@@ -189,7 +193,9 @@ class Reasoning(Item):
         if self._pieces:
             part = {"type": "summary_text", "text": "".join(self._pieces)}
             summary.append(part)
-            self._event(writer, "response.reasoning_summary_text.done", summary_index=0, text=part["text"])
+            self._event(
+                writer, "response.reasoning_summary_text.done", summary_index=0, text=part["text"]
+            )
             self._event(writer, "response.reasoning_summary_part.done", summary_index=0, part=part)
         return {
             **self._added(),

@@ -97,7 +97,9 @@ def _image(part: Mapping[str, Any], path: str) -> list[Part]:
     if part.get("image_url") is None and part.get("file_id"):
         return [{"type": "file", "file": {"file_id": part["file_id"]}}]
     stated = part.get("image_url")
-    image = dict(stated) if isinstance(stated, Mapping) else {"url": _string(part, "image_url", path)}
+    image = (
+        dict(stated) if isinstance(stated, Mapping) else {"url": _string(part, "image_url", path)}
+    )
     detail = part.get("detail")
     return [{"type": "image_url", "image_url": image | ({"detail": detail} if detail else {})}]
 
@@ -105,7 +107,11 @@ def _image(part: Mapping[str, Any], path: str) -> list[Part]:
 def _file(part: Mapping[str, Any], path: str) -> list[Part]:
     stated = part.get("file")
     inner = stated if isinstance(stated, Mapping) else part
-    known = {key: inner[key] for key in ("filename", "file_data", "file_id", "file_url") if inner.get(key)}
+    known = {
+        key: inner[key]
+        for key in ("filename", "file_data", "file_id", "file_url")
+        if inner.get(key)
+    }
     if not known.keys() - {"filename"}:
         name = f"{path}.file_data"
         raise invalid(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")

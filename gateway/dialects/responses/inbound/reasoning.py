@@ -40,7 +40,11 @@ def unsealed(text: Any) -> Thought:
     if not isinstance(value, Mapping):
         return Thought()
     details, extras, extra = (value.get(key) for key in ("details", "calls", "message"))
-    kept = tuple(item for item in details if isinstance(item, dict)) if isinstance(details, list) else ()
+    kept = (
+        tuple(item for item in details if isinstance(item, dict))
+        if isinstance(details, list)
+        else ()
+    )
     extras = extras if isinstance(extras, Mapping) else {}
     return Thought("", kept, extras, extra if isinstance(extra, Mapping) else None)
 

@@ -134,7 +134,9 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
     notes = _notes(stated, headers, items, box)
     losses += _ask_for_summary(chat) if notes.compacting else _add_tools(chat, current, box)
     losses += [*_reasoning_losses(current), *box.dropped, *reader.dropped]
-    return Request(_normalized(chat), body, dropped=tuple(losses), notes=notes, binds=notes.compacting)
+    return Request(
+        _normalized(chat), body, dropped=tuple(losses), notes=notes, binds=notes.compacting
+    )
 
 
 def _notes(
@@ -166,7 +168,7 @@ def _normalized(chat: Chat) -> Chat:
         raise Failed(with_own_names(failed.failure)) from failed
 
 
-# --- fields ----------------------------------------------------------------------------------------------------------
+# --- fields ---------------------------------------------------------------------------------------
 
 
 def _check_shapes(stated: Mapping[str, Any]) -> None:
@@ -185,7 +187,9 @@ def _check_rules(stated: Mapping[str, Any]) -> list[str]:
         if field in _NEUTRAL and value == _NEUTRAL[field]:
             continue
         if rule.action is Action.REFUSE:
-            raise invalid(f"Unsupported parameter: '{field}': {rule.reason}.", field, "unsupported_parameter")
+            raise invalid(
+                f"Unsupported parameter: '{field}': {rule.reason}.", field, "unsupported_parameter"
+            )
         if rule.action is Action.DROP:
             losses.append(field[:64])
     return losses
@@ -244,7 +248,11 @@ out."""
 
 def _reasoning_losses(stated: Mapping[str, Any]) -> list[str]:
     reasoning = _table(stated, "reasoning")
-    return [f"reasoning.{key}" for key, usual in _USUAL.items() if reasoning.get(key) not in (None, usual)]
+    return [
+        f"reasoning.{key}"
+        for key, usual in _USUAL.items()
+        if reasoning.get(key) not in (None, usual)
+    ]
 
 
 def _table(stated: Mapping[str, Any], field: str) -> Mapping[str, Any]:
@@ -252,7 +260,7 @@ def _table(stated: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-# --- items -----------------------------------------------------------------------------------------------------------
+# --- items ----------------------------------------------------------------------------------------
 
 
 def _items(stated: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -276,7 +284,8 @@ def _updated(stated: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> M
     if not updates:
         return stated
     merged = {
-        field: {**_table(stated, field), **_present(_table(updates[-1], field))} for field in ("reasoning", "text")
+        field: {**_table(stated, field), **_present(_table(updates[-1], field))}
+        for field in ("reasoning", "text")
     }
     return {**stated, **merged}
 

@@ -10,7 +10,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from gateway.dialects.responses.inbound.history import Stored, deleted, expand, input_items, kept, named_by, restored
+from gateway.dialects.responses.inbound.history import (
+    Stored,
+    deleted,
+    expand,
+    input_items,
+    kept,
+    named_by,
+    restored,
+)
 from gateway.hub.contracts import Request
 
 BYTES_MAX: Final = 64 * 1024 * 1024
@@ -37,7 +45,9 @@ class Others(Protocol):
 
     def keep(self, key: tuple[str, str, str], entry: Any, size: int) -> None: ...
 
-    async def recall(self, keys: list[tuple[str, str, str]]) -> list[tuple[tuple[str, str, str], Any]]: ...
+    async def recall(
+        self, keys: list[tuple[str, str, str]]
+    ) -> list[tuple[tuple[str, str, str], Any]]: ...
 
 
 class ResponsesStore:
@@ -93,22 +103,27 @@ class ResponsesStore:
         return named_by(body)
 
     def expand(self, client: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A request's body with what it names by id put in place. Raises `Failed` for an unknown id."""
+        """A request's body with what it names by id put in place. Raises `Failed` for an unknown
+        id."""
         return expand(body, self.finder(client))
 
     def keep(self, client: str, request: Request, response: Mapping[str, Any] | None) -> None:
-        """Stores an answer, if the client wants that. `response` is None for one that is not whole."""
+        """Stores an answer, if the client wants that. `response` is None for one that is not
+        whole."""
         stored = kept(request, response)
         if stored is None:
             return
         self.put(client, stored)
         if self._others is not None and stored.bytes <= RESPONSE_BYTES_MAX:
-            self._others.keep((client, "response", stored.id), [stored.response, list(stored.input)], stored.bytes)
+            self._others.keep(
+                (client, "response", stored.id), [stored.response, list(stored.input)], stored.bytes
+            )
             for id_ in stored.items:
                 self._others.keep((client, "item", id_), stored.id, _ENTRY_BYTES)
 
     async def fetch(self, client: str, ids: Iterable[str]) -> None:
-        """Brings responses, and those that hold items, from the other processes; they know the latest state."""
+        """Brings responses, and those that hold items, from the other processes; they know the
+        latest state."""
         if self._others is None:
             return
         wanted = list(dict.fromkeys(ids))

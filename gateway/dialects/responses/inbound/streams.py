@@ -90,7 +90,9 @@ class StreamEncoder:
             "status": "failed",
             "error": {"code": fields["code"], "message": fields["message"]},
         }
-        self._writer.event("response.failed", response={**self._state, **failed, "output": self._output.results()})
+        self._writer.event(
+            "response.failed", response={**self._state, **failed, "output": self._output.results()}
+        )
         return self._writer.take()
 
     def _begin(self) -> None:
@@ -131,6 +133,8 @@ class StreamEncoder:
     def _compacted(self) -> list[dict[str, Any]]:
         """The whole answer is one item, which says nothing before it is whole."""
         item = compaction_item(self._answer, "".join(self._summary))
-        self._writer.event("response.output_item.added", output_index=0, item={**item, "encrypted_content": ""})
+        self._writer.event(
+            "response.output_item.added", output_index=0, item={**item, "encrypted_content": ""}
+        )
         self._writer.event("response.output_item.done", output_index=0, item=item)
         return [item]

@@ -76,7 +76,9 @@ class Toolbox:
 
     def chosen(self, namespace: str | None, name: str) -> str:
         """As `flat`, for a choice: it may name a member of a namespace by its bare name."""
-        return self._flat.get((namespace, name)) or self._bare.get(name) or flat_name(namespace, name)
+        return (
+            self._flat.get((namespace, name)) or self._bare.get(name) or flat_name(namespace, name)
+        )
 
     def members(self, namespace: str) -> list[str]:
         """The flat names of a namespace."""
@@ -87,7 +89,9 @@ class Toolbox:
         if tools is None:
             return
         if not isinstance(tools, list):
-            raise invalid(f"Invalid type for '{path}': expected an array of tools.", path, "invalid_type")
+            raise invalid(
+                f"Invalid type for '{path}': expected an array of tools.", path, "invalid_type"
+            )
         for number, tool in enumerate(tools):
             self._declare(tool, f"{path}[{number}]")
 
@@ -119,7 +123,9 @@ class Toolbox:
         for number, member in enumerate(members if isinstance(members, list) else ()):
             self._member(member, f"{path}.tools[{number}]", namespace, about)
 
-    def _function(self, tool: Mapping[str, Any], path: str, namespace: str | None, about: str) -> None:
+    def _function(
+        self, tool: Mapping[str, Any], path: str, namespace: str | None, about: str
+    ) -> None:
         flat = self._place(namespace, _name(tool, path), "function")
         function: dict[str, Any] = {"name": flat}
         description = _joined(about, tool.get("description"))
@@ -131,7 +137,9 @@ class Toolbox:
             function["strict"] = True
         self._tools[flat] = {"type": "function", "function": function}
 
-    def _custom(self, tool: Mapping[str, Any], path: str, namespace: str | None, about: str) -> None:
+    def _custom(
+        self, tool: Mapping[str, Any], path: str, namespace: str | None, about: str
+    ) -> None:
         flat = self._place(namespace, _name(tool, path), "custom")
         custom: dict[str, Any] = {"name": flat}
         description = _joined(about, tool.get("description"))
@@ -171,7 +179,9 @@ class Toolbox:
         return flat
 
 
-_MEMBERS: Final[Mapping[str, Callable[[Toolbox, Mapping[str, Any], str, str | None, str], None]]] = {
+_MEMBERS: Final[
+    Mapping[str, Callable[[Toolbox, Mapping[str, Any], str, str | None, str], None]]
+] = {
     "function": Toolbox._function,
     "custom": Toolbox._custom,
 }
@@ -209,7 +219,7 @@ def _format(form: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# --- the choice ------------------------------------------------------------------------------------------------------
+# --- the choice -----------------------------------------------------------------------------------
 
 
 def decode_choice(choice: Any, box: Toolbox) -> tuple[Any, tuple[str, ...]]:
@@ -245,8 +255,13 @@ def _allowed(choice: Mapping[str, Any], box: Toolbox) -> tuple[Any, tuple[str, .
     inner = stated if isinstance(stated, Mapping) else choice
     mode = "required" if inner.get("mode") == "required" else "auto"
     offered = inner.get("tools")
-    listed = [item for item in offered if isinstance(item, Mapping)] if isinstance(offered, list) else []
-    each = {(type_of(item), str(_unnested(item).get("name")), namespace_of(item)): item for item in listed}
+    listed = (
+        [item for item in offered if isinstance(item, Mapping)] if isinstance(offered, list) else []
+    )
+    each = {
+        (type_of(item), str(_unnested(item).get("name")), namespace_of(item)): item
+        for item in listed
+    }
     tools = [tool for item in each.values() for tool in _named(item, box)]
     if tools:
         return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}, ()

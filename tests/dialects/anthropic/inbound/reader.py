@@ -1,4 +1,5 @@
-"""A strict reader of Messages streams: what any of the known clients fails on is an assertion here."""
+"""A strict reader of Messages streams: what any of the known clients fails on is an assertion
+here."""
 
 from __future__ import annotations
 
@@ -60,7 +61,12 @@ def read(data: bytes) -> dict[str, Any]:
         open_block = _BLOCK_EVENTS[body["type"]](message, body, open_block)
     assert open_block is None, "a block is left open"
     assert isinstance(change["delta"]["stop_reason"], str)
-    for key in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
+    for key in (
+        "input_tokens",
+        "output_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+    ):
         assert type(change["usage"][key]) is int
     message |= change["delta"]
     message["usage"] = change["usage"]
@@ -79,7 +85,9 @@ def _begun(body: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
-def _start(message: dict[str, Any], body: dict[str, Any], block: dict[str, Any] | None) -> dict[str, Any]:
+def _start(
+    message: dict[str, Any], body: dict[str, Any], block: dict[str, Any] | None
+) -> dict[str, Any]:
     assert block is None, "two blocks are open"
     assert body["index"] == len(message["content"]), "an index is left out or used twice"
     started = dict(body["content_block"])
@@ -91,11 +99,18 @@ def _start(message: dict[str, Any], body: dict[str, Any], block: dict[str, Any] 
 _EMPTY: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "text": lambda block: {"type": "text", "text": ""},
     "thinking": lambda block: {"type": "thinking", "thinking": "", "signature": ""},
-    "tool_use": lambda block: {"type": "tool_use", "id": block["id"], "name": block["name"], "input": {}},
+    "tool_use": lambda block: {
+        "type": "tool_use",
+        "id": block["id"],
+        "name": block["name"],
+        "input": {},
+    },
 }
 
 
-def _delta(message: dict[str, Any], body: dict[str, Any], block: dict[str, Any] | None) -> dict[str, Any]:
+def _delta(
+    message: dict[str, Any], body: dict[str, Any], block: dict[str, Any] | None
+) -> dict[str, Any]:
     assert block is not None, "no block is open"
     assert body["index"] == len(message["content"]) - 1
     piece = body["delta"]
@@ -105,7 +120,9 @@ def _delta(message: dict[str, Any], body: dict[str, Any], block: dict[str, Any] 
     if key == "citation":
         block.setdefault("citations", []).append(piece[key])
     else:
-        block[key] = block.get(key) if key in ("text", "thinking", "signature") else block.get(key, "")
+        block[key] = (
+            block.get(key) if key in ("text", "thinking", "signature") else block.get(key, "")
+        )
         block[key] += piece[key]
     return block
 
@@ -149,10 +166,15 @@ def _check_with_the_official_reader(data: bytes, message: dict[str, Any]) -> Non
     assert snapshot is not None
     found = snapshot.to_dict()
     assert found["stop_reason"] == message["stop_reason"]
-    assert [_essence(block) for block in found["content"]] == [_essence(block) for block in message["content"]]
+    assert [_essence(block) for block in found["content"]] == [
+        _essence(block) for block in message["content"]
+    ]
     assert snapshot.usage.output_tokens == message["usage"]["output_tokens"]
     assert snapshot.usage.input_tokens == message["usage"]["input_tokens"]
 
 
 def _essence(block: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: block.get(key) for key in ("type", "text", "thinking", "signature", "id", "name", "input")}
+    return {
+        key: block.get(key)
+        for key in ("type", "text", "thinking", "signature", "id", "name", "input")
+    }

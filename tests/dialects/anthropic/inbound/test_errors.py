@@ -25,12 +25,32 @@ from tests.dialects.anthropic.inbound.reader import answer
 
 FORMS: dict[str, tuple[Refusal, int, str, str | None]] = {
     "a bad body": (Refusal(400, "m"), 400, "invalid_request_error", None),
-    "a wrong key": (Refusal(401, "m", code="invalid_api_key"), 401, "authentication_error", "false"),
+    "a wrong key": (
+        Refusal(401, "m", code="invalid_api_key"),
+        401,
+        "authentication_error",
+        "false",
+    ),
     "a foreign page": (Refusal(403, "m"), 403, "permission_error", "false"),
     "a wrong method": (Refusal(405, "m"), 405, "invalid_request_error", None),
-    "a body beyond the limit": (Refusal(413, "m", code="request_too_large"), 413, "request_too_large", None),
-    "too many calls": (Refusal(429, "m", "rate_limit_error", "rate_limit_exceeded"), 429, "rate_limit_error", None),
-    "a spent budget": (Refusal(429, "m", "insufficient_quota", "budget_exceeded"), 429, "rate_limit_error", "false"),
+    "a body beyond the limit": (
+        Refusal(413, "m", code="request_too_large"),
+        413,
+        "request_too_large",
+        None,
+    ),
+    "too many calls": (
+        Refusal(429, "m", "rate_limit_error", "rate_limit_exceeded"),
+        429,
+        "rate_limit_error",
+        None,
+    ),
+    "a spent budget": (
+        Refusal(429, "m", "insufficient_quota", "budget_exceeded"),
+        429,
+        "rate_limit_error",
+        "false",
+    ),
     "a provider's empty account": (
         Refusal(429, "m", "insufficient_quota", "insufficient_quota"),
         500,
@@ -43,17 +63,46 @@ FORMS: dict[str, tuple[Refusal, int, str, str | None]] = {
         "api_error",
         "false",
     ),
-    "a model that is gone": (Refusal(502, "m", "server_error", "upstream_model_not_found"), 500, "api_error", "false"),
-    "a provider's outage": (Refusal(502, "m", "server_error", "upstream_error"), 500, "api_error", None),
-    "overload": (Refusal(503, "m", "server_error", "upstream_overloaded"), 529, "overloaded_error", None),
+    "a model that is gone": (
+        Refusal(502, "m", "server_error", "upstream_model_not_found"),
+        500,
+        "api_error",
+        "false",
+    ),
+    "a provider's outage": (
+        Refusal(502, "m", "server_error", "upstream_error"),
+        500,
+        "api_error",
+        None,
+    ),
+    "overload": (
+        Refusal(503, "m", "server_error", "upstream_overloaded"),
+        529,
+        "overloaded_error",
+        None,
+    ),
     "the end of the process": (Refusal(503, "m", "server_error"), 529, "overloaded_error", None),
-    "a slow provider": (Refusal(504, "m", "server_error", "upstream_timeout"), 504, "timeout_error", None),
-    "a fault of our own": (Refusal(500, "m", "server_error", "internal_error"), 500, "api_error", None),
+    "a slow provider": (
+        Refusal(504, "m", "server_error", "upstream_timeout"),
+        504,
+        "timeout_error",
+        None,
+    ),
+    "a fault of our own": (
+        Refusal(500, "m", "server_error", "internal_error"),
+        500,
+        "api_error",
+        None,
+    ),
 }
 
 
-@pytest.mark.parametrize(("refusal", "status", "type_", "should_retry"), FORMS.values(), ids=FORMS.keys())
-def test_statuses_and_types(refusal: Refusal, status: int, type_: str, should_retry: str | None) -> None:
+@pytest.mark.parametrize(
+    ("refusal", "status", "type_", "should_retry"), FORMS.values(), ids=FORMS.keys()
+)
+def test_statuses_and_types(
+    refusal: Refusal, status: int, type_: str, should_retry: str | None
+) -> None:
     rendered = encode_error(refusal, "req_1")
     assert rendered.status == status
     assert rendered.body["type"] == "error"
@@ -78,7 +127,16 @@ def test_an_unknown_agent() -> None:
 
 @pytest.mark.parametrize(
     ("stated", "wanted"),
-    [("7", "7"), ("0", "1"), ("0.2", "1"), ("60", "60"), ("3600", "60"), ("soon", "60"), ("inf", "60"), ("nan", "60")],
+    [
+        ("7", "7"),
+        ("0", "1"),
+        ("0.2", "1"),
+        ("60", "60"),
+        ("3600", "60"),
+        ("soon", "60"),
+        ("inf", "60"),
+        ("nan", "60"),
+    ],
 )
 def test_the_time_to_wait_is_whole_seconds_and_a_minute_at_most(stated: str, wanted: str) -> None:
     rendered = encode_error(Refusal(429, "m", headers={"Retry-After": stated}), "r")
@@ -86,58 +144,91 @@ def test_the_time_to_wait_is_whole_seconds_and_a_minute_at_most(stated: str, wan
 
 
 def test_other_headers_and_facts_stay() -> None:
-    refusal = Refusal(400, "m", param="seed", headers={"x-should-retry": "true"}, details={"attempts": ["a;400"]})
+    refusal = Refusal(
+        400, "m", param="seed", headers={"x-should-retry": "true"}, details={"attempts": ["a;400"]}
+    )
     rendered = encode_error(refusal, "r")
     assert rendered.headers == {"x-should-retry": "true"}
     assert rendered.body["error"]["details"] == {"param": "seed", "attempts": ["a;400"]}
 
 
-@pytest.mark.parametrize("code", ["upstream_authentication_error", "rate_limit_exceeded", "invalid_api_key", None])
-def test_no_error_says_the_word_that_claude_code_takes_for_its_own_sign_in(code: str | None) -> None:
-    refusal = Refusal(502, "claude: 401 credential: invalid x-api-key; gpt: 401: X-Api-Key", code=code)
+@pytest.mark.parametrize(
+    "code", ["upstream_authentication_error", "rate_limit_exceeded", "invalid_api_key", None]
+)
+def test_no_error_says_the_word_that_claude_code_takes_for_its_own_sign_in(
+    code: str | None,
+) -> None:
+    refusal = Refusal(
+        502, "claude: 401 credential: invalid x-api-key; gpt: 401: X-Api-Key", code=code
+    )
     wanted = "claude: 401 credential: invalid API key; gpt: 401: API key"
     assert encode_error(refusal, "r").body["error"]["message"] == wanted
     assert error_body(refusal)["error"]["message"] == wanted
 
 
 OVERFLOWS = {
-    "prompt is too long: 210000 tokens > 200000 maximum": "prompt is too long: 210000 tokens > 200000 maximum",
-    "This model's maximum context length is 128000 tokens. However, your messages resulted in 130,532 tokens.": (
-        "prompt is too long: 130532 tokens > 128000 maximum. This model's maximum context length is 128000"
+    (
+        "prompt is too long: 210000 tokens > 200000 maximum"
+    ): "prompt is too long: 210000 tokens > 200000 maximum",
+    (
+        "This model's maximum context length is 128000 tokens. "
+        "However, your messages resulted in 130,532 tokens."
+    ): (
+        "prompt is too long: 130532 tokens > 128000 maximum. This model's maximum context length "
+        "is 128000"
         " tokens. However, your messages resulted in 130,532 tokens."
     ),
-    "google: The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).": (
-        "prompt is too long: 1200000 tokens > 1048576 maximum. google: The input token count (1200000) exceeds the"
+    (
+        "google: The input token count (1200000) exceeds the "
+        "maximum number of tokens allowed (1048576)."
+    ): (
+        "prompt is too long: 1200000 tokens > 1048576 maximum. google: The input token count "
+        "(1200000) exceeds the"
         " maximum number of tokens allowed (1048576)."
     ),
     "Your input exceeds the context window of this model.": (
         "prompt is too long. Your input exceeds the context window of this model."
     ),
-    "maximum context length is 8192 tokens": "prompt is too long. maximum context length is 8192 tokens",
+    (
+        "maximum context length is 8192 tokens"
+    ): "prompt is too long. maximum context length is 8192 tokens",
 }
 
 
 @pytest.mark.parametrize(("stated", "wanted"), OVERFLOWS.items())
-def test_an_overflow_is_said_in_words_that_clients_know_and_in_the_providers_own(stated: str, wanted: str) -> None:
+def test_an_overflow_is_said_in_words_that_clients_know_and_in_the_providers_own(
+    stated: str, wanted: str
+) -> None:
     rendered = encode_error(Refusal(400, stated, code="context_length_exceeded"), "r")
     assert (rendered.status, rendered.body["error"]["message"]) == (400, wanted)
 
 
-# --- whole answers ----------------------------------------------------------------------------
+# --- whole answers --------------------------------------------------------------------------------
 
 GEMINI = {"google": {"thought_signature": "c2ln"}}
 
 
 def whole(message: dict[str, Any], reason: str = "stop", **fields: Any) -> dict[str, Any]:
-    choice = {"index": 0, "message": {"role": "assistant", "content": None, **message}, "finish_reason": reason}
-    found = dict(encode_response({"choices": [choice], "usage": {"prompt_tokens": 3}}, answer(**fields)))
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": None, **message},
+        "finish_reason": reason,
+    }
+    found = dict(
+        encode_response({"choices": [choice], "usage": {"prompt_tokens": 3}}, answer(**fields))
+    )
     read = Message.model_validate(found)  # the official client's own type
     assert [block.type for block in read.content] == [block["type"] for block in found["content"]]
     return found
 
 
 def call(arguments: str, **more: Any) -> dict[str, Any]:
-    return {"id": "c1", "type": "function", "function": {"name": "f", "arguments": arguments}, **more}
+    return {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "f", "arguments": arguments},
+        **more,
+    }
 
 
 def test_a_whole_answer() -> None:
@@ -176,7 +267,13 @@ def test_arguments(arguments: str, wanted: Any) -> None:
 
 
 def test_thinking_comes_first_with_what_has_to_come_back() -> None:
-    found = whole({"content": "a", "reasoning_content": "hm", "tool_calls": [call("{}", extra_content=GEMINI)]})
+    found = whole(
+        {
+            "content": "a",
+            "reasoning_content": "hm",
+            "tool_calls": [call("{}", extra_content=GEMINI)],
+        }
+    )
     thinking, said, _ = found["content"]
     assert (thinking["thinking"], said["text"]) == ("hm", "a")
     assert unseal(thinking["signature"]) == {"calls": {"c1": GEMINI}}
@@ -185,7 +282,10 @@ def test_thinking_comes_first_with_what_has_to_come_back() -> None:
 @pytest.mark.parametrize("thinking", [None, {"type": "disabled"}])
 def test_no_thinking_that_was_not_asked_for(thinking: Any) -> None:
     assert [
-        block["type"] for block in whole({"content": "a", "reasoning_content": "hm"}, thinking=thinking)["content"]
+        block["type"]
+        for block in whole({"content": "a", "reasoning_content": "hm"}, thinking=thinking)[
+            "content"
+        ]
     ] == ["text"]
 
 
@@ -194,7 +294,7 @@ def test_an_image_is_named() -> None:
     assert "image" in block["text"]
 
 
-# --- models -----------------------------------------------------------------------------------
+# --- models ---------------------------------------------------------------------------------------
 
 CODER = ModelItem("coder", 1_700_000_000, "openai", 128_000, 32_000, ("gpt", "sonnet"))
 CLAUDE = ModelItem("claude-x", 1_700_000_000, "anthropic")
@@ -233,7 +333,13 @@ def test_the_official_clients_read_a_model(item: ModelItem) -> None:
 
 
 def test_an_empty_list() -> None:
-    assert encode_models([]) == {"object": "list", "data": [], "has_more": False, "first_id": None, "last_id": None}
+    assert encode_models([]) == {
+        "object": "list",
+        "data": [],
+        "has_more": False,
+        "first_id": None,
+        "last_id": None,
+    }
 
 
 def test_claude_code_finds_every_agent() -> None:
@@ -254,23 +360,30 @@ def test_who_gets_aliases(headers: dict[str, str], wanted: bool) -> None:
     assert wants_aliases(headers) is wanted
 
 
-@pytest.mark.parametrize(("name", "agent"), [("claude-coder", "coder"), ("coder", None), ("claude-", None)])
+@pytest.mark.parametrize(
+    ("name", "agent"), [("claude-coder", "coder"), ("coder", None), ("claude-", None)]
+)
 def test_an_alias_names_its_agent(name: str, agent: str | None) -> None:
     assert agent_of_alias(name) == agent
 
 
-# --- counting ---------------------------------------------------------------------------------
+# --- counting -------------------------------------------------------------------------------------
 
 
 def counted(*content: Any, **fields: Any) -> int:
-    return estimated({"model": "m", "messages": [{"role": "user", "content": list(content)}], **fields})
+    return estimated(
+        {"model": "m", "messages": [{"role": "user", "content": list(content)}], **fields}
+    )
 
 
 def estimated(body: dict[str, Any]) -> int:
     return estimate_tokens(decode_count(body, {}))
 
 
-IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 4000}}
+IMAGE = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": "A" * 4000},
+}
 
 
 @pytest.mark.parametrize(
@@ -289,7 +402,10 @@ def test_an_estimate(found: int, wanted: int) -> None:
 
 
 def test_what_no_model_reads_is_not_counted() -> None:
-    turn = {"role": "assistant", "content": [{"type": "thinking", "thinking": "", "signature": "x" * 4000}]}
+    turn = {
+        "role": "assistant",
+        "content": [{"type": "thinking", "thinking": "", "signature": "x" * 4000}],
+    }
     assert estimated({"model": "m", "messages": [turn]}) == 3
 
 

@@ -23,12 +23,43 @@ FACE: Inbound = inbound
 """The type checker reads here that the module is a whole face."""
 
 BODIES = [
-    exact_json.loads(path.read_bytes())["body"] for path in sorted(FOLDER.glob("inbound/messages/*/messages.json"))
+    exact_json.loads(path.read_bytes())["body"]
+    for path in sorted(FOLDER.glob("inbound/messages/*/messages.json"))
 ]
 JUNK: st.SearchStrategy[Any] = st.one_of(
-    st.sampled_from([None, True, 0, -1, 1.5, 1e400, 2**80, "", " ", "x", "\ud800", [], {}, [[]], [{}], {"type": {}}]),
-    st.sampled_from([{"type": "text"}, {"type": []}, {"type": "tool_use", "id": 1}, [None], {"text": 1}, "tool_use"]),
-    st.sampled_from([seal({"details": [1], "calls": {"call_1": 3}}), {"type": "thinking", "signature": 3}]),
+    st.sampled_from(
+        [
+            None,
+            True,
+            0,
+            -1,
+            1.5,
+            1e400,
+            2**80,
+            "",
+            " ",
+            "x",
+            "\ud800",
+            [],
+            {},
+            [[]],
+            [{}],
+            {"type": {}},
+        ]
+    ),
+    st.sampled_from(
+        [
+            {"type": "text"},
+            {"type": []},
+            {"type": "tool_use", "id": 1},
+            [None],
+            {"text": 1},
+            "tool_use",
+        ]
+    ),
+    st.sampled_from(
+        [seal({"details": [1], "calls": {"call_1": 3}}), {"type": "thinking", "signature": 3}]
+    ),
 )
 
 
@@ -65,7 +96,12 @@ def read(body: dict[str, Any]) -> Request | None:
     return None
 
 
-@given(bodies(), st.sampled_from(["claude-sonnet-5", "claude-haiku-4-5", "claude-fable-5-2", "claude-3-5-haiku"]))
+@given(
+    bodies(),
+    st.sampled_from(
+        ["claude-sonnet-5", "claude-haiku-4-5", "claude-fable-5-2", "claude-3-5-haiku"]
+    ),
+)
 @MANY
 def test_junk_is_read_or_refused(body: dict[str, Any], model_id: str) -> None:
     before = repr(body)
@@ -73,7 +109,9 @@ def test_junk_is_read_or_refused(body: dict[str, Any], model_id: str) -> None:
     if request is None:
         return
     assert inbound.estimate_tokens(request) > 0
-    native = encode_native(request, model("anthropic", model_id, thinking_level="high", cache=True)).body
+    native = encode_native(
+        request, model("anthropic", model_id, thinking_level="high", cache=True)
+    ).body
     assert not replays_thinking(without_thinking(native))
     assert repr(body) == before
 

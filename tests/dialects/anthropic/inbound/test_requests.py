@@ -17,7 +17,11 @@ EPHEMERAL = {"type": "ephemeral"}
 TOOL = {"name": "f", "description": "Does f.", "input_schema": {"type": "object", "properties": {}}}
 FUNCTION = {
     "type": "function",
-    "function": {"name": "f", "description": "Does f.", "parameters": {"type": "object", "properties": {}}},
+    "function": {
+        "name": "f",
+        "description": "Does f.",
+        "parameters": {"type": "object", "properties": {}},
+    },
 }
 PIXEL = "iVBORw0KGgoAAAANSUhEUg=="
 
@@ -57,21 +61,32 @@ def result(id_: str, content: Any = "ok", **more: Any) -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": id_, "content": content, **more}
 
 
-# --- fields -----------------------------------------------------------------------------------
+# --- fields ---------------------------------------------------------------------------------------
 
-SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
 OPEN = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 
 def formatted(schema: dict[str, Any], *, strict: bool) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "output", "schema": schema, "strict": strict}}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "output", "schema": schema, "strict": strict},
+    }
 
 
 FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "the limit": ({"max_tokens": 5}, {"max_completion_tokens": 5}),
     "stream": ({"stream": True}, {"stream": True}),
     "stop sequences": ({"stop_sequences": ["a", "b"]}, {"stop": ["a", "b"]}),
-    "sampling": ({"temperature": 0.5, "top_p": 0.9, "top_k": 4}, {"temperature": 0.5, "top_p": 0.9, "top_k": 4}),
+    "sampling": (
+        {"temperature": 0.5, "top_p": 0.9, "top_k": 4},
+        {"temperature": 0.5, "top_p": 0.9, "top_k": 4},
+    ),
     "a null is absent": ({"temperature": None, "tools": None}, {}),
     "automatic caching": ({"cache_control": EPHEMERAL}, {"cache_control": EPHEMERAL}),
     "thinking off": ({"thinking": {"type": "disabled"}}, {"reasoning_effort": "none"}),
@@ -79,10 +94,22 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}},
         {"reasoning_effort": "none"},
     ),
-    "a small budget": ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, {"reasoning_effort": "low"}),
-    "a medium budget": ({"thinking": {"type": "enabled", "budget_tokens": 12000}}, {"reasoning_effort": "medium"}),
-    "a large budget": ({"thinking": {"type": "enabled", "budget_tokens": 24000}}, {"reasoning_effort": "high"}),
-    "a huge budget": ({"thinking": {"type": "enabled", "budget_tokens": 24001}}, {"reasoning_effort": "xhigh"}),
+    "a small budget": (
+        {"thinking": {"type": "enabled", "budget_tokens": 2048}},
+        {"reasoning_effort": "low"},
+    ),
+    "a medium budget": (
+        {"thinking": {"type": "enabled", "budget_tokens": 12000}},
+        {"reasoning_effort": "medium"},
+    ),
+    "a large budget": (
+        {"thinking": {"type": "enabled", "budget_tokens": 24000}},
+        {"reasoning_effort": "high"},
+    ),
+    "a huge budget": (
+        {"thinking": {"type": "enabled", "budget_tokens": 24001}},
+        {"reasoning_effort": "xhigh"},
+    ),
     "adaptive thinking is the model's own level": ({"thinking": {"type": "adaptive"}}, {}),
     "thinking between tools": (
         {"thinking": {"type": "between_tools"}, "output_config": {"effort": "max"}},
@@ -102,10 +129,19 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"response_format": formatted(OPEN, strict=False)},
     ),
     "tools": ({"tools": [TOOL]}, {"tools": [FUNCTION]}),
-    "any tool": ({"tools": [TOOL], "tool_choice": {"type": "any"}}, {"tools": [FUNCTION], "tool_choice": "required"}),
-    "no tool": ({"tools": [TOOL], "tool_choice": {"type": "none"}}, {"tools": [FUNCTION], "tool_choice": "none"}),
+    "any tool": (
+        {"tools": [TOOL], "tool_choice": {"type": "any"}},
+        {"tools": [FUNCTION], "tool_choice": "required"},
+    ),
+    "no tool": (
+        {"tools": [TOOL], "tool_choice": {"type": "none"}},
+        {"tools": [FUNCTION], "tool_choice": "none"},
+    ),
     "one tool, not in parallel": (
-        {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True}},
+        {
+            "tools": [TOOL],
+            "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+        },
         {
             "tools": [FUNCTION],
             "tool_choice": {"type": "function", "function": {"name": "f"}},
@@ -129,17 +165,29 @@ def test_fields(fields: dict[str, Any], wanted: dict[str, Any]) -> None:
 
 LOST: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "a pre-warmed cache": ({"max_tokens": 0}, ("max_tokens",)),
-    "context management": ({"context_management": {"edits": [{"type": "x"}]}}, ("context_management",)),
+    "context management": (
+        {"context_management": {"edits": [{"type": "x"}]}},
+        ("context_management",),
+    ),
     "remote tools": ({"mcp_servers": [{"url": "https://a.example"}]}, ("mcp_servers",)),
     "a container": ({"container": "c"}, ("container",)),
     "who asks": ({"metadata": {"user_id": "u"}}, ("metadata",)),
     "a tier": ({"service_tier": "standard_only"}, ("service_tier",)),
     "a tier that says nothing": ({"service_tier": "auto", "speed": "standard"}, ()),
-    "a task budget": ({"output_config": {"task_budget": {"tokens": 1}}}, ("output_config.task_budget",)),
+    "a task budget": (
+        {"output_config": {"task_budget": {"tokens": 1}}},
+        ("output_config.task_budget",),
+    ),
     "an unknown effort": ({"output_config": {"effort": "ultra"}}, ("output_config.effort",)),
-    "an unknown format": ({"output_config": {"format": {"type": "xml"}}}, ("output_config.format",)),
+    "an unknown format": (
+        {"output_config": {"format": {"type": "xml"}}},
+        ("output_config.format",),
+    ),
     "an unknown field": ({"brand_new": 1}, ("brand_new",)),
-    "a server tool": ({"tools": [TOOL, {"type": "web_search_20250305", "name": "web_search"}]}, ("tools.1",)),
+    "a server tool": (
+        {"tools": [TOOL, {"type": "web_search_20250305", "name": "web_search"}]},
+        ("tools.1",),
+    ),
     "a forced server tool": (
         {
             "tools": [{"type": "web_search_20250305", "name": "web_search"}],
@@ -148,12 +196,17 @@ LOST: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("tools.0", "tool_choice"),
     ),
     "any of no tools": ({"tools": [], "tool_choice": {"type": "any"}}, ("tool_choice",)),
-    "examples of a tool": ({"tools": [{**TOOL, "input_examples": [{}]}]}, ("tools.0.input_examples",)),
+    "examples of a tool": (
+        {"tools": [{**TOOL, "input_examples": [{}]}]},
+        ("tools.0.input_examples",),
+    ),
 }
 
 
 @pytest.mark.parametrize(("fields", "wanted"), LOST.values(), ids=LOST.keys())
-def test_what_the_hub_cannot_express_is_named(fields: dict[str, Any], wanted: tuple[str, ...]) -> None:
+def test_what_the_hub_cannot_express_is_named(
+    fields: dict[str, Any], wanted: tuple[str, ...]
+) -> None:
     assert decode(**fields).dropped == wanted
 
 
@@ -162,8 +215,16 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "no limit": ({"max_tokens": None}, "max_tokens", "max_tokens: Field required"),
     "no messages": ({"messages": None}, "messages", "messages: Field required"),
     "empty messages": ({"messages": []}, "messages", "messages: at least one message is required"),
-    "messages that are text": ({"messages": "Hi"}, "messages", "messages: Input should be a valid list"),
-    "a message that is text": ({"messages": ["Hi"]}, "messages.0", "messages.0: Input should be a valid dictionary"),
+    "messages that are text": (
+        {"messages": "Hi"},
+        "messages",
+        "messages: Input should be a valid list",
+    ),
+    "a message that is text": (
+        {"messages": ["Hi"]},
+        "messages.0",
+        "messages.0: Input should be a valid dictionary",
+    ),
     "a message without content": (
         {"messages": [{"role": "user"}]},
         "messages.0.content",
@@ -209,8 +270,16 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "max_tokens",
         "max_tokens: Input should be a valid integer of at least 0",
     ),
-    "a limit that is a truth": ({"max_tokens": True}, "max_tokens", "max_tokens: Input should be a valid integer"),
-    "a stream that is text": ({"stream": "yes"}, "stream", "stream: Input should be a valid boolean"),
+    "a limit that is a truth": (
+        {"max_tokens": True},
+        "max_tokens",
+        "max_tokens: Input should be a valid integer",
+    ),
+    "a stream that is text": (
+        {"stream": "yes"},
+        "stream",
+        "stream: Input should be a valid boolean",
+    ),
     "tools that are an object": ({"tools": {}}, "tools", "tools: Input should be a valid list"),
     "a tool without a name": ({"tools": [{}]}, "tools.0.name", "tools.0.name: Field required"),
     "a schema that is text": (
@@ -233,7 +302,9 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("fields", "param", "message"), WRONG.values(), ids=WRONG.keys())
-def test_nonsense_is_refused_in_anthropics_words(fields: dict[str, Any], param: str, message: str) -> None:
+def test_nonsense_is_refused_in_anthropics_words(
+    fields: dict[str, Any], param: str, message: str
+) -> None:
     with pytest.raises(Failed) as caught:
         decode(**fields)
     failure = caught.value.failure
@@ -242,8 +313,16 @@ def test_nonsense_is_refused_in_anthropics_words(fields: dict[str, Any], param: 
 
 
 def test_the_headers_of_the_native_lane_are_kept_and_no_others() -> None:
-    headers = {"anthropic-beta": "a, b", "anthropic-version": "2026-10-21", "x-api-key": "secret", "user-agent": "x"}
-    assert decode(headers=headers).headers == {"anthropic-beta": "a, b", "anthropic-version": "2026-10-21"}
+    headers = {
+        "anthropic-beta": "a, b",
+        "anthropic-version": "2026-10-21",
+        "x-api-key": "secret",
+        "user-agent": "x",
+    }
+    assert decode(headers=headers).headers == {
+        "anthropic-beta": "a, b",
+        "anthropic-version": "2026-10-21",
+    }
 
 
 def nested(depth: int, *keys: str) -> Any:
@@ -260,9 +339,15 @@ def test_no_depth_of_nesting_breaks_anything(depth: int, keys: tuple[str, ...]) 
     blocks = [
         text("a"),
         {"type": "web_search_tool_result", "content": deep},
-        {"type": "document", "source": {"type": "content", "content": [{"type": "document", "source": deep}]}},
+        {
+            "type": "document",
+            "source": {"type": "content", "content": [{"type": "document", "source": deep}]},
+        },
     ]
-    fields = {"output_config": {"format": {"type": "json_schema", "schema": deep}}, "brand_new": deep}
+    fields = {
+        "output_config": {"format": {"type": "json_schema", "schema": deep}},
+        "brand_new": deep,
+    }
     body = {"model": "m", "max_tokens": 1, "messages": [USER, assistant(*blocks)], **fields}
     assert decode_request(body, {}).chat["messages"][0] == USER
 
@@ -274,7 +359,7 @@ def test_an_input_that_is_nested_too_deep_is_refused() -> None:
     assert caught.value.failure.param == "messages.0.content.0.input"
 
 
-# --- instructions -----------------------------------------------------------------------------
+# --- instructions ---------------------------------------------------------------------------------
 
 BILLING = "x-anthropic-billing-header: cc_version=2.1.332; cch=abc"
 
@@ -292,7 +377,10 @@ def test_a_system_string() -> None:
 
 
 def test_the_billing_block_stays_with_anthropic() -> None:
-    assert messages(system=[text(BILLING), text("Be terse.")]) == [{"role": "system", "content": "Be terse."}, USER]
+    assert messages(system=[text(BILLING), text("Be terse.")]) == [
+        {"role": "system", "content": "Be terse."},
+        USER,
+    ]
     assert len(messages(system=[text("Be terse."), text(BILLING)])) == 3
 
 
@@ -319,13 +407,15 @@ LATE: dict[str, tuple[list[Any], list[Any]]] = {
             USER,
             {
                 "role": "assistant",
-                "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+                "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f",
+                "arguments": "{}"}}],
             },
             {"role": "tool", "tool_call_id": "a", "content": "ok"},
             {"role": "user", "content": reminded("A")["text"]},
         ],
     ),
-    "before the first user": ([{"role": "system", "content": "A"}, USER], [{"role": "system", "content": "A"}, USER]),
+    "before the first user": ([{"role": "system", "content": "A"}, USER], [{"role": "system",
+    "content": "A"}, USER]),
     "over": ([USER, {"role": "system", "content": "A", "clear_at": "next_user_message"}, USER], [
         {"role": "user", "content": [text("Hi"), text("Hi")]}
     ]),
@@ -337,18 +427,22 @@ LATE: dict[str, tuple[list[Any], list[Any]]] = {
 
 
 @pytest.mark.parametrize(("turns", "wanted"), LATE.values(), ids=LATE.keys())
-def test_instructions_in_mid_conversation_join_the_user(turns: list[Any], wanted: list[Any]) -> None:
+def test_instructions_in_mid_conversation_join_the_user(
+    turns: list[Any], wanted: list[Any]
+) -> None:
     assert messages(*turns) == wanted
 
 
 def test_the_prefix_of_a_conversation_stays_the_same_when_instructions_follow() -> None:
     """Prompt caches live on it."""
     first = messages(USER, assistant(text("a")), USER, system="S")
-    later = messages(USER, assistant(text("a")), USER, {"role": "system", "content": "A"}, system="S")
+    later = messages(
+        USER, assistant(text("a")), USER, {"role": "system", "content": "A"}, system="S"
+    )
     assert later[:-1] == first[:-1]
 
 
-# --- blocks -----------------------------------------------------------------------------------
+# --- blocks ---------------------------------------------------------------------------------------
 
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
 IMAGE_URL = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
@@ -361,10 +455,18 @@ def document(source: dict[str, Any], **more: Any) -> dict[str, Any]:
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
 BLOCKS: dict[str, tuple[dict[str, Any], list[Any], tuple[str, ...]]] = {
     "text": (text("a"), [text("a")], ()),
-    "text with a mark": (text("a", cache_control=EPHEMERAL), [text("a", cache_control=EPHEMERAL)], ()),
+    "text with a mark": (
+        text("a", cache_control=EPHEMERAL),
+        [text("a", cache_control=EPHEMERAL)],
+        (),
+    ),
     "text with citations": (text("a", citations=[{}]), [text("a")], ()),
     "an image": (IMAGE, [IMAGE_URL], ()),
-    "an image with a mark": ({**IMAGE, "cache_control": EPHEMERAL}, [{**IMAGE_URL, "cache_control": EPHEMERAL}], ()),
+    "an image with a mark": (
+        {**IMAGE, "cache_control": EPHEMERAL},
+        [{**IMAGE_URL, "cache_control": EPHEMERAL}],
+        (),
+    ),
     "an image by its address": (
         {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png"}},
         [{"type": "image_url", "image_url": {"url": "https://a.example/b.png"}}],
@@ -377,7 +479,12 @@ BLOCKS: dict[str, tuple[dict[str, Any], list[Any], tuple[str, ...]]] = {
     ),
     "a PDF": (
         document(PDF, title="Report"),
-        [{"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "Report"}}],
+        [
+            {
+                "type": "file",
+                "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "Report"},
+            }
+        ],
         (),
     ),
     "a PDF by its address": (
@@ -401,32 +508,54 @@ BLOCKS: dict[str, tuple[dict[str, Any], list[Any], tuple[str, ...]]] = {
         (),
     ),
     "a document that is to be cited": (
-        document({"type": "text", "media_type": "text/plain", "data": "Body."}, citations={"enabled": True}),
+        document(
+            {"type": "text", "media_type": "text/plain", "data": "Body."},
+            citations={"enabled": True},
+        ),
         [text("Body.")],
         ("messages.0.content.0.citations",),
     ),
     "a search result": (
-        {"type": "search_result", "title": "T", "source": "https://a.example", "content": [text("Found.")]},
+        {
+            "type": "search_result",
+            "title": "T",
+            "source": "https://a.example",
+            "content": [text("Found.")],
+        },
         [text("T (https://a.example)"), text("Found.")],
         (),
     ),
-    "a found tool": ({"type": "tool_reference", "tool_name": "f"}, [text("tool f is now available")], ()),
+    "a found tool": (
+        {"type": "tool_reference", "tool_name": "f"},
+        [text("tool f is now available")],
+        (),
+    ),
     "an unknown block": ({"type": "hologram"}, [], ("messages.0.content.0",)),
-    "an upload for a container": ({"type": "container_upload", "file_id": "f"}, [], ("messages.0.content.0",)),
+    "an upload for a container": (
+        {"type": "container_upload", "file_id": "f"},
+        [],
+        ("messages.0.content.0",),
+    ),
 }
 
 
 @pytest.mark.parametrize(("block", "wanted", "lost"), BLOCKS.values(), ids=BLOCKS.keys())
 @pytest.mark.parametrize("place", ["user", "result"])
-def test_blocks(block: dict[str, Any], wanted: list[Any], lost: tuple[str, ...], place: str) -> None:
+def test_blocks(
+    block: dict[str, Any], wanted: list[Any], lost: tuple[str, ...], place: str
+) -> None:
     if place == "user":
         request = decode(user(block, text("end")))
-        assert request.chat["messages"] == [{"role": "user", "content": _content([*wanted, text("end")])}]
+        assert request.chat["messages"] == [
+            {"role": "user", "content": _content([*wanted, text("end")])}
+        ]
         assert request.dropped == lost
         return
     request = decode(USER, assistant(use("a")), user(result("a", [block])))
     assert request.chat["messages"][2]["content"] == _content(wanted)
-    moved = tuple(path.replace("messages.0.content.0", "messages.2.content.0.content.0") for path in lost)
+    moved = tuple(
+        path.replace("messages.0.content.0", "messages.2.content.0.content.0") for path in lost
+    )
     assert request.dropped == moved
 
 
@@ -448,11 +577,15 @@ def test_neighbouring_turns_of_the_user_are_one() -> None:
     assert messages(USER, user(text("a"))) == [{"role": "user", "content": [text("Hi"), text("a")]}]
 
 
-# --- tools ------------------------------------------------------------------------------------
+# --- tools ----------------------------------------------------------------------------------------
 
 
 def test_results_come_in_the_order_of_their_calls() -> None:
-    found = messages(USER, assistant(use("a"), use("b", "g")), user(result("b", "B"), result("a", "A"), text("So?")))
+    found = messages(
+        USER,
+        assistant(use("a"), use("b", "g")),
+        user(result("b", "B"), result("a", "A"), text("So?")),
+    )
     assert found[2:] == [
         {"role": "tool", "tool_call_id": "a", "content": "A"},
         {"role": "tool", "tool_call_id": "b", "content": "B"},
@@ -505,25 +638,34 @@ def test_integers_beyond_64_bits_stay_exact() -> None:
 
 def test_arguments_that_the_client_could_not_read_pass() -> None:
     found = messages(USER, assistant(use("a", __unparsedToolInput='{"x"')), user(result("a")))
-    assert found[1]["tool_calls"][0]["function"]["arguments"] == '{"__unparsedToolInput":"{\\"x\\""}'
+    assert (
+        found[1]["tool_calls"][0]["function"]["arguments"] == '{"__unparsedToolInput":"{\\"x\\""}'
+    )
 
 
 @pytest.mark.parametrize(
     ("tool", "name"),
     [
         ({"type": "bash_20250124", "name": "bash"}, "bash"),
-        ({"type": "text_editor_20250728", "name": "str_replace_based_edit_tool"}, "str_replace_based_edit_tool"),
+        (
+            {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool"},
+            "str_replace_based_edit_tool",
+        ),
         ({"type": "memory_20250818", "name": "memory"}, "memory"),
         ({"type": "computer_20251124", "name": "computer", "display_width_px": 9}, "computer"),
     ],
 )
-def test_a_tool_that_the_client_runs_is_a_function_elsewhere(tool: dict[str, Any], name: str) -> None:
+def test_a_tool_that_the_client_runs_is_a_function_elsewhere(
+    tool: dict[str, Any], name: str
+) -> None:
     [found] = decode(tools=[tool]).chat["tools"]
     assert found["function"]["name"] == name
     assert found["function"]["parameters"]["type"] == "object"
 
 
-@pytest.mark.parametrize("kind", ["code_execution_20250825", "tool_search_tool_regex_20251119", "mcp_toolset", "new_1"])
+@pytest.mark.parametrize(
+    "kind", ["code_execution_20250825", "tool_search_tool_regex_20251119", "mcp_toolset", "new_1"]
+)
 def test_a_tool_that_anthropic_runs_is_lost(kind: str) -> None:
     request = decode(tools=[{"type": kind, "name": "x"}], tool_choice={"type": "auto"})
     assert "tools" not in request.chat
@@ -531,14 +673,23 @@ def test_a_tool_that_anthropic_runs_is_lost(kind: str) -> None:
 
 
 def test_a_deferred_tool_is_loaded_and_its_placeholder_is_not() -> None:
-    tools = [{**TOOL, "defer_loading": True}, {"name": "DeferredToolPlaceholder", "input_schema": {"type": "object"}}]
+    tools = [
+        {**TOOL, "defer_loading": True},
+        {"name": "DeferredToolPlaceholder", "input_schema": {"type": "object"}},
+    ]
     request = decode(tools=tools)
     assert request.chat["tools"] == [FUNCTION]
     assert request.dropped == ()
 
 
 def test_strict_and_marks_of_a_tool() -> None:
-    tool = {"name": "f", "type": "custom", "input_schema": SCHEMA, "strict": True, "cache_control": EPHEMERAL}
+    tool = {
+        "name": "f",
+        "type": "custom",
+        "input_schema": SCHEMA,
+        "strict": True,
+        "cache_control": EPHEMERAL,
+    }
     [found] = decode(tools=[tool]).chat["tools"]
     assert found["function"]["strict"] is True
     assert found["cache_control"] == EPHEMERAL
@@ -565,7 +716,10 @@ CHANGED: dict[str, tuple[list[Any], list[str]]] = {
         ],
         ["f"],
     ),
-    "defined by value": ([change("tool_addition", type="tool_definition", definition=NEW)], ["f", "g"]),
+    "defined by value": (
+        [change("tool_addition", type="tool_definition", definition=NEW)],
+        ["f", "g"],
+    ),
     "one that is not there": ([change("tool_removal", type="tool_reference", name="x")], ["f"]),
 }
 
@@ -577,7 +731,7 @@ def test_tools_change_in_mid_conversation(changes: list[Any], names: list[str]) 
     assert request.dropped == ()
 
 
-# --- the model's own turns --------------------------------------------------------------------
+# --- the model's own turns ------------------------------------------------------------------------
 
 DETAIL = {"type": "reasoning.text", "text": "hm", "index": 0}
 GEMINI = {"google": {"thought_signature": "c2ln"}}
@@ -589,8 +743,16 @@ def thinking(signature: Any, words: str = "hm") -> dict[str, Any]:
 
 
 SIGNATURES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
-    "ours": (thinking(OURS), {"reasoning_content": "hm", "reasoning_details": [DETAIL]}, {"extra_content": GEMINI}),
-    "ours without text": (thinking(OURS, ""), {"reasoning_details": [DETAIL]}, {"extra_content": GEMINI}),
+    "ours": (
+        thinking(OURS),
+        {"reasoning_content": "hm", "reasoning_details": [DETAIL]},
+        {"extra_content": GEMINI},
+    ),
+    "ours without text": (
+        thinking(OURS, ""),
+        {"reasoning_details": [DETAIL]},
+        {"extra_content": GEMINI},
+    ),
     "ours, redacted": (
         {"type": "redacted_thinking", "data": OURS},
         {"reasoning_details": [DETAIL]},
@@ -601,7 +763,11 @@ SIGNATURES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "null": (thinking(None), {"reasoning_content": "hm"}, {}),
     "another's, redacted": ({"type": "redacted_thinking", "data": "EqQB"}, {}, {}),
     "damaged": (thinking(OURS[:-9]), {"reasoning_content": "hm"}, {}),
-    "forged": (thinking(seal({"details": "x", "calls": {"a": 1, "b": []}})), {"reasoning_content": "hm"}, {}),
+    "forged": (
+        thinking(seal({"details": "x", "calls": {"a": 1, "b": []}})),
+        {"reasoning_content": "hm"},
+        {},
+    ),
     "forged, another shape": (thinking(seal([1])), {"reasoning_content": "hm"}, {}),
     "only the prefix": (thinking(PREFIX), {"reasoning_content": "hm"}, {}),
 }
@@ -611,12 +777,19 @@ SIGNATURES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 def test_signatures(block: dict[str, Any], fields: dict[str, Any], extra: dict[str, Any]) -> None:
     request = decode(USER, assistant(block, text("ok"), use("a")), user(result("a")))
     call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}, **extra}
-    assert request.chat["messages"][1] == {"role": "assistant", "content": "ok", "tool_calls": [call], **fields}
+    assert request.chat["messages"][1] == {
+        "role": "assistant",
+        "content": "ok",
+        "tool_calls": [call],
+        **fields,
+    }
     assert request.dropped == ()
 
 
 def test_a_turn_of_thinking_alone_says_nothing() -> None:
-    assert messages(USER, assistant(thinking("")), USER) == [{"role": "user", "content": [text("Hi"), text("Hi")]}]
+    assert messages(USER, assistant(thinking("")), USER) == [
+        {"role": "user", "content": [text("Hi"), text("Hi")]}
+    ]
 
 
 SERVED: dict[str, tuple[dict[str, Any], str | None]] = {
@@ -624,7 +797,12 @@ SERVED: dict[str, tuple[dict[str, Any], str | None]] = {
         {
             "type": "web_search_tool_result",
             "content": [
-                {"type": "web_search_result", "title": "T", "url": "https://a.example", "encrypted_content": "x"}
+                {
+                    "type": "web_search_result",
+                    "title": "T",
+                    "url": "https://a.example",
+                    "encrypted_content": "x",
+                }
             ],
         },
         "T\nhttps://a.example",
@@ -641,11 +819,17 @@ SERVED: dict[str, tuple[dict[str, Any], str | None]] = {
         "https://a.example\nBody.",
     ),
     "a program": (
-        {"type": "code_execution_tool_result", "content": {"stdout": "4\n", "stderr": "", "return_code": 0}},
+        {
+            "type": "code_execution_tool_result",
+            "content": {"stdout": "4\n", "stderr": "", "return_code": 0},
+        },
         "4\n",
     ),
     "a remote tool": ({"type": "mcp_tool_result", "content": [text("done")]}, "done"),
-    "a failed search": ({"type": "web_search_tool_result", "content": {"error_code": "unavailable"}}, None),
+    "a failed search": (
+        {"type": "web_search_tool_result", "content": {"error_code": "unavailable"}},
+        None,
+    ),
     "a summary": ({"type": "compaction", "content": "Before, this."}, "Before, this."),
     "no summary": ({"type": "compaction", "content": None}, None),
 }

@@ -1,4 +1,5 @@
-"""Any conversation of Messages: every provider accepts it, and Anthropic gets back what the client said."""
+"""Any conversation of Messages: every provider accepts it, and Anthropic gets back what the client
+said."""
 
 from __future__ import annotations
 
@@ -32,7 +33,13 @@ SIGNATURES = st.sampled_from(
     [
         "",
         "EqQBCgIYAhIM",
-        seal({"details": [{"type": "reasoning.encrypted", "data": "eA==", "format": "openai-responses-v1"}]}),
+        seal(
+            {
+                "details": [
+                    {"type": "reasoning.encrypted", "data": "eA==", "format": "openai-responses-v1"}
+                ]
+            }
+        ),
         seal({"calls": {"toolu_0_0": {"google": {"thought_signature": "c2ln"}}}}),
         seal("forged"),
     ]
@@ -42,19 +49,36 @@ INPUTS = st.sampled_from([{}, {"city": "Oslo"}, {"city": {"deep": [1, None, "x"]
 
 @st.composite
 def exchanges(draw: st.DrawFn, number: int = 0) -> list[dict[str, Any]]:
-    """The user asks, the model calls tools some times, the results come in any order, and it answers."""
+    """The user asks, the model calls tools some times, the results come in any order, and it
+    answers."""
     said = draw(st.lists(st.one_of(TEXT, st.just(IMAGE)), min_size=1, max_size=3))
     turns: list[dict[str, Any]] = [{"role": "user", "content": said}]
     for round_ in range(draw(st.integers(0, 2))):
         ids = [f"toolu_{number}_{round_}{place or ''}" for place in range(draw(st.integers(1, 3)))]
-        thoughts = [{"type": "thinking", "thinking": "hm", "signature": draw(SIGNATURES)}] * draw(st.integers(0, 1))
+        thoughts = [{"type": "thinking", "thinking": "hm", "signature": draw(SIGNATURES)}] * draw(
+            st.integers(0, 1)
+        )
         calls = [
-            {"type": "tool_use", "id": id_, "name": draw(st.sampled_from(["look_up", "send"])), "input": draw(INPUTS)}
+            {
+                "type": "tool_use",
+                "id": id_,
+                "name": draw(st.sampled_from(["look_up", "send"])),
+                "input": draw(INPUTS),
+            }
             for id_ in ids
         ]
-        turns.append({"role": "assistant", "content": [*thoughts, *draw(st.lists(TEXT, max_size=1)), *calls]})
-        results = [{"type": "tool_result", "tool_use_id": id_, "content": draw(WORDS)} for id_ in ids]
-        turns.append({"role": "user", "content": [*draw(st.permutations(results)), *draw(st.lists(TEXT, max_size=1))]})
+        turns.append(
+            {"role": "assistant", "content": [*thoughts, *draw(st.lists(TEXT, max_size=1)), *calls]}
+        )
+        results = [
+            {"type": "tool_result", "tool_use_id": id_, "content": draw(WORDS)} for id_ in ids
+        ]
+        turns.append(
+            {
+                "role": "user",
+                "content": [*draw(st.permutations(results)), *draw(st.lists(TEXT, max_size=1))],
+            }
+        )
         if draw(st.booleans()):
             turns.append({"role": "system", "content": draw(WORDS)})
     return [*turns, {"role": "assistant", "content": [draw(TEXT)]}]
@@ -66,7 +90,11 @@ def requests(draw: st.DrawFn) -> Request:
     body = {
         "model": "coder",
         "max_tokens": 4000,
-        "system": draw(st.sampled_from(["Be brief.", [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]])),
+        "system": draw(
+            st.sampled_from(
+                ["Be brief.", [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]]
+            )
+        ),
         "messages": [*turns, {"role": "user", "content": "And now?"}],
         "tools": TOOLS,
         "thinking": {"type": "adaptive"},
@@ -90,7 +118,9 @@ def test_every_provider_accepts_any_conversation(name: str, request: Request) ->
 @pytest.mark.parametrize("model_id", ["claude-sonnet-5", "claude-sonnet-4-6", "claude-haiku-4-5"])
 @given(request=requests())
 @MANY
-def test_anthropic_accepts_any_conversation_on_the_native_lane(model_id: str, request: Request) -> None:
+def test_anthropic_accepts_any_conversation_on_the_native_lane(
+    model_id: str, request: Request
+) -> None:
     body = encode_native(request, model("anthropic", model_id)).body
     STRICT["anthropic"](orjson.loads(orjson.dumps(body)))
 
@@ -104,7 +134,8 @@ def test_the_hub_keeps_what_was_said(request: Request) -> None:
 
 
 def conversation(turns: list[dict[str, Any]]) -> list[tuple[str, Any]]:
-    """What is said, by whom: instructions in mid-conversation are the user's, results come in the calls' order."""
+    """What is said, by whom: instructions in mid-conversation are the user's, results come in the
+    calls' order."""
     said: list[tuple[str, Any]] = []
     for turn in turns:
         content = turn["content"]
@@ -112,7 +143,10 @@ def conversation(turns: list[dict[str, Any]]) -> list[tuple[str, Any]]:
         role = "assistant" if turn["role"] == "assistant" else "user"
         if turn["role"] == "system":
             blocks = [{**block, "text": reminder(block["text"])} for block in blocks]
-        results = sorted((block for block in blocks if block["type"] == "tool_result"), key=lambda x: x["tool_use_id"])
+        results = sorted(
+            (block for block in blocks if block["type"] == "tool_result"),
+            key=lambda x: x["tool_use_id"],
+        )
         others = [block for block in blocks if block["type"] not in ("tool_result", "thinking")]
         said += [(role, block) for block in [*results, *others]]
     return said

@@ -99,7 +99,14 @@ SEQUENCES: dict[str, tuple[list[Chunk], list[str]]] = {
     "a call without arguments": ([start(0), finish("tool_calls")], ["tool_use"]),
     "an empty answer": ([finish("stop")], []),
     "text in the middle of a call's arguments waits": (
-        [start(0), arguments(0, '{"a"'), said("x"), arguments(0, ":1}"), said("y"), finish("tool_calls")],
+        [
+            start(0),
+            arguments(0, '{"a"'),
+            said("x"),
+            arguments(0, ":1}"),
+            said("y"),
+            finish("tool_calls"),
+        ],
         ["tool_use", "text"],
     ),
     "parallel calls whose pieces alternate": (
@@ -122,7 +129,9 @@ SEQUENCES: dict[str, tuple[list[Chunk], list[str]]] = {
 
 
 @pytest.mark.parametrize(("chunks", "wanted"), SEQUENCES.values(), ids=SEQUENCES.keys())
-def test_a_change_of_kind_closes_a_block_and_opens_the_next(chunks: list[Chunk], wanted: list[str]) -> None:
+def test_a_change_of_kind_closes_a_block_and_opens_the_next(
+    chunks: list[Chunk], wanted: list[str]
+) -> None:
     assert kinds(encoded(chunks)) == wanted
 
 
@@ -153,13 +162,17 @@ def test_invalid_arguments_are_streamed_as_they_are() -> None:
 
 def test_nothing_of_a_calls_arguments_is_lost_while_it_is_open() -> None:
     """Some servers send an empty object first. What is no JSON is for the client to see."""
-    message = read(encoded([start(0, arguments="{}"), arguments(0, '{"a":1}'), finish("tool_calls")]))
+    message = read(
+        encoded([start(0, arguments="{}"), arguments(0, '{"a":1}'), finish("tool_calls")])
+    )
     assert message["content"][0]["input"] == '{}{"a":1}'
 
 
 def test_integers_of_any_size_pass_in_arguments() -> None:
     number = "123456789012345678901234567890"
-    assert number.encode() in encoded([start(0, arguments='{"n":' + number + "}"), finish("tool_calls")])
+    assert number.encode() in encoded(
+        [start(0, arguments='{"n":' + number + "}"), finish("tool_calls")]
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,7 +193,11 @@ def test_a_refusal_keeps_what_was_said() -> None:
     message = read(encoded([said("I"), delta(refusal="Not that."), finish("content_filter")]))
     assert message["content"] == [{"type": "text", "text": "I"}]
     assert message["stop_reason"] == "refusal"
-    assert message["stop_details"] == {"type": "refusal", "category": None, "explanation": "Not that."}
+    assert message["stop_details"] == {
+        "type": "refusal",
+        "category": None,
+        "explanation": "Not that.",
+    }
 
 
 def test_a_refusal_in_place_of_content_is_the_models_own_words() -> None:
@@ -212,7 +229,7 @@ def test_counts_are_zero_where_no_one_stated_them() -> None:
     assert read(encoded([said("a"), finish("stop")]))["usage"]["output_tokens"] == 0
 
 
-# --- thinking ---------------------------------------------------------------------------------
+# --- thinking -------------------------------------------------------------------------------------
 
 DETAIL = {"type": "reasoning.text", "text": "hm", "index": 0}
 GEMINI = {"google": {"thought_signature": "c2ln"}}
@@ -220,14 +237,22 @@ GEMINI = {"google": {"thought_signature": "c2ln"}}
 
 @pytest.mark.parametrize("thinking", [None, {"type": "disabled"}])
 def test_thinking_is_sent_only_where_it_was_asked_for(thinking: Any) -> None:
-    chunks = [thought("hm"), delta(reasoning_details=[DETAIL]), start(0, extra_content=GEMINI), finish("tool_calls")]
+    chunks = [
+        thought("hm"),
+        delta(reasoning_details=[DETAIL]),
+        start(0, extra_content=GEMINI),
+        finish("tool_calls"),
+    ]
     assert kinds(encoded(chunks, thinking=thinking)) == ["tool_use"]
 
 
 @pytest.mark.parametrize("display", ["summarized", "updates", "unknown"])
 def test_thinking_is_shown(display: str) -> None:
     message = read(
-        encoded([thought("hm"), said("a"), finish("stop")], thinking={"type": "adaptive", "display": display})
+        encoded(
+            [thought("hm"), said("a"), finish("stop")],
+            thinking={"type": "adaptive", "display": display},
+        )
     )
     assert message["content"][0] == {"type": "thinking", "thinking": "hm", "signature": ""}
 
@@ -240,7 +265,9 @@ def test_thinking_whose_text_is_omitted_keeps_its_signature() -> None:
 
 
 def test_thinking_whose_text_is_omitted_and_that_has_no_signature_is_left_out() -> None:
-    assert kinds(encoded([thought("hm"), said("a")], thinking={"type": "adaptive", "display": "omitted"})) == ["text"]
+    assert kinds(
+        encoded([thought("hm"), said("a")], thinking={"type": "adaptive", "display": "omitted"})
+    ) == ["text"]
 
 
 @pytest.mark.parametrize("between", [[], [said("Let me look.")]])
@@ -253,9 +280,17 @@ def test_what_a_call_has_to_bring_back_is_sealed_before_it(between: list[Chunk])
 
 
 def test_a_sealed_signature_comes_back_to_the_hub() -> None:
-    chunks = [thought("hm"), delta(reasoning_details=[DETAIL]), start(0, extra_content=GEMINI), finish("tool_calls")]
+    chunks = [
+        thought("hm"),
+        delta(reasoning_details=[DETAIL]),
+        start(0, extra_content=GEMINI),
+        finish("tool_calls"),
+    ]
     turn = {"role": "assistant", "content": read(encoded(chunks))["content"]}
-    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_0", "content": "4C"}]}
+    result = {
+        "role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": "call_0", "content": "4C"}],
+    }
     chat = decode_request({**BODY, "messages": [*BODY["messages"], turn, result]}, {}).chat
     message = chat["messages"][1]
     assert message["reasoning_content"] == "hm"
@@ -263,7 +298,7 @@ def test_a_sealed_signature_comes_back_to_the_hub() -> None:
     assert message["tool_calls"][0]["extra_content"] == GEMINI
 
 
-# --- citations --------------------------------------------------------------------------------
+# --- citations ------------------------------------------------------------------------------------
 
 ANNOTATION = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A"}}
 CITATION = {
@@ -288,15 +323,21 @@ def test_citations_belong_to_a_text(chunks: list[Chunk]) -> None:
     assert block == {"type": "text", "text": "a", "citations": [CITATION]}
 
 
-# --- ends -------------------------------------------------------------------------------------
+# --- ends -----------------------------------------------------------------------------------------
 
 
 def test_an_error_ends_a_stream_that_never_began() -> None:
-    data = StreamEncoder(answer()).error(Refusal(503, "busy", "server_error", "upstream_overloaded"))
+    data = StreamEncoder(answer()).error(
+        Refusal(503, "busy", "server_error", "upstream_overloaded")
+    )
     assert events(data) == [
         {
             "type": "error",
-            "error": {"type": "overloaded_error", "message": "busy", "details": {"code": "upstream_overloaded"}},
+            "error": {
+                "type": "overloaded_error",
+                "message": "busy",
+                "details": {"code": "upstream_overloaded"},
+            },
         }
     ]
 
@@ -319,7 +360,7 @@ def test_a_batch_without_content_opens_the_stream() -> None:
     assert events(StreamEncoder(answer()).encode(Batch([])))[0]["type"] == "message_start"
 
 
-# --- the native lane --------------------------------------------------------------------------
+# --- the native lane ------------------------------------------------------------------------------
 
 NATIVE = stream_cases("anthropic")
 
@@ -374,10 +415,12 @@ def test_an_error_on_the_native_lane_is_written_by_the_gateway() -> None:
     assert [body["type"] for body in events(data)] == ["message_start", "error"]
 
 
-# --- anything ---------------------------------------------------------------------------------
+# --- anything -------------------------------------------------------------------------------------
 
 WORDS = st.sampled_from(["a", "Grüße 🙈", "\n", '{"', "  "])
-JSONS = st.sampled_from(['{"a":1}', "{}", '{"a":{"b":["}",{"c":"\\"]"}]}}', '{"a":"\\\\"}', "", '{"a":'])
+JSONS = st.sampled_from(
+    ['{"a":1}', "{}", '{"a":{"b":["}",{"c":"\\"]"}]}}', '{"a":"\\\\"}', "", '{"a":']
+)
 
 
 @st.composite
@@ -410,11 +453,18 @@ def streams(draw: st.DrawFn) -> list[Chunk]:
 
 
 def joined(chunks: list[Chunk], key: str) -> str:
-    return "".join(choice["delta"].get(key) or "" for chunk in chunks for choice in chunk["choices"])
+    return "".join(
+        choice["delta"].get(key) or "" for chunk in chunks for choice in chunk["choices"]
+    )
 
 
 def pieces_of(chunks: list[Chunk], number: int) -> str:
-    calls = [call for chunk in chunks for choice in chunk["choices"] for call in choice["delta"].get("tool_calls", ())]
+    calls = [
+        call
+        for chunk in chunks
+        for choice in chunk["choices"]
+        for call in choice["delta"].get("tool_calls", ())
+    ]
     return "".join(call["function"]["arguments"] for call in calls if call["index"] == number)
 
 
@@ -424,13 +474,17 @@ def test_any_stream_keeps_the_promises_and_loses_nothing(chunks: list[Chunk]) ->
     message = read(encoded(chunks))
     blocks = message["content"]
     assert "".join(block.get("text", "") for block in blocks) == joined(chunks, "content")
-    assert "".join(block.get("thinking", "") for block in blocks) == joined(chunks, "reasoning_content")
+    assert "".join(block.get("thinking", "") for block in blocks) == joined(
+        chunks, "reasoning_content"
+    )
     calls = [block for block in blocks if block["type"] == "tool_use"]
     for number, call in enumerate(calls):
         assert call["input"] == orjson_or_text(pieces_of(chunks, number))
     seals = [unseal(block["signature"]) for block in blocks if block.get("signature")]
     details = [item for seal in seals if seal for item in seal.get("details", ())]
-    assert details == [DETAIL] * sum("reasoning_details" in c["delta"] for x in chunks for c in x["choices"])
+    assert details == [DETAIL] * sum(
+        "reasoning_details" in c["delta"] for x in chunks for c in x["choices"]
+    )
 
 
 def orjson_or_text(text: str) -> Any:
@@ -461,7 +515,7 @@ def test_the_cost_of_buffered_calls_is_linear() -> None:
     assert large < small * 11
 
 
-# --- the same answer, whole and streamed ------------------------------------------------------
+# --- the same answer, whole and streamed ----------------------------------------------------------
 
 
 def test_a_whole_answer_says_the_same_as_its_stream() -> None:
@@ -483,7 +537,8 @@ def test_a_whole_answer_says_the_same_as_its_stream() -> None:
 
 @pytest.mark.parametrize("case", NATIVE)
 def test_anthropics_own_answers_survive_the_hub(case: str) -> None:
-    """What the upstream face decodes, this face encodes: the promises hold for every recorded stream."""
+    """What the upstream face decodes, this face encodes: the promises hold for every recorded
+    stream."""
     decoder = anthropic.StreamDecoder(Encoded("/", {}))
     chunks: list[Chunk] = []
     try:

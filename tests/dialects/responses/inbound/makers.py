@@ -24,7 +24,12 @@ HELLO: Item = {"role": "user", "content": "Hello"}
 
 
 def function(name: str, **more: Any) -> Item:
-    return {"type": "function", "name": name, "parameters": {"type": "object", "properties": {}}, **more}
+    return {
+        "type": "function",
+        "name": name,
+        "parameters": {"type": "object", "properties": {}},
+        **more,
+    }
 
 
 def called(id_: str, name: str = "look", arguments: str = "{}", **more: Any) -> Item:
@@ -49,7 +54,9 @@ def answer(*items: Item, headers: Mapping[str, str] | None = None, **fields: Any
     return Answer("call1", 1_790_000_000, "gpt-test", request(*items, headers=headers, **fields))
 
 
-def tool_call(index: int, id_: str | None = None, name: str = "", arguments: str = "", **more: Any) -> Chunk:
+def tool_call(
+    index: int, id_: str | None = None, name: str = "", arguments: str = "", **more: Any
+) -> Chunk:
     """A delta of a function call; its beginning where `id_` is given."""
     call: dict[str, Any] = {"index": index, "function": {"arguments": arguments}, **more}
     if id_ is not None:
@@ -60,7 +67,11 @@ def tool_call(index: int, id_: str | None = None, name: str = "", arguments: str
 def custom_call(index: int, id_: str | None = None, name: str = "", text: str = "") -> Chunk:
     if id_ is None:
         return delta(tool_calls=[{"index": index, "custom": {"input": text}}])
-    return delta(tool_calls=[{"index": index, "id": id_, "type": "custom", "custom": {"name": name, "input": text}}])
+    return delta(
+        tool_calls=[
+            {"index": index, "id": id_, "type": "custom", "custom": {"name": name, "input": text}}
+        ]
+    )
 
 
 def ending(reason: str = "stop") -> list[Chunk]:

@@ -1,4 +1,5 @@
-"""What clients crash on or lose, written down from what they do and not from our encoder (the crash matrix).
+"""What clients crash on or lose, written down from what they do and not from our encoder (the crash
+matrix).
 
 `check` reads the bytes of a stream and raises `AssertionError` with the rule that is broken.
 """
@@ -80,7 +81,9 @@ def check(data: bytes, *, numbered: bool = True) -> list[Event]:
     last = events[-1]["response"]
     done = [output.done[place] for place in sorted(output.done)]
     cut = [item for item in last["output"] if item not in done]
-    assert [item for item in last["output"] if item in done] == done, "the final output is what was streamed"
+    assert [item for item in last["output"] if item in done] == done, (
+        "the final output is what was streamed"
+    )
     assert all(item["status"] == "incomplete" for item in cut), "what is not done is incomplete"
     assert len(cut) <= len(output.open)
     if last["status"] != "failed":
@@ -100,16 +103,38 @@ def _check_error(event: Event, response: dict[str, Any]) -> None:
 
 
 def _check_response(response: dict[str, Any]) -> None:
-    for key in ("id", "object", "created_at", "model", "output", "tools", "tool_choice", "parallel_tool_calls"):
+    for key in (
+        "id",
+        "object",
+        "created_at",
+        "model",
+        "output",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+    ):
         assert response[key] is not None, key
-    for key in ("error", "incomplete_details", "instructions", "metadata", "usage", "text", "reasoning", "store"):
+    for key in (
+        "error",
+        "incomplete_details",
+        "instructions",
+        "metadata",
+        "usage",
+        "text",
+        "reasoning",
+        "store",
+    ):
         assert key in response, key
     usage = response["usage"]
     if response["status"] in ("completed", "incomplete"):
         counts = [usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]]
-        counts += [usage["input_tokens_details"][key] for key in ("cached_tokens", "cache_write_tokens")]
+        counts += [
+            usage["input_tokens_details"][key] for key in ("cached_tokens", "cache_write_tokens")
+        ]
         counts.append(usage["output_tokens_details"]["reasoning_tokens"])
-        assert all(type(count) is int for count in counts), "a number that is missing spoils the whole answer"
+        assert all(type(count) is int for count in counts), (
+            "a number that is missing spoils the whole answer"
+        )
     assert (response["status"] == "incomplete") == (response["incomplete_details"] is not None)
 
 
@@ -160,7 +185,9 @@ class _Items:
         elif item["type"] == "message":
             assert item["content"] == self.parts
             assert item["content"], "an empty message breaks clients"
-            assert all("annotations" in part for part in item["content"] if part["type"] == "output_text")
+            assert all(
+                "annotations" in part for part in item["content"] if part["type"] == "output_text"
+            )
         elif item["type"] == "reasoning":
             assert item["summary"] == self.parts
             assert item["encrypted_content"]

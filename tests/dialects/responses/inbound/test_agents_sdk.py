@@ -1,4 +1,5 @@
-"""The Agents SDK, which drops or raises where others are silent, reads our streams and answers them."""
+"""The Agents SDK, which drops or raises where others are silent, reads our streams and answers
+them."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def run_agent(*answers: bytes) -> tuple[Any, list[dict[str, Any]]]:
 
     async def work() -> Any:
         http = httpx2.AsyncClient(transport=httpx2.MockTransport(reply))
-        sdk = AsyncOpenAI(api_key="key", base_url="http://gateway.test/v1", http_client=http, max_retries=0)
+        sdk = AsyncOpenAI(
+            api_key="key", base_url="http://gateway.test/v1", http_client=http, max_retries=0
+        )
 
         @function_tool
         def look(where: str) -> str:

@@ -8,7 +8,10 @@ from gateway.dialects.responses.inbound.catalog import (
 )
 from tests.dialects.responses.inbound.makers import HELLO, called, function, output, request
 
-LISTING = {"object": "list", "data": [{"id": "dev", "object": "model"}, {"id": "sonnet", "object": "model"}]}
+LISTING = {
+    "object": "list",
+    "data": [{"id": "dev", "object": "model"}, {"id": "sonnet", "object": "model"}],
+}
 REQUIRED = {
     "slug",
     "display_name",
@@ -52,4 +55,7 @@ def test_an_estimate_grows_with_text_tools_calls_and_images() -> None:
 
 
 def test_the_answer_names_itself() -> None:
-    assert encode_count(estimate_tokens(request(HELLO))) == {"object": "response.input_tokens", "input_tokens": 4}
+    assert encode_count(estimate_tokens(request(HELLO))) == {
+        "object": "response.input_tokens",
+        "input_tokens": 4,
+    }

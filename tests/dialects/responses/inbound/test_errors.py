@@ -20,18 +20,26 @@ RATE: dict[str, Any] = {"type": "rate_limit_error", "code": "rate_limit_exceeded
         (Refusal(429, "slow", **RATE, headers={"retry-after": "7"}), 429, {"retry-after": "7"}),
         (Refusal(503, "busy", "server_error"), 503, {"retry-after": "5"}),
         (Refusal(529, "busy", "server_error"), 503, {"retry-after": "5"}),
-        (Refusal(502, "gone", "server_error", headers={"x-should-retry": "false"}), 502, {"x-should-retry": "false"}),
+        (
+            Refusal(502, "gone", "server_error", headers={"x-should-retry": "false"}),
+            502,
+            {"x-should-retry": "false"},
+        ),
         (Refusal(401, "key"), 401, {}),
     ],
     ids=str,
 )
-def test_a_status_says_when_to_come_back(refusal: Refusal, status: int, headers: dict[str, str]) -> None:
+def test_a_status_says_when_to_come_back(
+    refusal: Refusal, status: int, headers: dict[str, str]
+) -> None:
     rendered = inbound.encode_error(refusal, "req_1")
     assert (rendered.status, rendered.headers) == (status, headers)
 
 
 def test_an_error_has_all_members_and_the_details() -> None:
-    refusal = Refusal(400, "no", code="invalid_value", param="temperature", details={"attempts": ["a;400"]})
+    refusal = Refusal(
+        400, "no", code="invalid_value", param="temperature", details={"attempts": ["a;400"]}
+    )
     assert inbound.encode_error(refusal, "req_1").body == {
         "error": {
             "message": "no",
@@ -86,8 +94,14 @@ def test_the_code_inside_a_stream_is_one_that_clients_act_on(refusal: Refusal, c
 @pytest.mark.parametrize(
     ("refusal", "message"),
     [
-        (Refusal(429, "Slow.", **RATE, headers={"retry-after": "7"}), "Slow. Please try again in 7s."),
-        (Refusal(429, "Try again in 2s.", **RATE, headers={"retry-after": "7"}), "Try again in 2s."),
+        (
+            Refusal(429, "Slow.", **RATE, headers={"retry-after": "7"}),
+            "Slow. Please try again in 7s.",
+        ),
+        (
+            Refusal(429, "Try again in 2s.", **RATE, headers={"retry-after": "7"}),
+            "Try again in 2s.",
+        ),
         (Refusal(429, "Slow.", **RATE), "Slow."),
         (Refusal(503, "Busy.", "server_error", headers={"retry-after": "7"}), "Busy."),
     ],

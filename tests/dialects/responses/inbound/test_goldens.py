@@ -1,7 +1,8 @@
-"""Requests as clients send them, beside what the hub makes of them: `goldens/inbound/responses/<case>/`.
+"""Requests as clients send them, beside what the hub makes of them:
+`goldens/inbound/responses/<case>/`.
 
-`responses.json` is `{"headers"?, "body"}`; `chat.json` is `{"chat", "dropped"}`. After a wanted change,
-`GOLDENS=write` writes what came out; read the diff before you commit it.
+`responses.json` is `{"headers"?, "body"}`; `chat.json` is `{"chat", "dropped"}`. After a wanted
+change, `GOLDENS=write` writes what came out; read the diff before you commit it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ each_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CA
 @each_case
 def test_a_client_s_request_in_the_words_of_the_hub(case: Path) -> None:
     golden = json.loads((case / "responses.json").read_text())
-    decoded = inbound.decode_request(expand(golden["body"], nothing_stored), golden.get("headers", {}))
+    decoded = inbound.decode_request(
+        expand(golden["body"], nothing_stored), golden.get("headers", {})
+    )
     found = {"chat": json.loads(json.dumps(decoded.chat)), "dropped": list(decoded.dropped)}
     path = case / "chat.json"
     if WRITING:
@@ -40,7 +43,9 @@ def test_a_client_s_request_in_the_words_of_the_hub(case: Path) -> None:
 @pytest.mark.parametrize("provider", ["anthropic", "google", "mistral", "custom"])
 def test_every_provider_takes_what_the_hub_has(case: Path, provider: str) -> None:
     golden = json.loads((case / "responses.json").read_text())
-    decoded = inbound.decode_request(expand(golden["body"], nothing_stored), golden.get("headers", {}))
+    decoded = inbound.decode_request(
+        expand(golden["body"], nothing_stored), golden.get("headers", {})
+    )
     target = model(provider)
     encoded = DIALECTS[target.provider.dialect].encode_request(decoded.chat, target)
     assert json.dumps(encoded.body)
@@ -49,8 +54,17 @@ def test_every_provider_takes_what_the_hub_has(case: Path, provider: str) -> Non
 @each_case
 def test_on_the_native_lane_the_request_is_the_client_s_own(case: Path) -> None:
     golden = json.loads((case / "responses.json").read_text())
-    decoded = inbound.decode_request(expand(golden["body"], nothing_stored), golden.get("headers", {}))
+    decoded = inbound.decode_request(
+        expand(golden["body"], nothing_stored), golden.get("headers", {})
+    )
     sent = encode_native(decoded, model("openai", "gpt-5.6-sol")).body
-    same = golden["body"].keys() - {"model", "store", "stream_options", "client_metadata", "include", "temperature"}
+    same = golden["body"].keys() - {
+        "model",
+        "store",
+        "stream_options",
+        "client_metadata",
+        "include",
+        "temperature",
+    }
     assert {key: sent[key] for key in same} == {key: golden["body"][key] for key in same}
     assert "reasoning.encrypted_content" in sent["include"]

@@ -5,12 +5,25 @@ from typing import Any
 import pytest
 
 from gateway.dialects.responses import inbound
-from gateway.dialects.responses.inbound.history import Expanded, Stored, deleted, expand, input_items, kept
+from gateway.dialects.responses.inbound.history import (
+    Expanded,
+    Stored,
+    deleted,
+    expand,
+    input_items,
+    kept,
+)
 from gateway.failures import Failed
 from gateway.hub.chunks import delta
 from gateway.hub.contracts import Answer, Batch
 from gateway.types import Chunk
-from tests.dialects.responses.inbound.makers import HELLO, ending, function, nothing_stored, tool_call
+from tests.dialects.responses.inbound.makers import (
+    HELLO,
+    ending,
+    function,
+    nothing_stored,
+    tool_call,
+)
 
 LOOK = function("look")
 
@@ -52,7 +65,10 @@ def test_a_chain_of_three_answers_holds_the_whole_conversation() -> None:
         {"role": "user", "content": "1"},
         {"role": "assistant", "content": "One"},
         HELLO,
-        {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": _call()}]},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "c1", "type": "function", "function": _call()}],
+        },
         {"role": "tool", "tool_call_id": "c1", "content": "ok"},
     ], "instructions are not carried over"
     assert third["previous_response_id"] == second["id"]
@@ -99,12 +115,18 @@ def test_unknown_reasoning_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("body", "param", "code"),
     [
-        ({"previous_response_id": "resp_gone"}, "previous_response_id", "previous_response_not_found"),
+        (
+            {"previous_response_id": "resp_gone"},
+            "previous_response_id",
+            "previous_response_not_found",
+        ),
         ({"input": [{"type": "item_reference", "id": "msg_gone"}]}, "input", "item_not_found"),
         ({"input": [{"type": "item_reference"}]}, "input[0].id", None),
     ],
 )
-def test_what_is_not_stored_is_refused_with_a_way_out(body: dict[str, Any], param: str, code: str | None) -> None:
+def test_what_is_not_stored_is_refused_with_a_way_out(
+    body: dict[str, Any], param: str, code: str | None
+) -> None:
     with pytest.raises(Failed) as raised:
         expand(body, nothing_stored)
     failure = raised.value.failure
@@ -170,19 +192,37 @@ def test_input_items_are_listed_page_by_page() -> None:
     rest = input_items(stored, {"after": first["last_id"]})
     assert (texts(rest), rest["has_more"]) == (["4", "3", "2", "1", "0"], False)
     assert texts(input_items(stored, {"order": "asc", "limit": "2"})) == ["0", "1"]
-    assert all(item["type"] == "message" and item["id"].startswith("msg_") for item in first["data"])
-    assert (first["first_id"], first["last_id"]) == (first["data"][0]["id"], first["data"][-1]["id"])
+    assert all(
+        item["type"] == "message" and item["id"].startswith("msg_") for item in first["data"]
+    )
+    assert (first["first_id"], first["last_id"]) == (
+        first["data"][0]["id"],
+        first["data"][-1]["id"],
+    )
 
 
 def test_an_empty_page_has_no_ends() -> None:
     stored = stored_answer(1)
     last = input_items(stored, {})["last_id"]
     page = input_items(stored, {"after": last})
-    assert (page["data"], page["first_id"], page["last_id"], page["has_more"]) == ([], None, None, False)
+    assert (page["data"], page["first_id"], page["last_id"], page["has_more"]) == (
+        [],
+        None,
+        None,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "9" * 99}, {"limit": ""}, {"after": "gone"}]
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "101"},
+        {"limit": "x"},
+        {"limit": "9" * 99},
+        {"limit": ""},
+        {"after": "gone"},
+    ],
 )
 def test_a_query_that_is_wrong_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(Failed) as raised:

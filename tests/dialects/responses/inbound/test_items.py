@@ -41,7 +41,11 @@ EXTRA = {"google": {"thought_signature": "sig"}}
 ACTION = {"type": "exec", "command": ["ls"]}
 
 ROWS: list[tuple[str, list[Item], list[Item]]] = [
-    ("a user's parts", [{"role": "user", "content": [text("Hi", "input_text")]}], [{"role": "user", "content": "Hi"}]),
+    (
+        "a user's parts",
+        [{"role": "user", "content": [text("Hi", "input_text")]}],
+        [{"role": "user", "content": "Hi"}],
+    ),
     (
         "several texts",
         [{"role": "user", "content": [text("a", "input_text"), text("b", "text")]}],
@@ -50,21 +54,41 @@ ROWS: list[tuple[str, list[Item], list[Item]]] = [
     ("no parts at all", [{"role": "user", "content": []}], [{"role": "user", "content": ""}]),
     (
         "roles in their places",
-        [{"role": "developer", "content": "d"}, HELLO, {"type": "message", "role": "system", "content": "s"}],
+        [
+            {"role": "developer", "content": "d"},
+            HELLO,
+            {"type": "message", "role": "system", "content": "s"},
+        ],
         [{"role": "developer", "content": "d"}, HELLO, {"role": "system", "content": "s"}],
     ),
     (
         "an assistant's text and refusal",
         [
-            {"type": "message", "id": "msg_1", "role": "assistant", "phase": "commentary", "content": [text("Hm")]},
+            {
+                "type": "message",
+                "id": "msg_1",
+                "role": "assistant",
+                "phase": "commentary",
+                "content": [text("Hm")],
+            },
             {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
         ],
         [assistant(content=[text("Hm", "text"), {"type": "refusal", "refusal": "No."}])],
     ),
-    ("an assistant's plain text", [{"role": "assistant", "content": "Hm"}], [assistant(content="Hm")]),
+    (
+        "an assistant's plain text",
+        [{"role": "assistant", "content": "Hm"}],
+        [assistant(content="Hm")],
+    ),
     (
         "one answer of several items",
-        [thought("Why"), {"role": "assistant", "content": [text("So")]}, called("c1"), called("c2"), output("c1")],
+        [
+            thought("Why"),
+            {"role": "assistant", "content": [text("So")]},
+            called("c1"),
+            called("c2"),
+            output("c1"),
+        ],
         [
             assistant(made("c1"), made("c2"), content="So", reasoning_content="Why"),
             result("c1"),
@@ -73,12 +97,20 @@ ROWS: list[tuple[str, list[Item], list[Item]]] = [
     ),
     (
         "raw reasoning before its summary",
-        [thought("Short", content=[{"type": "reasoning_text", "text": "Long"}]), called("c1"), output("c1")],
+        [
+            thought("Short", content=[{"type": "reasoning_text", "text": "Long"}]),
+            called("c1"),
+            output("c1"),
+        ],
         [assistant(made("c1"), reasoning_content="Long"), result("c1")],
     ),
     (
         "reasoning with nulls",
-        [thought("Why", content=None, encrypted_content=None, status=None), called("c1"), output("c1")],
+        [
+            thought("Why", content=None, encrypted_content=None, status=None),
+            called("c1"),
+            output("c1"),
+        ],
         [assistant(made("c1"), reasoning_content="Why"), result("c1")],
     ),
     (
@@ -88,9 +120,17 @@ ROWS: list[tuple[str, list[Item], list[Item]]] = [
     ),
     (
         "sealed reasoning",
-        [thought("Why", encrypted_content=sealed([DETAIL], {"c1": EXTRA})), called("c1"), output("c1")],
         [
-            assistant({**made("c1"), "extra_content": EXTRA}, reasoning_content="Why", reasoning_details=[DETAIL]),
+            thought("Why", encrypted_content=sealed([DETAIL], {"c1": EXTRA})),
+            called("c1"),
+            output("c1"),
+        ],
+        [
+            assistant(
+                {**made("c1"), "extra_content": EXTRA},
+                reasoning_content="Why",
+                reasoning_details=[DETAIL],
+            ),
             result("c1"),
         ],
     ),
@@ -104,13 +144,20 @@ ROWS: list[tuple[str, list[Item], list[Item]]] = [
         "a custom call and its parts",
         [
             {"type": "custom_tool_call", "call_id": "c1", "name": "exec", "input": "1+1"},
-            {"type": "custom_tool_call_output", "call_id": "c1", "output": [text("2", "input_text")]},
+            {
+                "type": "custom_tool_call_output",
+                "call_id": "c1",
+                "output": [text("2", "input_text")],
+            },
         ],
         [assistant(custom("c1", "exec", "1+1")), result("c1", "2")],
     ),
     (
         "an image from a tool",
-        [called("c1"), output("c1", [{"type": "input_image", "image_url": IMAGE, "detail": "high"}])],
+        [
+            called("c1"),
+            output("c1", [{"type": "input_image", "image_url": IMAGE, "detail": "high"}]),
+        ],
         [
             assistant(made("c1")),
             result("c1", [{"type": "image_url", "image_url": {"url": IMAGE, "detail": "high"}}]),
@@ -163,17 +210,34 @@ ROWS: list[tuple[str, list[Item], list[Item]]] = [
     ),
     (
         "our compaction",
-        [HELLO, {"type": "compaction", "id": "cmp_1", "encrypted_content": seal_summary("Done: all")}],
+        [
+            HELLO,
+            {"type": "compaction", "id": "cmp_1", "encrypted_content": seal_summary("Done: all")},
+        ],
         [HELLO, {"role": "developer", "content": SUMMARY + "Done: all"}],
     ),
     (
         "shells and patches",
         [
-            {"type": "local_shell_call", "id": "lsh_1", "call_id": "c1", "action": ACTION, "status": "completed"},
+            {
+                "type": "local_shell_call",
+                "id": "lsh_1",
+                "call_id": "c1",
+                "action": ACTION,
+                "status": "completed",
+            },
             {"type": "shell_call", "call_id": "c2", "action": {"commands": ["ls"]}},
-            {"type": "apply_patch_call", "call_id": "c3", "operation": {"type": "delete_file", "path": "a"}},
+            {
+                "type": "apply_patch_call",
+                "call_id": "c3",
+                "operation": {"type": "delete_file", "path": "a"},
+            },
             {"type": "local_shell_call_output", "id": "c1", "output": "a.txt"},
-            {"type": "shell_call_output", "call_id": "c2", "output": [{"stdout": "a", "stderr": ""}]},
+            {
+                "type": "shell_call_output",
+                "call_id": "c2",
+                "output": [{"stdout": "a", "stderr": ""}],
+            },
             {"type": "apply_patch_call_output", "call_id": "c3", "status": "completed"},
         ],
         [
@@ -190,12 +254,26 @@ ROWS: list[tuple[str, list[Item], list[Item]]] = [
     (
         "what a provider looked up",
         [
-            {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"query": "moon"}},
-            {"type": "mcp_call", "name": "find", "server_label": "docs", "arguments": "{}", "output": "page 3"},
+            {
+                "type": "web_search_call",
+                "id": "ws_1",
+                "status": "completed",
+                "action": {"query": "moon"},
+            },
+            {
+                "type": "mcp_call",
+                "name": "find",
+                "server_label": "docs",
+                "arguments": "{}",
+                "output": "page 3",
+            },
         ],
         [
             assistant(
-                content=[text("[Searched the web for: moon]", "text"), text("[Called find of docs: page 3]", "text")]
+                content=[
+                    text("[Searched the web for: moon]", "text"),
+                    text("[Called find of docs: page 3]", "text"),
+                ]
             )
         ],
     ),
@@ -207,7 +285,9 @@ ROWS: list[tuple[str, list[Item], list[Item]]] = [
 ]
 
 
-@pytest.mark.parametrize(("items", "wanted"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+@pytest.mark.parametrize(
+    ("items", "wanted"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
+)
 def test_items_in_the_words_of_the_hub(items: list[Item], wanted: list[Item]) -> None:
     decoded = request(*items)
     assert decoded.chat["messages"] == wanted
@@ -222,7 +302,13 @@ ORDER: list[tuple[str, list[Item], list[Item]]] = [
     ),
     (
         "a hook between two calls",
-        [called("c1"), {"role": "developer", "content": "hook"}, called("c2"), output("c2"), output("c1")],
+        [
+            called("c1"),
+            {"role": "developer", "content": "hook"},
+            called("c2"),
+            output("c2"),
+            output("c1"),
+        ],
         [
             assistant(made("c1")),
             result("c1"),
@@ -248,7 +334,13 @@ ORDER: list[tuple[str, list[Item], list[Item]]] = [
     ),
     (
         "an output that comes after the next turn has begun",
-        [called("c1"), called("c2"), output("c1"), {"role": "assistant", "content": "Hm"}, output("c2")],
+        [
+            called("c1"),
+            called("c2"),
+            output("c1"),
+            {"role": "assistant", "content": "Hm"},
+            output("c2"),
+        ],
         [assistant(made("c1"), made("c2")), result("c1"), result("c2"), assistant(content="Hm")],
     ),
     (
@@ -267,7 +359,11 @@ ORDER: list[tuple[str, list[Item], list[Item]]] = [
             result("c_2", "2"),
         ],
     ),
-    ("an output without its call", [HELLO, output("c9", "late")], [HELLO, {"role": "user", "content": "late"}]),
+    (
+        "an output without its call",
+        [HELLO, output("c9", "late")],
+        [HELLO, {"role": "user", "content": "late"}],
+    ),
     (
         "an output without an id",
         [called("c1"), {"type": "function_call_output", "output": "ok"}],
@@ -276,7 +372,9 @@ ORDER: list[tuple[str, list[Item], list[Item]]] = [
 ]
 
 
-@pytest.mark.parametrize(("items", "wanted"), [row[1:] for row in ORDER], ids=[row[0] for row in ORDER])
+@pytest.mark.parametrize(
+    ("items", "wanted"), [row[1:] for row in ORDER], ids=[row[0] for row in ORDER]
+)
 def test_outputs_follow_their_calls(items: list[Item], wanted: list[Item]) -> None:
     assert request(*items).chat["messages"] == wanted
 
@@ -304,8 +402,16 @@ PARTS: list[tuple[str, Item, Item]] = [
     ),
     (
         "a file",
-        {"type": "input_file", "file_data": "data:application/pdf;base64,AA", "filename": "a.pdf", "file_id": None},
-        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AA"}},
+        {
+            "type": "input_file",
+            "file_data": "data:application/pdf;base64,AA",
+            "filename": "a.pdf",
+            "file_id": None,
+        },
+        {
+            "type": "file",
+            "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AA"},
+        },
     ),
     (
         "a file at an address",
@@ -325,9 +431,13 @@ PARTS: list[tuple[str, Item, Item]] = [
 ]
 
 
-@pytest.mark.parametrize(("part", "wanted"), [row[1:] for row in PARTS], ids=[row[0] for row in PARTS])
+@pytest.mark.parametrize(
+    ("part", "wanted"), [row[1:] for row in PARTS], ids=[row[0] for row in PARTS]
+)
 def test_a_part_in_the_words_of_the_hub(part: Item, wanted: Item) -> None:
-    assert request({"role": "user", "content": [part]}).chat["messages"] == [{"role": "user", "content": [wanted]}]
+    assert request({"role": "user", "content": [part]}).chat["messages"] == [
+        {"role": "user", "content": [wanted]}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -359,7 +469,9 @@ def test_a_part_of_an_unknown_type_is_named() -> None:
 
 
 def test_a_compaction_of_another_provider_is_named() -> None:
-    assert request(HELLO, {"type": "compaction", "encrypted_content": "gAAAA"}).dropped == ("input.compaction",)
+    assert request(HELLO, {"type": "compaction", "encrypted_content": "gAAAA"}).dropped == (
+        "input.compaction",
+    )
 
 
 def test_a_call_without_an_id_has_one_that_stays_the_same() -> None:

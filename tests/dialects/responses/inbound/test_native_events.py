@@ -1,4 +1,5 @@
-"""On the native lane the provider's bytes are the client's, and the encoder can end the stream at any event."""
+"""On the native lane the provider's bytes are the client's, and the encoder can end the stream at
+any event."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from tests.dialects.responses.inbound.test_streams import CASES, offered
 from tests.splits import splits
 
 BROKEN = Refusal(502, "gone", "server_error", "upstream_stream_error")
-STREAMS = [case for case in goldens.stream_cases("responses") if case not in ("error_event", "failed")]
+STREAMS = [
+    case for case in goldens.stream_cases("responses") if case not in ("error_event", "failed")
+]
 
 
 def batches(pieces: list[bytes]) -> list[Batch]:
@@ -43,7 +46,8 @@ def test_events_pass_unchanged_wherever_they_are_cut(case: str) -> None:
 
 
 CALLED = stream(
-    answer(tools=[function("look")]), [tool_call(0, "c1", "look", "{}"), tool_call(1, "c2", "look", "{}"), *ending()]
+    answer(tools=[function("look")]),
+    [tool_call(0, "c1", "look", "{}"), tool_call(1, "c2", "look", "{}"), *ending()],
 )
 
 
@@ -89,7 +93,10 @@ def test_events_without_names_and_with_a_last_line_of_their_own_are_read() -> No
 
 def test_items_that_the_last_event_leaves_out_are_put_back_for_the_store() -> None:
     last = parse(CALLED)[-1]
-    short = b'event: response.completed\ndata: {"type":"response.completed","response":{"id":"resp_call1"}}\n\n'
+    short = (
+        b"event: response.completed\ndata: "
+        b'{"type":"response.completed","response":{"id":"resp_call1"}}\n\n'
+    )
     data = CALLED[: CALLED.index(b"event: response.completed")] + short
     encoder = inbound.StreamEncoder(answer())
     encoder.encode(Batch([], sse.Decoder().decode(data)))

@@ -1,4 +1,5 @@
-"""The ordering pass over any list of items: nothing is lost, every output follows its call, no turn crosses one."""
+"""The ordering pass over any list of items: nothing is lost, every output follows its call, no turn
+crosses one."""
 
 from __future__ import annotations
 
@@ -13,9 +14,14 @@ IDS = st.sampled_from(["c1", "c2", "c3", "c4"])
 ITEMS = st.lists(
     st.one_of(
         st.builds(called, IDS),
-        st.builds(lambda id_: {"type": "custom_tool_call", "call_id": id_, "name": "exec", "input": "x"}, IDS),
+        st.builds(
+            lambda id_: {"type": "custom_tool_call", "call_id": id_, "name": "exec", "input": "x"},
+            IDS,
+        ),
         st.builds(output, IDS, st.sampled_from(["one", "two"])),
-        st.builds(lambda text: {"role": "assistant", "content": text}, st.sampled_from(["So", "Hm"])),
+        st.builds(
+            lambda text: {"role": "assistant", "content": text}, st.sampled_from(["So", "Hm"])
+        ),
         st.sampled_from(
             [
                 HELLO,
@@ -50,20 +56,39 @@ def test_every_conversation_is_one_that_providers_take(items: list[dict[str, Any
     messages = request(HELLO, *items).chat["messages"]
     check_pairs(messages)
     calls = [call for message in messages for call in message.get("tool_calls", ())]
-    assert len(calls) == sum(item.get("type") in ("function_call", "custom_tool_call") for item in items)
-    said = [item["content"] for item in items if item.get("role") in ("user", "developer", "system")]
-    spoken = [message for message in messages[1:] if message["role"] in ("user", "developer", "system")]
-    assert [text for text in (message["content"] for message in spoken) if text not in ("one", "two")] == said
-    results = [m["content"] for m in messages if m["content" if "content" in m else "role"] in ("one", "two")]
-    outputs = [(item["call_id"], item["output"]) for item in items if item.get("type") == "function_call_output"]
+    assert len(calls) == sum(
+        item.get("type") in ("function_call", "custom_tool_call") for item in items
+    )
+    said = [
+        item["content"] for item in items if item.get("role") in ("user", "developer", "system")
+    ]
+    spoken = [
+        message for message in messages[1:] if message["role"] in ("user", "developer", "system")
+    ]
+    assert [
+        text for text in (message["content"] for message in spoken) if text not in ("one", "two")
+    ] == said
+    results = [
+        m["content"]
+        for m in messages
+        if m["content" if "content" in m else "role"] in ("one", "two")
+    ]
+    outputs = [
+        (item["call_id"], item["output"])
+        for item in items
+        if item.get("type") == "function_call_output"
+    ]
     assert {text for _, text in outputs} == set(results), "no output is lost"
-    assert len(set(outputs)) <= len(results) <= len(outputs), "an output that only repeats another may be left out"
+    assert len(set(outputs)) <= len(results) <= len(outputs), (
+        "an output that only repeats another may be left out"
+    )
 
 
 @given(ITEMS)
 def test_an_output_goes_to_a_call_of_its_own_id(items: list[dict[str, Any]]) -> None:
     marked = [
-        {**item, "output": item["call_id"]} if item.get("type") == "function_call_output" else item for item in items
+        {**item, "output": item["call_id"]} if item.get("type") == "function_call_output" else item
+        for item in items
     ]
     for message in request(HELLO, *marked).chat["messages"]:
         if message["role"] == "tool" and message["content"] in ("c1", "c2", "c3", "c4"):

@@ -26,15 +26,38 @@ PASSED: dict[str, Any] = {
 
 TRANSLATED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("the limit", {"max_output_tokens": 100}, {"max_completion_tokens": 100}),
-    ("the effort", {"reasoning": {"effort": "high", "summary": "auto"}}, {"reasoning_effort": "high"}),
+    (
+        "the effort",
+        {"reasoning": {"effort": "high", "summary": "auto"}},
+        {"reasoning_effort": "high"},
+    ),
     ("an effort of none", {"reasoning": {"effort": "none"}}, {"reasoning_effort": "none"}),
     ("the verbosity", {"text": {"verbosity": "low"}}, {"verbosity": "low"}),
     ("plain text", {"text": {"format": {"type": "text"}}}, {}),
-    ("JSON", {"text": {"format": {"type": "json_object"}}}, {"response_format": {"type": "json_object"}}),
+    (
+        "JSON",
+        {"text": {"format": {"type": "json_object"}}},
+        {"response_format": {"type": "json_object"}},
+    ),
     (
         "a schema",
-        {"text": {"format": {"type": "json_schema", "name": "n", "schema": {}, "strict": True, "description": None}}},
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "strict": True}}},
+        {
+            "text": {
+                "format": {
+                    "type": "json_schema",
+                    "name": "n",
+                    "schema": {},
+                    "strict": True,
+                    "description": None,
+                }
+            }
+        },
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "n", "schema": {}, "strict": True},
+            }
+        },
     ),
     (
         "log probabilities",
@@ -42,10 +65,18 @@ TRANSLATED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"logprobs": True, "top_logprobs": 2},
     ),
     ("log probabilities that are not included", {"top_logprobs": 2}, {}),
-    ("a stream", {"stream": True, "stream_options": {"include_obfuscation": True}}, {"stream": True}),
+    (
+        "a stream",
+        {"stream": True, "stream_options": {"include_obfuscation": True}},
+        {"stream": True},
+    ),
     ("what is stored", {"store": False}, {}),
     ("what the client says of itself", {"client_metadata": {"x": "y"}}, {}),
-    ("includes of built-in tools", {"include": ["web_search_call.results", "reasoning.encrypted_content"]}, {}),
+    (
+        "includes of built-in tools",
+        {"include": ["web_search_call.results", "reasoning.encrypted_content"]},
+        {},
+    ),
     ("null everywhere", dict.fromkeys(FIELDS.keys() - {"model", "input"}), {}),
     ("neutral values", {"background": False, "truncation": "disabled"}, {}),
 ]
@@ -56,7 +87,9 @@ def test_a_field_of_both_apis_stays_as_it_is(field: str) -> None:
     assert request(**{field: PASSED[field]}).chat[field] == PASSED[field]
 
 
-@pytest.mark.parametrize(("fields", "wanted"), [row[1:] for row in TRANSLATED], ids=[row[0] for row in TRANSLATED])
+@pytest.mark.parametrize(
+    ("fields", "wanted"), [row[1:] for row in TRANSLATED], ids=[row[0] for row in TRANSLATED]
+)
 def test_a_field_in_the_words_of_the_hub(fields: dict[str, Any], wanted: dict[str, Any]) -> None:
     decoded = request(**fields)
     assert decoded.chat == {"model": "dev", "messages": [HELLO], **wanted}
@@ -100,9 +133,21 @@ def test_what_only_the_native_lane_can_carry_is_named(fields: dict[str, Any], dr
         ({"input": [{"role": "judge", "content": "x"}]}, "input[0].role", "invalid_value"),
         ({"input": [{"role": "user", "content": 7}]}, "input[0].content", "invalid_type"),
         ({"input": [{"role": "user", "content": [7]}]}, "input[0].content[0]", "invalid_type"),
-        ({"input": [{"role": "user", "content": [{"type": "input_text"}]}]}, "input[0].content[0].text", None),
-        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0].image_url", None),
-        ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "input[0].content[0].file_data", None),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_text"}]}]},
+            "input[0].content[0].text",
+            None,
+        ),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
+            "input[0].content[0].image_url",
+            None,
+        ),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_file"}]}]},
+            "input[0].content[0].file_data",
+            None,
+        ),
         ({"input": [{"type": "function_call", "call_id": "c"}]}, "input[0].name", None),
         ({"instructions": 5}, "instructions", "invalid_type"),
         ({"reasoning": "high"}, "reasoning", "invalid_type"),
@@ -113,12 +158,20 @@ def test_what_only_the_native_lane_can_carry_is_named(fields: dict[str, Any], dr
         ({"tools": {}}, "tools", "invalid_type"),
         ({"tools": ["x"]}, "tools[0]", "invalid_type"),
         ({"tools": [{"type": "function"}]}, "tools[0].name", "missing_required_parameter"),
-        ({"tools": [{"type": "namespace", "tools": []}]}, "tools[0].name", "missing_required_parameter"),
+        (
+            {"tools": [{"type": "namespace", "tools": []}]},
+            "tools[0].name",
+            "missing_required_parameter",
+        ),
         ({"tool_choice": "required"}, "tool_choice", None),
         ({"tool_choice": "perhaps"}, "tool_choice", "invalid_value"),
         ({"tool_choice": 5}, "tool_choice", "invalid_type"),
         ({"tool_choice": "required", "tools": [{"type": "web_search"}]}, "tool_choice", None),
-        ({"tool_choice": {"type": "web_search"}, "tools": [{"type": "web_search"}]}, "tool_choice", "invalid_value"),
+        (
+            {"tool_choice": {"type": "web_search"}, "tools": [{"type": "web_search"}]},
+            "tool_choice",
+            "invalid_value",
+        ),
         ({"previous_response_id": "resp_x"}, "previous_response_id", "previous_response_not_found"),
     ],
     ids=str,
@@ -135,11 +188,15 @@ def test_what_cannot_be_honoured_is_refused_by_its_own_name(
 
 
 def test_a_refused_field_has_its_reason() -> None:
-    assert all(rule.reason for rule in FIELDS.values() if rule.action in (Action.REFUSE, Action.DROP))
+    assert all(
+        rule.reason for rule in FIELDS.values() if rule.action in (Action.REFUSE, Action.DROP)
+    )
 
 
 @pytest.mark.parametrize("field", FIELDS)
-@pytest.mark.parametrize("value", [None, True, 3, "x", [], {}, [{}], [[]], {"type": []}, [{"type": {}}]], ids=str)
+@pytest.mark.parametrize(
+    "value", [None, True, 3, "x", [], {}, [{}], [[]], {"type": []}, [{"type": {}}]], ids=str
+)
 def test_a_field_of_any_shape_is_accepted_or_refused(field: str, value: Any) -> None:
     body = {"model": "dev", "input": "Hello", "tools": [function("look")], field: value}
     before = copy.deepcopy(body)
@@ -193,7 +250,9 @@ def test_codex_is_known_by_its_header(headers: dict[str, str], wanted: bool) -> 
 
 def test_a_compaction_asks_for_a_summary_without_tools() -> None:
     trigger = {"type": "compaction_trigger"}
-    decoded = request(HELLO, trigger, tools=[function("look")], tool_choice="required", parallel_tool_calls=True)
+    decoded = request(
+        HELLO, trigger, tools=[function("look")], tool_choice="required", parallel_tool_calls=True
+    )
     assert decoded.notes.compacting
     assert not {"tools", "tool_choice", "parallel_tool_calls"} & decoded.chat.keys()
     assert [message["role"] for message in decoded.chat["messages"]] == ["user", "user"]

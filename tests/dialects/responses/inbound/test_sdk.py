@@ -18,7 +18,11 @@ from tests.dialects.responses.inbound.makers import Item, ending, stream
 from tests.dialects.responses.inbound.test_streams import CASES, bare, offered
 
 BROKEN = Refusal(502, "gone", "server_error", "upstream_stream_error")
-ENDS_WELL = [row for row in CASES if row[1][-2]["choices"][0]["finish_reason"] not in ("length", "content_filter")]
+ENDS_WELL = [
+    row
+    for row in CASES
+    if row[1][-2]["choices"][0]["finish_reason"] not in ("length", "content_filter")
+]
 
 
 def replay(data: bytes) -> Callable[[httpx2.Request], httpx2.Response]:
@@ -31,8 +35,12 @@ def client(answer: Callable[[httpx2.Request], httpx2.Response]) -> OpenAI:
     return OpenAI(api_key="key", base_url="http://gateway.test/v1", http_client=http, max_retries=0)
 
 
-@pytest.mark.parametrize(("chunks", "wanted"), [row[1:] for row in ENDS_WELL], ids=[row[0] for row in ENDS_WELL])
-def test_the_accumulator_of_the_official_sdk_has_every_item(chunks: list[Chunk], wanted: list[Item]) -> None:
+@pytest.mark.parametrize(
+    ("chunks", "wanted"), [row[1:] for row in ENDS_WELL], ids=[row[0] for row in ENDS_WELL]
+)
+def test_the_accumulator_of_the_official_sdk_has_every_item(
+    chunks: list[Chunk], wanted: list[Item]
+) -> None:
     data = stream(offered(), chunks)
     with client(replay(data)).responses.stream(model="dev", input="Hello") as events:
         final = events.get_final_response()
@@ -40,7 +48,10 @@ def test_the_accumulator_of_the_official_sdk_has_every_item(chunks: list[Chunk],
     assert found == wanted
     assert final.status == "completed"
     assert final.output_text == "".join(
-        part["text"] for item in wanted for part in item.get("content", ()) if part["type"] == "output_text"
+        part["text"]
+        for item in wanted
+        for part in item.get("content", ())
+        if part["type"] == "output_text"
     )
 
 
@@ -53,8 +64,12 @@ def _plain(item: dict[str, Any]) -> Item:
     return plain
 
 
-@pytest.mark.parametrize(("chunks", "wanted"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
-def test_plain_iteration_of_the_official_sdk_sees_one_end(chunks: list[Chunk], wanted: list[Item]) -> None:
+@pytest.mark.parametrize(
+    ("chunks", "wanted"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
+)
+def test_plain_iteration_of_the_official_sdk_sees_one_end(
+    chunks: list[Chunk], wanted: list[Item]
+) -> None:
     data = stream(offered(), chunks)
     events = list(client(replay(data)).responses.create(model="dev", input="Hello", stream=True))
     last = events[-1]
@@ -68,7 +83,10 @@ def test_a_broken_answer_raises_in_both() -> None:
     with pytest.raises(openai.APIError, match="gone"):
         list(client(replay(data)).responses.create(model="dev", input="Hello", stream=True))
     sdk = client(replay(data))
-    with pytest.raises(openai.APIError, match="gone"), sdk.responses.stream(model="dev", input="Hello") as events:
+    with (
+        pytest.raises(openai.APIError, match="gone"),
+        sdk.responses.stream(model="dev", input="Hello") as events,
+    ):
         events.get_final_response()
 
 
@@ -84,8 +102,12 @@ def test_keep_alives_disturb_no_accumulator() -> None:
 
 def test_a_whole_answer_is_read() -> None:
     message = {"role": "assistant", "content": "Hello", "reasoning_content": "Why"}
-    body = inbound.encode_response({"choices": [{"message": message, "finish_reason": "stop"}]}, offered())
-    response = client(lambda _: httpx2.Response(200, json=body)).responses.create(model="dev", input="Hello")
+    body = inbound.encode_response(
+        {"choices": [{"message": message, "finish_reason": "stop"}]}, offered()
+    )
+    response = client(lambda _: httpx2.Response(200, json=body)).responses.create(
+        model="dev", input="Hello"
+    )
     assert response.output_text == "Hello"
     assert response.output[0].type == "reasoning"
     assert response.usage is not None

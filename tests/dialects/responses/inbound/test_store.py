@@ -60,7 +60,12 @@ def test_the_least_recently_used_go_first() -> None:
         store.put("me", stored(f"resp_{number}", f"msg_{number}", size=800))
     assert store.get("me", "resp_0")
     store.put("me", stored("resp_3", size=800))
-    assert [store.get("me", f"resp_{number}") is not None for number in range(4)] == [True, False, True, True]
+    assert [store.get("me", f"resp_{number}") is not None for number in range(4)] == [
+        True,
+        False,
+        True,
+        True,
+    ]
     assert store.get("me", "msg_1") is None
 
 

@@ -32,10 +32,20 @@ from tests.dialects.responses.inbound.strict import check, parse
 TOOLS = [
     function("look"),
     {"type": "custom", "name": "exec"},
-    {"type": "namespace", "name": "agents", "tools": [function("close"), {"type": "custom", "name": "send"}]},
+    {
+        "type": "namespace",
+        "name": "agents",
+        "tools": [function("close"), {"type": "custom", "name": "send"}],
+    },
     {"type": "tool_search", "execution": "client"},
 ]
-DETAIL = {"type": "reasoning.text", "text": "Why", "signature": "s", "id": "anthropic:0", "index": 0}
+DETAIL = {
+    "type": "reasoning.text",
+    "text": "Why",
+    "signature": "s",
+    "id": "anthropic:0",
+    "index": 0,
+}
 EXTRA = {"google": {"thought_signature": "sig"}}
 CITED = {
     "type": "url_citation",
@@ -46,31 +56,56 @@ PNG = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
 
 def message(*texts: str) -> Item:
-    parts = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []} for text in texts]
+    parts = [
+        {"type": "output_text", "text": text, "annotations": [], "logprobs": []} for text in texts
+    ]
     return {"type": "message", "role": "assistant", "status": "completed", "content": parts}
 
 
 def reasoning(*texts: str) -> Item:
-    return {"type": "reasoning", "summary": [{"type": "summary_text", "text": text} for text in texts]}
+    return {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": text} for text in texts],
+    }
 
 
 def called(id_: str, name: str = "look", arguments: str = "{}", **more: Any) -> Item:
     status = {"status": "completed"}
-    return {"type": "function_call", "call_id": id_, "name": name, "arguments": arguments, **status, **more}
+    return {
+        "type": "function_call",
+        "call_id": id_,
+        "name": name,
+        "arguments": arguments,
+        **status,
+        **more,
+    }
 
 
 def custom(id_: str, name: str, text: str, **more: Any) -> Item:
-    return {"type": "custom_tool_call", "call_id": id_, "name": name, "input": text, "status": "completed", **more}
+    return {
+        "type": "custom_tool_call",
+        "call_id": id_,
+        "name": name,
+        "input": text,
+        "status": "completed",
+        **more,
+    }
 
 
 def logged(text: str) -> Chunk:
     chunk = delta(content=text)
-    chunk["choices"][0]["logprobs"] = {"content": [{"token": text, "logprob": -1.0, "top_logprobs": []}]}
+    chunk["choices"][0]["logprobs"] = {
+        "content": [{"token": text, "logprob": -1.0, "top_logprobs": []}]
+    }
     return chunk
 
 
 CASES: list[tuple[str, list[Chunk], list[Item]]] = [
-    ("text", [delta(content="He"), delta(content=""), delta(content="llo"), *ending()], [message("Hello")]),
+    (
+        "text",
+        [delta(content="He"), delta(content=""), delta(content="llo"), *ending()],
+        [message("Hello")],
+    ),
     ("nothing", ending(), []),
     (
         "empty text before a call",
@@ -104,7 +139,11 @@ CASES: list[tuple[str, list[Chunk], list[Item]]] = [
     ),
     (
         "a call with a signature of its own",
-        [delta(content="So"), tool_call(0, "c1", "look", "{}", extra_content=EXTRA), *ending("tool_calls")],
+        [
+            delta(content="So"),
+            tool_call(0, "c1", "look", "{}", extra_content=EXTRA),
+            *ending("tool_calls"),
+        ],
         [message("So"), reasoning(), called("c1")],
     ),
     (
@@ -162,7 +201,11 @@ CASES: list[tuple[str, list[Chunk], list[Item]]] = [
     ),
     (
         "a custom tool that was called as a function",
-        [tool_call(0, "c1", "exec", '{"in'), tool_call(0, arguments='put":"1 + 1"}'), *ending("tool_calls")],
+        [
+            tool_call(0, "c1", "exec", '{"in'),
+            tool_call(0, arguments='put":"1 + 1"}'),
+            *ending("tool_calls"),
+        ],
         [custom("c1", "exec", "1 + 1")],
     ),
     (
@@ -172,7 +215,11 @@ CASES: list[tuple[str, list[Chunk], list[Item]]] = [
     ),
     (
         "a search for tools",
-        [tool_call(0, "c1", "tool_search"), tool_call(0, arguments='{"query":"mail"}'), *ending("tool_calls")],
+        [
+            tool_call(0, "c1", "tool_search"),
+            tool_call(0, arguments='{"query":"mail"}'),
+            *ending("tool_calls"),
+        ],
         [
             {
                 "type": "tool_search_call",
@@ -196,7 +243,12 @@ CASES: list[tuple[str, list[Chunk], list[Item]]] = [
     (
         "text and then a refusal",
         [delta(content="Well"), delta(refusal="No."), *ending()],
-        [{**message(), "content": [*message("Well")["content"], {"type": "refusal", "refusal": "No."}]}],
+        [
+            {
+                **message(),
+                "content": [*message("Well")["content"], {"type": "refusal", "refusal": "No."}],
+            }
+        ],
     ),
     (
         "citations and log probabilities",
@@ -209,7 +261,13 @@ CASES: list[tuple[str, list[Chunk], list[Item]]] = [
                         "type": "output_text",
                         "text": "Hi",
                         "annotations": [
-                            {"type": "url_citation", "url": "https://a", "title": "A", "start_index": 0, "end_index": 2}
+                            {
+                                "type": "url_citation",
+                                "url": "https://a",
+                                "title": "A",
+                                "start_index": 0,
+                                "end_index": 2,
+                            }
                         ],
                         "logprobs": [{"token": "Hi", "logprob": -1.0, "top_logprobs": []}],
                     }
@@ -220,7 +278,10 @@ CASES: list[tuple[str, list[Chunk], list[Item]]] = [
     (
         "an image",
         [delta(images=[PNG]), delta(content="Here"), *ending()],
-        [{"type": "image_generation_call", "status": "completed", "result": "AAAA"}, message("Here")],
+        [
+            {"type": "image_generation_call", "status": "completed", "result": "AAAA"},
+            message("Here"),
+        ],
     ),
     (
         "an image at an address",
@@ -247,9 +308,15 @@ CASES: list[tuple[str, list[Chunk], list[Item]]] = [
         [tool_call(0, "c1", "look", "{}"), *ending("length")],
         [{**called("c1")}],
     ),
-    ("a filter", [delta(content="So"), *ending("content_filter")], [{**message("So"), "status": "incomplete"}]),
+    (
+        "a filter",
+        [delta(content="So"), *ending("content_filter")],
+        [{**message("So"), "status": "incomplete"}],
+    ),
 ]
-each_case = pytest.mark.parametrize(("chunks", "wanted"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+each_case = pytest.mark.parametrize(
+    ("chunks", "wanted"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
+)
 NAMES = [row[0] for row in CASES]
 
 
@@ -258,7 +325,10 @@ def offered() -> Answer:
 
 
 def bare(items: list[Item]) -> list[Item]:
-    return [{key: value for key, value in item.items() if key not in ("id", "encrypted_content")} for item in items]
+    return [
+        {key: value for key, value in item.items() if key not in ("id", "encrypted_content")}
+        for item in items
+    ]
 
 
 @each_case
@@ -276,13 +346,19 @@ def batches(chunks: list[Chunk], seed: int) -> Iterator[list[Chunk]]:
 
 
 @each_case
-def test_however_chunks_arrive_the_stream_is_the_same(chunks: list[Chunk], wanted: list[Item]) -> None:
+def test_however_chunks_arrive_the_stream_is_the_same(
+    chunks: list[Chunk], wanted: list[Item]
+) -> None:
     whole = stream(offered(), chunks)
     encoder = inbound.StreamEncoder(offered())
     assert encoder.encode(Batch(chunks)) + encoder.done() == whole
     for seed in range(5):
         encoder = inbound.StreamEncoder(offered())
-        assert b"".join(encoder.encode(Batch(batch)) for batch in batches(chunks, seed)) + encoder.done() == whole
+        assert (
+            b"".join(encoder.encode(Batch(batch)) for batch in batches(chunks, seed))
+            + encoder.done()
+            == whole
+        )
 
 
 @each_case
@@ -299,19 +375,25 @@ def test_a_keep_alive_fits_anywhere(chunks: list[Chunk], wanted: list[Item]) -> 
 
 
 @each_case
-def test_an_answer_that_breaks_off_anywhere_fails_in_full(chunks: list[Chunk], wanted: list[Item]) -> None:
+def test_an_answer_that_breaks_off_anywhere_fails_in_full(
+    chunks: list[Chunk], wanted: list[Item]
+) -> None:
     for end in range(len(chunks) - 1):
         encoder = inbound.StreamEncoder(offered())
         data = b"".join(encoder.encode(Batch([chunk])) for chunk in chunks[:end])
         before = parse(data)
-        events = check(data + encoder.error(Refusal(502, "gone", "server_error", "upstream_stream_error")))
+        events = check(
+            data + encoder.error(Refusal(502, "gone", "server_error", "upstream_stream_error"))
+        )
         assert [event["type"] for event in events[-2:]] == ["error", "response.failed"]
         assert len(events) - len(before) == (4 if end == 0 else 2)
         assert encoder.response is None
 
 
 @each_case
-def test_a_whole_answer_has_the_items_of_its_stream(chunks: list[Chunk], wanted: list[Item]) -> None:
+def test_a_whole_answer_has_the_items_of_its_stream(
+    chunks: list[Chunk], wanted: list[Item]
+) -> None:
     encoder = inbound.StreamEncoder(offered())
     encoder.encode(Batch(chunks))
     encoder.done()
@@ -356,7 +438,10 @@ def _merge(call: dict[str, Any], piece: dict[str, Any]) -> None:
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 2), st.sampled_from(['{"', 'a":', "1", "}", "{}", "text", "think", "detail"])),
+        st.tuples(
+            st.integers(0, 2),
+            st.sampled_from(['{"', 'a":', "1", "}", "{}", "text", "think", "detail"]),
+        ),
         max_size=14,
     )
 )
@@ -381,11 +466,13 @@ def test_any_mixture_of_deltas_keeps_every_rule(pieces: list[tuple[int, str]]) -
             chunks.append(tool_call(begun[call], arguments=piece))
     events = check(stream(offered(), [*chunks, *ending("tool_calls")]))
     output = events[-1]["response"]["output"]
-    found = {item["call_id"]: item["arguments"] for item in output if item["type"] == "function_call"}
+    found = {
+        item["call_id"]: item["arguments"] for item in output if item["type"] == "function_call"
+    }
     assert found == {f"c{call}": given_.get(call, "") or "{}" for call in begun}
-    assert sum(len(item["content"][0]["text"]) for item in output if item["type"] == "message") == sum(
-        piece == "text" for _, piece in pieces
-    )
+    assert sum(
+        len(item["content"][0]["text"]) for item in output if item["type"] == "message"
+    ) == sum(piece == "text" for _, piece in pieces)
 
 
 def _is_json(text: str) -> bool:
@@ -398,7 +485,9 @@ def _is_json(text: str) -> bool:
 
 def test_a_call_that_may_still_change_is_never_done() -> None:
     encoder = inbound.StreamEncoder(offered())
-    data = encoder.encode(Batch([custom_call(0, "c1", "exec", "a"), tool_call(1, "c2", "look", "{}")]))
+    data = encoder.encode(
+        Batch([custom_call(0, "c1", "exec", "a"), tool_call(1, "c2", "look", "{}")])
+    )
     assert not [event for event in parse(data) if event["type"] == "response.output_item.done"]
     data += encoder.encode(Batch([custom_call(0, text="b"), finish("tool_calls")])) + encoder.done()
     assert [item["call_id"] for item in check(data)[-1]["response"]["output"]] == ["c1", "c2"]
@@ -424,7 +513,9 @@ def test_what_providers_need_back_is_sealed_with_the_reasoning() -> None:
     output = check(stream(offered(), chunks))[-1]["response"]["output"]
     thought = unsealed(output[0]["encrypted_content"])
     assert (thought.details, thought.extras) == ((DETAIL,), {"c1": EXTRA})
-    again = request(HELLO, *output, {"type": "function_call_output", "call_id": "c1", "output": "ok"})
+    again = request(
+        HELLO, *output, {"type": "function_call_output", "call_id": "c1", "output": "ok"}
+    )
     assert again.chat["messages"][1]["reasoning_details"] == [DETAIL]
     assert again.chat["messages"][1]["tool_calls"][0]["extra_content"] == EXTRA
 
@@ -440,15 +531,28 @@ def test_the_signature_of_a_text_comes_back_with_it(place: int) -> None:
 
 
 def test_what_a_provider_says_beside_the_answer_is_kept() -> None:
-    last = finish("stop") | {"citations": ["https://a"], "id": "other", "metadata": {"of": "the provider"}}
+    last = finish("stop") | {
+        "citations": ["https://a"],
+        "id": "other",
+        "metadata": {"of": "the provider"},
+    }
     last["choices"][0]["native_finish_reason"] = "end_turn"
     tail = ending()[1] | {"service_tier": "flex"}
     response = check(stream(offered(), [delta(content="So"), last, tail]))[-1]["response"]
     assert (response["citations"], response["service_tier"]) == (["https://a"], "flex")
     assert response["native_finish_reason"] == "end_turn"
     assert (response["id"], response["metadata"]) == ("resp_call1", {})
-    choice = {"message": {"content": "So"}, "finish_reason": "stop", "native_finish_reason": "end_turn"}
-    chat = {"id": "other", "citations": ["https://a"], "service_tier": "flex", "usage": tail["usage"]}
+    choice = {
+        "message": {"content": "So"},
+        "finish_reason": "stop",
+        "native_finish_reason": "end_turn",
+    }
+    chat = {
+        "id": "other",
+        "citations": ["https://a"],
+        "service_tier": "flex",
+        "usage": tail["usage"],
+    }
     assert inbound.encode_response({**chat, "choices": [choice]}, offered()) == response
 
 
@@ -460,7 +564,12 @@ def test_codex_sees_a_refusal_as_text() -> None:
 
 def test_a_compaction_is_exactly_one_item() -> None:
     compacting = answer(HELLO, {"type": "compaction_trigger"}, stream=True)
-    chunks = [delta(reasoning_content="Hm"), delta(content="Done: "), delta(content="all"), *ending()]
+    chunks = [
+        delta(reasoning_content="Hm"),
+        delta(content="Done: "),
+        delta(content="all"),
+        *ending(),
+    ]
     events = check(stream(compacting, chunks))
     output = events[-1]["response"]["output"]
     assert [item["type"] for item in output] == ["compaction"]
@@ -520,14 +629,17 @@ NO_USAGE = {
 
 
 @pytest.mark.parametrize(
-    ("chunks", "wanted"), [(ending(), USAGE), ([finish("stop")], NO_USAGE)], ids=["stated", "unknown"]
+    ("chunks", "wanted"),
+    [(ending(), USAGE), ([finish("stop")], NO_USAGE)],
+    ids=["stated", "unknown"],
 )
 def test_usage_is_made_of_whole_numbers(chunks: list[Chunk], wanted: dict[str, Any]) -> None:
     assert check(stream(offered(), chunks))[-1]["response"]["usage"] == wanted
 
 
 def test_many_mixed_calls_cost_linear_time() -> None:
-    """Each delta is written once: the bytes of a stream grow with its deltas, whatever their order."""
+    """Each delta is written once: the bytes of a stream grow with its deltas, whatever their
+    order."""
 
     def size(count: int) -> int:
         chunks = [tool_call(place, f"c{place}", "look") for place in range(20)]

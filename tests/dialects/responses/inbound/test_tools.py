@@ -24,7 +24,12 @@ AGENTS = {
     "description": "Other agents.",
     "tools": [function("close", description="Closes one."), {"type": "custom", "name": "send"}],
 }
-SEARCH = {"type": "tool_search", "execution": "client", "description": "Finds tools", "parameters": SCHEMA}
+SEARCH = {
+    "type": "tool_search",
+    "execution": "client",
+    "description": "Finds tools",
+    "parameters": SCHEMA,
+}
 
 
 def hub_function(name: str, **more: Any) -> dict[str, Any]:
@@ -56,7 +61,10 @@ DECLARED: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
                 "custom": {
                     "name": "apply_patch",
                     "description": "Patches",
-                    "format": {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /x/"}},
+                    "format": {
+                        "type": "grammar",
+                        "grammar": {"syntax": "lark", "definition": "start: /x/"},
+                    },
                 },
             }
         ],
@@ -79,11 +87,17 @@ DECLARED: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
         {"type": "namespace", "name": "functions", "tools": [LOOK]},
         [hub_function("look")],
     ),
-    ("a search that the client runs", SEARCH, [hub_function("tool_search", description="Finds tools")]),
+    (
+        "a search that the client runs",
+        SEARCH,
+        [hub_function("tool_search", description="Finds tools")],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("tool", "wanted"), [row[1:] for row in DECLARED], ids=[row[0] for row in DECLARED])
+@pytest.mark.parametrize(
+    ("tool", "wanted"), [row[1:] for row in DECLARED], ids=[row[0] for row in DECLARED]
+)
 def test_a_tool_in_the_words_of_the_hub(tool: dict[str, Any], wanted: list[dict[str, Any]]) -> None:
     decoded = request(tools=[tool])
     assert decoded.chat["tools"] == wanted
@@ -120,7 +134,11 @@ def test_a_search_that_the_provider_runs_is_not_needed() -> None:
 
 
 def test_tools_that_an_item_adds_are_offered_and_the_later_one_wins() -> None:
-    added = {"type": "additional_tools", "role": "developer", "tools": [AGENTS, function("look", description="New")]}
+    added = {
+        "type": "additional_tools",
+        "role": "developer",
+        "tools": [AGENTS, function("look", description="New")],
+    }
     decoded = request(added, HELLO, tools=[LOOK])
     assert [tool.get("function", tool.get("custom"))["name"] for tool in decoded.chat["tools"]] == [
         "look",
@@ -132,14 +150,28 @@ def test_tools_that_an_item_adds_are_offered_and_the_later_one_wins() -> None:
 
 
 def test_tools_that_a_search_has_found_are_offered() -> None:
-    call = {"type": "tool_search_call", "call_id": "c1", "execution": "client", "arguments": {"query": "close"}}
-    found = {"type": "tool_search_output", "call_id": "c1", "execution": "client", "tools": [AGENTS, LOOK]}
+    call = {
+        "type": "tool_search_call",
+        "call_id": "c1",
+        "execution": "client",
+        "arguments": {"query": "close"},
+    }
+    found = {
+        "type": "tool_search_output",
+        "call_id": "c1",
+        "execution": "client",
+        "tools": [AGENTS, LOOK],
+    }
     decoded = request(HELLO, call, found, tools=[SEARCH])
     assert list(decoded.notes.tools) == ["tool_search", "agents__close", "agents__send", "look"]
     _, made, answered = decoded.chat["messages"]
-    assert made["tool_calls"][0]["function"] == {"name": "tool_search", "arguments": '{"query":"close"}'}
+    assert made["tool_calls"][0]["function"] == {
+        "name": "tool_search",
+        "arguments": '{"query":"close"}',
+    }
     assert answered["content"] == (
-        '[{"name":"agents__close","description":"Closes one."},{"name":"agents__send"},{"name":"look"}]'
+        '[{"name":"agents__close","description":"Closes '
+        'one."},{"name":"agents__send"},{"name":"look"}]'
     )
 
 
@@ -155,7 +187,8 @@ def test_flat_names_lead_back_to_the_client_s_tools() -> None:
 
 
 @pytest.mark.parametrize(
-    ("namespace", "name"), [("a b", "ü"), ("n" * 60, "m" * 60), ("mcp__docs__", "find"), ("", "x" * 64)]
+    ("namespace", "name"),
+    [("a b", "ü"), ("n" * 60, "m" * 60), ("mcp__docs__", "find"), ("", "x" * 64)],
 )
 def test_a_flat_name_fits_and_depends_on_nothing_else(namespace: str, name: str) -> None:
     flat = flat_name(namespace or None, name)
@@ -165,7 +198,9 @@ def test_a_flat_name_fits_and_depends_on_nothing_else(namespace: str, name: str)
 
 def test_two_tools_never_share_a_flat_name() -> None:
     spaces = [("a__b", "c"), ("a", "b__c")]
-    tools = [{"type": "namespace", "name": space, "tools": [function(name)]} for space, name in spaces]
+    tools = [
+        {"type": "namespace", "name": space, "tools": [function(name)]} for space, name in spaces
+    ]
     names = request(tools=[*tools, function("a__b__c")]).notes.tools
     assert [(tool.namespace, tool.name) for tool in names.values()] == [*spaces, (None, "a__b__c")]
 
@@ -198,14 +233,27 @@ SEND = {"type": "custom", "custom": {"name": "agents__send"}}
         ("required", "required"),
         ({"type": "required"}, "required"),
         ({"type": "function", "name": "look"}, {"type": "function", "function": {"name": "look"}}),
-        ({"type": "function", "function": {"name": "look"}}, {"type": "function", "function": {"name": "look"}}),
-        ({"type": "custom", "name": "apply_patch"}, {"type": "custom", "custom": {"name": "apply_patch"}}),
+        (
+            {"type": "function", "function": {"name": "look"}},
+            {"type": "function", "function": {"name": "look"}},
+        ),
+        (
+            {"type": "custom", "name": "apply_patch"},
+            {"type": "custom", "custom": {"name": "apply_patch"}},
+        ),
         ({"type": "function", "name": "close", "namespace": "agents"}, CLOSE),
         ({"type": "function", "name": "close"}, CLOSE),
         ({"type": "tool_search"}, {"type": "function", "function": {"name": "tool_search"}}),
         (
-            {"type": "allowed_tools", "mode": "required", "tools": [{"type": "namespace", "name": "agents"}]},
-            {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [CLOSE, SEND]}},
+            {
+                "type": "allowed_tools",
+                "mode": "required",
+                "tools": [{"type": "namespace", "name": "agents"}],
+            },
+            {
+                "type": "allowed_tools",
+                "allowed_tools": {"mode": "required", "tools": [CLOSE, SEND]},
+            },
         ),
         (
             {
@@ -222,7 +270,9 @@ def test_a_choice_in_the_words_of_the_hub(choice: Any, wanted: Any) -> None:
     assert request(tools=TOOLS, tool_choice=choice).chat["tool_choice"] == wanted
 
 
-@pytest.mark.parametrize("choice", [{"type": "web_search"}, {"type": "mcp", "server_label": "x"}, {"type": "new"}])
+@pytest.mark.parametrize(
+    "choice", [{"type": "web_search"}, {"type": "mcp", "server_label": "x"}, {"type": "new"}]
+)
 def test_the_choice_of_a_tool_that_the_provider_runs_is_named(choice: Any) -> None:
     decoded = request(tools=TOOLS, tool_choice=choice)
     assert decoded.chat["tool_choice"] == "auto"
