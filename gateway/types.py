@@ -8,8 +8,9 @@ Two shapes are plain dicts on purpose, because they are the hub of all translati
 (`ARCHITECTURE.md`, D1):
 
 `Chat`   a chat-completions request or response body, as OpenAI's API defines it.
-`Chunk`  `{"choices": [{"index": int, "delta": {...}, "finish_reason": str | None}], "usage": {...}?}`: one streamed
-         chunk without its envelope (`id`, `object`, `created`, `model`), which only the inbound side knows.
+`Chunk`  `{"choices": [{"index": int, "delta": {...}, "finish_reason": str | None}],
+         "usage": {...}?}`: one streamed chunk without its envelope (`id`, `object`, `created`,
+         `model`), which only the inbound side knows.
 """
 
 from __future__ import annotations

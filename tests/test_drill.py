@@ -130,6 +130,8 @@ def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
     assert {*FAULTS, "dns", "tls", "all_down", "thundering_herd", "client_leaves"} <= set(begun)
     if len(chain) > 1:
         # A slow machine is late, which is no lie: only what was not answered whole is looked at.
-        assert {each.fault for each in results if each.verdict == "safe" and "only after" not in each.saw} == {
-            "cut", "clean_cut", "stall", "bad_chunk", "error_mid_stream", "cut_tool_call", "all_down",
+        assert {each.fault for each in results if each.verdict == "safe" and "only after" not in
+        each.saw} == {
+            "cut", "clean_cut", "stall", "bad_chunk", "error_mid_stream", "cut_tool_call",
+            "all_down",
         }  # fmt: skip

@@ -56,15 +56,19 @@ STREAMS: dict[str, tuple[str, Callable[[int], bytes]]] = {
         + tool_call('"index":0,"function":{"name":"f","arguments":"\\":1}"}'),
     ),
     "calls without an index": (
-        "chat", lambda n: b"".join(tool_call(f'"id":"c{k}","function":{{"name":"f"}}') for k in range(n)),
+        "chat", lambda n: b"".join(tool_call(f'"id":"c{k}","function":{{"name":"f"}}') for k in
+        range(n)),
     ),
-    "calls with one id": ("chat", lambda n: tool_call('"id":"c","function":{"name":"f","arguments":"{}"}') * n),
-    "calls without an id": ("chat", lambda n: tool_call('"function":{"name":"f","arguments":"{}"}') * n),
+    "calls with one id": ("chat", lambda n:
+    tool_call('"id":"c","function":{"name":"f","arguments":"{}"}') * n),
+    "calls without an id": ("chat", lambda n: tool_call('"function":{"name":"f","arguments":"{}"}')
+    * n),
     "content behind the finish": ("chat", lambda n: FINISH["chat"] + TEXT["chat"]("a") * n),
     "halves": ("chat", lambda n: TEXT["chat"](HIGH) * n),
     "blocks of thinking": ("anthropic", lambda n: THOUGHT["anthropic"]("a") * n),
     **{f"text of {name}": (name, lambda n, name=name: TEXT[name]("a") * n) for name in DIALECTS},  # type: ignore[misc]
-    **{f"arguments of {name}": (name, lambda n, name=name: CALL[name] + ARGUMENTS[name]("1") * n) for name in CALL},  # type: ignore[misc]
+    **{f"arguments of {name}": (name, lambda n, name=name: CALL[name] + ARGUMENTS[name]("1") * n)
+    for name in CALL},  # type: ignore[misc]
 }  # fmt: skip
 
 

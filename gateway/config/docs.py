@@ -37,8 +37,8 @@ TITLES: Final[Mapping[str, str]] = {
 }
 _HEAD: Final = """# Configuration reference
 
-Every key. Made by `gateway config schema --markdown`; `config.toml.example` shows them in use. The keys of an Action
-Llama project that mean nothing here are taken and ignored.
+Every key. Made by `gateway config schema --markdown`; `config.toml.example` shows them in use. The
+keys of an Action Llama project that mean nothing here are accepted and ignored.
 """
 
 

@@ -35,8 +35,9 @@ VERSION: Final = 3
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS calls (
-    id TEXT NOT NULL, at REAL NOT NULL, agent TEXT NOT NULL, client TEXT NOT NULL, model TEXT, provider TEXT,
-    model_id TEXT, status INTEGER NOT NULL, stream INTEGER NOT NULL, seconds REAL NOT NULL, first_token_s REAL,
+    id TEXT NOT NULL, at REAL NOT NULL, agent TEXT NOT NULL, client TEXT NOT NULL, model TEXT,
+    provider TEXT, model_id TEXT, status INTEGER NOT NULL, stream INTEGER NOT NULL,
+    seconds REAL NOT NULL, first_token_s REAL,
     input INTEGER, output INTEGER, cache_read INTEGER, cache_write INTEGER, reasoning INTEGER,
     finish TEXT, failure TEXT, dropped TEXT NOT NULL, attempts TEXT NOT NULL
 );
@@ -80,7 +81,6 @@ COLUMNS: Final = (
 )
 """In the order of `_row`."""
 INSERT: Final = f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-    # noqa: S608
 
 Row = tuple[Any, ...]
 

@@ -54,7 +54,8 @@ _NAMED: Final = re.compile(
 _ANY_MODEL: Final = re.compile(r"\b(model|deployment)s?\b", re.IGNORECASE)
 _NO_SUCH_PATH: Final = re.compile(
     r"^\W{0,9}(http )?(error )?(404)?\W{0,3}(page |path |route |url )?not[ _]found\W{0,9}$"
-    r"|\bno route\b|invalid url|unknown (url|path|endpoint|route)|unexpected endpoint|cannot post\b",
+    r"|\bno route\b|invalid url|unknown (url|path|endpoint|route)|unexpected endpoint"
+    r"|cannot post\b",
     re.IGNORECASE,
 )
 

@@ -28,7 +28,7 @@ def typed(data: str) -> bytes:
 def chat(delta: str, finish: str = "null", index: str = "0") -> bytes:
     return event(
         '{"choices":[{"index":%s,"delta":%s,"finish_reason":%s}]}' % (index, delta, finish)
-    )  # noqa: UP031
+    )
 
 
 def google(parts: str, more: str = "") -> bytes:
@@ -39,7 +39,7 @@ def anthropic_delta(kind: str, key: str, text: str) -> bytes:
     return typed(
         '{"type":"content_block_delta","index":0,"delta":{"type":"%s","%s":"%s"}}'
         % (kind, key, text)
-    )  # noqa: UP031
+    )
 
 
 def responses_delta(kind: str, text: str) -> bytes:

@@ -16,24 +16,30 @@ TYPES: Final = {"string", "number", "integer", "boolean", "object", "array", "nu
 MAPS: Final = ("properties", "patternProperties", "dependentSchemas", "$defs")
 LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 SINGLE: Final = (
-    "items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "contains", "propertyNames", "not",
+    "items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "contains",
+    "propertyNames", "not",
     "if", "then", "else",
 )  # fmt: skip
 COUNTS: Final = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 NUMBERS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 TEXTS: Final = ("title", "description", "format", "pattern", "$ref", "$schema", "$id", "$comment")
 GEMINI: Final = {
-    "$defs", "$ref", "$id", "$anchor", "type", "format", "title", "description", "enum", "items", "prefixItems",
-    "minItems", "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required",
+    "$defs", "$ref", "$id", "$anchor", "type", "format", "title", "description", "enum", "items",
+    "prefixItems",
+    "minItems", "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties",
+    "additionalProperties", "required",
     "propertyOrdering",
 }  # fmt: skip
 STRICT: Final = {
-    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
-    "title", "description", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",
+    "$ref", "$defs",
+    "title", "description", "pattern", "format", "minimum", "maximum", "exclusiveMinimum",
+    "exclusiveMaximum",
     "multipleOf", "minItems", "maxItems",
 }  # fmt: skip
 COMPILED: Final = {
-    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "allOf", "$ref",
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",
+    "allOf", "$ref",
     "$defs", "title", "description", "default", "pattern", "format", "minItems",
 }  # fmt: skip
 

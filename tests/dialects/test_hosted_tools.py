@@ -78,14 +78,17 @@ SENT: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     ("Google's own search by its "
      "other name"): ("google", {"google_search": {}}, [{"googleSearch": {}}]),
     "a search at Google": ("google", {"type": "web_search"}, [{"googleSearch": {}}]),
-    "a code interpreter at Google": ("google", {"type": "code_interpreter"}, [{"codeExecution": {}}]),
-    "a reader of pages at Google": ("google", {"type": "web_fetch_20250910", "name": "x"}, [{"urlContext": {}}]),
+    "a code interpreter at Google": ("google", {"type": "code_interpreter"},
+    [{"codeExecution": {}}]),
+    "a reader of pages at Google": ("google", {"type": "web_fetch_20250910", "name": "x"},
+    [{"urlContext": {}}]),
     "OpenAI's own search": ("openai", {"type": "web_search", "search_context_size": "low"}, [
         {"type": "web_search", "search_context_size": "low"},
     ]),
     "Anthropic's search at OpenAI": (
         "openai",
-        {**ANTHROPIC_SEARCH, "allowed_domains": ["a.b"], "user_location": {"type": "approximate", "country": "NO"}},
+        {**ANTHROPIC_SEARCH, "allowed_domains": ["a.b"], "user_location": {"type": "approximate",
+        "country": "NO"}},
         [
             {
                 "type": "web_search",

@@ -152,7 +152,8 @@ def test_long_integers_beside_half_a_character_leave_exact_with_the_finish(diale
     [
         ("chat", '{"choices":[{"message":{"content":"Hi",FACT},"finish_reason":"stop"}]}'),
         ("anthropic", '{"content":[{"type":"new",FACT}],"stop_reason":"end_turn"}'),
-        ("google", '{FACT,"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP"}]}'),
+        ("google",
+        '{FACT,"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP"}]}'),
         ("responses", '{"status":"completed",FACT,"output":[]}'),
     ],
     ids=["chat", "anthropic", "google", "responses"],
@@ -171,7 +172,7 @@ def test_a_call_whose_arguments_are_an_object_keeps_both() -> None:
         LONG,
         HIGH,
         HIGH + LOW,
-    )  # noqa: UP031
+    )
     found = said("google", google(part), FINISH["google"])
     assert exact_json.loads(found.calls[0]["function"]["arguments"]) == {
         "long": LONG,
@@ -342,7 +343,8 @@ LATE = {
     "arguments before the name": [BEGUN, PART, REST, NAMED],
     "the name with the rest": [BEGUN, PART, call('"function":{"name":"f","arguments":":1}"}')],
     "a null for a name": [call('"id":"a","function":{"name":null,"arguments":null}'), NAMED, ALL],
-    "the id last": [call('"function":{"name":""}'), PART, call('"id":"a","function":{"name":"f"}'), REST],
+    "the id last": [call('"function":{"name":""}'), PART, call('"id":"a","function":{"name":"f"}'),
+    REST],
 }  # fmt: skip
 
 
@@ -465,7 +467,7 @@ def test_a_choice_that_was_not_asked_for_is_dropped_and_counted(index: str) -> N
     body = (
         '{"choices":[{"index":%s,"message":{"content":"x"}},{"index":0,"message":{"content":"a"}}]}'
         % index
-    )  # noqa: UP031
+    )
     [choice] = decode_whole(DIALECTS["chat"], loads(body.encode()), Encoded("/x", {}))["choices"]
     assert (choice["index"], choice["message"]["content"]) == (0, "a")
 

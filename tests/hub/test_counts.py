@@ -16,7 +16,8 @@ from gateway.upstream.tap import usage_of
 @pytest.mark.parametrize(
     ("value", "count"),
     [
-        (7, 7), (7.0, 7), (0, 0), (-1, 0), (None, 0), ("7", 0), ([], 0), ({}, 0), (COUNT_MAX, COUNT_MAX),
+        (7, 7), (7.0, 7), (0, 0), (-1, 0), (None, 0), ("7", 0), ([], 0), ({}, 0), (COUNT_MAX,
+        COUNT_MAX),
         (COUNT_MAX + 1, 0), (1e308, 0), (float("inf"), 0), (float("nan"), 0),
     ],
 )  # fmt: skip
@@ -36,7 +37,8 @@ COUNTS = {"input": 10, "output": 1, "details": {"cached": 4}, "list": [1], "word
         ("an empty object takes nothing back", {"details": {}, "list": [], "word": ""}, COUNTS),
         ("a smaller count takes nothing back", {"input": 3, "output": 1}, COUNTS),
         ("what is new is added", {"new": 0}, {**COUNTS, "new": 0}),
-        ("what is new inside is added", {"details": {"new": 2}}, {**COUNTS, "details": {"cached": 4, "new": 2}}),
+        ("what is new inside is added", {"details": {"new": 2}}, {**COUNTS, "details": {"cached": 4,
+        "new": 2}}),
         ("a later list holds", {"list": [1, 2]}, {**COUNTS, "list": [1, 2]}),
         ("nothing at all", None, COUNTS),
         ("no object", [1], COUNTS),

@@ -57,7 +57,8 @@ def test_a_providers_refusal_of_our_key_is_no_401(status: int) -> None:
     assert error.status == 502
     assert body["code"] == "upstream_authentication_error"
     assert body["upstream"] == {
-        "provider": "anthropic", "model": "claude-sonnet-5", "status": status, "request_id": "req_9",
+        "provider": "anthropic", "model": "claude-sonnet-5", "status": status,
+        "request_id": "req_9",
     }  # fmt: skip
     assert "sk-abcdef" not in repr(error)
     assert "***" in body["message"]

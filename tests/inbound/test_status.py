@@ -39,7 +39,8 @@ def test_the_calls_under_way_are_listed(tmp_path: Path) -> None:
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json["calls"] == [
         {
-            "id": "req_1", "agent": "dev", "client": "tests", "model": None, "attempts": [], "waiting": True,
+            "id": "req_1", "agent": "dev", "client": "tests", "model": None, "attempts": [],
+            "waiting": True,
             "seconds": 3.5, "stream": True,
         }
     ]  # fmt: skip

@@ -282,13 +282,14 @@ def test_kill_9_loses_nothing_that_was_written(path: Path) -> None:
 
 VERSION_1 = """
 CREATE TABLE calls (
-    id TEXT NOT NULL, at REAL NOT NULL, agent TEXT NOT NULL, client TEXT NOT NULL, model TEXT, provider TEXT,
-    model_id TEXT, status INTEGER NOT NULL, stream INTEGER NOT NULL, seconds REAL NOT NULL, first_token_s REAL,
+    id TEXT NOT NULL, at REAL NOT NULL, agent TEXT NOT NULL, client TEXT NOT NULL, model TEXT,
+    provider TEXT, model_id TEXT, status INTEGER NOT NULL, stream INTEGER NOT NULL,
+    seconds REAL NOT NULL, first_token_s REAL,
     input INTEGER, output INTEGER, cache_read INTEGER, cache_write INTEGER, reasoning INTEGER,
     finish TEXT, failure TEXT, dropped TEXT NOT NULL, attempts TEXT NOT NULL
 );
-INSERT INTO calls VALUES ('old', 1799999000.0, 'dev', 'tests', 'sonnet', 'anthropic', 'claude-sonnet-5', 200, 0, 1.0,
-    0.5, 100, 20, 0, 70, 0, 'stop', NULL, '', '[]');
+INSERT INTO calls VALUES ('old', 1799999000.0, 'dev', 'tests', 'sonnet', 'anthropic', 'claude-sonnet-5',
+    200, 0, 1.0, 0.5, 100, 20, 0, 70, 0, 'stop', NULL, '', '[]');
 PRAGMA user_version = 1;
 """
 

@@ -75,10 +75,12 @@ def test_a_call_in_json() -> None:
     assert (record["level"], record["logger"]) == ("info", "gateway.calls")
     assert record["time"].endswith("+00:00")
     expected = {
-        "request_id": "req_1", "agent": "dev", "client": "tests", "model": "local", "provider": "custom",
+        "request_id": "req_1", "agent": "dev", "client": "tests", "model": "local",
+        "provider": "custom",
         "status": 200, "stream": True, "attempts": ("sonnet;429;cooldown=7, "
                                                     "local;200"), "duration_s": 1.5,
-        "first_token_s": 1.0, "input_tokens": 12, "output_tokens": 34, "finish_reason": "stop", "dropped": ["seed"],
+        "first_token_s": 1.0, "input_tokens": 12, "output_tokens": 34, "finish_reason": "stop",
+        "dropped": ["seed"],
         "failure": None,
     }  # fmt: skip
     assert {name: record[name] for name in expected} == expected

@@ -123,9 +123,7 @@ def test_the_warning_comes_once_per_period() -> None:
     assert book.reserve(budget(800, period="2026-11-26")).levels[0].crossed
 
 
-def test_a_hold_that_is_not_renewed_is_charged_at_its_estimate_and_corrected_by_a_late_settlement() -> (
-    None
-):
+def test_a_hold_that_is_not_renewed_is_charged_at_its_estimate_and_corrected_later() -> None:
     book = Book()
     book.reserve(budget(300), ticket=1)
     book.now = HOLD_S - 1

@@ -219,13 +219,15 @@ _ANSWERS: Final = (
     Odd("deflate", [_encoded(b"deflate", deflated(b"hello", raw=False))], _PLAIN),
     Odd("raw deflate", [_encoded(b"deflate", deflated(b"hello", raw=True))], _PLAIN),
     Odd("gzip in chunks", [_OK + b"content-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"
-                           + chunked(*(bytes((byte,)) for byte in gzip.compress(b"hello")))], _PLAIN),
+                           + chunked(*(bytes((byte,)) for byte in gzip.compress(b"hello")))],
+                           _PLAIN),
     Odd("identity", [_encoded(b"identity", b"hello")], _PLAIN),
     Odd("bytes behind it", [_SIZED + b"hello" + b"surplus"], _HELLO),
     Odd("a second answer behind it", [_SIZED + b"hello" + _OK + (b"x-b: 2\r\ncontent-length: "
                                                                  b"3\r\n\r\nbad")], _HELLO),
     Odd("bytes behind the last", [_OK + (b"connection: "
-                                         b"close\r\ncontent-length: 5\r\n\r\nhello") + b"surplus"], _PLAIN),
+                                         b"close\r\ncontent-length: 5\r\n\r\nhello") + b"surplus"],
+                                         _PLAIN),
     Odd("bytes behind the chunks", [_CHUNKED + chunked(b"hello") + b"surplus"], _HELLO),
 )  # fmt: skip
 """Answers that are answers, however they are sent."""
@@ -239,14 +241,19 @@ _TROUBLES: Final = (
     Odd("garbage", [b"\x16\x03\x01\x00garbage\r\n\r\n", Act.CLOSE], _no("protocol")),
     Odd("another protocol", [b"220 mail.example.org ESMTP\r\n\r\n", Act.CLOSE], _no("protocol")),
     Odd("no token for a name", [_OK + b"a b: 1\r\n\r\n", Act.CLOSE], _no("protocol")),
-    Odd("huge headers", [_OK + b"x-a: " + b"a" * 200_000 + b"\r\ncontent-length: 0\r\n\r\n"], _no("protocol")),
-    Odd("many headers", [_OK + b"x-a: 1\r\n" * 30_000 + b"content-length: 0\r\n\r\n"], _no("protocol")),
-    Odd("a header that never ends", [_OK + b"x-a: ", *(b"a" * 10_000 for _ in range(20)), Act.HOLD], _no("protocol")),
+    Odd("huge headers", [_OK + b"x-a: " + b"a" * 200_000 + b"\r\ncontent-length: 0\r\n\r\n"],
+    _no("protocol")),
+    Odd("many headers", [_OK + b"x-a: 1\r\n" * 30_000 + b"content-length: 0\r\n\r\n"],
+    _no("protocol")),
+    Odd("a header that never ends", [_OK + b"x-a: ", *(b"a" * 10_000 for _ in range(20)), Act.HOLD],
+    _no("protocol")),
     Odd("a negative length", [_OK + b"content-length: -1\r\n\r\nhello"], _no("protocol")),
     Odd("two lengths", [_OK + (b"content-length: "
                                b"5\r\ncontent-length: 6\r\n\r\nhello")], _no("protocol")),
-    Odd("a broken chunk", [_CHUNKED + b"zz\r\nhello\r\n0\r\n\r\n", Act.CLOSE], _no("protocol", 200)),
-    Odd("a broken chunk later", [_CHUNKED, b"5\r\nhello\r\n", b"zz\r\n", Act.CLOSE], _no("protocol", 200)),
+    Odd("a broken chunk", [_CHUNKED + b"zz\r\nhello\r\n0\r\n\r\n", Act.CLOSE], _no("protocol",
+    200)),
+    Odd("a broken chunk later", [_CHUNKED, b"5\r\nhello\r\n", b"zz\r\n", Act.CLOSE], _no("protocol",
+    200)),
     Odd("broken gzip", [_encoded(b"gzip", b"no gzip at all")], _no("protocol", 200)),
     Odd("closed without a byte", [Act.CLOSE], _no("reset")),
     Odd("reset without a byte", [Act.RESET], _no("reset")),
@@ -256,14 +263,16 @@ _TROUBLES: Final = (
     Odd("closed in the body", [_SIZED + b"hel", Act.CLOSE], _no("reset", 200)),
     Odd("closed in a chunk", [_CHUNKED + b"5\r\nhel", Act.CLOSE], _no("reset", 200)),
     Odd("closed between chunks", [_CHUNKED + b"5\r\nhello\r\n", Act.CLOSE], _no("reset", 200)),
-    Odd("closed before the last line", [_CHUNKED + b"5\r\nhello\r\n0\r\n", Act.CLOSE], _no("reset", 200)),
+    Odd("closed before the last line", [_CHUNKED + b"5\r\nhello\r\n0\r\n", Act.CLOSE], _no("reset",
+    200)),
     Odd("an error closed in its body", [(b"HTTP/1.1 429 "
                                          b"Slow\r\ncontent-length: 5\r\n\r\nhel"), Act.CLOSE],
         _no("reset", 429)),
     Odd("silence", [Act.HOLD], _no("timeout"), timeout_s=SHORT_S),
     Odd("silence in the headers", [_OK, Act.HOLD], _no("timeout"), timeout_s=SHORT_S),
     Odd("silence in the body", [_SIZED + b"hel", Act.HOLD], _no("timeout", 200), timeout_s=SHORT_S),
-    Odd("silence in a chunk", [_CHUNKED + b"5\r\nhel", Act.HOLD], _no("timeout", 200), timeout_s=SHORT_S),
+    Odd("silence in a chunk", [_CHUNKED + b"5\r\nhel", Act.HOLD], _no("timeout", 200),
+    timeout_s=SHORT_S),
 )  # fmt: skip
 """Answers that are none."""
 
@@ -272,11 +281,13 @@ _STRICTER: Final = (
                                   b"5\r\n\r\nhello")], _no("protocol"),
         Finding(200, {"x-a": "1 2"}, b"hello")),
     Odd("length and chunks", [_OK + (b"content-length: "
-                                     b"5\r\ntransfer-encoding: chunked\r\n\r\n") + chunked(b"hello")],
+                                     b"5\r\ntransfer-encoding: chunked\r\n\r\n") +
+                                     chunked(b"hello")],
         _no("protocol"), _PLAIN),
     Odd("bare line feeds", [(b"HTTP/1.1 200 "
                              b"OK\ncontent-length: 5\n\nhello")], _no("protocol"), _PLAIN),
-    Odd("another encoding", [_encoded(b"compress", b"hello")], _no("protocol", 200), _PLAIN, ("httpx",)),
+    Odd("another encoding", [_encoded(b"compress", b"hello")], _no("protocol", 200), _PLAIN,
+    ("httpx",)),
 )  # fmt: skip
 """Answers that httpx takes and we do not: no provider sends them, and all but the last are tools of
 smugglers."""

@@ -76,7 +76,8 @@ _UNKNOWN_MODEL: Final = re.compile(
 _LACKING: Final = re.compile(
     r"(does not|doesn't|do not|don't) support|roles must alternate|not supported (with|by|on|for"
     r"|in) (this|the|that) "
-    r"|cannot be (combined with|disabled)|requires --enable-auto-tool-choice|unsupported_(parameter|value)",
+    r"|cannot be (combined with|disabled)|requires --enable-auto-tool-choice"
+    r"|unsupported_(parameter|value)",
     re.IGNORECASE,
 )
 """What this model or server cannot do, and the next one of the chain perhaps can."""

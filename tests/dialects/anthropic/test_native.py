@@ -120,7 +120,8 @@ def test_betas_and_version(headers: dict[str, str], wanted: dict[str, str]) -> N
 # (model, what the client sends, what is sent instead, what is lost); None says that a field is not
 # sent
 TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
-    "a limit beyond the model's": (HAIKU_4_5, {"max_tokens": 128000}, {"max_tokens": 64000}, ("max_tokens",)),
+    "a limit beyond the model's": (HAIKU_4_5, {"max_tokens": 128000}, {"max_tokens": 64000},
+    ("max_tokens",)),
     "a limit of zero fills the cache": (SONNET_5, {"max_tokens": 0}, {"max_tokens": 0}, ()),
     "sampling that is refused": (
         SONNET_5,
@@ -129,7 +130,8 @@ TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
         ("temperature", "top_p", "top_k"),
     ),
     "sampling that says nothing": (SONNET_5, {"temperature": 1}, {"temperature": None}, ()),
-    "one of two": (HAIKU_4_5, {"temperature": 0.2, "top_p": 0.9}, {"temperature": 0.2, "top_p": None}, ("top_p",)),
+    "one of two": (HAIKU_4_5, {"temperature": 0.2, "top_p": 0.9}, {"temperature": 0.2,
+    "top_p": None}, ("top_p",)),
     "one of two, of which one says nothing": (
         HAIKU_4_5,
         {"temperature": 1, "top_p": 0.9},
@@ -138,13 +140,15 @@ TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     ),
     "sampling beside a budget": (
         HAIKU_4_5,
-        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000, "temperature": 0.2, "top_k": 2},
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000,
+        "temperature": 0.2, "top_k": 2},
         {"temperature": None, "top_k": None},
         ("temperature", "top_k"),
     ),
     "what may stay beside a budget": (
         HAIKU_4_5,
-        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000, "temperature": 1, "top_p": 0.97},
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000,
+        "temperature": 1, "top_p": 0.97},
         {},
         (),
     ),
@@ -153,7 +157,8 @@ TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "a budget where there is adaptive thinking": (
         SONNET_5,
         {"thinking": {"type": "enabled", "budget_tokens": 2000, "display": "omitted"}},
-        {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "low"}},
+        {"thinking": {"type": "adaptive", "display": "omitted"},
+        "output_config": {"effort": "low"}},
         (),
     ),
     "a budget that is deprecated": (
@@ -164,7 +169,8 @@ TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     ),
     "a budget and an effort": (
         SONNET_5,
-        {"thinking": {"type": "enabled", "budget_tokens": 2000}, "output_config": {"effort": "max"}},
+        {"thinking": {"type": "enabled", "budget_tokens": 2000},
+        "output_config": {"effort": "max"}},
         {"thinking": {"type": "adaptive"}},
         (),
     ),
@@ -232,8 +238,8 @@ TOP: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "any tool": (
         FABLE,
         {"tools": [TOOL], "tool_choice": {"type": "any"}},
-        {"tool_choice": {"type": "auto"}, "system": [text(("You must answer by "
-                                                           "calling one of the tools."))]},
+        {"tool_choice": {"type": "auto"}, "system": [text("You must answer by "
+                                                           "calling one of the tools.")]},
         ("tool_choice",),
     ),
     ("a forced tool where it "

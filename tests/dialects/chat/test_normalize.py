@@ -72,7 +72,8 @@ def test_an_id_that_was_used_in_an_earlier_turn_is_renamed_with_its_result() -> 
         said("call_0"),
     )
     assert paired(*turns) == [
-        ("call_0",), ("call_0", "1"), ("call_0_2",), ("call_0_2", "2"), ("call_0_3",), ("call_0_3", NO_RESULT),
+        ("call_0",), ("call_0", "1"), ("call_0_2",), ("call_0_2", "2"), ("call_0_3",), ("call_0_3",
+        NO_RESULT),
     ]  # fmt: skip
 
 

@@ -314,7 +314,8 @@ HISTORIES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
         ],
     ),
     "a block of an error": (
-        [{"role": "assistant", "content": [USE]}, {"role": "user", "content": [block(is_error=True)]}],
+        [{"role": "assistant", "content": [USE]}, {"role": "user",
+        "content": [block(is_error=True)]}],
         [CALLING, {**RESULT, "is_error": True}],
     ),
     "blocks beside tool_calls that say the same": (
@@ -322,7 +323,8 @@ HISTORIES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
         [CALLING, RESULT],
     ),
     "flat calls": (
-        [{"role": "assistant", "content": "", "tool_calls": [{"id": "t1", "name": "read", "input": {"path": "a"}}]},
+        [{"role": "assistant", "content": "", "tool_calls": [{"id": "t1", "name": "read",
+        "input": {"path": "a"}}]},
          RESULT],
         [CALLING, RESULT],
     ),
@@ -332,7 +334,8 @@ HISTORIES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
     ),
     "items and messages": (
         [
-            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "See:"}]},
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text",
+            "text": "See:"}]},
             ITEM,
             OUTPUT,
         ],
@@ -342,7 +345,8 @@ HISTORIES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
         [CALLING, {**RESULT, "content": {"size": 2**70}}],
         [CALLING, {**RESULT, "content": '{"size":1180591620717411303424}'}],
     ),
-    "a result that is a list": ([CALLING, {**RESULT, "content": [1, 2]}], [CALLING, {**RESULT, "content": "[1,2]"}]),
+    "a result that is a list": ([CALLING, {**RESULT, "content": [1, 2]}], [CALLING, {**RESULT,
+    "content": "[1,2]"}]),
     "an item of a hosted tool": (
         [{"type": "web_search_call", "id": "ws_1"}],
         [{"role": "assistant", "content": [{"type": "web_search_call", "id": "ws_1"}]}],
