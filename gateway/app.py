@@ -72,6 +72,8 @@ from gateway.upstream.transport import Transport
 
 logger = logging.getLogger("gateway.app")
 
+KEY_LOOK_S: Final = 0.5
+"""How often the file of a provider's key is looked at, at most."""
 USER_AGENT: Final = f"local-agent-gateway/{__version__}"
 
 
@@ -115,7 +117,7 @@ class App:
             self.metrics.read_unrecorded(lambda: ledger.lost)
         self.shared.subscribe(self._receive)
         self.keys = keys.at_home(env, home, clock, wall)
-        self.credentials = Credentials(env, home)
+        self.credentials = Credentials(env, home, clock=clock, look_every_s=KEY_LOOK_S)
         self._renewal = Renewal(self.credentials, user_agent=USER_AGENT)
         self._replay = Replay(on_kept=workers.keep) if workers is not None else Replay()
         self._upstream = UpstreamClient(

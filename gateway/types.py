@@ -304,10 +304,8 @@ class Call:
     def briefs(self) -> list[str]:
         """Each attempt in a few words, then each model that was skipped, where no model
         answered."""
-        return [
-            *(attempt.brief() for attempt in self.attempts),
-            *(skipped.brief() for skipped in self.skipped),
-        ]
+        tried = [attempt.brief() for attempt in self.attempts]
+        return [*tried, *[skipped.brief() for skipped in self.skipped]]
 
     @property
     def served(self) -> Attempt | None:

@@ -5,15 +5,14 @@ found wins: systemd's directory, `$AL_CREDENTIALS_PATH`, the store, the provider
 variable. A file that exists but is empty or cannot be read is an error, never skipped: silently
 using another key is how bills arrive at the wrong address.
 
-`find` is on the path of every call: one `stat` for each place up to the one that has the key, and
-nothing else while that file is as it was.
+`find` is on the path of every call: one `stat` for each place up to the one that has the key, once
+in `look_every_s`, and nothing else while that file is as it was.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -24,6 +23,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.credentials import key_files
 from gateway.credentials.key_form import mistake
 from gateway.credentials.pi import read as pi
 from gateway.credentials.secret import (
@@ -37,13 +37,9 @@ from gateway.private_files import write_private
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.types import Model
 
-FIELD: Final = "token"
-"""The field of every provider key."""
 _SYSTEMD: Final = "CREDENTIALS_DIRECTORY"
 _STAGED: Final = "AL_CREDENTIALS_PATH"
 STORE: Final = ".action-llama/credentials"
-KEY_BYTES_MAX: Final = 64 * 1024
-"""No key is longer; a file that is was put there by mistake."""
 PI_BYTES_MAX: Final = 1024 * 1024
 
 _NAME: Final = re.compile(r"\w[\w.-]*", re.ASCII)
@@ -68,9 +64,11 @@ class Stored:
 
 
 class Credentials:
-    """Finds keys. A file is read again when it has changed, so a new key is used for the next call.
+    """Finds keys. A file is read again when it has changed, so a new key is soon used.
 
-    `wall` is Unix time in seconds; `root` is where the marks of a container are looked for.
+    `wall` is Unix time in seconds; `root` is where the marks of a container are looked for. `clock`
+    is monotonic, in seconds, and a key's file is looked at once in `look_every_s`; a change is then
+    used that much later.
     """
 
     def __init__(
@@ -80,7 +78,13 @@ class Credentials:
         *,
         wall: Callable[[], float] = time.time,
         root: Path = Path("/"),
+        clock: Callable[[], float] = time.monotonic,
+        look_every_s: float = 0.0,
     ) -> None:
+        self._clock = clock
+        self._look_every_s = look_every_s
+        self._looked: dict[str, tuple[float, Secret]] = {}
+        """Path of a key → (until when it is not looked at again, the key)."""
         self._env = env
         self._home = home
         self._wall = wall
@@ -113,7 +117,7 @@ class Credentials:
                 self._places(*split(model.credential))
             )
         for source, path in places:
-            secret = self._file(path)
+            secret = self._key(path)
             if secret is not None:
                 return self._found(model, secret, source, path)
         for variable in self._variables(model):
@@ -143,7 +147,7 @@ class Credentials:
         environment stays."""
         if name not in self._of_env:
             value = self._env.get(name, "").strip()
-            self._of_env[name] = _checked(value, f"${name}") if value else None
+            self._of_env[name] = key_files.checked(value, f"${name}") if value else None
         return self._of_env[name]
 
     def _variables(self, model: Model) -> tuple[str, ...]:
@@ -167,10 +171,23 @@ class Credentials:
             name = type_ if instance == "default" else f"{type_}.{instance}"
             yield "systemd", os.fspath(Path(systemd) / name)
         if staged:
-            yield "staged", os.fspath(Path(staged).expanduser() / type_ / instance / FIELD)
-        yield "store", os.fspath(self.store / type_ / instance / FIELD)
+            yield (
+                "staged",
+                os.fspath(Path(staged).expanduser() / type_ / instance / key_files.FIELD),
+            )
+        yield "store", os.fspath(self.store / type_ / instance / key_files.FIELD)
 
-    def _file(self, path: str, bytes_max: int = KEY_BYTES_MAX) -> Secret | None:
+    def _key(self, path: str) -> Secret | None:
+        """As `_file`, but a key that is there is looked at once in `look_every_s`."""
+        now = self._clock()
+        until, secret = self._looked.get(path, (now, None))
+        if secret is None or now >= until:
+            secret = self._file(path)
+            if secret is not None:
+                self._looked[path] = (now + self._look_every_s, secret)
+        return secret
+
+    def _file(self, path: str, bytes_max: int = key_files.KEY_BYTES_MAX) -> Secret | None:
         """The text of a file, read only if the file has changed; None when there is no file."""
         try:
             status = os.stat(path)  # noqa: PTH116 -- on the path of every call, and twice as fast
@@ -182,7 +199,7 @@ class Credentials:
         known = self._read.get(path)
         if known is not None and known[0] == mark:
             return known[1]
-        secret = _secret_in(path, status, bytes_max)
+        secret = key_files.secret_in(path, status, bytes_max)
         self._read[path] = (mark, secret)
         return secret
 
@@ -211,11 +228,11 @@ class Credentials:
         for path in sorted(Path(systemd).glob("*")) if systemd else ():
             type_, _, instance = path.name.partition(".")
             if type_ in types:
-                yield type_, instance or "default", "systemd", str(path), _flaw(path)
+                yield type_, instance or "default", "systemd", str(path), key_files.flaw(path)
         folders = [("staged", Path(staged).expanduser())] if staged else []
         for source, folder in [*folders, ("store", self.store)]:
-            for path in _tokens(folder, types):
-                yield path.parts[-3], path.parts[-2], source, str(path), _problem(path)
+            for path in key_files.token_files(folder, types):
+                yield path.parts[-3], path.parts[-2], source, str(path), key_files.problem(path)
         for provider in PROVIDERS.values():
             for variable in provider.env:
                 value = self._env.get(variable, "").strip()
@@ -240,11 +257,12 @@ class Credentials:
             raise CredentialError(
                 f"{type_!r} is not a provider's key: did you mean {near[0]}, or {near[0]}:NAME?"
             )
-        text = _checked(value.strip("\ufeff \t\r\n"), "the key").reveal()
+        text = key_files.checked(value.strip("\ufeff \t\r\n"), "the key").reveal()
         try:
             for folder in (self.store.parent, self.store, path.parent.parent, path.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(path, text + "\n")
+            self._looked.clear()
         except OSError as error:
             raise CredentialError(f"{path} cannot be written: {error.strerror}") from error
         return path
@@ -255,6 +273,7 @@ class Credentials:
         path = self._path(type_, instance)
         try:
             path.unlink()
+            self._looked.clear()
         except (FileNotFoundError, NotADirectoryError):
             raise CredentialMissing(
                 f"there is no {short(type_, instance)} in {self.store}"
@@ -272,7 +291,7 @@ class Credentials:
                 raise CredentialError(
                     f"{name!r} cannot be part of a key's name: use letters, digits, and ._-"
                 )
-        return self.store / type_ / instance / FIELD
+        return self.store / type_ / instance / key_files.FIELD
 
     # --- pi's own file ----------------------------------------------------------------------------
 
@@ -327,7 +346,9 @@ class Credentials:
         except pi.Unusable as error:
             raise CredentialError(f"pi_auth for {provider}: {path} {error}") from error
         return Found(
-            _checked(key, f"pi_auth: the key for {provider} in {path}"), f"pi {path}", bearer
+            key_files.checked(key, f"pi_auth: the key for {provider} in {path}"),
+            f"pi {path}",
+            bearer,
         )
 
     def _parsed(self, text: Secret, path: Path) -> Mapping[str, Any]:
@@ -353,68 +374,3 @@ def split(credential: str) -> tuple[str, str]:
 def short(type_: str, instance: str) -> str:
     """As a user writes it: without the instance when it is the default one."""
     return type_ if instance == "default" else f"{type_}:{instance}"
-
-
-def _secret_in(path: str, status: os.stat_result, bytes_max: int) -> Secret:
-    if not stat.S_ISREG(status.st_mode):
-        raise CredentialError(f"{path} is not a file")
-    if status.st_size > bytes_max:
-        raise CredentialError(f"{path} is larger than any key")
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig").strip()
-    except OSError as error:
-        raise CredentialError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise CredentialError(f"{path} holds no text") from None
-    if not text:
-        raise CredentialError(f"{path} is empty: write the key into it, or remove it")
-    return Secret(text) if path.endswith(".json") else _checked(text, path)
-
-
-def _checked(value: str, place: str) -> Secret:
-    """`value` if it can be a key. Raises `CredentialError` with the mistake and its cure."""
-    if not value:
-        raise CredentialError(f"{place} is empty")
-    wrong = mistake(value)
-    if wrong is not None:
-        raise CredentialError(f"{place} {wrong}")
-    return Secret(value)
-
-
-def _tokens(folder: Path, types: Collection[str]) -> Iterator[Path]:
-    """The files of a store. Raises `CredentialError` for a folder that cannot be read."""
-    for type_ in sorted(_names(folder) & set(types)):
-        for instance in sorted(_names(folder / type_)):
-            if FIELD in _names(folder / type_ / instance):
-                yield folder / type_ / instance / FIELD
-
-
-def _names(folder: Path) -> set[str]:
-    try:
-        return {path.name for path in folder.iterdir()}
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-    except OSError as error:
-        raise CredentialError(f"{folder} cannot be read: {error.strerror}") from error
-
-
-def _flaw(path: Path) -> str:
-    """Why a file is not a key, in a word or two: `empty`; nothing for one that is."""
-    try:
-        _secret_in(os.fspath(path), path.stat(), KEY_BYTES_MAX)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    except CredentialError as error:
-        words = str(error).removeprefix(f"{path} ")
-        return words.partition(":")[0].removeprefix("is ") if words.startswith("is ") else words
-    return ""
-
-
-def _problem(path: Path) -> str:
-    if flaw := _flaw(path):
-        return flaw
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        return "others may read it: chmod 600"
-    if stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
-        return "its folder is open to others: chmod 700"
-    return ""

@@ -46,6 +46,8 @@ def stated_cost(usage: Mapping[str, Any]) -> float | None:
     A router that bills its own share alone (`is_byok`) states what the model's vendor bills beside
     it, and both are paid.
     """
+    if _COSTS.isdisjoint(usage):
+        return None
     cost = usage.get("cost")
     dollars = _dollars(cost.get("total_cost") if isinstance(cost, Mapping) else cost)
     if dollars is None:
@@ -54,6 +56,9 @@ def stated_cost(usage: Mapping[str, Any]) -> float | None:
     if usage.get("is_byok") is not True or not isinstance(details, Mapping):
         return dollars
     return dollars + (_dollars(details.get("upstream_inference_cost")) or 0.0)
+
+
+_COSTS: Final = frozenset({"cost", "cost_in_usd_ticks"})
 
 
 def _dollars(value: Any, per_dollar: float = 1.0) -> float | None:

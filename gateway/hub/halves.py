@@ -37,6 +37,8 @@ _INPUTS: Final = (("function", "arguments"), ("custom", "input"))
 
 def loads(data: bytes) -> Any:
     """A whole JSON value as `exact_json` reads it; halves become U+FFFD. Raises `ValueError`."""
+    if b"\\u" not in data:
+        return exact_json.loads(data)
     return _loads(data, lambda unit: _LONE.encode())
 
 
@@ -109,7 +111,7 @@ class Halves:
 
     def loads(self, data: bytes) -> Any:
         """The JSON of one event; halves are kept for `join`. Raises `ValueError`."""
-        return _loads(data, self._mark)
+        return _loads(data, self._mark) if b"\\u" in data else exact_json.loads(data)
 
     def join(self, chunks: list[Chunk]) -> list[Chunk]:
         """`chunks` without halves: one at the end of a text waits for the next text of its

@@ -86,6 +86,8 @@ def with_fitted_names(
     Names in `keep` stay as they are.
     """
     calls = [call for message in chat["messages"] for call in message.get("tool_calls", ())]
+    if not calls and "tools" not in chat:
+        return chat, {}
     definitions = [_definition(item) for item in (*chat.get("tools", ()), *calls)]
     stated = (definition.get("name") or "" for definition in definitions)
     names = [name for name in stated if name not in keep]

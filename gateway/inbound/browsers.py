@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from gateway.inbound.http import Headers, HttpError, Scope, header_values
+from gateway.inbound.http import Headers, HttpError, Scope, header_names, header_values
 from gateway.urls import ANY, NULL, parse_origin
 
 MAX_AGE_S: Final = 600
@@ -40,6 +40,7 @@ EXPOSED: Final = (
 
 VARY: Final = (b"vary", b"Origin")
 _EXPOSE: Final = (b"access-control-expose-headers", ", ".join(EXPOSED).encode())
+_OF_BROWSERS: Final = frozenset({b"origin", b"sec-fetch-site"})
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 _NAMES: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NAMES_CHARS_MAX: Final = 4096
@@ -51,6 +52,8 @@ def check_page(scope: Scope, allowed: Collection[str]) -> None:
     A page may if its origin is in `allowed`, or if it is the gateway's own: the one that its
     `Host`, which is checked already, names.
     """
+    if _OF_BROWSERS.isdisjoint(header_names(scope)):
+        return
     origins = header_values(scope, b"origin")
     if is_listed(origins, allowed) or (not origins and ANY in allowed):
         return

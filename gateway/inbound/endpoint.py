@@ -122,8 +122,8 @@ class CallEndpoint:
         it has that."""
         api = Api(face, OPERATIONS[operation], memory)
 
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._serve(api, scope, receive, send)
+        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            return self._serve(api, scope, receive, send)
 
         return serve
 

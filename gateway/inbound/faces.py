@@ -13,7 +13,9 @@ def face_of_path(faces: Mapping[str, Inbound], default: Inbound) -> Callable[[st
     by_segment = {path.split("/")[1]: face for path, face in faces.items()}
 
     def find(path: str) -> Inbound:
-        segments = (segment for segment in path.split("/", 8) if segment not in ("", "v1"))
-        return by_segment.get(next(segments, "").partition("?")[0], default)
+        for segment in path.split("/", 8):
+            if segment not in ("", "v1"):
+                return by_segment.get(segment.partition("?")[0], default)
+        return by_segment.get("", default)
 
     return find

@@ -103,6 +103,11 @@ def header_values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
+def header_names(scope: Scope) -> set[bytes]:
+    """The lower-case names of all request headers."""
+    return {name for name, _ in scope["headers"]}
+
+
 def request_id(scope: Scope) -> str:
     """The client's own id if it is one, else a new one; always the same for one request."""
     id_: str | None = scope.get(ID)

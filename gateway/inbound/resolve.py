@@ -57,8 +57,11 @@ class Names:
 
     def _exactly(self, name: str, client: Client) -> Agent | None:
         """What a name means that is configured as it is."""
-        found = (names[name] for names in self._exact if name in names)
-        return next((agent for agent in found if client.may_use(agent.name)), None)
+        for names in self._exact:
+            agent = names.get(name)
+            if agent is not None and client.may_use(agent.name):
+                return agent
+        return None
 
     def visible(self, client: Client) -> dict[str, Agent]:
         """Every name that a list of models shows and what it means, agents first; no patterns."""

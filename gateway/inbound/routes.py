@@ -140,7 +140,7 @@ class Application:
         )
         self._options: Final = Identified(NotFound(()), ("POST",))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         asked = scope["path"]
         path = asked if asked in self._calls else plain_path(asked)
         if path != asked:
@@ -150,7 +150,7 @@ class Application:
             app = self._page
         if app is not None and scope["method"] == "OPTIONS":
             app = self._options
-        await (app or self._router)(scope, receive, send)
+        return (app or self._router)(scope, receive, send)
 
 
 def _is_for_page(scope: Scope) -> bool:

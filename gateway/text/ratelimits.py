@@ -50,7 +50,8 @@ def retry_after_s(
     time wins; then the resets of the buckets that are empty (the latest of them); then the words of
     `message`; then a reset of a bucket whose content is not stated.
     """
-    after = _first(_clamped(_value(headers.get(name), name, now_s)) for name in _EXPLICIT)
+    explicit = [name for name in _EXPLICIT if name in headers]
+    after = _first(_clamped(_value(headers[name], name, now_s)) for name in explicit)
     if after is not None:
         return after
     stated = _first(_clamped(found.after(now_s)) for found in _fields(body))
@@ -70,10 +71,10 @@ def empty_for_s(headers: Mapping[str, str], now_s: float) -> float | None:
     Also true of a good answer: the next call would get a 429, so the model can be skipped before
     it.
     """
-    empty = (
+    empty = [
         each for each in _buckets(headers) if each.remaining is not None and each.remaining <= 0
-    )
-    return _latest(empty, now_s)
+    ]
+    return _latest(empty, now_s) if empty else None
 
 
 def without_a_clock(message: str, body: Any) -> tuple[float | None, float | None]:
@@ -176,6 +177,8 @@ _AT: Final = (
     "quotaresettimestamp", "quotaresetdelay",
 )  # fmt: skip
 """Fields that state a date, or Unix time."""
+_STATING: Final = {name: place for place, name in enumerate((*_AFTER, *_AT))}
+"""All of them, in the order in which they count."""
 _UNIT: Final = re.compile(r"_?ms$")
 
 
@@ -184,8 +187,8 @@ def _fields(body: Any) -> list[Moment]:
     found = []
     for table in _tables(body):
         lowered = {str(key).lower(): value for key, value in table.items()}
-        for name in (*_AFTER, *_AT):
-            stated = _of_a_field(name, lowered.get(name))
+        for name in sorted(_STATING.keys() & lowered.keys(), key=_STATING.__getitem__):
+            stated = _of_a_field(name, lowered[name])
             if stated is not None:
                 found.append(stated)
     return found
@@ -199,6 +202,9 @@ def _of_a_field(name: str, value: Any) -> Moment | None:
     return moment(str(value), is_ms=_UNIT.search(name) is not None)
 
 
+_INNER: Final = ("metadata", "details", "rate_limit", "data")
+
+
 def _tables(body: Any) -> Iterator[Mapping[str, Any]]:
     """The objects of an error where a time may be: the error, its details and metadata, the body
     around it."""
@@ -209,8 +215,9 @@ def _tables(body: Any) -> Iterator[Mapping[str, Any]]:
         if not holder:
             continue
         yield holder
-        for key in ("metadata", "details", "rate_limit", "data"):
-            yield from _listed(holder.get(key))
+        for key in _INNER:
+            if key in holder:
+                yield from _listed(holder[key])
 
 
 def _listed(value: Any) -> Iterator[Mapping[str, Any]]:

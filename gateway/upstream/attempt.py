@@ -245,7 +245,10 @@ def _empty() -> Failed:
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
-    return next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
+    for name in REQUEST_ID_HEADERS:
+        if name in headers:
+            return headers[name]
+    return None
 
 
 def _says_nothing(chunks: list[Chunk]) -> bool:

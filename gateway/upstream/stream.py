@@ -137,7 +137,7 @@ class AnswerStream:
                 if not self._ready and not self._passed and self._is_quiet():
                     self._given_at = self._clock()
                     return Batch(())  # a sign of life for the client
-            batch = Batch(self._ready, self._events_passed())
+            batch = Batch(self._ready, self._events_passed() if self._encoded.native else None)
             self._ready = []
             self._given_at = self._clock()
             self._record.see(batch.chunks)
@@ -149,9 +149,9 @@ class AnswerStream:
         return batch
 
     def _events_passed(self) -> list[sse.Event] | None:
-        """The provider's own events behind what is ready; None where the client does not speak its
-        format."""
-        if not self._encoded.native or self._json:
+        """The provider's own events behind what is ready, on the native lane; None where it sent no
+        events."""
+        if self._json:
             return None
         events, self._passed = self._passed, []
         return events

@@ -66,6 +66,39 @@ def test_secrets_are_equal_by_value() -> None:
     assert len({Secret("a"), Secret("a")}) == 1
 
 
+# --- how often a file is looked at ----------------------------------------------------------------
+
+
+def test_a_changed_key_is_used_once_its_file_is_looked_at_again(tmp_path: Path) -> None:
+    clock = makers.Clock()
+    credentials = Credentials({}, tmp_path, clock=clock, look_every_s=0.5)
+    stored(tmp_path, "anthropic_key", "first")
+    assert revealed(credentials.find(model())) == "first"
+    stored(tmp_path, "anthropic_key", "the-second")
+    clock.now += 0.49
+    assert revealed(credentials.find(model())) == "first"
+    clock.now += 0.01
+    assert revealed(credentials.find(model())) == "the-second"
+
+
+def test_a_key_that_the_gateway_writes_or_removes_counts_at_once(tmp_path: Path) -> None:
+    credentials = Credentials({}, tmp_path, clock=makers.Clock(), look_every_s=0.5)
+    for key in ("first", "the-second"):
+        credentials.put("anthropic_key", "default", key)
+        assert revealed(credentials.find(model())) == key
+    credentials.remove("anthropic_key", "default")
+    with pytest.raises(CredentialMissing):
+        credentials.find(model())
+
+
+def test_a_key_that_is_missing_is_found_as_soon_as_it_is_there(tmp_path: Path) -> None:
+    credentials = Credentials({}, tmp_path, clock=makers.Clock(), look_every_s=0.5)
+    with pytest.raises(CredentialMissing):
+        credentials.find(model())
+    stored(tmp_path, "anthropic_key", "first")
+    assert revealed(credentials.find(model())) == "first"
+
+
 # --- the order of sources -------------------------------------------------------------------------
 
 

@@ -144,7 +144,7 @@ def choice_extras(choice: Mapping[str, Any]) -> dict[str, Any]:
 
 def choice_facts(choice: Mapping[str, Any]) -> dict[str, Any]:
     """The same without its finish reason, of which a stream may state several."""
-    return rest(choice, _NOT_OF_CHOICE)
+    return {} if _NOT_OF_CHOICE.issuperset(choice) else rest(choice, _NOT_OF_CHOICE)
 
 
 def finish_extras(reason: Any) -> dict[str, Any]:

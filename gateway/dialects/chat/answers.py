@@ -50,8 +50,10 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
 
 def _usage(body: Mapping[str, Any], choices: list[Any]) -> Any:
     """The counts are in the answer, in a vendor's envelope, or in a choice."""
-    places = (body, table(body, "x_groq"), *choices)
-    return next((place["usage"] for place in places if place.get("usage")), None)
+    for place in (body, table(body, "x_groq"), *choices):
+        if place.get("usage"):
+            return place["usage"]
+    return None
 
 
 def _asked(choices: list[Any], encoded: Encoded) -> dict[int, Any]:
@@ -220,15 +222,15 @@ def _deltas(choice: Mapping[str, Any]) -> Iterator[Chunk]:
 
 def is_empty(chat: Chat) -> bool:
     """Whether the answer says nothing at all although it claims to be finished."""
-    return all(
-        choice["finish_reason"] == "stop" and not says_something(choice["message"])
-        for choice in chat["choices"]
-    )
+    for choice in chat["choices"]:
+        if choice["finish_reason"] != "stop" or says_something(choice["message"]):
+            return False
+    return True
 
 
 def says_something(fields: Mapping[str, Any]) -> bool:
     """Whether a message or a delta holds a part of the answer, and not only facts about it."""
-    return any(fields.get(key) for key in _CONTENT)
+    return any(map(fields.get, _CONTENT))
 
 
 _CONTENT: Final = (

@@ -123,7 +123,7 @@ def needs_responses(chat: Chat, model: Model) -> bool:
     if model.quirks.api != "auto":
         return model.quirks.api == "responses"
     kind = family(model.provider.name, model.model_id)
-    if not kind.chat or (not kind.web_search and _demands_hosted(chat)):
+    if not kind.chat or ("tools" in chat and not kind.web_search and _demands_hosted(chat)):
         return True
     if kind.tools_while_reasoning or not reasons(chat, model, kind):
         return False

@@ -76,12 +76,13 @@ class StreamDecoder:
         if self.model is None and body.get("model"):
             self.model = body["model"]
             self._id = str(body.get("id") or "")
-        self._note_usage(body)
+        if body.get("usage") or "x_groq" in body:
+            self._note_usage(body)
         self._extras.note(answer_extras(body))
         chunks: list[Chunk] = []
         for choice in body.get("choices") or ():
             chunks += self._decode_choice(choice)
-        return self._halves.join(chunks)
+        return self._halves.join(chunks) if self._halves.used else chunks
 
     def flush(self) -> list[Chunk]:
         """The end, once. Raises `Failed` when the stream ended without a finish reason and without
@@ -168,14 +169,15 @@ class StreamDecoder:
             return []
         if body.get("usage"):
             self._usage = merged(self._usage, body["usage"])
-        choice.extras.note(choice_facts(body))
-        fields = body.get("delta")
-        if fields is None:
-            fields = body.get("message") or {}
+        if facts := choice_facts(body):
+            choice.extras.note(facts)
+        stated = body.get("delta")  # some servers send a whole message in a stream
+        fields = stated if stated is not None else body.get("message") or {}
         chunks = [] if choice.repeats(body, fields) else self._decode_delta(choice, fields)
         if chunks or says_something(fields):
             choice.last = fields
-        chunks = _with_logprobs(choice, chunks, body.get("logprobs"))
+        if body.get("logprobs"):
+            chunks = _with_logprobs(choice, chunks, body["logprobs"])
         reason = body.get("finish_reason")
         # an empty one comes with every chunk of some servers, and with the last of others: `[DONE]`
         # tells
@@ -234,10 +236,10 @@ class StreamDecoder:
 
 def _with_logprobs(choice: Choice, chunks: list[Chunk], logprobs: Any) -> list[Chunk]:
     """The probabilities of the tokens, on the first of their chunks."""
-    if logprobs and not is_logprobs(logprobs):
+    if not is_logprobs(logprobs):
         choice.extras.note({"native_logprobs": logprobs})
         return chunks
-    if not logprobs or (choice.reason is not None and not chunks):
+    if choice.reason is not None and not chunks:
         return chunks
     if not chunks and (logprobs.get("content") or logprobs.get("refusal")):
         chunks = [delta(choice.index, content="")]  # a token that is not a whole letter yet

@@ -76,8 +76,8 @@ def add_hosted(body: dict[str, Any], parts: Split, quirks: Quirks) -> dict[str, 
 
 def function_names(hosted: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Names of hosted tools that are called like functions: the server knows no other name."""
-    functions = (tool.get("function") for tool in hosted)
-    return frozenset(str(each.get("name")) for each in functions if isinstance(each, Mapping))
+    functions = [tool.get("function") for tool in hosted]
+    return frozenset([str(each.get("name")) for each in functions if isinstance(each, Mapping)])
 
 
 def _only_allowed(

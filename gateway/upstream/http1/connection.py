@@ -31,9 +31,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from enum import Enum
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from gateway.upstream.http1.parser import ResponseParser
 from gateway.upstream.transport import TransportError, Trouble
@@ -246,6 +246,11 @@ class Connection(asyncio.Protocol):
         return TransportError(kind, f"{self.origin}: {reason}")
 
 
+async def _nothing() -> bytes:
+    """The body of a response that its reader has closed."""
+    return b""
+
+
 class PooledResponse:
     """The response on one connection, as a `transport.Response`."""
 
@@ -254,10 +259,8 @@ class PooledResponse:
         self.status: int = connection.parser.status
         self.headers: Mapping[str, str] = connection.parser.headers
 
-    async def receive(self, timeout_s: float) -> bytes:
-        if self._connection is None:
-            return b""
-        return await self._connection.receive(timeout_s)
+    def receive(self, timeout_s: float) -> Coroutine[Any, Any, bytes]:
+        return self._connection.receive(timeout_s) if self._connection is not None else _nothing()
 
     async def read(self, bytes_max: int, timeout_s: float) -> bytes:
         pieces: list[bytes] = []

@@ -32,7 +32,7 @@ def decode_messages(messages: list[Any], source: str = "messages") -> Iterator[M
         yield from _decode(_present(an_object(message, path)), path)
 
 
-def _decode(message: Message, path: str) -> Iterator[Message]:
+def _decode(message: Message, path: str) -> list[Message]:
     role = message.get("role")
     if role is None and isinstance(message.get("type"), str):
         return _item(message, path)
@@ -65,25 +65,24 @@ def _content(content: Any, path: str) -> str | list[Part]:
 # --- roles ----------------------------------------------------------------------------------------
 
 
-def _plain(message: Message, path: str) -> Iterator[Message]:
-    yield {**message, "content": _content(message.get("content"), path)}
+def _plain(message: Message, path: str) -> list[Message]:
+    return [{**message, "content": _content(message.get("content"), path)}]
 
 
-def _user(message: Message, path: str) -> Iterator[Message]:
+def _user(message: Message, path: str) -> list[Message]:
     """Results that a user message holds come first, each as a message; then what the user says."""
     content = message.get("content")
-    if not _has_results(content):
-        yield from _plain(message, path)
-        return
+    if isinstance(content, str) or not _has_results(content):
+        return _plain(message, path)
+    results: list[Message] = []
     said: list[Part] = []
     for number, part in enumerate(_listed(content)):
         part_path = f"{path}.content[{number}]"
         if _is_result(part):
-            yield _block_result(part, part_path)
+            results.append(_block_result(part, part_path))
         else:
             said += decode_part(part, part_path)
-    if said:
-        yield {**message, "role": "user", "content": said}
+    return [*results, {**message, "role": "user", "content": said}] if said else results
 
 
 def _listed(content: Any) -> Any:
@@ -117,16 +116,15 @@ _RESULT_IDS: Final = ("tool_call_id", "tool_use_id", "call_id")
 """What the id of a result is called: by chat completions, the Messages API, the Responses API."""
 
 
-def _tool(message: Message, path: str) -> Iterator[Message]:
+def _tool(message: Message, path: str) -> list[Message]:
     if _has_results(message.get("content")):
-        yield from _user(message, path)
-        return
+        return _user(message, path)
     result = {key: message[key] for key in message if key not in _RESULT_IDS}
     stated = next((message[key] for key in _RESULT_IDS if message.get(key)), None)
     if stated is not None:
         result["tool_call_id"] = an_id(stated, f"{path}.tool_call_id")
     result["content"] = _result_content(message.get("content"), path)
-    yield result
+    return [result]
 
 
 def _result_content(content: Any, path: str) -> str | list[Part]:
@@ -146,9 +144,9 @@ def _is_part(value: Any) -> bool:
     )
 
 
-def _legacy_result(message: Message, path: str) -> Iterator[Message]:
+def _legacy_result(message: Message, path: str) -> list[Message]:
     content = _result_content(message.get("content"), path)
-    yield {"role": "tool", "tool_call_id": _legacy_id(message.get("name")), "content": content}
+    return [{"role": "tool", "tool_call_id": _legacy_id(message.get("name")), "content": content}]
 
 
 def _legacy_id(name: Any) -> str:
@@ -158,14 +156,14 @@ def _legacy_id(name: Any) -> str:
 # --- the assistant --------------------------------------------------------------------------------
 
 
-def _assistant(message: Message, path: str) -> Iterator[Message]:
+def _assistant(message: Message, path: str) -> list[Message]:
     result = dict(message)
     calls = _stated_calls(result, path)
     if "content" in result:
         result["content"] = _said(result, calls, path)
     if calls:
         result["tool_calls"] = calls
-    yield result
+    return [result]
 
 
 def _stated_calls(message: Message, path: str) -> list[dict[str, Any]]:
@@ -248,66 +246,66 @@ def _block_call(part: Part, path: str) -> dict[str, Any]:
 # --- items ----------------------------------------------------------------------------------------
 
 
-def _item(item: Message, path: str) -> Iterator[Message]:
+def _item(item: Message, path: str) -> list[Message]:
     """An item of the Responses API that is not a message."""
     decode = _ITEMS.get(item["type"], _unknown_item)
-    yield from decode(item, path)
+    return decode(item, path)
 
 
-def _call_item(item: Message, path: str) -> Iterator[Message]:
+def _call_item(item: Message, path: str) -> list[Message]:
     if not isinstance(item.get("name"), str):
         raise missing(f"{path}.name")
-    yield _calling(_function(item, item["name"], item.get("arguments"), path))
+    return [_calling(_function(item, item["name"], item.get("arguments"), path))]
 
 
-def _custom_item(item: Message, path: str) -> Iterator[Message]:
+def _custom_item(item: Message, path: str) -> list[Message]:
     if not isinstance(item.get("name"), str):
         raise missing(f"{path}.name")
     custom = {"name": item["name"], "input": item.get("input") or ""}
-    yield _calling(_custom(item, custom, path))
+    return [_calling(_custom(item, custom, path))]
 
 
 def _calling(call: dict[str, Any]) -> Message:
     return {"role": "assistant", "tool_calls": [call]}
 
 
-def _output_item(item: Message, path: str) -> Iterator[Message]:
+def _output_item(item: Message, path: str) -> list[Message]:
     if not item.get("call_id"):
         raise missing(f"{path}.call_id")
     content = _result_content(item.get("output"), path)
     id_ = an_id(item["call_id"], f"{path}.call_id")
-    yield {"role": "tool", "tool_call_id": id_, "content": content}
+    return [{"role": "tool", "tool_call_id": id_, "content": content}]
 
 
-def _result_item(item: Message, path: str) -> Iterator[Message]:
-    yield _block_result(item, path)
+def _result_item(item: Message, path: str) -> list[Message]:
+    return [_block_result(item, path)]
 
 
-def _use_item(item: Message, path: str) -> Iterator[Message]:
-    yield _calling(_block_call(item, path))
+def _use_item(item: Message, path: str) -> list[Message]:
+    return [_calling(_block_call(item, path))]
 
 
-def _part_item(item: Message, path: str) -> Iterator[Message]:
+def _part_item(item: Message, path: str) -> list[Message]:
     """A part without a message around it: the user says it."""
-    yield {"role": "user", "content": decode_part(item, path)}
+    return [{"role": "user", "content": decode_part(item, path)}]
 
 
-def _no_message(item: Message, path: str) -> Iterator[Message]:
+def _no_message(item: Message, path: str) -> list[Message]:
     """Reasoning of an earlier turn, which no other model can read."""
-    yield from ()
+    return []
 
 
-def _reference(item: Message, path: str) -> Iterator[Message]:
+def _reference(item: Message, path: str) -> list[Message]:
     text = "An item's id means nothing here: send the item itself."
     raise invalid(text, f"{path}.id")
 
 
-def _unknown_item(item: Message, path: str) -> Iterator[Message]:
+def _unknown_item(item: Message, path: str) -> list[Message]:
     """What a tool of the provider's did: kept as a part, so that a dialect can name its loss."""
-    yield {"role": "assistant", "content": [dict(item)]}
+    return [{"role": "assistant", "content": [dict(item)]}]
 
 
-_ROLES: Final[Mapping[str, Callable[[Message, str], Iterator[Message]]]] = {
+_ROLES: Final[Mapping[str, Callable[[Message, str], list[Message]]]] = {
     "system": _plain,
     "developer": _plain,
     "user": _user,
@@ -316,7 +314,7 @@ _ROLES: Final[Mapping[str, Callable[[Message, str], Iterator[Message]]]] = {
     "function": _legacy_result,
 }
 
-_ITEMS: Final[Mapping[str, Callable[[Message, str], Iterator[Message]]]] = {
+_ITEMS: Final[Mapping[str, Callable[[Message, str], list[Message]]]] = {
     "function_call": _call_item,
     "custom_tool_call": _custom_item,
     "function_call_output": _output_item,

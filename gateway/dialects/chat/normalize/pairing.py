@@ -28,7 +28,10 @@ def pair(messages: Iterable[Message]) -> list[Message]:
     call becomes text of the user; one that only repeats another is left out. `messages` is not
     changed.
     """
-    ordered = list(_joined(messages))
+    ordered = list(messages)
+    if not [message for message in ordered if message["role"] == "tool" or "tool_calls" in message]:
+        return ordered
+    ordered = list(_joined(ordered))
     return list(_written(ordered, _matched(ordered)))
 
 

@@ -23,13 +23,18 @@ def in_chat_words(body: Mapping[str, Any]) -> tuple[Chat, str]:
     """(`body` in the words of chat completions, the field that holds the conversation)."""
     chat: Chat = {field: value for field, value in body.items() if value is not None}
     source = _conversation(chat)
-    instructions = [*_instructions(chat, "system"), *_instructions(chat, "instructions")]
-    if instructions and isinstance(chat.get("messages"), list):
-        chat["messages"] = [*instructions, *chat["messages"]]
+    if "system" in chat or "instructions" in chat:
+        _lead(chat, [*_instructions(chat, "system"), *_instructions(chat, "instructions")])
     for field, take in _FIELDS.items():
         if field in chat:
             take(chat, chat.pop(field))
     return chat, source
+
+
+def _lead(chat: Chat, instructions: list[dict[str, Any]]) -> None:
+    """Puts `instructions` in front of the conversation."""
+    if instructions and isinstance(chat.get("messages"), list):
+        chat["messages"] = [*instructions, *chat["messages"]]
 
 
 def _conversation(chat: Chat) -> str:

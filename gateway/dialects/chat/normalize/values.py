@@ -57,10 +57,17 @@ _EMPTY: Final = frozenset(
 """Fields in which an empty string says nothing."""
 
 
+_LOOSE: Final = _NUMBERS | _SWITCHES | _EMPTY | _ABSENT.keys()
+"""Fields of which clients write a value, or nothing, in several ways."""
+
+
 def plain_values(chat: Chat) -> Chat:
     """`chat` with plain values only. Raises `Failed` naming the field that is wrong."""
-    chat = {field: _plain(field, value) for field, value in chat.items()}
-    chat = {field: value for field, value in chat.items() if not _says_nothing(field, value)}
+    chat = {field: value for field, value in chat.items() if value is not None}
+    for field in _LOOSE & chat.keys():
+        chat[field] = _plain(field, chat[field])
+        if _says_nothing(field, chat[field]):
+            del chat[field]
     _check(chat)
     _fold_limit(chat)
     _fold_stop(chat)
@@ -97,8 +104,6 @@ def _switch(value: Any) -> Any:
 
 
 def _says_nothing(field: str, value: Any) -> bool:
-    if value is None:
-        return True
     if isinstance(value, bool):
         return False
     if isinstance(value, str) and field in _EMPTY:
@@ -151,7 +156,6 @@ _TYPES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "metadata": _OBJECT,
     "seed": (_is_whole(-(2**63), 2**63 - 1), "an integer of 64 bits"),
 }
-_ANYTHING: Final[tuple[Callable[[Any], bool], str]] = (lambda value: True, "")
 
 
 def _check(chat: Chat) -> None:
@@ -160,7 +164,9 @@ def _check(chat: Chat) -> None:
             message = f"you must provide a {field} parameter"
             raise invalid(message, field, "missing_required_parameter")
     for field, value in chat.items():
-        accepts, wanted = _TYPES.get(field, _ANYTHING)
+        if field not in _TYPES:
+            continue
+        accepts, wanted = _TYPES[field]
         if not accepts(value):
             message = f"Invalid value for '{field}': expected {wanted}."
             raise invalid(message, field, "invalid_value")
