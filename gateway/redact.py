@@ -28,6 +28,6 @@ _KEY_LIKE: Final = re.compile(
 off."""
 
 
-def scrub(text: str) -> str:
+def redact(text: str) -> str:
     """`text` without anything that looks like a key."""
     return _KEY_LIKE.sub(HIDDEN, text)

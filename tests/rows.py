@@ -17,7 +17,7 @@ from gateway.dialects import DIALECTS, FRAMINGS
 from gateway.lab.vendors import vendors
 from gateway.observe.prices import cost
 from gateway.providers import lab_path
-from gateway.redact import HIDDEN, scrub
+from gateway.redact import HIDDEN, redact
 from gateway.types import Provider
 
 ROOT: Final = Path(__file__).parent.parent
@@ -42,7 +42,7 @@ def _priced(row: Provider) -> bool:
 def _scrubbed(row: Provider) -> bool:
     return (
         not row.key_hint
-        or scrub(f"your key {row.key_hint}{'a1' * 16} is wrong") == f"your key {HIDDEN} is wrong"
+        or redact(f"your key {row.key_hint}{'a1' * 16} is wrong") == f"your key {HIDDEN} is wrong"
     )
 
 

@@ -20,7 +20,7 @@ from gateway.dialects.chat.think_tags import Splitter, split
 from gateway.dialects.whole import JsonText
 from gateway.hub import halves
 from gateway.hub.structured_output import Unfence, unfence
-from gateway.redact import scrub
+from gateway.redact import redact
 from gateway.shared.replay import Replay
 from gateway.shared.slots import FairOrder
 from gateway.types import Attempt
@@ -217,7 +217,7 @@ WORDS = ("eyJ-", "sk-", "a.", "1", "bearer ", "'a", "wait 1s and ", "model ", "`
 
 @pytest.mark.parametrize("word", WORDS)
 def test_the_words_of_an_error(word: str) -> None:
-    assert len(scrub(word * (LARGE // len(word)))) <= LARGE
+    assert len(redact(word * (LARGE // len(word)))) <= LARGE
     body = orjson.dumps(
         {"error": {"message": word * (LARGE // len(word)), "type": "invalid_request_error"}}
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.redact import HIDDEN, scrub
+from gateway.redact import HIDDEN, redact
 
 SECRETS = (
     "sk-ant-api03-abcdefghijklmnop-QRSTUV_wxyz",
@@ -40,7 +40,7 @@ FRAMES = (
 @pytest.mark.parametrize("frame", FRAMES)
 @pytest.mark.parametrize("secret", SECRETS)
 def test_a_key_is_hidden_wherever_it_stands(secret: str, frame: str) -> None:
-    text = scrub(frame.format(secret))
+    text = redact(frame.format(secret))
     assert secret not in text
     assert secret[-6:] not in text
     assert HIDDEN in text
@@ -48,7 +48,7 @@ def test_a_key_is_hidden_wherever_it_stands(secret: str, frame: str) -> None:
 
 @pytest.mark.parametrize("header", ["Bearer {}", "bearer {}", "Authorization: BEARER   {}"])
 def test_a_bearer_without_a_known_form_is_hidden(header: str) -> None:
-    assert "0123456789abcdef" not in scrub(header.format("0123456789abcdef/+~=="))
+    assert "0123456789abcdef" not in redact(header.format("0123456789abcdef/+~=="))
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_a_bearer_without_a_known_form_is_hidden(header: str) -> None:
     ],
 )
 def test_what_is_no_key_stays(text: str) -> None:
-    assert scrub(text) == text
+    assert redact(text) == text
 
 
 @given(st.text())
 def test_scrubbing_twice_changes_nothing_more(text: str) -> None:
-    assert scrub(scrub(text)) == scrub(text)
+    assert redact(redact(text)) == redact(text)

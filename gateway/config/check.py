@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 import msgspec
 
 from gateway.config.schema import Table
-from gateway.redact import HIDDEN, scrub
+from gateway.redact import HIDDEN, redact
 
 Severity = Literal["error", "warning"]
 
@@ -203,7 +203,7 @@ def shown(path: Sequence[str], value: Any) -> str:
     if isinstance(value, Mapping):
         return "a table"
     text = _USER_INFO.sub(
-        f"//{HIDDEN}@", scrub(f'"{value}"' if isinstance(value, str) else _toml(value))
+        f"//{HIDDEN}@", redact(f'"{value}"' if isinstance(value, str) else _toml(value))
     )
     text = _RUN.sub(lambda run: HIDDEN if _looks_random(run[0]) else run[0], text)
     return text if len(text) <= SHOWN_CHARS_MAX else text[: SHOWN_CHARS_MAX - 1] + "…"

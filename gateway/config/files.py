@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from gateway.config.check import Problem
 from gateway.config.positions import line_of
-from gateway.redact import scrub
+from gateway.redact import redact
 
 NAME: Final = "config.toml"
 OVERLAY: Final = "gateway.toml"
@@ -88,7 +88,7 @@ class Files:
         if best is None:
             return str(self.root / NAME), ".".join(path), None
         rest = path[len(best.under) :]
-        return str(best.path), scrub(".".join(rest)), line_of(best.text, rest)
+        return str(best.path), redact(".".join(rest)), line_of(best.text, rest)
 
     def says(self, path: tuple[str, ...]) -> tuple[Path, int | None] | None:
         """(file, line) of a dotted key that some file says; None for one that is left to its
@@ -216,7 +216,7 @@ def _read(path: Path, problems: list[Problem]) -> Source | None:
         problems.append(Problem(str(path), "", f"cannot be read: {error.strerror}."))
     except tomllib.TOMLDecodeError as error:
         line = _AT_LINE.search(str(error))
-        message = f"is not TOML: {scrub(_AT_LINE.sub('', str(error)))}."
+        message = f"is not TOML: {redact(_AT_LINE.sub('', str(error)))}."
         problems.append(Problem(str(path), "", message, line=int(line[1]) if line else None))
     return None
 

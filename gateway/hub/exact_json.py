@@ -76,14 +76,14 @@ def dumps(value: Any) -> bytes:
         return _dumps_slowly(value)
 
 
-def scrub(value: Any) -> Any:
+def redact(value: Any) -> Any:
     """`value` with every lone surrogate replaced by U+FFFD."""
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):
-        return [scrub(item) for item in value]
+        return [redact(item) for item in value]
     if isinstance(value, dict):
-        return {scrub(key): scrub(item) for key, item in value.items()}
+        return {redact(key): redact(item) for key, item in value.items()}
     return value
 
 
@@ -109,7 +109,7 @@ def _loads_slowly(data: bytes | str, replace_surrogates: bool) -> Any:
         value = json.loads(
             text, parse_int=_integer, parse_float=_float, parse_constant=_no_constant
         )
-        return scrub(value) if replace_surrogates else value
+        return redact(value) if replace_surrogates else value
     except RecursionError:
         raise ValueError("the document has too many levels") from None
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.failures import Exhausted, Failure, Kind
 from gateway.hub.contracts import Refusal
 from gateway.inbound.http import HttpError
-from gateway.redact import scrub
+from gateway.redact import redact
 from gateway.types import Attempt, Call, Model, Skipped
 
 RETRY_AFTER_S_MAX: Final = 120
@@ -41,7 +41,7 @@ def of_exhausted(error: Exhausted, call: Call) -> HttpError:
         headers["retry-after"] = str(max(1, ceil(error.retry_after_s)))
     return HttpError(
         verdict.status,
-        scrub(_message(error, call)),
+        redact(_message(error, call)),
         type_=verdict.type,
         code=_code(speaker),
         param=speaker.param,
@@ -62,7 +62,7 @@ def in_band(failure: Failure, attempt: Attempt) -> Refusal:
     """The error event that ends a broken stream."""
     verdict = failure.verdict
     code = "upstream_stream_error" if verdict.code in (None, "upstream_error") else verdict.code
-    message = scrub(f"{attempt.model.provider.name}: {failure.message}")
+    message = redact(f"{attempt.model.provider.name}: {failure.message}")
     return Refusal(
         verdict.status,
         message,

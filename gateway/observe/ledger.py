@@ -20,7 +20,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.observe import daily
-from gateway.redact import scrub
+from gateway.redact import redact
 from gateway.types import Attempt, Call
 
 log = logging.getLogger("gateway.ledger")
@@ -279,5 +279,5 @@ def _attempt(call: Call, attempt: Attempt) -> dict[str, Any]:
         "status": failure.status if failure is not None else 200,
         "cooldown_s": attempt.cooldown_s,
         "request_id": attempt.upstream_request_id,
-        "message": scrub(failure.for_log)[:300] if failure is not None else None,
+        "message": redact(failure.for_log)[:300] if failure is not None else None,
     }

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, TextIO
 import orjson
 
 from gateway.observe.batching import Batched
-from gateway.redact import scrub
+from gateway.redact import redact
 from gateway.shared.circuits import Change
 from gateway.types import Call
 
@@ -50,7 +50,7 @@ class Text(logging.Formatter):
         message = _CONTROL.sub("?", message)
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         if record.exc_info:
-            message += "\n" + scrub(self.formatException(record.exc_info))
+            message += "\n" + redact(self.formatException(record.exc_info))
         line = f"{clock} {area:<9} {level}{message}"
         code = _COLOURS.get(record.levelname)
         return f"\x1b[{code}m{line}\x1b[0m" if self._colour and code else line
@@ -69,7 +69,7 @@ class Json(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            body["exception"] = scrub(self.formatException(record.exc_info))
+            body["exception"] = redact(self.formatException(record.exc_info))
         try:
             return orjson.dumps(body, default=str).decode()
         except TypeError:
@@ -185,7 +185,7 @@ def _fields(call: Call, status: int, seconds: float) -> dict[str, Any]:
         "output_tokens": None,
         "finish_reason": None,
         "dropped": (),
-        "failure": scrub(failure.for_log) if failure is not None else None,
+        "failure": redact(failure.for_log) if failure is not None else None,
     }
     served = call.served
     if served is not None and served.committed_at is not None:
@@ -214,6 +214,6 @@ def circuit_changed(change: Change) -> None:
         name,
         change.cooldown_s,
         failure.brief(),
-        scrub(failure.for_log),
+        redact(failure.for_log),
         extra={"fields": {"circuit": name, "state": change.state, "cooldown_s": change.cooldown_s}},
     )

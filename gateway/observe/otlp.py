@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from gateway.redact import scrub
+from gateway.redact import redact
 from gateway.text.trace_context import Trace
 from gateway.types import Attempt, Call, Usage
 from gateway.urls import target
@@ -263,7 +263,7 @@ def _server(base_url: str) -> Attributes:
         origin = target(base_url).origin
     except (ValueError, UnicodeError):
         return {}
-    if scrub(origin.host) != origin.host:
+    if redact(origin.host) != origin.host:
         return {}
     return {"server.address": origin.host, "server.port": origin.port}
 

@@ -17,7 +17,7 @@ import msgspec
 from gateway.config.load import Config
 from gateway.failures import Failure
 from gateway.limits.rows import Row
-from gateway.redact import scrub
+from gateway.redact import redact
 from gateway.reports.running import NotRunning, address, ask
 from gateway.shared.breaker import Breaker
 from gateway.shared.circuits import Shown
@@ -164,7 +164,7 @@ def _model_state(model: Model, breaker: Breaker, busy: Busy) -> ModelState:
 
 
 def _reason(failure: Failure) -> str:
-    return f"{failure.brief()}: {scrub(failure.message)[:REASON_CHARS_MAX]}"
+    return f"{failure.brief()}: {redact(failure.message)[:REASON_CHARS_MAX]}"
 
 
 def call_state(call: Call, now: float) -> CallState:

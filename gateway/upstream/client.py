@@ -16,7 +16,7 @@ from gateway.dialects import FRAMINGS, Encoded, choose, other_api
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.framing import Framing
 from gateway.operations import embed
-from gateway.redact import scrub
+from gateway.redact import redact
 from gateway.shared.replay import Replay
 from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Model, Reply
@@ -133,7 +133,7 @@ class UpstreamClient:
         if failure.detail is not None:
             log.info("%s: %s", model.name, failure.for_log)
         elif failure.kind in _ODD:
-            log.warning("%s: %s: %s", model.name, failure.brief(), scrub(concealed.message)[:300])
+            log.warning("%s: %s: %s", model.name, failure.brief(), redact(concealed.message)[:300])
         return without_addresses(concealed, model.base_url, model.proxy)
 
     def _wait_s(self, failure: Failure) -> float | None:

@@ -16,7 +16,7 @@ from gateway.hub import halves
 from gateway.hub.chunks import check_names
 from gateway.hub.framing import Framing, ServerSentEvents
 from gateway.hub.half_events import JoinedEvents
-from gateway.redact import scrub
+from gateway.redact import redact
 from gateway.types import Batch, Chat, Chunk, Timeouts
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Response, TransportError
@@ -295,7 +295,7 @@ class AnswerStream:
             chunks = self._finish()
         except (Failed, *UNREADABLE):
             return []
-        message = scrub(self._conceal(self._broken.failure).message)
+        message = redact(self._conceal(self._broken.failure).message)
         self._broken = None
         log.warning("%s: after its finish reason: %s", self.model, message)
         return chunks
