@@ -99,8 +99,6 @@ def _choice(choice: Choice, names: Mapping[str, str]) -> dict[str, Any]:
     if choice.allowed is not None:
         # VALIDATED "may answer with text", and takes a list of names where AUTO does not.
         mode = "ANY" if choice.mode == "required" else "VALIDATED"
-        return {
-            "mode": mode,
-            "allowedFunctionNames": [names.get(name, name) or None for name in choice.allowed],
-        }
+        allowed = [names.get(name, name) for name in choice.allowed if name]
+        return {"mode": mode, "allowedFunctionNames": allowed} if allowed else {"mode": mode}
     return {} if choice.mode is None else {"mode": _MODES.get(choice.mode, "AUTO")}
