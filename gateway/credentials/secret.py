@@ -15,7 +15,7 @@ class CredentialMissing(CredentialError):
 
 
 class CredentialExpired(CredentialError):
-    """A sign-in of pi's whose time is over. It can be renewed: see `upstream/oauth.py`."""
+    """A sign-in of pi's whose time is over. It can be renewed: see `credentials/pi/renew.py`."""
 
 
 class Secret:

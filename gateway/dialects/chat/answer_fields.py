@@ -26,7 +26,6 @@ from gateway.hub.answer_fields import (
 
 _ENVELOPE: Final = translated("the gateway's own")
 _TO_USAGE: Final = translated("usage")
-_TO_CONTENT: Final = translated("content")
 _TO_REASONING: Final = translated("reasoning_content")
 _IN_HEAD: Final = dropped("says only what kind of object it is")
 _PADDING: Final = dropped("random characters that hide the length of a piece")
