@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from gateway.observe.ledger import ADDED, columns
+from gateway.observe.ledger_schema import ADDED, columns
 from gateway.observe.prices import LONG_CONTEXT
 
 Record = dict[str, Any]

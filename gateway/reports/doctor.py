@@ -19,7 +19,7 @@ from gateway.config.check import Problem
 from gateway.config.files import discover, places
 from gateway.config.load import Config, ConfigError
 from gateway.credentials.secret import CredentialError, CredentialExpired, Found
-from gateway.credentials.store import Credentials, Stored, short, split
+from gateway.credentials.store import LEDGER_PASSWORD, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES
 from gateway.reports.config import find
 from gateway.reports.probe import probe
@@ -185,7 +185,7 @@ def _key(model: Model, found: Found | None) -> Iterator[Finding]:
 
 def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Finding]:
     """The problems of files that hold secrets, also of keys that no model uses."""
-    used = {model.credential for model in models}
+    used = {model.credential for model in models} | {f"{LEDGER_PASSWORD}:default"}
     try:
         types = {split(credential)[0] for credential in used}
         listed = credentials.stored(CREDENTIAL_TYPES | types)
