@@ -72,6 +72,7 @@ from gateway.upstream.transport import Transport
 
 if TYPE_CHECKING:
     from gateway.observe.shipping.shipper import Shipper
+    from gateway.shared.redis.cluster import Cluster
 
 logger = logging.getLogger("gateway.app")
 
@@ -93,6 +94,7 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         workers: Workers | None = None,
+        cluster: Cluster | None = None,
         ledger: Ledger | None = None,
         shipper: Shipper | None = None,
         tracer: Tracer | None = None,
@@ -115,7 +117,8 @@ class App:
         )
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
-        self.shared: Shared = workers or Local(clock)
+        self._cluster = cluster
+        self.shared: Shared = cluster or workers or Local(clock)
         self.breaker = Breaker(self.shared, clock, _settings(config.breaker, config.fallback))
         self.room = WaitingRoom(self.shared)
         self.metrics.read_waiting(lambda: len(self.room))
@@ -136,19 +139,25 @@ class App:
             renew=self._renewal.renew,
             fetch=self._fetch if workers is not None else None,
         )
-        self.limiter = Limiter(self.shared, clock=clock, wall=wall, on_refused=self.metrics.refused)
+        # all members of a cluster name the same period of a budget
+        limits_wall = cluster.now if cluster is not None else wall
+        self.limiter = Limiter(
+            self.shared, clock=clock, wall=limits_wall, on_refused=self.metrics.refused
+        )
         self.limits = Overview(
             self.limiter,
             self.shared,
             limits=self._limits,
             agents=lambda: self.gateway.agents,
             models=lambda: self.gateway.models,
-            wall=wall,
+            wall=limits_wall,
             ledger=ledger.path if ledger is not None else None,
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
         self.limits.begin()
+        if cluster is not None:
+            cluster.membership.on_emptied = self.limits.seed_again
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
@@ -174,6 +183,8 @@ class App:
             self.breaker.settings.verdicts,
             config.breaker.leave_early,
         )
+        if self._cluster is not None:
+            self._cluster.configured(config.models.values(), config.root, __version__)
         relay = Relay(
             self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random
         )
@@ -224,6 +235,8 @@ class App:
     async def aclose(self) -> None:
         """Closes every connection to a provider."""
         self.page.close()
+        if self._cluster is not None:
+            await self._cluster.membership.aclose()
         await self._renewal.aclose()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
@@ -326,8 +339,11 @@ class App:
         }
         return {**facts, "in_flight": self.observer.in_flight, "waiting": len(self.room)}
 
-    def join_workers(self) -> None:
-        """Begins to listen to the other workers, if there are any. Called on the running loop."""
+    def join_others(self) -> None:
+        """Begins to listen to the other workers and gateways, if there are any. Called on the
+        running loop."""
+        if self._cluster is not None:
+            self._cluster.begin()
         if self._workers is not None:
             self._workers.join(self._own_metrics)
 

@@ -70,7 +70,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
             "__version__ chain config credentials dialects failures inbound limits "
             "observe relay shared text types upstream"
         ),
-        "process": "__version__ app config credentials inbound observe shared",
+        "process": "__version__ app config credentials inbound observe shared text",
         "drill": "app config failures lab process providers sse types",
         # dialects: `explain` shows what a model would be sent
         "cli": (

@@ -100,7 +100,7 @@ def _host(text: str, port: int) -> tuple[str, int]:
 def _database(path: str) -> int:
     number = path.strip("/") or "0"
     if not re.fullmatch(r"\d{1,4}", number, re.ASCII):
-        raise AddressError("has a path that is no number of a database")
+        raise AddressError("has a path that is not the number of a database")
     return int(number)
 
 

@@ -56,7 +56,7 @@ class Alone:
         self._holds: dict[Ticket, Reserve] = {}
         self._slots: dict[Ticket, Admit] = {}
         self._used: dict[tuple[str, str], int] = {}
-        """(limit id, period) → what all members have used of a budget, as heard last."""
+        """(limit id, period) → what all members have used of a budget, as the engine said last."""
         self._may_use: dict[tuple[str, str], int] = {}
         """What this process may use of a budget until the engine is back."""
 
@@ -182,7 +182,7 @@ class Alone:
 
     def _part(self, charge: Charge) -> Charge:
         """What this process may use without asking: of a rate its share; of a budget what it has
-        used, and its share of what was left when the engine was last heard."""
+        used, and its share of what was left by the engine's last answer."""
         if charge.cap is None or not charge.period:
             return shares([charge], self._members())[0]
         key = (charge.limit_id, charge.period)
@@ -192,10 +192,10 @@ class Alone:
             self._may_use[key] = own + left // self._members()
         return charge._replace(cap=self._may_use[key])
 
-    # --- telling the engine again -----------------------------------------------------------------
+    # --- what the engine must know again ----------------------------------------------------------
 
     def all_held(self, names: Names, now: float) -> list[Any]:
-        """The arguments of `tell_again`."""
+        """The arguments of the function `restore`."""
         circuits, probes = [], []
         for each in self.engine.circuits:
             if each.state is State.CLOSED:

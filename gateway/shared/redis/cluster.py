@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -38,7 +41,8 @@ from gateway.shared.redis.alone import Alone, Rule
 from gateway.shared.redis.health import Health
 from gateway.shared.redis.membership import Membership
 from gateway.shared.redis.names import Names
-from gateway.shared.redis.session import Place, Reply, connect, in_words
+from gateway.shared.redis.session import TURNS, Place, Reply, connect, in_words
+from gateway.types import Model
 
 log = logging.getLogger("gateway.cluster")
 
@@ -47,6 +51,7 @@ LATE_MAX: Final = 5
 DENIED_S: Final = 0.25
 """How long a process asks no more for a probe that another call has."""
 OUTBOX_MAX: Final = 10_000
+DIGEST_CHARS: Final = 8
 
 _LATE: Final = object()
 
@@ -70,7 +75,7 @@ class Cluster:
         self.membership: Final = membership
         self.health: Final = health
         self._alone = alone
-        self._names = names
+        self.names: Final = names
         self._clock = clock
         self._wall = wall
         self._wait_s = wait_s
@@ -112,6 +117,20 @@ class Cluster:
     def subscribe(self, on_news: Callable[[News], None]) -> None:
         self._listeners.append(on_news)
 
+    def configured(self, models: Iterable[Model], config: Any, version: str) -> None:
+        """These models are in force: their circuits matter here. The other members see a digest of
+        `config`, so that one which was configured otherwise is found."""
+        for model in models:
+            for circuit_id in (model.key, model.credential_key):
+                self.names.circuit(circuit_id)
+        facts = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "version": version,
+            "config": sha256(msgspec.json.encode(config)).hexdigest()[:DIGEST_CHARS],
+        }
+        self.membership.facts = msgspec.json.encode(facts).decode()
+
     def now(self) -> float:
         """Unix time by the engine's clock, so that all members name the same period."""
         return self._wall() + self.health.clock_offset_s
@@ -134,7 +153,7 @@ class Cluster:
 
     def _send_late(self, command: Command) -> None:
         is_held = isinstance(command, Settle) and self._alone.holds(command.ticket)
-        if not is_held:  # else the hold was told again, and its own settlement follows
+        if not is_held:  # else the engine has the hold again, and its own settlement follows
             self._send(command)
 
     # --- questions --------------------------------------------------------------------------------
@@ -145,7 +164,7 @@ class Cluster:
         session, sent_at = self.membership.session, self._clock()
         if session is None or self._alone.is_away:
             return self._decide_alone(command, "away")
-        function, arguments = messages.question(command, self._names)
+        function, arguments = messages.question(command, self.names)
         session.send(function, arguments, partial(self._answered, command, answer, sent_at))
         timer = loop.call_later(self._wait_s, _give_up, answer)
         try:
@@ -173,9 +192,9 @@ class Cluster:
         took_s = self._clock() - sent_at
         self.health.asked(type(command).__name__, "answered", took_s)
         try:
-            found = messages.answer(command, messages.unpack(reply), self._names)
+            found = messages.answer(command, messages.unpack(reply), self.names)
         except (msgspec.MsgspecError, TypeError, ValueError, LookupError):
-            self.membership.end("it answers what is no answer")
+            self.membership.end("its answer cannot be read")
             found = None
         if answer.done():
             self._return_grant(command, found)
@@ -221,14 +240,14 @@ class Cluster:
         if permit.has_slot and not self._alone.has_slot(permit.ticket):
             self._send(Give(permit.ticket, permit.circuit_ids[0]))
 
-    # --- what is told -----------------------------------------------------------------------------
+    # --- commands without an answer ---------------------------------------------------------------
 
     def _send(self, command: Command, generation: int = 0) -> None:
         session = self.membership.session
         if session is None:
             self._keep(command)
             return
-        function, arguments = messages.question(command, self._names, generation)
+        function, arguments = messages.question(command, self.names, generation)
         session.send(function, arguments, partial(self._told, command))
 
     def _told(self, command: Command, reply: Reply) -> None:
@@ -240,7 +259,7 @@ class Cluster:
         self._keep(command)
 
     def _keep(self, command: Command) -> None:
-        """For when the engine is back. Slots, probes, waiting calls and circuits are told again as
+        """For when the engine is back. Slots, probes, waiting calls and circuits are restored as
         they are then."""
         if isinstance(command, Settle | Seed) or (
             isinstance(command, Close) and command.generation is None
@@ -253,7 +272,7 @@ class Cluster:
         if isinstance(reply, Exception):
             self.membership.end(in_words(reply))
 
-    # --- what is heard ----------------------------------------------------------------------------
+    # --- messages ---------------------------------------------------------------------------------
 
     def _on_message(self, channel: str, data: bytes) -> None:
         try:
@@ -272,12 +291,12 @@ class Cluster:
         if found[0] == "keys":
             self.membership.on_keys(found[1])
             return
-        change = messages.change(found, self._names)
+        change = messages.change(found, self.names)
         if change is None:
             return
         self._denied.pop(change.circuit_id, None)
         if change.state == "closed" and change.is_own:
-            return  # it took effect here before it was told
+            return  # it took effect here before it was sent
         self._publish(self._alone.engine.do(Receive(change), self._clock())[1])
 
     def _wake(self, news: Woken) -> None:
@@ -290,8 +309,12 @@ class Cluster:
                 listener(each)
 
 
-def _give_up(answer: asyncio.Future[Any]) -> None:
-    if not answer.done():
+def _give_up(answer: asyncio.Future[Any], turns: int = TURNS) -> None:
+    if answer.done():
+        return
+    if turns:
+        asyncio.get_running_loop().call_soon(_give_up, answer, turns - 1)
+    else:
         answer.set_result(_LATE)
 
 
@@ -302,7 +325,7 @@ class Settings:
     wait_s: float = 0.02
     when_down: Rule = "share"
     members_min: int = 1
-    """The processes that share before any was heard."""
+    """The processes that share before the engine has said how many there are."""
 
 
 def cluster(
@@ -310,15 +333,13 @@ def cluster(
     settings: Settings,
     *,
     host: str,
-    facts: Callable[[], str],
     clock: Callable[[], float],
     wall: Callable[[], float],
 ) -> Cluster:
-    """One member of the group at `place`. `host` names the ledger that seeds budgets; `facts`
-    describes this member to the others, as JSON."""
+    """One member of the group at `place`. `host` names the ledger that seeds budgets."""
     health = Health(settings.members_min)
     names = Names(place.member)
     alone = Alone(settings.when_down, health.sharing)
     common: dict[str, Any] = {"clock": clock, "wall": wall, "wait_s": settings.wait_s}
-    member = Membership(partial(connect, place), alone, names, health, facts=facts, **common)
+    member = Membership(partial(connect, place), alone, names, health, **common)
     return Cluster(member, alone, names, health, host=host, **common)

@@ -44,7 +44,7 @@ class Health:
     """What one member has seen. Times are of its monotonic clock, in seconds."""
 
     members_min: int = 1
-    """The members to share with before any was heard."""
+    """How many share before the engine has said how many there are."""
     is_up: bool = False
     reason: str | None = None
     """Why the engine is away; None before it was first there or missed."""

@@ -2,7 +2,7 @@
 
 local NAMES = {
   'admit', 'close', 'end_probe', 'give', 'gone', 'hello', 'join', 'leave', 'limit_states',
-  'members', 'open', 'renew', 'reserve', 'seed', 'settle', 'snapshot', 'tell_again', 'try_rights',
+  'members', 'open', 'renew', 'reserve', 'restore', 'seed', 'settle', 'snapshot', 'try_rights',
 }
 
 -- Every command that the library uses, on keys of its own: a command that is refused in the middle

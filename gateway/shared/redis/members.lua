@@ -65,7 +65,7 @@ end
 --  probes {{circuit, generation, ticket}, ...}, slots {{ticket, circuit, slots}, ...},
 --  waiting {{ticket, agent, weight, {circuits}}, ...}, holds {{ticket, {charges}, us}, ...}}
 --   -> slots above their maximum
-function commands.tell_again(a, now)
+function commands.restore(a, now)
   local member, over, kept = a[1], 0, {slots = {}, line = {}, probes = {}}
   know(a[2], now)
   for _, each in ipairs(a[3]) do

@@ -1,7 +1,7 @@
-"""The life of one member of a group: it connects, says each second that it is there, tells again
-what it holds, and compares what it knows.
+"""The life of one member of a group: it connects, says each second that it is there, restores
+what it holds there, and compares what it knows.
 
-    away ──connected, rights, library, hello──▶ hello was quick ──told again, snapshot──▶ up
+    away ──connected, rights, library, hello──▶ hello was quick ──restored, snapshot──▶ up
       ▲                                                                                    │
       └── the connection ended · silent for 250 ms · five answers in a row came late ──────┘
 """
@@ -39,9 +39,8 @@ Connect = Callable[[OnMessage], Awaitable[Session]]
 
 
 class Membership:
-    """One process in the group. `clock` is monotonic and `wall` Unix time, both in seconds; `facts`
-    describes this member to the others. An engine whose answers take longer than `wait_s` is not
-    asked."""
+    """One process in the group. `clock` is monotonic and `wall` Unix time, both in seconds. An
+    engine whose answers take longer than `wait_s` is not asked."""
 
     def __init__(
         self,
@@ -53,7 +52,6 @@ class Membership:
         clock: Callable[[], float],
         wall: Callable[[], float],
         wait_s: float,
-        facts: Callable[[], str],
     ) -> None:
         self._connect = connect
         self._alone = alone
@@ -62,8 +60,8 @@ class Membership:
         self._clock = clock
         self._wall = wall
         self._wait_s = wait_s
-        self._facts = facts
-        self._told_facts = ""
+        self._known_facts = ""
+        """What the others know of this member."""
         self._task: asyncio.Task[None] | None = None
         self._epoch = ""
         self._said = 0
@@ -71,6 +69,8 @@ class Membership:
         self._failures = 0
         self._is_back: Callable[[], None] = lambda: None
         self.session: Session | None = None
+        self.facts = "{}"
+        """Describes this member to the others, as JSON."""
         self.publish: Callable[[list[News]], None] = lambda news: None
         self.on_emptied: Callable[[], None] = lambda: None
         """Called when the engine has lost its memory."""
@@ -134,7 +134,7 @@ class Membership:
             except EngineAway as error:
                 self.go_away(str(error))
             except (msgspec.MsgspecError, TypeError, ValueError, LookupError):
-                self.go_away("it answers what is no answer")
+                self.go_away("its answer cannot be read")
             ceiling_s = min(RECONNECT_MAX_S, RECONNECT_S * 2.0 ** min(self._failures, 10))
             self._failures += 1
             await asyncio.sleep(ceiling_s * secrets.randbelow(1000) / 1000)
@@ -157,7 +157,7 @@ class Membership:
     async def _prepare(self, session: Session) -> None:
         """Finds out whether all functions may be used, and brings them where they are missing."""
         self._said = self._heard = 0
-        self._told_facts = ""
+        self._known_facts = ""
         try:
             await session.ask("try_rights", self._names.member)
         except NoFunction:
@@ -169,13 +169,13 @@ class Membership:
         if self._said > self._heard + 1:
             raise EngineAway("its messages do not arrive")
         self._said += 1
-        facts = self._facts()
-        stated = "" if facts == self._told_facts else facts
+        facts = self.facts
+        stated = "" if facts == self._known_facts else facts
         member, epoch, sent_at = self._names.member, secrets.token_hex(8), self._clock()
         found = await session.ask("hello", member, stated, epoch, self._said)
         took_s = self._clock() - sent_at
         epoch, is_known, members, now_us, keys = found
-        self._told_facts = facts
+        self._known_facts = facts
         self._health.met(members, took_s, now_us / 1e6 + took_s / 2 - self._wall())
         if epoch != self._epoch:
             self._has_lost_its_memory(epoch)
@@ -189,15 +189,15 @@ class Membership:
         if is_first:
             return
         if not self._alone.is_away:
-            self.go_away("it has lost its memory, and is told again")
+            self.go_away("it has lost its memory, which is restored")
         self.on_emptied()
 
     async def _return(self, session: Session) -> None:
-        """Tells the engine what this member holds, hears of all circuits, and is up."""
+        """Restores in the engine what this member holds, reads all circuits, and is up."""
         held = self._alone.all_held(self._names, self._clock())
         self._alone.end(self._clock())
         try:
-            self._health.slots_over = await session.ask("tell_again", *held)
+            self._health.slots_over = await session.ask("restore", *held)
             await self._compare(session)
         except BaseException:
             self._alone.begin(self._clock())

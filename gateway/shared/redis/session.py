@@ -32,6 +32,9 @@ from gateway.text.engine_urls import Address
 CONNECT_S: Final = 1.0
 SILENT_S: Final = 0.25
 """An engine that leaves a command unanswered for so long is away."""
+TURNS: Final = 4
+"""Turns of the loop from an answer in the socket to its caller. A busy loop is not a slow engine:
+time is up only after these."""
 
 Reply = bytes | RedisError | None
 """What a function returned, the error that it raised, or None: the connection ended first."""
@@ -56,7 +59,7 @@ class Place:
     """Gateways with the same group share."""
     member: str
     password: Callable[[], str | None]
-    """Read anew for each connection, so that a new password is soon used."""
+    """Read again for each connection, so that a new password is soon used."""
 
     @property
     def prefix(self) -> str:
@@ -157,13 +160,15 @@ class Session:
         if self._alarm is None:
             self._alarm = self._loop.call_later(SILENT_S, self._look)
 
-    def _look(self) -> None:
+    def _look(self, turns: int = TURNS) -> None:
         """Ends the session when the oldest command waits too long."""
         self._alarm = None
-        if not self._unanswered:
+        if not self._unanswered or self.lost.done():
             return
         left_s = self._unanswered[0][0] + SILENT_S - self._loop.time()
-        if left_s <= 0:
+        if left_s <= 0 and turns:
+            self._loop.call_soon(self._look, turns - 1)
+        elif left_s <= 0:
             self.end(f"it has not answered for {SILENT_S * 1000:.0f} ms")
         else:
             self._alarm = self._loop.call_later(left_s, self._look)
@@ -189,7 +194,7 @@ class Session:
                 self.end(in_words(error))
                 return
             if not self._unanswered or not isinstance(reply, bytes | RedisError):
-                self.end("it answers what was not asked")
+                self.end("its answers cannot be read")
                 return
             self._unanswered.popleft()[1](reply)
 
@@ -201,7 +206,7 @@ class Session:
                 self.end(in_words(error))
                 return
             except (TypeError, ValueError):
-                self.end("it sends what is no message")
+                self.end("its message cannot be read")
                 return
             if kind == b"message":
                 self._on_message(channel.removeprefix(self._prefix).decode(), data)

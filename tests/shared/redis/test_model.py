@@ -265,7 +265,7 @@ def test_both_engines_answer_alike(server: RedisServer) -> None:
     with server.client() as client:
         client.function_load(library.source(TEST_CHUNK), replace=True)
         Both.server = client
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             Both,
             settings=settings(
                 max_examples=EXAMPLES,
