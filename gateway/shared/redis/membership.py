@@ -27,7 +27,6 @@ from gateway.shared.redis.session import EngineAway, NoFunction, Session
 
 log = logging.getLogger("gateway.cluster")
 
-BEAT_S: Final = 1.0
 DOUBT_S: Final = 0.25
 """Between two heartbeats while the engine is too slow."""
 SNAPSHOT_BEATS: Final = 10
@@ -52,6 +51,7 @@ class Membership:
         clock: Callable[[], float],
         wall: Callable[[], float],
         wait_s: float,
+        beat_s: float,
     ) -> None:
         self._connect = connect
         self._alone = alone
@@ -60,6 +60,7 @@ class Membership:
         self._clock = clock
         self._wall = wall
         self._wait_s = wait_s
+        self._beat_s = beat_s
         self._known_facts = ""
         """What the others know of this member."""
         self._task: asyncio.Task[None] | None = None
@@ -149,7 +150,7 @@ class Membership:
             elif not self._alone.is_away and beats % SNAPSHOT_BEATS == 0:
                 await self._compare(session)
             beats += 1
-            pause_s = DOUBT_S if self._alone.is_away else BEAT_S
+            pause_s = min(DOUBT_S, self._beat_s) if self._alone.is_away else self._beat_s
             await asyncio.wait((session.lost,), timeout=pause_s)
             if session.lost.done():
                 raise EngineAway(session.reason)

@@ -284,19 +284,25 @@ async def _ask_sentinel(place: Place, host: tuple[str, int]) -> tuple[str, int]:
 
 def in_words(error: BaseException) -> str:
     """Why the engine cannot be used, with the cure where there is one."""
+    if "user executing the script can't" in str(error):
+        return _NO_RIGHTS
     for kind, words in _WORDS.items():
         if isinstance(error, kind):
             return words
     if isinstance(error, TimeoutError):
         return "it does not answer"
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
     return str(error) or type(error).__name__
 
 
+_NO_RIGHTS: Final = "its user has not all rights that are needed: see docs/cluster.md"
 _WORDS: Final[dict[type[BaseException], str]] = {
     AuthenticationError: (
         "it refuses the user or the password: store it with `gateway credentials set cluster_redis`"
     ),
-    NoPermissionError: "its user has not all rights that are needed: see docs/cluster.md",
+    NoPermissionError: _NO_RIGHTS,
     OutOfMemoryError: "its memory is full: raise maxmemory, with the policy noeviction",
     ReadOnlyError: "it is a replica, which cannot be written",
 }
