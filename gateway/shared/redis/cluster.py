@@ -288,7 +288,7 @@ class Cluster:
             log.debug("a message of the cluster cannot be read")
 
     def _hear(self, found: Any) -> None:
-        self.health.heard(found[0])
+        self.health.received(found[0])
         if found[0] == "keys":
             self.membership.on_keys(found[1])
             return

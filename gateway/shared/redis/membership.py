@@ -21,9 +21,9 @@ from gateway.shared.circuits import Change, State
 from gateway.shared.engine import News, Receive
 from gateway.shared.redis import messages
 from gateway.shared.redis.alone import Alone
-from gateway.shared.redis.health import Health, Member
+from gateway.shared.redis.health import Group, Health, Member
 from gateway.shared.redis.names import Names
-from gateway.shared.redis.session import EngineAway, NoFunction, Session
+from gateway.shared.redis.session import EngineAway, Session
 
 log = logging.getLogger("gateway.cluster")
 
@@ -96,8 +96,19 @@ class Membership:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def members(self) -> list[Member]:
-        """The members of the group; [] while the engine is away."""
+    async def group(self) -> Group:
+        """The group as this member sees it."""
+        members = await self._members()
+        health = self._health
+        return Group(
+            up=health.is_up,
+            reason=None if health.is_up else health.reason or "it was not reached yet",
+            round_trip_ms=round(health.round_trip_s * 1000, 2),
+            clock_offset_s=round(health.clock_offset_s, 3),
+            members=sorted(members, key=lambda member: (member.host, member.pid)),
+        )
+
+    async def _members(self) -> list[Member]:
         if self.session is None or self._alone.is_away:
             return []
         try:
@@ -141,7 +152,9 @@ class Membership:
             await asyncio.sleep(ceiling_s * secrets.randbelow(1000) / 1000)
 
     async def _live(self, session: Session) -> None:
-        await self._prepare(session)
+        self._said = self._heard = 0
+        self._known_facts = ""
+        await session.prepare()
         beats = 0
         while True:
             is_quick = await self._beat(session)
@@ -154,16 +167,6 @@ class Membership:
             await asyncio.wait((session.lost,), timeout=pause_s)
             if session.lost.done():
                 raise EngineAway(session.reason)
-
-    async def _prepare(self, session: Session) -> None:
-        """Finds out whether all functions may be used, and brings them where they are missing."""
-        self._said = self._heard = 0
-        self._known_facts = ""
-        try:
-            await session.ask("try_rights", self._names.member)
-        except NoFunction:
-            await session.load()
-            await session.ask("try_rights", self._names.member)
 
     async def _beat(self, session: Session) -> bool:
         """Says that this member is there. Returns whether the answer was quick."""
