@@ -18,7 +18,7 @@ from gateway.hub.contracts import Answer
 from gateway.inbound.http import ClientLeft
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.stream import LOOK_AFTER_S, EventStream, Presence, StoppedReading, Watchdog
-from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts
+from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts, Watcher
 from tests.makers import model
 
 Step = list[Chunk] | Failure
@@ -46,6 +46,9 @@ class Chunks:
         if isinstance(step, Failure):
             raise Failed(step)
         return Batch(step)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Its end is reported to its reader alone."""
 
     async def aclose(self) -> None:
         self.closed = True
