@@ -1,14 +1,16 @@
 """The ledger in PostgreSQL: one connection, which makes the tables and takes batches of calls.
 
 Needs psycopg 3 (the extra `postgres`), so only what is used with `[ledger] url` imports it. It runs
-on an event loop, because psycopg has no other way to end a query at a deadline when the server is
-frozen.
+on an event loop, so that a deadline can end a query of a server that is frozen.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date, datetime
+from socket import SHUT_RDWR, socket
 from typing import Any, Final, cast
 
 import psycopg
@@ -76,6 +78,15 @@ class Database:
             **values, autocommit=True, prepare_threshold=None
         )
         await self._make_tables()
+
+    def abort(self) -> None:
+        """Cuts the connection, so that whatever waits for it fails now.
+
+        psycopg's own way to cancel a query waits for the server to confirm it.
+        """
+        if self._connection is not None and not self._connection.closed:
+            with suppress(OSError), socket(fileno=os.dup(self._connection.fileno())) as ours:
+                ours.shutdown(SHUT_RDWR)
 
     async def close(self) -> None:
         """Ends the connection, if there is one."""
