@@ -108,19 +108,22 @@ class Database:
             await self._open.execute(cast(Any, statement))
 
     async def _make_tables(self) -> None:
-        if await self._value("SELECT to_regclass('gateway.release')") is None:
+        if not await self._value(tables.EXISTS):
             async with self._open.transaction():
                 await self._lock()
-                if await self._value("SELECT to_regclass('gateway.release')") is None:
-                    if await self._value("SELECT to_regnamespace('gateway')") is None:
-                        await self._run([tables.SCHEMA])
-                    await self._run(tables.CREATE)
+                if not await self._value(tables.EXISTS):
+                    await self._create_tables()
         least = await self._value("SELECT max(least) FROM gateway.release")
         if least > tables.VERSION:
             raise Newer(
                 "the tables in PostgreSQL belong to a newer release of the gateway;"
                 " calls wait until this one is updated"
             )
+
+    async def _create_tables(self) -> None:
+        if not await self._value(tables.SCHEMA_EXISTS):
+            await self._run([tables.SCHEMA])
+        await self._run(tables.CREATE)
 
     async def _lock(self) -> None:
         await self._run(

@@ -14,7 +14,7 @@ from gateway.observe.ledger_read import Filters, Record, Unreadable, escaped, tr
 from gateway.observe.shipping.database import Newer, connection_values
 from gateway.observe.shipping.outbox import SHIPPED
 from gateway.observe.shipping.reasons import reason
-from gateway.observe.shipping.tables import LEAST, SIZE
+from gateway.observe.shipping.tables import EXISTS, LEAST, SIZE
 
 QUERY_S: Final = 30
 """A query that takes longer is ended by PostgreSQL."""
@@ -170,10 +170,9 @@ _NEEDED: Final = (
 )
 _ROLE: Final = """
 SELECT current_setting('server_version') AS server, current_user::text AS role,
-    to_regclass('gateway.release') IS NOT NULL AS exists,
-    CASE WHEN to_regnamespace('gateway') IS NULL
-        THEN has_database_privilege(current_database(), 'CREATE')
-        ELSE has_schema_privilege('gateway', 'CREATE') END AS may_begin
+    CASE WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = 'gateway')
+        THEN has_schema_privilege('gateway', 'CREATE')
+        ELSE has_database_privilege(current_database(), 'CREATE') END AS may_begin
 """
 _RIGHT: Final = "SELECT has_table_privilege('gateway.' || %(table)s, %(right)s) AS has"
 _TABLES: Final = """
@@ -193,25 +192,22 @@ def facts(place: Place) -> Facts:
         def one(query: LiteralString, **values: Any) -> dict[str, Any]:
             return connection.execute(query, values).fetchone() or {}
 
-        role = one(_ROLE)
-        missing: list[str] = []
-        if role["exists"]:
-            usable = one("SELECT has_schema_privilege('gateway', 'USAGE') AS has")["has"]
-            if usable:
-                missing = [
-                    f"{right} on {table}"
-                    for table, right in _NEEDED
-                    if not one(_RIGHT, table=table, right=right)["has"]
-                ]
-            else:
-                missing = ["USAGE on the schema gateway"]
-        is_readable = role["exists"] and not missing
-        tables = one(_TABLES) if is_readable else {}
+        def missing() -> Iterator[str]:
+            if not one("SELECT has_schema_privilege('gateway', 'USAGE') AS has")["has"]:
+                yield "USAGE on the schema gateway"
+                return
+            for table, right in _NEEDED:
+                if not one(_RIGHT, table=table, right=right)["has"]:
+                    yield f"{right} on {table}"
+
+        role, exists = one(_ROLE), one(EXISTS)["exists"]
+        rights = tuple(missing()) if exists else ()
+        tables = one(_TABLES) if exists and not rights else {}
     return Facts(
         server=role["server"].split()[0],
         role=role["role"],
         may_begin=role["may_begin"],
-        missing=tuple(missing),
+        missing=rights,
         is_owner=tables.get("is_owner", False),
         partitions=tuple(tables.get("partitions", ())),
         gateways=tables.get("gateways", 0),

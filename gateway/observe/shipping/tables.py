@@ -43,6 +43,13 @@ _KEY: Final = (
     "stated",
 )
 
+SCHEMA_EXISTS: Final = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'gateway')"
+EXISTS: Final = """
+SELECT EXISTS (SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = 'gateway' AND relname = 'release')
+"""
+"""Asked of the catalog's tables. `to_regclass` reads a cache, which a session that has waited for
+an advisory lock does not renew."""
 SCHEMA: Final = "CREATE SCHEMA gateway"
 CREATE: Final = (
     "CREATE TABLE gateway.release (version integer NOT NULL, least integer NOT NULL)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
@@ -19,6 +20,13 @@ from tests.postgres import Server
 WALL: Final = 1_800_000_000.25
 """2027-01-15 08:00 in UTC."""
 MEGABYTE: Final = 1024 * 1024
+
+
+ATTEMPTS: Final = json.dumps([{
+    "number": 1, "model": "sonnet", "provider": "anthropic", "model_id": "claude", "began_s": 0.0,
+    "first_token_s": 0.5, "ended_s": 1.0, "outcome": "ok", "status": 200, "cooldown_s": 0.0,
+    "request_id": None, "message": '\0 "x"',
+}])  # fmt: skip
 
 
 def rows(
@@ -53,7 +61,7 @@ def _row(chance: random.Random, number: int, at: float) -> dict[str, Any]:
         "failure": None if answered else "overloaded",
         "dropped": chance.choice(("", "seed,\0top_k")),
         "tries": chance.choice((1, 2)),
-        "attempts": '[{"model": "sonnet", "outcome": "ok", "message": "\\u0000 \\"x\\""}]',
+        "attempts": ATTEMPTS,
     }
 
 
