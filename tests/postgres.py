@@ -103,7 +103,7 @@ class Server:
         """Waits until a query has rows."""
         async with asyncio.timeout(10):
             while not self.rows(query):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.01)
 
     def rows(self, query: str, *values: Any, role: str = "postgres") -> list[tuple[Any, ...]]:
         """The rows of a query; none for another statement."""

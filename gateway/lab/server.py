@@ -167,6 +167,7 @@ class Server:
         finally:
             waiting.cancel()
             leaving.cancel()
+            await asyncio.wait((waiting, leaving))  # the next request is read only after this read
         if leaving in done:
             self.left += 1
             return False

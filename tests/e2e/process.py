@@ -29,8 +29,8 @@ class Process:
         self._ended = False
         self._heard = threading.Condition()
         assert popen.stderr is not None
-        self._reader = threading.Thread(target=self._read, args=(popen.stderr,), daemon=True)
-        self._reader.start()
+        self.reader = threading.Thread(target=self._read, args=(popen.stderr,), daemon=True)
+        self.reader.start()
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
@@ -89,7 +89,7 @@ def gateway(
         if popen.poll() is None:
             popen.kill()
         popen.wait()
-        process._reader.join()
+        process.reader.join()
         assert popen.stderr is not None
         popen.stderr.close()
 

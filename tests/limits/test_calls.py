@@ -392,8 +392,3 @@ async def test_a_client_sees_the_limits_that_concern_it(tmp_path: Path) -> None:
         "gateway",
         "key two",
     ]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"

@@ -19,6 +19,8 @@ WAIT_S: Final = 5.0
 """For what must happen; no test that passes waits for it."""
 SHORT_S: Final = 0.05
 """For what must not happen."""
+UVLOOP: Final = ("asyncio", {"use_uvloop": True})
+"""The loop that the gateway runs on, as an `anyio_backend`."""
 
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
