@@ -178,6 +178,18 @@ def test_a_count_that_no_column_holds_costs_its_batch_alone(path: Path, warned: 
     assert len(warned) == 1
 
 
+def test_a_call_that_no_row_holds_costs_no_other(path: Path) -> None:
+    odd = answered("req_odd")
+    odd.attempts[-1].upstream_request_id = "half \ud83d"
+    ledger = Ledger(path, 90)
+    ledger.start()
+    ledger.record(odd, 200, 2.0)
+    ledger.record(answered("req_2"), 200, 2.0)
+    ledger.close()
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_2"]
+    assert ledger.lost == 1
+
+
 def test_what_could_not_be_written_is_written_later(path: Path, warned: list[str]) -> None:
     path.parent.write_text("in the way")
     ledger = Ledger(path, 90)
