@@ -292,6 +292,8 @@ class Call:
     """Names the call among all of this gateway's calls; `id` need not be unique."""
     hold: Any = None
     """The `limits.limiter.Hold` of a call to which a limit applies."""
+    decided_alone: tuple[str, ...] = ()
+    """What this process decided without the others, as they were away: `places`, `budget`."""
 
     @property
     def chat(self) -> Chat:
