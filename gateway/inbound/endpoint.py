@@ -32,7 +32,7 @@ from gateway.limits.refusals import Refused
 from gateway.operations import OPERATIONS, Operation
 from gateway.shared.affinity import Affinity, first
 from gateway.text.trace_context import Trace
-from gateway.types import Call, Client, Model, Reply, Request
+from gateway.types import Attempt, Call, Client, Model, Reply, Request
 
 log = logging.getLogger("gateway.inbound")
 
@@ -151,7 +151,8 @@ class CallEndpoint:
                 await answering.refuse(_internal())
         finally:
             del self.calls[interrupt]
-            answering.settle()
+            if answering.call is not None and answering.call.hold is not None:
+                answering.settle(answering.call)
             self._observer.ended(answering.call, status, failure, self.clock())
 
 
@@ -257,10 +258,9 @@ class _Answering:
         except Refused as refused:
             raise of_refusal(refused.refusal) from refused
 
-    def settle(self) -> None:
+    def settle(self, call: Call) -> None:
         """Charges the call to its limits, whatever its outcome."""
-        if self.call is not None and self.call.hold is not None:
-            self._gateway.limiter.settle(self.call)
+        self._gateway.limiter.settle(call)
 
     async def _decode(self, body: bytes, client: Client) -> Request:
         try:
@@ -352,39 +352,48 @@ class _Answering:
         """The headers of every answer."""
         id_, call = self._exchange.id.encode(), self.call
         found = [(name.encode(), id_) for name in self._face.ID_HEADERS]
-        found.append(
-            (b"x-gateway-attempts", header_value(call.tried() if call is not None else ""))
-        )
-        if call is not None:
-            found.append((b"x-gateway-agent", header_value(call.agent.name)))
-            overhead_ms = call.overhead_s(self._clock()) * 1000
-            found.append((b"x-gateway-overhead-ms", f"{overhead_ms:.2f}".encode()))
-            if call.hold is not None and call.hold.warning:
-                found.append((b"x-gateway-budget", header_value(call.hold.warning)))
-        if reply is not None:
-            attempt = reply.attempt
-            found += _of_model(attempt.model)
-            if attempt.model is self._stays_with:
-                found.append((b"x-gateway-sticky", b"1"))
-            if call is not None:
-                facts = self._operation.facts(attempt.model, call.chat)
-                found += [(name.encode(), header_value(value)) for name, value in facts.items()]
-            if attempt.dropped:
-                found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
-            if attempt.upstream_request_id:
-                found.append(
-                    (b"x-gateway-upstream-request-id", header_value(attempt.upstream_request_id))
-                )
+        if call is None:
+            return [*found, (b"x-gateway-attempts", b"")]
+        overhead_ms = call.overhead_s(self._clock()) * 1000
+        found.append((b"x-gateway-overhead-ms", b"%.2f" % overhead_ms))
+        if call.hold is not None and call.hold.warning:
+            found.append((b"x-gateway-budget", header_value(call.hold.warning)))
+        if reply is None:
+            agent = (b"x-gateway-agent", header_value(call.agent.name))
+            return [*found, agent, (b"x-gateway-attempts", header_value(call.tried()))]
+        attempt = reply.attempt
+        found += _of_answer(call.agent.name, attempt.model)
+        if len(call.attempts) == 1:
+            found.append(_of_first(attempt.model))
+        else:
+            tried = ", ".join([each.brief() for each in call.attempts])
+            found.append((b"x-gateway-attempts", header_value(tried)))
+        if attempt.model is self._stays_with:
+            found.append((b"x-gateway-sticky", b"1"))
+        facts = self._operation.facts(attempt.model, call.request.chat)
+        found += [(name.encode(), header_value(value)) for name, value in facts.items()]
+        if attempt.dropped:
+            found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
+        if attempt.upstream_request_id:
+            upstream_id = header_value(attempt.upstream_request_id)
+            found.append((b"x-gateway-upstream-request-id", upstream_id))
         return found
 
 
 @lru_cache(maxsize=1024)
-def _of_model(model: Model) -> Headers:
-    """The headers that name the model which answered."""
+def _of_answer(agent: str, model: Model) -> Headers:
+    """The headers that name the agent, and the model which answered."""
     return [
+        (b"x-gateway-agent", header_value(agent)),
         (b"x-gateway-model", header_value(model.name)),
         (b"x-gateway-provider", header_value(model.provider.name)),
     ]
+
+
+@lru_cache(maxsize=1024)
+def _of_first(model: Model) -> tuple[bytes, bytes]:
+    """The header of an answer to the first attempt."""
+    return b"x-gateway-attempts", header_value(Attempt(model, 1).brief())
 
 
 def _wrong_method(exchange: Exchange) -> HttpError:
