@@ -163,7 +163,7 @@ class App:
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
         self.endpoint = CallEndpoint(
-            lambda: self.gateway,
+            self,
             self.observer,
             clock=clock,
             wall=wall,
@@ -318,7 +318,7 @@ class App:
             self.page,
         )
         self._calls = application.calls
-        return Gate(application, lambda: self.gateway, self.face_of_path, self.page.refuse)
+        return Gate(application, self, self.face_of_path, self.page.refuse)
 
     def answer(self, exchange: Http11Exchange) -> Coroutine[Any, Any, None] | None:
         """Answers a call on one of our own connections; None for what takes the way of ASGI: every
