@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +36,7 @@ from gateway.inbound.faces import face_of_path
 from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
+from gateway.inbound.http11 import Http11Exchange
 from gateway.inbound.memory import Memory, StoredEndpoint
 from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.ollama import OllamaEndpoint
@@ -164,7 +165,7 @@ class App:
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
         self.endpoint = CallEndpoint(
-            lambda: self.gateway,
+            self,
             self.observer,
             clock=clock,
             wall=wall,
@@ -319,7 +320,20 @@ class App:
             },
             self.page,
         )
-        return Gate(application, lambda: self.gateway, self.face_of_path, self.page.refuse)
+        self._calls = application.calls
+        return Gate(application, self, self.face_of_path, self.page.refuse)
+
+    def answer(self, exchange: Http11Exchange) -> Coroutine[Any, Any, None] | None:
+        """Answers a call on one of our own connections; None for what takes the way of ASGI: every
+        other request, and what the gate refuses."""
+        serve = self._calls.get(exchange.path) if exchange.method == "POST" else None
+        if serve is None:
+            return None
+        shared = self.asgi.shared(exchange)
+        if shared is None:
+            return None
+        exchange.shared = shared
+        return serve(exchange)
 
     def _counting(self, how: Counting, memory: Memory | None) -> Mounted:
         return Mounted(

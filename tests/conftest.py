@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final
 
 import pytest
 
 from tests.postgres import MISSING, Server
+
+ASYNC_TEST_MAX_S: Final = 120.0
+"""An async test that takes longer hangs: it fails, and the suite goes on."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    if inspect.iscoroutinefunction(pyfuncitem.obj):
+        pyfuncitem.obj = _limited(pyfuncitem.obj)
+
+
+def _limited(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Any]:
+    @functools.wraps(test)
+    async def limited(**arguments: Any) -> None:
+        async with asyncio.timeout(ASYNC_TEST_MAX_S):
+            await test(**arguments)
+
+    return limited
 
 
 @pytest.fixture

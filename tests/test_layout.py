@@ -32,6 +32,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "redact": "providers",
         "urls": "",
         "private_files": "",
+        "share": "",
         "providers": "types",
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
@@ -75,7 +76,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         # dialects: `explain` shows what a model would be sent
         "cli": (
             "__version__ app config credentials dialects drill failures hub inbound lab "
-            "limits observe page process operations providers reports text types"
+            "limits observe page process operations providers reports share text types"
         ),
         "__main__": "cli",
         "__init__": "",

@@ -21,6 +21,7 @@ from gateway.config.load import Config, ConfigError
 from gateway.credentials.secret import CredentialError, CredentialExpired, Found
 from gateway.credentials.store import OTHERS, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES
+from gateway.reports import shared_ledger
 from gateway.reports.cluster import examine_cluster
 from gateway.reports.config import find
 from gateway.reports.probe import probe
@@ -34,6 +35,7 @@ SECTIONS: Final = (
     "keys",
     "agents",
     "server",
+    "ledger",
     "cluster",
     "live",
 )
@@ -91,6 +93,8 @@ def examine_all(
     findings += chain(_keys(models, credentials), _stored(models, credentials))
     findings += _server(config, client_keys())
     findings += examine_cluster(config, credentials)
+    if config is not None:
+        findings += shared_ledger.examine(config, credentials)
     if live:
         findings += probe(models, credentials)
     findings.sort(key=lambda finding: SECTIONS.index(finding.section))

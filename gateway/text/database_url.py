@@ -56,6 +56,10 @@ def parse(url: str) -> DatabaseUrl:
             "has a password in it.",
             "Store it with `gateway credentials set ledger_postgres`, and remove it here.",
         )
+    if "service" in values:
+        raise UrlError(
+            "names a service, whose host the gateway cannot check.", "Write the host itself."
+        )
     mode = values.get("sslmode")
     if mode is not None and mode not in SSL_MODES:
         raise UrlError(

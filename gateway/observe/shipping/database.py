@@ -1,14 +1,16 @@
 """The ledger in PostgreSQL: one connection, which makes the tables and takes batches of calls.
 
 Needs psycopg 3 (the extra `postgres`), so only what is used with `[ledger] url` imports it. It runs
-on an event loop, because psycopg has no other way to end a query at a deadline when the server is
-frozen.
+on an event loop, so that a deadline can end a query of a server that is frozen.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date, datetime
+from socket import SHUT_RDWR, socket
 from typing import Any, Final, cast
 
 import psycopg
@@ -77,6 +79,15 @@ class Database:
         )
         await self._make_tables()
 
+    def abort(self) -> None:
+        """Cuts the connection, so that whatever waits for it fails now.
+
+        psycopg's own way to cancel a query waits for the server to confirm it.
+        """
+        if self._connection is not None and not self._connection.closed:
+            with suppress(OSError), socket(fileno=os.dup(self._connection.fileno())) as ours:
+                ours.shutdown(SHUT_RDWR)
+
     async def close(self) -> None:
         """Ends the connection, if there is one."""
         connection, self._connection = self._connection, None
@@ -97,19 +108,22 @@ class Database:
             await self._open.execute(cast(Any, statement))
 
     async def _make_tables(self) -> None:
-        if await self._value("SELECT to_regclass('gateway.release')") is None:
+        if not await self._value(tables.EXISTS):
             async with self._open.transaction():
                 await self._lock()
-                if await self._value("SELECT to_regclass('gateway.release')") is None:
-                    if await self._value("SELECT to_regnamespace('gateway')") is None:
-                        await self._run([tables.SCHEMA])
-                    await self._run(tables.CREATE)
+                if not await self._value(tables.EXISTS):
+                    await self._create_tables()
         least = await self._value("SELECT max(least) FROM gateway.release")
         if least > tables.VERSION:
             raise Newer(
                 "the tables in PostgreSQL belong to a newer release of the gateway;"
                 " calls wait until this one is updated"
             )
+
+    async def _create_tables(self) -> None:
+        if not await self._value(tables.SCHEMA_EXISTS):
+            await self._run([tables.SCHEMA])
+        await self._run(tables.CREATE)
 
     async def _lock(self) -> None:
         await self._run(

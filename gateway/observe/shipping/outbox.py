@@ -210,10 +210,15 @@ class Outbox:
         return value
 
 
+def outbox_of(database: sqlite3.Connection) -> Outbox | None:
+    """The outbox of a ledger that was prepared; None before."""
+    found = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'shipping'").fetchone()
+    return Outbox(database) if found is not None else None
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Outbox | None]:
-    """The outbox of a ledger that was prepared; None before. Raises `sqlite3.Error`."""
+    """The outbox of the ledger at `path`. Raises `sqlite3.Error`."""
     uri = f"{path.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S)) as database:
-        found = "SELECT 1 FROM sqlite_master WHERE name = 'shipping'"
-        yield Outbox(database) if database.execute(found).fetchone() else None
+        yield outbox_of(database)

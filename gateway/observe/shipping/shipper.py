@@ -61,6 +61,7 @@ class Destination(Protocol):
     async def connect(self) -> None: ...
     async def keep_partitions(self) -> None: ...
     async def ship(self, gateway: str, batch: Batch) -> int: ...
+    def abort(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -127,9 +128,7 @@ class Shipping:
         if self._clock() < self._due_at:
             return False
         try:
-            async with asyncio.timeout(limit_s):
-                await self._keep()
-                is_full = await self._ship(outbox)
+            is_full = await self._within(limit_s, outbox)
         except _FAILURES as error:
             await self._failed(error)
             return False
@@ -137,6 +136,21 @@ class Shipping:
             self._count(outbox)
         self._succeeded()
         return is_full
+
+    async def _within(self, limit_s: float, outbox: Outbox) -> bool:
+        """Ships a batch. Raises `TimeoutError` if that takes too long."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + limit_s
+        timer = loop.call_at(until, self._database.abort)
+        try:
+            await self._keep()
+            return await self._ship(outbox)
+        except psycopg.Error as error:
+            if loop.time() >= until:
+                raise TimeoutError from error
+            raise
+        finally:
+            timer.cancel()
 
     def _count(self, outbox: Outbox) -> None:
         self.waiting, self.given_up = outbox.waiting(), outbox.given_up()

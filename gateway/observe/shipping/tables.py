@@ -43,6 +43,13 @@ _KEY: Final = (
     "stated",
 )
 
+SCHEMA_EXISTS: Final = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'gateway')"
+EXISTS: Final = """
+SELECT EXISTS (SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = 'gateway' AND relname = 'release')
+"""
+"""Asked of the catalog's tables. `to_regclass` reads a cache, which a session that has waited for
+an advisory lock does not renew."""
 SCHEMA: Final = "CREATE SCHEMA gateway"
 CREATE: Final = (
     "CREATE TABLE gateway.release (version integer NOT NULL, least integer NOT NULL)",
@@ -85,7 +92,8 @@ _VALUES: Final = (
     "count(*) FILTER (WHERE model IS NOT NULL AND output IS NULL)",
     *(f"coalesce(sum({name}), 0)" for name in SUMS[4:]),
 )
-_SIZE: Final = " + ".join(f"(input > {size})::integer" for size in SIZES)
+SIZE: Final = f"coalesce({' + '.join(f'(input > {size})::integer' for size in SIZES)}, 0)"
+"""The size class of a call, as in `daily`."""
 
 SHIP: Final = f"""
 WITH added AS (
@@ -97,7 +105,7 @@ WITH added AS (
     INSERT INTO gateway.usage_daily AS known ({", ".join(_KEY)}, {", ".join(SUMS)}, cost)
     SELECT (at AT TIME ZONE 'UTC')::date, gateway, agent, client,
         coalesce(model, ''), coalesce(provider, ''), coalesce(model_id, ''),
-        coalesce({_SIZE}, 0), cost IS NOT NULL, {", ".join(_VALUES)}, coalesce(sum(cost), 0)
+        {SIZE}, cost IS NOT NULL, {", ".join(_VALUES)}, coalesce(sum(cost), 0)
     FROM added GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9
     ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET
         {", ".join(f"{name} = known.{name} + excluded.{name}" for name in (*SUMS, "cost"))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
@@ -21,21 +22,29 @@ WALL: Final = 1_800_000_000.25
 MEGABYTE: Final = 1024 * 1024
 
 
-def rows(count: int, at: float = WALL, seed: int = 1, **fixed: Any) -> list[tuple[Any, ...]]:
-    """Calls of all kinds, a second apart; the last one arrived at `at`."""
+ATTEMPTS: Final = json.dumps([{
+    "number": 1, "model": "sonnet", "provider": "anthropic", "model_id": "claude", "began_s": 0.0,
+    "first_token_s": 0.5, "ended_s": 1.0, "outcome": "ok", "status": 200, "cooldown_s": 0.0,
+    "request_id": None, "message": '\0 "x"',
+}])  # fmt: skip
+
+
+def rows(
+    count: int, at: float = WALL, seed: int = 1, every_s: float = 1.0, **fixed: Any
+) -> list[tuple[Any, ...]]:
+    """Calls of all kinds, one `every_s`; the last one arrived at about `at`."""
     chance = random.Random(seed)
-    return [
-        tuple(_row(chance, number, at, fixed)[name] for name in COLUMNS) for number in range(count)
-    ]
+    made = [_row(chance, number, at - number * every_s) | fixed for number in range(count)]
+    return [tuple(row[name] for name in COLUMNS) for row in made]
 
 
-def _row(chance: random.Random, number: int, at: float, fixed: dict[str, Any]) -> dict[str, Any]:
+def _row(chance: random.Random, number: int, at: float) -> dict[str, Any]:
     answered = chance.random() < 0.9
     who = ("sonnet", "anthropic", "claude") if answered else (None, None, None)
     counted = answered and chance.random() < 0.9
     return {
         "id": f"req_{number}",
-        "at": at - number + chance.random() / 2,
+        "at": at + chance.random() / 2,
         "agent": chance.choice(("dev", 'an "odd", agent\n', "größer")),
         "client": chance.choice(("ann", "ben")),
         **dict(zip(("model", "provider", "model_id"), who, strict=True)),
@@ -52,9 +61,8 @@ def _row(chance: random.Random, number: int, at: float, fixed: dict[str, Any]) -
         "failure": None if answered else "overloaded",
         "dropped": chance.choice(("", "seed,\0top_k")),
         "tries": chance.choice((1, 2)),
-        "attempts": '[{"model": "sonnet", "message": "\\u0000 \\"x\\""}]',
-        **fixed,
-    }  # fmt: skip
+        "attempts": ATTEMPTS,
+    }
 
 
 def prepared(path: Path, made: Iterable[tuple[Any, ...]] = (), days: int = 90_000) -> Path:
