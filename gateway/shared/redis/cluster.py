@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -282,7 +282,7 @@ class Cluster:
             elif isinstance(found, int):
                 self.membership.heard(found)
             else:
-                self._wake(messages.woken(found))
+                self._publish([messages.woken(found)])
         except (msgspec.MsgspecError, TypeError, ValueError, LookupError):
             log.debug("a message of the cluster cannot be read")
 
@@ -299,12 +299,10 @@ class Cluster:
             return  # it took effect here before it was sent
         self._publish(self._alone.engine.do(Receive(change), self._clock())[1])
 
-    def _wake(self, news: Woken) -> None:
-        self._alone.woken(news.ticket)
-        self._publish([news])
-
-    def _publish(self, news: list[News]) -> None:
+    def _publish(self, news: Sequence[News]) -> None:
         for each in news:
+            if isinstance(each, Woken):
+                self._alone.woken(each.ticket)
             for listener in self._listeners:
                 listener(each)
 

@@ -95,9 +95,6 @@ class Session:
 
     def send(self, function: str, arguments: Sequence[Any], on_reply: OnReply) -> None:
         """Calls a function. `on_reply` is called once, in any case."""
-        if self.lost.done():
-            on_reply(None)
-            return
         call = ("FCALL", library.PREFIX + function, 1, self._prefix, self._member, pack(arguments))
         self._put(call, on_reply)
 
@@ -176,6 +173,9 @@ class Session:
     # --- the sockets ------------------------------------------------------------------------------
 
     def _put(self, call: Sequence[Any], on_reply: OnReply) -> None:
+        if self.lost.done():
+            on_reply(None)
+            return
         self._unsent.append(call)
         self._unanswered.append((self._loop.time(), on_reply))
         self._has_unsent.set()
