@@ -34,7 +34,7 @@ from gateway.shared.engine import (
     Receive,
     Woken,
 )
-from gateway.shared.limits import Decision, Reserve, Seed, Settle
+from gateway.shared.limits import Decision, Renew, Reserve, Seed, Settle
 from gateway.shared.port import Pending
 from gateway.shared.redis import messages
 from gateway.shared.redis.alone import Alone, Rule
@@ -248,7 +248,8 @@ class Cluster:
             self._keep(command)
             return
         function, arguments = messages.question(command, self.names, generation)
-        session.send(function, arguments, partial(self._told, command))
+        may_wait = isinstance(command, Settle | Seed | Renew)
+        session.send(function, arguments, partial(self._told, command), may_wait=may_wait)
 
     def _told(self, command: Command, reply: Reply) -> None:
         if isinstance(reply, bytes):
