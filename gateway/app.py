@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway import __version__
 from gateway.chain import Backoff, Policy
@@ -71,6 +71,9 @@ from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Transport
 
+if TYPE_CHECKING:
+    from gateway.observe.shipping.shipper import Shipper
+
 logger = logging.getLogger("gateway.app")
 
 KEY_LOOK_S: Final = 0.5
@@ -92,10 +95,12 @@ class App:
         wall: Callable[[], float] = time.time,
         workers: Workers | None = None,
         ledger: Ledger | None = None,
+        shipper: Shipper | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self._workers = workers
         self._ledger = ledger
+        self._shipper = shipper
         self._clock = clock
         self._began = clock()
         self._hosts = hosts or (config.server.host,)
@@ -103,8 +108,9 @@ class App:
         self.phase: Phase = "starting"
         self.metrics = Metrics()
         self._tracer = tracer
-        if tracer is not None:
-            self.metrics.registry.register(tracer)
+        for collector in (tracer, shipper):
+            if collector is not None:
+                self.metrics.registry.register(collector)
         self.observer = Observer(
             self.metrics, *(each.record for each in (ledger, tracer) if each is not None)
         )
@@ -222,6 +228,8 @@ class App:
         await self._renewal.aclose()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
+        if self._shipper is not None:
+            await asyncio.to_thread(self._shipper.close)
         if self._tracer is not None:
             await asyncio.to_thread(self._tracer.close)
         for transport in self._transports.values():

@@ -19,6 +19,7 @@ import pytest
 
 from gateway.failures import Failure, Kind
 from gateway.observe import ledger as module
+from gateway.observe import ledger_schema
 from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_read import Filters, Unreadable, call, calls, usage
 from gateway.types import Attempt, Call, Usage
@@ -245,7 +246,7 @@ def test_a_broken_file_is_told_once_and_done_without(
 def test_a_newer_ledger_is_left_alone(path: Path, warned: list[str]) -> None:
     written(path, answered())
     with sqlite3.connect(path) as database:
-        database.execute(f"PRAGMA user_version = {module.VERSION + 1}")
+        database.execute(f"PRAGMA user_version = {ledger_schema.VERSION + 1}")
     database.close()
     written(path, answered())
     assert "newer version" in warned[0]

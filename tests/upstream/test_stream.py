@@ -20,12 +20,11 @@ from gateway.upstream.stream import (
     LINGER_S,
     SETTLED_S,
     AnswerStream,
-    decode_whole,
-    loads,
     transport_failure,
 )
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Request, Trouble
+from gateway.upstream.whole import decode_whole, loads
 from tests.dialects.said import ERROR, FINISH, HIGH, LAST, LOW, SMILE, TEXT
 from tests.makers import Clock, model
 from tests.splits import splits
