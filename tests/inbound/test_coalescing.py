@@ -12,7 +12,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 
 
 class Wire:
-    """A transport and a loop: what was sent, in pieces as they left, and what the loop was told to
+    """A transport and a loop: what was sent, in pieces as they left, and what the loop was asked to
     do soon."""
 
     def __init__(self) -> None:

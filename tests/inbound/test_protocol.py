@@ -32,10 +32,10 @@ async def echo(exchange: Exchange) -> None:
     while more:
         piece, more = await exchange.read()
         body += piece
-    await told(exchange, body)
+    await send_answer(exchange, body)
 
 
-async def told(exchange: Exchange, body: bytes) -> None:
+async def send_answer(exchange: Exchange, body: bytes) -> None:
     await sent(exchange.respond(200, [(b"content-type", b"text/plain")], body))
 
 
@@ -220,7 +220,7 @@ def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
     abort({"type": "http"})
 
 
-# --- what is no HTTP ------------------------------------------------------------------------------
+# --- invalid HTTP --------------------------------------------------------------------------------
 
 
 @pytest.mark.anyio
@@ -245,9 +245,7 @@ def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
         HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-async def test_what_is_no_http_is_answered_with_an_error_object(
-    server: Server, data: bytes
-) -> None:
+async def test_invalid_http_is_answered_with_an_error_object(server: Server, data: bytes) -> None:
     head, _, body = (await server.tell(data)).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"\r\nx-request-id: req_" in head
@@ -298,7 +296,7 @@ async def test_the_host_of_an_absolute_target_counts(
     server: Server, target: bytes, path: str, host: bytes
 ) -> None:
     async def tell(exchange: Exchange) -> None:
-        await told(exchange, f"{exchange.path} {exchange.headers.every(b'host')}".encode())
+        await send_answer(exchange, f"{exchange.path} {exchange.headers.every(b'host')}".encode())
 
     answer = await server.tell(
         b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target,
