@@ -32,7 +32,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "redact": "providers",
         "urls": "",
         "private_files": "",
-        "providers": "types",
+        "providers": "hub types",
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
         "dialects": "failures hub sse text types",

@@ -18,6 +18,9 @@ ID_HEADERS: Final = ("x-request-id",)
 KEEP_ALIVE: Final = sse.comment(b"")
 """Only comments keep a connection alive without breaking a client: `event: ping` does."""
 
+SESSION_HEADERS: Final = (("x-session-affinity",),)
+"""Of opencode."""
+
 
 class Notes(NamedTuple):
     """What a request says about the form of its answer."""
