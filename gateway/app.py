@@ -10,10 +10,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway import __version__
 from gateway.chain import Backoff, Policy
@@ -42,6 +42,7 @@ from gateway.inbound.faces import face_of_path
 from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
+from gateway.inbound.http11 import Http11Exchange
 from gateway.inbound.memory import Memory, StoredEndpoint
 from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.ollama import OllamaEndpoint
@@ -76,6 +77,9 @@ from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Transport
 
+if TYPE_CHECKING:
+    from gateway.observe.shipping.shipper import Shipper
+
 logger = logging.getLogger("gateway.app")
 
 KEY_LOOK_S: Final = 0.5
@@ -97,10 +101,12 @@ class App:
         wall: Callable[[], float] = time.time,
         workers: Workers | None = None,
         ledger: Ledger | None = None,
+        shipper: Shipper | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self._workers = workers
         self._ledger = ledger
+        self._shipper = shipper
         self._clock = clock
         self._began = clock()
         self._hosts = hosts or (config.server.host,)
@@ -108,8 +114,9 @@ class App:
         self.phase: Phase = "starting"
         self.metrics = Metrics()
         self._tracer = tracer
-        if tracer is not None:
-            self.metrics.registry.register(tracer)
+        for collector in (tracer, shipper):
+            if collector is not None:
+                self.metrics.registry.register(collector)
         self.observer = Observer(
             self.metrics, *(each.record for each in (ledger, tracer) if each is not None)
         )
@@ -227,6 +234,8 @@ class App:
         await self._renewal.aclose()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
+        if self._shipper is not None:
+            await asyncio.to_thread(self._shipper.close)
         if self._tracer is not None:
             await asyncio.to_thread(self._tracer.close)
         for transport in self._transports.values():
@@ -301,7 +310,20 @@ class App:
             },
             self.page,
         )
+        self._calls = application.calls
         return Gate(application, lambda: self.gateway, self.face_of_path, self.page.refuse)
+
+    def answer(self, exchange: Http11Exchange) -> Coroutine[Any, Any, None] | None:
+        """Answers a call on one of our own connections; None for what takes the way of ASGI: every
+        other request, and what the gate refuses."""
+        serve = self._calls.get(exchange.path) if exchange.method == "POST" else None
+        if serve is None:
+            return None
+        shared = self.asgi.shared(exchange)
+        if shared is None:
+            return None
+        exchange.shared = shared
+        return serve(exchange)
 
     def _counting(self, how: Counting, memory: Memory | None) -> Mounted:
         return Mounted(

@@ -32,6 +32,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "redact": "providers",
         "urls": "",
         "private_files": "",
+        "share": "",
         "providers": "hub types",
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
@@ -52,7 +53,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
             "config failures hub limits observe operations page private_files redact "
             "relay reports shared text types urls"
         ),
-        "observe": "failures providers redact shared text types urls",
+        "observe": "__version__ failures providers redact shared text types urls",
         # credentials: where a key comes from; dialects: what a model would be sent, how a provider
         # refuses; observe: the ledger and its prices; shared: the circuits of a running gateway;
         # redact: their reasons
@@ -69,12 +70,12 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
             "__version__ chain config credentials dialects failures inbound limits "
             "observe relay shared text types upstream"
         ),
-        "process": "__version__ app config inbound observe shared",
+        "process": "__version__ app config credentials inbound observe shared",
         "drill": "app config failures lab process providers sse types",
         # dialects: `explain` shows what a model would be sent
         "cli": (
             "__version__ app config credentials dialects drill failures hub inbound lab "
-            "limits observe page process operations providers reports text types"
+            "limits observe page process operations providers reports share text types"
         ),
         "__main__": "cli",
         "__init__": "",

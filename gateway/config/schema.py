@@ -241,6 +241,12 @@ class Ledger(Table, frozen=True):
     """The file; a relative path begins at the folder of the configuration."""
     retention_days: Count = 90
     """Older calls are removed."""
+    url: str = ""
+    """A PostgreSQL database that calls are shipped to, where all gateways have one ledger, such as
+    "postgresql://gateway@db.internal/gateway?sslmode=verify-full". Its password is the credential
+    `ledger_postgres`. Needs the extra `postgres`. Empty: calls stay in the file."""
+    waiting_mb: Count = 1024
+    """Megabytes of calls older than `retentionDays` that are kept while PostgreSQL takes none."""
 
 
 class Limits(Table, frozen=True):

@@ -21,6 +21,7 @@ FIXED: Final = (
     ("server", "host"), ("server", "port"), ("server", "workers"), ("log", "format"), ("log",
     "level"),
     ("ledger", "enabled"), ("ledger", "path"), ("ledger", "retentionDays"),
+    ("ledger", "url"), ("ledger", "waitingMb"),
     ("traces", "endpoint"), ("traces", "headers"), ("traces", "propagate"),
 )  # fmt: skip
 """(table, key) of what needs a restart."""

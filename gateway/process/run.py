@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from gateway import __version__
@@ -20,6 +20,8 @@ from gateway.app import USER_AGENT, App
 from gateway.config.audit import is_loopback
 from gateway.config.load import Config
 from gateway.config.schema import Server
+from gateway.credentials.secret import CredentialError
+from gateway.credentials.store import LEDGER_PASSWORD, Credentials
 from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
@@ -31,7 +33,12 @@ from gateway.process.systemd import Notifier, inherited
 from gateway.process.workers import Supervisor
 from gateway.shared.workers import Workers
 
+if TYPE_CHECKING:
+    from gateway.observe.shipping.shipper import Shipper
+
 logger = logging.getLogger("gateway.server")
+
+MEGABYTE: Final = 1024 * 1024
 
 
 class CannotListen(Exception):
@@ -115,6 +122,7 @@ async def serve_one(
         hosts=hosts,
         workers=workers,
         ledger=ledger,
+        shipper=_shipper(config, service.env) if ledger is not None and not demo_folder else None,
         tracer=_tracer(config),
     )
     _refuse_to_be_open(app.keys, hosts)
@@ -137,9 +145,33 @@ def _ledger(config: Config, folder: str | None) -> Ledger | None:
     if not config.ledger.enabled:
         return None
     path = Path(folder) / "ledger.db" if folder is not None else config.ledger_path
-    ledger = Ledger(path, config.ledger.retention_days)
+    waiting_bytes_max = config.ledger.waiting_mb * MEGABYTE if config.ledger.url else None
+    ledger = Ledger(path, config.ledger.retention_days, waiting_bytes_max=waiting_bytes_max)
     ledger.start()
     return ledger
+
+
+def _shipper(config: Config, env: Mapping[str, str]) -> Shipper | None:
+    """Started, where the ledger has a URL. The client of PostgreSQL is not loaded otherwise."""
+    stated = config.ledger
+    if not stated.url:
+        return None
+    from gateway.observe.shipping.database import Database, NoPassword
+    from gateway.observe.shipping.shipper import Shipper, Shipping
+
+    credentials = Credentials(env, Path.home())
+
+    def password() -> str | None:
+        try:
+            found = credentials.named(LEDGER_PASSWORD)
+        except CredentialError as error:
+            raise NoPassword(str(error)) from error
+        return found.secret.reveal() if found is not None else None
+
+    database = Database(stated.url, password, stated.retention_days)
+    shipper = Shipper(Shipping(config.ledger_path, database))
+    shipper.start()
+    return shipper
 
 
 def _tracer(config: Config) -> Tracer | None:

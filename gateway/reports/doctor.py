@@ -19,14 +19,15 @@ from gateway.config.check import Problem
 from gateway.config.files import discover, places
 from gateway.config.load import Config, ConfigError
 from gateway.credentials.secret import CredentialError, CredentialExpired, Found
-from gateway.credentials.store import Credentials, Stored, short, split
+from gateway.credentials.store import LEDGER_PASSWORD, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES
+from gateway.reports import shared_ledger
 from gateway.reports.config import find
 from gateway.reports.probe import probe
 from gateway.reports.running import NotRunning, address
 from gateway.types import Model
 
-SECTIONS: Final = ("files", "configuration", "models", "keys", "agents", "server", "live")
+SECTIONS: Final = ("files", "configuration", "models", "keys", "agents", "server", "ledger", "live")
 _COMMAND: Final = re.compile(r"`((?:gateway|chmod) [^`]+)`")
 _KNOCK_S: Final = 1.0
 _OPEN: Final = "no client key is needed"
@@ -80,6 +81,8 @@ def examine_all(
         findings += examine(config, datetime.now(UTC).date())
     findings += chain(_keys(models, credentials), _stored(models, credentials))
     findings += _server(config, client_keys())
+    if config is not None:
+        findings += shared_ledger.examine(config, credentials)
     if live:
         findings += probe(models, credentials)
     findings.sort(key=lambda finding: SECTIONS.index(finding.section))
@@ -185,7 +188,7 @@ def _key(model: Model, found: Found | None) -> Iterator[Finding]:
 
 def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Finding]:
     """The problems of files that hold secrets, also of keys that no model uses."""
-    used = {model.credential for model in models}
+    used = {model.credential for model in models} | {f"{LEDGER_PASSWORD}:default"}
     try:
         types = {split(credential)[0] for credential in used}
         listed = credentials.stored(CREDENTIAL_TYPES | types)

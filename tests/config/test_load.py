@@ -178,6 +178,15 @@ def test_a_custom_model_takes_its_address_from_the_environment(write: Write) -> 
     assert config.warnings == ()
 
 
+def test_the_ledger_takes_its_place_from_the_environment_unless_a_file_states_it(
+    write: Write,
+) -> None:
+    place = "/var/lib/gateway/ledger.db"
+    assert loaded(write(SEED), GATEWAY_LEDGER=place).ledger_path == Path(place)
+    stated = write(SEED + '[ledger]\npath = "/srv/ledger.db"\n')
+    assert loaded(stated, GATEWAY_LEDGER=place).ledger_path == Path("/srv/ledger.db")
+
+
 def test_an_address_from_the_environment_is_checked_too(write: Write) -> None:
     (problem,) = told(write(SEED), CUSTOM_BASE_URL="localhost:80")
     assert '$CUSTOM_BASE_URL: "localhost:80" cannot be used' in problem
