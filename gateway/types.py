@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failure
+from gateway.rows import EmbeddingsRow as EmbeddingsRow
 from gateway.rows import Provider as Provider
 from gateway.rows import Quirks as Quirks
 from gateway.rows import SignIn as SignIn

@@ -33,7 +33,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "urls": "",
         "private_files": "",
         "share": "",
-        "providers": "types",
+        "providers": "hub types",
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
         "dialects": "failures hub sse text types",
