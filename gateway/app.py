@@ -57,6 +57,7 @@ from gateway.limits.limiter import Settings as LimitSettings
 from gateway.limits.overview import Overview
 from gateway.limits.periods import zone_of
 from gateway.observe import log
+from gateway.observe.cluster import ClusterMetrics
 from gateway.observe.ledger import Ledger
 from gateway.observe.merge import merged
 from gateway.observe.metrics import CircuitStates, Metrics
@@ -165,6 +166,7 @@ class App:
         self.limits.begin()
         if cluster is not None:
             cluster.membership.on_emptied = self.limits.seed_again
+            self.metrics.registry.register(ClusterMetrics(cluster.health, clock))
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
@@ -291,8 +293,9 @@ class App:
         }
         calls["/embeddings"] = self.endpoint.serving(EMBEDDINGS_INBOUND["chat"], operation="embed")
         under_way, limits = self.endpoint.under_way, self.limits.rows
+        group = self._cluster.membership.group if self._cluster is not None else None
         status = StatusEndpoint(
-            lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits
+            lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits, group
         )
         ledger = self._ledger.path if self._ledger is not None else None
         self.page = PageEndpoint(lambda: self.gateway, status.report, self.keys, ledger, wall)
