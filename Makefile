@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run test check format bench clean
 
@@ -24,20 +25,26 @@ bench: $(VENV)/.installed-test     ## the short benchmark; see benchmarks/README
 clean:
 	rm -rf $(VENV) tests/e2e/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+# pip comes last into a virtual environment, so one without it was interrupted.
+$(BIN)/pip:
+	@command -v "$(PYTHON)" >/dev/null || \
+		{ echo "there is no $(PYTHON); install Python 3.11 or newer, or: make PYTHON=/path/to/python" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gateway needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || \
-		{ echo "cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments. Debian, Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+	@rm -rf $(VENV)
+	@"$(PYTHON)" -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "the virtual environment $(VENV) could not be made; the reason is above" >&2; exit 1; }
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	@echo "installing into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/pip
 	@echo "installing into $(VENV), with what the tests need ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(PIP) install --editable '.[test]'
 	@if command -v npm >/dev/null; then \
 		npm install --prefix tests/e2e/node --silent --no-audit --no-fund --fetch-retries=0 --fetch-timeout=10000 || \
 		echo "the Node SDKs cannot be installed: its tests are skipped" >&2; fi

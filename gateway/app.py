@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +36,7 @@ from gateway.inbound.faces import face_of_path
 from gateway.inbound.gate import Gate
 from gateway.inbound.health import Health, Phase
 from gateway.inbound.http import Receive, Scope, Send, send_text
+from gateway.inbound.http11 import Http11Exchange
 from gateway.inbound.memory import Memory, StoredEndpoint
 from gateway.inbound.models import ModelsEndpoint
 from gateway.inbound.ollama import OllamaEndpoint
@@ -72,6 +73,7 @@ from gateway.upstream.transport import Transport
 
 if TYPE_CHECKING:
     from gateway.observe.shipping.shipper import Shipper
+    from gateway.shared.redis.cluster import Cluster
 
 logger = logging.getLogger("gateway.app")
 
@@ -93,6 +95,7 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         workers: Workers | None = None,
+        cluster: Cluster | None = None,
         ledger: Ledger | None = None,
         shipper: Shipper | None = None,
         tracer: Tracer | None = None,
@@ -115,7 +118,8 @@ class App:
         )
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
-        self.shared: Shared = workers or Local(clock)
+        self._cluster = cluster
+        self.shared: Shared = cluster or workers or Local(clock)
         self.breaker = Breaker(self.shared, clock, _settings(config.breaker, config.fallback))
         self.room = WaitingRoom(self.shared)
         self.metrics.read_waiting(lambda: len(self.room))
@@ -136,19 +140,25 @@ class App:
             renew=self._renewal.renew,
             fetch=self._fetch if workers is not None else None,
         )
-        self.limiter = Limiter(self.shared, clock=clock, wall=wall, on_refused=self.metrics.refused)
+        # all members of a cluster name the same period of a budget
+        limits_wall = cluster.now if cluster is not None else wall
+        self.limiter = Limiter(
+            self.shared, clock=clock, wall=limits_wall, on_refused=self.metrics.refused
+        )
         self.limits = Overview(
             self.limiter,
             self.shared,
             limits=self._limits,
             agents=lambda: self.gateway.agents,
             models=lambda: self.gateway.models,
-            wall=wall,
+            wall=limits_wall,
             ledger=ledger.path if ledger is not None else None,
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
         self.limits.begin()
+        if cluster is not None:
+            cluster.membership.on_emptied = self.limits.seed_again
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
@@ -174,6 +184,8 @@ class App:
             self.breaker.settings.verdicts,
             config.breaker.leave_early,
         )
+        if self._cluster is not None:
+            self._cluster.configured(config.models.values(), config.root, __version__)
         relay = Relay(
             self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random
         )
@@ -224,6 +236,8 @@ class App:
     async def aclose(self) -> None:
         """Closes every connection to a provider."""
         self.page.close()
+        if self._cluster is not None:
+            await self._cluster.membership.aclose()
         await self._renewal.aclose()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
@@ -303,7 +317,20 @@ class App:
             },
             self.page,
         )
+        self._calls = application.calls
         return Gate(application, lambda: self.gateway, self.face_of_path, self.page.refuse)
+
+    def answer(self, exchange: Http11Exchange) -> Coroutine[Any, Any, None] | None:
+        """Answers a call on one of our own connections; None for what takes the way of ASGI: every
+        other request, and what the gate refuses."""
+        serve = self._calls.get(exchange.path) if exchange.method == "POST" else None
+        if serve is None:
+            return None
+        shared = self.asgi.shared(exchange)
+        if shared is None:
+            return None
+        exchange.shared = shared
+        return serve(exchange)
 
     def _counting(self, how: Counting, memory: Memory | None) -> Mounted:
         return Mounted(
@@ -326,8 +353,11 @@ class App:
         }
         return {**facts, "in_flight": self.observer.in_flight, "waiting": len(self.room)}
 
-    def join_workers(self) -> None:
-        """Begins to listen to the other workers, if there are any. Called on the running loop."""
+    def join_others(self) -> None:
+        """Begins to listen to the other workers and gateways, if there are any. Called on the
+        running loop."""
+        if self._cluster is not None:
+            self._cluster.begin()
         if self._workers is not None:
             self._workers.join(self._own_metrics)
 

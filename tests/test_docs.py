@@ -16,7 +16,7 @@ from gateway.config.load import load
 from gateway.failures import Kind
 from gateway.providers import PROVIDERS
 
-EXAMPLE = Path(__file__).parent.parent / "config.toml.example"
+EXAMPLE = Path(__file__).parent.parent / "gateway/share/config.toml.example"
 TEXT = EXAMPLE.read_text()
 
 UNCOMMENTED = re.sub(r"^#(?=[A-Za-z\[])", "", TEXT, flags=re.MULTILINE)
@@ -30,6 +30,7 @@ TABLES: dict[str, type[schema.Table]] = {
     "log": schema.Log,
     "ledger": schema.Ledger,
     "limits": schema.Limits,
+    "cluster": schema.Cluster,
     "traces": schema.Traces,
 }
 

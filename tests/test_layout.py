@@ -32,12 +32,14 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "redact": "providers",
         "urls": "",
         "private_files": "",
+        "share": "",
         "providers": "types",
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
         "dialects": "failures hub sse text types",
         "operations": "dialects hub types",
-        "shared": "failures types",
+        # redact, text: what a message to other gateways may say; the address of their engine
+        "shared": "failures redact text types",
         "chain": "failures shared types",
         # the edges
         "credentials": "private_files providers types",
@@ -69,12 +71,12 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
             "__version__ chain config credentials dialects failures inbound limits "
             "observe relay shared text types upstream"
         ),
-        "process": "__version__ app config credentials inbound observe shared",
+        "process": "__version__ app config credentials inbound observe shared text",
         "drill": "app config failures lab process providers sse types",
         # dialects: `explain` shows what a model would be sent
         "cli": (
             "__version__ app config credentials dialects drill failures hub inbound lab "
-            "limits observe page process operations providers reports text types"
+            "limits observe page process operations providers reports share text types"
         ),
         "__main__": "cli",
         "__init__": "",
@@ -98,7 +100,15 @@ CORE: Final = (
     "urls",
     "redact",
 )
-IMPURE: Final = frozenset({"shared/waiting_room.py", "shared/workers.py"})
+IMPURE: Final = frozenset(
+    {
+        "shared/redis/cluster.py",
+        "shared/redis/membership.py",
+        "shared/redis/session.py",
+        "shared/waiting_room.py",
+        "shared/workers.py",
+    }
+)
 """The files of `shared/` that wait or send."""
 SANS_IO: Final = frozenset({"upstream/http1/parser.py"})
 """Files outside the core that turn bytes into facts and do no I/O either."""

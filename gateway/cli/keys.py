@@ -77,7 +77,8 @@ class _Made:
 
 def _render_made(made: _Made) -> None:
     click.echo(made.key)
-    click.echo("This is the only time it is shown.", err=True)
+    click.echo("This is the only time it is shown. The client sends it as its API key.", err=True)
+    click.echo("Every client needs a key now; `gateway keys ls` lists them.", err=True)
 
 
 @command.command("add")
@@ -122,7 +123,11 @@ def add(
 @command.command("ls")
 @prints(render, data=lambda found: found.keys, errors={KeysError: FOUND_PROBLEMS})
 def ls() -> ClientKeys:
-    """List the keys; their secrets are not kept."""
+    """List the keys; their secrets are not kept.
+
+    \b
+    Example:  gateway keys ls
+    """
     keys = _keys()
     return client_keys(keys.entries(), needed=keys.any(), now=datetime.now(UTC))
 
@@ -131,7 +136,11 @@ def ls() -> ClientKeys:
 @click.argument("name")
 @prints(lambda done: click.echo(f"revoked {done['revoked']}"), errors={KeysError: FOUND_PROBLEMS})
 def rm(name: str) -> dict[str, str]:
-    """Revoke a key. A running gateway refuses it within a second."""
+    """Revoke a key. A running gateway refuses it within a second.
+
+    \b
+    Example:  gateway keys rm laptop
+    """
     _keys().remove(name)
     return {"revoked": name}
 

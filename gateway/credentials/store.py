@@ -45,6 +45,9 @@ PI_BYTES_MAX: Final = 1024 * 1024
 LEDGER_PASSWORD: Final = "ledger_postgres"
 """The credential that is the password of `[ledger] url`."""
 
+CLUSTER_PASSWORD: Final = "cluster_redis"
+"""The credential that is the password of `[cluster] redis`."""
+
 _NAME: Final = re.compile(r"\w[\w.-]*", re.ASCII)
 _IN_CONTAINER: Final = (".dockerenv", "run/.containerenv")
 _Mark = tuple[int, int, int]

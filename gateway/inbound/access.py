@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Final, Protocol
 
-from gateway.inbound.http import HttpError, Scope, header_values
+from gateway.inbound.http import HttpError, RequestHeaders, Scope, header_values
 from gateway.types import Client
 from gateway.urls import ANY, Address, parse_host
 
@@ -73,14 +73,14 @@ def host_of(scope: Scope) -> Address | None:
     return address
 
 
-def check_key(scope: Scope, keys: Keys) -> Client:
+def check_key(headers: RequestHeaders, keys: Keys) -> Client:
     """The client that calls; of several keys the first valid one counts. Raises `HttpError` 401.
 
     Without configured keys any key is accepted: SDKs insist on one.
     """
     if not keys.any():
         return ANYBODY
-    presented = presented_keys(scope)
+    presented = presented_keys(headers)
     client = next(filter(None, map(keys.lookup, presented)), None)
     if client is None:
         message = "Incorrect API key provided." if presented else "You didn't provide an API key."
@@ -93,19 +93,19 @@ def check_key(scope: Scope, keys: Keys) -> Client:
     return client
 
 
-def presented_keys(scope: Scope) -> list[str]:
+def presented_keys(headers: RequestHeaders) -> list[str]:
     """The first `KEYS_MAX` keys that a request carries."""
-    return list(islice(_presented(scope), KEYS_MAX))
+    return list(islice(_presented(headers), KEYS_MAX))
 
 
-def _presented(scope: Scope) -> Iterator[str]:
+def _presented(headers: RequestHeaders) -> Iterator[str]:
     """The keys that a request carries, without what clients put around them by mistake."""
-    for value in header_values(scope, b"authorization"):
+    for value in headers.every(b"authorization"):
         key = _unwrapped(value)
         if key and " " not in key:  # another scheme than Bearer has a space before its credentials
             yield key
     for name in KEY_HEADERS:
-        yield from filter(None, map(_unwrapped, header_values(scope, name)))
+        yield from filter(None, map(_unwrapped, headers.every(name)))
 
 
 def _unwrapped(value: str) -> str:

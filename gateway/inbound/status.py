@@ -13,6 +13,7 @@ from gateway.inbound.http import (
     Scope,
     Send,
     face_of,
+    headers_of,
     request_id,
     send_error,
     send_json,
@@ -50,7 +51,7 @@ class StatusEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._current()
         try:
-            client = check_key(scope, gateway.keys)
+            client = check_key(headers_of(scope), gateway.keys)
         except HttpError as error:
             await send_error(send, error, face_of(scope), request_id(scope), [])
             return

@@ -1,9 +1,10 @@
 """The record of calls, in SQLite: who asked which agent, what was tried, what it took. Never
 prompts or answers.
 
-A request only puts plain values into a queue. One thread writes them, a batch per `FLUSH_S`, so
-that a crash loses at most a second and the request path never waits for a disk. A ledger that
-cannot be written is said once, and tried again: the record must not stop what it records.
+A request only puts its call into a queue. One thread makes rows of them and writes them, a batch
+per `FLUSH_S`, so that a crash loses at most a second and the request path never waits for a disk. A
+ledger that cannot be written is said once, and tried again: the record must not stop what it
+records.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ WAITING_MAX: Final = 10_000
 CLEAN_S: Final = 3600.0
 Row = tuple[Any, ...]
 
+_Ended = tuple[Call, int, float, float]
+"""A call, its status, its seconds, and when it arrived, in Unix time; `_row` makes a row of it."""
+
 
 class Ledger:
     """Writes calls down, from a thread of its own. `record` is an `observer.Sink`. `wall` is Unix
@@ -56,7 +60,7 @@ class Ledger:
         self._waiting_bytes_max = waiting_bytes_max
         self._retention_s = retention_days * 86_400.0
         self._wall = wall
-        self._rows: deque[Row] = deque()
+        self._rows: deque[_Ended] = deque()
         self._filled = threading.Event()
         self._closing = threading.Event()
         self._cleaned_at = 0.0
@@ -72,7 +76,7 @@ class Ledger:
         if self._thread is None or len(self._rows) >= WAITING_MAX:
             self.lost += 1
             return
-        self._rows.append(_row(call, status, seconds, self._wall() - seconds))
+        self._rows.append((call, status, seconds, self._wall() - seconds))
         if not self._filled.is_set():
             self._filled.set()
 
@@ -136,16 +140,22 @@ class Ledger:
         return database
 
     def _write(self, database: sqlite3.Connection) -> None:
-        rows = []
+        waiting, rows = [], []
         while self._rows:
-            rows.append(self._rows.popleft())
+            ended = self._rows.popleft()
+            try:
+                rows.append(_row(*ended))
+            except (TypeError, ValueError):  # half a character in a provider's words
+                self.lost += 1
+            else:
+                waiting.append(ended)
         try:
             with database:
                 database.executemany(INSERT, rows)
                 daily.add(database, len(rows))
         # another process writes, or the disk is full: they may yet be written
         except sqlite3.OperationalError:
-            self._rows.extendleft(reversed(rows))
+            self._rows.extendleft(reversed(waiting))
             raise
         except (sqlite3.Error, ValueError, OverflowError):
             self.lost += len(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from gateway.config import schema
 from gateway.config.files import path_of
-from gateway.config.load import Config
+from gateway.config.load import Config, with_place
 from gateway.observe import ledger_read
 from gateway.observe.ledger_read import Filters
 from gateway.reports.shared_ledger import place
@@ -84,7 +85,9 @@ class CallRow:
 
 def ledger_path(config: Config | None) -> Path:
     """The ledger of this configuration, or of a gateway without one."""
-    return config.ledger_path if config is not None else path_of(schema.Ledger().path)
+    if config is not None:
+        return config.ledger_path
+    return path_of(with_place(schema.Ledger(), os.environ).path)
 
 
 def requests(

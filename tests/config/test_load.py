@@ -178,6 +178,15 @@ def test_a_custom_model_takes_its_address_from_the_environment(write: Write) -> 
     assert config.warnings == ()
 
 
+def test_the_ledger_takes_its_place_from_the_environment_unless_a_file_states_it(
+    write: Write,
+) -> None:
+    place = "/var/lib/gateway/ledger.db"
+    assert loaded(write(SEED), GATEWAY_LEDGER=place).ledger_path == Path(place)
+    stated = write(SEED + '[ledger]\npath = "/srv/ledger.db"\n')
+    assert loaded(stated, GATEWAY_LEDGER=place).ledger_path == Path("/srv/ledger.db")
+
+
 def test_an_address_from_the_environment_is_checked_too(write: Write) -> None:
     (problem,) = told(write(SEED), CUSTOM_BASE_URL="localhost:80")
     assert '$CUSTOM_BASE_URL: "localhost:80" cannot be used' in problem
@@ -461,7 +470,7 @@ never = ["ratelimit"]
     )
     assert problems == [
         "config.toml:1: titel: there is no such key. "
-        "Known are: agents, breaker, fallback, ledger, limits, log, models, server, timeouts, traces.",  # noqa: E501
+        "Known are: agents, breaker, cluster, fallback, ledger, limits, log, models, server, timeouts, traces.",  # noqa: E501
         (
             'config.toml:3: models.sonnet.provider: "antropic" is not a provider. Did you mean '
             "'anthropic'?"

@@ -77,7 +77,7 @@ def gateway(
         # $LISTEN_PID.
         command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command]
         variables["LISTEN_FDS"] = str(len(sockets))
-        more = {"close_fds": False, "preexec_fn": _hand_over([sock.fileno() for sock in sockets])}
+        more = {"close_fds": False, "preexec_fn": hand_over([sock.fileno() for sock in sockets])}
     popen = subprocess.Popen(
         command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True, **more
     )
@@ -94,7 +94,7 @@ def gateway(
         popen.stderr.close()
 
 
-def _hand_over(descriptors: list[int]) -> Callable[[], None]:
+def hand_over(descriptors: list[int]) -> Callable[[], None]:
     def place() -> None:
         for place_, descriptor in enumerate(descriptors, 3):
             os.dup2(descriptor, place_) if descriptor != place_ else os.set_inheritable(

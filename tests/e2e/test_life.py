@@ -229,10 +229,12 @@ def test_a_socket_that_is_open_to_the_network_is_refused_whoever_opened_it(
             assert ask(process.url.replace("0.0.0.0", "127.0.0.1")).status_code == 401
 
 
-def test_who_asks_for_json_gets_nothing_else(tmp_path: Path, lab: SlowLab) -> None:
+@pytest.mark.parametrize("form", ["json", "auto"])
+def test_a_journal_gets_records_and_nothing_else(tmp_path: Path, lab: SlowLab, form: str) -> None:
+    """The start is one entry, and each problem is one."""
     write(tmp_path, lab)
     with (tmp_path / "config.toml").open("a") as file:
-        file.write('[models.b]\nprovider = "custom"\nmodel = "m"\n[log]\nformat = "json"\n')
+        file.write(f'[models.b]\nprovider = "custom"\nmodel = "m"\n[log]\nformat = "{form}"\n')
     with gateway(tmp_path) as process:
         process.kill(TERMINATE)
         assert process.wait() == 0

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.config import schema
 from gateway.inbound.access import ANYBODY, check_host, check_key
-from gateway.inbound.http import HttpError
+from gateway.inbound.http import HttpError, headers_of
 from gateway.inbound.keys import Keys
 from gateway.types import Client
 from tests.inbound.asgi import CHAT, answered, ask, make, scope
@@ -161,7 +161,7 @@ def keys(tmp_path: Path) -> Keys:
     "headers", [{}, {"authorization": "Bearer anything"}, {"x-api-key": "anything"}]
 )
 def test_without_keys_anybody_on_this_host_may_call(keys: Keys, headers: dict[str, str]) -> None:
-    assert check_key(scope("GET", "/", headers), keys) is ANYBODY
+    assert check_key(headers_of(scope("GET", "/", headers)), keys) is ANYBODY
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_without_keys_anybody_on_this_host_may_call(keys: Keys, headers: dict[st
 def test_a_key_may_come_in_either_header(keys: Keys, form: dict[str, str]) -> None:
     key = keys.add("laptop")
     headers = {name: value.format(key) for name, value in form.items()}
-    assert check_key(scope("GET", "/", headers), keys) == Client("laptop")
+    assert check_key(headers_of(scope("GET", "/", headers)), keys) == Client("laptop")
 
 
 @pytest.mark.parametrize(

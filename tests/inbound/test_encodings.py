@@ -24,7 +24,7 @@ from gateway.inbound.encodings import (
     codings_of,
     decode,
 )
-from gateway.inbound.http import HttpError
+from gateway.inbound.http import HttpError, headers_of
 from tests.inbound.asgi import CHAT, answered, ask, make, scope
 
 zstd = _zstd_module()
@@ -160,7 +160,7 @@ def test_a_zstd_window_larger_than_a_coder_may_ask_for() -> None:
 def test_the_codings_of_a_request(values: list[str], codings: list[str]) -> None:
     request = scope("POST", CHAT, {})
     request["headers"] += [(b"content-encoding", value.encode()) for value in values]
-    assert codings_of(request) == codings
+    assert codings_of(headers_of(request)) == codings
 
 
 @pytest.mark.parametrize(

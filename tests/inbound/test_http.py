@@ -8,6 +8,7 @@ import traceback
 import pytest
 
 from gateway.dialects import INBOUND
+from gateway.inbound.asgi import AsgiRequest
 from gateway.inbound.body import read_body
 from gateway.inbound.http import ClientLeft, HttpError, header, send_json
 from gateway.inbound.interrupt import Interrupt
@@ -28,9 +29,8 @@ def read(
         if leaves:
             client.leave()
         with Interrupt() as interrupt:
-            return await read_body(
-                scope("POST", "/", headers), client.receive, bytes_max, 0.01, interrupt
-            )
+            request = AsgiRequest(scope("POST", "/", headers), client.receive)
+            return await read_body(request, bytes_max, 0.01, interrupt)
 
     return asyncio.run(work())
 

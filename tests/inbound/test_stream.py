@@ -4,7 +4,8 @@ leaves."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -15,10 +16,12 @@ from gateway.dialects.chat.inbound import KEEP_ALIVE as HEARTBEAT
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.chunks import delta, finish
 from gateway.hub.contracts import Answer
-from gateway.inbound.http import ClientLeft
+from gateway.inbound.asgi import LOOK_AFTER_S, AsgiExchange
+from gateway.inbound.http import ClientLeft, Receive, Send
 from gateway.inbound.interrupt import Interrupt
-from gateway.inbound.stream import LOOK_AFTER_S, EventStream, Presence, StoppedReading, Watchdog
-from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts
+from gateway.inbound.stream import EventStream, StoppedReading, Watchdog
+from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts, Watcher
+from tests.inbound.asgi import CHAT, scope
 from tests.makers import model
 
 Step = list[Chunk] | Failure
@@ -47,6 +50,9 @@ class Chunks:
             raise Failed(step)
         return Batch(step)
 
+    def watch(self, watcher: Watcher) -> None:
+        """Its end is reported to its reader alone."""
+
     async def aclose(self) -> None:
         self.closed = True
 
@@ -74,6 +80,16 @@ class Sent:
         )
 
 
+async def silent() -> MutableMapping[str, Any]:
+    """A client that stays and says nothing."""
+    await asyncio.Event().wait()
+    return {}
+
+
+def exchange(send: Send, receive: Receive = silent) -> AsgiExchange:
+    return AsgiExchange(scope("POST", CHAT, {}), receive, send)
+
+
 REQUEST = inbound.decode_request(
     {"model": "dev", "messages": [{"role": "user", "content": "Hi"}]}, {}
 )
@@ -87,7 +103,7 @@ def reply(chunks: Chunks, write_s: float = 5.0) -> Reply:
 async def relayed(send: Sent, chunks: Chunks, write_s: float = 5.0) -> Failure | None:
     encoder = inbound.StreamEncoder(Answer("1", 0, "claude-sonnet-5", REQUEST))
     with Interrupt() as interrupt:
-        stream = EventStream(send, interrupt, HEARTBEAT)
+        stream = EventStream(exchange(send), interrupt, HEARTBEAT)
         return await stream.relay(reply(chunks, write_s), encoder, [(b"x-request-id", b"req_1")])
 
 
@@ -150,8 +166,7 @@ def test_the_watchdog_counts_no_time_between_writes() -> None:
 
     async def work() -> bool:
         with Interrupt() as interrupt, Watchdog(interrupt, 0.005) as watchdog:
-            watchdog.sending()
-            watchdog.sent()
+            await watchdog.over(asyncio.sleep(0))
             await quiet(0.03)
         return True
 
@@ -166,7 +181,7 @@ ANSWER = Reply(Attempt(model(), 1), "m", chat={})
 
 async def waited(send: Sent, work: Coroutine[Any, Any, Reply], every_s: float = 0.005) -> Reply:
     with Interrupt() as interrupt:
-        return await EventStream(send, interrupt, HEARTBEAT).while_waiting(
+        return await EventStream(exchange(send), interrupt, HEARTBEAT).while_waiting(
             work, every_s, [(b"x-request-id", b"req_1")]
         )
 
@@ -237,12 +252,20 @@ def receiver(*messages: str) -> Callable[[], Coroutine[Any, Any, MutableMapping[
     return receive
 
 
+@contextmanager
+def watched(interrupt: Interrupt, *messages: str) -> Iterator[None]:
+    """Watches a client that does this."""
+    request = exchange(Sent(), receiver(*messages))
+    request.watch(lambda: interrupt.fire(ClientLeft()))
+    try:
+        yield
+    finally:
+        request.close()
+
+
 def test_whoever_leaves_is_noticed() -> None:
     async def work() -> None:
-        with (
-            Interrupt() as interrupt,
-            Presence(interrupt, receiver("http.request", "http.disconnect")),
-        ):
+        with Interrupt() as interrupt, watched(interrupt, "http.request", "http.disconnect"):
             await asyncio.Event().wait()
 
     with pytest.raises(ClientLeft):
@@ -251,7 +274,7 @@ def test_whoever_leaves_is_noticed() -> None:
 
 def test_nobody_is_watched_once_the_answer_is_out() -> None:
     async def work() -> tuple[int, int]:
-        with Interrupt() as interrupt, Presence(interrupt, receiver("http.disconnect")):
+        with Interrupt() as interrupt, watched(interrupt, "http.disconnect"):
             await asyncio.sleep(0)
         await quiet(LOOK_AFTER_S * 2)
         task = asyncio.current_task()
@@ -270,7 +293,7 @@ async def quiet(seconds: float) -> None:
 
 def test_an_error_of_the_work_is_its_own() -> None:
     async def work() -> None:
-        with Interrupt() as interrupt, Presence(interrupt, receiver("http.disconnect")):
+        with Interrupt() as interrupt, watched(interrupt, "http.disconnect"):
             raise ValueError("ours")
 
     with pytest.raises(ValueError, match="ours"):

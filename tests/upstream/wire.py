@@ -7,13 +7,9 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from typing import Any, Final, TypeVar
-
-import uvloop
-
-T = TypeVar("T")
+from typing import Final
 
 WAIT_S: Final = 5.0
 """For what must happen; no test that passes waits for it."""
@@ -36,12 +32,6 @@ class Act(Enum):
 
 Step = bytes | Act | asyncio.Event
 Answer = Sequence[Step]
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a test on the loop that the gateway runs on."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
 
 
 class Wire:
