@@ -3,13 +3,16 @@ FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway ./gateway
+# What else is installed, such as "postgres": see the extras in pyproject.toml.
+ARG EXTRAS=""
 RUN python -m venv /opt/gateway \
- && /opt/gateway/bin/pip install --no-cache-dir --disable-pip-version-check .
+ && /opt/gateway/bin/pip install --no-cache-dir --disable-pip-version-check ".[$EXTRAS]"
 
 FROM python:3.13-slim-bookworm
 LABEL org.opencontainers.image.title="Local Agent Gateway" \
       org.opencontainers.image.licenses="MIT"
-RUN useradd --system --uid 10001 --home-dir /var/lib/gateway --create-home gateway
+RUN useradd --system --uid 10001 --home-dir /var/lib/gateway --create-home gateway \
+ && install -d -m 0700 -o gateway -g gateway /var/lib/gateway-keys
 COPY --from=build /opt/gateway /opt/gateway
 ENV PATH="/opt/gateway/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
