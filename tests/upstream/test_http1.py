@@ -8,7 +8,7 @@ import hashlib
 
 import pytest
 
-from gateway.upstream.http1 import IDLE_PER_ORIGIN_MAX, Pool
+from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Request, TransportError
 from tests.upstream.odd import Finding, through
 from tests.upstream.wire import SHORT_S, WAIT_S, Act, Answer, Wire, run
@@ -63,11 +63,9 @@ def test_calls_at_the_same_time_have_connections_of_their_own() -> None:
 
 def test_no_more_idle_connections_are_kept_than_allowed() -> None:
     async def work() -> str:
-        pool = Pool()
+        pool = Pool(idle_max=5)
         async with Wire([OK]) as wire:
-            responses = [
-                await pool.send(request(wire.url), WAIT_S) for _ in range(IDLE_PER_ORIGIN_MAX + 3)
-            ]
+            responses = [await pool.send(request(wire.url), WAIT_S) for _ in range(8)]
             for response in responses:
                 await response.read(10, WAIT_S)
                 await response.aclose()
@@ -76,7 +74,7 @@ def test_no_more_idle_connections_are_kept_than_allowed() -> None:
             await pool.aclose()
             return shown
 
-    assert run(work()) == f"<Pool idle={IDLE_PER_ORIGIN_MAX} busy=0 origins=1>"
+    assert run(work()) == "<Pool idle=5 busy=0 origins=1>"
 
 
 @pytest.mark.parametrize(
