@@ -121,8 +121,8 @@ class Unfence:
     def flush(self) -> str:
         """Held-back text that is not a closing fence after all."""
         out = self._begin() if self._read == self._opening else ""
-        rest = out + self._take()
-        return "" if self._read != self._plain and rest.strip() in (_FENCE, "") else rest
+        text = out + self._take()
+        return "" if self._read != self._plain and text.strip() in (_FENCE, "") else text
 
     def _opening(self, text: str) -> str:
         begun = self._mark + text

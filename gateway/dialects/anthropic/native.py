@@ -95,19 +95,19 @@ def _limit(body: Body, lane: _Lane) -> Iterable[str]:
 def _sampling(body: Body, lane: _Lane) -> Iterable[str]:
     """Temperature, top_p and top_k where the generation, or its thinking, refuses them."""
     temperature, top_p = body.get("temperature"), body.get("top_p")
-    gone: list[str] = []
+    removed: list[str] = []
     if lane.claude.sampling == "none":
-        gone = ["temperature", "top_p", "top_k"]
+        removed = ["temperature", "top_p", "top_k"]
     elif _thinks(body, lane.claude):
-        gone = ["temperature"] if temperature != 1 else []
-        gone += ["top_p"] if (top_p or 1) < _TOP_P_THINKING_MIN else []
-        gone += ["top_k"]
+        removed = ["temperature"] if temperature != 1 else []
+        removed += ["top_p"] if (top_p or 1) < _TOP_P_THINKING_MIN else []
+        removed += ["top_k"]
     elif lane.claude.sampling == "one" and temperature is not None and top_p is not None:
-        gone = ["temperature" if temperature == 1 else "top_p"]
-    if temperature is not None and temperature > 1 and "temperature" not in gone:
+        removed = ["temperature" if temperature == 1 else "top_p"]
+    if temperature is not None and temperature > 1 and "temperature" not in removed:
         body["temperature"] = 1
-        return ["temperature", *_left_out(body, gone)]
-    return _left_out(body, gone)
+        return ["temperature", *_left_out(body, removed)]
+    return _left_out(body, removed)
 
 
 def _left_out(body: Body, fields: Iterable[str]) -> list[str]:
