@@ -52,6 +52,7 @@ class Config:
     timeouts: schema.Timeouts = field(default_factory=schema.Timeouts)
     log: schema.Log = field(default_factory=schema.Log)
     ledger: schema.Ledger = field(default_factory=schema.Ledger)
+    cluster: schema.Cluster = field(default_factory=schema.Cluster)
     limits: tuple[Limit, ...] = ()
     """Those of the whole gateway; an agent has its own."""
     traces: schema.Traces = field(default_factory=schema.Traces)
@@ -85,7 +86,7 @@ def parse(files: Files, path: Path, env: Mapping[str, str]) -> Config:
     if problems:
         raise ConfigError(problems)
     problems += _twice(files)
-    problems += _leave_theirs(files)
+    problems += _remove_foreign_keys(files)
     table = _ours(files.merged(), files)
     problems += [
         _problem(flaw, files) for flaw in (*flaws(table, schema.Root), *meaning.meaning(table))
@@ -128,7 +129,7 @@ def _twice(files: Files) -> list[Problem]:
     return doubled
 
 
-def _leave_theirs(files: Files) -> list[Problem]:
+def _remove_foreign_keys(files: Files) -> list[Problem]:
     """Takes out of the agents' own files the keys that are not the gateway's, with a warning about
     unknown keys."""
     left = []
@@ -218,6 +219,7 @@ def build(
         ledger=with_place(root.ledger, env),
         limits=parse_all(root.limits.budget, root.limits.rate, "gateway"),
         traces=root.traces,
+        cluster=root.cluster,
         files=files.paths() if files else (),
         warnings=tuple(problems),
         root=root,

@@ -106,8 +106,8 @@ class Lab:
         self._seen.append((seen, size))
         self._seen_bytes += size
         while len(self._seen) > CALLS_MAX or self._seen_bytes > CALLS_BYTES_MAX:
-            _, gone = self._seen.popleft()
-            self._seen_bytes -= gone
+            _, oldest_bytes = self._seen.popleft()
+            self._seen_bytes -= oldest_bytes
 
     @property
     def clients_left(self) -> int:
@@ -220,8 +220,8 @@ def _visible(headers: Mapping[str, str]) -> dict[str, str]:
 def _forced(path: str) -> tuple[str, str | None]:
     """(the path proper, the fault that its beginning asks for)."""
     if path.startswith("/fault/"):
-        name, _, rest = path.removeprefix("/fault/").partition("/")
-        return "/" + rest, name
+        name, _, path = path.removeprefix("/fault/").partition("/")
+        return "/" + path, name
     return path, None
 
 

@@ -188,22 +188,20 @@ class Server:
         """Returns whether the answer goes on."""
         await writer.drain()
         if act is Act.PAUSE:
-            return await self._unless_it_leaves(self._pause(), reader)
+            return await self._while_connected(self._pause(), reader)
         if act is Act.FLOOD:
-            return await self._unless_it_leaves(
+            return await self._while_connected(
                 _flood(writer, _framed(played.noise, played)), reader
             )
         if act is Act.HANG:
-            return await self._unless_it_leaves(asyncio.Event().wait(), reader)
+            return await self._while_connected(asyncio.Event().wait(), reader)
         await asyncio.sleep(0)
         sock = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         writer.transport.abort()
         return False
 
-    async def _unless_it_leaves(
-        self, wait: Awaitable[object], reader: asyncio.StreamReader
-    ) -> bool:
+    async def _while_connected(self, wait: Awaitable[object], reader: asyncio.StreamReader) -> bool:
         waiting = asyncio.ensure_future(wait)
         leaving = asyncio.ensure_future(reader.read(1))
         try:

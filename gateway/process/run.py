@@ -6,9 +6,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
+import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +24,7 @@ from gateway.config.audit import is_loopback
 from gateway.config.load import Config
 from gateway.config.schema import Server
 from gateway.credentials.secret import CredentialError
-from gateway.credentials.store import LEDGER_PASSWORD, Credentials
+from gateway.credentials.store import CLUSTER_PASSWORD, LEDGER_PASSWORD, Credentials
 from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
@@ -35,10 +38,13 @@ from gateway.shared.workers import Workers
 
 if TYPE_CHECKING:
     from gateway.observe.shipping.shipper import Shipper
+    from gateway.shared.redis.cluster import Cluster
 
 logger = logging.getLogger("gateway.server")
 
 MEGABYTE: Final = 1024 * 1024
+DESCRIPTORS_MAX: Final = 65_536
+"""More are not asked for: a process that is given a billion has to close them all when it forks."""
 
 
 class CannotListen(Exception):
@@ -69,6 +75,7 @@ def run(service: Service) -> int:
 
     Raises `CannotListen`, `OpenToNetwork`, `KeysError`.
     """
+    allow_descriptors()
     if service.config.server.workers == 1:
         run_loop(serve_one(service, Notifier(os.environ)))
         return 0
@@ -88,6 +95,16 @@ def run(service: Service) -> int:
     supervisor = Supervisor(service.config.server.workers, work, Notifier(os.environ))
     log.set_up(service.config.log.format, service.config.log.level)
     return supervisor.run()
+
+
+def allow_descriptors() -> None:
+    """Raises the soft limit of open files to the hard one. A call needs two sockets, and the usual
+    1,024 are too few for `server.maxCalls`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+    if wanted > soft != resource.RLIM_INFINITY:
+        with suppress(OSError, ValueError):  # macOS has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -122,6 +139,7 @@ async def serve_one(
         hosts=hosts,
         workers=workers,
         ledger=ledger,
+        cluster=_cluster(config, service.env),
         shipper=_shipper(config, service.env) if ledger is not None and not demo_folder else None,
         tracer=_tracer(config),
     )
@@ -149,6 +167,32 @@ def _ledger(config: Config, folder: str | None) -> Ledger | None:
     ledger = Ledger(path, config.ledger.retention_days, waiting_bytes_max=waiting_bytes_max)
     ledger.start()
     return ledger
+
+
+def _cluster(config: Config, env: Mapping[str, str]) -> Cluster | None:
+    """This process as a member of a cluster, where one is configured; each worker is a member. The
+    client of Redis is not loaded otherwise."""
+    stated = config.cluster
+    if not stated.redis:
+        return None
+    from gateway.shared.redis.cluster import Settings, cluster
+    from gateway.shared.redis.session import EngineAway, Place
+    from gateway.text.engine_urls import parse
+
+    credentials = Credentials(env, Path.home())
+
+    def password() -> str | None:
+        try:
+            found = credentials.named(CLUSTER_PASSWORD)
+        except CredentialError as error:
+            raise EngineAway(str(error)) from error
+        return found.secret.reveal() if found is not None else None
+
+    place = Place(parse(stated.redis), stated.name, secrets.token_hex(4), password)
+    members = stated.gateways * config.server.workers
+    settings = Settings(stated.wait_ms / 1000, stated.when_down, members)
+    host = f"{socket.gethostname()} {config.ledger_path}"
+    return cluster(place, settings, host=host, clock=time.monotonic, wall=time.time)
 
 
 def _shipper(config: Config, env: Mapping[str, str]) -> Shipper | None:

@@ -65,6 +65,7 @@ def test_the_running_gateway_answers_with_every_documented_key(tmp_path: Path) -
         "agents",
         "calls",
         "limits",
+        "cluster",
     }
     (agent,) = body["agents"]
     (shown,) = agent["chain"]
