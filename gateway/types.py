@@ -59,6 +59,8 @@ class Batch(NamedTuple):
     events: Sequence[sse.Event] | None = None
     """The provider's own events behind `chunks`, when they are in the client's dialect; else
     None."""
+    is_last: bool = False
+    """The answer is whole with this batch: nothing follows, and nothing is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +326,18 @@ class Call:
         return max(0.0, until - self.received_at - waiting_s)
 
 
+class Watcher(Protocol):
+    """Receives the end of a committed stream."""
+
+    def ended(self, failure: Failure | None) -> None:
+        """The stream is whole, or it broke off with `failure`; its reader learns it next."""
+        ...
+
+    def closed(self) -> None:
+        """Its owner has released it. May come again."""
+        ...
+
+
 class Chunks(Protocol):
     """A committed stream, read by read. Raises `Failed` when the provider breaks off."""
 
@@ -331,6 +345,10 @@ class Chunks(Protocol):
 
     async def __anext__(self) -> Batch:
         """What arrived together; an empty batch is a sign of life."""
+        ...
+
+    def watch(self, watcher: Watcher) -> None:
+        """Has the end of the stream reported to `watcher`, the only one."""
         ...
 
     async def aclose(self) -> None:

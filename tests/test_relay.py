@@ -15,7 +15,7 @@ from gateway.relay import Relay
 from gateway.shared.breaker import Breaker
 from gateway.shared.circuits import State
 from gateway.shared.local import Local
-from gateway.types import Attempt, Batch, Call, Chunk, Model, Reply
+from gateway.types import Attempt, Batch, Call, Chunk, Model, Reply, Watcher
 from tests.makers import Clock, call, model
 
 SONNET, HAIKU = model(name="sonnet"), model(name="haiku", model_id="claude-haiku-4-5")
@@ -35,19 +35,28 @@ class Chunks:
     def __init__(self, word: str, broken: Failure | None) -> None:
         self._batches = [[delta(content=word)], [finish("stop")]]
         self._broken = broken
+        self._watcher: Watcher | None = None
         self.closed = 0
 
     def __aiter__(self) -> Chunks:
         return self
 
+    def watch(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
     async def __anext__(self) -> Batch:
+        assert self._watcher is not None
         if self._broken is not None and len(self._batches) == 1:
+            self._watcher.ended(self._broken)
             raise Failed(self._broken)
         if not self._batches:
+            self._watcher.ended(None)
             raise StopAsyncIteration
         return Batch(self._batches.pop(0))
 
     async def aclose(self) -> None:
+        if self._watcher is not None:
+            self._watcher.closed()
         self.closed += 1
 
 

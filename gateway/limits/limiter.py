@@ -35,7 +35,7 @@ from gateway.shared.limits import (
 )
 from gateway.shared.port import Pending, Shared
 from gateway.text.limits import Limit
-from gateway.types import Agent, Attempt, Batch, Call, Chunks, Model, Reply, Usage
+from gateway.types import Agent, Attempt, Batch, Call, Chunks, Model, Reply, Usage, Watcher
 
 log = logging.getLogger("gateway.limits")
 
@@ -363,6 +363,9 @@ class _Counted:
         batch = await self._chunks.__anext__()
         self._hold.delivered_bytes += delivered_bytes(batch.chunks)
         return batch
+
+    def watch(self, watcher: Watcher) -> None:
+        self._chunks.watch(watcher)
 
     async def aclose(self) -> None:
         await self._chunks.aclose()

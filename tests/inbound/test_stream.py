@@ -20,7 +20,7 @@ from gateway.inbound.asgi import LOOK_AFTER_S, AsgiExchange
 from gateway.inbound.http import ClientLeft, Receive, Send
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.stream import EventStream, StoppedReading, Watchdog
-from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts
+from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts, Watcher
 from tests.inbound.asgi import CHAT, scope
 from tests.makers import model
 
@@ -49,6 +49,9 @@ class Chunks:
         if isinstance(step, Failure):
             raise Failed(step)
         return Batch(step)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Its end is reported to its reader alone."""
 
     async def aclose(self) -> None:
         self.closed = True

@@ -25,6 +25,12 @@ _MODES: Final = frozenset({"auto", "none", "required", "any"})
 _NEEDS_TOOLS: Final = "'tool_choice' is only allowed when 'tools' are specified."
 
 
+OF_TOOLS: Final = frozenset(
+    {"functions", "function_call", "tools", "tool_choice", "parallel_tool_calls"}
+)
+"""The fields of a request that the functions below read or change."""
+
+
 def decode_tools(chat: Chat) -> None:
     """Brings `chat["tools"]` into one form. Raises `Failed` naming the tool that has none."""
     tools = chat.get("tools")
