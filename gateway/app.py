@@ -24,10 +24,16 @@ from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.secret import CredentialError
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import Credentials
-from gateway.dialects import CALL_PATHS, COUNT_PATHS, EMBEDDINGS_INBOUND, INBOUND, Counting
+from gateway.dialects import (
+    CALL_PATHS,
+    COUNT_PATHS,
+    EMBEDDINGS_INBOUND,
+    INBOUND,
+    Counting,
+    conversation_of,
+)
 from gateway.dialects.model_lists import LISTS, agent_of_alias
 from gateway.dialects.responses.inbound.store import ResponsesStore
-from gateway.dialects.sessions import conversation_of
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
 from gateway.inbound.counting import CountingEndpoint
@@ -51,6 +57,7 @@ from gateway.limits.limiter import Settings as LimitSettings
 from gateway.limits.overview import Overview
 from gateway.limits.periods import zone_of
 from gateway.observe import log
+from gateway.observe.cluster import ClusterMetrics
 from gateway.observe.ledger import Ledger
 from gateway.observe.merge import merged
 from gateway.observe.metrics import CircuitStates, Metrics
@@ -159,11 +166,12 @@ class App:
         self.limits.begin()
         if cluster is not None:
             cluster.membership.on_emptied = self.limits.seed_again
+            self.metrics.registry.register(ClusterMetrics(cluster.health, clock))
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
         self.endpoint = CallEndpoint(
-            lambda: self.gateway,
+            self,
             self.observer,
             clock=clock,
             wall=wall,
@@ -285,8 +293,9 @@ class App:
         }
         calls["/embeddings"] = self.endpoint.serving(EMBEDDINGS_INBOUND["chat"], operation="embed")
         under_way, limits = self.endpoint.under_way, self.limits.rows
+        group = self._cluster.membership.group if self._cluster is not None else None
         status = StatusEndpoint(
-            lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits
+            lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits, group
         )
         ledger = self._ledger.path if self._ledger is not None else None
         self.page = PageEndpoint(lambda: self.gateway, status.report, self.keys, ledger, wall)
@@ -318,7 +327,7 @@ class App:
             self.page,
         )
         self._calls = application.calls
-        return Gate(application, lambda: self.gateway, self.face_of_path, self.page.refuse)
+        return Gate(application, self, self.face_of_path, self.page.refuse)
 
     def answer(self, exchange: Http11Exchange) -> Coroutine[Any, Any, None] | None:
         """Answers a call on one of our own connections; None for what takes the way of ASGI: every

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,6 +90,39 @@ class RedisServer:
         os.kill(self._process.pid, number)
 
 
-def stop_all(servers: Sequence[RedisServer]) -> None:
-    for server in servers:
-        server.stop()
+class Sentinel:
+    """A sentinel that knows one primary on loopback as `main`, and soon misses it."""
+
+    def __init__(self, folder: Path, primary: int) -> None:
+        self.port = free_port()
+        config = folder / "sentinel.conf"
+        config.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {folder}\n"
+            f"sentinel monitor main 127.0.0.1 {primary} 1\n"
+            "sentinel down-after-milliseconds main 300\n"
+            "sentinel failover-timeout main 2000\n"
+        )
+        assert PROGRAM is not None
+        self._process = subprocess.Popen(
+            [PROGRAM, str(config), "--sentinel"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://127.0.0.1:{self.port}/main"
+
+    def knows_replicas(self) -> int:
+        from redis import Redis
+        from redis.exceptions import RedisError
+
+        try:
+            with Redis(port=self.port, protocol=2) as client:
+                return int(client.sentinel_master("main")["num-slaves"])
+        except (RedisError, KeyError):
+            return 0
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()

@@ -33,7 +33,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "urls": "",
         "private_files": "",
         "share": "",
-        "providers": "types",
+        "providers": "hub types",
         # the core: no I/O, no clock, no globals
         "hub": "failures sse types",
         "dialects": "failures hub sse text types",
@@ -60,7 +60,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         # redact: their reasons
         "reports": (
             "operations __version__ config credentials dialects failures limits observe "
-            "providers redact shared types"
+            "providers redact shared text types"
         ),
         # shares no code with the translators, so that it cannot share their mistakes; a provider's
         # row is data

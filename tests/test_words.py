@@ -1,8 +1,11 @@
-"""Plain English: words that the comments, docstrings, messages and documents do not use.
+"""Plain English: words that the comments, docstrings, messages, documents and identifiers do not
+use.
 
-Identifiers are not read: a variable may be called `rest`.
+Words of prose are found anywhere. Words of identifiers are parts of a name: `let_it_rest`,
+`ClientLeaves`.
 """
 
+import ast
 import io
 import re
 import tokenize
@@ -52,6 +55,48 @@ ALLOWED: Final = {
     ("gateway/lab/answers.py", "nobody"): "A word of the filler text that the lab's models say.",
 }
 """(File, the words as they are in it) → why they are right there."""
+
+NAMES: Final = {
+    "rest rests": "Write cooldown, or name what remains: others, remaining, text.",
+    "told": "Write reported, received, or the thing itself.",
+    "heard hears": "Write received.",
+    "anybody everybody nobody somebody whoever": "Name the client, process or user.",
+    "leave leaves": "Write skip, remove, end, or close.",
+    "mend mended mends": "Write fix.",
+    "lie lies stands stood": "Name the error, or the thing that is in force.",
+    "spoke": "Write has_content.",
+    "gone": "Write removed, or closed.",
+    "deaf lest shall": "Write what the code does.",
+}
+"""Parts of an identifier → what to write instead."""
+CONTRACTS: Final = {
+    ("gateway/config/schema.py", "leave_early"): "The configuration key `breaker.leaveEarly`.",
+    ("gateway/providers.py", "GONE"): "A day on which a model id was switched off.",
+    ("gateway/relay.py", "leave"): "A method of the waiting room, which is in `shared/`.",
+}
+"""(File, identifier) → why it stays."""
+IDENTIFIERS: Final = (
+    "gateway/*.py",
+    *(
+        f"gateway/{folder}/**/*.py"
+        for folder in (
+            "cli",
+            "config",
+            "credentials",
+            "dialects/anthropic",
+            "dialects/google",
+            "dialects/responses",
+            "drill",
+            "hub",
+            "lab",
+            "operations",
+            "page",
+            "reports",
+            "text",
+        )
+    ),
+)
+"""The files whose identifiers are read."""
 
 DOCUMENTS: Final = (
     "README.md",
@@ -188,3 +233,69 @@ def test_only_the_unreleased_changes_are_read() -> None:
     assert unreleased("# Changes\n\n## [Unreleased]\n- new\n\n## [1.0.0]\n- old\n").endswith(
         "- new\n\n"
     )
+
+
+_FORBIDDEN_PARTS: Final = frozenset(word for words in NAMES for word in words.split())
+
+
+def parts(name: str) -> frozenset[str]:
+    """The words of an identifier in lower case: `_letItRest`, `LET_IT_REST`."""
+    return frozenset(word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name))
+
+
+def defined(source: str) -> Iterator[tuple[int, str]]:
+    """(Line, identifier) of what a module names: classes, functions, parameters, variables."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                yield node.lineno, name
+            case ast.AsyncFunctionDef(name=name) | ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield node.lineno, name
+            case _:
+                pass
+
+
+def named(name: str, source: str) -> list[str]:
+    return [
+        f"{name}:{line}: {identifier}"
+        for line, identifier in defined(source)
+        if parts(identifier) & _FORBIDDEN_PARTS and (name, identifier) not in CONTRACTS
+    ]
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    for pattern in IDENTIFIERS:
+        for path in sorted(ROOT.glob(pattern)):
+            yield path.relative_to(ROOT).as_posix(), path.read_text()
+
+
+def test_identifiers_use_plain_words() -> None:
+    hits = [hit for name, source in sources() for hit in named(name, source)]
+    assert not hits, "\n".join(hits)
+
+
+@pytest.mark.parametrize(("name", "identifier"), CONTRACTS)
+def test_a_contract_that_no_code_names_is_removed(name: str, identifier: str) -> None:
+    assert identifier in {each for _, each in defined((ROOT / name).read_text())}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def let_it_rest(): ...",
+        "class ClientLeaves: ...",
+        "async def f(*, told=1): ...",
+        "_REST = 1",
+        "self.spoke = True",
+        "for rest in lines: ...",
+    ],
+)
+def test_a_word_is_found_in_any_identifier(code: str) -> None:
+    assert named("any.py", code)
+
+
+@pytest.mark.parametrize("code", ["restart = leaving = 1", "x = rest", "def interest(): ..."])
+def test_a_longer_word_and_a_use_are_no_hits(code: str) -> None:
+    assert named("any.py", code) == []

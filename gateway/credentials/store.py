@@ -47,6 +47,10 @@ LEDGER_PASSWORD: Final = "ledger_postgres"
 
 CLUSTER_PASSWORD: Final = "cluster_redis"
 """The credential that is the password of `[cluster] redis`."""
+CLUSTER_SECRET: Final = "cluster_secret"
+"""The credential with which the gateways of a cluster sign client keys for each other."""
+OTHERS: Final = frozenset({CLUSTER_PASSWORD, CLUSTER_SECRET, LEDGER_PASSWORD})
+"""Types of credentials that are not a provider's keys."""
 
 _NAME: Final = re.compile(r"\w[\w.-]*", re.ASCII)
 _IN_CONTAINER: Final = (".dockerenv", "run/.containerenv")

@@ -32,6 +32,14 @@ class Keys(Protocol):
         """The client a key belongs to; None for an unknown, expired or revoked one."""
         ...
 
+    def recall(self, header: bytes) -> Client | None:
+        """The client whose key a header is known to carry; None for any other header."""
+        ...
+
+    def remember(self, header: bytes, key: str) -> None:
+        """Notes that a header carries a key, for as long as the keys stay as they are."""
+        ...
+
 
 KEY_HEADERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key")
 """Where clients put a key besides `Authorization: Bearer`."""
@@ -80,6 +88,12 @@ def check_key(headers: RequestHeaders, keys: Keys) -> Client:
     """
     if not keys.any():
         return ANYBODY
+    first = headers.first.get(b"authorization") or headers.first.get(b"x-api-key", b"")
+    return keys.recall(first) or _look_up(headers, keys, first)
+
+
+def _look_up(headers: RequestHeaders, keys: Keys, first: bytes) -> Client:
+    """As `check_key`. `first` is the header that is looked at first."""
     presented = presented_keys(headers)
     client = next(filter(None, map(keys.lookup, presented)), None)
     if client is None:
@@ -90,6 +104,9 @@ def check_key(headers: RequestHeaders, keys: Keys) -> Client:
             code="invalid_api_key",
             headers={"www-authenticate": "Bearer"},
         )
+    is_first = presented[0] == _unwrapped(first.decode("latin-1"))
+    if is_first and keys.lookup(presented[0]) is client:
+        keys.remember(first, presented[0])
     return client
 
 

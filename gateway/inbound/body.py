@@ -21,8 +21,9 @@ async def read_body(
 
     Raises `HttpError` 400, 413, 415 and `ClientLeft`; interrupted with a 408 after `limit_s`.
     """
-    codings = codings_of(request.headers)
-    stated = request.headers.first.get(b"content-length")
+    first = request.headers.first
+    codings = codings_of(request.headers) if b"content-encoding" in first else ()
+    stated = first.get(b"content-length")
     if stated is not None and stated.isdigit() and int(stated) > bytes_max:
         raise too_large(bytes_max)
     body = request.arrived()
@@ -32,7 +33,8 @@ async def read_body(
         raise too_large(bytes_max)
     if codings:
         body = await decode_body(body, codings, bytes_max)
-    return _utf8(body)
+    head = body[:2]
+    return body if head.isascii() and b"\0" not in head else _utf8(body)
 
 
 async def _read(request: Incoming, bytes_max: int, limit_s: float, interrupt: Interrupt) -> bytes:

@@ -25,6 +25,8 @@ class Gathering:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
+        if not data:
+            return  # asyncio of Python 3.12 and 3.13 keeps an empty last piece, and never closes
         if not self._pieces:
             self._loop.call_soon(self._flush)
         self._pieces.append(data)

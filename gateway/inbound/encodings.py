@@ -146,8 +146,6 @@ ACCEPTED: Final = ", ".join(CODINGS)
 def codings_of(headers: RequestHeaders) -> list[str]:
     """The codings of the request's body, first applied first. Raises `HttpError` 415 for one that
     is not taken."""
-    if b"content-encoding" not in headers.first:
-        return []
     stated = ",".join(headers.every(b"content-encoding"))
     names = [name.strip(" \t").lower() for name in stated.split(",")]
     codings = [_ALIASES.get(name, name) for name in names if name not in ("", "identity")]

@@ -4,19 +4,19 @@ client API."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.failures import UNREADABLE, Exhausted, Failed, Failure, structure_fault
 from gateway.hub import exact_json
-from gateway.hub.contracts import Answer, Conversation, Inbound
+from gateway.hub.contracts import Answer, Conversation, Inbound, StreamEncoder
 from gateway.hub.exact_json import parse_object
 from gateway.inbound.access import check_key
 from gateway.inbound.body import read_body
 from gateway.inbound.errors import of_exhausted, of_refusal
-from gateway.inbound.exchange import Exchange, Sent, Serve, sent
+from gateway.inbound.exchange import Exchange, Serve, sent
 from gateway.inbound.http import (
     JSON,
     ClientLeft,
@@ -26,13 +26,13 @@ from gateway.inbound.http import (
 )
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.memory import Memory
-from gateway.inbound.serving import Gateway
+from gateway.inbound.serving import Holder
 from gateway.inbound.stream import EventStream, StoppedReading
 from gateway.limits.refusals import Refused
 from gateway.operations import OPERATIONS, Operation
 from gateway.shared.affinity import Affinity, first
 from gateway.text.trace_context import Trace
-from gateway.types import Call, Client, Model, Reply, Request
+from gateway.types import Attempt, Call, Client, Model, Reply, Request
 
 log = logging.getLogger("gateway.inbound")
 
@@ -72,12 +72,11 @@ class Api(NamedTuple):
 
 
 class CallEndpoint:
-    """Answers calls. `current` gives the gateway as it is configured now; a call keeps the one it
-    began with."""
+    """Answers calls, each by the gateway that it began with."""
 
     def __init__(
         self,
-        current: Callable[[], Gateway],
+        holder: Holder,
         observer: Observer,
         *,
         clock: Callable[[], float],
@@ -85,12 +84,12 @@ class CallEndpoint:
         conversation_of: ConversationOf,
         begin_trace: Callable[[Mapping[str, Any]], Trace] | None = None,
     ) -> None:
-        self.current: Final = current
+        self.holder: Final = holder
         self.sticky: Final = Sticky(Affinity(), conversation_of)
         self.clock: Final = clock
         self.wall: Final = wall
         self._observer = observer
-        self._begin_trace = begin_trace
+        self.begin_trace: Final = begin_trace
         self.calls: Final[dict[Interrupt, _Answering]] = {}
         """One per call under way, oldest first."""
 
@@ -119,19 +118,14 @@ class CallEndpoint:
         interrupt = Interrupt()
         answering = self.calls[interrupt] = _Answering(self, api, exchange, interrupt)
         self._observer.started()
-        if self._begin_trace is not None:
-            answering.trace = self._begin_trace(
-                {
-                    "headers": exchange.headers.pairs,
-                    "path": exchange.path,
-                    "scheme": exchange.scheme,
-                }
-            )
         status, failure = 500, None
         try:
             with interrupt:
                 call = await answering.begin(len(self.calls))
-                failure = await answering.answer(call)
+                reply = await answering.reply(call)
+                if (sending := answering.send(call, reply)) is not None:
+                    failure = await sending
+                    answering.sent(call, failure)
                 status = 200
         except ClientLeft:
             status = 499
@@ -151,7 +145,8 @@ class CallEndpoint:
                 await answering.refuse(_internal())
         finally:
             del self.calls[interrupt]
-            answering.settle()
+            if answering.call is not None and answering.call.hold is not None:
+                answering.settle(answering.call)
             self._observer.ended(answering.call, status, failure, self.clock())
 
 
@@ -162,13 +157,14 @@ class _Answering:
         self, endpoint: CallEndpoint, api: Api, exchange: Exchange, interrupt: Interrupt
     ) -> None:
         self.call: Call | None = None
-        self.trace: Trace | None = None
         self._stream: EventStream | None = None
         """The answer to a streaming call."""
+        self._encoder: StreamEncoder | None = None
         self._exchange = exchange
         self._face, self._operation, self._memory = api
         self._interrupt = interrupt
-        self._gateway = endpoint.current()
+        self._begin_trace = endpoint.begin_trace
+        self._gateway = endpoint.holder.gateway
         self._clock = endpoint.clock
         self._wall = endpoint.wall
         self._received_at = endpoint.clock()
@@ -212,7 +208,7 @@ class _Answering:
             received_at=self._received_at,
             dialect=self._face.NAME,
             operation=self._operation.NAME,
-            trace=self.trace,
+            trace=self._begin_trace(_scope_of(exchange)) if self._begin_trace is not None else None,
         )
         return self.call
 
@@ -257,10 +253,9 @@ class _Answering:
         except Refused as refused:
             raise of_refusal(refused.refusal) from refused
 
-    def settle(self) -> None:
+    def settle(self, call: Call) -> None:
         """Charges the call to its limits, whatever its outcome."""
-        if self.call is not None and self.call.hold is not None:
-            self._gateway.limiter.settle(self.call)
+        self._gateway.limiter.settle(call)
 
     async def _decode(self, body: bytes, client: Client) -> Request:
         try:
@@ -288,11 +283,8 @@ class _Answering:
         await sent(self._exchange.respond(status, headers, exact_json.dumps(body)))
         return status
 
-    async def answer(self, call: Call) -> Failure | None:
-        """Answers. Returns the failure that broke a stream off.
-
-        Raises `HttpError`, `ClientLeft`, `StoppedReading`.
-        """
+    async def reply(self, call: Call) -> Reply:
+        """The reply of the first model that commits. Raises `HttpError`."""
         self._exchange.watch(self._left)
         if self._gateway.is_limited or call.client.limits:
             await self._reserve(call)
@@ -309,12 +301,7 @@ class _Answering:
         is_fallback = reply.attempt.model is not self._chain[0]
         if is_fallback or (self._affinity.conversations and len(self._chain) > 1):
             self._note_model(call, reply.attempt.model)
-        if reply.chunks is not None:
-            return await self._send_stream(call, reply)
-        slow = self._send_whole(call, reply)
-        if slow is not None:
-            await slow
-        return None
+        return reply
 
     def _streaming(self, answering: Coroutine[Any, Any, Reply]) -> Coroutine[Any, Any, Reply]:
         """Sends heartbeats until the reply is there, where the operator wants that."""
@@ -324,25 +311,26 @@ class _Answering:
             return answering
         return self._stream.while_waiting(answering, timeouts.heartbeat_seconds, self.headers())
 
-    async def _send_stream(self, call: Call, reply: Reply) -> Failure | None:
-        assert self._stream is not None
-        encoder = self._face.StreamEncoder(self._as_answer(call, reply.model))
-        broken = await self._stream.relay(reply, encoder, self.headers(reply))
-        self._keep(call, encoder.response if broken is None else None)
-        return broken
-
-    def _send_whole(self, call: Call, reply: Reply) -> Sent:
+    def send(self, call: Call, reply: Reply) -> Awaitable[Failure | None] | None:
+        """Sends the answer, or returns what sends it. The awaitable returns the failure that broke
+        a stream off, and raises `StoppedReading`."""
+        if reply.chunks is not None:
+            assert self._stream is not None
+            self._encoder = self._face.StreamEncoder(self._as_answer(call, reply.model))
+            return self._stream.relay(reply, self._encoder, self.headers(reply))
         assert reply.chat is not None
-        body = reply.body
-        if body is None:
-            body = self._face.encode_response(reply.chat, self._as_answer(call, reply.model))
+        if reply.body is None:
+            reply.body = self._face.encode_response(reply.chat, self._as_answer(call, reply.model))
         if self._memory is not None:
-            self._keep(call, body)
-        data = reply.raw or exact_json.dumps(body)
+            self._memory.keep(call.client.name, call.request, reply.body)
+        data = reply.raw or exact_json.dumps(reply.body)
         return self._exchange.respond(200, [JSON, *self.headers(reply)], data)
 
-    def _keep(self, call: Call, response: Mapping[str, Any] | None) -> None:
-        if self._memory is not None:
+    def sent(self, call: Call, failure: Failure | None) -> None:
+        """A stream is out: keeps the whole answer for the client to continue, where its API has
+        that."""
+        if self._memory is not None and self._encoder is not None:
+            response = self._encoder.response if failure is None else None
             self._memory.keep(call.client.name, call.request, response)
 
     def _as_answer(self, call: Call, model: str) -> Answer:
@@ -352,39 +340,54 @@ class _Answering:
         """The headers of every answer."""
         id_, call = self._exchange.id.encode(), self.call
         found = [(name.encode(), id_) for name in self._face.ID_HEADERS]
-        found.append(
-            (b"x-gateway-attempts", header_value(call.tried() if call is not None else ""))
-        )
-        if call is not None:
-            found.append((b"x-gateway-agent", header_value(call.agent.name)))
-            overhead_ms = call.overhead_s(self._clock()) * 1000
-            found.append((b"x-gateway-overhead-ms", f"{overhead_ms:.2f}".encode()))
-            if call.hold is not None or call.decided_alone:
-                found += _of_limits(call)
-        if reply is not None:
-            attempt = reply.attempt
-            found += _of_model(attempt.model)
-            if attempt.model is self._stays_with:
-                found.append((b"x-gateway-sticky", b"1"))
-            if call is not None:
-                facts = self._operation.facts(attempt.model, call.chat)
-                found += [(name.encode(), header_value(value)) for name, value in facts.items()]
-            if attempt.dropped:
-                found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
-            if attempt.upstream_request_id:
-                found.append(
-                    (b"x-gateway-upstream-request-id", header_value(attempt.upstream_request_id))
-                )
+        if call is None:
+            return [*found, (b"x-gateway-attempts", b"")]
+        overhead_ms = call.overhead_s(self._clock()) * 1000
+        found.append((b"x-gateway-overhead-ms", b"%.2f" % overhead_ms))
+        if call.hold is not None or call.decided_alone:
+            found += _of_limits(call)
+        if reply is None:
+            agent = (b"x-gateway-agent", header_value(call.agent.name))
+            return [*found, agent, (b"x-gateway-attempts", header_value(call.tried()))]
+        attempt = reply.attempt
+        found += _of_answer(call.agent.name, attempt.model)
+        if len(call.attempts) == 1:
+            found.append(_of_first(attempt.model))
+        else:
+            tried = ", ".join([each.brief() for each in call.attempts])
+            found.append((b"x-gateway-attempts", header_value(tried)))
+        if attempt.model is self._stays_with:
+            found.append((b"x-gateway-sticky", b"1"))
+        facts = self._operation.facts(attempt.model, call.request.chat)
+        found += [(name.encode(), header_value(value)) for name, value in facts.items()]
+        if attempt.dropped:
+            found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
+        if attempt.upstream_request_id:
+            upstream_id = header_value(attempt.upstream_request_id)
+            found.append((b"x-gateway-upstream-request-id", upstream_id))
         return found
 
 
 @lru_cache(maxsize=1024)
-def _of_model(model: Model) -> Headers:
-    """The headers that name the model which answered."""
+def _of_answer(agent: str, model: Model) -> Headers:
+    """The headers that name the agent, and the model which answered."""
     return [
+        (b"x-gateway-agent", header_value(agent)),
         (b"x-gateway-model", header_value(model.name)),
         (b"x-gateway-provider", header_value(model.provider.name)),
     ]
+
+
+@lru_cache(maxsize=1024)
+def _of_first(model: Model) -> tuple[bytes, bytes]:
+    """The header of an answer to the first attempt."""
+    return b"x-gateway-attempts", header_value(Attempt(model, 1).brief())
+
+
+def _scope_of(exchange: Exchange) -> dict[str, Any]:
+    """The part of an ASGI scope that says where a trace begins."""
+    headers, path, scheme = exchange.headers.pairs, exchange.path, exchange.scheme
+    return {"headers": headers, "path": path, "scheme": scheme}
 
 
 def _wrong_method(exchange: Exchange) -> HttpError:

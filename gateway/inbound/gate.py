@@ -32,7 +32,7 @@ from gateway.inbound.http import (
     send_empty,
     send_error,
 )
-from gateway.inbound.serving import Gateway
+from gateway.inbound.serving import Gateway, Holder
 
 log = logging.getLogger("gateway.inbound")
 
@@ -54,7 +54,7 @@ class Gate:
     def __init__(
         self,
         app: Callable[[Scope, Receive, Send], Awaitable[None]],
-        current: Callable[[], Gateway],
+        holder: Holder,
         face_of_path: Callable[[str], Inbound],
         refuse_viewer: Callable[[Scope, Send, HttpError], Awaitable[None]] | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class Gate:
         their API."""
         self._app = app
         self._refuse_viewer = refuse_viewer
-        self._current = current
+        self._holder = holder
         self._face_of_path = face_of_path
         self._judged: Final[dict[_Judged, Headers]] = {}
         """Calls that pass, and what their answers say to web pages."""
@@ -71,7 +71,7 @@ class Gate:
     def shared(self, exchange: Exchange) -> Headers | None:
         """What the answer to a call says to web pages. None for a call that is refused, or that
         has to be looked at more closely: it takes the way of ASGI."""
-        gateway, headers = self._current(), exchange.headers
+        gateway, headers = self._holder.gateway, exchange.headers
         if gateway is not self._judged_for:
             self._judged_for = gateway
             self._judged.clear()
@@ -105,7 +105,7 @@ class Gate:
         if scope["type"] != "http":
             return
         scope[FACE] = self._face_of_path(scope["path"])
-        gateway = self._current()
+        gateway = self._holder.gateway
         shared = shared_with(scope["headers"], gateway.allowed_origins)
         if shared:
             send = _sending(send, shared)

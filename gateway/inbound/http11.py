@@ -160,7 +160,8 @@ class Http11Exchange:
     async def read(self) -> tuple[bytes, bool]:
         if self._asks_first and not self.begun:
             self._asks_first = False
-            self._write_now(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if not self.has_left:
+                self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self._pieces or self._is_ending or self.has_left or self.complete):
             self._connection.resume_reading()
             self._waiter = self._connection.loop.create_future()
@@ -199,7 +200,7 @@ class Http11Exchange:
         `ValueError` for a header that cannot be sent."""
         self._begin(status, headers)
         for name, value in headers:
-            if name == b"content-length":
+            if name == b"content-length" and not self._is_bare:
                 self._owed_bytes = int(value)
         is_framed = self._is_bare or self._owed_bytes is not None
         if not is_framed and self.version not in _WITHOUT_CHUNKS:
@@ -209,18 +210,49 @@ class Http11Exchange:
 
     def write(self, data: bytes) -> Sent:
         if data:
-            self._write_soon(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+            if self._is_chunked:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            elif self._is_bare or self._owed_bytes is not None:
+                data = self._measured(data)
+            if self._head:
+                data, self._head = self._head + data, b""
+            if not self._leaving:
+                self._connection.loop.call_soon(self.flush)
+            self._leaving.append(data)
         return self._connection.drain() if self._connection.is_full else None
 
     def end(self, data: bytes) -> Sent:
+        """As `Exchange.end`. Raises `ValueError` for an answer that is shorter than its length."""
         if self._is_chunked:
             data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-        self._write_soon(data)
-        if self._owed_bytes and not self._is_bare:
-            raise ValueError("the answer is shorter than its content-length")
-        self._flush()
-        self._finish()
+        else:
+            data = self._measured(data)
+            if self._owed_bytes:
+                raise ValueError("the answer is shorter than its content-length")
+        self._leaving.append(self._head + data)
+        self.flush()
+        if not self.has_left:
+            self.complete = True
+            self._wake()
+            self._connection.answered()
         return None
+
+    def flush(self) -> None:
+        """Sends what was written in this turn of the loop."""
+        pieces, self._leaving = self._leaving, []
+        if pieces and not self.has_left:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._connection.transport.write(data)
+
+    def _measured(self, data: bytes) -> bytes:
+        """`data` of an answer whose length is known. Raises `ValueError` for too much of it."""
+        if self._is_bare:
+            return b""
+        if self._owed_bytes is not None:
+            self._owed_bytes -= len(data)
+            if self._owed_bytes < 0:
+                raise ValueError("the answer is longer than its content-length")
+        return data
 
     def abort(self) -> None:
         self._connection.transport.abort()
@@ -239,35 +271,6 @@ class Http11Exchange:
         self.begun = True
         self._is_bare = self.method == "HEAD" or status in _WITHOUT_BODY
         self._head = b"%b%b\r\n" % (_STATUS_LINES[status], lines)
-
-    def _finish(self) -> None:
-        if self.has_left:
-            return
-        self.complete = True
-        self._wake()
-        self._connection.answered()
-
-    def _write_now(self, data: bytes) -> None:
-        if not self.has_left:
-            self._connection.transport.write(data)
-
-    def _write_soon(self, data: bytes) -> None:
-        if self._is_bare:
-            data = b""
-        elif self._owed_bytes is not None:
-            self._owed_bytes -= len(data)
-            if self._owed_bytes < 0:
-                raise ValueError("the answer is longer than its content-length")
-        if self._head:
-            data, self._head = self._head + data, b""
-        if not self._leaving:
-            self._connection.loop.call_soon(self._flush)
-        self._leaving.append(data)
-
-    def _flush(self) -> None:
-        pieces, self._leaving = self._leaving, []
-        if pieces:
-            self._write_now(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
 
 def _path_of(target: bytes) -> str:

@@ -265,6 +265,7 @@ class Protocol(asyncio.Protocol):
         if not task.cancelled() and task.exception() is not None:
             log.error("internal error", exc_info=task.exception())
         if task is self._task and self._running is not None:
+            self._running.flush()
             self.transport.close()  # the answer just stops: no client trusts that
 
     def _scope(self, exchange: Http11Exchange) -> Scope:

@@ -38,13 +38,10 @@ class Counts(Collector):
         self._cells: dict[Labels, Cell] = {}
 
     def add(self, labels: Labels, amount: float = 1) -> None:
-        self.cell(labels).value += amount
+        (self._cells.get(labels) or self.cell(labels)).value += amount
 
     def cell(self, labels: Labels) -> Cell:
-        cell = self._cells.get(labels)
-        if cell is None:
-            cell = self._cells[labels] = Cell()
-        return cell
+        return self._cells.setdefault(labels, Cell())
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """A number that was never added to is not shown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.config.load import ConfigError
-from gateway.credentials.store import LEDGER_PASSWORD, Credentials, Stored, split
+from gateway.credentials.store import OTHERS, Credentials, Stored, split
 from gateway.providers import CREDENTIAL_TYPES
 from gateway.reports.config import find
 
@@ -22,4 +22,4 @@ def _types() -> frozenset[str]:
     except ConfigError:
         config = None
     named = {split(model.credential)[0] for model in config.models.values()} if config else set()
-    return CREDENTIAL_TYPES | named | {LEDGER_PASSWORD}
+    return CREDENTIAL_TYPES | named | OTHERS

@@ -99,14 +99,14 @@ _OK: Final = _whole("200 OK", _ANSWER)
 _BROKEN: Final = _whole("500 Internal Server Error", {"error": {"message": "It broke."}})
 
 
-def _request(*, stream: bool) -> bytes:
+def _request(key: str, *, stream: bool) -> bytes:
     """With the headers that a client library sends at least."""
     body = orjson.dumps({"model": "dev", "messages": _MESSAGES, "stream": stream})
     lines = (
         f"POST {CHAT} HTTP/1.1",
         "host: 127.0.0.1:8484",
         "accept: application/json",
-        "authorization: Bearer none",
+        f"authorization: Bearer {key}",
         "content-type: application/json",
         f"content-length: {len(body)}",
     )
@@ -117,10 +117,9 @@ def _count(scripts: dict[str, Script], *, stream: bool = False, pause_s: float =
     """The calls of one request, `pause_s` after the same requests before it."""
     clock = Clock()
 
-    request = _request(stream=stream)
-
     async def work(app: App) -> Census:
         client = Client(app)
+        request = _request(app.keys.add("census"), stream=stream)
         for _ in range(WARM_UPS):
             await client.ask(request)
             clock.now += pause_s

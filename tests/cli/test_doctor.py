@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import json
+import os
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from gateway.reports.doctor import others_may_write
 from tests.cli.conftest import Run
 
 STORE = "home/.action-llama/credentials"
@@ -217,10 +221,22 @@ def test_pi_sign_ins(run: Run, somewhere: Path) -> None:
 # --- the server -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("mode", "gid", "others"),
+    [(0o664, 0, False), (0o664, 2**31 - 2, True), (0o644, 2**31 - 2, False), (0o666, 0, True)],
+)
+def test_a_group_of_the_owner_alone_is_no_other(mode: int, gid: int, others: bool) -> None:
+    """Debian's ordinary users have one each, and umask 002."""
+    if gid == 0 and grp.getgrgid(0).gr_name != pwd.getpwuid(0).pw_name:
+        pytest.skip("root has no group of its own here")
+    status = os.stat_result((mode, 0, 0, 1, 0, gid, 0, 0, 0, 0))
+    assert others_may_write(status) == others
+
+
 def test_client_keys_that_others_may_change(run: Run, somewhere: Path) -> None:
     file = somewhere.parent / "keys.json"
     assert run("keys", "add", "me", GATEWAY_KEYS=str(file)).exit_code == 0
-    file.chmod(0o620)
+    file.chmod(0o602)
     code, said = one(run, "--config", str(somewhere), GATEWAY_KEYS=str(file))
     assert (code, "could add a key of their own" in said, "`chmod go-w" in said) == (10, True, True)
 

@@ -25,6 +25,7 @@ from gateway.types import Model
 from tests.e2e.harness import KEYS, chains
 
 UP_S = 10.0
+BEAT_S = 0.1
 
 
 class Gateway:
@@ -42,11 +43,11 @@ class Group:
     def __init__(self, lab: Lab, client: httpx.AsyncClient) -> None:
         self.lab = lab
         self.gateways: list[Gateway] = []
-        self._client = client
+        self.client = client
 
     async def ask(self, gateway: Gateway, agent: str, **more: Any) -> httpx.Response:
         body = {"model": agent, "messages": [{"role": "user", "content": "Hello"}], **more}
-        return await self._client.post(f"{gateway.url}/v1/chat/completions", json=body)
+        return await self.client.post(f"{gateway.url}/v1/chat/completions", json=body)
 
     async def ask_all(self, agent: str, calls: int) -> list[httpx.Response]:
         """So many calls at once, by turns at all gateways."""
@@ -77,7 +78,7 @@ async def group(
     edit: Callable[[schema.Root], schema.Root] = lambda root: root,
     wait_s: float = 0.02,
     when_down: Rule = "share",
-    password: str | None = None,
+    password: Callable[[], str | None] = lambda: None,
     is_up: bool = True,
 ) -> AsyncIterator[Group]:
     """Running gateways with these agents, and the engine at `url`."""
@@ -86,10 +87,10 @@ async def group(
         found = Group(lab, await stack.enter_async_context(httpx.AsyncClient(timeout=20)))
         config = build(edit(chains(lab, *agents)), None, {}, None, [])
         for number in range(gateways):
-            place = Place(parse(url), "tests", f"m{number}", lambda: password)
+            place = Place(parse(url), "tests", f"m{number}", password)
             port = cluster(
                 place,
-                Settings(wait_s, when_down, gateways),
+                Settings(wait_s, when_down, BEAT_S, gateways),
                 host=f"host {number}",
                 clock=time.monotonic,
                 wall=time.time,

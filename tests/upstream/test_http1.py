@@ -8,7 +8,7 @@ import hashlib
 
 import pytest
 
-from gateway.upstream.http1 import IDLE_PER_ORIGIN_MAX, Pool
+from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Request, TransportError
 from tests.upstream.odd import Finding, through
 from tests.upstream.wire import SHORT_S, WAIT_S, Act, Answer, Wire
@@ -59,18 +59,16 @@ async def test_calls_at_the_same_time_have_connections_of_their_own() -> None:
 
 @pytest.mark.anyio
 async def test_no_more_idle_connections_are_kept_than_allowed() -> None:
-    pool = Pool()
+    pool = Pool(idle_max=5)
     async with Wire([OK]) as wire:
-        responses = [
-            await pool.send(request(wire.url), WAIT_S) for _ in range(IDLE_PER_ORIGIN_MAX + 3)
-        ]
+        responses = [await pool.send(request(wire.url), WAIT_S) for _ in range(8)]
         for response in responses:
             await response.read(10, WAIT_S)
             await response.aclose()
         await asyncio.sleep(0)
         shown = repr(pool)
         await pool.aclose()
-    assert shown == f"<Pool idle={IDLE_PER_ORIGIN_MAX} busy=0 origins=1>"
+    assert shown == "<Pool idle=5 busy=0 origins=1>"
 
 
 @pytest.mark.anyio

@@ -195,13 +195,14 @@ class Cluster:
             found = messages.answer(command, messages.unpack(reply), self.names)
         except (msgspec.MsgspecError, TypeError, ValueError, LookupError):
             self.membership.end("its answer cannot be read")
-            found = None
+            found = _LATE
         if answer.done():
             self._return_grant(command, found)
             return
-        self._late = 0
-        self._alone.heard(command, found, self._clock())
-        self._note_denied(command, found)
+        if found is not _LATE:
+            self._late = 0
+            self._alone.heard(command, found, self._clock())
+            self._note_denied(command, found)
         answer.set_result(found)
 
     def _decide_alone(self, command: Command, why: str) -> Any:
@@ -287,7 +288,7 @@ class Cluster:
             log.debug("a message of the cluster cannot be read")
 
     def _hear(self, found: Any) -> None:
-        self.health.heard(found[0])
+        self.health.received(found[0])
         if found[0] == "keys":
             self.membership.on_keys(found[1])
             return
@@ -324,6 +325,8 @@ class Settings:
 
     wait_s: float = 0.02
     when_down: Rule = "share"
+    beat_s: float = 1.0
+    """Between two heartbeats."""
     members_min: int = 1
     """The processes that share before the engine has said how many there are."""
 
@@ -341,5 +344,6 @@ def cluster(
     names = Names(place.member)
     alone = Alone(settings.when_down, health.sharing)
     common: dict[str, Any] = {"clock": clock, "wall": wall, "wait_s": settings.wait_s}
-    member = Membership(partial(connect, place), alone, names, health, **common)
+    begin = partial(connect, place)
+    member = Membership(begin, alone, names, health, beat_s=settings.beat_s, **common)
     return Cluster(member, alone, names, health, host=host, **common)

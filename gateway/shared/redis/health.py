@@ -39,6 +39,29 @@ class Member:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A cluster as one of its members sees it."""
+
+    up: bool
+    """Whether the engine is there."""
+    reason: str | None
+    """Why it is away; None while it is there."""
+    round_trip_ms: float
+    """Of the last heartbeat."""
+    clock_offset_s: float
+    """The engine's clock against that of this host."""
+    members: list[Member]
+    """Empty while the engine is away."""
+
+    @property
+    def odd(self) -> list[Member]:
+        """The members with another configuration than most."""
+        counted = Counter(member.config for member in self.members)
+        usual = max(counted, key=counted.__getitem__, default="")
+        return [member for member in self.members if member.config != usual]
+
+
 @dataclass(slots=True)
 class Health:
     """What one member has seen. Times are of its monotonic clock, in seconds."""
@@ -77,7 +100,8 @@ class Health:
             self.took[place] += 1
             self.took_sum_s += took_s
 
-    def heard(self, kind: str) -> None:
+    def received(self, kind: str) -> None:
+        """A message has come."""
         self.news[kind] += 1
 
     def up(self, now: float) -> None:

@@ -9,6 +9,13 @@ from typing import Final
 NAME: Final = "gateway1"
 """Also the version of the contract: libraries of two releases live side by side."""
 PREFIX: Final = "gw1_"
+RIGHTS: Final = (
+    "+fcall +function|load +auth +select +subscribe +time +publish +pexpire +exists +get +set +del "
+    "+hget +hset +hsetnx +hdel +hlen +hkeys +hgetall +hincrby "
+    "+zadd +zrem +zcard +zrange +zrangebyscore +zscore"
+)
+"""What a user of the server needs, as `ACL SETUSER` takes it: a function runs with the rights of
+its caller."""
 _PARTS: Final = ("base", "circuits", "slots", "limits", "members", "main")
 
 

@@ -21,13 +21,12 @@ from gateway.shared.circuits import Change, State
 from gateway.shared.engine import News, Receive
 from gateway.shared.redis import messages
 from gateway.shared.redis.alone import Alone
-from gateway.shared.redis.health import Health, Member
+from gateway.shared.redis.health import Group, Health, Member
 from gateway.shared.redis.names import Names
-from gateway.shared.redis.session import EngineAway, NoFunction, Session
+from gateway.shared.redis.session import EngineAway, Session
 
 log = logging.getLogger("gateway.cluster")
 
-BEAT_S: Final = 1.0
 DOUBT_S: Final = 0.25
 """Between two heartbeats while the engine is too slow."""
 SNAPSHOT_BEATS: Final = 10
@@ -52,6 +51,7 @@ class Membership:
         clock: Callable[[], float],
         wall: Callable[[], float],
         wait_s: float,
+        beat_s: float,
     ) -> None:
         self._connect = connect
         self._alone = alone
@@ -60,6 +60,7 @@ class Membership:
         self._clock = clock
         self._wall = wall
         self._wait_s = wait_s
+        self._beat_s = beat_s
         self._known_facts = ""
         """What the others know of this member."""
         self._task: asyncio.Task[None] | None = None
@@ -95,8 +96,19 @@ class Membership:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def members(self) -> list[Member]:
-        """The members of the group; [] while the engine is away."""
+    async def group(self) -> Group:
+        """The group as this member sees it."""
+        members = await self._members()
+        health = self._health
+        return Group(
+            up=health.is_up,
+            reason=None if health.is_up else health.reason or "it was not reached yet",
+            round_trip_ms=round(health.round_trip_s * 1000, 2),
+            clock_offset_s=round(health.clock_offset_s, 3),
+            members=sorted(members, key=lambda member: (member.host, member.pid)),
+        )
+
+    async def _members(self) -> list[Member]:
         if self.session is None or self._alone.is_away:
             return []
         try:
@@ -140,7 +152,9 @@ class Membership:
             await asyncio.sleep(ceiling_s * secrets.randbelow(1000) / 1000)
 
     async def _live(self, session: Session) -> None:
-        await self._prepare(session)
+        self._said = self._heard = 0
+        self._known_facts = ""
+        await session.prepare()
         beats = 0
         while True:
             is_quick = await self._beat(session)
@@ -149,20 +163,10 @@ class Membership:
             elif not self._alone.is_away and beats % SNAPSHOT_BEATS == 0:
                 await self._compare(session)
             beats += 1
-            pause_s = DOUBT_S if self._alone.is_away else BEAT_S
+            pause_s = min(DOUBT_S, self._beat_s) if self._alone.is_away else self._beat_s
             await asyncio.wait((session.lost,), timeout=pause_s)
             if session.lost.done():
                 raise EngineAway(session.reason)
-
-    async def _prepare(self, session: Session) -> None:
-        """Finds out whether all functions may be used, and brings them where they are missing."""
-        self._said = self._heard = 0
-        self._known_facts = ""
-        try:
-            await session.ask("try_rights", self._names.member)
-        except NoFunction:
-            await session.load()
-            await session.ask("try_rights", self._names.member)
 
     async def _beat(self, session: Session) -> bool:
         """Says that this member is there. Returns whether the answer was quick."""

@@ -36,8 +36,8 @@ TURNS: Final = 4
 """Turns of the loop from an answer in the socket to its caller. A busy loop is not a slow engine:
 time is up only after these."""
 
-Reply = bytes | RedisError | None
-"""What a function returned, the error that it raised, or None: the connection ended first."""
+Reply = bytes | list[Any] | RedisError | None
+"""What a command returned, the error that it raised, or None: the connection ended first."""
 OnReply = Callable[[Reply], None]
 
 
@@ -46,7 +46,11 @@ class EngineAway(Exception):
     one."""
 
 
-class NoFunction(EngineAway):
+class EngineRefused(EngineAway):
+    """The engine answers with an error."""
+
+
+class NoFunction(EngineRefused):
     """The engine has not got the library."""
 
 
@@ -106,15 +110,37 @@ class Session:
         call = ("FCALL", library.PREFIX + function, 1, self._prefix, self._member, pack(arguments))
         return unpack(await self._do(call))
 
-    async def load(self) -> None:
-        """Brings the library. Raises `EngineAway`."""
+    async def prepare(self) -> None:
+        """Finds out whether all functions may be used, and loads them where they are missing.
+        Raises `EngineAway`."""
+        member = self._member.decode()
+        try:
+            await self.ask("try_rights", member)
+        except NoFunction:
+            await self._load()
+            await self.ask("try_rights", member)
+
+    async def plain(self, *command: str) -> Any:
+        """The answer of a command of the server. Raises `EngineAway`."""
+        return await self._do(command)
+
+    async def settings(self, *names: str) -> dict[str, str] | None:
+        """Settings of the server; None where its user may not read them. Raises `EngineAway`."""
+        try:
+            found = await self._do(("CONFIG", "GET", *names))
+        except EngineRefused:
+            return None
+        values = iter(each.decode() for each in found)
+        return dict(zip(values, values, strict=True))
+
+    async def _load(self) -> None:
         try:
             await self._do(("FUNCTION", "LOAD", library.source()))
         except EngineAway as error:
             if "already exists" not in str(error):  # another member was faster
                 raise
 
-    async def _do(self, call: Sequence[Any]) -> bytes:
+    async def _do(self, call: Sequence[Any]) -> Any:
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self._put(call, lambda reply: None if answer.done() else answer.set_result(reply))
         reply = await answer
@@ -123,7 +149,7 @@ class Session:
         if isinstance(reply, RedisError):
             if "unction not found" in str(reply):
                 raise NoFunction(str(reply))
-            raise EngineAway(in_words(reply))
+            raise EngineRefused(in_words(reply))
         return reply
 
     @property
@@ -193,7 +219,7 @@ class Session:
             except (RedisError, OSError) as error:
                 self.end(in_words(error))
                 return
-            if not self._unanswered or not isinstance(reply, bytes | RedisError):
+            if not self._unanswered or not isinstance(reply, bytes | list | RedisError):
                 self.end("its answers cannot be read")
                 return
             self._unanswered.popleft()[1](reply)
@@ -284,19 +310,27 @@ async def _ask_sentinel(place: Place, host: tuple[str, int]) -> tuple[str, int]:
 
 def in_words(error: BaseException) -> str:
     """Why the engine cannot be used, with the cure where there is one."""
-    for kind, words in _WORDS.items():
-        if isinstance(error, kind):
+    for kind, sign, words in _WORDS:
+        if isinstance(error, kind) and sign in str(error):
             return words
     if isinstance(error, TimeoutError):
         return "it does not answer"
-    return str(error) or type(error).__name__
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return str(error).rstrip(".") or type(error).__name__
 
 
-_WORDS: Final[dict[type[BaseException], str]] = {
-    AuthenticationError: (
-        "it refuses the user or the password: store it with `gateway credentials set cluster_redis`"
-    ),
-    NoPermissionError: "its user has not all rights that are needed: see docs/cluster.md",
-    OutOfMemoryError: "its memory is full: raise maxmemory, with the policy noeviction",
-    ReadOnlyError: "it is a replica, which cannot be written",
-}
+_NO_RIGHTS: Final = "its user has not all rights that are needed: see docs/cluster.md"
+_NO_LOGIN: Final = (
+    "it refuses the user or the password: store it with `gateway credentials set cluster_redis`"
+)
+_WORDS: Final[Sequence[tuple[type[BaseException], str, str]]] = (
+    (AuthenticationError, "", _NO_LOGIN),
+    (RedisError, "invalid username-password pair", _NO_LOGIN),
+    (NoPermissionError, "", _NO_RIGHTS),
+    (RedisError, "user executing the script can't", _NO_RIGHTS),
+    (OutOfMemoryError, "", "its memory is full: raise maxmemory, with the policy noeviction"),
+    (ReadOnlyError, "", "it is a replica, which cannot be written"),
+)
+"""(kind of error, a part of its text, our words)."""

@@ -353,7 +353,7 @@ def test_no_depth_of_nesting_breaks_anything(depth: int, keys: tuple[str, ...]) 
 
 
 def test_an_input_that_is_nested_too_deep_is_refused() -> None:
-    turn = assistant(use("a", deep=nested(3000, "a")))
+    turn = assistant(use("a", deep=nested(50_000, "a")))
     with pytest.raises(Failed) as caught:
         decode_request({"model": "m", "max_tokens": 1, "messages": [turn]}, {})
     assert caught.value.failure.param == "messages.0.content.0.input"

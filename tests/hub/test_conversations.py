@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects import INBOUND
-from gateway.dialects.sessions import SESSION_HEADERS, conversation_of
+from gateway.dialects import INBOUND, SESSION_HEADERS, conversation_of
 from gateway.hub.contracts import Conversation
 from gateway.types import Agent, Call, Client, Request
 from tests.makers import model
