@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # The official images have a CPython that is built with profile-guided optimisation (PGO); a call costs a tenth to a
-# quarter less with it (docs/performance.md). Every package is pinned with its hashes: `make lock` renews the two files.
+# quarter less with it (docs/performance.md). Every package is pinned with its hashes, those of the extras included: `make
+# lock` renews the two files.
 ARG PYTHON=3.13-slim-trixie
 
 FROM python:${PYTHON} AS build
@@ -21,7 +22,8 @@ FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="Local Agent Gateway" \
       org.opencontainers.image.source="https://github.com/local-agent-gateway/local-agent-gateway" \
       org.opencontainers.image.licenses="MIT"
-RUN useradd --system --uid 10001 --home-dir /var/lib/gateway --create-home gateway
+RUN useradd --system --uid 10001 --home-dir /var/lib/gateway --create-home gateway \
+ && install -d -m 0700 -o gateway -g gateway /var/lib/gateway-keys
 COPY --from=build /opt/gateway /opt/gateway
 ENV PATH="/opt/gateway/bin:$PATH" \
     HOME=/var/lib/gateway \

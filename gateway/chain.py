@@ -130,6 +130,8 @@ def _permit(
     permit = breaker.admit(call, model, last_resort=last_resort)
     if isinstance(permit, Pending):
         permit = yield Ask(permit)
+    if permit is not None and permit.is_alone and "places" not in call.decided_alone:
+        call.decided_alone = (*call.decided_alone, "places")
     return permit
 
 

@@ -11,7 +11,7 @@ from gateway.chain import Ask, Policy, Step, Steps, Wait, attempts, exhausted
 from gateway.failures import Failed, Failure, Kind
 from gateway.shared.breaker import Breaker
 from gateway.shared.engine import Permit
-from gateway.types import Attempt, Batch, Call, Chunks, Model, Reply
+from gateway.types import Attempt, Call, Model, Reply
 
 
 class Upstream(Protocol):
@@ -114,7 +114,7 @@ class Relay:
             self._breaker.give(attempt.permit)
             self._breaker.finished(attempt.model)
         else:
-            reply.chunks = _Watched(reply.chunks, attempt, self._breaker, self._clock)
+            reply.chunks.watch(_Watcher(attempt, self._breaker, self._clock))
         return reply
 
 
@@ -125,35 +125,23 @@ def _next(steps: Steps, permit: Permit | None) -> Step | None:
         return None
 
 
-class _Watched:
-    """A committed stream; reports to the breaker how it ends, and gives its slot back."""
+class _Watcher:
+    """Reports to the breaker how a committed stream ends, and gives its slot back."""
 
-    def __init__(
-        self, chunks: Chunks, attempt: Attempt, breaker: Breaker, clock: Callable[[], float]
-    ) -> None:
-        self._chunks = chunks
+    def __init__(self, attempt: Attempt, breaker: Breaker, clock: Callable[[], float]) -> None:
         self._attempt = attempt
         self._breaker = breaker
         self._clock = clock
 
-    def __aiter__(self) -> _Watched:
-        return self
+    def ended(self, failure: Failure | None) -> None:
+        attempt = self._attempt
+        if failure is None:
+            self._breaker.finished(attempt.model)
+            return
+        attempt.failure = failure
+        attempt.cooldown_s = self._breaker.failed_late(attempt.model, failure)
 
-    async def __anext__(self) -> Batch:
-        try:
-            return await self._chunks.__anext__()
-        except Failed as failed:
-            self._attempt.failure = failed.failure
-            self._attempt.cooldown_s = self._breaker.failed_late(
-                self._attempt.model, failed.failure
-            )
-            raise
-        except StopAsyncIteration:
-            self._breaker.finished(self._attempt.model)
-            raise
-
-    async def aclose(self) -> None:
+    def closed(self) -> None:
         if self._attempt.ended_at is None:
             self._attempt.ended_at = self._clock()
             self._breaker.give(self._attempt.permit)
-        await self._chunks.aclose()

@@ -17,6 +17,7 @@ BOM: Final = b"\xef\xbb\xbf"
 """A byte order mark. It may precede a stream, or JSON, and means nothing."""
 
 DONE: Final = b"data: [DONE]\n\n"
+_DATA: Final = b"data: "
 
 
 class Event(NamedTuple):
@@ -102,7 +103,9 @@ class Decoder:
 def _events(text: bytes) -> list[Event]:
     events = []
     for block in text.split(b"\n\n"):
-        if block:
+        if block[:6] == _DATA and b"\n" not in block:  # most events are one line
+            events.append(Event(b"", block[6:], block))
+        elif block:
             event = _event(block)
             if event is not None:
                 events.append(event)

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failure
+from gateway.rows import EmbeddingsRow as EmbeddingsRow
 from gateway.rows import Provider as Provider
 from gateway.rows import Quirks as Quirks
 from gateway.rows import SignIn as SignIn
@@ -292,6 +293,8 @@ class Call:
     """Names the call among all of this gateway's calls; `id` need not be unique."""
     hold: Any = None
     """The `limits.limiter.Hold` of a call to which a limit applies."""
+    decided_alone: tuple[str, ...] = ()
+    """What this process decided without the others, as they were away: `places`, `budget`."""
 
     @property
     def chat(self) -> Chat:
@@ -324,6 +327,18 @@ class Call:
         return max(0.0, until - self.received_at - waiting_s)
 
 
+class Watcher(Protocol):
+    """Receives the end of a committed stream."""
+
+    def ended(self, failure: Failure | None) -> None:
+        """The stream is whole, or it broke off with `failure`; its reader learns it next."""
+        ...
+
+    def closed(self) -> None:
+        """Its owner has released it. May come again."""
+        ...
+
+
 class Chunks(Protocol):
     """A committed stream, read by read. Raises `Failed` when the provider breaks off."""
 
@@ -331,6 +346,10 @@ class Chunks(Protocol):
 
     async def __anext__(self) -> Batch:
         """What arrived together; an empty batch is a sign of life."""
+        ...
+
+    def watch(self, watcher: Watcher) -> None:
+        """Has the end of the stream reported to `watcher`, the only one."""
         ...
 
     async def aclose(self) -> None:

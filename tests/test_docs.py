@@ -30,6 +30,7 @@ TABLES: dict[str, type[schema.Table]] = {
     "log": schema.Log,
     "ledger": schema.Ledger,
     "limits": schema.Limits,
+    "cluster": schema.Cluster,
     "traces": schema.Traces,
 }
 

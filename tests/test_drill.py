@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -106,6 +105,7 @@ def test_a_failed_response_may_follow_its_error() -> None:
     assert (said.error, said.done, said.events_after_end) == ({"code": "x"}, False, False)
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("chain", "api"),
     [
@@ -115,7 +115,7 @@ def test_a_failed_response_may_follow_its_error() -> None:
         (["openai", "anthropic"], "responses"),
     ],
 )
-def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
+async def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
     ids = {"anthropic": "claude-sonnet-5", "google": "gemini-3.5-flash", "openai": "gpt-4o"}
     models = {
         name: schema.Model(provider=name, model=ids[name], max_concurrent=2) for name in chain
@@ -124,7 +124,7 @@ def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
     root = schema.Root(models=models, agents={"dev": schema.Agent(models=chain)}, server=limits)
     config = build(root, None, {}, None, [])
     begun: list[str] = []
-    results = asyncio.run(drill(config, config.agents["dev"], begun.append, APIS[api]))
+    results = await drill(config, config.agents["dev"], begun.append, APIS[api])
     assert {each.api for each in results} == {api}
     assert [(each.fault, each.stream, each.saw) for each in results if each.verdict == "fail"] == []
     assert {*FAULTS, "dns", "tls", "all_down", "thundering_herd", "client_leaves"} <= set(begun)

@@ -19,6 +19,12 @@ ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+OF_EXTRAS = [
+    requirement
+    for extra, requirements in PROJECT["project"]["optional-dependencies"].items()
+    if extra != "test"
+    for requirement in requirements
+]
 
 each_workflow = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 
@@ -34,7 +40,7 @@ def locked(name: str) -> dict[str, tuple[str, int]]:
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        ("requirements.lock", PROJECT["project"]["dependencies"]),
+        ("requirements.lock", [*PROJECT["project"]["dependencies"], *OF_EXTRAS]),
         ("requirements-build.lock", PROJECT["build-system"]["requires"]),
     ],
 )

@@ -52,6 +52,7 @@ class Config:
     timeouts: schema.Timeouts = field(default_factory=schema.Timeouts)
     log: schema.Log = field(default_factory=schema.Log)
     ledger: schema.Ledger = field(default_factory=schema.Ledger)
+    cluster: schema.Cluster = field(default_factory=schema.Cluster)
     limits: tuple[Limit, ...] = ()
     """Those of the whole gateway; an agent has its own."""
     traces: schema.Traces = field(default_factory=schema.Traces)
@@ -218,6 +219,7 @@ def build(
         ledger=with_place(root.ledger, env),
         limits=parse_all(root.limits.budget, root.limits.rate, "gateway"),
         traces=root.traces,
+        cluster=root.cluster,
         files=files.paths() if files else (),
         warnings=tuple(problems),
         root=root,

@@ -36,7 +36,11 @@ def loads(data: bytes | str, *, replace_surrogates: bool = False) -> Any:
     Raises `ValueError` for anything else than JSON (`NaN`, a number beyond a double, too many
     levels) and for an integer of more than `DIGITS_MAX` digits.
     """
-    if _has_long_number(data):
+    text = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+    digits = text.translate(_AS_ZERO)
+    # A few passes in C: much faster than a regular expression, and linear for any input. Digits of
+    # a fraction do not count (vectors are full of long ones), unless there are twice as many.
+    if _LONG in digits and _LONG in digits.replace(_LONG_FRACTION, b" "):
         return _loads_slowly(data, replace_surrogates)
     try:
         return orjson.loads(data)
@@ -85,18 +89,6 @@ def redact(value: Any) -> Any:
     if isinstance(value, dict):
         return {redact(key): redact(item) for key, item in value.items()}
     return value
-
-
-def _has_long_number(data: bytes | str) -> bool:
-    """Whether `data` has more digits in a row than every 64-bit integer can hold.
-
-    A few passes in C: much faster than a regular expression, and linear for any input. Digits of a
-    fraction do not count (vectors are full of long ones), unless there are twice as many.
-    """
-    if isinstance(data, str):
-        data = data.encode("utf-8", "surrogatepass")
-    digits = data.translate(_AS_ZERO)
-    return _LONG in digits and _LONG in digits.replace(_LONG_FRACTION, b" ")
 
 
 def _may_hold_surrogates(data: bytes | str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Final, Protocol
 
-from gateway.inbound.http import HttpError, Scope, header_values
+from gateway.inbound.http import HttpError, RequestHeaders, Scope, header_values
 from gateway.types import Client
 from gateway.urls import ANY, Address, parse_host
 
@@ -30,6 +30,14 @@ class Keys(Protocol):
 
     def lookup(self, key: str) -> Client | None:
         """The client a key belongs to; None for an unknown, expired or revoked one."""
+        ...
+
+    def recall(self, header: bytes) -> Client | None:
+        """The client whose key a header is known to carry; None for any other header."""
+        ...
+
+    def remember(self, header: bytes, key: str) -> None:
+        """Notes that a header carries a key, for as long as the keys stay as they are."""
         ...
 
 
@@ -73,14 +81,20 @@ def host_of(scope: Scope) -> Address | None:
     return address
 
 
-def check_key(scope: Scope, keys: Keys) -> Client:
+def check_key(headers: RequestHeaders, keys: Keys) -> Client:
     """The client that calls; of several keys the first valid one counts. Raises `HttpError` 401.
 
     Without configured keys any key is accepted: SDKs insist on one.
     """
     if not keys.any():
         return ANYBODY
-    presented = presented_keys(scope)
+    first = headers.first.get(b"authorization") or headers.first.get(b"x-api-key", b"")
+    return keys.recall(first) or _look_up(headers, keys, first)
+
+
+def _look_up(headers: RequestHeaders, keys: Keys, first: bytes) -> Client:
+    """As `check_key`. `first` is the header that is looked at first."""
+    presented = presented_keys(headers)
     client = next(filter(None, map(keys.lookup, presented)), None)
     if client is None:
         message = "Incorrect API key provided." if presented else "You didn't provide an API key."
@@ -90,22 +104,25 @@ def check_key(scope: Scope, keys: Keys) -> Client:
             code="invalid_api_key",
             headers={"www-authenticate": "Bearer"},
         )
+    is_first = presented[0] == _unwrapped(first.decode("latin-1"))
+    if is_first and keys.lookup(presented[0]) is client:
+        keys.remember(first, presented[0])
     return client
 
 
-def presented_keys(scope: Scope) -> list[str]:
+def presented_keys(headers: RequestHeaders) -> list[str]:
     """The first `KEYS_MAX` keys that a request carries."""
-    return list(islice(_presented(scope), KEYS_MAX))
+    return list(islice(_presented(headers), KEYS_MAX))
 
 
-def _presented(scope: Scope) -> Iterator[str]:
+def _presented(headers: RequestHeaders) -> Iterator[str]:
     """The keys that a request carries, without what clients put around them by mistake."""
-    for value in header_values(scope, b"authorization"):
+    for value in headers.every(b"authorization"):
         key = _unwrapped(value)
         if key and " " not in key:  # another scheme than Bearer has a space before its credentials
             yield key
     for name in KEY_HEADERS:
-        yield from filter(None, map(_unwrapped, header_values(scope, name)))
+        yield from filter(None, map(_unwrapped, headers.every(name)))
 
 
 def _unwrapped(value: str) -> str:

@@ -14,16 +14,17 @@ from gateway.failures import UNREADABLE, Failed, structure_fault
 from gateway.hub.contracts import Counting, Encoded
 from gateway.hub.exact_json import parse_object
 from gateway.inbound.access import check_key
+from gateway.inbound.asgi import AsgiRequest
 from gateway.inbound.body import read_body
 from gateway.inbound.http import (
     ClientLeft,
     Headers,
     HttpError,
     Receive,
-    RequestHeaders,
     Scope,
     Send,
     header_value,
+    headers_of,
     request_id,
     send_error,
     send_json,
@@ -72,12 +73,11 @@ class CountingEndpoint:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Headers]:
         """(the count, headers that say whose it is). Raises `HttpError` and `ClientLeft`."""
         gateway = self._current()
-        client = check_key(scope, gateway.keys)
+        client = check_key(headers_of(scope), gateway.keys)
         server = gateway.server
         with Interrupt() as interrupt:
-            body = await read_body(
-                scope, receive, server.max_body_bytes, server.request_seconds, interrupt
-            )
+            asked, limit_s = AsgiRequest(scope, receive), server.request_seconds
+            body = await read_body(asked, server.max_body_bytes, limit_s, interrupt)
         try:
             request = self._decode(body, scope, client)
             agent = gateway.names.resolve(request.chat["model"], client)
@@ -94,7 +94,7 @@ class CountingEndpoint:
         stated: Mapping[str, Any] = parse_object(body)
         if self._memory is not None:
             stated = self._memory.expand(client.name, stated)
-        return self._counting.decode(stated, RequestHeaders(scope["headers"]))
+        return self._counting.decode(stated, headers_of(scope))
 
     async def _count(self, request: Request, model: Model) -> tuple[int, Headers]:
         dialect, native = self._counting.face.NAME, self._counting.native

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, Protocol
 
-from gateway.inbound.http import HttpError, Scope, header_values
+from gateway.inbound.http import HttpError, RequestHeaders
 
 SLICE_BYTES: Final = 16 * 1024
 STEP_BYTES: Final = 256 * 1024
@@ -143,11 +143,11 @@ _ALIASES: Final = {"x-gzip": "gzip"}
 ACCEPTED: Final = ", ".join(CODINGS)
 
 
-def codings_of(scope: Scope) -> list[str]:
+def codings_of(headers: RequestHeaders) -> list[str]:
     """The codings of the request's body, first applied first. Raises `HttpError` 415 for one that
     is not taken."""
-    stated = ",".join(header_values(scope, b"content-encoding"))
-    names = [name.strip(" \t").lower() for name in stated.split(",")] if stated else []
+    stated = ",".join(headers.every(b"content-encoding"))
+    names = [name.strip(" \t").lower() for name in stated.split(",")]
     codings = [_ALIASES.get(name, name) for name in names if name not in ("", "identity")]
     unknown = next((name for name in codings if name not in CODINGS), None)
     if unknown is not None:

@@ -4,42 +4,35 @@ client API."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway.failures import UNREADABLE, Exhausted, Failed, Failure, structure_fault
-from gateway.hub.contracts import Answer, Conversation, Inbound
+from gateway.hub import exact_json
+from gateway.hub.contracts import Answer, Conversation, Inbound, StreamEncoder
 from gateway.hub.exact_json import parse_object
 from gateway.inbound.access import check_key
 from gateway.inbound.body import read_body
 from gateway.inbound.errors import of_exhausted, of_refusal
+from gateway.inbound.exchange import Exchange, Serve, sent
 from gateway.inbound.http import (
+    JSON,
     ClientLeft,
     Headers,
     HttpError,
-    Receive,
-    RequestHeaders,
-    Scope,
-    Send,
-    abort,
-    header,
     header_value,
-    id_headers,
-    request_id,
-    send_error,
-    send_json,
 )
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.memory import Memory
-from gateway.inbound.serving import Gateway
-from gateway.inbound.stream import EventStream, Presence, StoppedReading
+from gateway.inbound.serving import Holder
+from gateway.inbound.stream import EventStream, StoppedReading
 from gateway.limits.refusals import Refused
 from gateway.operations import OPERATIONS, Operation
 from gateway.shared.affinity import Affinity, first
 from gateway.text.trace_context import Trace
-from gateway.types import Call, Client, Model, Reply, Request
+from gateway.types import Attempt, Call, Client, Model, Reply, Request
 
 log = logging.getLogger("gateway.inbound")
 
@@ -79,32 +72,31 @@ class Api(NamedTuple):
 
 
 class CallEndpoint:
-    """Answers calls. `current` gives the gateway as it is configured now; a call keeps the one it
-    began with."""
+    """Answers calls, each by the gateway that it began with."""
 
     def __init__(
         self,
-        current: Callable[[], Gateway],
+        holder: Holder,
         observer: Observer,
         *,
         clock: Callable[[], float],
         wall: Callable[[], float],
         conversation_of: ConversationOf,
-        begin_trace: Callable[[Scope], Trace] | None = None,
+        begin_trace: Callable[[Mapping[str, Any]], Trace] | None = None,
     ) -> None:
-        self._current = current
+        self.holder: Final = holder
+        self.sticky: Final = Sticky(Affinity(), conversation_of)
+        self.clock: Final = clock
+        self.wall: Final = wall
         self._observer = observer
-        self._begin_trace = begin_trace
-        self._sticky = Sticky(Affinity(), conversation_of)
-        self._clock = clock
-        self._wall = wall
-        self.calls: Final[dict[Interrupt, _Exchange]] = {}
+        self.begin_trace: Final = begin_trace
+        self.calls: Final[dict[Interrupt, _Answering]] = {}
         """One per call under way, oldest first."""
 
     def under_way(self) -> Iterator[Call]:
         """The calls under way whose request has been read, oldest first."""
-        exchanges = self.calls.values()
-        return (exchange.call for exchange in exchanges if exchange.call is not None)
+        under_way = self.calls.values()
+        return (each.call for each in under_way if each.call is not None)
 
     def end_all(self) -> None:
         """Ends every call under way, each with an error that says why."""
@@ -117,35 +109,24 @@ class CallEndpoint:
 
     def serving(
         self, face: Inbound, memory: Memory | None = None, operation: str = "generate"
-    ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        """The ASGI application for one operation of a client API. `memory` keeps its answers, where
-        it has that."""
-        api = Api(face, OPERATIONS[operation], memory)
+    ) -> Serve:
+        """What answers one operation of a client API. `memory` keeps its answers, where it has
+        that."""
+        return partial(self._serve, Api(face, OPERATIONS[operation], memory))
 
-        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-            return self._serve(api, scope, receive, send)
-
-        return serve
-
-    async def _serve(self, api: Api, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, api: Api, exchange: Exchange) -> None:
         interrupt = Interrupt()
+        answering = self.calls[interrupt] = _Answering(self, api, exchange, interrupt)
         self._observer.started()
-        exchange = self.calls[interrupt] = _Exchange(
-            self._current(),
-            api,
-            request_id(scope),
-            self._clock,
-            self._wall,
-            send,
-            interrupt,
-            self._sticky,
-        )
-        if self._begin_trace is not None:
-            exchange.trace = self._begin_trace(scope)
         status, failure = 500, None
         try:
             with interrupt:
-                status, failure = await exchange.run(scope, receive, calls=len(self.calls))
+                call = await answering.begin(len(self.calls))
+                reply = await answering.reply(call)
+                if (sending := answering.send(call, reply)) is not None:
+                    failure = await sending
+                    answering.sent(call, failure)
+                status = 200
         except ClientLeft:
             status = 499
         except StoppedReading:
@@ -153,79 +134,73 @@ class CallEndpoint:
             log.warning(
                 "%s: the client stopped reading its stream; the call was ended", exchange.id
             )
-            abort(scope)
+            exchange.abort()
         except HttpError as error:
-            status = await exchange.refuse(error)
+            status = await answering.refuse(error)
         except Exception:
             # The outermost edge: the gateway's own fault. A stream that has begun just stops: no
             # client trusts that.
             log.exception("%s: internal error", exchange.id)
-            if not exchange.stream.begun:
-                await exchange.refuse(_internal())
+            if not answering.has_begun:
+                await answering.refuse(_internal())
         finally:
             del self.calls[interrupt]
-            exchange.settle()
-            self._observer.ended(exchange.call, status, failure, self._clock())
+            if answering.call is not None and answering.call.hold is not None:
+                answering.settle(answering.call)
+            self._observer.ended(answering.call, status, failure, self.clock())
 
 
-class _Exchange:
+class _Answering:
     """One request and its answer."""
 
     def __init__(
-        self,
-        gateway: Gateway,
-        api: Api,
-        id_: str,
-        clock: Callable[[], float],
-        wall: Callable[[], float],
-        send: Send,
-        interrupt: Interrupt,
-        sticky: Sticky,
+        self, endpoint: CallEndpoint, api: Api, exchange: Exchange, interrupt: Interrupt
     ) -> None:
-        self.id = id_
         self.call: Call | None = None
-        self.trace: Trace | None = None
-        self.stream = EventStream(send, interrupt, api.face.KEEP_ALIVE)
+        self._stream: EventStream | None = None
+        """The answer to a streaming call."""
+        self._encoder: StreamEncoder | None = None
+        self._exchange = exchange
         self._face, self._operation, self._memory = api
-        self._send = send
         self._interrupt = interrupt
-        self._gateway = gateway
-        self._received_at = clock()
-        self._clock = clock
-        self._wall = wall
-        self._affinity, self._conversation_of = sticky
-        self._request_headers: Headers = []
+        self._begin_trace = endpoint.begin_trace
+        self._gateway = endpoint.holder.gateway
+        self._clock = endpoint.clock
+        self._wall = endpoint.wall
+        self._received_at = endpoint.clock()
+        self._affinity, self._conversation_of = endpoint.sticky
         self._found: Conversation | None = None
         self._chain: tuple[Model, ...] = ()
         """The call's models in the operator's order."""
         self._stays_with: Model | None = None
         """The fallback that is tried before them, as it served the conversation before."""
 
-    async def run(self, scope: Scope, receive: Receive, calls: int) -> tuple[int, Failure | None]:
-        """Answers. `calls` are under way, this one included. Returns (status, the failure that
-        broke a stream off).
+    @property
+    def has_begun(self) -> bool:
+        """Whether the head of a stream is out: a failure from now on is sent inside it."""
+        return self._stream is not None and self._stream.begun
 
-        Raises `HttpError`, `ClientLeft`, `StoppedReading`.
+    async def begin(self, calls: int) -> Call:
+        """The call that the request means. `calls` are under way, this one included.
+
+        Raises `HttpError` and `ClientLeft`.
         """
-        server = self._gateway.server
-        client = check_key(scope, self._gateway.keys)
-        if scope["method"] == "GET" and header(scope, b"x-upgrade") is not None:
-            message = "This gateway does not speak WebSocket; use POST and server-sent events."
-            raise HttpError(426, message, code="upgrade_required", headers={"upgrade": "HTTP/1.1"})
-        if scope["method"] != "POST":
-            raise HttpError(
-                405, f"{scope['method']} is not allowed here; use POST.", headers={"allow": "POST"}
-            )
+        exchange, gateway = self._exchange, self._gateway
+        server = gateway.config.server
+        client = check_key(exchange.headers, gateway.keys)
+        if exchange.method != "POST":
+            raise _wrong_method(exchange)
         if calls > server.max_calls:
             raise _too_many(server.max_calls)
         body = await read_body(
-            scope, receive, server.max_body_bytes, server.request_seconds, self._interrupt
+            exchange, server.max_body_bytes, server.request_seconds, self._interrupt
         )
-        request = await self._decode(body, scope, client)
-        agent = self._gateway.names.resolve(request.chat["model"], client)
+        request = await self._decode(body, client)
+        agent = gateway.names.resolve(request.chat["model"], client)
         candidates = self._operation.candidates(agent, request.chat)
+        self._chain = candidates
         self.call = Call(
-            id=self.id,
+            id=exchange.id,
             agent=agent if candidates is agent.models else replace(agent, models=candidates),
             client=client,
             request=request,
@@ -233,15 +208,12 @@ class _Exchange:
             received_at=self._received_at,
             dialect=self._face.NAME,
             operation=self._operation.NAME,
-            trace=self.trace,
+            trace=self._begin_trace(_scope_of(exchange)) if self._begin_trace is not None else None,
         )
-        with Presence(self._interrupt, receive):
-            if self._gateway.is_limited or client.limits:
-                await self._reserve(self.call)
-            self._request_headers, self._chain = scope["headers"], self.call.agent.models
-            if self._affinity.conversations and len(self._chain) > 1:
-                self._stay(self.call)
-            return await self._answer(self.call)
+        return self.call
+
+    def _left(self) -> None:
+        self._interrupt.fire(ClientLeft())
 
     def _stay(self, call: Call) -> None:
         """Puts the fallback first that serves this conversation."""
@@ -272,7 +244,7 @@ class _Exchange:
         if not self._gateway.config.fallback.sticky_seconds:
             return None
         if self._found is None:
-            self._found = self._conversation_of(call, RequestHeaders(self._request_headers))
+            self._found = self._conversation_of(call, self._exchange.headers)
         return self._found
 
     async def _reserve(self, call: Call) -> None:
@@ -281,18 +253,17 @@ class _Exchange:
         except Refused as refused:
             raise of_refusal(refused.refusal) from refused
 
-    def settle(self) -> None:
+    def settle(self, call: Call) -> None:
         """Charges the call to its limits, whatever its outcome."""
-        if self.call is not None and self.call.hold is not None:
-            self._gateway.limiter.settle(self.call)
+        self._gateway.limiter.settle(call)
 
-    async def _decode(self, body: bytes, scope: Scope, client: Client) -> Request:
+    async def _decode(self, body: bytes, client: Client) -> Request:
         try:
             stated: Mapping[str, Any] = parse_object(body)
             if self._memory is not None:
                 await self._memory.fetch(client.name, self._memory.named_by(stated))
                 stated = self._memory.expand(client.name, stated)
-            return self._face.decode_request(stated, RequestHeaders(scope["headers"]))
+            return self._face.decode_request(stated, self._exchange.headers)
         except Failed as failed:
             wrong = failed.failure
             raise HttpError(400, wrong.message, code=wrong.code, param=wrong.param) from failed
@@ -302,21 +273,27 @@ class _Exchange:
 
     async def refuse(self, error: HttpError) -> int:
         """Sends an error: as the answer, or inside a stream that has begun. Returns the status."""
-        if self.stream.begun and self.call is not None:
+        if self.has_begun and self.call is not None:
             encoder = self._face.StreamEncoder(self._as_answer(self.call, self.call.agent.name))
-            await self.stream.end(encoder.error(error.refusal))
+            await sent(self._exchange.end(encoder.error(error.refusal)))
             return error.refusal.status
-        return await send_error(self._send, error, self._face, self.id, self.headers())
+        status, body, own = self._face.encode_error(error.refusal, self._exchange.id)
+        stated = [(name.encode(), value.encode()) for name, value in own.items()]
+        headers = [JSON, *self.headers(), *stated]
+        await sent(self._exchange.respond(status, headers, exact_json.dumps(body)))
+        return status
 
-    async def _answer(self, call: Call) -> tuple[int, Failure | None]:
-        timeouts = self._gateway.config.timeouts
+    async def reply(self, call: Call) -> Reply:
+        """The reply of the first model that commits. Raises `HttpError`."""
+        self._exchange.watch(self._left)
+        if self._gateway.is_limited or call.client.limits:
+            await self._reserve(call)
+            self._chain = call.agent.models
+        if self._affinity.conversations and len(self._chain) > 1:
+            self._stay(call)
         answering = self._gateway.relay.answer(call)
         try:
-            if call.stream and timeouts.heartbeat_before_commit:
-                answering = self.stream.while_waiting(
-                    answering, timeouts.heartbeat_seconds, self.headers()
-                )
-            reply = await answering
+            reply = await (self._streaming(answering) if call.stream else answering)
         except Exhausted as error:
             raise of_exhausted(error, call) from error
         if call.hold is not None:
@@ -324,22 +301,36 @@ class _Exchange:
         is_fallback = reply.attempt.model is not self._chain[0]
         if is_fallback or (self._affinity.conversations and len(self._chain) > 1):
             self._note_model(call, reply.attempt.model)
-        answer = self._as_answer(call, reply.model)
-        if reply.chunks is not None:
-            encoder = self._face.StreamEncoder(answer)
-            broken = await self.stream.relay(reply, encoder, self.headers(reply))
-            self._keep(call, encoder.response if broken is None else None)
-            return 200, broken
-        assert reply.chat is not None
-        body = (
-            reply.body if reply.body is not None else self._face.encode_response(reply.chat, answer)
-        )
-        self._keep(call, body)
-        await send_json(self._send, 200, reply.raw or body, self.headers(reply))
-        return 200, None
+        return reply
 
-    def _keep(self, call: Call, response: Mapping[str, Any] | None) -> None:
+    def _streaming(self, answering: Coroutine[Any, Any, Reply]) -> Coroutine[Any, Any, Reply]:
+        """Sends heartbeats until the reply is there, where the operator wants that."""
+        self._stream = EventStream(self._exchange, self._interrupt, self._face.KEEP_ALIVE)
+        timeouts = self._gateway.config.timeouts
+        if not timeouts.heartbeat_before_commit:
+            return answering
+        return self._stream.while_waiting(answering, timeouts.heartbeat_seconds, self.headers())
+
+    def send(self, call: Call, reply: Reply) -> Awaitable[Failure | None] | None:
+        """Sends the answer, or returns what sends it. The awaitable returns the failure that broke
+        a stream off, and raises `StoppedReading`."""
+        if reply.chunks is not None:
+            assert self._stream is not None
+            self._encoder = self._face.StreamEncoder(self._as_answer(call, reply.model))
+            return self._stream.relay(reply, self._encoder, self.headers(reply))
+        assert reply.chat is not None
+        if reply.body is None:
+            reply.body = self._face.encode_response(reply.chat, self._as_answer(call, reply.model))
         if self._memory is not None:
+            self._memory.keep(call.client.name, call.request, reply.body)
+        data = reply.raw or exact_json.dumps(reply.body)
+        return self._exchange.respond(200, [JSON, *self.headers(reply)], data)
+
+    def sent(self, call: Call, failure: Failure | None) -> None:
+        """A stream is out: keeps the whole answer for the client to continue, where its API has
+        that."""
+        if self._memory is not None and self._encoder is not None:
+            response = self._encoder.response if failure is None else None
             self._memory.keep(call.client.name, call.request, response)
 
     def _as_answer(self, call: Call, model: str) -> Answer:
@@ -347,41 +338,74 @@ class _Exchange:
 
     def headers(self, reply: Reply | None = None) -> Headers:
         """The headers of every answer."""
-        found = id_headers(self._face, self.id)
-        call = self.call
-        found.append(
-            (b"x-gateway-attempts", header_value(call.tried() if call is not None else ""))
-        )
-        if call is not None:
-            found.append((b"x-gateway-agent", header_value(call.agent.name)))
-            overhead_ms = call.overhead_s(self._clock()) * 1000
-            found.append((b"x-gateway-overhead-ms", f"{overhead_ms:.2f}".encode()))
-            if call.hold is not None and call.hold.warning:
-                found.append((b"x-gateway-budget", header_value(call.hold.warning)))
-        if reply is not None:
-            attempt = reply.attempt
-            found += _of_model(attempt.model)
-            if attempt.model is self._stays_with:
-                found.append((b"x-gateway-sticky", b"1"))
-            if call is not None:
-                facts = self._operation.facts(attempt.model, call.chat)
-                found += [(name.encode(), header_value(value)) for name, value in facts.items()]
-            if attempt.dropped:
-                found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
-            if attempt.upstream_request_id:
-                found.append(
-                    (b"x-gateway-upstream-request-id", header_value(attempt.upstream_request_id))
-                )
+        id_, call = self._exchange.id.encode(), self.call
+        found = [(name.encode(), id_) for name in self._face.ID_HEADERS]
+        if call is None:
+            return [*found, (b"x-gateway-attempts", b"")]
+        overhead_ms = call.overhead_s(self._clock()) * 1000
+        found.append((b"x-gateway-overhead-ms", b"%.2f" % overhead_ms))
+        if call.hold is not None or call.decided_alone:
+            found += _of_limits(call)
+        if reply is None:
+            agent = (b"x-gateway-agent", header_value(call.agent.name))
+            return [*found, agent, (b"x-gateway-attempts", header_value(call.tried()))]
+        attempt = reply.attempt
+        found += _of_answer(call.agent.name, attempt.model)
+        if len(call.attempts) == 1:
+            found.append(_of_first(attempt.model))
+        else:
+            tried = ", ".join([each.brief() for each in call.attempts])
+            found.append((b"x-gateway-attempts", header_value(tried)))
+        if attempt.model is self._stays_with:
+            found.append((b"x-gateway-sticky", b"1"))
+        facts = self._operation.facts(attempt.model, call.request.chat)
+        found += [(name.encode(), header_value(value)) for name, value in facts.items()]
+        if attempt.dropped:
+            found.append((b"x-gateway-dropped", header_value(",".join(attempt.dropped))))
+        if attempt.upstream_request_id:
+            upstream_id = header_value(attempt.upstream_request_id)
+            found.append((b"x-gateway-upstream-request-id", upstream_id))
         return found
 
 
 @lru_cache(maxsize=1024)
-def _of_model(model: Model) -> Headers:
-    """The headers that name the model which answered."""
+def _of_answer(agent: str, model: Model) -> Headers:
+    """The headers that name the agent, and the model which answered."""
     return [
+        (b"x-gateway-agent", header_value(agent)),
         (b"x-gateway-model", header_value(model.name)),
         (b"x-gateway-provider", header_value(model.provider.name)),
     ]
+
+
+@lru_cache(maxsize=1024)
+def _of_first(model: Model) -> tuple[bytes, bytes]:
+    """The header of an answer to the first attempt."""
+    return b"x-gateway-attempts", header_value(Attempt(model, 1).brief())
+
+
+def _scope_of(exchange: Exchange) -> dict[str, Any]:
+    """The part of an ASGI scope that says where a trace begins."""
+    headers, path, scheme = exchange.headers.pairs, exchange.path, exchange.scheme
+    return {"headers": headers, "path": path, "scheme": scheme}
+
+
+def _wrong_method(exchange: Exchange) -> HttpError:
+    if exchange.method == "GET" and b"x-upgrade" in exchange.headers.first:
+        message = "This gateway does not speak WebSocket; use POST and server-sent events."
+        return HttpError(426, message, code="upgrade_required", headers={"upgrade": "HTTP/1.1"})
+    message = f"{exchange.method} is not allowed here; use POST."
+    return HttpError(405, message, headers={"allow": "POST"})
+
+
+def _of_limits(call: Call) -> Headers:
+    """A budget that is nearly spent, and what this process decided without the others."""
+    found: Headers = []
+    if call.hold is not None and call.hold.warning:
+        found.append((b"x-gateway-budget", header_value(call.hold.warning)))
+    if call.decided_alone:
+        found.append((b"x-gateway-degraded", ",".join(call.decided_alone).encode()))
+    return found
 
 
 def _too_many(calls_max: int) -> HttpError:

@@ -16,11 +16,13 @@ from gateway.inbound.browsers import (
     shared_with,
     wants_page,
 )
+from gateway.inbound.exchange import Exchange
 from gateway.inbound.http import (
     FACE,
     Headers,
     HttpError,
     Receive,
+    RequestHeaders,
     Scope,
     Send,
     face_of,
@@ -30,12 +32,19 @@ from gateway.inbound.http import (
     send_empty,
     send_error,
 )
-from gateway.inbound.serving import Gateway
+from gateway.inbound.serving import Gateway, Holder
 
 log = logging.getLogger("gateway.inbound")
 
 PROBES: Final = frozenset({"/livez", "/readyz", "/health"})
 """Paths that answer under every host name: an orchestrator asks a container by its address."""
+
+
+JUDGED_MAX: Final = 1000
+"""Verdicts that are kept: clients have few names for a gateway."""
+
+_Judged = tuple[str, bytes | None, bytes | None, bytes | None]
+"""All that a verdict on a call depends on: scheme, Host, Origin, Sec-Fetch-Site."""
 
 
 class Gate:
@@ -45,7 +54,7 @@ class Gate:
     def __init__(
         self,
         app: Callable[[Scope, Receive, Send], Awaitable[None]],
-        current: Callable[[], Gateway],
+        holder: Holder,
         face_of_path: Callable[[str], Inbound],
         refuse_viewer: Callable[[Scope, Send, HttpError], Awaitable[None]] | None = None,
     ) -> None:
@@ -53,14 +62,50 @@ class Gate:
         their API."""
         self._app = app
         self._refuse_viewer = refuse_viewer
-        self._current = current
+        self._holder = holder
         self._face_of_path = face_of_path
+        self._judged: Final[dict[_Judged, Headers]] = {}
+        """Calls that pass, and what their answers say to web pages."""
+        self._judged_for: Gateway | None = None
+
+    def shared(self, exchange: Exchange) -> Headers | None:
+        """What the answer to a call says to web pages. None for a call that is refused, or that
+        has to be looked at more closely: it takes the way of ASGI."""
+        gateway, headers = self._holder.gateway, exchange.headers
+        if gateway is not self._judged_for:
+            self._judged_for = gateway
+            self._judged.clear()
+        first = headers.first
+        judged = (
+            exchange.scheme,
+            first.get(b"host"),
+            first.get(b"origin"),
+            first.get(b"sec-fetch-site"),
+        )
+        shared = self._judged.get(judged)
+        if shared is None or len(first) != len(headers.pairs):
+            return self._judge(judged, headers, gateway)
+        return shared
+
+    def _judge(self, judged: _Judged, headers: RequestHeaders, gateway: Gateway) -> Headers | None:
+        """As `shared`. The verdict holds for every call that has the same of each header."""
+        scope = {"scheme": judged[0], "headers": headers.pairs, "path": ""}
+        try:
+            _check(scope, gateway)
+        except HttpError:
+            return None
+        shared = shared_with(headers.pairs, gateway.allowed_origins)
+        if len(headers.first) == len(headers.pairs):
+            if len(self._judged) >= JUDGED_MAX:
+                self._judged.clear()
+            self._judged[judged] = shared
+        return shared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         scope[FACE] = self._face_of_path(scope["path"])
-        gateway = self._current()
+        gateway = self._holder.gateway
         shared = shared_with(scope["headers"], gateway.allowed_origins)
         if shared:
             send = _sending(send, shared)

@@ -19,7 +19,7 @@ Headers = list[tuple[bytes, bytes]]
 HEADER_CHARS_MAX: Final = 2048
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 
-_REQUEST_ID: Final = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_REQUEST_ID: Final = re.compile(rb"[\w.:-]{1,128}")
 _ID_PREFIX: Final = "req_" + secrets.token_hex(8)
 """Random once per process: with a running number, ids are unique without asking the system for
 each."""
@@ -59,24 +59,39 @@ class ClientLeft(Exception):
 
 
 class RequestHeaders(Mapping[str, str]):
-    """The headers of a request by their lower-case names, the first value of each. Nothing is
-    copied."""
+    """The headers of a request by their lower-case names, the first value of each."""
 
-    def __init__(self, headers: Headers) -> None:
-        self._headers = headers
+    __slots__ = ("first", "pairs")
+
+    def __init__(self, pairs: Headers) -> None:
+        self.pairs: Final = pairs
+        """All of them, as the client sent them."""
+        self.first: Final = dict(reversed(pairs))
+        """The first value of each name."""
+
+    def every(self, name: bytes) -> list[str]:
+        """Every value of a header."""
+        if name not in self.first:
+            return []
+        return [value.decode("latin-1") for key, value in self.pairs if key == name]
 
     def __getitem__(self, name: str) -> str:
-        wanted = name.encode()
-        for key, value in self._headers:
-            if key == wanted:
-                return value.decode("latin-1")
-        raise KeyError(name)
+        return self.first[name.encode()].decode("latin-1")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        value = self.first.get(name.encode())
+        return value.decode("latin-1") if value is not None else default
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name.decode("latin-1") for name, _ in self._headers))
+        return iter(dict.fromkeys(name.decode("latin-1") for name, _ in self.pairs))
 
     def __len__(self) -> int:
-        return len(dict(self._headers))
+        return len(self.first)
+
+
+def headers_of(scope: Scope) -> RequestHeaders:
+    """The headers of a request by its ASGI scope."""
+    return RequestHeaders(list(scope["headers"]))
 
 
 def face_of(scope: Scope) -> Inbound:
@@ -113,11 +128,15 @@ def request_id(scope: Scope) -> str:
     id_: str | None = scope.get(ID)
     if id_ is None:
         stated = header(scope, b"x-request-id")
-        is_id = stated is not None and _REQUEST_ID.fullmatch(stated)
-        id_ = scope[ID] = (
-            stated if stated is not None and is_id else f"{_ID_PREFIX}{next(_numbers):08x}"
-        )
+        id_ = scope[ID] = new_id(stated.encode("latin-1") if stated is not None else None)
     return id_
+
+
+def new_id(stated: bytes | None) -> str:
+    """The id of a request that states one, or none."""
+    if stated is not None and _REQUEST_ID.fullmatch(stated):
+        return stated.decode("ascii")
+    return f"{_ID_PREFIX}{next(_numbers):08x}"
 
 
 def header_value(text: str) -> bytes:

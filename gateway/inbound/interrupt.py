@@ -21,11 +21,12 @@ class Interrupt:
         self._task = task
         self.loop = task.get_loop()
         self._error: Exception | None = None
+        self._is_over = False
 
     def fire(self, error: Exception) -> None:
         """Cancels what is under way; `error` is raised where the context ends. The first one
-        counts."""
-        if self._error is None:
+        counts, and none once the context has ended."""
+        if self._error is None and not self._is_over:
             self._error = error
             self._task.cancel()
 
@@ -38,6 +39,7 @@ class Interrupt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_over = True
         if self._error is not None and kind is asyncio.CancelledError:
             self._task.uncancel()
             raise self._error

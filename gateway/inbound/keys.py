@@ -32,6 +32,8 @@ logger = logging.getLogger("gateway.inbound")
 PREFIX: Final = "gw-"
 FILE: Final = ".config/gateway/keys.json"
 _LOOK_EVERY_S: Final = 1.0
+_RECALLED_MAX: Final = 1000
+"""Headers that are recalled. A client spells its key in one way."""
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _NAME: Final = re.compile(r"\w[\w.@ -]{0,63}")
 
@@ -81,6 +83,9 @@ class Keys:
         self._looked_at = clock()
         self._mark: tuple[int, int, int] | None = None
         self._entries: dict[str, tuple[Entry, Client]] = {}
+        self._recalled: dict[bytes, Client] = {}
+        """Clients by the hash of the header that carries their key, so that it need not be taken
+        apart again."""
         self._locked = False
         self._read()
 
@@ -90,8 +95,22 @@ class Keys:
     def any(self) -> bool:
         """Whether a key is needed. A file without keys counts: revoking the last one opens
         nothing."""
-        self._look()
+        if self._clock() - self._looked_at >= _LOOK_EVERY_S:
+            self._look()
         return self._locked
+
+    def recall(self, header: bytes) -> Client | None:
+        """The client whose key a header is known to carry; None for any other header."""
+        return self._recalled.get(sha256(header).digest())
+
+    def remember(self, header: bytes, key: str) -> None:
+        """Notes that a header carries a key, until the file changes. A key that expires is looked
+        up each time."""
+        entry = self.entry(hash_of(key))
+        if entry is not None and entry.expires is None:
+            if len(self._recalled) >= _RECALLED_MAX:
+                self._recalled.clear()
+            self._recalled[sha256(header).digest()] = self._entries[entry.hash][1]
 
     def lookup(self, key: str) -> Client | None:
         """The client a key belongs to; None for an unknown, expired or revoked one."""
@@ -185,6 +204,7 @@ class Keys:
             entries = msgspec.json.decode(self.path.read_bytes(), type=list[Entry])
         except FileNotFoundError:
             self._mark, self._entries = None, {}
+            self._recalled.clear()
             return
         except OSError as error:
             raise KeysError(f"{self.path} cannot be read: {error.strerror}.") from error
@@ -195,6 +215,7 @@ class Keys:
         read = {entry.hash: (entry, _client(entry)) for entry in entries}
         self._locked = True
         self._entries = read
+        self._recalled.clear()
 
 
 def at_home(

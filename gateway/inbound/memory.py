@@ -14,6 +14,7 @@ from gateway.inbound.http import (
     Scope,
     Send,
     face_of,
+    headers_of,
     request_id,
     send_error,
     send_json,
@@ -69,7 +70,7 @@ class StoredEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            client = check_key(scope, self._current().keys).name
+            client = check_key(headers_of(scope), self._current().keys).name
             await self._memory.fetch(client, [scope["path_params"]["id"].partition("/")[0]])
             body = self._found(scope, client)
         except HttpError as error:

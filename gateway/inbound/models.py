@@ -11,9 +11,9 @@ from gateway.inbound.access import check_key
 from gateway.inbound.http import (
     HttpError,
     Receive,
-    RequestHeaders,
     Scope,
     Send,
+    headers_of,
     request_id,
     send_error,
     send_json,
@@ -37,18 +37,18 @@ class ModelsEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._current()
         try:
-            client = check_key(scope, gateway.keys)
+            client = check_key(headers_of(scope), gateway.keys)
             id_ = unquote(scope.get("path_params", {}).get("id", ""))
             body = self._one(id_, gateway, client) if id_ else self._all(scope, gateway, client)
         except HttpError as error:
-            face = self._forms.face_of(RequestHeaders(scope["headers"]))
+            face = self._forms.face_of(headers_of(scope))
             await send_error(send, error, face, request_id(scope), [])
             return
         await send_json(send, 200, body, [])
 
     def _all(self, scope: Scope, gateway: Gateway, client: Client) -> Json:
         items = [self._item(name, agent) for name, agent in gateway.names.visible(client).items()]
-        if self._forms.wants_aliases(RequestHeaders(scope["headers"])):
+        if self._forms.wants_aliases(headers_of(scope)):
             items += list(self._aliases(items, gateway.names, client))
         listing = self._forms.encode_models(items)
         is_catalog = self._forms.wants_catalog(scope["query_string"].decode("latin-1"))

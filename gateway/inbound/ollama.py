@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from gateway.hub import exact_json
 from gateway.inbound.access import check_key
+from gateway.inbound.asgi import AsgiRequest
 from gateway.inbound.body import read_body
-from gateway.inbound.http import ClientLeft, HttpError, Receive, Scope, Send, send_json
+from gateway.inbound.http import ClientLeft, HttpError, Receive, Scope, Send, headers_of, send_json
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.serving import Gateway
 from gateway.types import Agent, Client, by_entry
@@ -50,7 +51,8 @@ class OllamaEndpoint:
     async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`{"model": name}`, or `name` as older clients write it."""
         try:
-            check_key(scope, self._current().keys)  # before anything of the body is read
+            # before anything of the body is read
+            check_key(headers_of(scope), self._current().keys)
             name = await self._name(scope, receive)
         except HttpError as error:
             await _refuse(send, error)
@@ -62,7 +64,7 @@ class OllamaEndpoint:
     async def _answer(self, scope: Scope, send: Send, body: Body) -> None:
         gateway = self._current()
         try:
-            found = body(gateway, check_key(scope, gateway.keys))
+            found = body(gateway, check_key(headers_of(scope), gateway.keys))
         except HttpError as error:
             await _refuse(send, error)
             return
@@ -71,7 +73,7 @@ class OllamaEndpoint:
     async def _name(self, scope: Scope, receive: Receive) -> str:
         with Interrupt() as interrupt:
             limit_s = self._current().server.request_seconds
-            body = await read_body(scope, receive, _BODY_BYTES_MAX, limit_s, interrupt)
+            body = await read_body(AsgiRequest(scope, receive), _BODY_BYTES_MAX, limit_s, interrupt)
         try:
             asked = exact_json.loads(body, replace_surrogates=True)
         except ValueError:

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
 from gateway.inbound.access import presented_keys
+from gateway.inbound.asgi import AsgiRequest
 from gateway.inbound.body import read_body
 from gateway.inbound.browsers import wants_page
 from gateway.inbound.http import (
@@ -28,6 +29,7 @@ from gateway.inbound.http import (
     face_of,
     header,
     header_values,
+    headers_of,
     request_id,
     send_empty,
     send_error,
@@ -169,7 +171,7 @@ class PageEndpoint:
             return True
         if any(self._sessions.is_open(token) for token in _tokens(scope)):
             return True
-        entries = (self._keys.entry(hash_of(key)) for key in presented_keys(scope))
+        entries = (self._keys.entry(hash_of(key)) for key in presented_keys(headers_of(scope)))
         return any(entry is not None and entry.admin for entry in entries)
 
     async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -321,7 +323,7 @@ async def _send_home(send: Send, cookie: bytes) -> None:
 async def _form(scope: Scope, receive: Receive) -> dict[str, str]:
     """The fields of a small form. Raises `HttpError` and `ClientLeft`."""
     with Interrupt() as interrupt:
-        body = await read_body(scope, receive, FORM_BYTES_MAX, FORM_S, interrupt)
+        body = await read_body(AsgiRequest(scope, receive), FORM_BYTES_MAX, FORM_S, interrupt)
     fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
     return {name: values[0] for name, values in fields.items()}
 

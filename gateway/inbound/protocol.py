@@ -1,31 +1,44 @@
-"""A client's connection: uvicorn's HTTP/1.1, with what it leaves open.
+"""A client's connection: HTTP/1.1 under uvicorn's server.
+
+Theory of operation. httptools parses what arrives and calls the connection for each part of a
+request. When a head is complete, the request becomes an `Http11Exchange`, and a task answers it:
+calls by their endpoint directly, every other request by the ASGI application. One request is
+answered at a time, in the order of arrival, and while the client reads; others wait, and meanwhile
+the socket is not read (`_start_next`).
+
+A connection has one timer, and a deadline that moves: a new connection and a head have to be
+complete in time, and a connection without a request is closed after a while. Moving the deadline
+costs nothing; the timer is set again when it rings too early (`_ring`).
 
 The head of a request is limited in size and in time; a request that offers another protocol is
-answered in this one, body included; a client that stops reading can be cut off at once; an HTTP/1.0
-client gets plain bytes; and what is not HTTP is answered with an error object, like every other
-error.
+answered in this one, body included; and what is not HTTP is answered with an error object, like
+every other error.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final, cast
 
+import httptools
 import orjson
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.config import Config
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+from uvicorn.server import ServerState
 
 from gateway.hub.contracts import Inbound
-from gateway.inbound.coalescing import Gathering
-from gateway.inbound.http import ABORT, Headers, HttpError, id_headers, request_id, too_slow
-from gateway.inbound.plain import Plain
+from gateway.inbound.asgi import run
+from gateway.inbound.http import ABORT, ID, Headers, HttpError, Scope, id_headers, new_id, too_slow
+from gateway.inbound.http11 import Http11Exchange
+
+log = logging.getLogger("gateway.inbound")
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 """More than a client with cookies and a long key ever sends."""
-
-_WITHOUT_CHUNKS: Final = ("0.9", "1.0")
 
 _UPGRADE: Final = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
@@ -35,115 +48,299 @@ _REASONS: Final = {
     431: b"Request Header Fields Too Large",
 }
 
+Direct = Callable[[Http11Exchange], Coroutine[Any, Any, None] | None]
+
+
+def _nothing(_: Http11Exchange) -> None:
+    return None
+
 
 def _shared_with_no_page(_: Iterable[tuple[bytes, bytes]]) -> Headers:
     return []
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(asyncio.Protocol):
     """One connection.
 
-    `request_s` gives the seconds that the head of a request may take; `shared_with` the headers of
-    an answer that the web page needs which sent a request with the given headers.
+    `request_s` gives the seconds that the head of a request may take; `direct` answers a request
+    without ASGI, or returns None; `shared_with` gives the headers of an answer that the web page
+    needs which sent a request with the given headers.
     """
 
     def __init__(
         self,
-        *args: Any,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
         request_s: Callable[[], float],
         face_of_path: Callable[[str], Inbound],
+        direct: Direct = _nothing,
         shared_with: Callable[[Iterable[tuple[bytes, bytes]]], Headers] = _shared_with_no_page,
-        **more: Any,
     ) -> None:
-        super().__init__(*args, **more)
+        if not config.loaded:
+            config.load()
+        self.loop = _loop or asyncio.get_running_loop()
+        self.transport: asyncio.Transport
+        self.scheme = "http"
+        self.is_full = False
+        self.is_paused = False
+        self.is_silent = True
+        """Whether the client has sent no request yet."""
+        self._app = config.loaded_app
+        self._idle_s: Final[float] = config.timeout_keep_alive
+        self._state = server_state
+        self._tasks: Final[set[Any]] = server_state.tasks
+        self._app_state = app_state
         self._request_s = request_s
-        self._shared_with = shared_with
         self._face_of_path = face_of_path
+        self._direct = direct
+        self._shared_with = shared_with
+        self._parser = httptools.HttpRequestParser(self)
+        # what follows a client's last request does not cost it the answer
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
         self._in_head = False
         self._head_bytes = 0
-        self._extensions: dict[str, Callable[[], None]] = {}
+        self._head_until: float | None = None
+        """When the present head has to be complete; None for one that came in one piece."""
+        self._url = b""
+        self._headers: Headers = []
+        self._incoming: Http11Exchange | None = None
+        """The request whose body arrives."""
+        self._running: Http11Exchange | None = None
+        """The request that is being answered."""
+        self._waiting: deque[Http11Exchange] = deque()
+        self._task: asyncio.Future[None] | None = None
+        """Answers the last request that was begun."""
+        self._drained: asyncio.Future[None] | None = None
+        self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._running: RequestResponseCycle | None = None
-        """The request that is being answered; `cycle` is the last one that was sent, which may have
-        to wait for it."""
+        self._rings_at = 0.0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
-        self._extensions = {ABORT: transport.abort}
-        self._wait()
+    def __repr__(self) -> str:
+        return f"<Protocol running={self._running} waiting={len(self._waiting)}>"
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
-        if self._running is not None and not self._running.response_complete:
-            self._running.disconnected = True  # uvicorn tells the last request alone
-            self._running.message_event.set()
+    # --- asyncio calls ----------------------------------------------------------------------------
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._running = cycle
-        if cycle.scope["http_version"] in _WITHOUT_CHUNKS:
-            app = Plain(app, cycle)
-        super()._start_asgi_task(cycle, app)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own class is not a subclass
+        self.scheme = "https" if is_ssl(self.transport) else "http"
+        self._state.connections.add(cast(Any, self))
+        self._expect_within(self._request_s())
 
     def data_received(self, data: bytes) -> None:
-        if self.cycle is None or not self.cycle.more_body:
+        in_body = self._incoming is not None
+        if not in_body and b"\nupgrade" in data.lower():
             data = _without_upgrade(data)
-        in_body = self.cycle is not None and self.cycle.more_body
-        super().data_received(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse(HttpError(400, "The request is not valid HTTP.", code="invalid_http"))
+            return
         if self._in_head:  # the common case is a head in one piece, which is over by now
             # the head that follows a body in one read counts later
-            self._head_bytes += 0 if in_body else len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(_too_long())
-            elif self._timer is None:
-                self._wait()
+            self._look_at_head(0 if in_body else len(data))
+
+    def eof_received(self) -> bool:
+        return False  # asyncio closes the transport
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        self._wake()
+        self._start_next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state.connections.discard(cast(Any, self))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._deadline = None
+        self._waiting.clear()
+        if self._running is not None:
+            self._running.leave()
+        self._wake()
 
     # --- httptools calls --------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
-        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
+        self._in_head, self._head_bytes, self._head_until = True, 0, None
+        self._url, self._headers = b"", []
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._stop_waiting()
-        if self.parser.get_http_version() in _WITHOUT_CHUNKS:
-            self.expect_100_continue = False  # RFC 9110, section 10.1.1
-        if not self.url.startswith(b"/"):
-            self.url = _origin_form(self.url, self.headers)
-        super().on_headers_complete()
+        parser, url, headers = self._parser, self._url, self._headers
+        self._headers = []  # fields behind the body are not looked at
+        self._in_head = self.is_silent = False
+        if not url.startswith(b"/"):
+            url = _origin_form(url, headers)
+        version = parser.get_http_version()
+        exchange = self._incoming = Http11Exchange(
+            self,
+            parser.get_method().decode("ascii"),
+            url,
+            version,
+            headers,
+            keeps_alive=version == "1.1" and parser.should_keep_alive(),
+        )
+        if self._running is None and not self._waiting and not self.is_full:
+            self._start(exchange)
+        else:
+            self._waiting.append(exchange)
+            self.pause_reading()
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(HttpError(400, "The request is not valid HTTP.", code="invalid_http"))
+    def on_body(self, body: bytes) -> None:
+        if self._incoming is not None:
+            self._incoming.feed(body)
+
+    def on_message_complete(self) -> None:
+        if self._incoming is not None:
+            self._incoming.feed_end()
+            self._incoming = None
+
+    # --- an exchange calls ------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Returns when the client has read, or has left."""
+        while self.is_full and not self.transport.is_closing():
+            self._drained = self.loop.create_future()
+            await self._drained
+
+    def _wake(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def pause_reading(self) -> None:
+        if not self.is_paused and not self.transport.is_closing():
+            self.is_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.is_paused and not self.transport.is_closing():
+            self.is_paused = False
+            self.transport.resume_reading()
+
+    def answered(self) -> None:
+        """The whole answer to the request that is being answered has been sent."""
+        running, self._running = self._running, None
+        self._state.total_requests += 1
+        if running is None or not running.keeps_alive:
+            self.transport.close()
+            return
+        if self.is_paused:
+            self.resume_reading()
+        if self._waiting:
+            self._start_next()
+        elif not self._in_head:
+            self._expect_within(self._idle_s)
+
+    # --- one request after the other --------------------------------------------------------------
+
+    def _start_next(self) -> None:
+        if self._waiting and self._running is None and not self.is_full:
+            self._start(self._waiting.popleft())
+
+    def _start(self, exchange: Http11Exchange) -> None:
+        self._running = exchange
+        if not self._in_head:
+            self._deadline = None
+        answering = self._direct(exchange)
+        if answering is None:
+            answering = run(self._app, exchange, self._scope(exchange))
+        self._task = task = self.loop.create_task(answering)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Future[None]) -> None:
+        """The task that answered a request is over."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("internal error", exc_info=task.exception())
+        if task is self._task and self._running is not None:
+            self._running.flush()
+            self.transport.close()  # the answer just stops: no client trusts that
+
+    def _scope(self, exchange: Http11Exchange) -> Scope:
+        url = httptools.parse_url(exchange.target)
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": exchange.version,
+            "server": get_local_addr(self.transport),
+            "client": get_remote_addr(self.transport),
+            "scheme": self.scheme,
+            "root_path": "",
+            "method": exchange.method,
+            "path": exchange.path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": exchange.headers.pairs,
+            "state": self._app_state.copy(),
+            "extensions": {ABORT: exchange.abort},
+            ID: exchange.id,
+        }
+
+    def shutdown(self) -> None:
+        """uvicorn's server stops: an idle connection closes now, a busy one after its answer."""
+        last = self._waiting[-1] if self._waiting else self._running
+        if last is None:
+            self.transport.close()
+        else:
+            last.keeps_alive = False
 
     # --- a head that does not end -----------------------------------------------------------------
 
-    def _wait(self) -> None:
-        self._timer = self.loop.call_later(self._request_s(), self._expire)
+    def _look_at_head(self, more_bytes: int) -> None:
+        self._head_bytes += more_bytes
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(_too_long())
+        elif self._head_until is None:
+            self._expect_within(self._request_s())
+            self._head_until = self._deadline
+        else:
+            self._deadline = self._head_until
 
-    def _stop_waiting(self) -> None:
+    def _expect_within(self, seconds: float) -> None:
+        """Moves the deadline."""
+        self._deadline = deadline = self.loop.time() + seconds
+        if self._timer is None or self._rings_at > deadline:
+            self._set_timer(seconds, deadline)
+
+    def _set_timer(self, seconds: float, deadline: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._rings_at = deadline
+        self._timer = self.loop.call_later(seconds, self._ring)
 
-    def _expire(self) -> None:
+    def _ring(self) -> None:
         self._timer = None
-        if self._in_head:
+        if self._deadline is None:
+            return
+        left_s = self._deadline - self.loop.time()
+        if left_s > 0:
+            self._set_timer(left_s, self._deadline)
+        elif self._in_head:
             self._refuse(too_slow(self._request_s()))
         else:
-            self.transport.close()  # it was opened and never used
+            self.transport.close()
 
     def _refuse(self, error: HttpError) -> None:
         """Answers, unless the answer to an earlier request is still under way, and closes."""
-        self._in_head = False
-        self._stop_waiting()
+        self._in_head, self._deadline = False, None
+        headers = self._incoming.headers.pairs if self._incoming is not None else self._headers
         if not self._may_answer():
             self.transport.abort()
             return
-        headers = self.headers or []
-        id_ = request_id({"headers": headers})
-        face = self._face_of_path(self.url.decode("latin-1"))
+        id_ = new_id(dict(headers).get(b"x-request-id"))
+        face = self._face_of_path(self._url.decode("latin-1"))
         status, stated, _ = face.encode_error(error.refusal, id_)
         body = orjson.dumps(stated)
         lines = [
@@ -165,24 +362,24 @@ class Protocol(HttpToolsProtocol):
         It is if that is the body of a request which has no answer yet; the request then receives a
         disconnect.
         """
-        cycle = self.cycle
-        if cycle is None or cycle.response_complete:
-            return True
-        if cycle is not self._running or cycle.response_started or not cycle.more_body:
+        running = self._running
+        if running is None:
+            return not self._waiting
+        if running is not self._incoming or running.begun:
             return False
-        cycle.disconnected = True
-        cycle.message_event.set()
+        running.leave()
         return True
 
 
 def _origin_form(url: bytes, headers: Headers) -> bytes:
     """The path of another form of target (RFC 9112, section 3.2). The host that an absolute one
-    names is the one that counts, so it replaces the header."""
+    names is the one that counts, so it replaces the header. Raises `ValueError` for a target
+    without a path."""
     if url == b"*":
         return b"/"
     absolute = _ABSOLUTE.fullmatch(url)
     if absolute is None:
-        return url
+        raise ValueError("a tunnel to another host is not offered")
     headers[:] = [(name, value) for name, value in headers if name != b"host"]
     headers.append((b"host", absolute[1]))
     return absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
@@ -192,8 +389,6 @@ def _without_upgrade(data: bytes) -> bytes:
     """A request's first bytes without its offer to change the protocol, which a server may ignore
     (RFC 9110, section 7.8). Some clients make it with every request, and the parser would stop
     where their body begins."""
-    if b"\nupgrade" not in data.lower():
-        return data
     end = data.find(b"\r\n\r\n")
     head = data if end < 0 else data[:end]
     return _UPGRADE.sub(b"\r\nx-upgrade:", head) + data[len(head) :]

@@ -38,6 +38,8 @@ class Names:
         exact, self._patterns = _aliases(agents)
         alone = {name: Agent(name, chain) for name, chain in by_entry(models).items()}
         self._exact: Final[tuple[Mapping[str, Agent], ...]] = (agents, exact, alone)
+        self._meant: Final = {**alone, **exact, **agents}
+        """What a name means for a client that may use everything."""
         self._discovered = discovered
 
     def resolve(self, name: str, client: Client) -> Agent:
@@ -45,7 +47,9 @@ class Names:
 
         Raises `HttpError` 404 with the nearest names.
         """
-        agent = self.find(name, client)
+        agent = self._meant.get(name) if client.agents is None else None
+        if agent is None:
+            agent = self.find(name, client)
         if agent is None:
             raise self._unknown(name, client)
         return agent

@@ -12,7 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from starlette.routing import Route, Router
 
+from gateway.inbound.asgi import asgi
 from gateway.inbound.browsers import wants_page
+from gateway.inbound.exchange import Serve
 from gateway.inbound.http import (
     HttpError,
     Receive,
@@ -120,7 +122,7 @@ class Application:
 
     def __init__(
         self,
-        calls: Mapping[str, App],
+        calls: Mapping[str, Serve],
         prefixed: Mapping[str, Mounted],
         unprefixed: Mapping[str, Mounted],
         page: App | None = None,
@@ -128,9 +130,11 @@ class Application:
         """`calls` answer calls (POST) and state their own ids. They and `prefixed` are served with
         and without `/v1`, `unprefixed` as they are. `page` answers browsers at `/`."""
         self._page: Final = Identified(page) if page is not None else None
-        self._calls: Final[Mapping[str, App]] = {
-            prefix + path: app for prefix in PREFIXES for path, app in calls.items()
+        self.calls: Final[Mapping[str, Serve]] = {
+            prefix + path: serve for prefix in PREFIXES for path, serve in calls.items()
         }
+        """What answers a call, by its whole path."""
+        self._calls: Final = {path: asgi(serve) for path, serve in self.calls.items()}
         others = {prefix + path: app for path, app in prefixed.items() for prefix in PREFIXES}
         others |= unprefixed
         routes = [Route(path, endpoint=Identified(*mounted)) for path, mounted in others.items()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.config.load import Config
 from gateway.config.schema import Server
@@ -44,6 +45,13 @@ class Gateway:
     @property
     def server(self) -> Server:
         return self.config.server
+
+
+class Holder(Protocol):
+    """What has the gateway as it is configured now."""
+
+    @property
+    def gateway(self) -> Gateway: ...
 
 
 def allowed_hosts(listed: Iterable[str], own: Iterable[str]) -> frozenset[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from contextlib import aclosing
 from typing import Any, Final
 
 from gateway.failures import Failed, Failure
 from gateway.hub.contracts import StreamEncoder
 from gateway.inbound.errors import in_band
-from gateway.inbound.http import ClientLeft, Headers, Receive, Send
+from gateway.inbound.exchange import Exchange, Sent, sent
+from gateway.inbound.http import Headers
 from gateway.inbound.interrupt import Interrupt
 from gateway.types import Reply
 
@@ -19,8 +20,6 @@ EVENT_STREAM: Final[Headers] = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-LOOK_AFTER_S: Final = 0.02
-"""When a call begins to be watched for a client that leaves."""
 
 
 class StoppedReading(Exception):
@@ -31,26 +30,20 @@ class EventStream:
     """The answer to a streaming call. It begins with the first content, or with the first heartbeat
     before it."""
 
-    def __init__(self, send: Send, interrupt: Interrupt, keep_alive: bytes) -> None:
+    def __init__(self, exchange: Exchange, interrupt: Interrupt, keep_alive: bytes) -> None:
         """`keep_alive` is sent while the answer has not begun."""
-        self._send = send
+        self._exchange = exchange
         self._keep_alive = keep_alive
         self._interrupt = interrupt
         self.begun = False
         """The status line is out: a failure from now on is reported inside the stream."""
 
-    async def begin(self, headers: Headers) -> None:
-        if not self.begun:
-            self.begun = True
-            await self._send(
-                {"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM, *headers]}
-            )
-
-    async def write(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-
-    async def end(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data})
+    def begin(self, headers: Headers) -> Sent:
+        """Sends the head, unless that is done."""
+        if self.begun:
+            return None
+        self.begun = True
+        return self._exchange.begin(200, [*EVENT_STREAM, *headers])
 
     async def while_waiting(
         self, work: Coroutine[Any, Any, Reply], every_s: float, headers: Headers
@@ -60,8 +53,8 @@ class EventStream:
         task = asyncio.ensure_future(work)
         try:
             while not (await asyncio.wait((task,), timeout=every_s))[0]:
-                await self.begin(headers)
-                await self.write(self._keep_alive)
+                await sent(self.begin(headers))
+                await sent(self._exchange.write(self._keep_alive))
         except BaseException:
             task.cancel()
             await asyncio.wait((task,))
@@ -77,26 +70,24 @@ class EventStream:
         """
         assert reply.chunks is not None
         broken: Failure | None = None
+        write = self._exchange.write
         async with aclosing(reply.chunks) as chunks:
             with Watchdog(self._interrupt, reply.attempt.model.timeouts.write_s) as watchdog:
-                await self.begin(headers)
+                await sent(self.begin(headers))
                 try:
                     async for batch in chunks:
-                        data = (
-                            encoder.encode(batch)
-                            if batch.chunks or batch.events
-                            else encoder.keep_alive()
-                        )
-                        if data:
-                            watchdog.sending()
-                            await self.write(data)
-                            watchdog.sent()
+                        if batch.chunks or batch.events:
+                            data = encoder.encode(batch)
+                        else:
+                            data = encoder.keep_alive()
+                        if data and (slow := write(data)) is not None:
+                            await watchdog.over(slow)
                     end = encoder.done()
                 except Failed as failed:
                     broken = failed.failure
                     end = encoder.error(in_band(broken, reply.attempt))
-                watchdog.sending()
-                await self.end(end)
+                if (slow := self._exchange.end(end)) is not None:
+                    await watchdog.over(slow)
         return broken
 
 
@@ -110,27 +101,29 @@ async def _let_go(task: asyncio.Task[Reply]) -> None:
 
 
 class Watchdog:
-    """Ends a call whose write takes too long. One timer per stream, moved on rather than renewed at
-    every write."""
+    """Ends a call whose write takes too long. One timer per stream that has had to wait, moved on
+    rather than renewed at every write."""
 
     def __init__(self, interrupt: Interrupt, limit_s: float) -> None:
         self._interrupt = interrupt
         self._limit_s = limit_s
         self._loop = interrupt.loop
         self._since: float | None = None
-        self._timer: asyncio.TimerHandle
+        self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Watchdog:
-        self._timer = self._loop.call_later(self._limit_s, self._look)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def sending(self) -> None:
+    async def over(self, slow: Awaitable[None]) -> None:
+        """Waits for a write."""
         self._since = self._loop.time()
-
-    def sent(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._limit_s, self._look)
+        await slow
         self._since = None
 
     def _look(self) -> None:
@@ -139,35 +132,3 @@ class Watchdog:
             self._interrupt.fire(StoppedReading())
             return
         self._timer = self._loop.call_later(self._limit_s - late_s, self._look)
-
-
-class Presence:
-    """Ends the call when its client leaves; a context around everything done for it once its body
-    is read.
-
-    Looks only after `LOOK_AFTER_S`: the answer of a call that is quicker is not worth a task to
-    watch it.
-    """
-
-    def __init__(self, interrupt: Interrupt, receive: Receive) -> None:
-        self._interrupt = interrupt
-        self._receive = receive
-        self._watcher: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle
-
-    def __enter__(self) -> Presence:
-        self._timer = self._interrupt.loop.call_later(LOOK_AFTER_S, self._begin)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
-
-    def _begin(self) -> None:
-        self._watcher = self._interrupt.loop.create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._interrupt.fire(ClientLeft())

@@ -83,7 +83,7 @@ class Lab:
         self._limits = dict(limits or {})
         self._scripts: dict[str, Any] = {}
         self._count = 0
-        self._server = Server(self._handle, pause or _slow, delay)
+        self._server = Server(self.handle, pause or _slow, delay)
 
     async def __aenter__(self) -> Lab:
         self.port = await self._server.start(self._host, self.port)
@@ -114,6 +114,11 @@ class Lab:
         """Clients that closed the connection while their answer hung or paused."""
         return self._server.left
 
+    @property
+    def held_bytes(self) -> int:
+        """The size of the requests that are being read."""
+        return self._server.held_bytes
+
     def base_url(self, provider: str) -> str:
         """What goes into `baseUrl` for a provider."""
         return f"http://{self._host}:{self.port}{self._vendors[provider].path}"
@@ -128,7 +133,8 @@ class Lab:
             FAULTS[name]
         self._scripts[target] = _script(names)
 
-    def _handle(self, request: Request) -> Played:
+    def handle(self, request: Request) -> Played:
+        """What is played for a request."""
         path, forced = _forced(request.path)
         provider = path.strip("/").partition("/")[0]
         if request.method == "GET":

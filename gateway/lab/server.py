@@ -94,7 +94,8 @@ class Server:
         self._delay = delay
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
-        self._held_bytes = 0
+        self.held_bytes = 0
+        """The size of the requests that are being read."""
         self.left = 0
         """Clients that went away before their answer was complete."""
 
@@ -136,7 +137,7 @@ class Server:
         try:
             return await self._read(request, reader) and await self._answer(request, reader, writer)
         finally:
-            self._held_bytes -= request.bytes
+            self.held_bytes -= request.bytes
 
     async def _read(self, request: Request, reader: asyncio.StreamReader) -> bool:
         """Returns whether the request is whole; it is not if the client has left."""
@@ -144,9 +145,9 @@ class Server:
             data = await reader.read(65536)
             if not data:
                 return False
-            self._held_bytes += len(data)
+            self.held_bytes += len(data)
             request.feed(data)
-            if self._held_bytes > HELD_BYTES_MAX:
+            if self.held_bytes > HELD_BYTES_MAX:
                 raise TooLarge
         return True
 
@@ -210,6 +211,7 @@ class Server:
         finally:
             waiting.cancel()
             leaving.cancel()
+            await asyncio.wait((waiting, leaving))  # the next request is read only after this read
         if leaving in done:
             self.left += 1
             return False

@@ -15,7 +15,10 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Final, TextIO
+from contextlib import nullcontext
+from typing import Final, NamedTuple, Protocol, TextIO, cast
+
+from gateway.types import Call
 
 FLUSH_S: Final = 0.05
 """How long a line waits for company; errors do not wait."""
@@ -26,6 +29,25 @@ WAIT_S: Final = 1.0
 written."""
 
 Write = Callable[[str], object]
+
+
+class CallEnded(NamedTuple):
+    """A call that is over, as it waits for its line. It changes no more."""
+
+    call: Call
+    status: int
+    seconds: float
+    at: float
+    """Unix time."""
+
+
+class CallFormatter(Protocol):
+    """A `logging.Formatter` that knows calls too."""
+
+    def format_call(self, ended: CallEnded) -> str: ...
+
+
+_Item = logging.LogRecord | CallEnded | str
 
 
 class Batched(logging.Handler):
@@ -46,7 +68,7 @@ class Batched(logging.Handler):
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._waiting: deque[logging.LogRecord | str] = deque()
+        self._waiting: deque[_Item] = deque()
         self._filled = threading.Event()
         self._urgent = threading.Event()
         self._progress = threading.Condition()
@@ -54,6 +76,11 @@ class Batched(logging.Handler):
         self._reported = self.lost
         self._is_stuck = False
         self._thread: threading.Thread | None = None
+
+    def put(self, ended: CallEnded) -> None:
+        """Has the line of a call written, if the formatter is a `CallFormatter`."""
+        with self.lock or nullcontext():
+            self._put(ended, urgent=False)
 
     def emit(self, record: logging.LogRecord) -> None:
         self._put(record, urgent=record.levelno >= logging.ERROR)
@@ -89,7 +116,7 @@ class Batched(logging.Handler):
         of this log."""
         self.lost += 1
 
-    def _put(self, item: logging.LogRecord | str, *, urgent: bool) -> None:
+    def _put(self, item: _Item, *, urgent: bool) -> None:
         if self._pid != os.getpid():
             # in a child the thread does not run, and what waited is the parent's to write
             self._begin()
@@ -105,7 +132,8 @@ class Batched(logging.Handler):
             self._urgent.set()
         if not self._filled.is_set():
             self._filled.set()
-        if not self._is_stuck and not self._is_serving():
+        is_known_to_serve = self._loop is not None and self._loop.is_running()
+        if not (is_known_to_serve or self._is_stuck or self._is_serving()):
             self.flush()
 
     def _is_serving(self) -> bool:
@@ -155,16 +183,24 @@ class Batched(logging.Handler):
         )
         self._reported += lost
 
-    def _line(self, item: logging.LogRecord | str) -> str:
+    def _line(self, item: _Item) -> str:
         """Nothing for a record that cannot be formatted: its neighbours are written all the
         same."""
         if isinstance(item, str):
             return item
         try:
-            return self.format(item) + "\n"
+            return self._formatted(item) + "\n"
         except Exception:
-            self.handleError(item)
+            if isinstance(item, CallEnded):
+                self.lost += 1
+            else:
+                self.handleError(item)
             return ""
+
+    def _formatted(self, item: logging.LogRecord | CallEnded) -> str:
+        if isinstance(item, CallEnded):
+            return cast(CallFormatter, self.formatter).format_call(item)
+        return self.format(item)
 
 
 def _writer(stream: TextIO) -> Write:

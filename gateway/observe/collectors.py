@@ -20,21 +20,35 @@ Labels = tuple[str, ...]
 """The values of a metric's labels, in their order."""
 
 
+class Cell:
+    """The number of one set of label values. Who counts often keeps it, and adds to `value`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+
 class Counts(Collector):
     """A number that only grows, for each set of label values."""
 
     def __init__(self, name: str, words: str, labels: Sequence[str]) -> None:
         self._about: Final = (name, words)
         self._labels: Final = labels
-        self._values: dict[Labels, float] = {}
+        self._cells: dict[Labels, Cell] = {}
 
     def add(self, labels: Labels, amount: float = 1) -> None:
-        self._values[labels] = self._values.get(labels, 0) + amount
+        (self._cells.get(labels) or self.cell(labels)).value += amount
+
+    def cell(self, labels: Labels) -> Cell:
+        return self._cells.setdefault(labels, Cell())
 
     def collect(self) -> Iterator[CounterMetricFamily]:
+        """A number that was never added to is not shown."""
         family = CounterMetricFamily(*self._about, labels=self._labels)
-        for labels, value in self._values.items():
-            family.add_metric(labels, value)
+        for labels, cell in self._cells.items():
+            if cell.value:
+                family.add_metric(labels, cell.value)
         yield family
 
 
@@ -63,6 +77,21 @@ class Reading(Collector):
         yield self._family(*self._about, value=self._read())
 
 
+class Buckets:
+    """The values of one set of labels: `counts` by bucket, the last one without a bound."""
+
+    __slots__ = ("_bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+
 class Spread(Collector):
     """How values are distributed over buckets (their upper bounds), for each set of label
     values."""
@@ -73,25 +102,20 @@ class Spread(Collector):
         self._about: Final = (name, words)
         self._labels: Final = labels
         self._bounds: Final = bounds
-        self._counts: dict[Labels, list[int]] = {}
-        self._sums: dict[Labels, float] = {}
+        self._buckets: dict[Labels, Buckets] = {}
         if not labels:
-            self._begin(())  # a metric without labels is there from the beginning
+            self.buckets(())  # a metric without labels is there from the beginning
 
-    def _begin(self, labels: Labels) -> list[int]:
-        self._sums[labels] = 0.0
-        counts = self._counts[labels] = [0] * (len(self._bounds) + 1)
-        return counts
-
-    def observe(self, labels: Labels, value: float) -> None:
-        counts = self._counts.get(labels) or self._begin(labels)
-        counts[bisect_left(self._bounds, value)] += 1
-        self._sums[labels] += value
+    def buckets(self, labels: Labels) -> Buckets:
+        buckets = self._buckets.get(labels)
+        if buckets is None:
+            buckets = self._buckets[labels] = Buckets(self._bounds)
+        return buckets
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         family = HistogramMetricFamily(*self._about, labels=self._labels)
         names = [*map(str, self._bounds), "+Inf"]
-        for labels, counts in self._counts.items():
-            buckets = list(zip(names, accumulate(counts), strict=True))
-            family.add_metric(labels, buckets, self._sums[labels])
+        for labels, each in self._buckets.items():
+            buckets = list(zip(names, accumulate(each.counts), strict=True))
+            family.add_metric(labels, buckets, each.total)
         yield family

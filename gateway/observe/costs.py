@@ -49,22 +49,33 @@ class Costs(Collector):
         self._wall: Final = wall
         self._run: Final = run
         self._dollars: dict[tuple[str, str], float] = {}
-        self._unpriced: dict[_Key, list[int]] = {}
-        """Tokens in the order of `COUNTS`, then the number of calls."""
+        self._unpriced: dict[tuple[str, str, str, str, int], list[int]] = {}
+        """By the fields of a `_Key`: tokens in the order of `COUNTS`, then the number of calls."""
         self._is_loading = False
         self._is_loaded = False
 
+    @property
+    def waiting(self) -> int:
+        """How many sums of tokens wait for their price."""
+        return len(self._unpriced)
+
     def add(self, agent: str, model: Model, usage: Usage) -> None:
         """Counts one answer."""
-        tokens = [getattr(usage, name) for name in COUNTS]
         if model.price is not None or usage.cost is not None:
-            counts = {**dict(zip(COUNTS, tokens, strict=True)), "cost": usage.cost}
+            counts = {name: getattr(usage, name) for name in (*COUNTS, "cost")}
             self._pay(agent, model.name, cost("", "", counts, 0.0, model.price))
             return
         step = min(usage.input // STEP, STEPS_MAX) if usage.input >= LONG_CONTEXT else 0
-        key = _Key(agent, model.name, model.provider.name, model.model_id, step)
-        known = self._unpriced.get(key) or [0] * (len(COUNTS) + 1)
-        self._unpriced[key] = [old + new for old, new in zip(known, (*tokens, 1), strict=True)]
+        key = (agent, model.name, model.provider.name, model.model_id, step)
+        sums = self._unpriced.get(key)
+        if sums is None:
+            sums = self._unpriced[key] = [0] * (len(COUNTS) + 1)
+        sums[0] += usage.input
+        sums[1] += usage.output
+        sums[2] += usage.cache_read
+        sums[3] += usage.cache_write
+        sums[4] += usage.cache_write_1h
+        sums[5] += 1
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         if self._is_loaded:
@@ -85,7 +96,8 @@ class Costs(Collector):
     def _price_all(self) -> None:
         """Prices what has been added up since the last time."""
         unpriced, self._unpriced = self._unpriced, {}
-        for key, sums in unpriced.items():
+        for fields, sums in unpriced.items():
+            key = _Key(*fields)
             self._pay(key.agent, key.model, _dollars(key, sums, self._wall()))
 
     def _pay(self, agent: str, model: str, dollars: float | None) -> None:

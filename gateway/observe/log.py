@@ -13,18 +13,20 @@ import os
 import re
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
 import orjson
 
-from gateway.observe.batching import Batched
+from gateway.observe.batching import Batched, CallEnded
 from gateway.redact import redact
 from gateway.shared.circuits import Change
 from gateway.types import Call
 
-calls: Final = logging.getLogger("gateway.calls")
+CALLS: Final = "gateway.calls"
+_gateway: Final = logging.getLogger("gateway")
 circuits: Final = logging.getLogger("gateway.breaker")
 
 _LOGGERS: Final = ("gateway", "uvicorn", "asyncio")
@@ -43,16 +45,23 @@ class Text(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
-        area = record.name.removeprefix("gateway.")
-        message = record.words() if isinstance(record, CallEnded) else record.getMessage()
-        # other people's words must not begin a line of their own
-        message = _CONTROL.sub("?", message)
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        message, exception = record.getMessage(), ""
         if record.exc_info:
-            message += "\n" + redact(self.formatException(record.exc_info))
-        line = f"{clock} {area:<9} {level}{message}"
-        code = _COLOURS.get(record.levelname)
+            exception = "\n" + redact(self.formatException(record.exc_info))
+        return self._line(record.created, record.name, record.levelno, message, exception)
+
+    def format_call(self, ended: CallEnded) -> str:
+        """The line of one call."""
+        return self._line(ended.at, CALLS, _level_of(ended.status), _words(ended))
+
+    def _line(self, at: float, name: str, level: int, message: str, exception: str = "") -> str:
+        clock = datetime.fromtimestamp(at).strftime("%H:%M:%S")
+        area, level_name = name.removeprefix("gateway."), logging.getLevelName(level)
+        # other people's words must not begin a line of their own
+        message = _CONTROL.sub("?", message) + exception
+        stated = "" if level == logging.INFO else f"{level_name.lower()}: "
+        line = f"{clock} {area:<9} {stated}{message}"
+        code = _COLOURS.get(level_name)
         return f"\x1b[{code}m{line}\x1b[0m" if self._colour and code else line
 
 
@@ -61,21 +70,36 @@ class Json(logging.Formatter):
     event."""
 
     def format(self, record: logging.LogRecord) -> str:
-        body: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
+        body = {
+            **_head(record.created, record.levelno, record.name, record.getMessage()),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
             body["exception"] = redact(self.formatException(record.exc_info))
-        try:
-            return orjson.dumps(body, default=str).decode()
-        except TypeError:
-            # Half a surrogate pair, from the name of a file: UTF-8 has no bytes for it, JSON has an
-            # escape.
-            return json.dumps(body, default=str)
+        return _dumps(body)
+
+    def format_call(self, ended: CallEnded) -> str:
+        """The line of one call."""
+        head = _head(ended.at, _level_of(ended.status), CALLS, "call ended")
+        return _dumps({**head, **_fields(ended)})
+
+
+def _head(at: float, level: int, name: str, message: str) -> dict[str, Any]:
+    return {
+        "time": datetime.fromtimestamp(at, UTC).isoformat(),
+        "level": logging.getLevelName(level).lower(),
+        "logger": name,
+        "message": message,
+    }
+
+
+def _dumps(body: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(body, default=str).decode()
+    except TypeError:
+        # Half a surrogate pair, from the name of a file: UTF-8 has no bytes for it, JSON has an
+        # escape.
+        return json.dumps(body, default=str)
 
 
 def set_up(form: Literal["auto", "text", "json"], level: str, stream: TextIO | None = None) -> None:
@@ -123,52 +147,41 @@ def show(text: str) -> None:
         handler.show(text)
 
 
-class CallEnded(logging.LogRecord):
-    """The record of one call; its text is made when a handler formats it.
-
-    No format prints what the library's constructor looks up for each record (threads, files, lines
-    of code), so it is looked up once.
-    """
-
-    _blank: Final = vars(
-        logging.LogRecord(calls.name, logging.INFO, "", 0, "call ended", None, None)
-    )
-
-    def __init__(self, call: Call, status: int, seconds: float, level: int) -> None:
-        self.__dict__.update(self._blank)
-        self.levelno = level
-        self.levelname = logging.getLevelName(level)
-        self.created = time.time()
-        self.fields = _fields(call, status, seconds)
-        self.moved_on = len(call.attempts) != 1 or call.attempts[0].failure is not None
-
-    def words(self) -> str:
-        """The line of the text form."""
-        f = self.fields
-        words = (
-            f"{f['agent']} -> {f['model'] or '-'}",
-            str(f["status"]),
-            f"{f['duration_s']:.2f}s",
-            f"first {f['first_token_s']:.2f}s" if f["first_token_s"] is not None else "",
-            f"tokens {f['input_tokens']}+{f['output_tokens']}"
-            if f["output_tokens"] is not None
-            else "",
-            f["finish_reason"] or "",
-            f"[{f['attempts']}]" if self.moved_on else "",
-            f"dropped {','.join(f['dropped'])}" if f["dropped"] else "",
-            f["request_id"],
-        )
-        return "  ".join(word for word in words if word)
-
-
 def call_ended(call: Call, status: int, seconds: float) -> None:
-    """The line of one call."""
-    level = logging.WARNING if status >= 500 or status == 429 else logging.INFO
-    if calls.isEnabledFor(level):
-        calls.handle(CallEnded(call, status, seconds, level))
+    """Has the line of one call written. It is formatted in the thread that writes it."""
+    if _gateway.level > logging.INFO and _level_of(status) < _gateway.level:
+        return
+    for handler in _gateway.handlers:
+        if isinstance(handler, Batched):
+            handler.put(CallEnded(call, status, seconds, time.time()))
 
 
-def _fields(call: Call, status: int, seconds: float) -> dict[str, Any]:
+def _level_of(status: int) -> int:
+    return logging.WARNING if status >= 500 or status == 429 else logging.INFO
+
+
+def _words(ended: CallEnded) -> str:
+    """The line of one call in the text form."""
+    f, attempts = _fields(ended), ended.call.attempts
+    moved_on = len(attempts) != 1 or attempts[0].failure is not None
+    words = (
+        f"{f['agent']} -> {f['model'] or '-'}",
+        str(f["status"]),
+        f"{f['duration_s']:.2f}s",
+        f"first {f['first_token_s']:.2f}s" if f["first_token_s"] is not None else "",
+        f"tokens {f['input_tokens']}+{f['output_tokens']}"
+        if f["output_tokens"] is not None
+        else "",
+        f["finish_reason"] or "",
+        f"[{f['attempts']}]" if moved_on else "",
+        f"dropped {','.join(f['dropped'])}" if f["dropped"] else "",
+        f["request_id"],
+    )
+    return "  ".join(word for word in words if word)
+
+
+def _fields(ended: CallEnded) -> dict[str, Any]:
+    call = ended.call
     failure = call.attempts[-1].failure if call.attempts else None
     fields: dict[str, Any] = {
         "request_id": call.id,
@@ -176,10 +189,10 @@ def _fields(call: Call, status: int, seconds: float) -> dict[str, Any]:
         "client": call.client.name,
         "model": None,
         "provider": None,
-        "status": status,
+        "status": ended.status,
         "stream": call.stream,
         "attempts": call.tried(),
-        "duration_s": round(seconds, 4),
+        "duration_s": round(ended.seconds, 4),
         "first_token_s": None,
         "input_tokens": None,
         "output_tokens": None,

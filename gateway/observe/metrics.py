@@ -7,22 +7,45 @@ A client's words never become a label: an unknown model is counted under no name
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.observe.collectors import Counts, Level, Reading, Spread
+from gateway.observe.collectors import Buckets, Cell, Counts, Level, Reading, Spread
 from gateway.observe.costs import Costs
 from gateway.observe.log import lost
 from gateway.shared.circuits import Circuit
 from gateway.text.limits import Limit
-from gateway.types import Attempt, Call, Usage
+from gateway.types import Attempt, Call
 
 _SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _OVERHEAD: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
 _STATES: Final = ("closed", "open", "half_open")
+
+
+_TOKENS: Final = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
+
+
+class _OfStatus(NamedTuple):
+    """What counts the calls of one agent with one status."""
+
+    requests: Cell
+    duration: Buckets
+
+
+class _OfModel(NamedTuple):
+    """What counts the answers of one model to one agent; tokens in the order of `_TOKENS`."""
+
+    first_token: Buckets
+    answers: Cell
+    input: Cell
+    output: Cell
+    cache_read: Cell
+    cache_write: Cell
+    cache_write_1h: Cell
+    reasoning: Cell
 
 
 class Metrics:
@@ -77,6 +100,11 @@ class Metrics:
         self.broken: Final = Counts(
             "gateway_streams_broken", "Streams that ended in an error event.", ["agent", "model"]
         )
+        self._overhead: Final = self.overhead.buckets(())
+        self._of_status: Final[dict[tuple[str, int], _OfStatus]] = {}
+        """By agent and status."""
+        self._of_model: Final[dict[tuple[str, str, str], _OfModel]] = {}
+        """By agent, model and provider."""
         self.costs: Final = Costs()
         self.limit_refusals: Final = Counts(
             "gateway_limit_refusals",
@@ -115,10 +143,11 @@ class Metrics:
             self.requests.add(("", str(status)))
             return
         agent = call.agent.name
-        self.requests.add((agent, str(status)))
-        self.duration.observe((agent,), seconds)
+        of_status = self._of_status.get((agent, status)) or self._bind_status(agent, status)
+        of_status.requests.value += 1
+        of_status.duration.add(seconds)
         if overhead_s is not None:
-            self.overhead.observe((), overhead_s)
+            self._overhead.add(overhead_s)
         for attempt in call.attempts:
             self._attempt(call, attempt)
 
@@ -127,36 +156,49 @@ class Metrics:
         self.limit_refusals.add((limit.owner, limit.unit, limit.per))
 
     def _attempt(self, call: Call, attempt: Attempt) -> None:
-        agent, model, failure = call.agent.name, attempt.model, attempt.failure
-        outcome = _outcome(attempt)
-        self.attempts.add((model.name, model.provider.name, outcome))
+        agent, model, usage = call.agent.name, attempt.model, attempt.usage
+        key = (agent, model.name, model.provider.name)
+        of_model = self._of_model.get(key) or self._bind_model(*key)
         if attempt.committed_at is not None:
-            self.first_token.observe((agent,), attempt.committed_at - call.received_at)
-            if failure is not None:
-                self.broken.add((agent, model.name))
-        elif failure is not None and attempt is not call.attempts[-1]:
+            of_model.first_token.add(attempt.committed_at - call.received_at)
+        if attempt.committed_at is not None and attempt.failure is None:
+            of_model.answers.value += 1
+        else:
+            self._unanswered(call, attempt)
+        if usage is not None:
+            of_model.input.value += usage.input
+            of_model.output.value += usage.output
+            of_model.cache_read.value += usage.cache_read
+            of_model.cache_write.value += usage.cache_write
+            of_model.cache_write_1h.value += usage.cache_write_1h
+            of_model.reasoning.value += usage.reasoning
+            self.costs.add(agent, model, usage)
+
+    def _unanswered(self, call: Call, attempt: Attempt) -> None:
+        """Counts an attempt that failed, broke off, or was cancelled."""
+        agent, model, failure = call.agent.name, attempt.model, attempt.failure
+        outcome = failure.kind.value if failure is not None else "cancelled"
+        self.attempts.add((model.name, model.provider.name, outcome))
+        if failure is None:
+            return
+        if attempt.committed_at is not None:
+            self.broken.add((agent, model.name))
+        elif attempt is not call.attempts[-1]:
             self.fallbacks.add((agent, model.name, outcome))
-        if attempt.usage is not None:
-            self._tokens(agent, model.name, attempt.usage)
-            self.costs.add(agent, model, attempt.usage)
 
-    def _tokens(self, agent: str, model: str, usage: Usage) -> None:
-        for kind, count in (
-            ("input", usage.input),
-            ("output", usage.output),
-            ("cache_read", usage.cache_read),
-            ("cache_write", usage.cache_write),
-            ("cache_write_1h", usage.cache_write_1h),
-            ("reasoning", usage.reasoning),
-        ):
-            if count:
-                self.tokens.add((agent, model, kind), count)
+    def _bind_status(self, agent: str, status: int) -> _OfStatus:
+        found = self._of_status[agent, status] = _OfStatus(
+            self.requests.cell((agent, str(status))), self.duration.buckets((agent,))
+        )
+        return found
 
-
-def _outcome(attempt: Attempt) -> str:
-    if attempt.failure is not None:
-        return attempt.failure.kind.value
-    return "ok" if attempt.committed_at is not None else "cancelled"
+    def _bind_model(self, agent: str, model: str, provider: str) -> _OfModel:
+        found = self._of_model[agent, model, provider] = _OfModel(
+            self.first_token.buckets((agent,)),
+            self.attempts.cell((model, provider, "ok")),
+            *(self.tokens.cell((agent, model, kind)) for kind in _TOKENS),
+        )
+        return found
 
 
 class CircuitStates(Collector):

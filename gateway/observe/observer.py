@@ -8,10 +8,14 @@ from typing import Final
 from gateway.failures import Failure
 from gateway.observe.log import call_ended
 from gateway.observe.metrics import Metrics
-from gateway.types import Call
+from gateway.types import Call, Request
 
 Sink = Callable[[Call, int, float], None]
-"""Takes (call, status, seconds) of every finished call: the ledger."""
+"""Takes (call, status, seconds) of every finished call: the ledger. The call changes no more, so a
+sink may keep it for its own thread to read; its request is gone."""
+
+_FORGOTTEN: Final = Request({})
+"""Takes the place of a finished call's request: what waits to be written holds no prompt."""
 
 
 class Observer:
@@ -34,15 +38,13 @@ class Observer:
     ) -> None:
         """`failure` is what broke a committed stream off; the client had its 200 by then."""
         self.metrics.in_flight.value -= 1
-        seconds = ended_at - call.received_at if call is not None else 0.0
-        self.metrics.ended(call, status, seconds, _overhead_s(call))
-        if call is not None:
-            for sink in self._sinks:
-                sink(call, 502 if failure is not None else status, seconds)
-
-
-def _overhead_s(call: Call | None) -> float | None:
-    """Our own time before the answer began; None when it never did."""
-    if call is None or not call.attempts or call.attempts[-1].committed_at is None:
-        return None
-    return call.overhead_s(call.attempts[-1].committed_at)
+        if call is None:
+            self.metrics.ended(None, status, 0.0, None)
+            return
+        seconds = ended_at - call.received_at
+        began_at = call.attempts[-1].committed_at if call.attempts else None
+        overhead_s = call.overhead_s(began_at) if began_at is not None else None
+        self.metrics.ended(call, status, seconds, overhead_s)
+        call.request = _FORGOTTEN
+        for sink in self._sinks:
+            sink(call, 502 if failure is not None else status, seconds)

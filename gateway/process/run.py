@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import resource
+import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from gateway import __version__
@@ -22,6 +23,8 @@ from gateway.app import USER_AGENT, App
 from gateway.config.audit import is_loopback
 from gateway.config.load import Config
 from gateway.config.schema import Server
+from gateway.credentials.secret import CredentialError
+from gateway.credentials.store import CLUSTER_PASSWORD, LEDGER_PASSWORD, Credentials
 from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
@@ -33,8 +36,13 @@ from gateway.process.systemd import Notifier, inherited
 from gateway.process.workers import Supervisor
 from gateway.shared.workers import Workers
 
+if TYPE_CHECKING:
+    from gateway.observe.shipping.shipper import Shipper
+    from gateway.shared.redis.cluster import Cluster
+
 logger = logging.getLogger("gateway.server")
 
+MEGABYTE: Final = 1024 * 1024
 DESCRIPTORS_MAX: Final = 65_536
 """More are not asked for: a process that is given a billion has to close them all when it forks."""
 
@@ -131,6 +139,8 @@ async def serve_one(
         hosts=hosts,
         workers=workers,
         ledger=ledger,
+        cluster=_cluster(config, service.env),
+        shipper=_shipper(config, service.env) if ledger is not None and not demo_folder else None,
         tracer=_tracer(config),
     )
     _refuse_to_be_open(app.keys, hosts)
@@ -153,9 +163,59 @@ def _ledger(config: Config, folder: str | None) -> Ledger | None:
     if not config.ledger.enabled:
         return None
     path = Path(folder) / "ledger.db" if folder is not None else config.ledger_path
-    ledger = Ledger(path, config.ledger.retention_days)
+    waiting_bytes_max = config.ledger.waiting_mb * MEGABYTE if config.ledger.url else None
+    ledger = Ledger(path, config.ledger.retention_days, waiting_bytes_max=waiting_bytes_max)
     ledger.start()
     return ledger
+
+
+def _cluster(config: Config, env: Mapping[str, str]) -> Cluster | None:
+    """This process as a member of a cluster, where one is configured; each worker is a member. The
+    client of Redis is not loaded otherwise."""
+    stated = config.cluster
+    if not stated.redis:
+        return None
+    from gateway.shared.redis.cluster import Settings, cluster
+    from gateway.shared.redis.session import EngineAway, Place
+    from gateway.text.engine_urls import parse
+
+    credentials = Credentials(env, Path.home())
+
+    def password() -> str | None:
+        try:
+            found = credentials.named(CLUSTER_PASSWORD)
+        except CredentialError as error:
+            raise EngineAway(str(error)) from error
+        return found.secret.reveal() if found is not None else None
+
+    place = Place(parse(stated.redis), stated.name, secrets.token_hex(4), password)
+    members = stated.gateways * config.server.workers
+    settings = Settings(stated.wait_ms / 1000, stated.when_down, members)
+    host = f"{socket.gethostname()} {config.ledger_path}"
+    return cluster(place, settings, host=host, clock=time.monotonic, wall=time.time)
+
+
+def _shipper(config: Config, env: Mapping[str, str]) -> Shipper | None:
+    """Started, where the ledger has a URL. The client of PostgreSQL is not loaded otherwise."""
+    stated = config.ledger
+    if not stated.url:
+        return None
+    from gateway.observe.shipping.database import Database, NoPassword
+    from gateway.observe.shipping.shipper import Shipper, Shipping
+
+    credentials = Credentials(env, Path.home())
+
+    def password() -> str | None:
+        try:
+            found = credentials.named(LEDGER_PASSWORD)
+        except CredentialError as error:
+            raise NoPassword(str(error)) from error
+        return found.secret.reveal() if found is not None else None
+
+    database = Database(stated.url, password, stated.retention_days)
+    shipper = Shipper(Shipping(config.ledger_path, database))
+    shipper.start()
+    return shipper
 
 
 def _tracer(config: Config) -> Tracer | None:

@@ -8,7 +8,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from types import FrameType
@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._app.phase = "serving"
-        self._app.join_workers()
+        self._app.join_others()
         self._notifier.ready("serving")
         self._on_ready()
 
@@ -90,9 +90,8 @@ class _Server(uvicorn.Server):
     def _silent(self) -> list[Any]:
         """Connections that have sent no request yet: to close one may lose a call that is on its
         way."""
-        return [
-            each for each in self.server_state.connections if getattr(each, "cycle", None) is None
-        ]
+        connections: Iterable[Any] = self.server_state.connections
+        return [each for each in connections if each.is_silent]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, a second one does not wait. Neither makes the process look
@@ -120,7 +119,7 @@ async def serve(
     gc.set_threshold(GARBAGE_MIN)
     try:
         url = url_of(listeners[0])
-        await _Server(_options(app), app, notifier, lambda: on_ready(url)).serve(listeners)
+        await _Server(options(app), app, notifier, lambda: on_ready(url)).serve(listeners)
     finally:
         for task in background:
             task.cancel()
@@ -141,11 +140,12 @@ async def _look_after(app: App) -> None:
 async def running(app: App, listener: socket.socket) -> AsyncIterator[str]:
     """Serves as a context, without signals and without a drain; gives the URL. For drills and
     tests."""
-    server = uvicorn.Server(_options(app))
+    server = uvicorn.Server(options(app))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup([listener])
     app.phase = "serving"
+    app.join_others()
     try:
         yield url_of(listener)
     finally:
@@ -157,7 +157,8 @@ async def running(app: App, listener: socket.socket) -> AsyncIterator[str]:
         await app.aclose()
 
 
-def _options(app: App) -> uvicorn.Config:
+def options(app: App) -> uvicorn.Config:
+    """How uvicorn serves the application."""
     return uvicorn.Config(
         app.asgi,
         http=cast(Any, _protocol(app)),
@@ -179,6 +180,7 @@ def _protocol(app: App) -> Callable[..., Protocol]:
         Protocol,
         request_s=lambda: app.gateway.server.request_seconds,
         face_of_path=app.face_of_path,
+        direct=app.answer,
         shared_with=lambda headers: shared_with(headers, app.gateway.allowed_origins),
     )
 

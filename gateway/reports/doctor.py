@@ -21,14 +21,26 @@ from gateway.config.check import Problem
 from gateway.config.files import discover, places
 from gateway.config.load import Config, ConfigError
 from gateway.credentials.secret import CredentialError, CredentialExpired, Found
-from gateway.credentials.store import Credentials, Stored, short, split
+from gateway.credentials.store import OTHERS, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES
+from gateway.reports import shared_ledger
+from gateway.reports.cluster import examine_cluster
 from gateway.reports.config import find
 from gateway.reports.probe import probe
 from gateway.reports.running import NotRunning, address
 from gateway.types import Model
 
-SECTIONS: Final = ("files", "configuration", "models", "keys", "agents", "server", "live")
+SECTIONS: Final = (
+    "files",
+    "configuration",
+    "models",
+    "keys",
+    "agents",
+    "server",
+    "ledger",
+    "cluster",
+    "live",
+)
 _COMMAND: Final = re.compile(r"`((?:gateway|chmod) [^`]+)`")
 _KNOCK_S: Final = 1.0
 _OPEN: Final = "no client key is needed"
@@ -82,6 +94,9 @@ def examine_all(
         findings += examine(config, datetime.now(UTC).date())
     findings += chain(_keys(models, credentials), _stored(models, credentials))
     findings += _server(config, client_keys())
+    findings += examine_cluster(config, credentials)
+    if config is not None:
+        findings += shared_ledger.examine(config, credentials)
     if live:
         findings += probe(models, credentials)
     findings.sort(key=lambda finding: SECTIONS.index(finding.section))
@@ -187,7 +202,7 @@ def _key(model: Model, found: Found | None) -> Iterator[Finding]:
 
 def _stored(models: Iterable[Model], credentials: Credentials) -> Iterator[Finding]:
     """The problems of files that hold secrets, also of keys that no model uses."""
-    used = {model.credential for model in models}
+    used = {model.credential for model in models} | {f"{type_}:default" for type_ in OTHERS}
     try:
         types = {split(credential)[0] for credential in used}
         listed = credentials.stored(CREDENTIAL_TYPES | types)

@@ -9,7 +9,7 @@ remaining=0, reset=30`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from gateway.text.moments import Moment, duration_s, in_prose, moment
@@ -50,18 +50,24 @@ def retry_after_s(
     time wins; then the resets of the buckets that are empty (the latest of them); then the words of
     `message`; then a reset of a bucket whose content is not stated.
     """
-    explicit = [name for name in _EXPLICIT if name in headers]
-    after = _first(_clamped(_value(headers[name], name, now_s)) for name in explicit)
-    if after is not None:
-        return after
-    stated = _first(_clamped(found.after(now_s)) for found in _fields(body))
-    if stated is not None:
-        return stated
+    for name in _EXPLICIT:
+        after = _value(headers[name], name, now_s) if name in headers else None
+        if after is not None:
+            return after
+    for found in _fields(body):
+        after = _clamped(found.after(now_s))
+        if after is not None:
+            return after
+    buckets = _buckets(headers) if headers else []
+    reached = _rejected(headers) if headers else []
+    empty = [each for each in buckets if each.remaining is not None and each.remaining <= 0]
+    # after a refusal, a bucket whose content is not stated is the empty one
+    unstated = [each for each in buckets if each.remaining is None]
     return (
-        _latest(_rejected(headers), now_s)
-        or empty_for_s(headers, now_s)
+        (_latest(reached, now_s) if reached else None)
+        or (_latest(empty, now_s) if empty else None)
         or _clamped(in_prose(message, now_s))
-        or _reset_alone_s(headers, now_s)
+        or (_latest(unstated, now_s) if unstated else None)
     )
 
 
@@ -71,9 +77,8 @@ def empty_for_s(headers: Mapping[str, str], now_s: float) -> float | None:
     Also true of a good answer: the next call would get a 429, so the model can be skipped before
     it.
     """
-    empty = [
-        each for each in _buckets(headers) if each.remaining is not None and each.remaining <= 0
-    ]
+    buckets = _buckets(headers)
+    empty = [each for each in buckets if each.remaining is not None and each.remaining <= 0]
     return _latest(empty, now_s) if empty else None
 
 
@@ -101,19 +106,22 @@ def _value(text: str | None, name: str, now_s: float) -> float | None:
     if not text:
         return None
     found = moment(text, is_ms=name.endswith("-ms"))
-    return found.after(now_s) if found is not None else None
+    return _clamped(found.after(now_s)) if found is not None else None
 
 
-def _buckets(headers: Mapping[str, str]) -> Iterator[_Bucket]:
+def _buckets(headers: Mapping[str, str]) -> list[_Bucket]:
     """Every pair of `…remaining…` and `…reset…`, by whatever prefix and suffix a vendor names
     them."""
+    buckets: list[_Bucket] = []
     for name, value in headers.items():
         if "ratelimit" not in name and "rate-limit" not in name:
             continue
         if name in ("ratelimit", "x-ratelimit"):
-            yield from _of_a_draft(value)
+            buckets += _of_a_draft(value)
         elif "reset" in name and _UNIFIED not in name:
-            yield _Bucket(_number(headers.get(name.replace("reset", "remaining"))), value, name)
+            remaining = _number(headers.get(name.replace("reset", "remaining")))
+            buckets.append(_Bucket(remaining, value, name))
+    return buckets
 
 
 def _of_a_draft(value: str) -> Iterator[_Bucket]:
@@ -133,23 +141,21 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip().lower(), value.strip().strip('"')
 
 
-def _reset_alone_s(headers: Mapping[str, str], now_s: float) -> float | None:
-    """After a refusal, a bucket whose content is not stated is the empty one."""
-    return _latest((each for each in _buckets(headers) if each.remaining is None), now_s)
-
-
-def _rejected(headers: Mapping[str, str]) -> Iterator[_Bucket]:
+def _rejected(headers: Mapping[str, str]) -> list[_Bucket]:
     """The limits of a subscription that are reached: the one that speaks for all, and each window
     of its own."""
-    for name, value in headers.items():
-        if _UNIFIED in name and value == "rejected":
-            reset = name.removesuffix("status") + "reset"
-            yield _Bucket(0, headers.get(reset, ""), reset)
+    reached = [name for name in headers if _UNIFIED in name and headers[name] == "rejected"]
+    resets = [name.removesuffix("status") + "reset" for name in reached]
+    return [_Bucket(0, headers.get(name, ""), name) for name in resets]
 
 
-def _latest(buckets: Iterable[_Bucket], now_s: float) -> float | None:
-    waits = (_clamped(_value(each.reset, each.name, now_s)) for each in buckets)
-    return max((wait for wait in waits if wait), default=None)
+def _latest(buckets: list[_Bucket], now_s: float) -> float | None:
+    latest_s: float | None = None
+    for each in buckets:
+        wait_s = _value(each.reset, each.name, now_s)
+        if wait_s and (latest_s is None or wait_s > latest_s):
+            latest_s = wait_s
+    return latest_s
 
 
 def _number(text: str | None) -> float | None:
@@ -184,10 +190,11 @@ _UNIT: Final = re.compile(r"_?ms$")
 
 def _fields(body: Any) -> list[Moment]:
     """What the fields of an error state, of the innermost object first."""
-    found = []
+    found: list[Moment] = []
     for table in _tables(body):
         lowered = {str(key).lower(): value for key, value in table.items()}
-        for name in sorted(_STATING.keys() & lowered.keys(), key=_STATING.__getitem__):
+        stating = _STATING.keys() & lowered.keys()
+        for name in sorted(stating, key=_STATING.__getitem__) if stating else ():
             stated = _of_a_field(name, lowered[name])
             if stated is not None:
                 found.append(stated)
@@ -205,29 +212,25 @@ def _of_a_field(name: str, value: Any) -> Moment | None:
 _INNER: Final = ("metadata", "details", "rate_limit", "data")
 
 
-def _tables(body: Any) -> Iterator[Mapping[str, Any]]:
+def _tables(body: Any) -> list[Mapping[str, Any]]:
     """The objects of an error where a time may be: the error, its details and metadata, the body
     around it."""
-    outer = body if isinstance(body, Mapping) else {}
-    error = outer.get("error")
-    inner = error if isinstance(error, Mapping) else {}
-    for holder in (inner, outer):
-        if not holder:
-            continue
-        yield holder
-        for key in _INNER:
-            if key in holder:
-                yield from _listed(holder[key])
+    if not isinstance(body, Mapping):
+        return []
+    error = body.get("error")
+    tables: list[Mapping[str, Any]] = []
+    for holder in (error, body):
+        if isinstance(holder, Mapping) and holder:
+            tables.append(holder)
+            for key in _INNER:
+                if key in holder:
+                    tables += _listed(holder[key])
+    return tables
 
 
-def _listed(value: Any) -> Iterator[Mapping[str, Any]]:
-    for item in value[:20] if isinstance(value, list) else [value]:
-        if isinstance(item, Mapping):
-            yield item
-
-
-def _first(values: Iterable[float | None]) -> float | None:
-    return next((value for value in values if value is not None), None)
+def _listed(value: Any) -> list[Mapping[str, Any]]:
+    items = value[:20] if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, Mapping)]
 
 
 def _clamped(value_s: float | None) -> float | None:

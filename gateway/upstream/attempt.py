@@ -21,9 +21,10 @@ from gateway.text import ratelimits
 from gateway.types import Attempt, Call, Chat, Chunk, Reply
 from gateway.upstream.blame import judged
 from gateway.upstream.sending import JSON, Services, read_failure, send
-from gateway.upstream.stream import ANSWER_BYTES_MAX, AnswerStream, decode_whole, loads
+from gateway.upstream.stream import AnswerStream
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Response
+from gateway.upstream.whole import ANSWER_BYTES_MAX, decode_whole, loads
 from gateway.upstream.without_field import (
     LEVELS,
     refused_path,

@@ -10,8 +10,8 @@ from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed, Kind
 from gateway.types import Attempt, Model
 from gateway.upstream.sending import ERROR_BYTES_MAX, JSON, Services, read_failure, send
-from gateway.upstream.stream import loads
 from gateway.upstream.transport import Response, TransportError
+from gateway.upstream.whole import loads
 
 log = logging.getLogger("gateway.upstream")
 

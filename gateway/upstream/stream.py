@@ -6,20 +6,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from gateway import sse
 from gateway.dialects import Encoded, Upstream
 from gateway.dialects.chat import as_chunks
-from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
+from gateway.failures import UNREADABLE, Failed, Failure, Kind
 from gateway.hub import halves
-from gateway.hub.chunks import check_names
 from gateway.hub.framing import Framing, ServerSentEvents
 from gateway.hub.half_events import JoinedEvents
 from gateway.redact import redact
-from gateway.types import Batch, Chat, Chunk, Timeouts
+from gateway.types import Batch, Chunk, Timeouts, Watcher
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Response, TransportError
+from gateway.upstream.whole import (
+    ANSWER_BYTES_MAX,
+    count_unasked,
+    decode_whole,
+    listed,
+    loads,
+    unreadable,
+)
 
 log = logging.getLogger("gateway.upstream")
 
@@ -32,8 +39,6 @@ COMPLETE_S: Final = 0.1
 LINGER_S: Final = 1.0
 """How long the end of a body is waited for behind the last event of its stream, by no call: a
 connection whose body has ended serves the next one."""
-ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
-"""A whole answer larger than this is refused."""
 
 
 _lingering: Final[set[asyncio.Task[None]]] = set()
@@ -83,6 +88,7 @@ class AnswerStream:
         """The response is closed once its body has ended."""
         self._silent_s = 0.0
         self._finished_at: float | None = None
+        self._watcher: Watcher | None = None
         self._broken: Failed | None = None
         """A failure that was found behind chunks of the same read; raised once those are out."""
 
@@ -107,9 +113,9 @@ class AnswerStream:
                 )
             left_s = min(deadline, self._ends_at) - self._clock()
             if self._decoder.finished:
-                self._ready = await self._read_finished(min(left_s, self._patience_s(SETTLED_S)))
+                await self._read_finished(min(left_s, self._patience_s(SETTLED_S)))
             elif left_s > 0:
-                self._ready = await self._read(left_s)
+                self._feed(await self._response.receive(left_s))
             else:
                 raise Failed(
                     Failure(Kind.TIMEOUT, "no content came within timeouts.firstTokenSeconds")
@@ -122,18 +128,17 @@ class AnswerStream:
     async def __anext__(self) -> Batch:
         try:
             while not self._ready and not self._passed:
-                if self._broken is not None:
-                    raise self._broken
-                if self._ended:
-                    self._record.done()
-                    raise StopAsyncIteration
-                if self._clock() >= self._ends_at:
-                    raise Failed(
-                        Failure(
-                            Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows"
-                        )
-                    )
-                self._ready = await self._read_more()
+                wait_s = self._wait_s()
+                if self._decoder.finished:
+                    await self._read_finished(wait_s)
+                else:
+                    try:
+                        data = await self._response.receive(wait_s)
+                    except TransportError as error:
+                        self._note_silence(error, wait_s)
+                    else:
+                        self._silent_s = 0.0
+                        self._feed(data)
                 if not self._ready and not self._passed and self._is_quiet():
                     self._given_at = self._clock()
                     return Batch(())  # a sign of life for the client
@@ -143,10 +148,20 @@ class AnswerStream:
             self._record.see(batch.chunks)
         except Failed as failed:
             failed.failure = self._conceal(failed.failure)
+            self._report(failed.failure)
             raise
         except UNREADABLE as error:
-            raise unreadable(error) from error
+            broken = unreadable(error)
+            self._report(broken.failure)
+            raise broken from error
         return batch
+
+    def watch(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    def _report(self, failure: Failure | None) -> None:
+        if self._watcher is not None:
+            self._watcher.ended(failure)
 
     def _events_passed(self) -> list[sse.Event] | None:
         """The provider's own events behind what is ready, on the native lane; None where it sent no
@@ -162,6 +177,8 @@ class AnswerStream:
         return chunks
 
     async def aclose(self) -> None:
+        if self._watcher is not None:
+            self._watcher.closed()
         self._ended = True
         if self._decoder.ended and not self._lingers:
             self._lingers = True
@@ -196,36 +213,44 @@ class AnswerStream:
             self._silent_s > 0 or self._clock() - self._given_at >= self._timeouts.heartbeat_s
         )
 
-    async def _read_more(self) -> list[Chunk]:
-        """The next chunks; [] when nothing came for as long as a heartbeat takes."""
-        if self._decoder.finished:
-            return await self._read_finished(
-                min(self._patience_s(FINISHED_S), self._ends_at - self._clock())
+    def _wait_s(self) -> float:
+        """How long to wait for the next read. Raises how the stream has ended."""
+        if self._broken is not None:
+            raise self._broken
+        if self._ended:
+            self._record.done()
+            self._report(None)
+            raise StopAsyncIteration
+        left_s = self._ends_at - self._clock()
+        if left_s <= 0:
+            raise Failed(
+                Failure(Kind.TIMEOUT, "the stream took longer than timeouts.totalSeconds allows")
             )
+        if self._decoder.finished:
+            return min(self._patience_s(FINISHED_S), left_s)
         limits = self._timeouts
-        wait_s = min(
-            limits.heartbeat_s, limits.idle_s - self._silent_s, self._ends_at - self._clock()
-        )
-        try:
-            batch = await self._read(wait_s)
-        except TransportError as error:
-            self._silent_s += wait_s
-            if error.kind == "timeout" and self._silent_s < limits.idle_s:
-                return []
-            raise Failed(transport_failure(error)) from error
-        self._silent_s = 0.0
-        return batch
+        return min(limits.heartbeat_s, limits.idle_s - self._silent_s, left_s)
 
-    async def _read_finished(self, wait_s: float) -> list[Chunk]:
+    def _note_silence(self, error: TransportError, wait_s: float) -> None:
+        """No bytes came within `wait_s`. Raises `Failed` when it was silent for too long, or the
+        connection broke."""
+        self._silent_s += wait_s
+        if error.kind != "timeout" or self._silent_s >= self._timeouts.idle_s:
+            raise Failed(transport_failure(error)) from error
+
+    async def _read_finished(self, wait_s: float) -> None:
         """The next chunks of a stream that has finished, or its end: a connection that breaks now
         breaks nothing."""
         try:
-            batch = await self._read(wait_s) if wait_s > 0 else None
+            data = await self._response.receive(wait_s) if wait_s > 0 else None
         except TransportError:
-            batch = None
-        if batch:
+            data = None
+        if data is None:
+            self._ready = self._finish()
+            return
+        self._feed(data)
+        if self._ready:
             self._finished_at = None  # content behind the finish reason: the end is further off
-        return self._finish() if batch is None else batch
 
     def _patience_s(self, limit_s: float) -> float:
         """How long to wait for the next read: signs of life do not keep a stream open that has
@@ -242,23 +267,22 @@ class AnswerStream:
         count_unasked(self.model, self._decoder.unasked)
         return self._decoder.flush()
 
-    async def _read(self, timeout_s: float) -> list[Chunk]:
-        data = await self._response.receive(timeout_s)
+    def _feed(self, data: bytes) -> None:
+        """Reads the next bytes of the body, b"" for its end, into `_ready` and `_passed`."""
         if self._json is None:
             is_stream = self._events.begins(data, self._response.headers.get("content-type", ""))
             if is_stream is None:
-                return []
+                return
             self._json = not is_stream
         if self._json:
-            return self._read_json(data)
-        if not data:
-            self._ended = True
-            return self._decode(self._events.flush(), end=True)
+            self._ready = self._read_json(data)
+            return
+        self._ended = not data
         try:
-            events = self._events.decode(data)
+            events = self._events.decode(data) if data else self._events.flush()
         except ValueError as error:
             raise Failed(Failure(Kind.MALFORMED, str(error))) from error
-        return self._decode(events, end=False)
+        self._ready = self._decode(events, end=not data)
 
     def _decode(self, events: list[sse.Event], *, end: bool) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -309,7 +333,7 @@ class AnswerStream:
                 raise Failed(Failure(Kind.MALFORMED, "the provider's answer is too large"))
             return []
         self._ended = True
-        items = _listed(bytes(self._whole))
+        items = listed(bytes(self._whole))
         if items:
             chunks = self._decode(items, end=True)
             if self._broken is not None:
@@ -349,64 +373,7 @@ def transport_failure(error: TransportError) -> Failure:
     )
 
 
-def unreadable(error: Exception) -> Failed:
-    """An answer of an unknown shape, as a failure of the attempt."""
-    message = f"the provider's response could not be parsed: {structure_fault(error)}"
-    return Failed(Failure(Kind.MALFORMED, message, detail=type(error).__name__))
-
-
 def _whole_words(failure: Failure) -> Failure:
     """`failure` with a message that has no half of a character in it."""
     message = halves.plain(failure.message)
     return failure if message == failure.message else failure.with_(message=message)
-
-
-def count_unasked(model: str | None, count: int) -> None:
-    """Writes down how much of an answer has been dropped: choices with an index that the request
-    did not ask for."""
-    if count:
-        log.warning("%s: %d pieces of choices that were not asked for are dropped", model, count)
-
-
-def decode_whole(face: Upstream, value: dict[str, Any], encoded: Encoded) -> Chat:
-    """A whole answer, parsed by `loads`, as the hub's completion. Raises `Failed`."""
-    try:
-        chat = face.decode_response(value, encoded)
-        if "choices" not in chat:
-            return chat  # vectors
-        check_names(chat)
-    except UNREADABLE as error:
-        raise unreadable(error) from error
-    listed = value.get("choices") or value.get("candidates") or ()
-    count_unasked(chat.get("model"), max(0, len(listed) - len(chat["choices"])))
-    return chat
-
-
-def _listed(body: bytes) -> list[sse.Event]:
-    """The items of a JSON array, as events: so one API streams where a proxy has lost the query
-    that asks for events.
-
-    [] for any other body, and for an array of one, which is a whole answer or an error.
-    """
-    try:
-        found = halves.items(body) if body.lstrip().startswith(b"[") else []
-    except ValueError:
-        return []
-    return [sse.Event(b"", item) for item in found] if len(found) > 1 else []
-
-
-def loads(body: bytes) -> dict[str, Any]:
-    """The JSON object of a whole answer. Raises `Failed` for another value."""
-    try:
-        value = halves.loads(body.removeprefix(sse.BOM).strip())
-    except ValueError as error:
-        raise Failed(
-            Failure(Kind.MALFORMED, f"the provider's answer is not JSON: {error}", status=200)
-        ) from error
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if not isinstance(value, dict):
-        raise Failed(
-            Failure(Kind.MALFORMED, "the provider's answer is not a JSON object", status=200)
-        )
-    return value

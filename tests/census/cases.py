@@ -12,8 +12,8 @@ import orjson
 
 from gateway.app import App
 from tests.census.counting import Census, counted
-from tests.census.wired import Script, StillLoop, gateway
-from tests.inbound.asgi import CHAT, Client, scope
+from tests.census.wired import Client, Script, StillLoop, gateway
+from tests.inbound.asgi import CHAT
 from tests.makers import Clock
 
 WARM_UPS: Final = 3
@@ -99,12 +99,18 @@ _OK: Final = _whole("200 OK", _ANSWER)
 _BROKEN: Final = _whole("500 Internal Server Error", {"error": {"message": "It broke."}})
 
 
-async def _ask(app: App, *, stream: bool) -> Client:
+def _request(key: str, *, stream: bool) -> bytes:
+    """With the headers that a client library sends at least."""
     body = orjson.dumps({"model": "dev", "messages": _MESSAGES, "stream": stream})
-    headers = {"content-type": "application/json", "content-length": str(len(body))}
-    client = Client(body)
-    await app.asgi(scope("POST", CHAT, headers), client.receive, client.send)
-    return client
+    lines = (
+        f"POST {CHAT} HTTP/1.1",
+        "host: 127.0.0.1:8484",
+        "accept: application/json",
+        f"authorization: Bearer {key}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def _count(scripts: dict[str, Script], *, stream: bool = False, pause_s: float = 0.0) -> Census:
@@ -112,12 +118,14 @@ def _count(scripts: dict[str, Script], *, stream: bool = False, pause_s: float =
     clock = Clock()
 
     async def work(app: App) -> Census:
+        client = Client(app)
+        request = _request(app.keys.add("census"), stream=stream)
         for _ in range(WARM_UPS):
-            await _ask(app, stream=stream)
+            await client.ask(request)
             clock.now += pause_s
         with counted() as census:
-            client = await _ask(app, stream=stream)
-        assert client.answer.status == 200
+            answer = await client.ask(request)
+        assert answer.startswith(b"HTTP/1.1 200 ")
         await app.aclose()
         return census
 

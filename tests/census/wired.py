@@ -1,8 +1,8 @@
-"""A whole gateway in memory: an ASGI request on one side, scripted bytes of a provider on the
+"""A whole gateway in memory: the bytes of a client on one side, scripted bytes of a provider on the
 other.
 
-The connections to a provider are the gateway's own, with its parser and its pool. Only the socket
-is replaced: what is written to it is discarded, and each write is answered with the next script.
+The connections on both sides are the gateway's own, with their parsers. Only the sockets are
+replaced: what is written to a provider is discarded, and each write is answered with its script.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from uvicorn.server import ServerState
+
 from gateway.app import App
 from gateway.config import schema
 from gateway.config.load import build
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
+from gateway.process.server import options
 from gateway.upstream.http1 import Connection, Pool
 from gateway.urls import Origin
 from tests.makers import Clock
@@ -76,6 +79,42 @@ class WiredPool(Pool):
         connection = Connection(self, origin)
         connection.connection_made(Wire(connection, lambda: self.scripts[origin.host]))
         return connection
+
+
+class ClientWire(asyncio.Transport):
+    """A socket of a client, without a network. `sent` is what the client has received."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += data
+
+    def is_closing(self) -> bool:
+        return False
+
+
+class Client:
+    """A client that keeps its connection."""
+
+    def __init__(self, app: App) -> None:
+        config = options(app)
+        config.load()
+        self._state = ServerState()
+        self._wire = ClientWire()
+        make: Any = config.http_protocol_class
+        self._connection = make(config=config, server_state=self._state, app_state={})
+        self._connection.connection_made(self._wire)
+
+    async def ask(self, request: bytes) -> bytes:
+        """The answer to a request."""
+        self._wire.sent = b""
+        answered = self._state.total_requests + 1
+        self._connection.data_received(request)
+        while self._state.total_requests < answered:
+            await asyncio.sleep(0)
+        return self._wire.sent
 
 
 @contextmanager

@@ -470,7 +470,7 @@ never = ["ratelimit"]
     )
     assert problems == [
         "config.toml:1: titel: there is no such key. "
-        "Known are: agents, breaker, fallback, ledger, limits, log, models, server, timeouts, traces.",  # noqa: E501
+        "Known are: agents, breaker, cluster, fallback, ledger, limits, log, models, server, timeouts, traces.",  # noqa: E501
         (
             'config.toml:3: models.sonnet.provider: "antropic" is not a provider. Did you mean '
             "'anthropic'?"

@@ -9,7 +9,7 @@ from gateway import sse
 from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed
 from gateway.hub import exact_json, halves
-from gateway.upstream.stream import decode_whole, loads
+from gateway.upstream.whole import decode_whole, loads
 from tests.dialects.said import (
     ARGUMENTS,
     CALL,

@@ -29,8 +29,8 @@ class Process:
         self._ended = False
         self._heard = threading.Condition()
         assert popen.stderr is not None
-        self._reader = threading.Thread(target=self._read, args=(popen.stderr,), daemon=True)
-        self._reader.start()
+        self.reader = threading.Thread(target=self._read, args=(popen.stderr,), daemon=True)
+        self.reader.start()
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
@@ -77,7 +77,7 @@ def gateway(
         # $LISTEN_PID.
         command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command]
         variables["LISTEN_FDS"] = str(len(sockets))
-        more = {"close_fds": False, "preexec_fn": _hand_over([sock.fileno() for sock in sockets])}
+        more = {"close_fds": False, "preexec_fn": hand_over([sock.fileno() for sock in sockets])}
     popen = subprocess.Popen(
         command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True, **more
     )
@@ -89,12 +89,12 @@ def gateway(
         if popen.poll() is None:
             popen.kill()
         popen.wait()
-        process._reader.join()
+        process.reader.join()
         assert popen.stderr is not None
         popen.stderr.close()
 
 
-def _hand_over(descriptors: list[int]) -> Callable[[], None]:
+def hand_over(descriptors: list[int]) -> Callable[[], None]:
     def place() -> None:
         for place_, descriptor in enumerate(descriptors, 3):
             os.dup2(descriptor, place_) if descriptor != place_ else os.set_inheritable(

@@ -57,7 +57,7 @@ class Client:
     `leave`."""
 
     def __init__(self, *pieces: bytes, ends: bool = True) -> None:
-        self._pieces = list(pieces)
+        self.pieces = list(pieces)
         self._ends = ends
         self._left = asyncio.Event()
         self.sent: list[MutableMapping[str, Any]] = []
@@ -66,12 +66,12 @@ class Client:
         self._left.set()
 
     async def receive(self) -> MutableMapping[str, Any]:
-        if self._pieces:
-            piece = self._pieces.pop(0)
+        if self.pieces:
+            piece = self.pieces.pop(0)
             return {
                 "type": "http.request",
                 "body": piece,
-                "more_body": bool(self._pieces) or not self._ends,
+                "more_body": bool(self.pieces) or not self._ends,
             }
         await self._left.wait()
         return {"type": "http.disconnect"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -9,7 +10,7 @@ import pytest
 
 from gateway.config import schema
 from gateway.inbound.access import ANYBODY, check_host, check_key
-from gateway.inbound.http import HttpError
+from gateway.inbound.http import HttpError, headers_of
 from gateway.inbound.keys import Keys
 from gateway.types import Client
 from tests.inbound.asgi import CHAT, answered, ask, make, scope
@@ -161,7 +162,7 @@ def keys(tmp_path: Path) -> Keys:
     "headers", [{}, {"authorization": "Bearer anything"}, {"x-api-key": "anything"}]
 )
 def test_without_keys_anybody_on_this_host_may_call(keys: Keys, headers: dict[str, str]) -> None:
-    assert check_key(scope("GET", "/", headers), keys) is ANYBODY
+    assert check_key(headers_of(scope("GET", "/", headers)), keys) is ANYBODY
 
 
 @pytest.mark.parametrize(
@@ -185,8 +186,35 @@ def test_without_keys_anybody_on_this_host_may_call(keys: Keys, headers: dict[st
 )
 def test_a_key_may_come_in_either_header(keys: Keys, form: dict[str, str]) -> None:
     key = keys.add("laptop")
-    headers = {name: value.format(key) for name, value in form.items()}
-    assert check_key(scope("GET", "/", headers), keys) == Client("laptop")
+    sent = {name: value.format(key) for name, value in form.items()}
+    headers = headers_of(scope("GET", "/", sent))
+    assert [check_key(headers, keys) for _ in range(3)] == [Client("laptop")] * 3
+    keys.remove("laptop")
+    with pytest.raises(HttpError):
+        check_key(headers, keys)
+
+
+def test_a_key_that_expires_is_not_recalled(tmp_path: Path) -> None:
+    clock, wall = Clock(), Clock(1_800_000_000.0)
+    keys = Keys(tmp_path / "keys.json", clock, wall)
+    key = keys.add("guest", expires=datetime.fromtimestamp(wall.now + 60, UTC))
+    headers = headers_of(scope("GET", "/", {"authorization": f"Bearer {key}"}))
+    assert [check_key(headers, keys).name for _ in range(2)] == ["guest", "guest"]
+    wall.now += 61
+    with pytest.raises(HttpError):
+        check_key(headers, keys)
+
+
+def test_the_first_valid_key_counts_however_often_it_is_sent(keys: Keys) -> None:
+    """A header that is recalled says nothing of one that is looked at before it."""
+    laptop, server = keys.add("laptop"), keys.add("server")
+    alone = headers_of(scope("GET", "/", {"x-api-key": laptop}))
+    both = headers_of(scope("GET", "/", {"x-api-key": laptop, "authorization": f"Bearer {server}"}))
+    assert [check_key(each, keys).name for each in (alone, alone, both, both, alone)] == [
+        *("laptop", "laptop"),
+        *("server", "server"),
+        "laptop",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,7 @@ def test_a_stream_is_shared_too(tmp_path: Path) -> None:
         await send({"type": "http.response.body", "body": b"data: ", "more_body": True})
         await send({"type": "http.response.body", "body": b"1\n\n"})
 
-    app.asgi = Gate(stream, lambda: app.gateway, app.face_of_path)
+    app.asgi = Gate(stream, app, app.face_of_path)
     answer = ask(app, "POST", CHAT, STREAM, {"origin": PAGE})
     assert (answer.body, answer.headers["x-a"]) == (b"data: 1\n\n", "1")
     assert answer.headers["access-control-allow-origin"] == PAGE

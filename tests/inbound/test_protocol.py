@@ -4,10 +4,10 @@ being cut."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 import pytest
@@ -15,166 +15,205 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from gateway.dialects import INBOUND
+from gateway.inbound.asgi import asgi
 from gateway.inbound.browsers import shared_with
-from gateway.inbound.http import Receive, Scope, Send, abort, send_text
+from gateway.inbound.exchange import Exchange, Serve, sent
+from gateway.inbound.http import Receive, Scope, Send, abort
 from gateway.inbound.protocol import HEAD_BYTES_MAX, Protocol
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LONG_S, SHORT_S = 60.0, 0.01
 PAGE = "http://localhost:3000"
 HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
 
 
-async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+async def echo(exchange: Exchange) -> None:
     """Answers with what it was sent."""
     body, more = b"", True
     while more:
-        message = await receive()
-        body, more = body + message.get("body", b""), message.get("more_body", False)
-    await send_text(send, 200, body.decode())
+        piece, more = await exchange.read()
+        body += piece
+    await told(exchange, body)
 
 
-@asynccontextmanager
-async def connected(
-    app: App = echo, request_s: float = LONG_S, state: ServerState | None = None
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    config = uvicorn.Config(cast(Any, app), lifespan="off", log_config=None, ws="none")
-    config.load()
-    make = partial(
-        Protocol,
-        config,
-        state or ServerState(),
-        {},
-        request_s=lambda: request_s,
-        face_of_path=lambda path: INBOUND["chat"],
-        shared_with=lambda headers: shared_with(headers, {PAGE}),
-    )
-    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
-    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        server.close()
+async def told(exchange: Exchange, body: bytes) -> None:
+    await sent(exchange.respond(200, [(b"content-type", b"text/plain")], body))
 
 
-def run(work: Coroutine[Any, Any, bytes]) -> bytes:
-    return asyncio.run(asyncio.wait_for(work, 10))
-
-
-async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+async def stream(exchange: Exchange) -> None:
     """An answer without a length, in pieces, one of them empty."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-a", b"1")]})
+    await sent(exchange.begin(200, [(b"x-a", b"1")]))
     for piece in (b"data: 1\n\n", b"", b"data: 2\n\n"):
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body"})
+        await sent(exchange.write(piece))
+    await sent(exchange.end(b""))
 
 
-async def sent(data: bytes, *, request_s: float = LONG_S, app: App = echo) -> bytes:
-    """Everything that comes back until the server closes."""
-    async with connected(app, request_s=request_s) as (reader, writer):
-        writer.write(data)
-        return await reader.read()
+class Server(NamedTuple):
+    """Our connections, on which requests are answered directly or by way of ASGI."""
+
+    is_direct: bool
+
+    @asynccontextmanager
+    async def connected(
+        self, serve: Serve = echo, request_s: float = LONG_S, state: ServerState | None = None
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A client's end of a new connection."""
+        app = cast(Any, no_application if self.is_direct else asgi(serve))
+        config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none")
+        config.load()
+        make = partial(
+            Protocol,
+            config,
+            state or ServerState(),
+            {},
+            request_s=lambda: request_s,
+            face_of_path=lambda path: INBOUND["chat"],
+            direct=serve if self.is_direct else lambda exchange: None,
+            shared_with=lambda headers: shared_with(headers, {PAGE}),
+        )
+        server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            server.close()
+
+    async def tell(self, data: bytes, *, request_s: float = LONG_S, serve: Serve = echo) -> bytes:
+        """Everything that comes back until the server closes."""
+        async with self.connected(serve, request_s=request_s) as (reader, writer):
+            writer.write(data)
+            return await reader.read()
 
 
-def test_a_head_that_does_not_end_is_waited_for_no_longer_than_a_request() -> None:
-    answer = run(sent(HEAD, request_s=SHORT_S))
+async def no_application(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("the request was not answered directly")
+
+
+@pytest.fixture(params=[True, False], ids=["direct", "asgi"])
+def server(request: pytest.FixtureRequest) -> Server:
+    return Server(request.param)
+
+
+@pytest.mark.anyio
+async def test_a_head_that_does_not_end_is_waited_for_no_longer_than_a_request(
+    server: Server,
+) -> None:
+    answer = await server.tell(HEAD, request_s=SHORT_S)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"request_timeout"' in answer
     assert b"\r\nx-request-id: req_" in answer
 
 
-def test_a_connection_that_is_never_used_is_closed_without_a_word() -> None:
-    assert run(sent(b"", request_s=SHORT_S)) == b""
+@pytest.mark.anyio
+async def test_a_connection_that_is_never_used_is_closed_without_a_word(server: Server) -> None:
+    assert await server.tell(b"", request_s=SHORT_S) == b""
 
 
-def test_a_head_that_is_too_long_is_refused() -> None:
+@pytest.mark.anyio
+async def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
     head = HEAD + b"x-long: "
-    answer = run(sent(head + b"a" * (HEAD_BYTES_MAX + 1 - len(head))))
+    answer = await server.tell(head + b"a" * (HEAD_BYTES_MAX + 1 - len(head)))
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b'"code":"headers_too_large"' in answer
 
 
-def test_a_head_may_come_byte_by_byte() -> None:
-    async def work() -> bytes:
-        async with connected() as (reader, writer):
-            for byte in HEAD + b"content-length: 5\r\nconnection: close\r\n\r\nhello":
-                writer.write(bytes([byte]))
-                await writer.drain()
-                await asyncio.sleep(0)
-            return await reader.read()
-
-    assert run(work()).endswith(b"\r\n\r\nhello")
+@pytest.mark.anyio
+async def test_a_head_may_come_byte_by_byte(server: Server) -> None:
+    async with server.connected() as (reader, writer):
+        for byte in HEAD + b"content-length: 5\r\nconnection: close\r\n\r\nhello":
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await reader.read()).endswith(b"\r\n\r\nhello")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE "])
-def test_an_offer_of_another_protocol_costs_no_body(name: bytes) -> None:
+async def test_an_offer_of_another_protocol_costs_no_body(server: Server, name: bytes) -> None:
     offer = (
         b"Connection: Upgrade, HTTP2-Settings, close\r\nHTTP2-Settings: AAEAAE\r\n"
         + name
         + b": h2c\r\n"
     )
-    answer = run(sent(HEAD + offer + b"content-length: 18\r\n\r\nhello\r\nupgrade: no"))
+    answer = await server.tell(HEAD + offer + b"content-length: 18\r\n\r\nhello\r\nupgrade: no")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"\r\n\r\nhello\r\nupgrade: no")
 
 
-def test_requests_that_follow_each_other_on_one_connection() -> None:
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("status", "line"), [(200, b"200 OK"), (421, b"421 Misdirected Request"), (529, b"529 ")]
+)
+async def test_a_status_with_and_without_a_name(server: Server, status: int, line: bytes) -> None:
+    async def serve(exchange: Exchange) -> None:
+        await sent(exchange.respond(status, [], b""))
+
+    answer = await server.tell(HEAD + b"connection: close\r\n\r\n", serve=serve)
+    assert answer.startswith(b"HTTP/1.1 " + line + b"\r\n")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("value", [b"1\r\nset-cookie: a=b", b"1\n2", b"1\r2"])
+async def test_a_header_cannot_add_another(server: Server, value: bytes) -> None:
+    async def serve(exchange: Exchange) -> None:
+        with pytest.raises(ValueError, match="end of a line"):
+            await sent(exchange.respond(200, [(b"x-a", value)], b""))
+        await sent(exchange.respond(204, [], b""))
+
+    answer = await server.tell(HEAD + b"connection: close\r\n\r\n", serve=serve)
+    assert answer.startswith(b"HTTP/1.1 204 No Content\r\n")
+
+
+@pytest.mark.anyio
+async def test_requests_that_follow_each_other_on_one_connection(server: Server) -> None:
     one = HEAD + b"content-length: 3\r\n\r\none"
     two = HEAD + b"content-length: 3\r\nconnection: close\r\n\r\ntwo"
-    assert run(sent(one + two)).count(b"HTTP/1.1 200 ") == 2
+    assert (await server.tell(one + two)).count(b"HTTP/1.1 200 ") == 2
 
 
-def test_a_client_that_leaves_is_noticed_although_its_next_request_is_here() -> None:
+@pytest.mark.anyio
+async def test_a_client_that_leaves_is_noticed_although_its_next_request_is_here(
+    server: Server,
+) -> None:
     left, asked = asyncio.Event(), asyncio.Event()
 
-    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+    async def waiting(exchange: Exchange) -> None:
+        exchange.arrived()
+        exchange.watch(left.set)
         asked.set()
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        left.set()
+        await left.wait()
 
-    async def work() -> bytes:
-        async with connected(waiting) as (_, writer):
-            writer.write((HEAD + b"content-length: 0\r\n\r\n") * 2)
-            await asked.wait()
-            writer.close()
-            await left.wait()
-        return b""
-
-    run(work())
+    async with server.connected(waiting) as (_, writer):
+        writer.write((HEAD + b"content-length: 0\r\n\r\n") * 2)
+        await asked.wait()
+        writer.close()
+        await left.wait()
 
 
-def test_a_body_does_not_count_as_the_next_requests_head() -> None:
+@pytest.mark.anyio
+async def test_a_body_does_not_count_as_the_next_requests_head(server: Server) -> None:
     """Both come in one read, and the first request is answered."""
-
-    async def work() -> bytes:
-        state = ServerState()
-        async with connected(state=state) as (reader, writer):
-            while not state.connections:
-                await asyncio.sleep(0)
-            [protocol] = state.connections
-            assert isinstance(protocol, Protocol)
-            size = HEAD_BYTES_MAX * 2
-            protocol.data_received(HEAD + b"content-length: %d\r\n\r\na" % size)
-            protocol.data_received(b"a" * (size - 1) + HEAD)
-            writer.write(b"content-length: 3\r\nconnection: close\r\n\r\ntwo")
-            return await reader.read()
-
-    assert run(work()).count(b"HTTP/1.1 200 ") == 2
+    state = ServerState()
+    async with server.connected(state=state) as (reader, writer):
+        while not state.connections:
+            await asyncio.sleep(0)
+        protocol: Any = next(iter(state.connections))
+        size = HEAD_BYTES_MAX * 2
+        protocol.data_received(HEAD + b"content-length: %d\r\n\r\na" % size)
+        protocol.data_received(b"a" * (size - 1) + HEAD)
+        writer.write(b"content-length: 3\r\nconnection: close\r\n\r\ntwo")
+        assert (await reader.read()).count(b"HTTP/1.1 200 ") == 2
 
 
-def test_a_client_that_does_not_read_can_be_cut_off() -> None:
-    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        abort(scope)
+@pytest.mark.anyio
+async def test_a_client_that_does_not_read_can_be_cut_off(server: Server) -> None:
+    async def silent(exchange: Exchange) -> None:
+        await sent(exchange.begin(200, []))
+        exchange.abort()
 
-    async def work() -> bytes:
-        async with connected(silent) as (reader, writer):
-            writer.write(HEAD + b"content-length: 0\r\n\r\n")
-            return await reader.read()
-
-    run(work())
+    async with server.connected(silent) as (reader, writer):
+        writer.write(HEAD + b"content-length: 0\r\n\r\n")
+        await reader.read()
 
 
 def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
@@ -184,6 +223,7 @@ def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
 # --- what is no HTTP ------------------------------------------------------------------------------
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "data",
     [
@@ -205,13 +245,16 @@ def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
         HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_no_http_is_answered_with_an_error_object(data: bytes) -> None:
-    head, _, body = run(sent(data)).partition(b"\r\n\r\n")
+async def test_what_is_no_http_is_answered_with_an_error_object(
+    server: Server, data: bytes
+) -> None:
+    head, _, body = (await server.tell(data)).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"\r\nx-request-id: req_" in head
     assert orjson.loads(body)["error"]["code"] == "invalid_http"
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("rest", "status"),
     [
@@ -220,21 +263,27 @@ def test_what_is_no_http_is_answered_with_an_error_object(data: bytes) -> None:
         (b"x: a\r\ny", 408),
     ],
 )
-def test_a_listed_page_may_read_even_these_errors(rest: bytes, status: int) -> None:
+async def test_a_listed_page_may_read_even_these_errors(
+    server: Server, rest: bytes, status: int
+) -> None:
     for page, shares in ((PAGE, True), ("https://evil.example", False)):
         origin = b"origin: %s\r\n" % page.encode()
-        answer = run(sent(HEAD + origin + rest, request_s=SHORT_S))
+        answer = await server.tell(HEAD + origin + rest, request_s=SHORT_S)
         assert answer.startswith(b"HTTP/1.1 %d " % status)
         assert (b"\r\naccess-control-allow-origin: " + PAGE.encode() in answer) is shares
         assert b"\r\nvary: Origin\r\n" in answer
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("stated", [b"a b", b"a" * 129, b"\xc3\xa9", b"<script>", b"", b"a\tb"])
-def test_an_id_that_is_none_is_replaced(stated: bytes) -> None:
-    answer = run(sent(HEAD + b"x-request-id: " + stated + b"\r\ncontent-length: -1\r\n\r\n"))
+async def test_an_id_that_is_none_is_replaced(server: Server, stated: bytes) -> None:
+    answer = await server.tell(
+        HEAD + b"x-request-id: " + stated + b"\r\ncontent-length: -1\r\n\r\n"
+    )
     assert b"\r\nx-request-id: req_" in answer
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("target", "path", "host"),
     [
@@ -245,34 +294,39 @@ def test_an_id_that_is_none_is_replaced(stated: bytes) -> None:
         (b"*", "/", b"localhost"),
     ],
 )
-def test_the_host_of_an_absolute_target_counts(target: bytes, path: str, host: bytes) -> None:
-    async def tell(scope: Scope, receive: Receive, send: Send) -> None:
-        hosts = [value.decode() for name, value in scope["headers"] if name == b"host"]
-        await send_text(send, 200, f"{scope['path']} {hosts}")
+async def test_the_host_of_an_absolute_target_counts(
+    server: Server, target: bytes, path: str, host: bytes
+) -> None:
+    async def tell(exchange: Exchange) -> None:
+        await told(exchange, f"{exchange.path} {exchange.headers.every(b'host')}".encode())
 
-    answer = run(
-        sent(
-            b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target,
-            app=tell,
-        )
+    answer = await server.tell(
+        b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target,
+        serve=tell,
     )
     assert answer.endswith(f"\r\n\r\n{path} {[host.decode()]}".encode())
 
 
-def test_a_tunnel_is_refused() -> None:
-    answer = run(sent(b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example:443\r\n\r\n"))
+@pytest.mark.anyio
+async def test_a_tunnel_is_refused(server: Server) -> None:
+    answer = await server.tell(
+        b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example:443\r\n\r\n"
+    )
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 # --- HTTP/1.0 -------------------------------------------------------------------------------------
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "connection", [b"", b"connection: keep-alive\r\n", b"connection: close\r\n"]
 )
 @pytest.mark.parametrize("host", [b"", b"host: localhost\r\n"])
-def test_a_stream_to_an_http10_client_is_plain_bytes(connection: bytes, host: bytes) -> None:
-    answer = run(sent(b"GET / HTTP/1.0\r\n" + host + connection + b"\r\n", app=stream))
+async def test_a_stream_to_an_http10_client_is_plain_bytes(
+    server: Server, connection: bytes, host: bytes
+) -> None:
+    answer = await server.tell(b"GET / HTTP/1.0\r\n" + host + connection + b"\r\n", serve=stream)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head
     assert b"content-length" not in head
@@ -280,34 +334,40 @@ def test_a_stream_to_an_http10_client_is_plain_bytes(connection: bytes, host: by
     assert body == b"data: 1\n\ndata: 2\n\n"
 
 
-def test_an_answer_to_an_http10_client_has_its_length() -> None:
-    answer = run(
-        sent(b"POST / HTTP/1.0\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello")
+@pytest.mark.anyio
+async def test_an_answer_to_an_http10_client_has_its_length(server: Server) -> None:
+    answer = await server.tell(
+        b"POST / HTTP/1.0\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello"
     )
     assert b"\r\ncontent-length: 5\r\n" in answer
     assert answer.endswith(b"\r\nconnection: close\r\n\r\nhello")
 
 
-def test_a_head_request_of_an_http10_client_has_no_body() -> None:
-    assert run(sent(b"HEAD / HTTP/1.0\r\n\r\n", app=stream)).endswith(
+@pytest.mark.anyio
+async def test_a_head_request_of_an_http10_client_has_no_body(server: Server) -> None:
+    assert (await server.tell(b"HEAD / HTTP/1.0\r\n\r\n", serve=stream)).endswith(
         b"\r\nconnection: close\r\n\r\n"
     )
 
 
-def test_an_http11_client_gets_chunks() -> None:
-    answer = run(
-        sent(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", app=stream)
+@pytest.mark.anyio
+async def test_an_http11_client_gets_chunks(server: Server) -> None:
+    answer = await server.tell(
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", serve=stream
     )
     assert b"\r\ntransfer-encoding: chunked\r\n" in answer
     assert answer.endswith(b"\r\n0\r\n\r\n")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("version", "asked"), [(b"1.0", False), (b"1.1", True)])
-def test_who_expects_to_be_asked_for_the_body_is_asked(version: bytes, asked: bool) -> None:
+async def test_who_expects_to_be_asked_for_the_body_is_asked(
+    server: Server, version: bytes, asked: bool
+) -> None:
     head = (
         b"POST / HTTP/%s\r\nhost: localhost\r\nexpect: 100-continue\r\nconnection: close\r\n"
         % version
     )
-    answer = run(sent(head + b"content-length: 5\r\n\r\nhello"))
+    answer = await server.tell(head + b"content-length: 5\r\n\r\nhello")
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n") is asked
     assert answer.endswith(b"\r\n\r\nhello")

@@ -4,7 +4,8 @@ leaves."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -15,10 +16,12 @@ from gateway.dialects.chat.inbound import KEEP_ALIVE as HEARTBEAT
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.chunks import delta, finish
 from gateway.hub.contracts import Answer
-from gateway.inbound.http import ClientLeft
+from gateway.inbound.asgi import LOOK_AFTER_S, AsgiExchange
+from gateway.inbound.http import ClientLeft, Receive, Send
 from gateway.inbound.interrupt import Interrupt
-from gateway.inbound.stream import LOOK_AFTER_S, EventStream, Presence, StoppedReading, Watchdog
-from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts
+from gateway.inbound.stream import EventStream, StoppedReading, Watchdog
+from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts, Watcher
+from tests.inbound.asgi import CHAT, scope
 from tests.makers import model
 
 Step = list[Chunk] | Failure
@@ -47,6 +50,9 @@ class Chunks:
             raise Failed(step)
         return Batch(step)
 
+    def watch(self, watcher: Watcher) -> None:
+        """Its end is reported to its reader alone."""
+
     async def aclose(self) -> None:
         self.closed = True
 
@@ -74,6 +80,16 @@ class Sent:
         )
 
 
+async def silent() -> MutableMapping[str, Any]:
+    """A client that stays and says nothing."""
+    await asyncio.Event().wait()
+    return {}
+
+
+def exchange(send: Send, receive: Receive = silent) -> AsgiExchange:
+    return AsgiExchange(scope("POST", CHAT, {}), receive, send)
+
+
 REQUEST = inbound.decode_request(
     {"model": "dev", "messages": [{"role": "user", "content": "Hi"}]}, {}
 )
@@ -87,7 +103,7 @@ def reply(chunks: Chunks, write_s: float = 5.0) -> Reply:
 async def relayed(send: Sent, chunks: Chunks, write_s: float = 5.0) -> Failure | None:
     encoder = inbound.StreamEncoder(Answer("1", 0, "claude-sonnet-5", REQUEST))
     with Interrupt() as interrupt:
-        stream = EventStream(send, interrupt, HEARTBEAT)
+        stream = EventStream(exchange(send), interrupt, HEARTBEAT)
         return await stream.relay(reply(chunks, write_s), encoder, [(b"x-request-id", b"req_1")])
 
 
@@ -99,9 +115,10 @@ def events(body: bytes) -> list[str]:
     ]
 
 
-def test_a_whole_stream_ends_with_done() -> None:
+@pytest.mark.anyio
+async def test_a_whole_stream_ends_with_done() -> None:
     send, chunks = Sent(), Chunks(HELLO, END)
-    assert asyncio.run(relayed(send, chunks)) is None
+    assert await relayed(send, chunks) is None
     assert send.messages[0]["status"] == 200
     headers = dict(send.messages[0]["headers"])
     assert headers[b"content-type"] == b"text/event-stream; charset=utf-8"
@@ -114,17 +131,19 @@ def test_a_whole_stream_ends_with_done() -> None:
     assert chunks.closed
 
 
-def test_silence_is_a_comment() -> None:
+@pytest.mark.anyio
+async def test_silence_is_a_comment() -> None:
     send = Sent()
-    asyncio.run(relayed(send, Chunks(HELLO, [], [], END)))
+    await relayed(send, Chunks(HELLO, [], [], END))
     assert HEARTBEAT.startswith(b":")
     assert send.body.count(HEARTBEAT) == 2
     assert "event:" not in send.body.decode()
 
 
-def test_a_broken_stream_ends_in_one_error_and_without_done() -> None:
+@pytest.mark.anyio
+async def test_a_broken_stream_ends_in_one_error_and_without_done() -> None:
     send, chunks = Sent(), Chunks(HELLO, BROKEN)
-    assert asyncio.run(relayed(send, chunks)) is BROKEN
+    assert await relayed(send, chunks) is BROKEN
     *content, last = events(send.body)
     error = orjson.loads(last)["error"]
     assert (error["type"], error["code"]) == ("server_error", "upstream_overloaded")
@@ -137,25 +156,21 @@ def test_a_broken_stream_ends_in_one_error_and_without_done() -> None:
     assert chunks.closed
 
 
-def test_a_client_that_reads_nothing_is_given_up() -> None:
+@pytest.mark.anyio
+async def test_a_client_that_reads_nothing_is_given_up() -> None:
     send, chunks = Sent(stuck=True), Chunks(HELLO, END)
     with pytest.raises(StoppedReading):
-        asyncio.run(relayed(send, chunks, write_s=0.01))
+        await relayed(send, chunks, write_s=0.01)
     assert chunks.closed
     assert len(send.messages) == 2
 
 
-def test_the_watchdog_counts_no_time_between_writes() -> None:
+@pytest.mark.anyio
+async def test_the_watchdog_counts_no_time_between_writes() -> None:
     """The provider may take its time; only a write that waits is the client's fault."""
-
-    async def work() -> bool:
-        with Interrupt() as interrupt, Watchdog(interrupt, 0.005) as watchdog:
-            watchdog.sending()
-            watchdog.sent()
-            await quiet(0.03)
-        return True
-
-    assert asyncio.run(work())
+    with Interrupt() as interrupt, Watchdog(interrupt, 0.005) as watchdog:
+        await watchdog.over(asyncio.sleep(0))
+        await quiet(0.03)
 
 
 # --- before the commit ----------------------------------------------------------------------------
@@ -166,21 +181,23 @@ ANSWER = Reply(Attempt(model(), 1), "m", chat={})
 
 async def waited(send: Sent, work: Coroutine[Any, Any, Reply], every_s: float = 0.005) -> Reply:
     with Interrupt() as interrupt:
-        return await EventStream(send, interrupt, HEARTBEAT).while_waiting(
+        return await EventStream(exchange(send), interrupt, HEARTBEAT).while_waiting(
             work, every_s, [(b"x-request-id", b"req_1")]
         )
 
 
-def test_a_quick_answer_has_no_heartbeat_before_it() -> None:
+@pytest.mark.anyio
+async def test_a_quick_answer_has_no_heartbeat_before_it() -> None:
     async def quick() -> Reply:
         return ANSWER
 
     send = Sent()
-    assert asyncio.run(waited(send, quick())) is ANSWER
+    assert await waited(send, quick()) is ANSWER
     assert send.messages == []
 
 
-def test_a_slow_answer_has_heartbeats_before_it() -> None:
+@pytest.mark.anyio
+async def test_a_slow_answer_has_heartbeats_before_it() -> None:
     send, enough = Sent(), 3
 
     async def slow() -> Reply:
@@ -188,20 +205,22 @@ def test_a_slow_answer_has_heartbeats_before_it() -> None:
             await asyncio.sleep(0)
         return ANSWER
 
-    assert asyncio.run(waited(send, slow())) is ANSWER
+    assert await waited(send, slow()) is ANSWER
     assert send.messages[0]["type"] == "http.response.start"
     assert send.body == HEARTBEAT * enough
 
 
-def test_a_failure_comes_through() -> None:
+@pytest.mark.anyio
+async def test_a_failure_comes_through() -> None:
     async def failing() -> Reply:
         raise Failed(BROKEN)
 
     with pytest.raises(Failed):
-        asyncio.run(waited(Sent(), failing()))
+        await waited(Sent(), failing())
 
 
-def test_leaving_ends_the_work_that_was_waited_for() -> None:
+@pytest.mark.anyio
+async def test_leaving_ends_the_work_that_was_waited_for() -> None:
     ended = []
 
     async def endless() -> Reply:
@@ -211,15 +230,12 @@ def test_leaving_ends_the_work_that_was_waited_for() -> None:
             ended.append(True)
         return ANSWER
 
-    async def work() -> None:
-        task = asyncio.create_task(waited(Sent(), endless()))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        task.cancel()
-        await task
-
+    task = asyncio.create_task(waited(Sent(), endless()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(work())
+        await task
     assert ended == [True]
 
 
@@ -237,28 +253,36 @@ def receiver(*messages: str) -> Callable[[], Coroutine[Any, Any, MutableMapping[
     return receive
 
 
-def test_whoever_leaves_is_noticed() -> None:
-    async def work() -> None:
-        with (
-            Interrupt() as interrupt,
-            Presence(interrupt, receiver("http.request", "http.disconnect")),
-        ):
-            await asyncio.Event().wait()
+@contextmanager
+def watched(interrupt: Interrupt, *messages: str) -> Iterator[None]:
+    """Watches a client that does this."""
+    request = exchange(Sent(), receiver(*messages))
+    request.watch(lambda: interrupt.fire(ClientLeft()))
+    try:
+        yield
+    finally:
+        request.close()
 
-    with pytest.raises(ClientLeft):
-        asyncio.run(work())
+
+@pytest.mark.anyio
+async def test_a_client_that_leaves_is_noticed() -> None:
+    with (
+        pytest.raises(ClientLeft),
+        Interrupt() as interrupt,
+        watched(interrupt, "http.request", "http.disconnect"),
+    ):
+        await asyncio.Event().wait()
 
 
-def test_nobody_is_watched_once_the_answer_is_out() -> None:
-    async def work() -> tuple[int, int]:
-        with Interrupt() as interrupt, Presence(interrupt, receiver("http.disconnect")):
-            await asyncio.sleep(0)
-        await quiet(LOOK_AFTER_S * 2)
-        task = asyncio.current_task()
-        assert task is not None
-        return task.cancelling(), len(asyncio.all_tasks())
-
-    assert asyncio.run(work()) == (0, 1)
+@pytest.mark.anyio
+async def test_no_client_is_watched_once_the_answer_is_out() -> None:
+    before = len(asyncio.all_tasks())
+    with Interrupt() as interrupt, watched(interrupt, "http.disconnect"):
+        await asyncio.sleep(0)
+    await quiet(LOOK_AFTER_S * 2)
+    task = asyncio.current_task()
+    assert task is not None
+    assert (task.cancelling(), len(asyncio.all_tasks())) == (0, before)
 
 
 async def quiet(seconds: float) -> None:
@@ -268,32 +292,31 @@ async def quiet(seconds: float) -> None:
     await over.wait()
 
 
-def test_an_error_of_the_work_is_its_own() -> None:
-    async def work() -> None:
-        with Interrupt() as interrupt, Presence(interrupt, receiver("http.disconnect")):
-            raise ValueError("ours")
+@pytest.mark.anyio
+async def test_an_error_of_the_work_is_its_own() -> None:
+    with (
+        pytest.raises(ValueError, match="ours"),
+        Interrupt() as interrupt,
+        watched(interrupt, "http.disconnect"),
+    ):
+        raise ValueError("ours")
 
-    with pytest.raises(ValueError, match="ours"):
-        asyncio.run(work())
 
-
-def test_a_reply_that_comes_as_the_client_leaves_is_closed() -> None:
+@pytest.mark.anyio
+async def test_a_reply_that_comes_as_the_client_leaves_is_closed() -> None:
     chunks, here, send = Chunks(HELLO, END), asyncio.Event(), Sent(stuck=True)
 
     async def answering() -> Reply:
         await here.wait()
         return Reply(Attempt(model(), 1), "m", chunks=chunks)
 
-    async def work() -> None:
-        task = asyncio.create_task(waited(send, answering()))
-        while len(send.messages) < 2:  # the head, and the heartbeat in which the client hangs
-            await asyncio.sleep(0)
-        here.set()
+    task = asyncio.create_task(waited(send, answering()))
+    while len(send.messages) < 2:  # the head, and the heartbeat in which the client hangs
         await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        task.cancel()
-        await task
-
+    here.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(work())
+        await task
     assert chunks.closed

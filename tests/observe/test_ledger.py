@@ -19,6 +19,7 @@ import pytest
 
 from gateway.failures import Failure, Kind
 from gateway.observe import ledger as module
+from gateway.observe import ledger_schema
 from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_read import Filters, Unreadable, call, calls, usage
 from gateway.types import Attempt, Call, Usage
@@ -133,24 +134,21 @@ def test_a_queue_that_is_full_loses_calls_and_not_time(path: Path) -> None:
     assert ledger.lost == 3  # nobody writes yet
 
 
-class Counting(Ledger):
-    """Counts the batches that were written."""
-
-    batches = 0
-
-    def _write(self, database: sqlite3.Connection) -> None:
-        self.batches += 1
-        super()._write(database)
-
-
 def test_calls_are_written_in_batches(path: Path) -> None:
-    ledger = Counting(path, 90)
+    """The clock is read once per call, and once per batch."""
+    readings: list[float] = []
+
+    def wall() -> float:
+        readings.append(WALL)
+        return WALL
+
+    ledger = Ledger(path, 90, wall)
     ledger.start()
     for number in range(500):
         ledger.record(answered(f"req_{number}"), 200, 2.0)
     ledger.close()
     assert len(calls(path, Filters(), 1000)) == 500
-    assert ledger.batches < 50
+    assert len(readings) - 500 < 50
 
 
 def test_processes_that_start_together_share_one_file(path: Path) -> None:
@@ -179,6 +177,18 @@ def test_a_count_that_no_column_holds_costs_its_batch_alone(path: Path, warned: 
     assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_2"]
     assert ledger.lost == 1
     assert len(warned) == 1
+
+
+def test_a_call_that_no_row_holds_costs_no_other(path: Path) -> None:
+    odd = answered("req_odd")
+    odd.attempts[-1].upstream_request_id = "half \ud83d"
+    ledger = Ledger(path, 90)
+    ledger.start()
+    ledger.record(odd, 200, 2.0)
+    ledger.record(answered("req_2"), 200, 2.0)
+    ledger.close()
+    assert [each["id"] for each in calls(path, Filters(), 10)] == ["req_2"]
+    assert ledger.lost == 1
 
 
 def test_what_could_not_be_written_is_written_later(path: Path, warned: list[str]) -> None:
@@ -236,7 +246,7 @@ def test_a_broken_file_is_told_once_and_done_without(
 def test_a_newer_ledger_is_left_alone(path: Path, warned: list[str]) -> None:
     written(path, answered())
     with sqlite3.connect(path) as database:
-        database.execute(f"PRAGMA user_version = {module.VERSION + 1}")
+        database.execute(f"PRAGMA user_version = {ledger_schema.VERSION + 1}")
     database.close()
     written(path, answered())
     assert "newer version" in warned[0]

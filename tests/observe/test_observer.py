@@ -54,6 +54,15 @@ def test_a_request_that_never_became_a_call_is_counted_and_not_told() -> None:
     assert b'gateway_requests_total{agent="",status="401"} 1.0' in observer.metrics.text()
 
 
+def test_what_waits_to_be_written_holds_no_prompt() -> None:
+    observer, _ = observing()
+    asked = answered()
+    assert asked.chat["messages"]
+    observer.started()
+    observer.ended(asked, 200, None, 102.0)
+    assert asked.chat == {}
+
+
 def test_overhead_is_our_own_time_before_the_answer_began() -> None:
     observer, _ = observing()
     observer.started()

@@ -60,16 +60,14 @@ def test_the_watchdog_is_for_this_process_only() -> None:
     assert Notifier({"WATCHDOG_USEC": "often"}).watchdog_s is None
 
 
-def test_the_watchdog_is_fed(manager: socket.socket) -> None:
-    async def feed() -> None:
+@pytest.mark.anyio
+async def test_the_watchdog_is_fed(manager: socket.socket) -> None:
+    with manager:
         notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1"})
         task = asyncio.create_task(notify.watchdog(notifier))
         await asyncio.to_thread(lines, manager)
         await asyncio.to_thread(lines, manager)
         task.cancel()
-
-    with manager:
-        asyncio.run(feed())
 
 
 def test_sockets_of_another_process_are_left_alone() -> None:

@@ -18,15 +18,15 @@ from gateway.dialects.anthropic.native_messages import (
     replays_thinking,
     without_thinking,
 )
-from gateway.dialects.anthropic.thinking import Limit, encode_thinking
+from gateway.dialects.anthropic.thinking import Limit, encode_level
 from gateway.dialects.anthropic.tools import forced_hint
 from gateway.failures import Failure
 from gateway.hub import exact_json
 from gateway.hub.contracts import REPLAYED, Encoded, Request
 from gateway.hub.options import merge_options
-from gateway.hub.reasoning import LEVELS, clamp, level
+from gateway.hub.reasoning import LEVELS, level
 from gateway.hub.shapes import table
-from gateway.hub.structured_output import hint
+from gateway.hub.structured_output import hint, read_form
 from gateway.types import Model
 
 Body = dict[str, Any]
@@ -123,7 +123,7 @@ def _format(body: Body, lane: _Lane) -> Iterable[str]:
         return ()
     body.pop("output_format", None)
     _configure(body, format=None)
-    _instruct(body, hint(wanted))
+    _instruct(body, hint(read_form(wanted)))
     return ("output_config.format",)
 
 
@@ -210,13 +210,12 @@ def _apply_level(body: Body, lane: _Lane, asked: Mapping[str, Any]) -> list[str]
     model's own level."""
     wanted, limit = level(asked, lane.model), Limit(body["max_tokens"], stated=True)
     forced = table(body, "tool_choice").get("type") in ("any", "tool")
-    found = encode_thinking(
+    found, _ = encode_level(
         wanted, lane.claude, limit, tools=bool(body.get("tools")), forced=forced
     )
     fields = dict(found.fields)
     _configure(body, **fields.pop("output_config", {}))
     body |= fields
-    body["max_tokens"] = found.max_tokens
     return ["thinking"] if found.losses else []
 
 
@@ -284,9 +283,9 @@ def _effort(body: Body, claude: Generation) -> Iterable[str]:
     """The effort, where the generation does not have it: "does not support effort level
     'xhigh'"."""
     effort = table(body, "output_config").get("effort")
-    if effort not in LEVELS or effort in claude.efforts:
+    if effort not in LEVELS or effort in claude.efforts.values():
         return ()
-    _configure(body, effort=clamp(effort, claude.efforts) if claude.efforts else None)
+    _configure(body, effort=claude.efforts.get(effort))
     return ("output_config.effort",)
 
 

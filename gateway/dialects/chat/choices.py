@@ -1,9 +1,32 @@
-"""The state of one choice of a stream and of its tool calls, as the different servers send them."""
+"""The state of one choice of a stream and of its tool calls, as the different servers send them.
+
+Theory of operation. A tool call streams in as deltas, and the contract says that `index` tells
+which call a delta belongs to. Servers do not keep to it: some send index 0 for every call, some no
+index, some repeat id and name in every delta, some send the name late, and some send a whole call
+once more behind the finish reason.
+
+So a *slot* is the call that has a place now. The place is the server's index; where it sends none,
+it is the place of the id, else the last place, else a new one (`Choice._place_of`). For each delta
+there are four cases:
+
+1. The finish reason was read, and the slot's call is whole: the delta repeats it and is dropped
+   (`Choice._is_said`).
+2. The place has no slot, or the delta does not continue its call (`_Slot.is_continued_by`): a new
+   slot takes the place, and the call that had it ends.
+3. The delta brings the name that the slot lacks: the call is announced to the client only now.
+4. Anything else adds to the arguments.
+
+What continues a call is decided by id, then by name, then by whether its arguments are whole JSON
+already: a second call of the same tool often differs from a repetition in nothing else.
+
+What the client receives is counted by `hub.chunks.ToolCalls`: places without gaps, an id and a
+name sent once. A slot's key is its id there; two calls never share one, whatever the server sends.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.dialects.chat.answer_fields import tool_call_extras
 from gateway.dialects.chat.answers import says_something
@@ -17,6 +40,9 @@ from gateway.hub.contracts import Encoded
 from gateway.hub.structured_output import Unfence
 from gateway.hub.tools import arguments_text, digest
 from gateway.types import Chunk
+
+PLAIN: Final = frozenset({"role", "content", "reasoning_content", "reasoning", "tool_calls"})
+"""The fields of most deltas; any other one needs a closer look."""
 
 
 class Choice:
@@ -45,6 +71,13 @@ class Choice:
         self._held: list[Chunk] | None = []
         """Facts about an answer that has not begun: what has content begins it. None from then
         on."""
+
+    @property
+    def passes_text(self) -> bool:
+        """Whether a text becomes a chunk at once, and as it is."""
+        if self.unfence is not None or self.splitter is not None:
+            return False
+        return self._held is None and self.reason is None
 
     def begun(self, chunks: list[Chunk]) -> list[Chunk]:
         """`chunks` behind the facts that were held, or none of them as long as all are facts."""
@@ -147,6 +180,71 @@ class Choice:
         if self.reason is None or name not in ("", slot.name) or not slot.is_whole():
             return False
         return not stated or stated == slot.stated
+
+
+class Pattern:
+    """An event with nothing but a piece of text or reasoning, as the pattern of the next one.
+
+    Most events of a stream differ in their text alone from the one before. Everything else has
+    been read then, and reading it again would change nothing.
+    """
+
+    def __init__(self, body: dict[str, Any], stated: dict[str, Any], field: str, choice: Choice):
+        """`body` is the event, `stated` its one choice, and `field` has the text. The first two are
+        written to."""
+        self._body = body
+        self._stated = stated
+        self._fields: dict[str, Any] = dict(stated["delta"])
+        self._field = field
+        self._choice = choice
+        self._varying = [key for key in _VARYING if key in body]
+
+    def chunk(self, body: dict[str, Any]) -> Chunk | None:
+        """The chunk of the next event; None for one that differs in more than its text."""
+        same, alike, name = self._body, self._stated, self._field
+        try:
+            for key in self._varying:
+                same[key] = body[key]
+            (stated,) = body["choices"]
+            alike["delta"] = fields = stated["delta"]
+            self._fields[name] = text = fields[name]
+            index = stated["index"]
+        except (KeyError, TypeError, ValueError):
+            return None
+        if body != same or stated != alike or fields != self._fields:
+            return None
+        if type(text) is not str or not text or type(index) is not int:
+            return None
+        self._choice.last = fields
+        said = {_SAID[name]: text}
+        return {"choices": [{"index": index, "delta": said, "finish_reason": None}]}
+
+
+_VARYING: Final = ("choices", "created", "id", "obfuscation", "p")
+"""What of an event is not read again once the answer has begun, beside the choices."""
+_MORE: Final = ("usage", "logprobs", "finish_reason")
+_SAID: Final = {
+    "content": "content",
+    "reasoning_content": "reasoning_content",
+    "reasoning": "reasoning_content",
+}
+"""What a piece of text is called → in the hub."""
+
+
+def pattern(body: dict[str, Any], choices: Mapping[int, Choice]) -> Pattern | None:
+    """An event that has been read, as a pattern; None for one that says more."""
+    listed = body.get("choices")
+    if not listed or len(listed) > 1 or body.get("usage") or "x_groq" in body:
+        return None
+    (stated,) = listed
+    index, fields = stated.get("index"), stated.get("delta")
+    choice = choices.get(index) if type(index) is int else None
+    if not fields or choice is None or not choice.passes_text or any(map(stated.get, _MORE)):
+        return None
+    named = [key for key in fields if fields[key] and key != "role"]
+    if len(named) != 1 or named[0] not in _SAID or not PLAIN.issuperset(fields):
+        return None
+    return Pattern(body, stated, named[0], choice)
 
 
 class _Slot:

@@ -15,8 +15,12 @@ from gateway.types import Batch, Chat, Request
 
 NAME: Final = "chat"
 ID_HEADERS: Final = ("x-request-id",)
+_ID: Final = "chatcmpl-"
 KEEP_ALIVE: Final = sse.comment(b"")
 """Only comments keep a connection alive without breaking a client: `event: ping` does."""
+
+SESSION_HEADERS: Final = (("x-session-affinity",),)
+"""Of opencode."""
 
 
 class Notes(NamedTuple):
@@ -32,16 +36,15 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
     """Raises `Failed` naming the field that is wrong."""
     chat = normalize(body)
     include_usage = bool((chat.get("stream_options") or {}).get("include_usage"))
-    return Request(chat, body, notes=Notes(include_usage, speaks_functions(body)))
+    legacy = "functions" in body and speaks_functions(body)
+    return Request(chat, body, notes=Notes(include_usage, legacy))
 
 
 def encode_response(chat: Chat, answer: Answer) -> Chat:
     """The whole answer: the hub's with its envelope."""
     notes: Notes = answer.request.notes
-    id_ = _id(answer)
-    return _encode_response(
-        chat, id_, answer.created, answer.model, legacy_functions=notes.legacy_functions
-    )
+    id_, legacy = _ID + answer.id, notes.legacy_functions
+    return _encode_response(chat, id_, answer.created, answer.model, legacy_functions=legacy)
 
 
 class StreamEncoder:
@@ -52,7 +55,7 @@ class StreamEncoder:
     def __init__(self, answer: Answer) -> None:
         notes: Notes = answer.request.notes
         self._encoder = _StreamEncoder(
-            _id(answer),
+            _ID + answer.id,
             answer.created,
             answer.model,
             include_usage=notes.include_usage,
@@ -85,7 +88,3 @@ def _body(refusal: Refusal) -> dict[str, Any]:
         code=refusal.code,
         **dict(refusal.details),
     )
-
-
-def _id(answer: Answer) -> str:
-    return "chatcmpl-" + answer.id

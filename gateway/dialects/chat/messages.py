@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from gateway.dialects.chat.tools import encode_call, encode_id
@@ -24,7 +25,14 @@ def encode_messages(messages: list[Message], quirks: Quirks) -> list[Message]:
     if not quirks.late_system:
         instructions, conversation = split_instructions(messages)
         messages = [*_joined(instructions), *conversation]
-    encoded = [part for message in messages for part in _ENCODERS[message["role"]](message, quirks)]
+    encoded: list[Message] = []
+    for message in messages:
+        role, content = message["role"], message.get("content")
+        is_said = type(content) is str and (content or role != "assistant")
+        if is_said and role in _AS_THEY_ARE and len(message) == 2:
+            encoded.append(message)  # most messages are such
+        else:
+            encoded += _ENCODERS[role](message, quirks)
     if not quirks.tool_result_images:
         encoded = list(_images_after_results(encoded))
     if quirks.bridge_after_tools:
@@ -34,6 +42,10 @@ def encode_messages(messages: list[Message], quirks: Quirks) -> list[Message]:
     if quirks.prefill == "prefix" and encoded:
         encoded[-1] = _as_last(encoded[-1])
     return encoded
+
+
+_AS_THEY_ARE: Final = ("user", "assistant", "system")
+"""Roles whose message, with a text and nothing else, every server takes as it is."""
 
 
 def _as_last(message: Message) -> Message:
@@ -244,6 +256,7 @@ _INNER: Final = {
 }
 
 
+@lru_cache(maxsize=64)
 def taken(quirks: Quirks) -> Taken:
     """What messages and parts take on this server; anything else is named as lost."""
     return Taken(message=frozenset({"name"}) if quirks.names else frozenset(), inner=_INNER)

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
+from gateway.dialects.chat.hosted import RESPONSES, of_chat
 from gateway.dialects.chat.messages import encode_messages, taken
 from gateway.dialects.chat.models import Family, family
 from gateway.dialects.chat.structured import encode_format
 from gateway.dialects.chat.thinking import encode_reasoning, reasons
 from gateway.dialects.chat.tools import add_hosted, encode_tools, function_names
-from gateway.dialects.hosted_rows import RESPONSES, of_chat
-from gateway.dialects.hosted_tools import is_hosted, split, takes
 from gateway.hub.contracts import Encoded
 from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused, renamed
+from gateway.hub.hosted_tools import Split, is_hosted, split, takes
 from gateway.hub.losses import named
 from gateway.hub.options import merge_options
+from gateway.hub.reasoning import level
 from gateway.hub.tools import HUB_TOOL_NAME, with_fitted_names
 from gateway.types import Chat, Model, Quirks
 
@@ -110,7 +111,7 @@ def _deaf(quirks: Quirks) -> Quirks:
 
 def takes_sampling(chat: Chat, model: Model, kind: Family) -> bool:
     if kind.sampling == "effort_none":
-        return not reasons(chat, model, kind)
+        return not reasons(level(chat, model), kind)
     return kind.sampling == "always"
 
 
@@ -125,7 +126,7 @@ def needs_responses(chat: Chat, model: Model) -> bool:
     kind = family(model.provider.name, model.model_id)
     if not kind.chat or ("tools" in chat and not kind.web_search and _demands_hosted(chat)):
         return True
-    if kind.tools_while_reasoning or not reasons(chat, model, kind):
+    if kind.tools_while_reasoning or not reasons(level(chat, model), kind):
         return False
     return _offers_functions(chat)
 
@@ -142,43 +143,84 @@ def _demands_hosted(chat: Chat) -> bool:
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A chat-completions request for `model`. Raises `Unsupported`."""
     kind, quirks = family(model.provider.name, model.model_id), model.quirks
-    custom_tools = frozenset() if quirks.custom_tools else custom_names(chat)
-    asked, parts = chat, split(chat, of_chat(model.provider.name, model.model_id))
+    asked, parts = chat, Split(chat)
+    custom_tools: frozenset[str] = frozenset()
+    if "tools" in chat:
+        custom_tools = frozenset() if quirks.custom_tools else custom_names(chat)
+        parts = split(chat, of_chat(model.provider.name, model.model_id))
     chat, names = with_fitted_names(
-        parts.chat, HUB_TOOL_NAME, length_max=64, keep=function_names(parts.hosted)
+        parts.chat,
+        HUB_TOOL_NAME,
+        length_max=64,
+        keep=function_names(parts.hosted) if parts.hosted else _NO_NAMES,
     )
     rules, unknown = _rules(model, takes_sampling(chat, model, kind))
     body, losses = apply(chat, rules, unknown)
     body["model"] = model.model_id
     body["messages"] = encode_messages(chat["messages"], quirks if kind.audio else _deaf(quirks))
-    tools, tool_losses = encode_tools(chat, quirks, model.provider.name)
-    body |= add_hosted(tools, parts, quirks)
-    tool_losses += [*parts.losses, *named(asked["messages"], asked.get("tools", ()), taken(quirks))]
+    losses += _add_tools(body, chat, parts, model) if "tools" in asked else ()
+    losses += _lost(asked, quirks)
     limit = chat.get("max_completion_tokens")
     if limit is not None:
         body[quirks.max_tokens_field] = limit
-    if chat.get("stream") and quirks.stream_usage:
+    if "stream" in chat and chat["stream"] and quirks.stream_usage:
         body["stream_options"] = {"include_usage": True}
-    body |= encode_reasoning(chat, model, kind)
-    if not kind.tools_while_reasoning and "none" in kind.efforts and _offers_functions(chat):
-        # An unset effort counts as active on some models of these families; functions are then
-        # refused.
-        body.setdefault("reasoning_effort", "none")
-    if kind.temperature_max is not None and body.get("temperature", 0) > kind.temperature_max:
-        body["temperature"] = kind.temperature_max
-        tool_losses.append("temperature")
-    if not kind.greedy_top_p and body.get("temperature") == 0:
-        body.pop("top_p", None)  # "top_p must be 1 when using greedy sampling"
-    format_losses, unfence = encode_format(body, chat, quirks, model.provider.name)
+    if model.thinking_level or kind.reasoning_format or not _LEVELS.isdisjoint(chat):
+        body |= encode_reasoning(chat, model, kind)
+    losses += _fit_values(body, chat, kind)
+    format_losses: list[str] = []
+    unfence = False
+    if "response_format" in chat:
+        format_losses, unfence = encode_format(body, chat, quirks, model.provider.name)
     return Encoded(
         path="/chat/completions",
-        body=merge_options(body, model.options),
-        dropped=(*losses, *tool_losses, *format_losses),
+        body=merge_options(body, model.options) if model.options else body,
+        dropped=(*losses, *format_losses),
         names=names,
         custom_tools=custom_tools,
         unfence=unfence,
         think_tags=quirks.think_tags,
     )
+
+
+_LEVELS: Final = frozenset({"reasoning_effort", "reasoning", "thinking"})
+"""Fields that ask for a reasoning level."""
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+
+
+def _add_tools(body: dict[str, Any], chat: Chat, parts: Split, model: Model) -> list[str]:
+    """Puts `tools` and `tool_choice` into `body`; returns what is lost of them."""
+    tools, losses = encode_tools(chat, parts.places, model.quirks, model.provider.name)
+    body |= add_hosted(tools, parts, model.quirks)
+    return [*losses, *parts.losses]
+
+
+def _lost(asked: Chat, quirks: Quirks) -> list[str]:
+    """What the server does not receive of messages and tools. A message with a text and nothing
+    else loses nothing."""
+    messages = [
+        message
+        for message in asked["messages"]
+        if len(message) > 2 or type(message.get("content")) is not str
+    ]
+    tools = asked.get("tools", ())
+    return named(messages, tools, taken(quirks)) if messages or tools else []
+
+
+def _fit_values(body: dict[str, Any], chat: Chat, kind: Family) -> list[str]:
+    """Brings values into the ranges that the family takes; returns what is lost."""
+    if not kind.tools_while_reasoning and "none" in kind.efforts and _offers_functions(chat):
+        # An unset effort counts as active on some models of these families; functions are then
+        # refused.
+        body.setdefault("reasoning_effort", "none")
+    lost: list[str] = []
+    if "temperature" in body:
+        if kind.temperature_max is not None and body["temperature"] > kind.temperature_max:
+            body["temperature"] = kind.temperature_max
+            lost.append("temperature")
+        if not kind.greedy_top_p and body["temperature"] == 0:
+            body.pop("top_p", None)  # "top_p must be 1 when using greedy sampling"
+    return lost
 
 
 def custom_names(chat: Chat) -> frozenset[str]:

@@ -19,7 +19,7 @@ from gateway.dialects.chat.answer_fields import (
     message_extras,
 )
 from gateway.dialects.chat.answers import says_something
-from gateway.dialects.chat.choices import Choice
+from gateway.dialects.chat.choices import PLAIN, Choice, Pattern, pattern
 from gateway.dialects.chat.content import decode_content
 from gateway.dialects.chat.errors import decode_error_value, is_error
 from gateway.dialects.chat.finish import decode_finish
@@ -33,9 +33,6 @@ from gateway.hub.counts import merged
 from gateway.hub.halves import Halves
 from gateway.hub.shapes import table
 from gateway.types import Chunk
-
-_PLAIN: Final = frozenset({"role", "content", "reasoning_content", "reasoning", "tool_calls"})
-"""The fields of most deltas; any other one needs a closer look."""
 
 
 class StreamDecoder:
@@ -62,17 +59,37 @@ class StreamDecoder:
         self._extras = Held(ANSWER_TYPES)
         self._id = ""
         self._halves = Halves()
+        self._pattern: Pattern | None = None
+        """The last event that was read whole, if it had nothing but text."""
 
     def decode(self, event: sse.Event) -> list[Chunk]:
         """The content of one event. Raises `Failed` for an error event, broken JSON, an unknown
         finish."""
-        data = event.data.strip()
-        if not data or self.ended:
-            return []  # a sign of life
-        if data == b"[DONE]":
-            self._done()
+        if self.ended:
             return []
+        data = event.data
+        if data[:1] != b"{":
+            data = data.strip()
+            if not data:
+                return []  # a sign of life
+            if data == b"[DONE]":
+                self._done()
+                return []
         body = self._loads(event)
+        if self._pattern is not None and not event.name and not self._halves.used:
+            chunk = self._pattern.chunk(body)
+            if chunk is not None:
+                return [chunk]
+        chunks = self._decode(event, body)
+        self._pattern = pattern(body, self._choices)
+        return self._halves.join(chunks) if self._halves.used else chunks
+
+    def _decode(self, event: sse.Event, body: dict[str, Any]) -> list[Chunk]:
+        inner = body.get("x_groq")
+        if event.name == b"error" or is_error(body):
+            raise Failed(decode_error_value(body, None))
+        if inner and inner.get("error"):
+            raise Failed(decode_error_value(inner, None))
         if self.model is None and body.get("model"):
             self.model = body["model"]
             self._id = str(body.get("id") or "")
@@ -82,7 +99,7 @@ class StreamDecoder:
         chunks: list[Chunk] = []
         for choice in body.get("choices") or ():
             chunks += self._decode_choice(choice)
-        return self._halves.join(chunks) if self._halves.used else chunks
+        return chunks
 
     def flush(self) -> list[Chunk]:
         """The end, once. Raises `Failed` when the stream ended without a finish reason and without
@@ -130,11 +147,6 @@ class StreamDecoder:
             raise Failed(
                 Failure(Kind.MALFORMED, "the provider sent an event that is not a JSON object")
             )
-        if event.name == b"error" or is_error(body):
-            raise Failed(decode_error_value(body, None))
-        inner = body.get("x_groq")
-        if inner and inner.get("error"):
-            raise Failed(decode_error_value(inner, None))
         return body
 
     def _note_usage(self, body: Mapping[str, Any]) -> None:
@@ -190,7 +202,7 @@ class StreamDecoder:
         chunks = [delta(choice.index, reasoning_content=said.reasoning)] if said.reasoning else []
         if said.text:
             chunks += self._content(choice, said.text)
-        if isinstance(fields.get("content"), list) or not _PLAIN.issuperset(fields):
+        if isinstance(fields.get("content"), list) or not PLAIN.issuperset(fields):
             chunks += self._rare(choice, fields)
         for call in fields.get("tool_calls") or ():
             chunks += choice.tool_call(call)
@@ -284,7 +296,9 @@ class StreamEncoder:
                     continue
             if choices and choices[0]["index"] not in self._roles:
                 out.append(self._role(choices[0]["index"]))
-            out.append(self._event(_as_function_delta(chunk) if self._legacy else chunk))
+            if self._legacy:
+                chunk = _as_function_delta(chunk)
+            out.append(self._head + exact_json.dumps(chunk)[1:] + b"\n\n")
         return b"".join(out)
 
     def done(self) -> bytes:
@@ -298,9 +312,7 @@ class StreamEncoder:
 
     def _role(self, index: int) -> bytes:
         self._roles.add(index)
-        return self._event(delta(index, role="assistant", content=""))
-
-    def _event(self, chunk: Chunk) -> bytes:
+        chunk = delta(index, role="assistant", content="")
         return self._head + exact_json.dumps(chunk)[1:] + b"\n\n"
 
 

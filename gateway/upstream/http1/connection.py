@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
         while not parser.has_headers:
             if self._error is not None:
                 raise self._error
-            await self._wait(deadline)
+            await self._event(deadline)
 
     async def receive(self, timeout_s: float) -> bytes:
         """The next bytes of the body; b"" at its end. Raises `TransportError`."""
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
                 return b""
             if deadline is None:
                 deadline = self.loop.time() + timeout_s
-            await self._wait(deadline)
+            await self._event(deadline)
         if self._is_paused:
             self._resume()
         return parser.take()
@@ -206,20 +206,16 @@ class Connection(asyncio.Protocol):
 
     # --- waiting ----------------------------------------------------------------------------------
 
-    async def _wait(self, deadline: float) -> None:
-        """Waits for an event. Raises `TransportError` at `deadline`, in the loop's time."""
+    def _event(self, deadline: float) -> asyncio.Future[None]:
+        """The next event, to be awaited by the reader. It, or awaiting it, raises `TransportError`
+        at `deadline`, in the loop's time."""
         if deadline <= self.loop.time():
-            raise self._trouble("timeout", "it took too long to answer")
-        waiter = self._waiter = self.loop.create_future()
+            raise self._overdue()
+        self._waiter = waiter = self.loop.create_future()
         self._deadline = deadline
         if self._timer is None or self._timer.when() > deadline:
             self._set_timer()
-        try:
-            await waiter
-        except TimeoutError:
-            raise self._trouble("timeout", "it took too long to answer") from None
-        finally:
-            self._waiter = None
+        return waiter
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -233,7 +229,7 @@ class Connection(asyncio.Protocol):
         if self.loop.time() < self._deadline:
             self._set_timer()
         else:
-            self._waiter.set_exception(TimeoutError())
+            self._waiter.set_exception(self._overdue())
 
     # --- trouble ----------------------------------------------------------------------------------
 
@@ -241,6 +237,9 @@ class Connection(asyncio.Protocol):
         if self._error is None:
             self._error = self._trouble(kind, reason)
         self.abort(reason)
+
+    def _overdue(self) -> TransportError:
+        return self._trouble("timeout", "it took too long to answer")
 
     def _trouble(self, kind: Trouble, reason: str) -> TransportError:
         return TransportError(kind, f"{self.origin}: {reason}")
@@ -263,18 +262,20 @@ class PooledResponse:
         return self._connection.receive(timeout_s) if self._connection is not None else _nothing()
 
     async def read(self, bytes_max: int, timeout_s: float) -> bytes:
+        connection = self._connection
+        if connection is None:
+            return b""
         pieces: list[bytes] = []
         size = 0
-        if self._connection is None:
-            return b""
-        loop = self._connection.loop
-        deadline = loop.time() + timeout_s
-        while piece := await self.receive(deadline - loop.time()):
+        deadline = connection.loop.time() + timeout_s
+        while piece := await self.receive(deadline - connection.loop.time()):
             size += len(piece)
             if size > bytes_max:
                 raise TransportError("too_large", f"the answer exceeds {bytes_max} bytes")
             pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if connection.parser.complete and not connection.parser.unread_bytes:
+                break  # the usual case: one read has all of it
+        return b"".join(pieces)
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None

@@ -1,11 +1,17 @@
 """One HTTP/1.1 response, from bytes to facts. Sans-io: no socket, no clock, no waiting.
 
 `feed` takes bytes as they arrive, cut anywhere, and `end` says that the connection has ended. The
-attributes are what is known so far. httptools calls the `on_…` methods from within `feed`.
+attributes are what is known so far.
+
+httptools decides what is valid, where the headers end and how the body is framed; it calls the
+`on_…` methods from within `feed`. The header lines are read here, once it has found their end:
+it takes a line for a header only in the one form of RFC 9112: no folded line, no bare line feed, no
+space before the colon.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import Final
 
 import httptools
@@ -27,7 +33,6 @@ class ResponseParser:
 
     def begin(self) -> None:
         """Forgets the last response: a request leaves, and the next bytes answer it."""
-        self._http = httptools.HttpResponseParser(self)
         self.status = 0
         self.headers: dict[str, str] = {}
         """Names in lower case; the values of repeated ones joined by ", "."""
@@ -45,32 +50,38 @@ class ResponseParser:
         """What is wrong with the response. What was read before it is good; nothing after it is
         read."""
         self._body: list[bytes] = []
-        self._fields: dict[str, list[str]] = {}
-        """The headers so far, joined once they are complete: a header may be repeated without
-        end."""
+        self._head: list[bytes] = []
+        """All bytes up to the end of the headers."""
         self._head_bytes = 0
-        """Fed before the headers were complete: a header that never ends is never shown to us."""
-        self._header_bytes = 0
-        """Names and values of the headers."""
+        self._informational = 0
+        """Responses with a status of 1xx before this one."""
         self._inflated: Inflated | None = None
         self._ends_with_the_connection = False
+        self._arrived: list[bytes] = []
+        """The pieces of the body in the bytes that are fed, as they came."""
+        self.on_body = self._arrived.append  # a method in C, called for each chunk
+        self._http = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
         """Reads the next bytes. Raises nothing: see `error`."""
         self.has_begun = True
+        if not self.has_headers:
+            self._head.append(data)
+            self._head_bytes += len(data)
         try:
             self._http.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse("it wants to switch protocols")
-        except httptools.HttpParserError as error:
-            if self.complete:
-                self.keep = False  # bytes that follow the response: the framing cannot be trusted
-            else:
-                self._refuse(f"its answer is not valid HTTP/1.1: {error.__context__ or error}")
-        if not self.has_headers:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEADER_BYTES_MAX:
-                self._refuse_headers()
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._stop(error)
+        if arrived := self._arrived:
+            piece = b"".join(arrived)
+            arrived.clear()
+            if self._inflated is not None:
+                piece = self._inflate(self._inflated, piece)
+            if piece:
+                self._body.append(piece)
+                self.unread_bytes += len(piece)
+        elif self._head_bytes > HEADER_BYTES_MAX and not self.has_headers:
+            self._refuse_headers()
 
     def end(self) -> None:
         """The server has closed the connection cleanly, which ends a body of no stated length."""
@@ -81,7 +92,26 @@ class ResponseParser:
         """All of the body that has been read since the last call."""
         body, self._body = self._body, []
         self.unread_bytes = 0
-        return body[0] if len(body) == 1 else b"".join(body)
+        return b"".join(body)
+
+    def _inflate(self, inflated: Inflated, piece: bytes) -> bytes:
+        """`piece` without its content encoding; b"" for one that breaks it."""
+        if self.error is not None:
+            return b""
+        try:
+            return inflated.feed(piece)
+        except zlib.error as error:
+            self._refuse(f"its answer is not valid HTTP/1.1: {error}")
+            return b""
+
+    def _stop(self, error: Exception) -> None:
+        """httptools reads no further."""
+        if isinstance(error, httptools.HttpParserUpgrade):
+            self._refuse("it wants to switch protocols")
+        elif self.complete:
+            self.keep = False  # bytes that follow the response: the framing cannot be trusted
+        else:
+            self._refuse(f"its answer is not valid HTTP/1.1: {error.__context__ or error}")
 
     # --- httptools calls --------------------------------------------------------------------------
 
@@ -89,47 +119,49 @@ class ResponseParser:
         if self.complete:
             raise ValueError("a second answer")  # to no request; the first one must not grow by it
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.has_headers:
-            return  # a trailer: the headers have been passed on
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > HEADER_BYTES_MAX:
-            self._refuse_headers()
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
-        self._fields.setdefault(key, []).append(text)
-
     def on_headers_complete(self) -> None:
         status = self._http.get_status_code()
         if status < 200:
             return  # 1xx: the final response follows
         self.status = status
-        self.headers = headers = {name: ", ".join(texts) for name, texts in self._fields.items()}
+        self.headers = headers = self._read_headers()
         self.has_headers = True
         self.keep = self._http.should_keep_alive()
-        is_chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-        is_framed = is_chunked or "content-length" in headers or status in _BODILESS
+        is_framed = (
+            "content-length" in headers
+            or "chunked" in headers.get("transfer-encoding", "").lower()
+            or status in _BODILESS
+        )
         self._ends_with_the_connection = not is_framed
-        encoding = headers.get("content-encoding", _IDENTITY).lower()
-        if encoding in _INFLATED:
-            self._inflated = Inflated(encoding.removeprefix("x-"))
-        elif encoding != _IDENTITY:
-            self._refuse(f"it used the content encoding {encoding}, which was not asked for")
-
-    def on_body(self, data: bytes) -> None:
-        if self.error is not None:
-            return
-        if self._inflated is not None:
-            data = self._inflated.feed(data)
-            if not data:
-                return
-        self._body.append(data)
-        self.unread_bytes += len(data)
+        if "content-encoding" in headers:
+            self._decode_as(headers["content-encoding"].lower())
 
     def on_message_complete(self) -> None:
         if self.has_headers:
             self.complete = True
         else:
-            self._fields.clear()  # those of a 1xx
+            self._informational += 1
+
+    # --- headers ----------------------------------------------------------------------------------
+
+    def _read_headers(self) -> dict[str, str]:
+        """The headers of the final response, whose end httptools has found."""
+        head = b"".join(self._head)
+        self._head.clear()
+        begin = end = 0
+        for _ in range(self._informational + 1):
+            begin = head.find(b"HTTP/", end)
+            end = head.find(b"\r\n\r\n", begin)
+        if end > HEADER_BYTES_MAX:
+            self._refuse_headers()
+        return _fields(head[begin:end].decode("latin-1").split("\r\n")[1:])
+
+    def _decode_as(self, encoding: str) -> None:
+        if encoding in _INFLATED:
+            self._inflated = Inflated(encoding.removeprefix("x-"))
+        elif encoding != _IDENTITY:
+            self._refuse(f"it used the content encoding {encoding}, which was not asked for")
+            raise ValueError(self.error)  # nothing of the body is read
 
     def _refuse_headers(self) -> None:
         self._refuse(f"its headers exceed {HEADER_BYTES_MAX} bytes")
@@ -139,3 +171,19 @@ class ResponseParser:
         self.keep = False
         if self.error is None:
             self.error = reason
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
+    """Header lines as a table. A header may be repeated without end, so each is joined once."""
+    fields: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        name, value = name.lower(), value.strip(" \t")
+        if name in fields:
+            repeated.setdefault(name, [fields[name]]).append(value)
+        else:
+            fields[name] = value
+    for name, values in repeated.items():
+        fields[name] = ", ".join(values)
+    return fields

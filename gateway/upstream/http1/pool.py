@@ -43,31 +43,21 @@ class Pool:
         """The response, once its headers are here. Raises `TransportError`."""
         where = target(request.url)
         head = _head(request, where)
-        connection = self._take(where.origin)
-        if connection is not None:
-            response = await self._try(connection, head, request.body, timeout_s, reused=True)
-            if response is not None:
-                return response
-        connection = await self._connect(where.origin, request.connect_s)
-        response = await self._try(connection, head, request.body, timeout_s, reused=False)
-        assert response is not None
-        return response
-
-    async def _try(
-        self, connection: Connection, head: bytes, body: bytes, timeout_s: float, *, reused: bool
-    ) -> PooledResponse | None:
-        """One exchange; None if a kept connection was found dead (rule 2)."""
-        try:
-            await connection.exchange(head, body, timeout_s)
-        except TransportError as error:
-            connection.abort(str(error))
-            if reused and error.kind == "reset" and not connection.parser.has_begun:
-                return None
-            raise
-        except BaseException:
-            connection.abort("the request was cancelled")
-            raise
-        return PooledResponse(connection)
+        kept = self._take(where.origin)
+        while True:
+            connection = kept or await self._connect(where.origin, request.connect_s)
+            try:
+                await connection.exchange(head, request.body, timeout_s)
+            except TransportError as error:
+                connection.abort(str(error))
+                if kept is None or error.kind != "reset" or connection.parser.has_begun:
+                    raise
+                kept = None  # it was found dead (rule 2)
+            except BaseException:
+                connection.abort("the request was cancelled")
+                raise
+            else:
+                return PooledResponse(connection)
 
     def _take(self, origin: Origin) -> Connection | None:
         idle = self._idle.get(origin)

@@ -6,7 +6,7 @@ puts results behind their calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.normalize.refusals import an_id, an_object, invalid, missing, wrong_type
@@ -22,14 +22,28 @@ _THOUGHTS: Final = frozenset(
 )
 """Parts of an assistant message that hold reasoning: no model takes another's."""
 
+_PLAIN: Final = frozenset({"role", "content"})
+_SPEAKERS: Final = ("user", "assistant", "system", "developer")
+"""Roles whose message, with a text and nothing else, is what it has to be."""
 
-def decode_messages(messages: list[Any], source: str = "messages") -> Iterator[Message]:
+
+def decode_messages(messages: list[Any], source: str = "messages") -> list[Message]:
     """`messages` (or `input`, which `source` then says) as messages. Raises `Failed`."""
+    decoded: list[Message] = []
     for number, message in enumerate(messages):
+        if (
+            type(message) is dict
+            and message.keys() == _PLAIN
+            and type(message["content"]) is str
+            and message["role"] in _SPEAKERS
+        ):
+            decoded.append(message)  # most messages are such, and normal already
+            continue
         path = f"{source}[{number}]"
         if isinstance(message, str) and source == "input":
             message = {"role": "user", "content": message}
-        yield from _decode(_present(an_object(message, path)), path)
+        decoded += _decode(_present(an_object(message, path)), path)
+    return decoded
 
 
 def _decode(message: Message, path: str) -> list[Message]:

@@ -22,7 +22,7 @@ Part = dict[str, Any]
 def in_chat_words(body: Mapping[str, Any]) -> tuple[Chat, str]:
     """(`body` in the words of chat completions, the field that holds the conversation)."""
     chat: Chat = {field: value for field, value in body.items() if value is not None}
-    source = _conversation(chat)
+    source = _conversation(chat) if "input" in chat else "messages"
     if "system" in chat or "instructions" in chat:
         _lead(chat, [*_instructions(chat, "system"), *_instructions(chat, "instructions")])
     for field, take in _FIELDS.items():
@@ -39,8 +39,6 @@ def _lead(chat: Chat, instructions: list[dict[str, Any]]) -> None:
 
 def _conversation(chat: Chat) -> str:
     """Puts `input` where `messages` are; returns the name that the client used."""
-    if "input" not in chat:
-        return "messages"
     if chat.get("messages"):
         raise invalid("Give either 'messages' or 'input', not both.", "input")
     given = chat.pop("input")

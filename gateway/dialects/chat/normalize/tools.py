@@ -1,7 +1,7 @@
 """Tools and the choice among them, in the words of any of the APIs.
 
 A tool is afterwards a function, a custom tool, or **hosted**: one that the provider runs itself
-(`{"type": "web_search"}`), kept as the client wrote it. `dialects/hosted_tools.py` decides what
+(`{"type": "web_search"}`), kept as the client wrote it. `hub/hosted_tools.py` decides what
 becomes of it at each provider.
 """
 
@@ -23,6 +23,12 @@ _KINDS: Final = ("function", "custom")
 _WORDS: Final[Mapping[str, str]] = {"any": "required"}
 _MODES: Final = frozenset({"auto", "none", "required", "any"})
 _NEEDS_TOOLS: Final = "'tool_choice' is only allowed when 'tools' are specified."
+
+
+OF_TOOLS: Final = frozenset(
+    {"functions", "function_call", "tools", "tool_choice", "parallel_tool_calls"}
+)
+"""The fields of a request that the functions below read or change."""
 
 
 def decode_tools(chat: Chat) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.dialects.chat.normalize.refusals import invalid
 from gateway.hub.counts import COUNT_MAX
@@ -65,13 +65,17 @@ def plain_values(chat: Chat) -> Chat:
     """`chat` with plain values only. Raises `Failed` naming the field that is wrong."""
     chat = {field: value for field, value in chat.items() if value is not None}
     for field in _LOOSE & chat.keys():
-        chat[field] = _plain(field, chat[field])
+        value = chat[field]
+        if type(value) is bool or (type(value) is int and value > 0 and field not in _SWITCHES):
+            continue  # it is plain, and says something
+        chat[field] = _plain(field, value)
         if _says_nothing(field, chat[field]):
             del chat[field]
     _check(chat)
-    _fold_limit(chat)
-    _fold_stop(chat)
-    _drop_idle(chat)
+    if not _FOLDED.isdisjoint(chat):
+        _fold_limit(chat)
+        _fold_stop(chat)
+        _drop_idle(chat)
     return chat
 
 
@@ -126,35 +130,51 @@ def _is_whole(low: int, high: int) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and low <= value <= high
 
 
-def _is(*kinds: type) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, kinds)
+def _nothing(value: Any) -> bool:
+    return False
 
 
-_COUNT: Final = (_is_whole(1, COUNT_MAX), "an integer of at least 1")
-_OBJECT: Final = (_is(dict), "an object")
-_BOOLEAN: Final = (_is(bool), "a boolean")
+class _Type(NamedTuple):
+    """What a field may hold."""
 
-_TYPES: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
-    "model": (lambda value: isinstance(value, str) and bool(value), "a non-empty string"),
-    "messages": (lambda value: isinstance(value, list) and bool(value), "a non-empty array"),
+    wanted: str
+    """In words."""
+    kinds: frozenset[type] = frozenset()
+    """Types of which every value is accepted."""
+    accepts: Callable[[Any], bool] = _nothing
+    """Decides about any other value."""
+    may_be_empty: bool = True
+
+
+def _is(*kinds: type, wanted: str) -> _Type:
+    return _Type(wanted, frozenset(kinds))
+
+
+_COUNT: Final = _Type("an integer of at least 1", accepts=_is_whole(1, COUNT_MAX))
+_OBJECT: Final = _is(dict, wanted="an object")
+_BOOLEAN: Final = _is(bool, wanted="a boolean")
+
+_TYPES: Final[Mapping[str, _Type]] = {
+    "model": _Type("a non-empty string", frozenset({str}), may_be_empty=False),
+    "messages": _Type("a non-empty array", frozenset({list}), may_be_empty=False),
     **dict.fromkeys(_LIMITS, _COUNT),
     "n": _COUNT,
     "top_k": _COUNT,
-    "temperature": (_between(0, 2), "a number from 0 to 2"),
-    "top_p": (_between(0, 1), "a number from 0 to 1"),
-    "stop": (_is(str, list), "a string or an array of strings"),
+    "temperature": _Type("a number from 0 to 2", accepts=_between(0, 2)),
+    "top_p": _Type("a number from 0 to 1", accepts=_between(0, 1)),
+    "stop": _is(str, list, wanted="a string or an array of strings"),
     "stream": _BOOLEAN,
     "logprobs": _BOOLEAN,
     "parallel_tool_calls": _BOOLEAN,
     "stream_options": _OBJECT,
-    "tools": (_is(list), "an array of tools"),
-    "tool_choice": (_is(str, dict), "a string or an object"),
-    "functions": (_is(list), "an array of functions"),
+    "tools": _is(list, wanted="an array of tools"),
+    "tool_choice": _is(str, dict, wanted="a string or an object"),
+    "functions": _is(list, wanted="an array of functions"),
     "response_format": _OBJECT,
-    "reasoning_effort": (_is(str), "a string"),
+    "reasoning_effort": _is(str, wanted="a string"),
     "logit_bias": _OBJECT,
     "metadata": _OBJECT,
-    "seed": (_is_whole(-(2**63), 2**63 - 1), "an integer of 64 bits"),
+    "seed": _Type("an integer of 64 bits", accepts=_is_whole(-(2**63), 2**63 - 1)),
 }
 
 
@@ -166,13 +186,20 @@ def _check(chat: Chat) -> None:
     for field, value in chat.items():
         if field not in _TYPES:
             continue
-        accepts, wanted = _TYPES[field]
-        if not accepts(value):
-            message = f"Invalid value for '{field}': expected {wanted}."
+        known = _TYPES[field]
+        is_sure = type(value) in known.kinds and (value or known.may_be_empty)
+        if not is_sure and not known.accepts(value):
+            message = f"Invalid value for '{field}': expected {known.wanted}."
             raise invalid(message, field, "invalid_value")
 
 
 # --- several names for one thing ------------------------------------------------------------------
+
+
+_FOLDED: Final = frozenset(
+    (*_LIMITS, "stop", "tools", "functions", "logit_bias", "stream_options", "top_logprobs")
+)
+"""The fields that the functions below read or change."""
 
 
 def _fold_limit(chat: Chat) -> None:
