@@ -224,7 +224,7 @@ async def test_nothing_is_waited_for_behind_the_last_event(dialect: str) -> None
         assert len(response.waits) == len(pieces)
 
 
-RESTS: list[list[Piece]] = [
+ENDINGS: list[list[Piece]] = [
     [],
     ["timeout"],
     ["timeout", "timeout"],
@@ -235,7 +235,7 @@ RESTS: list[list[Piece]] = [
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("rest", RESTS)
+@pytest.mark.parametrize("rest", ENDINGS)
 async def test_a_connection_is_closed_once_its_body_has_ended(rest: list[Piece]) -> None:
     response = Response(WHOLE, *rest)
     reading = Reading(response)
@@ -382,7 +382,7 @@ async def test_choices_that_were_not_asked_for_are_counted(
 
 
 @pytest.mark.anyio
-async def test_after_the_finish_nobody_waits_for_long() -> None:
+async def test_the_wait_after_the_finish_is_short() -> None:
     response = Response(HELLO, END, "timeout")
     assert (await read(response=response)).failed is None
     assert response.waits[-1] == FINISHED_S
@@ -502,7 +502,7 @@ async def test_the_first_content_has_one_limit_for_all_reads_before_it() -> None
     response = Response(b": ping\n\n", b": ping\n\n", HELLO)
     reading = Reading(response)
     await reading.stream.begin(reading.clock() + 7)
-    assert response.waits == [7, 7, 7], "the clock stands still"
+    assert response.waits == [7, 7, 7], "the clock does not move"
 
 
 # --- no stream at all -----------------------------------------------------------------------------
@@ -579,7 +579,7 @@ async def test_events_under_another_name_are_understood(
 @pytest.mark.parametrize(
     "body", [b"<html>503</html>", b"", b"[]", b'"x"', b"null", b"{}", b'{"choices": 1}']
 )
-async def test_a_page_is_no_answer(body: bytes) -> None:
+async def test_a_page_instead_of_an_answer_is_a_failure(body: bytes) -> None:
     reading = await read(response=Response(body, headers={"content-type": "text/html"}))
     assert reading.failed is not None
     assert reading.failed.failure.kind in (Kind.MALFORMED, Kind.EMPTY, Kind.TRUNCATED)
@@ -614,7 +614,7 @@ def test_a_list_around_an_object_is_taken_off() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[1]", b"[{}, {}]", b"1", b"\xff"])
-def test_what_is_no_object_is_malformed(body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_malformed(body: bytes) -> None:
     with pytest.raises(Failed) as raised:
         loads(body)
     assert raised.value.failure.kind is Kind.MALFORMED
