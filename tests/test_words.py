@@ -1,8 +1,9 @@
 """Plain English: words that the comments, docstrings, messages, documents and identifiers do not
 use.
 
-Words of prose are found anywhere. Words of identifiers are parts of a name: `let_it_rest`,
-`ClientLeaves`. Of the tests, names, docstrings and comments are read; their strings are data.
+Words of prose are found anywhere. Words of the gateway's identifiers are parts of a name:
+`let_it_rest`, `ClientLeaves`. Of the tests, names, docstrings and comments are read; the strings
+are data.
 """
 
 import ast

@@ -4,6 +4,8 @@ being cut."""
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,7 +21,9 @@ from gateway.inbound.asgi import asgi
 from gateway.inbound.browsers import shared_with
 from gateway.inbound.exchange import Exchange, Serve, sent
 from gateway.inbound.http import Receive, Scope, Send, abort
-from gateway.inbound.protocol import HEAD_BYTES_MAX, Protocol
+from gateway.inbound.http11 import UNREAD_BYTES_MAX
+from gateway.inbound.protocol import HEAD_BYTES_MAX, WAITING_MAX, Protocol
+from tests.upstream.wire import UVLOOP
 
 LONG_S, SHORT_S = 60.0, 0.01
 PAGE = "http://localhost:3000"
@@ -51,14 +55,22 @@ class Server(NamedTuple):
     """Our connections, on which requests are answered directly or by way of ASGI."""
 
     is_direct: bool
+    loop: tuple[str, dict[str, Any]]
+    """An `anyio_backend`."""
 
     @asynccontextmanager
     async def connected(
-        self, serve: Serve = echo, request_s: float = LONG_S, state: ServerState | None = None
+        self,
+        serve: Serve = echo,
+        request_s: float = LONG_S,
+        state: ServerState | None = None,
+        idle_s: int = 75,
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         """A client's end of a new connection."""
         app = cast(Any, no_application if self.is_direct else asgi(serve))
-        config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none")
+        config = uvicorn.Config(
+            app, lifespan="off", log_config=None, ws="none", timeout_keep_alive=idle_s
+        )
         config.load()
         make = partial(
             Protocol,
@@ -71,6 +83,8 @@ class Server(NamedTuple):
             shared_with=lambda headers: shared_with(headers, {PAGE}),
         )
         server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+        # accepted sockets inherit it, so that a client which does not read is noticed soon
+        server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         try:
             yield reader, writer
@@ -89,9 +103,22 @@ async def no_application(scope: Scope, receive: Receive, send: Send) -> None:
     raise AssertionError("the request was not answered directly")
 
 
-@pytest.fixture(params=[True, False], ids=["direct", "asgi"])
+SERVERS = {
+    "direct": Server(True, UVLOOP),
+    "direct without uvloop": Server(True, ("asyncio", {})),
+    "asgi": Server(False, UVLOOP),
+}
+
+
+@pytest.fixture(params=SERVERS.values(), ids=list(SERVERS))
 def server(request: pytest.FixtureRequest) -> Server:
-    return Server(request.param)
+    found: Server = request.param
+    return found
+
+
+@pytest.fixture
+def anyio_backend(server: Server) -> tuple[str, dict[str, Any]]:
+    return server.loop
 
 
 @pytest.mark.anyio
@@ -218,6 +245,145 @@ async def test_a_client_that_does_not_read_can_be_cut_off(server: Server) -> Non
 
 def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
     abort({"type": "http"})
+
+
+# --- bodies, and clients that do not read ---------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_body_in_chunks(server: Server) -> None:
+    chunks = b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nx-trailer: 1\r\n\r\n"
+    head = HEAD + b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert (await server.tell(head + chunks)).endswith(b"\r\n\r\nhello world")
+
+
+@pytest.mark.anyio
+async def test_a_body_that_is_larger_than_what_waits(server: Server) -> None:
+    """Reading pauses, and goes on when the body is taken."""
+    body = b"a" * (UNREAD_BYTES_MAX * 20)
+    head = HEAD + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+    assert (await server.tell(head + body)).endswith(b"\r\n\r\n" + body)
+
+
+@pytest.mark.anyio
+async def test_a_body_that_is_not_read_does_not_reach_the_next_request(server: Server) -> None:
+    async def serve(exchange: Exchange) -> None:
+        await send_answer(exchange, exchange.path.encode())
+
+    body = b"POST /no HTTP/1.1\r\n\r\n" * 10_000
+    first = b"POST /one HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
+    second = b"POST /two HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    answer = await server.tell(first + body + second, serve=serve)
+    assert [answer.count(path) for path in (b"/one", b"/two", b"/no")] == [1, 1, 0]
+
+
+@pytest.mark.anyio
+async def test_many_requests_at_once_are_answered_in_their_order(server: Server) -> None:
+    async def serve(exchange: Exchange) -> None:
+        await asyncio.sleep(0)
+        await send_answer(exchange, exchange.path.encode())
+
+    numbers = range(WAITING_MAX * 5)
+    requests = [b"GET /%d/ HTTP/1.1\r\nhost: a\r\n\r\n" % number for number in numbers]
+    last = b"GET /last/ HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    answer = await server.tell(b"".join(requests) + last, serve=serve)
+    assert re.findall(rb"/(\w+)/", answer) == [*(b"%d" % number for number in numbers), b"last"]
+
+
+@pytest.mark.anyio
+async def test_a_client_that_reads_late_receives_all_of_it(server: Server) -> None:
+    pieces = [b"%08d" % number * 4096 for number in range(30)]
+    waited = []
+
+    async def serve(exchange: Exchange) -> None:
+        await sent(exchange.begin(200, []))
+        for piece in pieces:
+            slow = exchange.write(piece)
+            waited.append(slow is not None)
+            await sent(slow)
+        await sent(exchange.end(b""))
+
+    async with server.connected(serve) as (reader, writer):
+        writer.write(HEAD + b"connection: close\r\n\r\n")
+        while not waited:
+            await asyncio.sleep(0)
+        answer = await reader.read()
+    body = answer.partition(b"\r\n\r\n")[2]
+    assert b"".join(re.findall(rb"8000\r\n([0-9]+)\r\n", body)) == b"".join(pieces)
+    assert any(waited)
+
+
+@pytest.mark.anyio
+async def test_a_client_that_leaves_ends_the_wait_for_it(server: Server) -> None:
+    over = asyncio.Event()
+
+    async def serve(exchange: Exchange) -> None:
+        await sent(exchange.begin(200, []))
+        left = asyncio.Event()
+        exchange.watch(left.set)
+        while not left.is_set():
+            await sent(exchange.write(b"a" * 65536))
+            await asyncio.sleep(0)
+        over.set()
+
+    async with server.connected(serve) as (_, writer):
+        writer.write(HEAD + b"\r\n")
+        await writer.drain()
+        await asyncio.sleep(0)
+        writer.close()
+        await over.wait()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("begins", [True, False])
+async def test_an_answer_that_stops_closes_the_connection(server: Server, begins: bool) -> None:
+    async def serve(exchange: Exchange) -> None:
+        if begins:
+            await sent(exchange.begin(200, []))
+            await sent(exchange.write(b"half"))
+
+    answer = await server.tell(HEAD + b"content-length: 0\r\n\r\n", serve=serve)
+    assert not answer.endswith(b"0\r\n\r\n")
+    assert answer.endswith(b"\r\nhalf\r\n") is begins
+
+
+@pytest.mark.anyio
+async def test_an_idle_connection_closes_when_the_server_stops(server: Server) -> None:
+    state = ServerState()
+    async with server.connected(state=state) as (reader, writer):
+        writer.write(HEAD + b"content-length: 2\r\n\r\nhi")
+        answer = await reader.readuntil(b"hi")
+        for connection in state.connections:
+            connection.shutdown()
+        assert (answer + await reader.read()).endswith(b"\r\n\r\nhi")
+
+
+@pytest.mark.anyio
+async def test_a_busy_connection_closes_after_its_answer(server: Server) -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def serve(exchange: Exchange) -> None:
+        asked.set()
+        await may_answer.wait()
+        await send_answer(exchange, b"whole")
+
+    state = ServerState()
+    async with server.connected(serve, state=state) as (reader, writer):
+        writer.write(HEAD + b"content-length: 0\r\n\r\n")
+        await asked.wait()
+        for connection in state.connections:
+            connection.shutdown()
+        may_answer.set()
+        answer = await reader.read()
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nwhole")
+
+
+@pytest.mark.anyio
+async def test_a_connection_without_a_request_closes_after_a_while(server: Server) -> None:
+    async with server.connected(idle_s=0) as (reader, writer):
+        writer.write(HEAD + b"content-length: 2\r\n\r\nhi")
+        assert (await reader.read()).endswith(b"\r\n\r\nhi")
 
 
 # --- invalid HTTP --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 
 from gateway import sse
 from gateway.dialects import DIALECTS, Encoded
-from gateway.failures import Failed, Kind
+from gateway.failures import Failed, Failure, Kind
 from gateway.shared.replay import Replay
 from gateway.types import Attempt, Chunk, Timeouts
 from gateway.upstream.http1 import Pool
@@ -81,6 +82,20 @@ class Reading:
         )
 
 
+class Ends:
+    """Collects the ends that are reported."""
+
+    def __init__(self) -> None:
+        self.failures: list[Failure | None] = []
+        self.closes = 0
+
+    def ended(self, failure: Failure | None) -> None:
+        self.failures.append(failure)
+
+    def closed(self) -> None:
+        self.closes += 1
+
+
 async def read(
     *pieces: Piece,
     response: Response | None = None,
@@ -119,6 +134,34 @@ class Ticking(Response):
 @pytest.mark.anyio
 async def test_what_arrives_together_goes_out_together() -> None:
     assert [len(batch) for batch in (await read(HELLO + WORLD, END + DONE)).batches] == [2, 1]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("pieces", "is_last"),
+    [
+        ([HELLO + WORLD, END + DONE], [False, True]),
+        ([WHOLE], [True]),
+        ([HELLO, END, b""], [False, True]),
+        ([HELLO + END, b": ping\n\n", DONE], [False, True]),
+        ([HELLO, WORLD + b"data: {\n\n"], [False, False]),
+    ],
+)
+async def test_the_batch_that_completes_an_answer_is_the_last(
+    pieces: list[bytes], is_last: list[bool]
+) -> None:
+    reading, ends = Reading(Response(*pieces)), Ends()
+    await reading.stream.begin(reading.clock() + 60)
+    reading.stream.watch(ends)
+    seen: list[bool] = []
+    with suppress(Failed):
+        async for batch in reading.stream:
+            seen.append(batch.is_last)
+            assert bool(ends.failures) == batch.is_last
+    await reading.stream.aclose()
+    assert ends.closes == 1
+    assert seen == is_last
+    assert [failure is None for failure in ends.failures] == [any(is_last)]
 
 
 @pytest.mark.anyio
