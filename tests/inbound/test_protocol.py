@@ -36,10 +36,10 @@ async def echo(exchange: Exchange) -> None:
     while more:
         piece, more = await exchange.read()
         body += piece
-    await send_answer(exchange, body)
+    await replied(exchange, body)
 
 
-async def send_answer(exchange: Exchange, body: bytes) -> None:
+async def replied(exchange: Exchange, body: bytes) -> None:
     await sent(exchange.respond(200, [(b"content-type", b"text/plain")], body))
 
 
@@ -268,7 +268,7 @@ async def test_a_body_that_is_larger_than_what_waits(server: Server) -> None:
 @pytest.mark.anyio
 async def test_a_body_that_is_not_read_does_not_reach_the_next_request(server: Server) -> None:
     async def serve(exchange: Exchange) -> None:
-        await send_answer(exchange, exchange.path.encode())
+        await replied(exchange, exchange.path.encode())
 
     body = b"POST /no HTTP/1.1\r\n\r\n" * 10_000
     first = b"POST /one HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
@@ -281,7 +281,7 @@ async def test_a_body_that_is_not_read_does_not_reach_the_next_request(server: S
 async def test_many_requests_at_once_are_answered_in_their_order(server: Server) -> None:
     async def serve(exchange: Exchange) -> None:
         await asyncio.sleep(0)
-        await send_answer(exchange, exchange.path.encode())
+        await replied(exchange, exchange.path.encode())
 
     numbers = range(WAITING_MAX * 5)
     requests = [b"GET /%d/ HTTP/1.1\r\nhost: a\r\n\r\n" % number for number in numbers]
@@ -365,7 +365,7 @@ async def test_a_busy_connection_closes_after_its_answer(server: Server) -> None
     async def serve(exchange: Exchange) -> None:
         asked.set()
         await may_answer.wait()
-        await send_answer(exchange, b"whole")
+        await replied(exchange, b"whole")
 
     state = ServerState()
     async with server.connected(serve, state=state) as (reader, writer):
@@ -386,7 +386,7 @@ async def test_a_connection_without_a_request_closes_after_a_while(server: Serve
         assert (await reader.read()).endswith(b"\r\n\r\nhi")
 
 
-# --- invalid HTTP --------------------------------------------------------------------------------
+# --- bytes that are not HTTP ------------------------------------------------------------------------------
 
 
 @pytest.mark.anyio
@@ -411,7 +411,9 @@ async def test_a_connection_without_a_request_closes_after_a_while(server: Serve
         HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-async def test_invalid_http_is_answered_with_an_error_object(server: Server, data: bytes) -> None:
+async def test_bytes_that_are_not_http_are_answered_with_an_error_object(
+    server: Server, data: bytes
+) -> None:
     head, _, body = (await server.tell(data)).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"\r\nx-request-id: req_" in head
@@ -462,7 +464,7 @@ async def test_the_host_of_an_absolute_target_counts(
     server: Server, target: bytes, path: str, host: bytes
 ) -> None:
     async def tell(exchange: Exchange) -> None:
-        await send_answer(exchange, f"{exchange.path} {exchange.headers.every(b'host')}".encode())
+        await replied(exchange, f"{exchange.path} {exchange.headers.every(b'host')}".encode())
 
     answer = await server.tell(
         b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target,
