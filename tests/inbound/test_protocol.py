@@ -386,7 +386,7 @@ async def test_a_connection_without_a_request_closes_after_a_while(server: Serve
         assert (await reader.read()).endswith(b"\r\n\r\nhi")
 
 
-# --- bytes that are not HTTP ------------------------------------------------------------------------------
+# --- bytes that are not HTTP ----------------------------------------------------------------------
 
 
 @pytest.mark.anyio
