@@ -29,8 +29,9 @@ import httpx
 
 from gateway.config.load import Config, load
 from gateway.inbound.page import VIEWERS_MAX
-from gateway.observe.ledger import INSERT, Ledger
+from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_glance import Asked
+from gateway.observe.ledger_schema import INSERT
 from gateway.page.render import page
 from gateway.reports.history import ReadSums, sums
 from gateway.reports.overview import overview

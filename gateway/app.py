@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway import __version__
 from gateway.chain import Backoff, Policy
@@ -24,10 +24,16 @@ from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.secret import CredentialError
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import Credentials
-from gateway.dialects import CALL_PATHS, COUNT_PATHS, EMBEDDINGS_INBOUND, INBOUND, Counting
+from gateway.dialects import (
+    CALL_PATHS,
+    COUNT_PATHS,
+    EMBEDDINGS_INBOUND,
+    INBOUND,
+    Counting,
+    conversation_of,
+)
 from gateway.dialects.model_lists import LISTS, agent_of_alias
 from gateway.dialects.responses.inbound.store import ResponsesStore
-from gateway.dialects.sessions import conversation_of
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
 from gateway.inbound.counting import CountingEndpoint
@@ -51,6 +57,7 @@ from gateway.limits.limiter import Settings as LimitSettings
 from gateway.limits.overview import Overview
 from gateway.limits.periods import zone_of
 from gateway.observe import log
+from gateway.observe.cluster import ClusterMetrics
 from gateway.observe.ledger import Ledger
 from gateway.observe.merge import merged
 from gateway.observe.metrics import CircuitStates, Metrics
@@ -70,6 +77,10 @@ from gateway.types import Chat, Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Transport
+
+if TYPE_CHECKING:
+    from gateway.observe.shipping.shipper import Shipper
+    from gateway.shared.redis.cluster import Cluster
 
 logger = logging.getLogger("gateway.app")
 
@@ -91,11 +102,14 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         workers: Workers | None = None,
+        cluster: Cluster | None = None,
         ledger: Ledger | None = None,
+        shipper: Shipper | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self._workers = workers
         self._ledger = ledger
+        self._shipper = shipper
         self._clock = clock
         self._began = clock()
         self._hosts = hosts or (config.server.host,)
@@ -103,14 +117,16 @@ class App:
         self.phase: Phase = "starting"
         self.metrics = Metrics()
         self._tracer = tracer
-        if tracer is not None:
-            self.metrics.registry.register(tracer)
+        for collector in (tracer, shipper):
+            if collector is not None:
+                self.metrics.registry.register(collector)
         self.observer = Observer(
             self.metrics, *(each.record for each in (ledger, tracer) if each is not None)
         )
         self._refused: dict[tuple[str, ...], list[object]] = {}
         """Credential circuits that opened, and the keys that were refused."""
-        self.shared: Shared = workers or Local(clock)
+        self._cluster = cluster
+        self.shared: Shared = cluster or workers or Local(clock)
         self.breaker = Breaker(self.shared, clock, _settings(config.breaker, config.fallback))
         self.room = WaitingRoom(self.shared)
         self.metrics.read_waiting(lambda: len(self.room))
@@ -131,19 +147,26 @@ class App:
             renew=self._renewal.renew,
             fetch=self._fetch if workers is not None else None,
         )
-        self.limiter = Limiter(self.shared, clock=clock, wall=wall, on_refused=self.metrics.refused)
+        # all members of a cluster name the same period of a budget
+        limits_wall = cluster.now if cluster is not None else wall
+        self.limiter = Limiter(
+            self.shared, clock=clock, wall=limits_wall, on_refused=self.metrics.refused
+        )
         self.limits = Overview(
             self.limiter,
             self.shared,
             limits=self._limits,
             agents=lambda: self.gateway.agents,
             models=lambda: self.gateway.models,
-            wall=wall,
+            wall=limits_wall,
             ledger=ledger.path if ledger is not None else None,
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
         self.limits.begin()
+        if cluster is not None:
+            cluster.membership.on_emptied = self.limits.seed_again
+            self.metrics.registry.register(ClusterMetrics(cluster.health, clock))
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
@@ -169,6 +192,8 @@ class App:
             self.breaker.settings.verdicts,
             config.breaker.leave_early,
         )
+        if self._cluster is not None:
+            self._cluster.configured(config.models.values(), config.root, __version__)
         relay = Relay(
             self._upstream, self.breaker, policy, self.room, clock=self._clock, jitter=random.random
         )
@@ -219,9 +244,13 @@ class App:
     async def aclose(self) -> None:
         """Closes every connection to a provider."""
         self.page.close()
+        if self._cluster is not None:
+            await self._cluster.membership.aclose()
         await self._renewal.aclose()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
+        if self._shipper is not None:
+            await asyncio.to_thread(self._shipper.close)
         if self._tracer is not None:
             await asyncio.to_thread(self._tracer.close)
         for transport in self._transports.values():
@@ -264,8 +293,9 @@ class App:
         }
         calls["/embeddings"] = self.endpoint.serving(EMBEDDINGS_INBOUND["chat"], operation="embed")
         under_way, limits = self.endpoint.under_way, self.limits.rows
+        group = self._cluster.membership.group if self._cluster is not None else None
         status = StatusEndpoint(
-            lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits
+            lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits, group
         )
         ledger = self._ledger.path if self._ledger is not None else None
         self.page = PageEndpoint(lambda: self.gateway, status.report, self.keys, ledger, wall)
@@ -332,8 +362,11 @@ class App:
         }
         return {**facts, "in_flight": self.observer.in_flight, "waiting": len(self.room)}
 
-    def join_workers(self) -> None:
-        """Begins to listen to the other workers, if there are any. Called on the running loop."""
+    def join_others(self) -> None:
+        """Begins to listen to the other workers and gateways, if there are any. Called on the
+        running loop."""
+        if self._cluster is not None:
+            self._cluster.begin()
         if self._workers is not None:
             self._workers.join(self._own_metrics)
 

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failure
+from gateway.rows import EmbeddingsRow as EmbeddingsRow
 from gateway.rows import Provider as Provider
 from gateway.rows import Quirks as Quirks
 from gateway.rows import SignIn as SignIn
@@ -242,8 +243,8 @@ class Attempt:
             return f"{self.model.name};200"
         status = self.failure.status
         outcome = status if status is not None and status != 200 else self.failure.kind.value
-        rest = f";cooldown={self.cooldown_s:.0f}" if self.cooldown_s else ""
-        return f"{self.model.name};{outcome}{rest}"
+        cooldown = f";cooldown={self.cooldown_s:.0f}" if self.cooldown_s else ""
+        return f"{self.model.name};{outcome}{cooldown}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +295,8 @@ class Call:
     """Names the call among all of this gateway's calls; `id` need not be unique."""
     hold: Any = None
     """The `limits.limiter.Hold` of a call to which a limit applies."""
+    decided_alone: tuple[str, ...] = ()
+    """What this process decided without the others, as they were away: `places`, `budget`."""
 
     @property
     def chat(self) -> Chat:

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final
 
 import pytest
+
+from tests.postgres import MISSING, Server
+
+ASYNC_TEST_MAX_S: Final = 120.0
+"""An async test that takes longer hangs: it fails, and the suite goes on."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    if inspect.iscoroutinefunction(pyfuncitem.obj):
+        pyfuncitem.obj = _limited(pyfuncitem.obj)
+
+
+def _limited(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Any]:
+    @functools.wraps(test)
+    async def limited(**arguments: Any) -> None:
+        async with asyncio.timeout(ASYNC_TEST_MAX_S):
+            await test(**arguments)
+
+    return limited
 
 
 @pytest.fixture
@@ -22,3 +46,20 @@ def own_log() -> Iterator[None]:
 def anyio_backend() -> str:
     """The loop of `pytest.mark.anyio`: the gateway's own, also where Selenium brings trio."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A real PostgreSQL, started by the first test that needs it."""
+    if MISSING:
+        pytest.skip(MISSING)
+    server = Server()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres(postgres_server: Server) -> Server:
+    """A real PostgreSQL without the gateway's tables."""
+    postgres_server.rows("DROP SCHEMA IF EXISTS gateway CASCADE")
+    return postgres_server

@@ -22,7 +22,7 @@ from gateway.types import Provider
 
 ROOT: Final = Path(__file__).parent.parent
 DOCS: Final = (ROOT / "docs" / "providers.md").read_text()
-EXAMPLE: Final = (ROOT / "config.toml.example").read_text()
+EXAMPLE: Final = (ROOT / "gateway/share/config.toml.example").read_text()
 COUNTS: Final = {"input": 1000, "output": 10, "cache_read": 0, "cache_write": 0}
 NOW: Final = 1_790_000_000.0
 

@@ -16,7 +16,7 @@ from gateway.config.load import load
 from gateway.failures import Kind
 from gateway.providers import PROVIDERS
 
-EXAMPLE = Path(__file__).parent.parent / "config.toml.example"
+EXAMPLE = Path(__file__).parent.parent / "gateway/share/config.toml.example"
 TEXT = EXAMPLE.read_text()
 
 UNCOMMENTED = re.sub(r"^#(?=[A-Za-z\[])", "", TEXT, flags=re.MULTILINE)
@@ -30,6 +30,7 @@ TABLES: dict[str, type[schema.Table]] = {
     "log": schema.Log,
     "ledger": schema.Ledger,
     "limits": schema.Limits,
+    "cluster": schema.Cluster,
     "traces": schema.Traces,
 }
 
@@ -79,7 +80,7 @@ def test_stated_defaults_of_a_model_and_an_agent_are_the_defaults(whole: dict[st
                 assert stated[info.encode_name] == info.default, info.encode_name
 
 
-def test_the_compat_values_are_those_of_a_server_that_nobody_knows(whole: dict[str, Any]) -> None:
+def test_the_compat_values_are_those_of_an_unknown_server(whole: dict[str, Any]) -> None:
     quirks = PROVIDERS["custom"].quirks
     for info in msgspec.structs.fields(schema.Compat):
         assert whole["models"]["example"]["compat"][info.encode_name] == getattr(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -77,7 +76,7 @@ def test_a_refusal_must_be_seen() -> None:
     assert verdict("content_filter", WHOLE) == "fail"
 
 
-LIES = {
+FALSE_ANSWERS = {
     "chat": [b'data: {"error": {"code": "x"}}', b"data: [DONE]"],
     "responses": [
         b'event: error\ndata: {"type": "error", "error": {"code": "x"}}',
@@ -90,22 +89,23 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("api", LIES)
+@pytest.mark.parametrize("api", FALSE_ANSWERS)
 def test_the_end_of_a_whole_answer_behind_an_error_is_seen(api: str) -> None:
-    said = APIS[api].of_stream(b"\n\n".join(LIES[api]) + b"\n\n")
+    said = APIS[api].of_stream(b"\n\n".join(FALSE_ANSWERS[api]) + b"\n\n")
     assert said.done
     assert said.events_after_end
 
 
 def test_a_failed_response_may_follow_its_error() -> None:
     events = [
-        LIES["responses"][0],
+        FALSE_ANSWERS["responses"][0],
         b'event: response.failed\ndata: {"type": "response.failed", "response": {}}',
     ]
     said = APIS["responses"].of_stream(b"\n\n".join(events) + b"\n\n")
     assert (said.error, said.done, said.events_after_end) == ({"code": "x"}, False, False)
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("chain", "api"),
     [
@@ -115,7 +115,7 @@ def test_a_failed_response_may_follow_its_error() -> None:
         (["openai", "anthropic"], "responses"),
     ],
 )
-def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
+async def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
     ids = {"anthropic": "claude-sonnet-5", "google": "gemini-3.5-flash", "openai": "gpt-4o"}
     models = {
         name: schema.Model(provider=name, model=ids[name], max_concurrent=2) for name in chain
@@ -124,12 +124,12 @@ def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
     root = schema.Root(models=models, agents={"dev": schema.Agent(models=chain)}, server=limits)
     config = build(root, None, {}, None, [])
     begun: list[str] = []
-    results = asyncio.run(drill(config, config.agents["dev"], begun.append, APIS[api]))
+    results = await drill(config, config.agents["dev"], begun.append, APIS[api])
     assert {each.api for each in results} == {api}
     assert [(each.fault, each.stream, each.saw) for each in results if each.verdict == "fail"] == []
     assert {*FAULTS, "dns", "tls", "all_down", "thundering_herd", "client_leaves"} <= set(begun)
     if len(chain) > 1:
-        # A slow machine is late, which is no lie: only what was not answered whole is looked at.
+        # A slow machine is late, which is not wrong: only incomplete answers are looked at.
         assert {each.fault for each in results if each.verdict == "safe" and "only after" not in
         each.saw} == {
             "cut", "clean_cut", "stall", "bad_chunk", "error_mid_stream", "cut_tool_call",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,7 +23,7 @@ from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from tests.makers import Clock, call
 from tests.rows import lacking
-from tests.upstream.wire import run
+from tests.upstream.wire import UVLOOP
 
 ROWS = list(PROVIDERS.values())
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -192,29 +193,32 @@ def of_row(row: Provider, base_url: str) -> Model:
     )
 
 
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return UVLOOP
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("row", [*ROWS, ACME], ids=lambda row: row.name)
-def test_a_model_of_each_row_and_of_a_new_one_is_served_by_the_lab(
+async def test_a_model_of_each_row_and_of_a_new_one_is_served_by_the_lab(
     tmp_path: Path, row: Provider, stream: bool
 ) -> None:
     """The way of a drill: the row's own path, header, dialect and framing, over a socket."""
+    credentials, pool, clock = Credentials({}, tmp_path), Pool(), Clock()
+    credentials.put(row.credential, "default", f"{row.key_hint}a-key-for-the-lab")
+    sign = Signer(credentials)
+    client = UpstreamClient(
+        lambda model: pool, sign, Replay(), clock=clock, wall=clock, user_agent="tests"
+    )
+    async with Lab(vendors=vendors([*ROWS, ACME])) as lab:
+        model = of_row(row, lab.base_url(row.name))
+        attempt = Attempt(model, 1, started_at=clock.now)
+        reply = await client.open(attempt, call(model, received_at=clock.now, stream=stream))
+        text = await said(reply)
+        await pool.aclose()
+        path = lab.calls[0].path
 
-    async def work() -> tuple[str, str]:
-        credentials, pool, clock = Credentials({}, tmp_path), Pool(), Clock()
-        credentials.put(row.credential, "default", f"{row.key_hint}a-key-for-the-lab")
-        sign = Signer(credentials)
-        client = UpstreamClient(
-            lambda model: pool, sign, Replay(), clock=clock, wall=clock, user_agent="tests"
-        )
-        async with Lab(vendors=vendors([*ROWS, ACME])) as lab:
-            model = of_row(row, lab.base_url(row.name))
-            attempt = Attempt(model, 1, started_at=clock.now)
-            reply = await client.open(attempt, call(model, received_at=clock.now, stream=stream))
-            text = await said(reply)
-            await pool.aclose()
-            return text, lab.calls[0].path
-
-    text, path = run(work())
     assert text == TEXT
     assert path.startswith(f"/{row.name}{urlsplit(row.base_url or '/v1').path}")
 

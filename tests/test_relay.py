@@ -95,7 +95,7 @@ class Upstream:
 
 
 class Room:
-    """Where nobody waits: time passes at once, and is written down."""
+    """A room without real waiting: time passes at once, and is recorded."""
 
     def __init__(self, clock: Clock) -> None:
         self.is_full = False
@@ -136,8 +136,8 @@ class Stage:
             jitter=lambda: 1.0,
         )
 
-    def answer(self) -> Reply:
-        return asyncio.run(self.relay.answer(self.call))
+    async def answer(self) -> Reply:
+        return await self.relay.answer(self.call)
 
     def has_slot(self) -> bool:
         """Whether another call gets a slot at `LOCAL`; it keeps it."""
@@ -164,18 +164,20 @@ async def read(reply: Reply) -> list[Chunk]:
     return chunks
 
 
-def test_the_first_model_answers() -> None:
+@pytest.mark.anyio
+async def test_the_first_model_answers() -> None:
     stage = Stage(SONNET, HAIKU, sonnet=["hello"])
-    assert word(stage.answer()) == "hello"
+    assert word(await stage.answer()) == "hello"
     assert stage.upstream.asked == ["sonnet"]
     assert [attempt.brief() for attempt in stage.call.attempts] == ["sonnet;200"]
     assert stage.call.attempts[0].ended_at == 1.0
     assert stage.is_settled
 
 
-def test_the_next_one_answers_without_a_wait() -> None:
+@pytest.mark.anyio
+async def test_the_next_one_answers_without_a_wait() -> None:
     stage = Stage(SONNET, HAIKU, sonnet=[LIMITED], haiku=["hello"])
-    assert word(stage.answer()) == "hello"
+    assert word(await stage.answer()) == "hello"
     assert [attempt.brief() for attempt in stage.call.attempts] == [
         "sonnet;429;cooldown=7",
         "haiku;200",
@@ -183,61 +185,68 @@ def test_the_next_one_answers_without_a_wait() -> None:
     assert stage.room.waits == []
 
 
-def test_a_chain_that_rests_is_waited_for() -> None:
+@pytest.mark.anyio
+async def test_a_chain_that_is_cooling_down_is_waited_for() -> None:
     stage = Stage(SONNET, sonnet=[LIMITED, "hello"])
-    assert word(stage.answer()) == "hello"
+    assert word(await stage.answer()) == "hello"
     assert stage.room.waits == [7.0]
     assert stage.call.waited_s == 7.0
     assert [end - begin for begin, end in stage.call.pauses] == [7.0]
     assert stage.upstream.asked == ["sonnet", "sonnet"]
 
 
-def test_nobody_waits_in_a_full_room() -> None:
+@pytest.mark.anyio
+async def test_no_call_waits_in_a_full_room() -> None:
     stage = Stage(SONNET, sonnet=[LIMITED, "hello"])
     stage.room.is_full = True
     with pytest.raises(Exhausted) as raised:
-        stage.answer()
+        await stage.answer()
     assert raised.value.failures == (LIMITED,)
     assert raised.value.retry_after_s == 7.0
     assert stage.upstream.asked == ["sonnet"]
 
 
-def test_when_all_have_failed_each_failure_is_told_in_its_order() -> None:
+@pytest.mark.anyio
+async def test_when_all_have_failed_each_failure_is_reported_in_order() -> None:
     stage = Stage(
         SONNET, HAIKU, sonnet=[BROKEN], haiku=[Failure(Kind.INVALID_REQUEST, "bad", status=400)]
     )
     with pytest.raises(Exhausted) as raised:
-        stage.answer()
+        await stage.answer()
     assert [failure.status for failure in raised.value.failures] == [500, 400]
     assert raised.value.speaker().kind is Kind.INVALID_REQUEST
     assert stage.is_settled
 
 
-def test_an_answer_that_says_nothing_gives_the_next_model_a_chance() -> None:
+@pytest.mark.anyio
+async def test_an_answer_that_says_nothing_gives_the_next_model_a_chance() -> None:
     stage = Stage(SONNET, HAIKU, sonnet=[EMPTY], haiku=["hello"])
-    assert word(stage.answer()) == "hello"
+    assert word(await stage.answer()) == "hello"
     assert [attempt.failure and attempt.failure.kind for attempt in stage.call.attempts] == [
         Kind.EMPTY,
         None,
     ]
 
 
-def test_an_answer_without_content_is_never_given_to_the_client() -> None:
+@pytest.mark.anyio
+async def test_an_answer_without_content_is_never_given_to_the_client() -> None:
     stage = Stage(SONNET, HAIKU, sonnet=[EMPTY], haiku=[EMPTY])
     with pytest.raises(Exhausted) as raised:
-        stage.answer()
+        await stage.answer()
     assert raised.value.speaker() is EMPTY
     assert (stage.room.waits, stage.upstream.asked) == ([], ["sonnet", "haiku"])
     assert stage.is_settled
 
 
-def test_a_model_that_answered_without_content_is_not_asked_again_in_the_same_call() -> None:
+@pytest.mark.anyio
+async def test_a_model_that_answered_without_content_is_not_asked_again_in_the_same_call() -> None:
     stage = Stage(SONNET, HAIKU, sonnet=[EMPTY], haiku=[LIMITED, "hello"])
-    assert word(stage.answer()) == "hello"
+    assert word(await stage.answer()) == "hello"
     assert (stage.room.waits, stage.upstream.asked) == ([7.0], ["sonnet", "haiku", "haiku"])
 
 
-def test_a_spent_budget_is_left_early() -> None:
+@pytest.mark.anyio
+async def test_a_model_without_remaining_quota_cools_down() -> None:
     stage = Stage(SONNET, sonnet=["hello"])
 
     async def spent(attempt: Attempt, call: Call) -> Reply:
@@ -246,92 +255,77 @@ def test_a_spent_budget_is_left_early() -> None:
         return reply
 
     object.__setattr__(stage.upstream, "open", spent)
-    stage.answer()
+    await stage.answer()
     assert stage.breaker.cooldown_left_s(SONNET) == 12.0
 
 
 # --- streams --------------------------------------------------------------------------------------
 
 
-def test_a_stream_is_handed_on_and_closed_once_its_reader_is_done() -> None:
+@pytest.mark.anyio
+async def test_a_stream_is_handed_on_and_closed_once_its_reader_is_done() -> None:
     stage = Stage(LOCAL, stream=True, local=["hello"])
-
-    async def work() -> list[Chunk]:
-        reply = await stage.relay.answer(stage.call)
-        assert not stage.has_slot()
-        assert stage.call.attempts[0].ended_at is None
-        return await read(reply)
-
-    assert asyncio.run(work()) == [delta(content="hello"), finish("stop")]
+    reply = await stage.answer()
+    assert not stage.has_slot()
+    assert [attempt.ended_at for attempt in stage.call.attempts] == [None]
+    assert await read(reply) == [delta(content="hello"), finish("stop")]
     assert stage.upstream.chunks[0].closed == 1
     assert stage.call.attempts[0].ended_at is not None
     assert stage.is_settled
 
 
-def test_closing_twice_gives_the_place_back_once() -> None:
+@pytest.mark.anyio
+async def test_closing_twice_gives_the_place_back_once() -> None:
     stage = Stage(LOCAL, stream=True, local=["hello"])
-
-    async def work() -> None:
-        reply = await stage.relay.answer(stage.call)
-        assert reply.chunks is not None
-        await reply.chunks.aclose()
-        await reply.chunks.aclose()
-
-    asyncio.run(work())
+    reply = await stage.answer()
+    assert reply.chunks is not None
+    await reply.chunks.aclose()
+    await reply.chunks.aclose()
     assert stage.has_slot()
     assert not stage.has_slot()
 
 
-def test_a_model_whose_streams_keep_breaking_off_rests() -> None:
+@pytest.mark.anyio
+async def test_a_model_whose_streams_keep_breaking_off_cools_down() -> None:
     stage = Stage(SONNET, HAIKU, stream=True, sonnet=["hello"], broken=CUT)
-
-    async def work() -> None:
-        reply = await stage.relay.answer(stage.call)
+    for _ in range(3):
+        reply = await stage.answer()
         with pytest.raises(Failed):
             await read(reply)
-
-    for _ in range(3):
-        asyncio.run(work())
     assert stage.call.attempts[-1].cooldown_s == 60
     assert stage.breaker.state(SONNET) == "open"
 
 
-def test_a_stream_that_breaks_off_is_not_tried_again() -> None:
+@pytest.mark.anyio
+async def test_a_stream_that_breaks_off_is_not_tried_again() -> None:
     stage = Stage(SONNET, HAIKU, stream=True, sonnet=["hello"], broken=CUT)
-
-    async def work() -> None:
-        reply = await stage.relay.answer(stage.call)
-        with pytest.raises(Failed):
-            await read(reply)
-        assert reply.chunks is not None
-        await reply.chunks.aclose()
-
-    asyncio.run(work())
+    reply = await stage.answer()
+    with pytest.raises(Failed):
+        await read(reply)
+    assert reply.chunks is not None
+    await reply.chunks.aclose()
     assert stage.upstream.asked == ["sonnet"]
     assert stage.call.attempts[0].failure is CUT
     assert stage.upstream.chunks[0].closed == 1
     assert stage.is_settled
 
 
-# --- whoever leaves -------------------------------------------------------------------------------
+# --- clients that leave ---------------------------------------------------------------------------
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "prepare", [lambda stage: None, lambda stage: stage.breaker.cool_down(LOCAL, 1.0, LIMITED)]
 )
-def test_leaving_settles_everything(prepare: Callable[[Stage], None]) -> None:
+async def test_leaving_settles_everything(prepare: Callable[[Stage], None]) -> None:
     stage = Stage(LOCAL, HAIKU, local=[HANG], haiku=["hello"])
     prepare(stage)
     stage.clock.now += 2
-
-    async def work() -> None:
-        task = asyncio.create_task(stage.relay.answer(stage.call))
-        await stage.upstream.hanging.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(work())
+    task = asyncio.create_task(stage.answer())
+    await stage.upstream.hanging.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert stage.upstream.asked == ["local"]
     assert stage.call.attempts[0].failure is None
     assert stage.call.attempts[0].ended_at is not None
@@ -339,7 +333,8 @@ def test_leaving_settles_everything(prepare: Callable[[Stage], None]) -> None:
     assert stage.breaker.admit(call(LOCAL), LOCAL) is not None
 
 
-def test_a_fault_of_ours_settles_everything_too() -> None:
+@pytest.mark.anyio
+async def test_a_fault_of_ours_settles_everything_too() -> None:
     stage = Stage(LOCAL, local=["hello"])
 
     async def broken(attempt: Attempt, call: Call) -> Reply:
@@ -347,5 +342,5 @@ def test_a_fault_of_ours_settles_everything_too() -> None:
 
     object.__setattr__(stage.upstream, "open", broken)
     with pytest.raises(RuntimeError):
-        stage.answer()
+        await stage.answer()
     assert stage.is_settled

@@ -49,8 +49,8 @@ def _render_check(found: _Checked) -> None:
     if found.errors:
         click.echo(f"{_count(found.errors, 'error')}; nothing would start.", err=True)
     elif found.config is None:
-        start = "There is no configuration: `gateway serve` would start the demo."
-        click.echo(f"{start} See config.toml.example.")
+        click.echo("There is no configuration: `gateway serve` would start the demo.")
+        click.echo("Write one with: gateway init")
     else:
         where = found.config.path or "The provider keys in the environment"
         agents, models = len(found.config.agents), len(found.config.entries)
@@ -66,7 +66,7 @@ def _check_code(found: _Checked) -> int:
     return CONFIGURATION if found.errors else 0
 
 
-@command.command("check")
+@command.command("check", short_help="Find everything that is wrong, at once.")
 @config_option
 @prints(_render_check, data=_check_data, code=_check_code)
 def check(config_path: str | None) -> _Checked:
@@ -88,7 +88,7 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-@command.command("show")
+@command.command("show", short_help="Print every value in force, and where it comes from.")
 @config_option
 @prints(render, errors={ConfigError: CONFIGURATION})
 def show_(config_path: str | None) -> InForce:
@@ -101,7 +101,7 @@ def show_(config_path: str | None) -> InForce:
     return in_force(required(config_path))
 
 
-@command.command("schema")
+@command.command("schema", short_help="Print the JSON Schema, or a page about every key.")
 @click.option("--markdown", "as_page", is_flag=True, help="Print a page to read instead.")
 def schema_(as_page: bool) -> None:
     """Print the configuration's JSON Schema, each key with its description.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -97,7 +99,13 @@ class Stop(click.ClickException):
         self.exit_code = code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"{styled('error', 'red', err=True)}: {self.message}", err=True)
+        first, *others = self.message.split("\n")
+        head = f"{styled('error', 'red', err=True)}: "
+        if sys.stderr.isatty():
+            first = wrapped(first, " " * 7, err=True).lstrip()
+        click.echo(head + first, err=True)
+        for line in others:
+            click.echo(line, err=True)
 
 
 class Invalid(Stop):
@@ -157,7 +165,7 @@ def required(config_path: str | None) -> Config:
     """The configuration. Ends the command if there is none, or if it is invalid."""
     config = configured(config_path)
     if config is None:
-        looked = ", ".join(str(place) for place in places(Path.cwd(), Path.home()))
+        looked = "\n              ".join(map(str, places(Path.cwd(), Path.home())))
         fail(
             "there is no configuration, and no provider key in the environment\n"
             f"  looked for: {looked}\n"
@@ -234,6 +242,15 @@ def width_of_terminal(*, err: bool = False) -> int:
         return os.get_terminal_size(stream.fileno()).columns or WIDTH
     except (OSError, ValueError):  # no terminal, or not even a file
         return WIDTH
+
+
+def program() -> str:
+    """How this program is called again: `gateway` if that is found on the path, else its file."""
+    name = "gateway"
+    called = Path(sys.argv[0])
+    if called.name != name or shutil.which(name):
+        return name
+    return shlex.quote(_near(str(called)))
 
 
 def wrapped(text: str, indent: str, *, err: bool = False) -> str:

@@ -6,7 +6,7 @@ answer already comes through the fallback.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 from gateway.config import schema
@@ -15,6 +15,18 @@ from gateway.lab import Lab
 
 KEYS = {"ANTHROPIC_API_KEY": "demo", "GEMINI_API_KEY": "demo"}
 """The lab accepts any key."""
+
+SHOWS = (
+    "The built-in fault lab plays two providers; no other is asked. The first model",
+    "is rate-limited, so the second one answers: see x-gateway-attempts.",
+)
+"""What the demo demonstrates."""
+
+
+def with_own_key(program: str) -> Iterator[str]:
+    """The lines of the screen that say how to go on with a key of one's own."""
+    yield f"  your own key  ANTHROPIC_API_KEY=sk-ant-... {program} serve"
+    yield f"                {program} init     writes a configuration with all settings"
 
 
 @asynccontextmanager

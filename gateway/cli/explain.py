@@ -20,6 +20,7 @@ from gateway.cli.console import (
     prints,
     required,
     styled,
+    wrapped,
 )
 from gateway.cli.status import duration
 from gateway.credentials.store import Credentials
@@ -54,11 +55,11 @@ def render(found: Explanation) -> None:
 
 
 def _staying(sticky_s: float) -> str:
-    return (
-        f"A conversation that a fallback served stays with it for {duration(sticky_s)} after "
-        f"each answer:\n"
-        "its prompt is cached there (fallback.stickySeconds). New conversations go by the order "
-        "above."
+    return wrapped(
+        f"A conversation that a fallback served stays with it for {duration(sticky_s)} after each "
+        "answer: its prompt is cached there (fallback.stickySeconds). New conversations go by the "
+        "order above.",
+        "",
     )
 
 
@@ -71,7 +72,7 @@ def _request(step: Step) -> None:
 
 def _why(step: Step, *, first: bool) -> str:
     if step.problem:
-        return styled(f"would fail: {step.problem}", "red")
+        return styled(wrapped(f"would fail: {step.problem}", "   ").lstrip(), "red")
     key = f"key from {step.key}" if step.key != NO_KEY else "no key needed"
     if step.state == "open":
         cooldown = f"skipped for {duration(step.resting_s)}: {step.reason}"

@@ -1,4 +1,4 @@
-"""`gateway init`: writes a first `config.toml` for the keys that are found."""
+"""`gateway init`: writes a first `config.toml` for the keys that are found, or systemd units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.console import CREDENTIALS, FOUND_PROBLEMS, WRONG_USAGE, fail, styled
+from gateway import share
+from gateway.cli import units
+from gateway.cli.console import CREDENTIALS, FOUND_PROBLEMS, WRONG_USAGE, fail, program, styled
 from gateway.config import schema
 from gateway.config.files import NAME, places
 from gateway.config.load import build
@@ -26,6 +28,9 @@ LOCAL_MODEL: Final = "qwen3:32b"
 CHOICES: Final = (*MODEL_IDS, LOCAL)
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MODELS: Final = re.compile(r"(?:^\[models\..*\n(?:[^#\n].*\n)+\n)+", re.MULTILINE)
+_AGENT: Final = re.compile(r"^\[agents\..*\n(?:[^#\n].*\n)+", re.MULTILINE)
+"""The tables in force in the example; all others are comments."""
 
 
 def collect(providers: Sequence[str], agent: str, credentials: Credentials) -> dict[str, Any]:
@@ -75,25 +80,18 @@ def _base_url(provider: str) -> str | None:
 
 
 def written(providers: Sequence[str], agent: str) -> str:
-    """The text of a `config.toml` with one model of each provider, and one agent."""
+    """The text of a `config.toml`: the example, which is the manual of every key, with one model of
+    each provider and one agent in place of its own."""
     chain = ", ".join(f'"{name}"' for name in providers)
-    tables = "\n".join(_table(name) for name in providers)
-    return f"""\
-# Local Agent Gateway. Every key is described in config.toml.example, and by
-# `gateway config schema`. The gateway uses a change at once, and refuses an invalid one, with the
-# reasons.
-#
-# Provider keys do not belong here: `gateway credentials set TYPE` stores them.
-
-# Models: one table for each. The name in brackets is yours.
-
-{tables}
-# Agents: the names that clients send as `model`. The first model of the chain answers; when it is
-# rate-limited or unavailable, the next one does, at once.
-
-[agents.{agent}]
-models = [{chain}]
-"""
+    tables = "".join(f"{_table(name)}\n" for name in providers)
+    text = share.text(share.EXAMPLE)
+    for place, ours in (
+        (_MODELS, tables),
+        (_AGENT, f"[agents.{agent}]\nmodels = [{chain}]\n"),
+    ):
+        before, after = place.split(text)
+        text = before + ours + after
+    return text
 
 
 def _table(provider: str) -> str:
@@ -157,15 +155,46 @@ def _ask_keys(providers: Sequence[str], credentials: Credentials) -> None:
 # --- the command ----------------------------------------------------------------------------------
 
 
+def _target(path: str) -> Path:
+    """The file to write. Ends the command if there is something already."""
+    target = Path(path).expanduser()
+    if os.path.isdir(target):  # noqa: PTH112 -- Path.is_dir raises if access is denied
+        target = target / NAME
+    _refuse_to_replace(target)
+    return target
+
+
+def _refuse_to_replace(target: Path) -> None:
+    if os.path.lexists(target):
+        fail(
+            f"{target} is there already, and is left as it is. Name another with --path.",
+            FOUND_PROBLEMS,
+        )
+
+
+def _write_units(folder: Path) -> None:
+    """Writes the units and the example, all of them or none, and prints the steps."""
+    made = units.files(units.prefix())
+    for name in made:
+        _refuse_to_replace(folder / name)
+    for name, text in made.items():
+        _write(folder / name, text)
+        click.echo(f"wrote {folder / name}")
+    click.echo()
+    for line in units.steps(folder, units.prefix()):
+        click.echo(line)
+
+
 def render(made: dict[str, Any], path: Path) -> None:
     found = [place.resolve() for place in places(Path.cwd(), Path.home())]
     option = "" if path.resolve() in found else f" --config {path}"
     server = schema.Server()
-    click.echo(f"wrote {path}: the agent {made['agent']} tries {' -> '.join(made['chain'])}\n")
+    click.echo(f"wrote {path}: the agent {made['agent']} tries {' -> '.join(made['chain'])}")
+    click.echo("Every other key is in it too, as a comment with its meaning and default.\n")
     for type_ in made["missing"]:
-        click.echo(f"  store the key   gateway credentials set {type_}")
-    click.echo(f"  check it all    gateway doctor{option}")
-    click.echo(f"  start           gateway serve{option}")
+        click.echo(f"  store the key   {program()} credentials set {type_}")
+    click.echo(f"  check it all    {program()} doctor{option}")
+    click.echo(f"  start           {program()} serve{option}")
     click.echo("  then try")
     click.echo(f"    curl http://{server.host}:{server.port}/v1/chat/completions \\")
     click.echo("      -H 'content-type: application/json' \\")
@@ -174,7 +203,7 @@ def render(made: dict[str, Any], path: Path) -> None:
 
 
 @click.command()
-@click.option("--path", metavar="FILE", default=NAME, help="Where to write.", show_default=True)
+@click.option("--path", metavar="FILE", help=f"Where to write. Default: {NAME}.")
 @click.option(
     "--provider",
     "providers",
@@ -184,24 +213,29 @@ def render(made: dict[str, Any], path: Path) -> None:
 )
 @click.option("--agent", default=None, help="The name that clients send as `model`.")
 @click.option("--yes", is_flag=True, help="Ask nothing: one model for each key that is found.")
-def command(path: str, providers: tuple[str, ...], agent: str | None, yes: bool) -> None:
+@click.option(
+    "--systemd",
+    is_flag=True,
+    help=f"Write systemd units and the example into a folder. Default: {units.FOLDER}.",
+)
+def command(
+    path: str | None, providers: tuple[str, ...], agent: str | None, yes: bool, systemd: bool
+) -> None:
     """Write a first configuration for the keys that are there.
 
-    Looks for keys in the store and in the environment, and never writes over a
+    Looks for keys in the store and in the environment. The file has every key
+    in it, as a comment with its meaning and its default. Never writes over a
     file.
 
     \b
     Example:  gateway init
               gateway init --yes --path ~/.config/gateway/config.toml
+              gateway init --systemd
     """
-    target = Path(path).expanduser()
-    if os.path.isdir(target):  # noqa: PTH112 -- Path.is_dir raises if access is denied
-        target = target / NAME
-    if os.path.lexists(target):
-        fail(
-            f"{target} is there already, and is left as it is. Name another with --path.",
-            FOUND_PROBLEMS,
-        )
+    if systemd:
+        _write_units(Path(path or units.FOLDER).expanduser())
+        return
+    target = _target(path or NAME)
     credentials = Credentials(os.environ, Path.home())
     asks = not yes and not providers and sys.stdin.isatty()
     chosen = list(dict.fromkeys(providers)) or with_keys(credentials)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.console import CREDENTIALS, config_option, prints, required, styled, table
+from gateway.cli.console import CREDENTIALS, config_option, prints, required, styled, table, wrapped
 from gateway.credentials.store import Credentials
 from gateway.reports.models import ModelRow, models
 
@@ -19,7 +19,7 @@ def render(rows: Sequence[ModelRow]) -> None:
     click.echo(table(("MODEL", "PROVIDER", "ID", "KEY FROM"), body, whole=("MODEL", "ID")))
     for row in rows:
         if row.problem:
-            click.echo(f"{styled('!', 'red')} {row.problem}")
+            click.echo(f"{styled('!', 'red')} {wrapped(row.problem, '  ').lstrip()}")
 
 
 def _briefly(source: str | None) -> str:

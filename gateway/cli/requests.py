@@ -57,7 +57,8 @@ def _row(call: CallRow) -> tuple[str, ...]:
 
 def _timeline(call: CallRow) -> None:
     streamed = "streamed" if call.stream else "whole"
-    click.echo(f"{call.id}  {_time(call.at)}  {call.agent}  for {call.client}  {streamed}")
+    by = f"  by {call.gateway}" if call.gateway else ""
+    click.echo(f"{call.id}  {_time(call.at)}  {call.agent}  for {call.client}  {streamed}{by}")
     for attempt in call.attempts:
         _attempt(attempt)
     has_count = call.output is not None
@@ -112,12 +113,14 @@ def _rows(found: Sequence[CallRow] | CallRow) -> Any:
 @click.option("--failed", is_flag=True, help="Calls with a status of 400 or more.")
 @click.option("--since", callback=since, metavar="SPAN", help="Calls of the last 90m, 2h, 7d.")
 @click.option("--limit", default=20, show_default=True, type=_COUNT, help="At most this many.")
+@click.option("--all", "of_all", is_flag=True, help="Of all gateways that share [ledger] url.")
 @config_option
 @prints(render, data=_rows, errors={Unreadable: FOUND_PROBLEMS}, csv=True)
 def command(
     id_: str | None,
     config_path: str | None,
     limit: int,
+    of_all: bool,
     **filters: Any,
 ) -> Sequence[CallRow] | CallRow:
     """Show the last calls, or with ID (or its beginning) what happened in one.
@@ -128,8 +131,8 @@ def command(
     """
     config = configured(config_path)
     if id_ is None:
-        return requests(config, Filters(**filters), limit)
-    one = request(config, id_)
+        return requests(config, Filters(**filters), limit, of_all=of_all)
+    one = request(config, id_, of_all=of_all)
     if one is None:
         fail(f"no call has an id that begins with {id_!r}", FOUND_PROBLEMS)
     return one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,7 +21,9 @@ from gateway.cli.console import (
     configured,
     fail,
     problem_lines,
+    program,
     styled,
+    wrapped,
 )
 from gateway.config.load import Config
 from gateway.config.schema import Server
@@ -43,32 +46,46 @@ def render(shown: Started) -> None:
 def first_screen(shown: Started) -> Iterator[str]:
     """The first screen, line by line."""
     yield f"gateway {__version__} ({_source(shown)})"
+    if shown.demo:
+        from gateway.cli.demo import SHOWS
+
+        yield from (f"  {line}" for line in SHOWS)
     yield f"  listening on  {styled(shown.url + '/v1', 'cyan', err=True)}"
-    yield f"  web page      {styled(shown.url + '/', 'cyan', err=True)}{_admin_only(shown)}"
+    yield f"  web page      {styled(shown.url + '/', 'cyan', err=True)}"
+    if shown.locked:
+        yield "                sign in with a key of `gateway keys add NAME --admin`"
     for agent in shown.agents[:_ROWS_MAX]:
         yield f"  agent         {agent.agent}: {' -> '.join(each.model for each in agent.chain)}"
     if len(shown.agents) > _ROWS_MAX:
         yield f"                … and {len(shown.agents) - _ROWS_MAX} more: gateway agents"
-    for model, (source, problem) in list(shown.keys.items())[:_ROWS_MAX]:
-        yield f"  key           {model}: {source or styled(problem, 'red', err=True)}"
+    if not shown.demo:
+        yield from _keys(shown)
     if shown.agents:
         yield from _try(shown)
+        if shown.demo:
+            from gateway.cli.demo import with_own_key
+
+            yield from with_own_key(program())
     else:
         yield "  no agents yet: add [agents.<name>] with models = [...]"
 
 
 def _try(shown: Started) -> Iterator[str]:
-    key = ' -H "Authorization: Bearer $GATEWAY_KEY"' if shown.locked else ""
-    content = "-H 'content-type: application/json'"
     message = '"messages":[{"role":"user","content":"Hello"}]'
     yield "  try"
-    yield f"    curl -i {shown.url}/v1/chat/completions{key} {content} \\"
+    yield f"    curl -i {shown.url}/v1/chat/completions \\"
+    if shown.locked:
+        yield '      -H "authorization: Bearer $GATEWAY_KEY" \\'
+    yield "      -H 'content-type: application/json' \\"
     yield f"""      -d '{{"model":"{shown.agents[0].agent}",{message}}}'"""
-    yield ""
 
 
-def _admin_only(shown: Started) -> str:
-    return "  (sign in with a key of `gateway keys add NAME --admin`)" if shown.locked else ""
+def _keys(shown: Started) -> Iterator[str]:
+    """Where each model's key comes from, or what to do about a missing one."""
+    for model, (source, problem) in list(shown.keys.items())[:_ROWS_MAX]:
+        indent = " " * 16
+        text = wrapped(f"{model}: {source or problem}", indent, err=True).lstrip()
+        yield f"  key           {text if source else styled(text, 'red', err=True)}"
 
 
 def _source(shown: Started) -> str:
@@ -78,7 +95,7 @@ def _source(shown: Started) -> str:
 
 
 def _log_start(shown: Started) -> None:
-    """The first screen as one record, so that standard error is JSON only."""
+    """The first screen as one record: one line of JSON, or one entry of a journal."""
     fields = asdict(shown)
     logger.info("gateway %s listening on %s/v1", __version__, shown.url, extra={"fields": fields})
     for model, (_, problem) in shown.keys.items():
@@ -115,7 +132,7 @@ def command(config_path: str | None, host: str | None, port: int | None, demo: b
 def _warn(config: Config) -> None:
     """Writes the configuration's warnings as the log writes its lines."""
     log.set_up(config.log.format, config.log.level)
-    if config.log.format == "json":
+    if _is_recorded(config):
         for problem in config.warnings:
             logger.warning("%s", problem)
     elif config.warnings:
@@ -125,10 +142,16 @@ def _warn(config: Config) -> None:
 def _on_ready(app: App, url: str) -> None:
     config = app.gateway.config
     shown = started(config, app.credentials, url, demo=False, locked=app.keys.any())
-    if config.log.format == "json":
+    if _is_recorded(config):
         _log_start(shown)
     else:
         render(shown)
+
+
+def _is_recorded(config: Config) -> bool:
+    """Whether the start is a record of the log, one journal entry, and not a screen."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return config.log.format == "json" or not is_terminal
 
 
 async def _demo(host: str | None, port: int | None) -> None:

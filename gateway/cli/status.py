@@ -47,6 +47,7 @@ def render(found: Status | Overview) -> None:
         click.echo(styled(note, "bright_black"))
     if found.calls:
         _calls(found)
+    _cluster(found)
 
 
 def _state(model: ModelState) -> str:
@@ -60,6 +61,29 @@ def _calls(found: Status) -> None:
     click.echo(table(head, rows, whole=("CALL", "AGENT", "FOR")))
     if found.in_flight > len(rows):
         click.echo(styled(f"and {found.in_flight - len(rows)} more", "bright_black"))
+
+
+def _cluster(found: Status) -> None:
+    group = found.cluster
+    if group is None:
+        return
+    if not group.up:
+        click.echo(styled(f"the engine of the cluster is away: {group.reason}", "yellow"))
+        return
+    odd = group.odd
+    rows = [
+        (
+            member.name,
+            member.host,
+            str(member.pid),
+            member.version,
+            f"{member.config}{' (others have another)' if member in odd else ''}",
+            f"{member.silent_s:.1f} s",
+        )
+        for member in group.members
+    ]
+    head = ("MEMBER", "HOST", "PID", "VERSION", "CONFIGURATION", "SILENT")
+    click.echo(table(head, rows, whole=("MEMBER", "SILENT")))
 
 
 def _call(call: CallState) -> tuple[str, ...]:

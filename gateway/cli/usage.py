@@ -9,7 +9,7 @@ from gateway.cli.requests import since
 from gateway.observe.ledger_read import GROUPS, Filters, Unreadable
 from gateway.reports.usage import Total, Usage, usage
 
-_GROUP = click.Choice(list(GROUPS))
+_GROUP = click.Choice([*GROUPS, "gateway"])
 
 
 def render(found: Usage) -> None:
@@ -46,6 +46,7 @@ def money(total: Total) -> str:
 @click.option("--agent", help="Of one agent.")
 @click.option("--model", help="Of one model.")
 @click.option("--since", "after", callback=since, metavar="SPAN", help="Of the last 90m, 2h, 7d.")
+@click.option("--all", "of_all", is_flag=True, help="Of all gateways that share [ledger] url.")
 @config_option
 @prints(render, data=Usage.records, csv=True, errors={Unreadable: FOUND_PROBLEMS})
 def command(
@@ -53,15 +54,19 @@ def command(
     agent: str | None,
     model: str | None,
     after: float | None,
+    of_all: bool,
     config_path: str | None,
 ) -> Usage:
     """Add up tokens and money, as the providers counted them.
 
     The price is what you state in [models.<name>.price]; else what the provider
     says that a call cost; else that of a library that others maintain, at the
-    time of the call. An unknown price is a `?`.
+    time of the call. An unknown price is a `?`. With --all, days are those of UTC.
 
     \b
     Example:  gateway usage --by model --since 7d
     """
-    return usage(configured(config_path), by, Filters(agent=agent, model=model, since=after))
+    if by == "gateway" and not of_all:
+        raise click.UsageError("--by gateway needs --all: this gateway's own ledger has no other")
+    filters = Filters(agent=agent, model=model, since=after)
+    return usage(configured(config_path), by, filters, of_all=of_all)

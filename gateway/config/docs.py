@@ -33,6 +33,7 @@ TITLES: Final[Mapping[str, str]] = {
     "Log": "[log]",
     "Ledger": "[ledger]",
     "Limits": "[limits]",
+    "Cluster": "[cluster]",
     "Traces": "[traces]",
 }
 _HEAD: Final = """# Configuration reference

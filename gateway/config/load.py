@@ -22,6 +22,8 @@ from gateway.types import Agent, Model, Provider, Timeouts, by_entry
 
 CUSTOM_BASE_URL: Final = "CUSTOM_BASE_URL"
 """Where a model without any address is looked for, as in the seed system."""
+LEDGER_PATH: Final = "GATEWAY_LEDGER"
+"""Where the ledger is if no file states `ledger.path`; the systemd unit sets it."""
 
 _AGENT_KEYS: Final = tuple(info.encode_name for info in msgspec.structs.fields(schema.Agent))
 _WAITS: Final = frozenset(info.name for info in fields(Timeouts))
@@ -50,6 +52,7 @@ class Config:
     timeouts: schema.Timeouts = field(default_factory=schema.Timeouts)
     log: schema.Log = field(default_factory=schema.Log)
     ledger: schema.Ledger = field(default_factory=schema.Ledger)
+    cluster: schema.Cluster = field(default_factory=schema.Cluster)
     limits: tuple[Limit, ...] = ()
     """Those of the whole gateway; an agent has its own."""
     traces: schema.Traces = field(default_factory=schema.Traces)
@@ -83,7 +86,7 @@ def parse(files: Files, path: Path, env: Mapping[str, str]) -> Config:
     if problems:
         raise ConfigError(problems)
     problems += _twice(files)
-    problems += _leave_theirs(files)
+    problems += _remove_foreign_keys(files)
     table = _ours(files.merged(), files)
     problems += [
         _problem(flaw, files) for flaw in (*flaws(table, schema.Root), *meaning.meaning(table))
@@ -126,7 +129,7 @@ def _twice(files: Files) -> list[Problem]:
     return doubled
 
 
-def _leave_theirs(files: Files) -> list[Problem]:
+def _remove_foreign_keys(files: Files) -> list[Problem]:
     """Takes out of the agents' own files the keys that are not the gateway's, with a warning about
     unknown keys."""
     left = []
@@ -213,13 +216,22 @@ def build(
         breaker=root.breaker,
         timeouts=root.timeouts,
         log=root.log,
-        ledger=root.ledger,
+        ledger=with_place(root.ledger, env),
         limits=parse_all(root.limits.budget, root.limits.rate, "gateway"),
         traces=root.traces,
+        cluster=root.cluster,
         files=files.paths() if files else (),
         warnings=tuple(problems),
         root=root,
     )
+
+
+def with_place(ledger: schema.Ledger, env: Mapping[str, str]) -> schema.Ledger:
+    """`[ledger]` with the path of `$GATEWAY_LEDGER`, unless a file states another."""
+    stated = env.get(LEDGER_PATH)
+    if not stated or ledger.path != schema.Ledger().path:
+        return ledger
+    return msgspec.structs.replace(ledger, path=stated)
 
 
 def _base_url(entry: schema.Model, env: Mapping[str, str]) -> str | None:

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from gateway.config import schema
 from gateway.config.check import Flaw, did_you_mean, shown
+from gateway.config.cluster import cluster_flaws
+from gateway.config.ledger import ledger_flaws
 from gateway.config.names import alias_flaws, name_flaws
 from gateway.config.pools import pool_flaws
 from gateway.failures import Kind
@@ -60,6 +62,8 @@ def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
     yield from _server(_table(table, "server"))
     yield from _fallback(_table(table, "fallback"))
     yield from _traces(_table(table, "traces"))
+    yield from ledger_flaws(_table(table, "ledger"))
+    yield from cluster_flaws(_table(table, "cluster"), models)
     fallback, breaker = schema.Fallback(), schema.Breaker()
     yield from _in_order(
         table, "fallback", "backoffSeconds", "backoffMaxSeconds", fallback.backoff_max_seconds

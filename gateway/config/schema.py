@@ -241,6 +241,33 @@ class Ledger(Table, frozen=True):
     """The file; a relative path begins at the folder of the configuration."""
     retention_days: Count = 90
     """Older calls are removed."""
+    url: str = ""
+    """A PostgreSQL database that calls are shipped to, where all gateways have one ledger, such as
+    "postgresql://gateway@db.internal/gateway?sslmode=verify-full". Its password is the credential
+    `ledger_postgres`. Needs the extra `postgres`. Empty: calls stay in the file."""
+    waiting_mb: Count = 1024
+    """Megabytes of calls older than `retentionDays` that are kept while PostgreSQL takes none."""
+
+
+class Cluster(Table, frozen=True):
+    """What several gateways share, in Redis or Valkey, version 7 or later."""
+
+    redis: str = ""
+    """The server, such as "rediss://gateway@redis.internal:6380/0", "unix:///run/redis/redis.sock"
+    or "rediss+sentinel://one:26379,two:26379/mymaster". Its password is the credential
+    `cluster_redis`. Needs the extra `cluster`. Empty: nothing is shared."""
+    name: str = "default"
+    """Gateways with the same name share circuits, slots, limits and client keys."""
+    wait_ms: Annotated[float, Meta(ge=1, le=1000)] = 20.0
+    """How long a call waits for the server, in milliseconds, before its gateway decides alone."""
+    when_down: Literal["share", "open", "closed"] = "share"
+    """What a gateway may use of limits and slots while the server is away: its share, all, or
+    nothing."""
+    gateways: Count = 1
+    """Among how many gateways a limit is shared when the server was never there."""
+    tls: Literal["required", "off"] = "required"
+    """Whether a server on another host must be reached with TLS, and be verified. "off" sends all
+    that is shared in plain text."""
 
 
 class Limits(Table, frozen=True):
@@ -296,6 +323,8 @@ class Root(Table, frozen=True):
     """The record of calls."""
     limits: Limits = field(default_factory=Limits)
     """Budgets and rates."""
+    cluster: Cluster = field(default_factory=Cluster)
+    """What several gateways share."""
     traces: Traces = field(default_factory=Traces)
     """The export of traces."""
 

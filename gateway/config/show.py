@@ -35,6 +35,7 @@ def effective(config: Config) -> Values:
         entry["options"] = _redacted(entry["options"])
         if entry["proxy"]:
             entry["proxy"] = shown((), entry["proxy"])[1:-1]
+    values["ledger"]["path"] = config.ledger.path
     values["traces"]["headers"] = dict.fromkeys(values["traces"]["headers"], HIDDEN)
     values["traces"]["endpoint"] = _without_query(values["traces"]["endpoint"])
     return {name: _stated(table) for name, table in values.items()}

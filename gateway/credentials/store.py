@@ -42,6 +42,16 @@ _STAGED: Final = "AL_CREDENTIALS_PATH"
 STORE: Final = ".action-llama/credentials"
 PI_BYTES_MAX: Final = 1024 * 1024
 
+LEDGER_PASSWORD: Final = "ledger_postgres"
+"""The credential that is the password of `[ledger] url`."""
+
+CLUSTER_PASSWORD: Final = "cluster_redis"
+"""The credential that is the password of `[cluster] redis`."""
+CLUSTER_SECRET: Final = "cluster_secret"
+"""The credential with which the gateways of a cluster sign client keys for each other."""
+OTHERS: Final = frozenset({CLUSTER_PASSWORD, CLUSTER_SECRET, LEDGER_PASSWORD})
+"""Types of credentials that are not a provider's keys."""
+
 _NAME: Final = re.compile(r"\w[\w.-]*", re.ASCII)
 _IN_CONTAINER: Final = (".dockerenv", "run/.containerenv")
 _Mark = tuple[int, int, int]
@@ -130,6 +140,15 @@ class Credentials:
         ):
             return None
         raise self._missing(model)
+
+    def named(self, credential: str) -> Found | None:
+        """What is stored as `type` or `type:instance` for another server than a provider's; None
+        where nothing is. Raises `CredentialError`."""
+        for source, path in self._places(*split(credential)):
+            secret = self._key(path)
+            if secret is not None:
+                return Found(secret, f"{source} {path}")
+        return None
 
     def _found(self, model: Model, secret: Secret, source: str, place: str) -> Found:
         """The same object as long as it is the same secret, so that what is made of it can be

@@ -28,6 +28,7 @@ EXPOSED: Final = (
     "x-gateway-attempts",
     "x-gateway-budget",
     "x-gateway-degraded",
+    "x-gateway-degraded",
     "x-gateway-dropped",
     "x-gateway-embedding-space",
     "x-gateway-model",

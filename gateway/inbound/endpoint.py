@@ -344,8 +344,8 @@ class _Answering:
             return [*found, (b"x-gateway-attempts", b"")]
         overhead_ms = call.overhead_s(self._clock()) * 1000
         found.append((b"x-gateway-overhead-ms", b"%.2f" % overhead_ms))
-        if call.hold is not None and call.hold.warning:
-            found.append((b"x-gateway-budget", header_value(call.hold.warning)))
+        if call.hold is not None or call.decided_alone:
+            found += _of_limits(call)
         if reply is None:
             agent = (b"x-gateway-agent", header_value(call.agent.name))
             return [*found, agent, (b"x-gateway-attempts", header_value(call.tried()))]
@@ -396,6 +396,16 @@ def _wrong_method(exchange: Exchange) -> HttpError:
         return HttpError(426, message, code="upgrade_required", headers={"upgrade": "HTTP/1.1"})
     message = f"{exchange.method} is not allowed here; use POST."
     return HttpError(405, message, headers={"allow": "POST"})
+
+
+def _of_limits(call: Call) -> Headers:
+    """A budget that is nearly spent, and what this process decided without the others."""
+    found: Headers = []
+    if call.hold is not None and call.hold.warning:
+        found.append((b"x-gateway-budget", header_value(call.hold.warning)))
+    if call.decided_alone:
+        found.append((b"x-gateway-degraded", ",".join(call.decided_alone).encode()))
+    return found
 
 
 def _too_many(calls_max: int) -> HttpError:

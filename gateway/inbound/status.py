@@ -22,6 +22,7 @@ from gateway.inbound.serving import Gateway
 from gateway.limits.rows import Row
 from gateway.reports.status import Status, status
 from gateway.shared.breaker import Breaker
+from gateway.shared.redis.health import Group
 from gateway.types import Call, Client
 
 
@@ -29,7 +30,8 @@ class StatusEndpoint:
     """An ASGI application.
 
     `facts` gives what the process knows of itself, and `calls` the calls under way, oldest first.
-    `clock` is the clock that stamps the calls. `limits` gives the limits that concern a client.
+    `clock` is the clock that stamps the calls. `limits` gives the limits that concern a client,
+    `cluster` the gateways that share.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class StatusEndpoint:
         calls: Callable[[], Iterable[Call]] = tuple,
         clock: Callable[[], float] = time.monotonic,
         limits: Callable[[Client], Awaitable[list[Row]]] | None = None,
+        cluster: Callable[[], Awaitable[Group]] | None = None,
     ) -> None:
         self._current = current
         self._breaker = breaker
@@ -47,6 +50,7 @@ class StatusEndpoint:
         self._calls = calls
         self._clock = clock
         self._limits = limits
+        self._cluster = cluster
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._current()
@@ -62,4 +66,14 @@ class StatusEndpoint:
         agents = self._current().agents.values()
         facts, calls, now = self._facts(), self._calls(), self._clock()
         limits = await self._limits(client) if self._limits is not None else []
-        return status(facts, agents, self._breaker, calls, client=client, now=now, limits=limits)
+        group = await self._cluster() if self._cluster is not None else None
+        return status(
+            facts,
+            agents,
+            self._breaker,
+            calls,
+            client=client,
+            now=now,
+            limits=limits,
+            cluster=group,
+        )

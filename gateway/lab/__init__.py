@@ -13,6 +13,7 @@ cannot share their mistakes; from the providers' rows it has names, paths and he
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, cycle, repeat
@@ -32,6 +33,9 @@ from gateway.providers import PROVIDERS
 
 __all__ = ["BASE_PATHS", "FAULTS", "Fault", "Lab", "Limit", "Seen"]
 
+CALLS_MAX: Final = 1000
+CALLS_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Of requests that the lab remembers, in bytes as they arrived."""
 SLOW_S: Final = 20.0
 """How long a slow first token takes."""
 
@@ -72,13 +76,14 @@ class Lab:
         vendors: Mapping[str, Vendor] = VENDORS,
     ) -> None:
         self._vendors = vendors
-        self.calls: list[Seen] = []
+        self._seen: deque[tuple[Seen, int]] = deque()
+        self._seen_bytes = 0
         self.port = port
         self._host = host
         self._limits = dict(limits or {})
         self._scripts: dict[str, Any] = {}
         self._count = 0
-        self._server = Server(self._handle, pause or _slow, delay)
+        self._server = Server(self.handle, pause or _slow, delay)
 
     async def __aenter__(self) -> Lab:
         self.port = await self._server.start(self._host, self.port)
@@ -93,9 +98,26 @@ class Lab:
         await self._server.stop()
 
     @property
+    def calls(self) -> list[Seen]:
+        """The last requests, oldest first: at most `CALLS_MAX`, of `CALLS_BYTES_MAX` together."""
+        return [seen for seen, _ in self._seen]
+
+    def _keep(self, seen: Seen, size: int) -> None:
+        self._seen.append((seen, size))
+        self._seen_bytes += size
+        while len(self._seen) > CALLS_MAX or self._seen_bytes > CALLS_BYTES_MAX:
+            _, oldest_bytes = self._seen.popleft()
+            self._seen_bytes -= oldest_bytes
+
+    @property
     def clients_left(self) -> int:
         """Clients that closed the connection while their answer hung or paused."""
         return self._server.left
+
+    @property
+    def held_bytes(self) -> int:
+        """The size of the requests that are being read."""
+        return self._server.held_bytes
 
     def base_url(self, provider: str) -> str:
         """What goes into `baseUrl` for a provider."""
@@ -111,7 +133,8 @@ class Lab:
             FAULTS[name]
         self._scripts[target] = _script(names)
 
-    def _handle(self, request: Request) -> Played:
+    def handle(self, request: Request) -> Played:
+        """What is played for a request."""
         path, forced = _forced(request.path)
         provider = path.strip("/").partition("/")[0]
         if request.method == "GET":
@@ -135,17 +158,15 @@ class Lab:
             if path.endswith(getattr(api, "COUNT_PATH", "?")):
                 return good(api.count(body))
             asked = api.asked(body, path)
+            if asked is None:
+                return refuse(api)
+            fault = self._choose(request, provider, asked, forced)
+            seen = Seen(provider, asked.model, fault, path, body, _visible(request.headers))
+            self._keep(seen, request.bytes)
+            self._count += 1
+            played = play(fault, api, asked, f"lab{self._count}")
         except _UNREADABLE:
             return refuse(api)
-        if asked is None:
-            return refuse(api)
-        fault = self._choose(request, provider, asked, forced)
-        visible = {
-            name: value for name, value in request.headers.items() if name not in _KEY_HEADERS
-        }
-        self.calls.append(Seen(provider, asked.model, fault, path, body, visible))
-        self._count += 1
-        played = play(fault, api, asked, f"lab{self._count}")
         limit = self._limits.get(provider)
         return limit.applied(played, api) if limit is not None else played
 
@@ -171,7 +192,14 @@ class Lab:
         return Played(200, {"content-type": "text/plain"}, [_PAGE], len(_PAGE))
 
 
-_UNREADABLE: Final = (ValueError, AttributeError, KeyError, TypeError, IndexError)
+_UNREADABLE: Final = (
+    ValueError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    IndexError,
+    RecursionError,
+)
 """What reading a request of another shape raises; a real server answers 400 and goes on."""
 _KEY_HEADERS: Final = frozenset({"authorization"}).union(
     *(vendor.key_headers for vendor in VENDORS.values())
@@ -185,11 +213,15 @@ _PAGE: Final = (
 )
 
 
+def _visible(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in _KEY_HEADERS}
+
+
 def _forced(path: str) -> tuple[str, str | None]:
     """(the path proper, the fault that its beginning asks for)."""
     if path.startswith("/fault/"):
-        name, _, rest = path.removeprefix("/fault/").partition("/")
-        return "/" + rest, name
+        name, _, path = path.removeprefix("/fault/").partition("/")
+        return "/" + path, name
     return path, None
 
 

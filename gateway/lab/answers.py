@@ -4,9 +4,10 @@ question, the same answer."""
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import islice
 from math import hypot
 from typing import Any, Final
 
@@ -15,6 +16,14 @@ import orjson
 DIMENSIONS: Final = 16
 """Of a vector, where the request states none."""
 DIGEST_BYTES: Final = 32
+DIMENSIONS_MAX: Final = 4096
+INPUTS_MAX: Final = 2048
+NUMBERS_MAX: Final = 2**21
+"""In all vectors of one answer."""
+TEXT_CHARS_MAX: Final = 65_536
+"""How much of a text is read and repeated."""
+TOOLS_MAX: Final = 1024
+"""How many tools are looked at."""
 
 WORDS: Final = (
     "The",
@@ -162,11 +171,11 @@ def answer(asked: Asked) -> Answer:
         vectors = tuple(embedding(text, asked.dimensions) for text in asked.inputs)
         return Answer(vectors=vectors, base64=asked.base64, input_tokens=len(asked.inputs))
     reasoning = ("Let me ", "think.") if asked.thinks else ()
-    named = [
-        name for name in asked.tools if name in asked.text or "use the tool" in asked.text.lower()
-    ]
-    if asked.tools and not asked.answered and (asked.forced or named):
-        chosen = named or list(asked.tools)[:1]
+    text, tools = asked.text[:TEXT_CHARS_MAX], list(islice(asked.tools, TOOLS_MAX))
+    wants_all = "use the tool" in text.lower()
+    named = [name for name in tools if wants_all or name in text]
+    if tools and not asked.answered and (asked.forced or named):
+        chosen = named or tools[:1]
         calls = tuple((name, orjson.dumps(_example(asked.tools[name])).decode()) for name in chosen)
         return Answer(reasoning=reasoning, calls=calls, finish="tool_calls")
     pieces = _pieces(asked)
@@ -175,10 +184,17 @@ def answer(asked: Asked) -> Answer:
     return Answer(pieces, reasoning)
 
 
+def fits(inputs: Sequence[str], dimensions: int) -> bool:
+    """Whether a real API would answer with as many vectors of this length."""
+    is_small = len(inputs) <= INPUTS_MAX and 1 <= dimensions <= DIMENSIONS_MAX
+    return is_small and len(inputs) * dimensions <= NUMBERS_MAX
+
+
 def embedding(text: str, dimensions: int) -> tuple[float, ...]:
     """A vector of length 1, the same for the same text; each number is exact in 32 bits."""
     count = dimensions // DIGEST_BYTES + 1
-    blocks = (sha256(f"{text} {number}".encode()).digest() for number in range(count))
+    seed = sha256(text.encode()).digest()
+    blocks = (sha256(seed + number.to_bytes(4)).digest() for number in range(count))
     numbers = [byte - 127.5 for byte in b"".join(blocks)[:dimensions]]
     length = hypot(*numbers)
     packed = struct.pack(f"{dimensions}f", *(number / length for number in numbers))
@@ -186,9 +202,9 @@ def embedding(text: str, dimensions: int) -> tuple[float, ...]:
 
 
 def _pieces(asked: Asked) -> tuple[str, ...]:
-    _, said, rest = asked.text.partition("say:")
-    if said:
-        return (rest.strip(),)
+    _, command, text = asked.text.partition("say:")
+    if command:
+        return (text.strip()[:TEXT_CHARS_MAX],)
     if asked.schema is not None:
         value = _example(asked.schema) or {"answer": "from the lab"}
         text = orjson.dumps(value).decode()
@@ -206,7 +222,7 @@ def _example(schema: Mapping[str, Any]) -> Any:
         properties = schema.get("properties") or {}
         return {
             name: _example(properties[name])
-            for name in schema.get("required", properties)
+            for name in dict.fromkeys(schema.get("required", properties))
             if name in properties
         }
     return {

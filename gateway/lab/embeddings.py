@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.lab import chat
-from gateway.lab.answers import DIMENSIONS, Answer, Asked
+from gateway.lab.answers import DIMENSIONS, Answer, Asked, fits
 
 PATHS: Final = ("/embeddings",)
 MODELS_PATH: Final = chat.MODELS_PATH
@@ -22,12 +22,14 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
         return None
     several = inputs if isinstance(inputs, list) and not isinstance(inputs[0], int) else [inputs]
     texts = [item if isinstance(item, str) else " ".join(map(str, item)) for item in several]
-    dimensions = body.get("dimensions") or body.get("output_dimension")
+    dimensions = body.get("dimensions") or body.get("output_dimension") or DIMENSIONS
+    if not fits(texts, dimensions):
+        return None
     return Asked(
         model=body.get("model", ""),
         text=texts[-1],
         inputs=tuple(texts),
-        dimensions=dimensions or DIMENSIONS,
+        dimensions=dimensions,
         base64=body.get("encoding_format") == "base64",
     )
 

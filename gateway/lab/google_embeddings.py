@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.lab import google
-from gateway.lab.answers import DIMENSIONS, Answer, Asked
+from gateway.lab.answers import DIMENSIONS, Answer, Asked, fits
 
 PATHS: Final = (":batchEmbedContents",)
 MODELS_PATH: Final = google.MODELS_PATH
@@ -20,11 +20,14 @@ def asked(body: Mapping[str, Any], path: str) -> Asked | None:
     if not requests or len(requests) > INPUTS_MAX:
         return None
     texts = [request["content"]["parts"][0]["text"] for request in requests]
+    dimensions = requests[0].get("outputDimensionality") or DIMENSIONS
+    if not fits(texts, dimensions):
+        return None
     return Asked(
         model=path.rpartition("/models/")[2].partition(":")[0],
         text=texts[-1],
         inputs=tuple(texts),
-        dimensions=requests[0].get("outputDimensionality") or DIMENSIONS,
+        dimensions=dimensions,
     )
 
 

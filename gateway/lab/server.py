@@ -22,6 +22,11 @@ _NO_LINGER: Final = struct.pack("ii", 1, 0)
 """Makes a close a reset."""
 FLOOD_S: Final = 0.01
 """Between two pieces of a flood."""
+HEAD_BYTES_MAX: Final = 128 * 1024
+REQUEST_BYTES_MAX: Final = 64 * 1024 * 1024
+HELD_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Of all requests that are arriving or being answered."""
+CONNECTIONS_MAX: Final = 1000
 _REASONS: Final = {
     200: "OK",
     400: "Bad Request",
@@ -31,6 +36,10 @@ _REASONS: Final = {
 }
 
 
+class TooLarge(Exception):
+    """A request that no real server would take; the connection is closed."""
+
+
 class Request:
     """One request, as the parser collects it."""
 
@@ -38,18 +47,28 @@ class Request:
         self.method = ""
         self.path = ""
         self.headers: dict[str, str] = {}
-        self.body = b""
+        self.body = bytearray()
         self.complete = False
+        self.bytes = 0
+        """How many have arrived, of the head and the body."""
+        self._has_head = False
         self._parser = httptools.HttpRequestParser(self)
 
     def feed(self, data: bytes) -> None:
+        """Raises `TooLarge`, `httptools.HttpParserError`."""
+        self.bytes += len(data)
         self._parser.feed_data(data)
+        if self.bytes > (REQUEST_BYTES_MAX if self._has_head else HEAD_BYTES_MAX):
+            raise TooLarge
 
     def on_url(self, url: bytes) -> None:
         self.path += url.decode()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.decode().lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self._has_head = True
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -75,6 +94,8 @@ class Server:
         self._delay = delay
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
+        self.held_bytes = 0
+        """The size of the requests that are being read."""
         self.left = 0
         """Clients that went away before their answer was complete."""
 
@@ -96,21 +117,44 @@ class Server:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if len(self._open) >= CONNECTIONS_MAX:
+            writer.close()
+            return
         self._open.add(task)
         try:
             while await self._exchange(reader, writer):
                 pass
-        except (ConnectionError, httptools.HttpParserError, asyncio.CancelledError):
+        except (ConnectionError, httptools.HttpParserError, TooLarge, asyncio.CancelledError):
             pass
         finally:
             self._open.discard(task)
             writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and its answer. Returns whether the connection may be used again."""
-        request = await _request(reader)
-        if request is None:
-            return False
+        """One request and its answer. Returns whether the connection may be used again. Raises
+        `TooLarge`."""
+        request = Request()
+        try:
+            return await self._read(request, reader) and await self._answer(request, reader, writer)
+        finally:
+            self.held_bytes -= request.bytes
+
+    async def _read(self, request: Request, reader: asyncio.StreamReader) -> bool:
+        """Returns whether the request is whole; it is not if the client has left."""
+        while not request.complete:
+            data = await reader.read(65536)
+            if not data:
+                return False
+            self.held_bytes += len(data)
+            request.feed(data)
+            if self.held_bytes > HELD_BYTES_MAX:
+                raise TooLarge
+        return True
+
+    async def _answer(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Returns whether the connection may be used again."""
         played = self._handle(request)
         first = played.before_headers
         if first is not None and not await self._act(first, played, reader, writer):
@@ -144,22 +188,20 @@ class Server:
         """Returns whether the answer goes on."""
         await writer.drain()
         if act is Act.PAUSE:
-            return await self._unless_it_leaves(self._pause(), reader)
+            return await self._while_connected(self._pause(), reader)
         if act is Act.FLOOD:
-            return await self._unless_it_leaves(
+            return await self._while_connected(
                 _flood(writer, _framed(played.noise, played)), reader
             )
         if act is Act.HANG:
-            return await self._unless_it_leaves(asyncio.Event().wait(), reader)
+            return await self._while_connected(asyncio.Event().wait(), reader)
         await asyncio.sleep(0)
         sock = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         writer.transport.abort()
         return False
 
-    async def _unless_it_leaves(
-        self, wait: Awaitable[object], reader: asyncio.StreamReader
-    ) -> bool:
+    async def _while_connected(self, wait: Awaitable[object], reader: asyncio.StreamReader) -> bool:
         waiting = asyncio.ensure_future(wait)
         leaving = asyncio.ensure_future(reader.read(1))
         try:
@@ -167,6 +209,7 @@ class Server:
         finally:
             waiting.cancel()
             leaving.cancel()
+            await asyncio.wait((waiting, leaving))  # the next request is read only after this read
         if leaving in done:
             self.left += 1
             return False
@@ -179,17 +222,6 @@ async def _flood(writer: asyncio.StreamWriter, noise: bytes) -> None:
             writer.write(noise)
             await writer.drain()
             await asyncio.sleep(FLOOD_S)
-
-
-async def _request(reader: asyncio.StreamReader) -> Request | None:
-    """The next request of a connection; None once the client has left."""
-    request = Request()
-    while not request.complete:
-        data = await reader.read(65536)
-        if not data:
-            return None
-        request.feed(data)
-    return request
 
 
 def _head(played: Played) -> bytes:

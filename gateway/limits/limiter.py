@@ -22,7 +22,7 @@ from gateway.limits.estimate import (
     size,
 )
 from gateway.limits.periods import Calendar
-from gateway.limits.refusals import Refused, refused, unpriced
+from gateway.limits.refusals import Refused, engine_away, refused, unpriced
 from gateway.shared.limits import (
     HOLD_S,
     WARN_PERCENT,
@@ -159,6 +159,8 @@ class Limiter:
         if not decision.is_granted:
             raise self._refused(decision, limits, charges)
         call.hold = Hold(limits, charges, decision.levels)
+        if decision.is_alone:
+            call.decided_alone = (*call.decided_alone, "budget")
         self._renewed[call.ticket] = self._clock()
         self._report(decision, limits, charges)
 
@@ -244,6 +246,8 @@ class Limiter:
         limits: Mapping[str, Limit],
         charges: Iterable[Charge],
     ) -> Refused:
+        if not decision.levels:
+            return engine_away()
         for level in decision.levels:
             self._on_refused(limits[level.limit_id])
         by_id = {charge.limit_id: charge for charge in charges}
@@ -319,7 +323,7 @@ def _was_worked_on(attempt: Attempt) -> bool:
 
 def _only_its_own_budgets(decision: Decision, agent: Agent) -> bool:
     own = {limit.id for limit in agent.limits if not limit.is_rate}
-    return all(level.limit_id in own for level in decision.levels)
+    return bool(decision.levels) and all(level.limit_id in own for level in decision.levels)
 
 
 def _embeds(call: Call) -> bool:

@@ -59,10 +59,17 @@ class Overview:
         limits = [limit for limit in self._limits() if client is None or _concerns(limit, client)]
         if not limits:
             return []
-        states = self._shared.ask(LimitStates())
+        limiter, now = self._limiter, self._wall()
+        wanted = tuple(limiter.charge(limit, 0, now) for limit in limits)
+        states = self._shared.ask(LimitStates(wanted))
         if isinstance(states, Pending):
             states = await states.answer
-        return rows(limits, states, self._limiter.calendar, self._wall(), self._unpriced)
+        return rows(limits, states, limiter.calendar, now, self._unpriced)
+
+    def seed_again(self) -> None:
+        """The engine has lost its memory: all budgets are new to it."""
+        self._limiter.known_since.clear()
+        self._seeded.clear()
 
     def _new(self) -> list[Limit]:
         """Limits that are not seeded yet; their calls are counted from now on."""

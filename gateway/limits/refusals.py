@@ -14,6 +14,8 @@ from gateway.types import Model
 
 RETRY_AFTER_S_MAX: Final = 120
 """Official SDKs wait no longer than this."""
+AWAY_S: Final = 5
+"""When a client may ask again while the engine is away."""
 _LAST_MOMENT: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 """A rate that one huge call has used up may come back later than any calendar can say."""
 
@@ -50,6 +52,16 @@ def refused(
     details = {"limit": _details(limit, level, resets_at)}
     headers = _headers(limit, wait_s(level))
     return Refused(Refusal(429, message, type_, code, headers=headers, details=details))
+
+
+def engine_away() -> Refused:
+    """The process may use nothing of a limit while the engine is away."""
+    message = (
+        "The limits of this call cannot be checked now: what the gateways share is away,"
+        ' and [cluster] whenDown is "closed".'
+    )
+    headers = {"retry-after": str(AWAY_S)}
+    return Refused(Refusal(503, message, "server_error", "limits_unavailable", headers=headers))
 
 
 def unpriced(models: Sequence[Model], limit: Limit, resets_s: float) -> Refused:

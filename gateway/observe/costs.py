@@ -54,6 +54,11 @@ class Costs(Collector):
         self._is_loading = False
         self._is_loaded = False
 
+    @property
+    def waiting(self) -> int:
+        """How many sums of tokens wait for their price."""
+        return len(self._unpriced)
+
     def add(self, agent: str, model: Model, usage: Usage) -> None:
         """Counts one answer."""
         if model.price is not None or usage.cost is not None:

@@ -21,6 +21,8 @@ from typing import Any, Final
 import orjson
 
 from gateway.observe import daily
+from gateway.observe.ledger_schema import INSERT, VERSION, upgrade
+from gateway.observe.shipping import outbox
 from gateway.redact import redact
 from gateway.types import Attempt, Call
 
@@ -31,58 +33,7 @@ RETRY_S: Final = 5.0
 """How long to wait after a failure: another process held the file, or the disk was full."""
 WAITING_MAX: Final = 10_000
 """Calls that wait to be written; any further one is not recorded, and counted in `lost`."""
-CLEAN_S: Final = 24 * 3600.0
-VERSION: Final = 3
-
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS calls (
-    id TEXT NOT NULL, at REAL NOT NULL, agent TEXT NOT NULL, client TEXT NOT NULL, model TEXT,
-    provider TEXT, model_id TEXT, status INTEGER NOT NULL, stream INTEGER NOT NULL,
-    seconds REAL NOT NULL, first_token_s REAL,
-    input INTEGER, output INTEGER, cache_read INTEGER, cache_write INTEGER, reasoning INTEGER,
-    finish TEXT, failure TEXT, dropped TEXT NOT NULL, attempts TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS calls_at ON calls (at);
-"""
-"""`at` is Unix time; what ends in `_s` counts seconds from the call's arrival. `attempts` is JSON,
-a list of objects as `_attempt` makes them, kept with their call because every query that reads them
-reads the call."""
-
-ADDED: Final = (("cache_write_1h", "INTEGER"), ("cost", "REAL"), ("tries", "INTEGER"))
-"""Columns that later versions added: tokens written to a cache for an hour and the dollars that the
-provider states (2); how many attempts were made (3)."""
-
-NOT_PLAIN: Final = "(status <> 200 OR tries <> 1)"
-"""The condition for calls that were not answered by the first attempt. Queries use it word for
-word, for the index."""
-
-INDEXES: Final = (
-    "CREATE INDEX IF NOT EXISTS calls_agent ON calls (agent, at)",
-    f"CREATE INDEX IF NOT EXISTS calls_not_plain ON calls (at) WHERE {NOT_PLAIN}",
-    f"CREATE INDEX IF NOT EXISTS calls_agent_not_plain ON calls (agent, at) WHERE {NOT_PLAIN}",
-)
-"""What version 3 added, so that a page of calls is found without a scan."""
-
-COLUMNS: Final = (
-    *[
-        "id",
-        "at",
-        "agent",
-        "client",
-        "model",
-        "provider",
-        "model_id",
-        "status",
-        "stream",
-        "seconds",
-        "first_token_s",
-    ],
-    *["input", "output", "cache_read", "cache_write", "reasoning", "cache_write_1h", "cost"],
-    *["finish", "failure", "dropped", "tries", "attempts"],
-)
-"""In the order of `_row`."""
-INSERT: Final = f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
-
+CLEAN_S: Final = 3600.0
 Row = tuple[Any, ...]
 
 _Ended = tuple[Call, int, float, float]
@@ -91,13 +42,22 @@ _Ended = tuple[Call, int, float, float]
 
 class Ledger:
     """Writes calls down, from a thread of its own. `record` is an `observer.Sink`. `wall` is Unix
-    time in seconds."""
+    time in seconds.
+
+    With `waiting_bytes_max` the file is an outbox too: a call that was not shipped yet is not
+    removed for its age, unless such calls take more than that.
+    """
 
     def __init__(
-        self, path: Path, retention_days: int, wall: Callable[[], float] = time.time
+        self,
+        path: Path,
+        retention_days: int,
+        wall: Callable[[], float] = time.time,
+        waiting_bytes_max: int | None = None,
     ) -> None:
         self.path = path
         self.lost = 0
+        self._waiting_bytes_max = waiting_bytes_max
         self._retention_s = retention_days * 86_400.0
         self._wall = wall
         self._rows: deque[_Ended] = deque()
@@ -170,9 +130,10 @@ class Ledger:
                 raise sqlite3.DatabaseError(
                     f"it was written by a newer version of the gateway (schema {version})"
                 )
-            database.executescript(SCHEMA)
             if version < VERSION:
-                _upgrade(database)
+                upgrade(database)
+            if self._waiting_bytes_max is not None:
+                outbox.prepare(database)
         except sqlite3.Error:
             database.close()
             raise
@@ -202,40 +163,16 @@ class Ledger:
         now = self._wall()
         if now - self._cleaned_at > CLEAN_S:
             self._cleaned_at = now
-            with database:
-                database.execute("DELETE FROM calls WHERE at < ?", (now - self._retention_s,))
-                daily.forget(database, now - self._retention_s)
+            self._clean(database, now - self._retention_s)
 
-
-def columns(database: sqlite3.Connection) -> set[str]:
-    """The columns that a ledger has: one of an older version has fewer."""
-    return {str(column[1]) for column in database.execute("PRAGMA table_info(calls)")}
-
-
-def _upgrade(database: sqlite3.Connection) -> None:
-    """Adds what is missing, and keeps every row. In one transaction: another process may do the
-    same."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version < VERSION:
-            _add_columns(database)
-            daily.fill(database)
-            database.execute(f"PRAGMA user_version = {VERSION}")
-    except sqlite3.Error:
-        database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
-
-
-def _add_columns(database: sqlite3.Connection) -> None:
-    known = columns(database)
-    for name, kind in ADDED:
-        if name not in known:
-            database.execute(f"ALTER TABLE calls ADD COLUMN {name} {kind}")
-    database.execute("UPDATE calls SET tries = json_array_length(attempts) WHERE tries IS NULL")
-    for index in INDEXES:
-        database.execute(index)
+    def _clean(self, database: sqlite3.Connection, before: float) -> None:
+        """Removes calls from before this Unix time."""
+        with database:
+            if self._waiting_bytes_max is None:
+                database.execute("DELETE FROM calls WHERE at < ?", (before,))
+            else:
+                outbox.forget(database, before, self._waiting_bytes_max)
+            daily.forget(database, before)
 
 
 def _row(call: Call, status: int, seconds: float, at: float) -> Row:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
-from gateway.observe.ledger import NOT_PLAIN
 from gateway.observe.ledger_read import Record, reading, record
+from gateway.observe.ledger_schema import NOT_PLAIN
 
 CALLS_MAX: Final = 50
 ERRORS_MAX: Final = 1_000

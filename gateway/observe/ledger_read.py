@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from gateway.observe.ledger import ADDED, columns
+from gateway.observe.ledger_schema import ADDED, columns
 from gateway.observe.prices import LONG_CONTEXT
 
 Record = dict[str, Any]
@@ -126,7 +126,7 @@ def call(path: Path, id_: str) -> Record | None:
     with reading(path) as database:
         found = database.execute(
             "SELECT * FROM calls WHERE id LIKE ? ESCAPE '\\' ORDER BY at DESC LIMIT 1",
-            (_escaped(id_) + "%",),
+            (escaped(id_) + "%",),
         ).fetchone()
         return record(found) if found is not None else None
 
@@ -134,9 +134,13 @@ def call(path: Path, id_: str) -> Record | None:
 def record(row: sqlite3.Row) -> Record:
     """`attempts` is a list of objects, as `ledger.py` wrote them; `tried` is the same in a few
     words."""
-    attempts = orjson.loads(row["attempts"])
-    tried = ", ".join(f"{each['model']} {each['outcome']}" for each in attempts)
-    return {**dict(row), "tried": tried, "attempts": attempts}
+    return tried({**dict(row), "attempts": orjson.loads(row["attempts"])})
+
+
+def tried(call: Record) -> Record:
+    """A call with `tried`: its attempts in a few words."""
+    words = ", ".join(f"{each['model']} {each['outcome']}" for each in call["attempts"])
+    return {**call, "tried": words}
 
 
 def usage(path: Path, by: str, filters: Filters) -> list[Record]:
@@ -187,5 +191,6 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
     return " AND ".join(words) or "1", list(stated.values())
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """`text` as a pattern of LIKE that matches itself."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

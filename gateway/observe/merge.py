@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-LARGEST: Final = ("gateway_circuit_state",)
+LARGEST: Final = (
+    "gateway_circuit_state",
+    "gateway_cluster_clock_offset_seconds",
+    "gateway_cluster_members",
+    "gateway_cluster_up",
+)
 """Metrics that every process reports for the whole gateway: the merged page has the largest
 value."""
 

@@ -21,6 +21,9 @@ FIXED: Final = (
     ("server", "host"), ("server", "port"), ("server", "workers"), ("log", "format"), ("log",
     "level"),
     ("ledger", "enabled"), ("ledger", "path"), ("ledger", "retentionDays"),
+    ("ledger", "url"), ("ledger", "waitingMb"),
+    ("cluster", "redis"), ("cluster", "name"), ("cluster", "waitMs"), ("cluster", "whenDown"),
+    ("cluster", "gateways"), ("cluster", "tls"),
     ("traces", "endpoint"), ("traces", "headers"), ("traces", "propagate"),
 )  # fmt: skip
 """(table, key) of what needs a restart."""

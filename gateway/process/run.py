@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from gateway import __version__
@@ -20,18 +22,28 @@ from gateway.app import USER_AGENT, App
 from gateway.config.audit import is_loopback
 from gateway.config.load import Config
 from gateway.config.schema import Server
+from gateway.credentials.secret import CredentialError
+from gateway.credentials.store import LEDGER_PASSWORD, Credentials
 from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
 from gateway.observe.trace_settings import Stated, read_settings
 from gateway.observe.traces import Tracer
+from gateway.process.cluster import member, share_keys
 from gateway.process.reload import Reloader
 from gateway.process.server import listen, serve
 from gateway.process.systemd import Notifier, inherited
 from gateway.process.workers import Supervisor
 from gateway.shared.workers import Workers
 
+if TYPE_CHECKING:
+    from gateway.observe.shipping.shipper import Shipper
+
 logger = logging.getLogger("gateway.server")
+
+MEGABYTE: Final = 1024 * 1024
+DESCRIPTORS_MAX: Final = 65_536
+"""More are not asked for: a process that is given a billion has to close them all when it forks."""
 
 
 class CannotListen(Exception):
@@ -62,6 +74,7 @@ def run(service: Service) -> int:
 
     Raises `CannotListen`, `OpenToNetwork`, `KeysError`.
     """
+    allow_descriptors()
     if service.config.server.workers == 1:
         run_loop(serve_one(service, Notifier(os.environ)))
         return 0
@@ -81,6 +94,16 @@ def run(service: Service) -> int:
     supervisor = Supervisor(service.config.server.workers, work, Notifier(os.environ))
     log.set_up(service.config.log.format, service.config.log.level)
     return supervisor.run()
+
+
+def allow_descriptors() -> None:
+    """Raises the soft limit of open files to the hard one. A call needs two sockets, and the usual
+    1,024 are too few for `server.maxCalls`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+    if wanted > soft != resource.RLIM_INFINITY:
+        with suppress(OSError, ValueError):  # macOS has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -108,6 +131,7 @@ async def serve_one(
     log.set_up(config.log.format, config.log.level)
     demo_folder = TemporaryDirectory(prefix="gateway-demo-") if service.is_demo else None
     ledger = _ledger(config, demo_folder.name if demo_folder is not None else None)
+    cluster = member(config, service.env)
     app = App(
         config,
         env=service.env,
@@ -115,8 +139,12 @@ async def serve_one(
         hosts=hosts,
         workers=workers,
         ledger=ledger,
+        cluster=cluster,
+        shipper=_shipper(config, service.env) if ledger is not None and not demo_folder else None,
         tracer=_tracer(config),
     )
+    if cluster is not None:
+        share_keys(app, cluster, config)
     _refuse_to_be_open(app.keys, hosts)
     reloader = None if service.is_demo else _reloader(app, service.env, notifier)
 
@@ -137,9 +165,33 @@ def _ledger(config: Config, folder: str | None) -> Ledger | None:
     if not config.ledger.enabled:
         return None
     path = Path(folder) / "ledger.db" if folder is not None else config.ledger_path
-    ledger = Ledger(path, config.ledger.retention_days)
+    waiting_bytes_max = config.ledger.waiting_mb * MEGABYTE if config.ledger.url else None
+    ledger = Ledger(path, config.ledger.retention_days, waiting_bytes_max=waiting_bytes_max)
     ledger.start()
     return ledger
+
+
+def _shipper(config: Config, env: Mapping[str, str]) -> Shipper | None:
+    """Started, where the ledger has a URL. The client of PostgreSQL is not loaded otherwise."""
+    stated = config.ledger
+    if not stated.url:
+        return None
+    from gateway.observe.shipping.database import Database, NoPassword
+    from gateway.observe.shipping.shipper import Shipper, Shipping
+
+    credentials = Credentials(env, Path.home())
+
+    def password() -> str | None:
+        try:
+            found = credentials.named(LEDGER_PASSWORD)
+        except CredentialError as error:
+            raise NoPassword(str(error)) from error
+        return found.secret.reveal() if found is not None else None
+
+    database = Database(stated.url, password, stated.retention_days)
+    shipper = Shipper(Shipping(config.ledger_path, database))
+    shipper.start()
+    return shipper
 
 
 def _tracer(config: Config) -> Tracer | None:

@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._app.phase = "serving"
-        self._app.join_workers()
+        self._app.join_others()
         self._notifier.ready("serving")
         self._on_ready()
 
@@ -145,6 +145,7 @@ async def running(app: App, listener: socket.socket) -> AsyncIterator[str]:
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup([listener])
     app.phase = "serving"
+    app.join_others()
     try:
         yield url_of(listener)
     finally:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from gateway.config.load import ConfigError
-from gateway.credentials.store import Credentials, Stored, split
+from gateway.credentials.store import OTHERS, Credentials, Stored, split
 from gateway.providers import CREDENTIAL_TYPES
 from gateway.reports.config import find
 
 
 def credentials(found: Credentials) -> list[Stored]:
-    """Every key of a type that a provider or the configuration names. Raises `CredentialError`."""
+    """Every key of a type that a provider, the ledger or the configuration names.
+
+    Raises `CredentialError`.
+    """
     return found.stored(_types())
 
 
@@ -19,4 +22,4 @@ def _types() -> frozenset[str]:
     except ConfigError:
         config = None
     named = {split(model.credential)[0] for model in config.models.values()} if config else set()
-    return CREDENTIAL_TYPES | named
+    return CREDENTIAL_TYPES | named | OTHERS

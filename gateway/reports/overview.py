@@ -12,6 +12,7 @@ from gateway.observe.ledger_glance import Asked
 from gateway.observe.ledger_read import Unreadable
 from gateway.reports.history import Group, History, ReadSums, Usage, history, sums
 from gateway.reports.status import AgentState, ModelState, Status
+from gateway.shared.redis.health import Group as ClusterGroup
 from gateway.types import Model
 
 NO_LEDGER: Final = "this gateway keeps no ledger ([ledger] enabled = false)"
@@ -75,6 +76,7 @@ def overview(
     entries = {model.name: model.entry for model in models.values()}
     refusals = _refusals(status.agents, entries)
     items = [*refusals, *_budgets(status.limits), *_unpriced(usage, entries)]
+    items += _cluster(status.cluster)
     if found is None and ledger is not None and ledger.exists():
         items.append(Attention("warning", "ledger", missing))
     return Overview(now, status, found, missing, items, asked)
@@ -132,6 +134,24 @@ def _budgets(limits: Iterable[Row]) -> list[Attention]:
     """Budgets that are nearly spent. A rate fills up and empties all the time."""
     budgets = (row for row in limits if row.period is not None)
     return [_spent(row) for row in budgets if row.percent >= NEARLY_SPENT_PERCENT]
+
+
+def _cluster(group: ClusterGroup | None) -> list[Attention]:
+    """An engine that is away, and members that were configured otherwise."""
+    if group is None:
+        return []
+    if not group.up:
+        message = f"the engine is away: {group.reason}."
+        return [Attention("warning", "cluster", message, "gateway doctor")]
+    return [
+        Attention(
+            "warning",
+            f"{member.host} {member.pid}",
+            f"this member has another configuration ({member.config}) than the others.",
+            "give all members the same file",
+        )
+        for member in group.odd
+    ]
 
 
 def _spent(row: Row) -> Attention:

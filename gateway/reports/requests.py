@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any, TypeVar
 
 from gateway.config import schema
 from gateway.config.files import path_of
-from gateway.config.load import Config
+from gateway.config.load import Config, with_place
 from gateway.observe import ledger_read
 from gateway.observe.ledger_read import Filters
+from gateway.reports.shared_ledger import place
 
 T = TypeVar("T")
 
@@ -77,21 +79,40 @@ class CallRow:
     """Of `cache_write`, what is kept for an hour."""
     cost: float | None = None
     """Dollars, where the provider states them."""
+    gateway: str | None = None
+    """The gateway that answered, in the ledger that several share."""
 
 
 def ledger_path(config: Config | None) -> Path:
     """The ledger of this configuration, or of a gateway without one."""
-    return config.ledger_path if config is not None else path_of(schema.Ledger().path)
+    if config is not None:
+        return config.ledger_path
+    return path_of(with_place(schema.Ledger(), os.environ).path)
 
 
-def requests(config: Config | None, filters: Filters, limit: int) -> list[CallRow]:
-    """The last calls, newest first. Raises `ledger_read.Unreadable`."""
-    return [call_row(row) for row in ledger_read.calls(ledger_path(config), filters, limit)]
+def requests(
+    config: Config | None, filters: Filters, limit: int, *, of_all: bool = False
+) -> list[CallRow]:
+    """The last calls, newest first; `of_all` gateways. Raises `ledger_read.Unreadable`."""
+    if of_all:
+        at = place(config)
+        from gateway.observe.shipping import reader
+
+        found = reader.calls(at, filters, limit)
+    else:
+        found = ledger_read.calls(ledger_path(config), filters, limit)
+    return [call_row(row) for row in found]
 
 
-def request(config: Config | None, id_: str) -> CallRow | None:
+def request(config: Config | None, id_: str, *, of_all: bool = False) -> CallRow | None:
     """The last call whose id begins with `id_`. Raises `ledger_read.Unreadable`."""
-    row = ledger_read.call(ledger_path(config), id_)
+    if of_all:
+        at = place(config)
+        from gateway.observe.shipping import reader
+
+        row = reader.call(at, id_)
+    else:
+        row = ledger_read.call(ledger_path(config), id_)
     return call_row(row) if row is not None else None
 
 

@@ -21,6 +21,7 @@ from gateway.redact import redact
 from gateway.reports.running import NotRunning, address, ask
 from gateway.shared.breaker import Breaker
 from gateway.shared.circuits import Shown
+from gateway.shared.redis.health import Group
 from gateway.types import Agent, Attempt, Call, Client, Model
 
 CALLS_MAX: Final = 100
@@ -103,6 +104,8 @@ class Status:
     """The first `CALLS_MAX` calls under way, oldest first."""
     limits: list[Row] = field(default_factory=list)
     """Every budget and rate that concerns the client."""
+    cluster: Group | None = None
+    """The gateways that share; None without `[cluster]`."""
 
 
 def status(
@@ -114,6 +117,7 @@ def status(
     client: Client,
     now: float,
     limits: list[Row] | None = None,
+    cluster: Group | None = None,
 ) -> Status:
     """The report for `client`, which sees the agents that it may use.
 
@@ -132,6 +136,7 @@ def status(
         ],
         calls=[call_state(call, now) for call in islice(seen, CALLS_MAX)],
         limits=limits or [],
+        cluster=None if is_limited else cluster,
     )
 
 

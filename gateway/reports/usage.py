@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from gateway.config.load import Config
 from gateway.observe.ledger_read import Filters, Record
 from gateway.observe.ledger_read import usage as ledger_usage
 from gateway.observe.prices import cost
 from gateway.reports.requests import ledger_path
+from gateway.reports.shared_ledger import place
 from gateway.types import Model
 
 
@@ -44,6 +45,9 @@ class Total:
         return bool(self.unpriced or self.uncounted)
 
 
+_SHORT: Final = 1
+"""The largest size class of `daily` in which no provider charges a long prompt's price."""
+_PRICED: Final = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
 COUNTS = (
     "calls",
     "failed",
@@ -85,14 +89,24 @@ def _record(total: Total, by: str) -> dict[str, Any]:
     return {by: record.pop("group"), **record}
 
 
-def usage(config: Config | None, by: str, filters: Filters) -> Usage:
-    """The usage grouped `by` one of `ledger_read.GROUPS`. Raises `ledger_read.Unreadable`."""
+def usage(config: Config | None, by: str, filters: Filters, *, of_all: bool = False) -> Usage:
+    """The usage grouped `by` one of `ledger_read.GROUPS`; `of_all` gateways, also by `gateway`.
+
+    Raises `ledger_read.Unreadable`.
+    """
     totals: dict[str, Total] = {}
     models = config.models if config is not None else {}
-    for record in ledger_usage(ledger_path(config), by, filters):
+    if of_all:
+        at = place(config)
+        from gateway.observe.shipping import reader
+
+        records = reader.usage(at, by, filters)
+    else:
+        records = ledger_usage(ledger_path(config), by, filters)
+    for record in records:
         total = totals.setdefault(record["group"], Total(record["group"]))
         _add(total, record, dollars(record, models))
-    _leave_unknown(totals.values())
+    _mark_unknown(totals.values())
     return Usage(by, list(totals.values()))
 
 
@@ -105,7 +119,7 @@ def _add(total: Total, record: Record, dollars: float | None) -> None:
         total.cost = (total.cost or 0.0) + dollars
 
 
-def _leave_unknown(totals: Iterable[Total]) -> None:
+def _mark_unknown(totals: Iterable[Total]) -> None:
     """An unknown cost is None, not 0."""
     for total in totals:
         if not total.cost and total.is_partly_unknown:
@@ -113,10 +127,18 @@ def _leave_unknown(totals: Iterable[Total]) -> None:
 
 
 def dollars(record: Mapping[str, Any], models: Mapping[str, Model]) -> float | None:
-    """What a sum of `calls` of one model and `day` cost; None if no price is known."""
+    """What a sum of `calls` of one model and `day` cost; None if no price is known.
+
+    With `size`, all calls have the price of their average: long ones must not be priced as one.
+    """
     if record["cost"] is None and not record["input"] and not record["output"]:
         return 0.0
     model = models.get(record["model"] or "")
     at = datetime.fromisoformat(record["day"]).replace(hour=12, tzinfo=UTC).timestamp()
     stated = model.price if model is not None else None
+    if record.get("size", 0) > _SHORT:
+        average = {name: (record[name] or 0) / record["calls"] for name in _PRICED}
+        average["cost"] = record["cost"] / record["calls"] if record["cost"] is not None else None
+        price = cost(record["provider"], record["model_id"], average, at, stated)
+        return price * record["calls"] if price is not None else None
     return cost(record["provider"], record["model_id"], record, at, stated, record["calls"])

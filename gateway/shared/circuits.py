@@ -165,4 +165,4 @@ class Circuits:
             return
         self.open(change.circuit_id, change.cooldown_s, change.failure, now)
         circuit = self.get(change.circuit_id)
-        circuit.generation = max(circuit.generation, change.generation)
+        circuit.generation = change.generation or circuit.generation

@@ -38,6 +38,8 @@ class Permit(NamedTuple):
     probes: tuple[bool, ...]
     """Whether the call is the probe of each circuit."""
     has_slot: bool = False
+    is_alone: bool = False
+    """The engine was away: this process decided with its share of the slots."""
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -253,7 +255,7 @@ class Engine:
             if circuit.state is State.PROBING and is_its(circuit.prober):
                 self.circuits.end_probe(circuit.id, circuit.generation)
         for ticket, circuit_id in self.slots.held_by(is_its):
-            self.slots.forgo(ticket)
+            self._forgo(ticket, now)
             self.give(Give(ticket, circuit_id), now)
         self.limits.gone(is_its)
 
@@ -270,7 +272,11 @@ class Engine:
         self.limits.seed(command, now)
 
     def limit_states(self, command: LimitStates, now: float) -> tuple[LimitState, ...]:
-        return self.limits.states(now)
+        wanted = {(charge.limit_id, charge.period) for charge in command.wanted}
+        states = self.limits.states(now)
+        return tuple(
+            state for state in states if not wanted or (state.limit_id, state.period) in wanted
+        )
 
     def snapshot(self, command: Snapshot, now: float) -> list[Change]:
         return [

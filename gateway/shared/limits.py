@@ -21,7 +21,7 @@ orphaned; a late settlement corrects it. Amounts are integers: micro-dollars, to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from gateway.shared.slots import Ticket
@@ -32,7 +32,7 @@ WARN_PERCENT: Final = 80
 """From here on a budget is worth a warning."""
 ORPHANS_MAX: Final = 1000
 """Orphaned holds that a late settlement can still correct."""
-_NS: Final = 1_000_000_000
+_US: Final = 1_000_000
 
 
 class Charge(NamedTuple):
@@ -72,6 +72,8 @@ class Decision(NamedTuple):
     levels: tuple[Level, ...]
     """Of every limit when granted, with this call's own cost; else of those that refuse, without
     it."""
+    is_alone: bool = False
+    """The engine was away: this process decided with its share of the limits."""
 
 
 class LimitState(NamedTuple):
@@ -98,6 +100,8 @@ class Reserve(NamedTuple):
     ticket: Ticket
     charges: tuple[Charge, ...]
     hold_s: float = HOLD_S
+    anyway: bool = False
+    """Whatever the caps: the call is under way already."""
 
 
 class Settle(NamedTuple):
@@ -106,6 +110,8 @@ class Settle(NamedTuple):
 
     ticket: Ticket
     charges: tuple[Charge, ...]
+    is_again: bool = False
+    """It may have been carried out before; without a hold it then charges nothing."""
 
 
 class Renew(NamedTuple):
@@ -116,13 +122,18 @@ class Renew(NamedTuple):
 
 
 class Seed(NamedTuple):
-    """The usage of a budget's period so far. Only the first seed of a period counts."""
+    """The usage of a budget's period so far, by the ledger of one host. Only its first seed of a
+    period counts."""
 
     charge: Charge
+    host: str = ""
 
 
 class LimitStates(NamedTuple):
-    """Answer: a tuple of `LimitState`."""
+    """Answer: a tuple of `LimitState`, of those that are known."""
+
+    wanted: tuple[Charge, ...] = ()
+    """The limits and periods, whatever the amounts; () is all."""
 
 
 # --- the state ------------------------------------------------------------------------------------
@@ -144,7 +155,8 @@ class _Budget:
     orphaned: int = 0
     estimated: int = 0
     holds: int = 0
-    is_seeded: bool = False
+    seeded: set[str] = field(default_factory=set)
+    """The hosts whose ledgers are counted."""
     has_warned: bool = False
 
     def fits(self, charge: Charge) -> bool:
@@ -175,26 +187,26 @@ class _Rate:
 
     full_at: int = 0
     cap: int = 1
-    per_ns: int = 0
+    per_us: int = 0
 
     def set_to(self, charge: Charge) -> None:
-        self.cap, self.per_ns = charge.cap or 1, int(charge.per_s * _NS)
+        self.cap, self.per_us = charge.cap or 1, round(charge.per_s * _US)
 
     def duration(self, amount: int) -> int:
-        """Nanoseconds in which so much becomes available. Rounded down, so that `cap` units fit
+        """Microseconds in which so much becomes available. Rounded down, so that `cap` units fit
         into a bucket."""
-        return self.per_ns * amount // self.cap
+        return self.per_us * amount // self.cap
 
-    def wait_ns(self, amount: int, now: int) -> int:
+    def wait_us(self, amount: int, now: int) -> int:
         """0 when the amount fits now."""
         needed = self.duration(min(amount, self.cap))
-        return max(0, max(self.full_at, now) + needed - self.per_ns - now)
+        return max(0, max(self.full_at, now) + needed - self.per_us - now)
 
     def take(self, amount: int, now: int) -> None:
         self.full_at = max(self.full_at, now) + self.duration(amount)
 
     def missing(self, now: int) -> int:
-        return -(-max(0, self.full_at - now) * self.cap // self.per_ns)
+        return -(-max(0, self.full_at - now) * self.cap // self.per_us)
 
 
 class Limits:
@@ -216,8 +228,8 @@ class Limits:
 
     def reserve(self, command: Reserve, now: float) -> Decision:
         self._expire(now)
-        ticket, charges, hold_s = command
-        refusals = (self._refusal(charge, now) for charge in charges)
+        ticket, charges, hold_s, anyway = command
+        refusals = (self._refusal(charge, now) for charge in charges if not anyway)
         refusing = tuple(level for level in refusals if level is not None)
         if refusing:
             return Decision(False, refusing)
@@ -225,8 +237,10 @@ class Limits:
         return Decision(True, tuple(self._hold(charge, now) for charge in charges))
 
     def settle(self, command: Settle, now: float) -> None:
-        ticket, charges = command
+        ticket, charges, is_again = command
         hold, orphan = self._holds.pop(ticket, None), self._orphans.pop(ticket, None)
+        if is_again and hold is None and orphan is None:
+            return
         for charge in hold.charges if hold is not None else ():
             self._release(charge)
         for charge in orphan or ():
@@ -241,14 +255,19 @@ class Limits:
 
     def seed(self, command: Seed, now: float) -> None:
         budget = self._budget(command.charge)
-        if not budget.is_seeded:
-            budget.is_seeded = True
+        if command.host not in budget.seeded:
+            budget.seeded.add(command.host)
             budget.spent += command.charge.amount
 
     def gone(self, is_its: Callable[[Ticket], bool]) -> None:
         """The holds of a process that has ended are orphaned."""
         for ticket in [ticket for ticket in self._holds if is_its(ticket)]:
             self._orphan(ticket)
+
+    def used(self, limit_id: str, period: str) -> int:
+        """What is spent and held of a budget."""
+        budget = self._budgets.get((limit_id, period))
+        return budget.spent + budget.reserved if budget is not None else 0
 
     def states(self, now: float) -> tuple[LimitState, ...]:
         self._expire(now)
@@ -265,7 +284,7 @@ class Limits:
             for (limit_id, period), each in self._budgets.items()
         )
         rates = (
-            LimitState(limit_id, "", rate.missing(_as_ns(now)), 0, 0, 0, 0.0)
+            LimitState(limit_id, "", rate.missing(_as_us(now)), 0, 0, 0, 0.0)
             for limit_id, rate in self._rates.items()
         )
         return (*budgets, *rates)
@@ -277,17 +296,17 @@ class Limits:
         if charge.period:
             budget = self._budget(charge)
             return None if budget.fits(charge) else budget.level(charge)
-        rate, now_ns = self._rate(charge), _as_ns(now)
-        wait_ns = rate.wait_ns(charge.amount, now_ns)
-        if not wait_ns:
+        rate, now_us = self._rate(charge), _as_us(now)
+        wait_us = rate.wait_us(charge.amount, now_us)
+        if not wait_us:
             return None
-        return Level(charge.limit_id, rate.missing(now_ns), charge.cap, wait_ns / _NS)
+        return Level(charge.limit_id, rate.missing(now_us), charge.cap, wait_us / _US)
 
     def _hold(self, charge: Charge, now: float) -> Level:
         if not charge.period:
-            rate, now_ns = self._rate(charge), _as_ns(now)
-            rate.take(charge.amount, now_ns)
-            return Level(charge.limit_id, rate.missing(now_ns), charge.cap)
+            rate, now_us = self._rate(charge), _as_us(now)
+            rate.take(charge.amount, now_us)
+            return Level(charge.limit_id, rate.missing(now_us), charge.cap)
         budget = self._budget(charge)
         budget.hold(charge.amount)
         return budget.level(charge)._replace(crossed=budget.crosses(charge.cap))
@@ -306,7 +325,7 @@ class Limits:
     def _charge(self, charge: Charge, now: float, *, is_held: bool) -> None:
         if not charge.period:
             rate = self._rate(charge)
-            rate.take(charge.amount, min(rate.full_at, _as_ns(now)) if is_held else _as_ns(now))
+            rate.take(charge.amount, min(rate.full_at, _as_us(now)) if is_held else _as_us(now))
             return
         budget = self._budget(charge)
         budget.spent += charge.amount
@@ -380,8 +399,8 @@ class Limits:
         return rate
 
 
-def _as_ns(seconds: float) -> int:
-    return int(seconds * _NS)
+def _as_us(seconds: float) -> int:
+    return round(seconds * _US)
 
 
 def shares(charges: Sequence[Charge], processes: int) -> tuple[Charge, ...]:

@@ -56,7 +56,8 @@ class FairOrder:
     def join(
         self, ticket: Ticket, agent: str, weight: int, circuit_ids: Sequence[CircuitId]
     ) -> None:
-        """Adds a ticket behind its agent's others."""
+        """Adds a ticket behind its agent's others; one that waits already loses its place."""
+        self.leave(ticket, served=False)
         starts = max(self._now, self._finishes.get(agent, 0.0))
         self._finishes[agent] = starts + 1.0 / weight
         self._joined += 1

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway import share
+from gateway.cli import units
 from gateway.cli.init import CHOICES, written
 from gateway.config.files import Files, Source
 from gateway.config.load import parse
@@ -40,6 +42,65 @@ def test_one_model_for_each_key_that_is_found(run: Run, tmp_path: Path) -> None:
     assert '"model":"default"' in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert run("config", "check").exit_code == 0
+
+
+def test_the_whole_manual_is_in_the_file(run: Run, tmp_path: Path) -> None:
+    """Apart from its own models and agent, it is the example, line by line."""
+    run("init", "--provider", "openai", "--agent", "mine")
+    ours = (tmp_path / "config.toml").read_text().splitlines()
+    manual = share.text(share.EXAMPLE).splitlines()
+    missing = [line for line in manual if line.startswith("#") and line not in ours]
+    assert missing == []
+    assert tomllib.loads("\n".join(ours)) == {
+        "models": {"openai": {"provider": "openai", "model": "gpt-5.4-mini"}},
+        "agents": {"mine": {"models": ["openai"]}},
+    }
+
+
+def test_the_units_are_written_for_this_installation(run: Run, tmp_path: Path) -> None:
+    result = run("init", "--systemd", "--path", "units")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    written_files = {
+        file.relative_to(tmp_path / "units").as_posix()
+        for file in (tmp_path / "units").rglob("*")
+        if file.is_file()
+    }
+    assert written_files == {
+        "gateway.service",
+        "gateway.socket",
+        "user/gateway.service",
+        "config.toml.example",
+    }
+    for name in written_files:
+        assert name in result.stdout
+    again = run("init", "--systemd", "--path", "units")
+    assert (again.exit_code, "left as it is" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("installed", "program"),
+    [
+        ("/opt/gateway", "/opt/gateway/bin/gateway"),
+        ("/srv/100 %/venv", "/srv/100\\x20%%/venv/bin/gateway"),
+        ("/home/ann/venv", "/opt/gateway/bin/gateway"),
+        ("/root/.local/venv", "/opt/gateway/bin/gateway"),
+    ],
+)
+def test_the_service_starts_a_program_that_it_can_read(installed: str, program: str) -> None:
+    """`ProtectHome=` hides the home folders from the service."""
+    made = units.files(Path(installed))
+    assert f"ExecStart={program} serve" in made[units.SERVICE]
+    assert "Documentation=file:" + program.removesuffix("/bin/gateway") in made[units.SERVICE]
+    hint = "pip install local-agent-gateway" in "\n".join(
+        units.steps(Path("systemd"), Path(installed))
+    )
+    assert hint == installed.startswith(("/home", "/root"))
+
+
+def test_the_user_unit_starts_this_program() -> None:
+    made = units.files(Path("/home/ann/venv"))
+    assert "ExecStart=/home/ann/venv/bin/gateway serve" in made[units.USER_SERVICE]
 
 
 def test_providers_and_agent_may_be_named(run: Run, tmp_path: Path) -> None:
@@ -81,7 +142,7 @@ def test_it_refuses(run: Run, tmp_path: Path, args: list[str], code: int, word: 
     assert not (tmp_path / "config.toml").exists()
 
 
-def test_a_key_that_cannot_be_used_is_named_and_passed_over(run: Run, tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_used_is_named_and_skipped(run: Run, tmp_path: Path) -> None:
     token = tmp_path / "home/.action-llama/credentials/openai_key/default/token"
     token.parent.mkdir(parents=True)
     token.write_text("")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,10 +141,6 @@ async def _moment(delay_s: float) -> None:
     await asyncio.sleep(0)
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 10))
-
-
 def lock_of(path: Path) -> Path:
     return path.with_name("auth.json.lock")
 
@@ -152,38 +148,35 @@ def lock_of(path: Path) -> Path:
 # --- what is sent and what is kept ----------------------------------------------------------------
 
 
-def test_an_expired_sign_in_is_renewed_and_written(tmp_path: Path) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path, accountId="a-1")
-        before = json.loads(path.read_text())
-        async with provider() as server:
-            assert await Process(tmp_path, server.endpoints()).token() == "access-2"
-        assert json.loads(server.asked[0]) == {
-            "grant_type": "refresh_token",
-            "client_id": "client",
-            "refresh_token": "refresh-1",
-        }
-        assert "user-agent: tests" in server.heads[0]
-        entry = {"access": "access-2", "refresh": "refresh-2", "expires": int((NOW + 3300) * 1000)}
-        after = json.loads(path.read_text())
-        assert after == {**before, "anthropic": {**before["anthropic"], **entry}}
-        assert list(after) == ["openai", "anthropic"]
-        assert [file.name for file in path.parent.iterdir()] == ["auth.json"]
-
-    run(work())
+@pytest.mark.anyio
+async def test_an_expired_sign_in_is_renewed_and_written(tmp_path: Path) -> None:
+    path = sign_in(tmp_path, accountId="a-1")
+    before = json.loads(path.read_text())
+    async with provider() as server:
+        assert await Process(tmp_path, server.endpoints()).token() == "access-2"
+    assert json.loads(server.asked[0]) == {
+        "grant_type": "refresh_token",
+        "client_id": "client",
+        "refresh_token": "refresh-1",
+    }
+    assert "user-agent: tests" in server.heads[0]
+    entry = {"access": "access-2", "refresh": "refresh-2", "expires": int((NOW + 3300) * 1000)}
+    after = json.loads(path.read_text())
+    assert after == {**before, "anthropic": {**before["anthropic"], **entry}}
+    assert list(after) == ["openai", "anthropic"]
+    assert [file.name for file in path.parent.iterdir()] == ["auth.json"]
 
 
-def test_a_form_where_the_provider_wants_one(tmp_path: Path) -> None:
-    async def work() -> None:
-        sign_in(tmp_path)
-        async with provider() as server:
-            await Process(tmp_path, server.endpoints(form=True)).token()
-        assert parse_qs(server.asked[0])["refresh_token"] == ["refresh-1"]
-        assert "application/x-www-form-urlencoded" in server.heads[0]
-
-    run(work())
+@pytest.mark.anyio
+async def test_a_form_where_the_provider_wants_one(tmp_path: Path) -> None:
+    sign_in(tmp_path)
+    async with provider() as server:
+        await Process(tmp_path, server.endpoints(form=True)).token()
+    assert parse_qs(server.asked[0])["refresh_token"] == ["refresh-1"]
+    assert "application/x-www-form-urlencoded" in server.heads[0]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("answer", "refresh", "lifetime_s"),
     [
@@ -192,187 +185,165 @@ def test_a_form_where_the_provider_wants_one(tmp_path: Path) -> None:
         ({"access_token": "a", "refresh_token": "r", "expires_in": "soon"}, "r", 3300),
     ],
 )
-def test_a_frugal_answer_is_kept_too(
+async def test_a_frugal_answer_is_kept_too(
     tmp_path: Path, answer: Any, refresh: str, lifetime_s: float
 ) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        async with provider(answer=answer) as server:
-            await Process(tmp_path, server.endpoints()).token()
-        entry = json.loads(path.read_text())["anthropic"]
-        assert (entry["refresh"], entry["expires"]) == (refresh, int((NOW + lifetime_s) * 1000))
-
-    run(work())
+    path = sign_in(tmp_path)
+    async with provider(answer=answer) as server:
+        await Process(tmp_path, server.endpoints()).token()
+    entry = json.loads(path.read_text())["anthropic"]
+    assert (entry["refresh"], entry["expires"]) == (refresh, int((NOW + lifetime_s) * 1000))
 
 
-def test_mode_and_symbolic_link_are_kept(tmp_path: Path) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        real = tmp_path / "synced.json"
-        path.rename(real)
-        real.chmod(0o640)
-        path.symlink_to(real)
-        async with provider(holds=True) as server:
-            task = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
-            await server.was_asked.wait()
-            assert (tmp_path / "synced.json.lock").is_dir()
-            server.may_answer.set()
-            await task
-        assert path.is_symlink()
-        assert real.stat().st_mode & 0o777 == 0o640
-        assert json.loads(real.read_text())["anthropic"]["access"] == "access-2"
-
-    run(work())
+@pytest.mark.anyio
+async def test_mode_and_symbolic_link_are_kept(tmp_path: Path) -> None:
+    path = sign_in(tmp_path)
+    real = tmp_path / "synced.json"
+    path.rename(real)
+    real.chmod(0o640)
+    path.symlink_to(real)
+    async with provider(holds=True) as server:
+        task = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
+        await server.was_asked.wait()
+        assert (tmp_path / "synced.json.lock").is_dir()
+        server.may_answer.set()
+        await task
+    assert path.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert json.loads(real.read_text())["anthropic"]["access"] == "access-2"
 
 
-def test_a_valid_sign_in_is_left_alone(tmp_path: Path) -> None:
-    async def work() -> None:
-        sign_in(tmp_path, expires_s=NOW + 1)
-        async with provider() as server:
-            assert await Process(tmp_path, server.endpoints()).token() == "access-1"
-        assert server.asked == []
-
-    run(work())
+@pytest.mark.anyio
+async def test_a_valid_sign_in_is_left_alone(tmp_path: Path) -> None:
+    sign_in(tmp_path, expires_s=NOW + 1)
+    async with provider() as server:
+        assert await Process(tmp_path, server.endpoints()).token() == "access-1"
+    assert server.asked == []
 
 
 # --- many at once ---------------------------------------------------------------------------------
 
 
-def test_concurrent_calls_share_one_renewal(tmp_path: Path) -> None:
-    async def work() -> None:
-        sign_in(tmp_path)
-        async with provider(holds=True) as server:
-            process = Process(tmp_path, server.endpoints())
-            calls = [asyncio.create_task(process.token()) for _ in range(20)]
-            await server.was_asked.wait()
-            server.may_answer.set()
-            assert set(await asyncio.gather(*calls)) == {"access-2"}
-        assert len(server.asked) == 1
-
-    run(work())
+@pytest.mark.anyio
+async def test_concurrent_calls_share_one_renewal(tmp_path: Path) -> None:
+    sign_in(tmp_path)
+    async with provider(holds=True) as server:
+        process = Process(tmp_path, server.endpoints())
+        calls = [asyncio.create_task(process.token()) for _ in range(20)]
+        await server.was_asked.wait()
+        server.may_answer.set()
+        assert set(await asyncio.gather(*calls)) == {"access-2"}
+    assert len(server.asked) == 1
 
 
-def test_a_client_that_leaves_does_not_end_the_renewal(tmp_path: Path) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        async with provider(holds=True) as server:
-            process = Process(tmp_path, server.endpoints())
-            call = asyncio.create_task(process.token())
-            await server.was_asked.wait()
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
-            server.may_answer.set()
-            await process.renewal.aclose()
-        assert call.cancelled()
-        assert json.loads(path.read_text())["anthropic"]["refresh"] == "refresh-2"
-        assert not lock_of(path).exists()
-
-    run(work())
+@pytest.mark.anyio
+async def test_a_client_that_leaves_does_not_end_the_renewal(tmp_path: Path) -> None:
+    path = sign_in(tmp_path)
+    async with provider(holds=True) as server:
+        process = Process(tmp_path, server.endpoints())
+        call = asyncio.create_task(process.token())
+        await server.was_asked.wait()
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        server.may_answer.set()
+        await process.renewal.aclose()
+    assert call.cancelled()
+    assert json.loads(path.read_text())["anthropic"]["refresh"] == "refresh-2"
+    assert not lock_of(path).exists()
 
 
 # --- the lock -------------------------------------------------------------------------------------
 
 
-def test_two_processes_renew_once(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_two_processes_renew_once(tmp_path: Path) -> None:
     """The second one finds the lock held by a living process, waits, and uses what the first one
     wrote."""
+    sign_in(tmp_path)
+    async with provider(holds=True) as server:
+        waits: list[float] = []
 
-    async def work() -> None:
-        sign_in(tmp_path)
-        async with provider(holds=True) as server:
-            waits: list[float] = []
+        async def pause(delay_s: float) -> None:
+            waits.append(delay_s)
+            server.may_answer.set()
+            await first
 
-            async def pause(delay_s: float) -> None:
-                waits.append(delay_s)
-                server.may_answer.set()
-                await first
-
-            first = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
-            await server.was_asked.wait()
-            second = await Process(tmp_path, server.endpoints(), pause).token()
-            assert (await first, second) == ("access-2", "access-2")
-        assert len(server.asked) == 1
-        assert waits[0] == 0.1
-
-    run(work())
+        first = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
+        await server.was_asked.wait()
+        second = await Process(tmp_path, server.endpoints(), pause).token()
+        assert (await first, second) == ("access-2", "access-2")
+    assert len(server.asked) == 1
+    assert waits[0] == 0.1
 
 
-def test_a_lock_that_stays_held_fails_the_renewal_and_is_left_alone(tmp_path: Path) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        lock_of(path).mkdir()
-        os.utime(lock_of(path), (NOW, NOW))
-        async with provider() as server:
-            with pytest.raises(CredentialError, match=r"held by another process"):
-                await Process(tmp_path, server.endpoints()).token()
-        assert server.asked == []
-        assert lock_of(path).is_dir()
-
-    run(work())
+@pytest.mark.anyio
+async def test_a_lock_that_stays_held_fails_the_renewal_and_is_left_alone(tmp_path: Path) -> None:
+    path = sign_in(tmp_path)
+    lock_of(path).mkdir()
+    os.utime(lock_of(path), (NOW, NOW))
+    async with provider() as server:
+        with pytest.raises(CredentialError, match=r"held by another process"):
+            await Process(tmp_path, server.endpoints()).token()
+    assert server.asked == []
+    assert lock_of(path).is_dir()
 
 
-def test_a_stale_lock_is_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        lock_of(path).mkdir()
-        os.utime(lock_of(path), (NOW - STALE_S - 1, NOW - STALE_S - 1))
-        async with provider() as server:
-            assert await Process(tmp_path, server.endpoints()).token() == "access-2"
-        assert not lock_of(path).exists()
-
-    run(work())
+@pytest.mark.anyio
+async def test_a_stale_lock_is_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = sign_in(tmp_path)
+    lock_of(path).mkdir()
+    os.utime(lock_of(path), (NOW - STALE_S - 1, NOW - STALE_S - 1))
+    async with provider() as server:
+        assert await Process(tmp_path, server.endpoints()).token() == "access-2"
+    assert not lock_of(path).exists()
     assert "left behind" in caplog.text
 
 
-def test_the_lock_is_touched_while_it_is_held(tmp_path: Path) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        clock = makers.Clock(NOW)
-        touched = asyncio.Event()
+@pytest.mark.anyio
+async def test_the_lock_is_touched_while_it_is_held(tmp_path: Path) -> None:
+    path = sign_in(tmp_path)
+    clock = makers.Clock(NOW)
+    touched = asyncio.Event()
 
-        async def pause(delay_s: float) -> None:
-            if clock.now > NOW:
-                touched.set()
-                await asyncio.Event().wait()
-            await server.was_asked.wait()
-            assert lock_of(path).stat().st_mtime == NOW
-            clock.now += delay_s
+    async def pause(delay_s: float) -> None:
+        if clock.now > NOW:
+            touched.set()
+            await asyncio.Event().wait()
+        await server.was_asked.wait()
+        assert lock_of(path).stat().st_mtime == NOW
+        clock.now += delay_s
 
-        async with provider(holds=True) as server:
-            call = asyncio.create_task(Process(tmp_path, server.endpoints(), pause, clock).token())
-            await touched.wait()
-            assert lock_of(path).stat().st_mtime == NOW + TOUCH_EVERY_S
-            server.may_answer.set()
-            assert await call == "access-2"
-        assert not lock_of(path).exists()
-
-    run(work())
+    async with provider(holds=True) as server:
+        call = asyncio.create_task(Process(tmp_path, server.endpoints(), pause, clock).token())
+        await touched.wait()
+        assert lock_of(path).stat().st_mtime == NOW + TOUCH_EVERY_S
+        server.may_answer.set()
+        assert await call == "access-2"
+    assert not lock_of(path).exists()
 
 
-def test_a_lock_that_was_taken_away_is_not_removed(
+@pytest.mark.anyio
+async def test_a_lock_that_was_taken_away_is_not_removed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        looked = asyncio.Event()
+    path = sign_in(tmp_path)
+    looked = asyncio.Event()
 
-        async def pause(delay_s: float) -> None:
-            if looked.is_set():
-                await asyncio.Event().wait()
-            await server.was_asked.wait()
-            os.utime(lock_of(path), (NOW + 99, NOW + 99))
-            looked.set()
+    async def pause(delay_s: float) -> None:
+        if looked.is_set():
+            await asyncio.Event().wait()
+        await server.was_asked.wait()
+        os.utime(lock_of(path), (NOW + 99, NOW + 99))
+        looked.set()
 
-        async with provider(holds=True) as server:
-            call = asyncio.create_task(Process(tmp_path, server.endpoints(), pause).token())
-            await looked.wait()
-            await asyncio.sleep(0)
-            server.may_answer.set()
-            assert await call == "access-2"
-        assert lock_of(path).is_dir()
-        assert json.loads(path.read_text())["anthropic"]["refresh"] == "refresh-2"
-
-    run(work())
+    async with provider(holds=True) as server:
+        call = asyncio.create_task(Process(tmp_path, server.endpoints(), pause).token())
+        await looked.wait()
+        await asyncio.sleep(0)
+        server.may_answer.set()
+        assert await call == "access-2"
+    assert lock_of(path).is_dir()
+    assert json.loads(path.read_text())["anthropic"]["refresh"] == "refresh-2"
     assert "taken by another process" in caplog.text
 
 
@@ -411,35 +382,34 @@ async def answered(process: Process, *models: Model) -> list[str]:
     return [attempt.brief() for attempt in call.attempts]
 
 
-def test_a_sign_in_that_expires_in_the_middle_of_a_chain_is_renewed_there(tmp_path: Path) -> None:
-    async def work() -> None:
-        sign_in(tmp_path)
-        async with provider() as server:
-            process = Process(tmp_path, server.endpoints())
-            limited = makers.model("openai", name="limited")
-            assert await answered(process, limited, MODEL) == [
-                "limited;429;cooldown=60",
-                "anthropic;200",
-            ]
+@pytest.mark.anyio
+async def test_a_sign_in_that_expires_in_the_middle_of_a_chain_is_renewed_there(
+    tmp_path: Path,
+) -> None:
+    sign_in(tmp_path)
+    async with provider() as server:
+        process = Process(tmp_path, server.endpoints())
+        limited = makers.model("openai", name="limited")
+        assert await answered(process, limited, MODEL) == [
+            "limited;429;cooldown=60",
+            "anthropic;200",
+        ]
 
-    run(work())
 
-
-def test_a_failed_renewal_moves_on_to_the_next_model(tmp_path: Path) -> None:
-    async def work() -> None:
-        sign_in(tmp_path)
-        async with provider(400, {"error": "invalid_grant"}) as server:
-            briefs = await answered(
-                Process(tmp_path, server.endpoints()), MODEL, makers.model("openai")
-            )
-        assert briefs == ["anthropic;credential;cooldown=300", "openai;200"]
-
-    run(work())
+@pytest.mark.anyio
+async def test_a_failed_renewal_moves_on_to_the_next_model(tmp_path: Path) -> None:
+    sign_in(tmp_path)
+    async with provider(400, {"error": "invalid_grant"}) as server:
+        briefs = await answered(
+            Process(tmp_path, server.endpoints()), MODEL, makers.model("openai")
+        )
+    assert briefs == ["anthropic;credential;cooldown=300", "openai;200"]
 
 
 # --- what goes wrong ------------------------------------------------------------------------------
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("status", "answer", "reason"),
     [
@@ -452,128 +422,109 @@ def test_a_failed_renewal_moves_on_to_the_next_model(tmp_path: Path) -> None:
         (302, b"", "status 302"),
     ],
 )
-def test_a_refusal_changes_nothing(tmp_path: Path, status: int, answer: Any, reason: str) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        before = path.read_bytes()
-        async with provider(status, answer) as server:
-            with pytest.raises(CredentialError, match=reason) as caught:
-                await Process(tmp_path, server.endpoints()).token()
-        assert not {"canary", "refresh-1", "access-1"} & set(
-            str(caught.value).replace("/", " ").split()
-        )
-        assert path.read_bytes() == before
-        assert not lock_of(path).exists()
-
-    run(work())
-
-
-def test_nobody_listens(tmp_path: Path) -> None:
-    async def work() -> None:
-        sign_in(tmp_path)
-        async with provider() as server:
-            pass
-        with pytest.raises(CredentialError, match="did not answer"):
+async def test_a_refusal_changes_nothing(
+    tmp_path: Path, status: int, answer: Any, reason: str
+) -> None:
+    path = sign_in(tmp_path)
+    before = path.read_bytes()
+    async with provider(status, answer) as server:
+        with pytest.raises(CredentialError, match=reason) as caught:
             await Process(tmp_path, server.endpoints()).token()
+    assert not {"canary", "refresh-1", "access-1"} & set(
+        str(caught.value).replace("/", " ").split()
+    )
+    assert path.read_bytes() == before
+    assert not lock_of(path).exists()
 
-    run(work())
+
+@pytest.mark.anyio
+async def test_an_endpoint_without_a_server(tmp_path: Path) -> None:
+    sign_in(tmp_path)
+    async with provider() as server:
+        pass
+    with pytest.raises(CredentialError, match="did not answer"):
+        await Process(tmp_path, server.endpoints()).token()
 
 
-def test_a_refusal_counts_for_nothing_when_somebody_else_was_faster(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_refusal_is_ignored_when_another_process_was_faster(tmp_path: Path) -> None:
     """Some write to the file without the lock."""
-
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        async with provider(400, {"error": "invalid_grant"}, holds=True) as server:
-            call = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
-            await server.was_asked.wait()
-            path.write_text(
-                path.read_text()
-                .replace("access-1", "theirs")
-                .replace(f"{NOW:.0f}", f"{NOW + 9:.0f}")
-            )
-            server.may_answer.set()
-            assert await call == "theirs"
-
-    run(work())
-
-
-def test_an_entry_that_was_replaced_meanwhile_is_left_as_it_is(tmp_path: Path) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        theirs = (
-            path.read_text().replace("refresh-1", "theirs").replace(f"{NOW:.0f}", f"{NOW + 9:.0f}")
+    path = sign_in(tmp_path)
+    async with provider(400, {"error": "invalid_grant"}, holds=True) as server:
+        call = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
+        await server.was_asked.wait()
+        path.write_text(
+            path.read_text().replace("access-1", "theirs").replace(f"{NOW:.0f}", f"{NOW + 9:.0f}")
         )
-        async with provider(holds=True) as server:
-            call = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
-            await server.was_asked.wait()
-            path.write_text(theirs)
-            server.may_answer.set()
-            assert await call == "access-1"
-        assert path.read_text() == theirs
-
-    run(work())
+        server.may_answer.set()
+        assert await call == "theirs"
 
 
-def test_what_cannot_be_written_is_held_and_said(
+@pytest.mark.anyio
+async def test_an_entry_that_was_replaced_meanwhile_is_left_as_it_is(tmp_path: Path) -> None:
+    path = sign_in(tmp_path)
+    theirs = path.read_text().replace("refresh-1", "theirs").replace(f"{NOW:.0f}", f"{NOW + 9:.0f}")
+    async with provider(holds=True) as server:
+        call = asyncio.create_task(Process(tmp_path, server.endpoints()).token())
+        await server.was_asked.wait()
+        path.write_text(theirs)
+        server.may_answer.set()
+        assert await call == "access-1"
+    assert path.read_text() == theirs
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_written_is_held_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The refresh token was rotated: the file's is worthless, and the one in memory renews the next
     time."""
-
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        whole = path.read_text()
-        clock = makers.Clock(NOW)
-        async with provider(holds=True) as server:
-            process = Process(tmp_path, server.endpoints(), clock=clock)
-            call = asyncio.create_task(process.token())
-            await server.was_asked.wait()
-            path.write_text(whole[:-1])  # half written, so it must not be written over
-            server.may_answer.set()
-            assert await call == "access-2"
-            assert path.read_text() == whole[:-1]
-            path.write_text(whole)
-            assert await process.token() == "access-2"
-            clock.now += 4000
-            server.answer = {
-                "access_token": "access-3",
-                "refresh_token": "refresh-3",
-                "expires_in": 3600,
-            }
-            assert await process.token() == "access-3"
-        assert json.loads(server.asked[1])["refresh_token"] == "refresh-2"
-        assert json.loads(path.read_text())["anthropic"]["refresh"] == "refresh-3"
-
-    run(work())
+    path = sign_in(tmp_path)
+    whole = path.read_text()
+    clock = makers.Clock(NOW)
+    async with provider(holds=True) as server:
+        process = Process(tmp_path, server.endpoints(), clock=clock)
+        call = asyncio.create_task(process.token())
+        await server.was_asked.wait()
+        path.write_text(whole[:-1])  # half written, so it must not be written over
+        server.may_answer.set()
+        assert await call == "access-2"
+        assert path.read_text() == whole[:-1]
+        path.write_text(whole)
+        assert await process.token() == "access-2"
+        clock.now += 4000
+        server.answer = {
+            "access_token": "access-3",
+            "refresh_token": "refresh-3",
+            "expires_in": 3600,
+        }
+        assert await process.token() == "access-3"
+    assert json.loads(server.asked[1])["refresh_token"] == "refresh-2"
+    assert json.loads(path.read_text())["anthropic"]["refresh"] == "refresh-3"
     spoken = [record for record in caplog.records if record.levelno == logging.CRITICAL]
     assert len(spoken) == 1
     assert "in memory only" in spoken[0].getMessage()
     assert not any(secret in caplog.text for secret in ("refresh-", "access-"))
 
 
-def test_a_folder_that_cannot_be_written_is_found_before_the_provider_is_asked(
+@pytest.mark.anyio
+async def test_a_folder_that_cannot_be_written_is_found_before_the_provider_is_asked(
     tmp_path: Path,
 ) -> None:
-    async def work() -> None:
-        path = sign_in(tmp_path)
-        lock_of(path).write_text("a file, so no folder can be made here")
-        os.utime(lock_of(path), (NOW - 99, NOW - 99))
-        async with provider() as server:
-            with pytest.raises(CredentialError, match="cannot be locked"):
-                await Process(tmp_path, server.endpoints()).token()
-        assert server.asked == []
-
-    run(work())
+    path = sign_in(tmp_path)
+    lock_of(path).write_text("a file, so no folder can be made here")
+    os.utime(lock_of(path), (NOW - 99, NOW - 99))
+    async with provider() as server:
+        with pytest.raises(CredentialError, match="cannot be locked"):
+            await Process(tmp_path, server.endpoints()).token()
+    assert server.asked == []
 
 
-def test_a_sign_in_that_only_pi_can_renew(tmp_path: Path) -> None:
-    async def work() -> None:
-        sign_in(tmp_path)
-        with pytest.raises(CredentialError, match="only pi can renew"):
-            await Process(tmp_path, {}).token()
-
-    run(work())
+@pytest.mark.anyio
+async def test_a_sign_in_that_only_pi_can_renew(tmp_path: Path) -> None:
+    sign_in(tmp_path)
+    with pytest.raises(CredentialError, match="only pi can renew"):
+        await Process(tmp_path, {}).token()
 
 
 def test_the_endpoints_are_those_of_providers_with_a_row() -> None:

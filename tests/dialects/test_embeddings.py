@@ -1,18 +1,12 @@
-"""Embeddings of every provider: requests and answers as golden files, the checks of an answer, and
-both forms of a vector.
+"""Embeddings of every provider: the checks of requests and answers, and both forms of a vector.
 
-`goldens/embeddings/<case>.json`: `{"provider", "model", "options"?, "request", "native", "dropped",
-"answer"?, "hub"?}`. `request` is the client's body, `native` what the provider is sent, `answer`
-what it sends back, and `hub` what the gateway makes of that. `GOLDENS=write make test` writes what
-came out.
+`tests/test_goldens.py` has the requests and answers of every provider.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import struct
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,19 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dialects import EMBEDDINGS, EMBEDDINGS_INBOUND
-from gateway.dialects.embedding_rows import ROWS
 from gateway.failures import Failed, Kind
 from gateway.hub.contracts import Answer, Encoded
 from gateway.hub.embeddings import as_base64, as_floats, joined, unit
 from gateway.operations import embed
 from gateway.providers import PROVIDERS
 from gateway.types import Agent, Model, Request
-from tests import goldens
 from tests.makers import model
 
-FOLDER = goldens.FOLDER / "embeddings"
-CASES = sorted(FOLDER.glob("*.json"))
 FACE = EMBEDDINGS_INBOUND["chat"]
+HAS_EMBEDDINGS = {name for name, row in PROVIDERS.items() if row.embeddings is not None}
 MANY = settings(max_examples=60, deadline=None, derandomize=True)
 
 
@@ -57,41 +48,6 @@ def data(*vectors: Any) -> dict[str, Any]:
 
 def packed(*numbers: float) -> str:
     return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
-
-
-# --- golden files ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_golden(path: Path) -> None:
-    golden = json.loads(path.read_text())
-    before = json.dumps(golden)
-    target = model(golden["provider"], golden["model"], options=golden.get("options", {}))
-    found: dict[str, Any] = {}
-    try:
-        request = EMBEDDINGS[target.provider.dialect].encode_embeddings(
-            FACE.decode_request({"model": "embed", **golden["request"]}, {}).chat, target
-        )
-        found = {"path": request.path, "native": request.body, "dropped": sorted(request.dropped)}
-    except Failed as failed:
-        found = {"unsupported": failed.failure.param}
-    if "answer" in golden:
-        found["hub"] = EMBEDDINGS[target.provider.dialect].decode_embeddings(
-            golden["answer"], request
-        )
-    assert json.dumps(golden) == before, "a dialect changed what it was given"
-    given_keys = ("provider", "model", "options", "request", "answer")
-    kept = {key: golden[key] for key in given_keys if key in golden}
-    if goldens.WRITING:
-        path.write_text(json.dumps(kept | found, indent=1, ensure_ascii=False) + "\n")
-        return
-    assert kept | found == golden
-
-
-def test_every_provider_with_embeddings_has_a_golden_file() -> None:
-    seen = {json.loads(path.read_text())["provider"] for path in CASES}
-    assert seen == set(ROWS)
-    assert seen < set(PROVIDERS)
 
 
 # --- the client's request -------------------------------------------------------------------------
@@ -356,7 +312,7 @@ def test_a_request_is_cut_where_a_limit_is_reached(
     assert [item for part in parts for item in part["input"]] == inputs
 
 
-@pytest.mark.parametrize("provider", sorted(set(PROVIDERS) - set(ROWS)))
+@pytest.mark.parametrize("provider", sorted(set(PROVIDERS) - HAS_EMBEDDINGS))
 def test_a_provider_without_embeddings_says_so(provider: str) -> None:
     with pytest.raises(Failed) as failed:
         embed.parts(decoded().chat, model(provider))

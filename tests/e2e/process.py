@@ -27,19 +27,19 @@ class Process:
         self.lines: list[str] = []
         self.url = ""
         self._ended = False
-        self._heard = threading.Condition()
+        self._changed = threading.Condition()
         assert popen.stderr is not None
-        self._reader = threading.Thread(target=self._read, args=(popen.stderr,), daemon=True)
-        self._reader.start()
+        self.reader = threading.Thread(target=self._read, args=(popen.stderr,), daemon=True)
+        self.reader.start()
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
-            with self._heard:
+            with self._changed:
                 self.lines.append(line.rstrip("\n"))
-                self._heard.notify_all()
-        with self._heard:
+                self._changed.notify_all()
+        with self._changed:
             self._ended = True
-            self._heard.notify_all()
+            self._changed.notify_all()
 
     def until(self, word: str) -> str:
         """The first line that holds `word`, waiting for it."""
@@ -47,8 +47,8 @@ class Process:
         def found() -> str | None:
             return next((line for line in self.lines if word in line), None)
 
-        with self._heard:
-            self._heard.wait_for(lambda: found() or self._ended, LIMIT_S)
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self._ended, LIMIT_S)
             line = found()
         assert line is not None, f"no {word!r} in: {self.lines}"
         return line
@@ -77,7 +77,7 @@ def gateway(
         # $LISTEN_PID.
         command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command]
         variables["LISTEN_FDS"] = str(len(sockets))
-        more = {"close_fds": False, "preexec_fn": _hand_over([sock.fileno() for sock in sockets])}
+        more = {"close_fds": False, "preexec_fn": hand_over([sock.fileno() for sock in sockets])}
     popen = subprocess.Popen(
         command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True, **more
     )
@@ -89,12 +89,12 @@ def gateway(
         if popen.poll() is None:
             popen.kill()
         popen.wait()
-        process._reader.join()
+        process.reader.join()
         assert popen.stderr is not None
         popen.stderr.close()
 
 
-def _hand_over(descriptors: list[int]) -> Callable[[], None]:
+def hand_over(descriptors: list[int]) -> Callable[[], None]:
     def place() -> None:
         for place_, descriptor in enumerate(descriptors, 3):
             os.dup2(descriptor, place_) if descriptor != place_ else os.set_inheritable(

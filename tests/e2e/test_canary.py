@@ -3,7 +3,6 @@ may hold one."""
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import logging
@@ -177,8 +176,9 @@ async def every_page(client: httpx.AsyncClient, app: App, key: str) -> list[str]
     ]
 
 
-def test_no_secret_comes_out(tmp_path: Path, echo: HTTPServer, written: io.StringIO) -> None:
-    seen, key = asyncio.run(every_byte(tmp_path, echo))
+@pytest.mark.anyio
+async def test_no_secret_comes_out(tmp_path: Path, echo: HTTPServer, written: io.StringIO) -> None:
+    seen, key = await every_byte(tmp_path, echo)
     everything = "\n".join([*seen, written.getvalue()])
     assert "the key *** is wrong" in everything
     assert "claude-sonnet-5" in everything

@@ -157,7 +157,7 @@ def test_a_broken_configuration_does_not_take_over(tmp_path: Path, lab: SlowLab)
         assert ask(process.url).status_code == 200
 
 
-def test_systemd_is_told(tmp_path: Path, lab: SlowLab) -> None:
+def test_systemd_is_notified(tmp_path: Path, lab: SlowLab) -> None:
     write(tmp_path, lab)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
@@ -172,7 +172,7 @@ def test_systemd_is_told(tmp_path: Path, lab: SlowLab) -> None:
             assert process.wait() == 0
 
 
-def test_a_restart_under_load_refuses_nobody(tmp_path: Path, lab: SlowLab) -> None:
+def test_a_restart_under_load_refuses_no_client(tmp_path: Path, lab: SlowLab) -> None:
     """The listening socket is systemd's: while one process goes and the next one comes, connections
     wait in it."""
     write(tmp_path, lab)
@@ -213,7 +213,7 @@ def test_an_address_that_is_taken(tmp_path: Path, lab: SlowLab) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_socket_that_is_open_to_the_network_is_refused_whoever_opened_it(
+def test_a_socket_that_is_open_to_the_network_is_refused_whichever_process_opened_it(
     tmp_path: Path, lab: SlowLab, workers: int
 ) -> None:
     write(tmp_path, lab, workers=workers)
@@ -229,10 +229,12 @@ def test_a_socket_that_is_open_to_the_network_is_refused_whoever_opened_it(
             assert ask(process.url.replace("0.0.0.0", "127.0.0.1")).status_code == 401
 
 
-def test_who_asks_for_json_gets_nothing_else(tmp_path: Path, lab: SlowLab) -> None:
+@pytest.mark.parametrize("form", ["json", "auto"])
+def test_a_journal_gets_records_and_nothing_else(tmp_path: Path, lab: SlowLab, form: str) -> None:
+    """The start is one entry, and each problem is one."""
     write(tmp_path, lab)
     with (tmp_path / "config.toml").open("a") as file:
-        file.write('[models.b]\nprovider = "custom"\nmodel = "m"\n[log]\nformat = "json"\n')
+        file.write(f'[models.b]\nprovider = "custom"\nmodel = "m"\n[log]\nformat = "{form}"\n')
     with gateway(tmp_path) as process:
         process.kill(TERMINATE)
         assert process.wait() == 0

@@ -1,5 +1,5 @@
-"""Many at once over real sockets: nothing is mixed up, nothing is lost, and whoever leaves leaves
-nothing behind."""
+"""Many at once over real sockets: nothing is mixed up, nothing is lost, and a client that leaves
+leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -43,43 +43,34 @@ async def ask(client: httpx.AsyncClient, model: str, text: str, *, stream: bool)
     return "".join(choice["delta"].get("content") or "" for choice in choices)
 
 
-@pytest.mark.parametrize("stream", [True, False])
-def test_nothing_is_mixed_up(gateway: Running, stream: bool) -> None:
-    async def work() -> list[str]:
-        limits = httpx.Limits(max_connections=STREAMS)
-        async with httpx.AsyncClient(
-            base_url=gateway.url, timeout=WAIT_S, limits=limits, trust_env=False
-        ) as client:
-            asked = [
-                ask(
-                    client,
-                    PROVIDERS[number % len(PROVIDERS)],
-                    f"say: answer {number}",
-                    stream=stream,
-                )
-                for number in range(STREAMS)
-            ]
-            return await asyncio.gather(*asked)
+async def ask_at_once(url: str, *models: str, stream: bool) -> None:
+    """Many calls at once, by turns to these models; every client gets the answer to its own."""
+    limits = httpx.Limits(max_connections=STREAMS)
+    async with httpx.AsyncClient(
+        base_url=url, timeout=WAIT_S, limits=limits, trust_env=False
+    ) as client:
+        asked = [
+            ask(client, models[number % len(models)], f"say: answer {number}", stream=stream)
+            for number in range(STREAMS)
+        ]
+        assert await asyncio.gather(*asked) == [f"answer {number}" for number in range(STREAMS)]
 
-    assert asyncio.run(work()) == [f"answer {number}" for number in range(STREAMS)]
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stream", [True, False])
+async def test_nothing_is_mixed_up(gateway: Running, stream: bool) -> None:
+    await ask_at_once(gateway.url, *PROVIDERS, stream=stream)
     assert gateway.app.observer.in_flight == 0
 
 
-def test_nothing_is_mixed_up_while_falling_back(tmp_path: Path) -> None:
-    async def work(url: str) -> list[str]:
-        async with httpx.AsyncClient(base_url=url, timeout=WAIT_S, trust_env=False) as client:
-            asked = [
-                ask(client, "google>custom", f"say: answer {n}", stream=True)
-                for n in range(STREAMS)
-            ]
-            return await asyncio.gather(*asked)
-
+@pytest.mark.anyio
+async def test_nothing_is_mixed_up_while_falling_back(tmp_path: Path) -> None:
     with running(tmp_path, "google>custom") as gateway:
         gateway.lab.fault("google", "error_after_role")
-        assert asyncio.run(work(gateway.url)) == [f"answer {number}" for number in range(STREAMS)]
+        await ask_at_once(gateway.url, "google>custom", stream=True)
 
 
-# --- whoever leaves -------------------------------------------------------------------------------
+# --- clients that leave ---------------------------------------------------------------------------
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -112,11 +103,11 @@ def leave(gateway: Running, model: str, *, stream: bool, after: bytes) -> None:
         await until(lambda: gateway.app.observer.in_flight == 0)
 
     gateway.run(work())
-    assert len(gateway.lab.calls) == calls + 1, "nothing is tried again for somebody who has left"
+    assert len(gateway.lab.calls) == calls + 1, "nothing is tried again for a client that has left"
 
 
 def is_free(app: App) -> bool:
-    """No model rests, and none is kept away by a probe that nobody settled."""
+    """No model is cooling down, and no probe is left unsettled."""
     models = app.gateway.models.values()
     return all(app.breaker.state(model) == "closed" for model in models)
 

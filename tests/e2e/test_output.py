@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from gateway.process.server import listen
-from tests.e2e.process import LIMIT_S, _hand_over
+from tests.e2e.process import LIMIT_S, hand_over
 
 
 @pytest.mark.parametrize("redirected", [">/dev/full 2>/dev/full", ">&- 2>&-", "2>&1"])
@@ -39,7 +39,7 @@ def start(folder: Path, listener: socket.socket, redirected: str) -> subprocess.
     variables: dict[str, Any] = {"PATH": os.environ["PATH"], "HOME": str(folder), "LISTEN_FDS": "1"}
     script = f'LISTEN_PID=$$ exec "$@" {redirected}'
     command = ["/bin/sh", "-c", script, "sh", sys.executable, "-m", "gateway", "serve"]
-    more: dict[str, Any] = {"close_fds": False, "preexec_fn": _hand_over([listener.fileno()])}
+    more: dict[str, Any] = {"close_fds": False, "preexec_fn": hand_over([listener.fileno()])}
     process = subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.PIPE, **more)
     assert process.stdout is not None
     process.stdout.close()

@@ -3,7 +3,6 @@ the hub."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -194,24 +193,26 @@ def get_weather(city: str) -> str:
     return f"4C in {city}"
 
 
+async def run_agent(gateway: Running, provider: str, stream: bool) -> Any:
+    """The last output of an agent with one tool."""
+    async with openai.AsyncOpenAI(
+        base_url=gateway.url + "/v1", api_key="any", max_retries=0, timeout=20.0
+    ) as sdk:
+        agent = Agent(name="a", tools=[get_weather], model=OpenAIResponsesModel(provider, sdk))
+        config = RunConfig(tracing_disabled=True)
+        if not stream:
+            return (await Runner.run(agent, "get_weather", run_config=config)).final_output
+        run = Runner.run_streamed(agent, "get_weather", run_config=config)
+        async for _ in run.stream_events():
+            pass
+        return run.final_output
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
-def test_the_agents_sdk(gateway: Running, provider: str, stream: bool) -> None:
-    async def work() -> Any:
-        sdk = openai.AsyncOpenAI(
-            base_url=gateway.url + "/v1", api_key="any", max_retries=0, timeout=20.0
-        )
-        async with sdk:
-            agent = Agent(name="a", tools=[get_weather], model=OpenAIResponsesModel(provider, sdk))
-            config = RunConfig(tracing_disabled=True)
-            if not stream:
-                return (await Runner.run(agent, "get_weather", run_config=config)).final_output
-            run = Runner.run_streamed(agent, "get_weather", run_config=config)
-            async for _ in run.stream_events():
-                pass
-            return run.final_output
-
+async def test_the_agents_sdk(gateway: Running, provider: str, stream: bool) -> None:
     before = len(gateway.lab.calls)
-    assert asyncio.run(work()) == TEXT
+    assert await run_agent(gateway, provider, stream) == TEXT
     assert len(gateway.lab.calls) == before + 2
     assert "4C in Oslo" in str(gateway.lab.calls[-1].body)

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from gateway.types import Model
 from tests.e2e.harness import Running, running
 from tests.e2e.test_moves import limit, recover
 from tests.makers import call
@@ -155,15 +156,16 @@ def test_a_model_that_cools_down_keeps_nothing(gateway: Running) -> None:
     assert ask(gateway, *later()) == ANTHROPIC, "its cache is there by now"
 
 
+async def taking_a_slot(gateway: Running, model: Model) -> None:
+    assert gateway.app.breaker.admit(call(model), model) is not None
+
+
 def test_a_model_that_is_full_keeps_nothing(gateway: Running) -> None:
     begin(gateway)
     openai = gateway.app.gateway.models["openai"]
     object.__setattr__(openai, "max_concurrent", 1)
 
-    async def fill() -> None:
-        assert gateway.app.breaker.admit(call(openai), openai) is not None
-
-    gateway.run(fill())
+    gateway.run(taking_a_slot(gateway, openai))
     assert ask(gateway, *later()) == ANTHROPIC
 
 
@@ -187,17 +189,17 @@ def test_a_named_model_is_the_one_that_answers(gateway: Running) -> None:
     assert ask(gateway, *later(), model="anthropic") == ANTHROPIC
 
 
+async def reloading(gateway: Running, sticky_seconds: float) -> None:
+    config = gateway.app.gateway.config
+    fallback = msgspec.structs.replace(config.fallback, sticky_seconds=sticky_seconds)
+    gateway.app.swap(replace(config, fallback=fallback))
+
+
 def test_zero_seconds_switch_it_off_also_in_a_running_gateway(gateway: Running) -> None:
     begin(gateway)
-    config = gateway.app.gateway.config
-
-    async def reload(sticky_seconds: float) -> None:
-        fallback = msgspec.structs.replace(config.fallback, sticky_seconds=sticky_seconds)
-        gateway.app.swap(replace(config, fallback=fallback))
-
-    gateway.run(reload(0))
+    gateway.run(reloading(gateway, 0))
     assert ask(gateway, *later()) == ANTHROPIC
-    gateway.run(reload(300))
+    gateway.run(reloading(gateway, 300))
     assert ask(gateway, *later()) == STAYED, "a reload forgets nothing"
 
 

@@ -21,9 +21,12 @@ from gateway.app import App
 from gateway.config.load import build
 from gateway.lab import Lab
 from gateway.observe.collector import HttpPost
+from gateway.observe.ledger import Ledger
 from gateway.observe.trace_settings import Stated, read_settings
 from gateway.observe.traces import Tracer
 from gateway.process.server import listen, running
+from gateway.text.trace_context import Trace
+from gateway.types import Call
 from tests.e2e.harness import KEYS, chains
 from tests.e2e.process import TERMINATE, gateway
 from tests.observe import otlp_json
@@ -46,14 +49,14 @@ def tracer(url: str, **stated: Any) -> Tracer:
 
 @asynccontextmanager
 async def serving(
-    home: Path, traces: Tracer | None, *faults: str
+    home: Path, traces: Tracer | None, *faults: str, ledger: Ledger | None = None
 ) -> AsyncIterator[tuple[App, httpx.AsyncClient]]:
     """A gateway whose first model has these faults."""
     async with Lab() as lab:
         config = build(chains(lab, "anthropic>openai"), None, {}, None, [])
         for fault in faults:
             lab.fault("claude-sonnet-5", fault)
-        app = App(config, env=KEYS, home=home, tracer=traces)
+        app = App(config, env=KEYS, home=home, tracer=traces, ledger=ledger)
         async with (
             running(app, listen("127.0.0.1", 0)) as url,
             httpx.AsyncClient(base_url=url, timeout=20) as client,
@@ -83,15 +86,13 @@ def collected(httpserver: HTTPServer) -> list[bytes]:
     return bodies
 
 
-def test_a_call_that_falls_back_is_one_trace(
+@pytest.mark.anyio
+async def test_a_call_that_falls_back_is_one_trace(
     tmp_path: Path, httpserver: HTTPServer, collected: list[bytes]
 ) -> None:
-    async def run() -> str:
-        async with serving(tmp_path, tracer(httpserver.url_for("")), "rate_limit") as (_, client):
-            assert (await ask(client, traceparent=PARENT)).status_code == 200
-            return (await client.get("/metrics")).text
-
-    page = asyncio.run(run())
+    async with serving(tmp_path, tracer(httpserver.url_for("")), "rate_limit") as (_, client):
+        assert (await ask(client, traceparent=PARENT)).status_code == 200
+        page = (await client.get("/metrics")).text
     server, failed, served = otlp_json.spans(b"".join(collected))
     assert (server.trace_id.hex(), server.parent_span_id.hex()) == (ID, SPAN)
     assert [span.parent_span_id for span in (failed, served)] == [server.span_id] * 2
@@ -131,38 +132,41 @@ def test_the_command_exports_what_the_environment_says(
     assert "canary" not in str(process.lines)
 
 
-def test_a_client_that_is_not_sampled_is_not_exported(
+@pytest.mark.anyio
+async def test_a_client_that_is_not_sampled_is_not_exported(
     tmp_path: Path, httpserver: HTTPServer, collected: list[bytes]
 ) -> None:
-    async def run() -> None:
-        async with serving(tmp_path, tracer(httpserver.url_for(""))) as (_, client):
-            assert (await ask(client, traceparent=PARENT[:-2] + "00")).status_code == 200
-
-    asyncio.run(run())
+    async with serving(tmp_path, tracer(httpserver.url_for(""))) as (_, client):
+        assert (await ask(client, traceparent=PARENT[:-2] + "00")).status_code == 200
     assert collected == []
 
 
-def test_without_a_tracer_no_call_has_a_trace(tmp_path: Path) -> None:
-    async def run() -> str:
-        async with serving(tmp_path, None) as (app, client):
-            traces = []
-            app.observer._sinks = (*app.observer._sinks, lambda call, *_: traces.append(call.trace))  # type: ignore[misc]
-            assert (await ask(client, traceparent=PARENT)).status_code == 200
-            assert traces == [None]
-            return (await client.get("/metrics")).text
+class Traces(Ledger):
+    """Takes down the trace of every call, and writes nothing."""
 
-    assert "gateway_trace_spans" not in asyncio.run(run())
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, 1)
+        self.traces: list[Trace | None] = []
+
+    def record(self, call: Call, status: int, seconds: float) -> None:
+        self.traces.append(call.trace)
 
 
-def test_a_collector_that_hangs_harms_no_call_and_no_stop(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_without_a_tracer_no_call_has_a_trace(tmp_path: Path) -> None:
+    ledger = Traces(tmp_path / "ledger.db")
+    async with serving(tmp_path, None, ledger=ledger) as (_, client):
+        assert (await ask(client, traceparent=PARENT)).status_code == 200
+        assert ledger.traces == [None]
+        assert "gateway_trace_spans" not in (await client.get("/metrics")).text
+
+
+@pytest.mark.anyio
+async def test_a_collector_that_hangs_harms_no_call_and_no_stop(tmp_path: Path) -> None:
     """Its socket accepts and nothing more. The call is answered, and the stop ends within its
     bound."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        async def run() -> int:
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with serving(tmp_path, tracer(url)) as (_, client):
-                return (await ask(client, stream=False)).status_code
-
-        assert asyncio.run(asyncio.wait_for(run(), 20)) == 200
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with asyncio.timeout(20), serving(tmp_path, tracer(url)) as (_, client):
+            assert (await ask(client, stream=False)).status_code == 200
     assert not [each for each in threading.enumerate() if each.name == "traces"]

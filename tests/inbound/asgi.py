@@ -17,8 +17,8 @@ from gateway.dialects import INBOUND
 from gateway.inbound.http import FACE, Scope
 
 CHAT = "/v1/chat/completions"
-NOBODY = "http://127.0.0.1:1/v1"
-"""Where nobody listens: a request that gets so far has passed every check."""
+NO_SERVER = "http://127.0.0.1:1/v1"
+"""A port without a server: a request that gets so far has passed every check."""
 
 
 class Answer(NamedTuple):
@@ -57,7 +57,7 @@ class Client:
     `leave`."""
 
     def __init__(self, *pieces: bytes, ends: bool = True) -> None:
-        self._pieces = list(pieces)
+        self.pieces = list(pieces)
         self._ends = ends
         self._left = asyncio.Event()
         self.sent: list[MutableMapping[str, Any]] = []
@@ -66,12 +66,12 @@ class Client:
         self._left.set()
 
     async def receive(self) -> MutableMapping[str, Any]:
-        if self._pieces:
-            piece = self._pieces.pop(0)
+        if self.pieces:
+            piece = self.pieces.pop(0)
             return {
                 "type": "http.request",
                 "body": piece,
-                "more_body": bool(self._pieces) or not self._ends,
+                "more_body": bool(self.pieces) or not self._ends,
             }
         await self._left.wait()
         return {"type": "http.disconnect"}
@@ -89,8 +89,8 @@ class Client:
 
 
 def make(home: Path, server: schema.Server | None = None, **models: schema.Model) -> App:
-    """A gateway with agent `dev` over the given models; by default one that reaches nobody."""
-    table = models or {"local": schema.Model(provider="custom", model="m", base_url=NOBODY)}
+    """A gateway with agent `dev` over the given models; by default one that reaches no server."""
+    table = models or {"local": schema.Model(provider="custom", model="m", base_url=NO_SERVER)}
     root = schema.Root(
         models=table,
         agents={"dev": schema.Agent(models=list(table))},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from gateway.app import App
-from gateway.inbound.page import COOKIE, POLICY, VIEWERS_MAX
+from gateway.inbound.page import COOKIE, POLICY, VIEWERS_MAX, PageEndpoint
 from gateway.inbound.sessions import SESSION_S
+from gateway.reports.status import Status
 from tests.inbound.asgi import Answer, Client, ask, ask_here, make, scope
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
@@ -65,7 +66,7 @@ def test_every_page_is_shielded(tmp_path: Path) -> None:
         assert page.headers["x-request-id"]
 
 
-def test_programs_are_told_as_before_that_the_address_is_wrong(tmp_path: Path) -> None:
+def test_programs_still_get_the_error_of_an_unknown_address(tmp_path: Path) -> None:
     for method, headers in (
         ("GET", {"accept": "*/*"}),
         ("GET", {}),
@@ -134,17 +135,14 @@ def test_an_admin_key_opens_a_session(tmp_path: Path) -> None:
     assert get(app, with_token(token_of(answer))).status == 200
 
 
-def test_over_tls_the_cookie_is_secure_also_behind_a_proxy(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_over_tls_the_cookie_is_secure_also_behind_a_proxy(tmp_path: Path) -> None:
     app = make(tmp_path)
     key = app.keys.add("me", admin=True)
     secure = {**scope("POST", "/", {**FORM, "origin": "https://127.0.0.1:8484"}), "scheme": "https"}
-
-    async def work() -> Answer:
-        client = Client(f"key={key}".encode())
-        await app.asgi(secure, client.receive, client.send)
-        return client.answer
-
-    assert "; Secure" in asyncio.run(work()).headers["set-cookie"]
+    client = Client(f"key={key}".encode())
+    await app.asgi(secure, client.receive, client.send)
+    assert "; Secure" in client.answer.headers["set-cookie"]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +178,7 @@ def test_a_session_ends_with_its_key_and_by_signing_out(tmp_path: Path) -> None:
     assert get(app, with_token(mine)).status == 401
 
 
-def test_a_session_is_no_key_for_calls(tmp_path: Path) -> None:
+def test_a_session_is_not_a_key_for_calls(tmp_path: Path) -> None:
     app = make(tmp_path)
     token = token_of(sign_in(app, app.keys.add("me", admin=True)))
     for path in ("/status", "/v1/models"):
@@ -191,9 +189,7 @@ def test_a_session_is_no_key_for_calls(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "headers", [{"origin": "http://evil.example"}, {"origin": "null"}, OTHER_SITE]
 )
-def test_another_site_cannot_sign_anybody_in_or_out(
-    tmp_path: Path, headers: dict[str, str]
-) -> None:
+def test_another_site_cannot_sign_a_user_in_or_out(tmp_path: Path, headers: dict[str, str]) -> None:
     app = make(tmp_path)
     key = app.keys.add("me", admin=True)
     token = token_of(sign_in(app, key))
@@ -214,82 +210,83 @@ def test_a_form_is_small(tmp_path: Path) -> None:
 # --- bounds ---------------------------------------------------------------------------------------
 
 
-def test_more_viewers_than_the_limit_are_asked_to_come_back(tmp_path: Path) -> None:
-    app = make(tmp_path)
+IDLE = Status("serving", "1", 9.0, in_flight=0, waiting=0, agents=[])
+NOW = 1_800_000_000.0
+
+
+class Page:
+    """A page of its own, whose reports are counted."""
+
+    def __init__(self, home: Path, wall: Callable[[], float] = lambda: NOW) -> None:
+        self.app = make(home)
+        self.reports = 0
+        self._endpoint = PageEndpoint(
+            lambda: self.app.gateway, self._report, self.app.keys, None, wall
+        )
+
+    async def _report(self, client: Any) -> Status:
+        self.reports += 1
+        return IDLE
+
+    async def view(self) -> Answer:
+        client = Client()
+        await self._endpoint(scope("GET", "/", HTML), client.receive, client.send)
+        return client.answer
+
+
+@pytest.mark.anyio
+async def test_more_viewers_than_the_limit_are_asked_to_come_back(tmp_path: Path) -> None:
+    """The thread that makes the page is busy; the loop is not."""
     held = Event()
 
-    async def work() -> list[Answer]:
-        blocker = asyncio.ensure_future(app.page._run(held.wait))
-        await asyncio.sleep(0)
-        asked = [
-            ask_here(app, "GET", "/", (), {**HTML, "host": "localhost"}) for _ in range(VIEWERS_MAX)
-        ]
-        viewers = [asyncio.ensure_future(each) for each in asked]
-        await asyncio.sleep(0)
-        late = await ask_here(app, "GET", "/", (), HTML)
-        live = await ask_here(app, "GET", "/livez", (), {})
-        held.set()
-        await blocker
-        return [
-            late,
-            live,
-            *await asyncio.gather(*viewers),
-            await ask_here(app, "GET", "/", (), HTML),
-        ]
+    def wall() -> float:
+        held.wait(10)
+        return NOW
 
-    late, live, *others = asyncio.run(work())
+    page = Page(tmp_path, wall)
+    viewers = [asyncio.create_task(page.view()) for _ in range(VIEWERS_MAX)]
+    await asyncio.sleep(0)
+    late = await page.view()
+    live = await ask_here(page.app, "GET", "/livez", (), {})
+    held.set()
+    served = [*await asyncio.gather(*viewers), await page.view()]
     assert (late.status, late.headers["retry-after"], live.status) == (503, "2", 200)
-    assert {other.status for other in others} == {200}
+    assert {answer.status for answer in served} == {200}
 
 
-def test_viewers_of_the_same_second_share_a_page(tmp_path: Path) -> None:
-    app = make(tmp_path)
-    reports: list[Any] = []
-    report = app.page._status
-
-    def counted(client: Any) -> Any:
-        reports.append(client)
-        return report(client)
-
-    app.page._status = counted
-
-    async def work() -> None:
-        asked = [ask_here(app, "GET", "/", (), HTML) for _ in range(VIEWERS_MAX)]
-        assert len({answer.body for answer in await asyncio.gather(*asked)}) == 1
-
-    asyncio.run(work())
-    assert len(reports) == 1
+@pytest.mark.anyio
+async def test_viewers_of_the_same_second_share_a_page(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    answers = await asyncio.gather(*(page.view() for _ in range(VIEWERS_MAX)))
+    assert len({answer.body for answer in answers}) == 1
+    assert page.reports == 1
 
 
-def test_a_viewer_who_leaves_takes_the_page_from_no_other(tmp_path: Path) -> None:
-    app = make(tmp_path)
-
-    async def work() -> Answer:
-        leaving = asyncio.ensure_future(ask_here(app, "GET", "/", (), HTML))
-        staying = asyncio.ensure_future(ask_here(app, "GET", "/", (), HTML))
-        await asyncio.sleep(0)
-        leaving.cancel()
-        with suppress(asyncio.CancelledError):
-            await leaving
-        return await staying
-
-    assert asyncio.run(work()).status == 200
-    assert app.page._viewers == 0
+@pytest.mark.anyio
+async def test_a_viewer_who_leaves_takes_the_page_from_no_other(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    leaving, staying = (asyncio.create_task(page.view()) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with suppress(asyncio.CancelledError):
+        await leaving
+    assert (await staying).status == 200
+    many = await asyncio.gather(*(page.view() for _ in range(VIEWERS_MAX)))
+    assert {answer.status for answer in many} == {200}, "the place of the first is free again"
 
 
-def test_strange_questions_are_answered(tmp_path: Path) -> None:
-    app = make(tmp_path)
-    for query in (
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "query",
+    [
         b"agent=%ff&call=%00",
         b"agent=" + b"x" * 9000,
         b"&&==",
         b"calls=not-plain&agent=",
-    ):
-        request = {**scope("GET", "/", HTML), "query_string": query}
-
-        async def work(request: Any = request) -> Answer:
-            client = Client()
-            await app.asgi(request, client.receive, client.send)
-            return client.answer
-
-        assert asyncio.run(work()).status == 200
+    ],
+)
+async def test_odd_queries_are_answered(tmp_path: Path, query: bytes) -> None:
+    client = Client()
+    request = {**scope("GET", "/", HTML), "query_string": query}
+    await make(tmp_path).asgi(request, client.receive, client.send)
+    assert client.answer.status == 200

@@ -36,10 +36,10 @@ async def echo(exchange: Exchange) -> None:
     while more:
         piece, more = await exchange.read()
         body += piece
-    await told(exchange, body)
+    await replied(exchange, body)
 
 
-async def told(exchange: Exchange, body: bytes) -> None:
+async def replied(exchange: Exchange, body: bytes) -> None:
     await sent(exchange.respond(200, [(b"content-type", b"text/plain")], body))
 
 
@@ -264,7 +264,7 @@ def test_a_body_that_is_larger_than_what_waits(server: Server) -> None:
 
 def test_a_body_that_is_not_read_does_not_reach_the_next_request(server: Server) -> None:
     async def serve(exchange: Exchange) -> None:
-        await told(exchange, exchange.path.encode())
+        await replied(exchange, exchange.path.encode())
 
     body = b"POST /no HTTP/1.1\r\n\r\n" * 10_000
     first = b"POST /one HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
@@ -276,7 +276,7 @@ def test_a_body_that_is_not_read_does_not_reach_the_next_request(server: Server)
 def test_many_requests_at_once_are_answered_in_their_order(server: Server) -> None:
     async def serve(exchange: Exchange) -> None:
         await asyncio.sleep(0)
-        await told(exchange, exchange.path.encode())
+        await replied(exchange, exchange.path.encode())
 
     numbers = range(WAITING_MAX * 5)
     requests = [b"GET /%d/ HTTP/1.1\r\nhost: a\r\n\r\n" % number for number in numbers]
@@ -364,7 +364,7 @@ def test_a_busy_connection_closes_after_its_answer(server: Server) -> None:
     async def serve(exchange: Exchange) -> None:
         asked.set()
         await may_answer.wait()
-        await told(exchange, b"whole")
+        await replied(exchange, b"whole")
 
     async def work() -> bytes:
         state = ServerState()
@@ -390,7 +390,7 @@ def test_a_connection_without_a_request_closes_after_a_while(server: Server) -> 
     assert server.run(work()).endswith(b"\r\n\r\nhi")
 
 
-# --- what is no HTTP ------------------------------------------------------------------------------
+# --- bytes that are not HTTP ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -414,7 +414,9 @@ def test_a_connection_without_a_request_closes_after_a_while(server: Server) -> 
         HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_no_http_is_answered_with_an_error_object(server: Server, data: bytes) -> None:
+def test_bytes_that_are_not_http_are_answered_with_an_error_object(
+    server: Server, data: bytes
+) -> None:
     head, _, body = server.run(server.tell(data)).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"\r\nx-request-id: req_" in head
@@ -460,7 +462,7 @@ def test_the_host_of_an_absolute_target_counts(
     server: Server, target: bytes, path: str, host: bytes
 ) -> None:
     async def tell(exchange: Exchange) -> None:
-        await told(exchange, f"{exchange.path} {exchange.headers.every(b'host')}".encode())
+        await replied(exchange, f"{exchange.path} {exchange.headers.every(b'host')}".encode())
 
     answer = server.run(
         server.tell(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -24,16 +25,11 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 KEYS = {"anthropic": {"x-api-key": "secret"}, "google": {"x-goog-api-key": "secret"}}
 
-Work = Callable[[Lab, httpx.AsyncClient], Coroutine[Any, Any, None]]
 
-
-def with_lab(work: Work, **options: Any) -> Lab:
-    async def whole() -> Lab:
-        async with Lab(**options) as lab, httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            await work(lab, client)
-            return lab
-
-    return asyncio.run(whole())
+@asynccontextmanager
+async def running(**options: Any) -> AsyncIterator[tuple[Lab, httpx.AsyncClient]]:
+    async with Lab(**options) as lab, httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        yield lab, client
 
 
 async def ask(
@@ -46,22 +42,23 @@ async def ask(
     )
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("provider", BASE_PATHS)
-def test_every_provider_answers_in_its_own_way(provider: str) -> None:
-    async def work(lab: Lab, client: httpx.AsyncClient) -> None:
+async def test_every_provider_answers_in_its_own_way(provider: str) -> None:
+    async with running() as (lab, client):
         response = await ask(lab, client, provider)
         assert response.status_code == 200
         assert "hello" in response.text
 
-    lab = with_lab(work)
     [seen] = lab.calls
     assert (seen.provider, seen.model, seen.fault) == (provider, "m", "ok")
     assert "secret" not in str(seen)
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("provider", [name for name in BASE_PATHS if name != "custom"])
-def test_a_key_is_asked_for(provider: str) -> None:
-    async def work(lab: Lab, client: httpx.AsyncClient) -> None:
+async def test_a_key_is_asked_for(provider: str) -> None:
+    async with running() as (lab, client):
         url = lab.base_url(provider) + PATHS.get(provider, "/chat/completions")
         assert (await client.post(url, json=BODIES.get(provider, CHAT))).status_code in (
             400,
@@ -69,22 +66,22 @@ def test_a_key_is_asked_for(provider: str) -> None:
             403,
         )
 
-    assert with_lab(work).calls == []
+    assert lab.calls == []
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("provider", BASE_PATHS)
-def test_nonsense_is_refused(provider: str) -> None:
-    async def work(lab: Lab, client: httpx.AsyncClient) -> None:
+async def test_nonsense_is_refused(provider: str) -> None:
+    async with running() as (lab, client):
         url = lab.base_url(provider) + PATHS.get(provider, "/chat/completions")
         for body in (b"", b"{", b"[]", b"1", b"{}", b'{"messages": 1}', b'{"messages": [1]}'):
             response = await client.post(url, content=body, headers=KEYS.get(provider, KEY))
             assert response.status_code == 400, body
 
-    with_lab(work)
 
-
-def test_who_decides_about_the_fault() -> None:
-    async def work(lab: Lab, client: httpx.AsyncClient) -> None:
+@pytest.mark.anyio
+async def test_who_decides_about_the_fault() -> None:
+    async with running() as (lab, client):
         lab.fault("custom", "quota")
         lab.fault("special", "bad_key")
         await ask(lab, client)
@@ -95,12 +92,13 @@ def test_who_decides_about_the_fault() -> None:
         await ask(lab, client, url=forced, headers={"x-lab-fault": "bad_request"})
         await ask(lab, client, headers={"x-lab-fault": "no such fault"})
 
-    faults = [seen.fault for seen in with_lab(work).calls]
+    faults = [seen.fault for seen in lab.calls]
     assert faults == ["quota", "bad_key", "no_such_model", "unavailable", "bad_request", "quota"]
 
 
-def test_a_script_goes_on_with_its_last_fault() -> None:
-    async def work(lab: Lab, client: httpx.AsyncClient) -> None:
+@pytest.mark.anyio
+async def test_a_script_goes_on_with_its_last_fault() -> None:
+    async with running() as (lab, client):
         lab.fault("custom", "rate_limit", "overloaded", "ok")
         assert [(await ask(lab, client)).status_code for _ in range(4)] == [429, 503, 200, 200]
         lab.fault("custom", "flap")
@@ -108,41 +106,39 @@ def test_a_script_goes_on_with_its_last_fault() -> None:
         lab.fault("custom", "server_error")
         assert [(await ask(lab, client)).status_code for _ in range(3)] == [500, 200, 200]
 
-    with_lab(work)
 
-
-def test_a_fault_that_nobody_knows_cannot_be_scripted() -> None:
+def test_an_unknown_fault_cannot_be_scripted() -> None:
     with pytest.raises(KeyError):
         Lab().fault("custom", "no such fault")
 
 
-def test_limits_are_kept() -> None:
-    async def work(lab: Lab, client: httpx.AsyncClient) -> None:
+@pytest.mark.anyio
+async def test_limits_are_kept() -> None:
+    clock = Clock()
+    async with running(limits={"custom": Limit(2, 60, clock=clock, wall=clock)}) as (lab, client):
         assert [(await ask(lab, client)).status_code for _ in range(3)] == [200, 200, 429]
         assert (await ask(lab, client, "groq")).status_code == 200
 
-    clock = Clock()
-    with_lab(work, limits={"custom": Limit(2, 60, clock=clock, wall=clock)})
 
-
-def test_a_slow_first_token_comes_when_the_test_says_so() -> None:
+@pytest.mark.anyio
+async def test_a_slow_first_token_comes_when_the_test_says_so() -> None:
     paused = asyncio.Event()
 
     async def pause() -> None:
         paused.set()
 
-    async def work(lab: Lab, client: httpx.AsyncClient) -> None:
+    async with running(pause=pause) as (lab, client):
         response = await ask(
             lab, client, body={"stream": True}, headers={"x-lab-fault": "slow_first_token"}
         )
         assert "hello" in response.text
 
-    with_lab(work, pause=pause)
     assert paused.is_set()
 
 
-def test_models_calls_and_a_page() -> None:
-    async def work(lab: Lab, client: httpx.AsyncClient) -> None:
+@pytest.mark.anyio
+async def test_models_calls_and_a_page() -> None:
+    async with running() as (lab, client):
         await ask(lab, client)
         root = f"http://127.0.0.1:{lab.port}"
         assert (await client.get(f"{root}/lab/calls")).json() == [
@@ -153,15 +149,14 @@ def test_models_calls_and_a_page() -> None:
         page = (await client.get(root)).text
         assert all(name in page for name in (*BASE_PATHS, *FAULTS))
 
-    with_lab(work)
 
-
-def test_a_path_that_nobody_serves() -> None:
-    async def work(lab: Lab, client: httpx.AsyncClient) -> None:
+@pytest.mark.anyio
+async def test_an_unknown_path() -> None:
+    async with running() as (lab, client):
         for path in ("/", "/nobody/v1/chat/completions", "/custom/v1/messages"):
             response = await client.post(
                 f"http://127.0.0.1:{lab.port}{path}", json=CHAT, headers=KEY
             )
             assert response.status_code == 404
 
-    assert with_lab(work).calls == []
+    assert lab.calls == []

@@ -248,7 +248,7 @@ async def test_a_stream_that_breaks_off_costs_what_was_delivered(tmp_path: Path)
 async def test_a_client_that_leaves_pays_for_what_was_delivered(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, TEN_DOLLARS)
     gateway.provider.scripts["dear"] = [Response(*CUT, *CUT)]
-    client = Leaving(*gateway.client(stream=True)._pieces)
+    client = Leaving(*gateway.client(stream=True).pieces)
     await gateway.serve(client)
     row = await gateway.row()
     assert (row.used, row.estimated, row.reserved) == (0.1, 0.1, 0)
@@ -380,20 +380,16 @@ async def test_the_ordinary_call_never_comes_near_a_limit(tmp_path: Path) -> Non
 
 async def test_a_client_sees_the_limits_that_concern_it(tmp_path: Path) -> None:
     gateway = Limited(tmp_path, TEN_DOLLARS, limits={"budget": "100 USD/month"})
-    gateway.app.keys.add("one", ["dev"], budget=["1 USD/day"])
-    gateway.app.keys.add("two", ["bot"], budget=["1 USD/day"])
-    clients = {client.name: client for _, client in gateway.app.keys._entries.values()}
-    assert [row.owner for row in await gateway.app.limits.rows(clients["one"])] == [
+    one = gateway.app.keys.lookup(gateway.app.keys.add("one", ["dev"], budget=["1 USD/day"]))
+    two = gateway.app.keys.lookup(gateway.app.keys.add("two", ["bot"], budget=["1 USD/day"]))
+    assert one is not None
+    assert two is not None
+    assert [row.owner for row in await gateway.app.limits.rows(one)] == [
         "gateway",
         "agent dev",
         "key one",
     ]
-    assert [row.owner for row in await gateway.app.limits.rows(clients["two"])] == [
+    assert [row.owner for row in await gateway.app.limits.rows(two)] == [
         "gateway",
         "key two",
     ]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"

@@ -16,11 +16,6 @@ from tests.limits.calls import NOON, Limited, config
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def closed(gateway: Limited) -> None:
     """The end of the process: the ledger is written."""
     await gateway.app.aclose()

@@ -60,7 +60,7 @@ def test_a_stated_price_counts_at_once(made: Model, usage: Usage, dollars: float
     assert counting.jobs == []
 
 
-def test_the_library_is_loaded_once_when_somebody_reads_and_there_is_something_to_price() -> None:
+def test_the_library_is_loaded_once_when_metrics_are_read_and_a_price_is_needed() -> None:
     counting = Counting()
     assert counting.dollars() == {}
     assert counting.jobs == []
@@ -117,7 +117,7 @@ def test_what_has_no_price_costs_nothing_and_is_not_kept() -> None:
     counting.costs.add("dev", UNKNOWN, Usage(input=1, output=1))
     counting.load()
     assert counting.dollars() == {}
-    assert counting.costs._unpriced == {}
+    assert counting.costs.waiting == 0
 
 
 def test_a_counter_never_goes_down() -> None:
@@ -132,4 +132,4 @@ def test_what_waits_for_its_price_is_bounded() -> None:
     counting = Counting()
     for length in range(0, 10_000_000, 1000):
         counting.costs.add("dev", GPT, Usage(input=length))
-    assert len(counting.costs._unpriced) < 500
+    assert counting.costs.waiting < 500

@@ -19,6 +19,7 @@ import pytest
 
 from gateway.failures import Failure, Kind
 from gateway.observe import ledger as module
+from gateway.observe import ledger_schema
 from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_read import Filters, Unreadable, call, calls, usage
 from gateway.types import Attempt, Call, Usage
@@ -113,7 +114,7 @@ def test_neither_prompts_nor_keys_are_in_it(path: Path) -> None:
     assert b"secretsecret" not in everything
 
 
-def test_nobody_else_may_read_it(path: Path) -> None:
+def test_no_other_user_may_read_it(path: Path) -> None:
     written(path, answered())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -130,27 +131,24 @@ def test_a_queue_that_is_full_loses_calls_and_not_time(path: Path) -> None:
     ledger = Ledger(path, 90)
     for _ in range(3):
         ledger.record(answered(), 200, 2.0)
-    assert ledger.lost == 3  # nobody writes yet
-
-
-class Counting(Ledger):
-    """Counts the batches that were written."""
-
-    batches = 0
-
-    def _write(self, database: sqlite3.Connection) -> None:
-        self.batches += 1
-        super()._write(database)
+    assert ledger.lost == 3  # the writer has not started
 
 
 def test_calls_are_written_in_batches(path: Path) -> None:
-    ledger = Counting(path, 90)
+    """The clock is read once per call, and once per batch."""
+    readings: list[float] = []
+
+    def wall() -> float:
+        readings.append(WALL)
+        return WALL
+
+    ledger = Ledger(path, 90, wall)
     ledger.start()
     for number in range(500):
         ledger.record(answered(f"req_{number}"), 200, 2.0)
     ledger.close()
     assert len(calls(path, Filters(), 1000)) == 500
-    assert ledger.batches < 50
+    assert len(readings) - 500 < 50
 
 
 def test_processes_that_start_together_share_one_file(path: Path) -> None:
@@ -233,7 +231,7 @@ def warned() -> Iterator[list[str]]:
 @pytest.mark.parametrize(
     "content", [b"this is no database at all, only some text\n" * 30, b"\0" * 5000]
 )
-def test_a_broken_file_is_told_once_and_done_without(
+def test_a_broken_file_is_reported_once_and_calls_go_on(
     path: Path, content: bytes, warned: list[str]
 ) -> None:
     path.parent.mkdir()
@@ -248,7 +246,7 @@ def test_a_broken_file_is_told_once_and_done_without(
 def test_a_newer_ledger_is_left_alone(path: Path, warned: list[str]) -> None:
     written(path, answered())
     with sqlite3.connect(path) as database:
-        database.execute(f"PRAGMA user_version = {module.VERSION + 1}")
+        database.execute(f"PRAGMA user_version = {ledger_schema.VERSION + 1}")
     database.close()
     written(path, answered())
     assert "newer version" in warned[0]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.observe.ledger import NOT_PLAIN
 from gateway.observe.ledger_glance import CALLS_MAX, Asked, Glance, Listed, glance, listed
 from gateway.observe.ledger_read import Unreadable
+from gateway.observe.ledger_schema import COLUMNS, NOT_PLAIN
 from gateway.types import Call
 from tests.observe.test_ledger import WALL, answered, written
 
@@ -73,12 +73,10 @@ def test_errors_are_those_of_the_last_minutes(tmp_path: Path) -> None:
     path = written(tmp_path / "ledger.db", plain("fine"))
     with closing(sqlite3.connect(path)) as database, database:
         for status, at in ((502, WALL), (429, WALL), (499, WALL), (502, WALL - 301)):
+            columns = ", ".join(COLUMNS)
+            values = columns.replace("at,", "?,", 1).replace("status", "?")
             database.execute(
-                "INSERT INTO calls SELECT id, ?, agent, client, model, provider, model_id, ?, "
-                "stream,"
-                " seconds, first_token_s, input, output, cache_read, cache_write, reasoning, "
-                "finish,"
-                " failure, dropped, attempts, cache_write_1h, cost, tries FROM calls WHERE rowid = 1",  # noqa: E501
+                f"INSERT INTO calls ({columns}) SELECT {values} FROM calls WHERE number = 1",  # noqa: S608
                 (at, status),
             )
     assert look(path).errors == 2
@@ -104,8 +102,9 @@ def test_no_list_of_calls_needs_a_scan_or_a_sort(path: Path, where: str) -> None
 
 def test_a_query_that_takes_too_long_leaves_its_part_out(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
+        columns = ", ".join(COLUMNS)
         database.executescript(
-            "INSERT INTO calls SELECT c.* FROM calls c, (WITH RECURSIVE n(i) AS"
+            f"INSERT INTO calls ({columns}) SELECT {columns} FROM calls, (WITH RECURSIVE n(i) AS"  # noqa: S608
             " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT i FROM n)"
         )
     seconds = iter(range(10_000))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
 from typing import Any, Literal
@@ -86,7 +85,7 @@ def test_a_call_in_json() -> None:
     assert {name: record[name] for name in expected} == expected
 
 
-def test_a_call_that_nobody_answered() -> None:
+def test_a_call_that_no_model_answered() -> None:
     out = written("json")
     asked = answered()
     del asked.attempts[1]
@@ -201,23 +200,22 @@ class Complaining(Batched):
         self.complaints.append(record.msg)
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("form", [log.Text(colour=False), log.Json()])
-def test_a_line_that_cannot_be_written_takes_no_other_with_it(form: logging.Formatter) -> None:
+async def test_a_line_that_cannot_be_written_takes_no_other_with_it(
+    form: logging.Formatter,
+) -> None:
     out = io.StringIO()
     handler = Complaining(out)
     handler.complaints = []
     handler.setFormatter(form)
-
-    async def write() -> None:
-        for message, args in (
-            ("one", ()),
-            ("%d", ("no number",)),
-            ("half \ud83d", ()),
-            ("four", ()),
-        ):
-            handler.emit(logging.LogRecord("gateway.x", logging.INFO, "", 0, message, args, None))
-        handler.flush()
-
-    asyncio.run(write())
+    for message, args in (
+        ("one", ()),
+        ("%d", ("no number",)),
+        ("half \ud83d", ()),
+        ("four", ()),
+    ):
+        handler.emit(logging.LogRecord("gateway.x", logging.INFO, "", 0, message, args, None))
+    handler.flush()
     assert [word in out.getvalue() for word in ("one", "half", "four")] == [True, True, True]
     assert handler.complaints == ["%d"]

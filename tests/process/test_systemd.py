@@ -25,7 +25,7 @@ def lines(manager: socket.socket) -> list[str]:
     return manager.recv(4096).decode().split("\n")
 
 
-def test_what_systemd_is_told(manager: socket.socket) -> None:
+def test_what_systemd_receives(manager: socket.socket) -> None:
     with manager:
         notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
         notifier.ready("serving")
@@ -46,7 +46,7 @@ def test_an_abstract_address() -> None:
         assert lines(sock) == ["WATCHDOG=1"]
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_a_socket_without_a_reader(tmp_path: Path) -> None:
     Notifier({}).ready("serving")
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("serving")
 
@@ -60,16 +60,14 @@ def test_the_watchdog_is_for_this_process_only() -> None:
     assert Notifier({"WATCHDOG_USEC": "often"}).watchdog_s is None
 
 
-def test_the_watchdog_is_fed(manager: socket.socket) -> None:
-    async def feed() -> None:
+@pytest.mark.anyio
+async def test_the_watchdog_is_fed(manager: socket.socket) -> None:
+    with manager:
         notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1"})
         task = asyncio.create_task(notify.watchdog(notifier))
         await asyncio.to_thread(lines, manager)
         await asyncio.to_thread(lines, manager)
         task.cancel()
-
-    with manager:
-        asyncio.run(feed())
 
 
 def test_sockets_of_another_process_are_left_alone() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.credentials.secret import CredentialError
 from gateway.credentials.signing import Unsigned
-from gateway.failures import Failed, Kind
+from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
 from gateway.shared.replay import Replay
 from gateway.text.trace_context import Trace
@@ -90,13 +90,10 @@ class Trying:
         )
         return await client.open(self.attempt, self.call)
 
-    def reply(self) -> Reply:
-        return asyncio.run(self.open())
-
-    def failure(self) -> Failed:
+    async def failure(self) -> Failure:
         with pytest.raises(Failed) as raised:
-            self.reply()
-        return raised.value
+            await self.open()
+        return raised.value.failure
 
     def sent(self, number: int = 0) -> dict[str, Any]:
         return dict(orjson.loads(self.transport.requests[number].body))
@@ -109,9 +106,10 @@ class Trying:
 # --- what is sent ---------------------------------------------------------------------------------
 
 
-def test_a_request_of_each_kind() -> None:
+@pytest.mark.anyio
+async def test_a_request_of_each_kind() -> None:
     trying = Trying(whole())
-    trying.reply()
+    await trying.open()
     [request] = trying.transport.requests
     assert (request.method, request.url, request.connect_s) == (
         "POST",
@@ -127,17 +125,19 @@ def test_a_request_of_each_kind() -> None:
     assert trying.sent()["model"] == "qwen3:32b"
 
 
-def test_a_stream_is_asked_for_and_waited_for_otherwise() -> None:
+@pytest.mark.anyio
+async def test_a_stream_is_asked_for_and_waited_for_otherwise() -> None:
     trying = Trying(Response(b"data: " + answer() + b"\n\n"), stream=True)
-    trying.reply()
+    await trying.open()
     assert dict(trying.transport.requests[0].headers)[b"accept"] == b"text/event-stream"
     assert trying.transport.waits == [2]
     assert trying.sent()["stream"] is True
 
 
-def test_headers_of_the_provider_the_dialect_the_signature_and_the_user() -> None:
+@pytest.mark.anyio
+async def test_headers_of_the_provider_the_dialect_the_signature_and_the_user() -> None:
     trying = Trying(error("no", 500), chosen=SONNET)
-    trying.failure()
+    await trying.failure()
     headers = trying.transport.requests[0].headers
     names = [name for name, _ in headers]
     assert len(names) == len(set(names)), "no header is sent twice"
@@ -147,11 +147,12 @@ def test_headers_of_the_provider_the_dialect_the_signature_and_the_user() -> Non
     assert found[b"anthropic-beta"].split(b",")[-1] == b"mine"
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("propagates", [False, True])
-def test_a_provider_is_sent_the_trace_only_if_told_to(propagates: bool) -> None:
+async def test_a_provider_is_sent_the_trace_only_if_configured(propagates: bool) -> None:
     trying = Trying(error("no", 500))
     trying.call.trace = Trace("a" * 32, 0x10, flags=1, state="a=1", propagates=propagates)
-    trying.failure()
+    await trying.failure()
     found = {
         name: value
         for name, value in trying.transport.requests[0].headers
@@ -161,27 +162,31 @@ def test_a_provider_is_sent_the_trace_only_if_told_to(propagates: bool) -> None:
     assert found == (sent if propagates else {})
 
 
-def test_an_attempt_knows_which_model_answered() -> None:
+@pytest.mark.anyio
+async def test_an_attempt_knows_which_model_answered() -> None:
     trying = Trying(whole())
-    trying.reply()
+    await trying.open()
     assert trying.attempt.response_model == "served"
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("value", [10**20, -(2**63) - 1, deep(300)])
-def test_any_integer_and_many_levels_are_sent_as_they_are(value: Any) -> None:
+async def test_any_integer_and_many_levels_are_sent_as_they_are(value: Any) -> None:
     trying = Trying(whole(), x_new=value)
-    trying.reply()
+    await trying.open()
     assert exact_json.loads(trying.transport.requests[0].body)["x_new"] == value
 
 
-def test_levels_without_end_are_the_clients_own_error() -> None:
+@pytest.mark.anyio
+async def test_levels_without_end_are_the_clients_own_error() -> None:
     trying = Trying(whole(), x_new=deep(100_000))
-    failure = trying.failure().failure
+    failure = await trying.failure()
     assert (failure.kind, failure.status) == (Kind.INVALID_REQUEST, 400)
     assert trying.transport.requests == []
 
 
-def test_what_the_vault_kept_goes_along() -> None:
+@pytest.mark.anyio
+async def test_what_the_vault_kept_goes_along() -> None:
     tool_call = {
         "id": "call_aaaa",
         "type": "function",
@@ -197,7 +202,7 @@ def test_what_the_vault_kept_goes_along() -> None:
     trying.replay.put(
         "tests", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, tool_call
     )
-    trying.reply()
+    await trying.open()
     assert trying.sent()["messages"][1]["reasoning_details"] == [
         {"type": "reasoning.text", "text": "hm"}
     ]
@@ -206,13 +211,14 @@ def test_what_the_vault_kept_goes_along() -> None:
 # --- good answers ---------------------------------------------------------------------------------
 
 
-def test_a_whole_answer() -> None:
+@pytest.mark.anyio
+async def test_a_whole_answer() -> None:
     trying = Trying(
         whole(
             answer(usage={"prompt_tokens": 3, "completion_tokens": 4}), **{"x-request-id": "req_9"}
         )
     )
-    reply = trying.reply()
+    reply = await trying.open()
     assert reply.chat is not None
     assert reply.chat["choices"][0]["message"]["content"] == "Hello"
     assert reply.model == "served"
@@ -224,48 +230,53 @@ def test_a_whole_answer() -> None:
     assert trying.are_closed
 
 
-def test_a_stream_is_committed_with_its_first_content_and_stays_open() -> None:
+@pytest.mark.anyio
+async def test_a_stream_is_committed_with_its_first_content_and_stays_open() -> None:
     chunk = {
         "model": "served",
         "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}],
     }
     trying = Trying(Response(b"data: " + orjson.dumps(chunk) + b"\n\n"), stream=True)
-    reply = trying.reply()
+    reply = await trying.open()
     assert reply.chunks is not None
     assert reply.model == "served"
     assert trying.attempt.committed_at == 1000
     assert not trying.are_closed
 
 
-def test_an_answer_without_a_model_has_the_one_that_was_asked() -> None:
+@pytest.mark.anyio
+async def test_an_answer_without_a_model_has_the_one_that_was_asked() -> None:
     body = orjson.loads(answer())
     del body["model"]
-    assert Trying(whole(orjson.dumps(body))).reply().model == "qwen3:32b"
+    assert (await Trying(whole(orjson.dumps(body))).open()).model == "qwen3:32b"
 
 
-def test_a_spent_budget_is_noticed_on_a_good_answer() -> None:
-    reply = Trying(
+@pytest.mark.anyio
+async def test_a_spent_budget_is_noticed_on_a_good_answer() -> None:
+    reply = await Trying(
         whole(**{"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12s"})
-    ).reply()
+    ).open()
     assert reply.empty_for_s == 12
 
 
 # --- answers that say nothing ---------------------------------------------------------------------
 
 
-def test_an_answer_without_content_is_a_failure() -> None:
+@pytest.mark.anyio
+async def test_an_answer_without_content_is_a_failure() -> None:
     trying = Trying(whole(answer("")))
-    assert trying.failure().failure.kind is Kind.EMPTY
+    assert (await trying.failure()).kind is Kind.EMPTY
     assert trying.attempt.committed_at is None
     assert trying.are_closed
 
 
-def test_a_stream_without_content_is_one_too_and_its_tokens_are_counted() -> None:
+@pytest.mark.anyio
+async def test_a_stream_without_content_is_one_too_and_its_tokens_are_counted() -> None:
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     count = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
     pieces = [b"data: " + orjson.dumps(body) + b"\n\n" for body in (end, count)]
     trying = Trying(Response(*pieces, b"data: [DONE]\n\n"), stream=True)
-    assert trying.failure().failure.kind is Kind.EMPTY
+    assert (await trying.failure()).kind is Kind.EMPTY
     assert trying.attempt.usage is not None
     assert (trying.attempt.usage.input, trying.attempt.finish_reason) == (3, "stop")
     assert trying.are_closed
@@ -274,6 +285,7 @@ def test_a_stream_without_content_is_one_too_and_its_tokens_are_counted() -> Non
 # --- failures -------------------------------------------------------------------------------------
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -293,13 +305,14 @@ def test_a_stream_without_content_is_one_too_and_its_tokens_are_counted() -> Non
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_an_error_answer_is_a_failure(status: int, kind: Kind, stream: bool) -> None:
+async def test_an_error_answer_is_a_failure(status: int, kind: Kind, stream: bool) -> None:
     trying = Trying(error("no", status), stream=stream)
-    failure = trying.failure().failure
+    failure = await trying.failure()
     assert (failure.kind, failure.status) == (kind, status)
     assert trying.are_closed
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "body",
     [
@@ -309,60 +322,66 @@ def test_an_error_answer_is_a_failure(status: int, kind: Kind, stream: bool) -> 
         b'{"message":' * 900 + b"1" + b"}" * 900,
     ],
 )
-def test_an_error_of_an_odd_form_is_a_failure_all_the_same(body: bytes) -> None:
+async def test_an_error_of_an_odd_form_is_a_failure_all_the_same(body: bytes) -> None:
     trying = Trying(Response(body, status=422, headers=JSON))
-    assert trying.failure().failure.status == 422
+    assert (await trying.failure()).status == 422
     assert trying.are_closed
 
 
-def test_an_error_whose_body_breaks_off_keeps_its_status_and_its_headers() -> None:
+@pytest.mark.anyio
+async def test_an_error_whose_body_breaks_off_keeps_its_status_and_its_headers() -> None:
     response = Response(b'{"err', "reset", status=429, headers={**JSON, "retry-after": "7"})
-    failure = Trying(response).failure().failure
+    failure = await Trying(response).failure()
     assert (failure.kind, failure.status, failure.retry_after_s) == (Kind.RATE_LIMIT, 429, 7)
     assert response.closed
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("trouble", "kind"),
     [("connect", Kind.UNAVAILABLE), ("timeout", Kind.TIMEOUT), ("protocol", Kind.MALFORMED)],
 )
-def test_trouble_before_the_answer(trouble: Trouble, kind: Kind) -> None:
-    assert Trying(trouble).failure().failure.kind is kind
+async def test_trouble_before_the_answer(trouble: Trouble, kind: Kind) -> None:
+    assert (await Trying(trouble).failure()).kind is kind
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("stream", [True, False])
-def test_trouble_inside_the_answer(stream: bool) -> None:
+async def test_trouble_inside_the_answer(stream: bool) -> None:
     trying = Trying(Response(b"{", "reset", headers=EVENTS if stream else JSON), stream=stream)
-    assert trying.failure().failure.kind is Kind.UNAVAILABLE
+    assert (await trying.failure()).kind is Kind.UNAVAILABLE
     assert trying.are_closed
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b"{}", b'{"choices": [{"message": 1}]}'])
-def test_nonsense(body: bytes) -> None:
+async def test_nonsense(body: bytes) -> None:
     trying = Trying(whole(body))
-    assert trying.failure().failure.kind in (Kind.MALFORMED, Kind.EMPTY)
+    assert (await trying.failure()).kind in (Kind.MALFORMED, Kind.EMPTY)
     assert trying.are_closed
 
 
-def test_without_a_key_nothing_is_sent() -> None:
+@pytest.mark.anyio
+async def test_without_a_key_nothing_is_sent() -> None:
     trying = Trying(whole())
 
     def no_key(model: Model, request: Unsigned) -> tuple[tuple[bytes, bytes], ...]:
         raise CredentialError("the file is empty")
 
     trying.sign = no_key
-    failure = trying.failure().failure
+    failure = await trying.failure()
     assert (failure.kind, failure.status) == (Kind.CREDENTIAL, None)
     assert trying.transport.requests == []
 
 
-def test_fields_a_model_cannot_take_are_named_or_refused() -> None:
+@pytest.mark.anyio
+async def test_fields_a_model_cannot_take_are_named_or_refused() -> None:
     trying = Trying(whole(), metadata={"a": "b"})
-    trying.reply()
+    await trying.open()
     assert trying.attempt.dropped == ("metadata",)
     strict = Trying(whole(), metadata={"a": "b"})
     strict.call.agent = Agent("dev", (CUSTOM,), unsupported="reject")
-    failure = strict.failure().failure
+    failure = await strict.failure()
     assert (failure.kind, failure.param) == (Kind.UNSUPPORTED, "metadata")
     assert strict.transport.requests == []
 
@@ -370,11 +389,11 @@ def test_fields_a_model_cannot_take_are_named_or_refused() -> None:
 # --- fields that a model refuses by name ----------------------------------------------------------
 
 
-def learning(
+async def learning(
     refusal: Response, chosen: Model = CUSTOM, **fields: Any
 ) -> tuple[list[dict[str, Any]], list[Any]]:
-    """(the bodies of three requests of two calls, the first of which is refused; what each call was
-    told it lost)."""
+    """(the bodies of three requests of two calls, the first of which is refused; the fields that
+    each call lost)."""
     trying = Trying(refusal, whole(), whole(), chosen=chosen, **fields)
     client = UpstreamClient(
         lambda model: trying.transport,
@@ -385,28 +404,26 @@ def learning(
         user_agent="x",
     )
 
-    async def work() -> Attempt:
-        for attempt in (trying.attempt, again := Attempt(chosen, 1)):
-            await client.open(attempt, trying.call)
-        return again
-
-    again = asyncio.run(work())
+    for attempt in (trying.attempt, again := Attempt(chosen, 1)):
+        await client.open(attempt, trying.call)
     assert trying.are_closed
     return [trying.sent(number) for number in range(3)], [trying.attempt.dropped, again.dropped]
 
 
-def test_a_field_refused_by_name_is_left_out_and_remembered() -> None:
+@pytest.mark.anyio
+async def test_a_field_refused_by_name_is_left_out_and_remembered() -> None:
     refusal = error(
         "Unsupported parameter: 'top_k' is not supported",
         param="top_k",
         code="unsupported_parameter",
     )
-    sent, dropped = learning(refusal, top_k=5)
+    sent, dropped = await learning(refusal, top_k=5)
     assert ["top_k" in body for body in sent] == [True, False, False]
     assert dropped == [("top_k",), ("top_k",)]
 
 
-def test_no_more_is_left_out_than_was_refused() -> None:
+@pytest.mark.anyio
+async def test_no_more_is_left_out_than_was_refused() -> None:
     """Accounts that have not been verified are refused summaries, and keep the effort all the
     same."""
 
@@ -414,15 +431,16 @@ def test_no_more_is_left_out_than_was_refused() -> None:
         words = "Your organization must be verified to generate reasoning summaries."
         return error(words, param="think.summary", code="unsupported_value")
 
-    sent, dropped = learning(refusal(), think={"effort": "high", "summary": "auto"})
+    sent, dropped = await learning(refusal(), think={"effort": "high", "summary": "auto"})
     assert [body["think"] for body in sent[1:]] == [{"effort": "high"}] * 2
     assert dropped == [("think.summary",)] * 2
-    sent, _ = learning(refusal(), think={"summary": "auto"})
+    sent, _ = await learning(refusal(), think={"summary": "auto"})
     assert ["think" in body for body in sent] == [True, False, False]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("field", ["response_format", "tool_choice", "logprobs"])
-def test_what_the_clients_code_relies_on_is_not_left_out(field: str) -> None:
+async def test_what_the_clients_code_relies_on_is_not_left_out(field: str) -> None:
     fields = {
         "response_format": {"type": "json_object"},
         "tool_choice": "required",
@@ -433,18 +451,20 @@ def test_what_the_clients_code_relies_on_is_not_left_out(field: str) -> None:
     trying = Trying(
         error("'oneOf' is not permitted.", param=field), chosen=chosen, tools=tools, **fields
     )
-    assert trying.failure().failure.kind is Kind.INVALID_REQUEST
+    assert (await trying.failure()).kind is Kind.INVALID_REQUEST
     assert len(trying.transport.requests) == 1
 
 
-def test_a_refusal_that_cannot_be_mended_is_the_next_models_chance() -> None:
+@pytest.mark.anyio
+async def test_a_refusal_that_cannot_be_fixed_moves_on_to_the_next_model() -> None:
     trying = Trying(
         error("Not with this model.", param="messages[0].role", code="unsupported_value")
     )
-    assert trying.failure().failure.kind is Kind.UNSUPPORTED
+    assert (await trying.failure()).kind is Kind.UNSUPPORTED
 
 
-def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> None:
+@pytest.mark.anyio
+async def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> None:
     refusal = error("Reasoning is mandatory for this endpoint and cannot be disabled.")
     trying = Trying(refusal, whole(), whole(), reasoning_effort="none")
     client = UpstreamClient(
@@ -457,16 +477,14 @@ def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> None:
     )
     chosen = model("openrouter", base_url="http://test/v1")
 
-    async def work() -> None:
-        await client.open(Attempt(chosen, 1), trying.call)
-        trying.call.chat["reasoning_effort"] = "high"
-        await client.open(Attempt(chosen, 1), trying.call)
-
-    asyncio.run(work())
+    await client.open(Attempt(chosen, 1), trying.call)
+    trying.call.chat["reasoning_effort"] = "high"
+    await client.open(Attempt(chosen, 1), trying.call)
     levels = [trying.sent(number).get("reasoning") for number in range(3)]
     assert levels == [{"effort": "none"}, None, {"effort": "high"}]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("message", "param"),
     [
@@ -476,24 +494,24 @@ def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> None:
         ("unsupported", None),
     ],
 )
-def test_what_is_no_refusal_of_a_field_is_the_clients_own_error(
-    message: str, param: str | None
-) -> None:
+async def test_any_other_refusal_is_the_clients_own_error(message: str, param: str | None) -> None:
     trying = Trying(error(message, param=param), top_k=5)
-    failure = trying.failure().failure
+    failure = await trying.failure()
     assert (failure.kind, failure.param) == (Kind.INVALID_REQUEST, param)
     assert len(trying.transport.requests) == 1
 
 
-def test_a_field_of_the_operators_is_not_left_out() -> None:
+@pytest.mark.anyio
+async def test_a_field_of_the_operators_is_not_left_out() -> None:
     chosen = model("custom", base_url="http://test/v1", options={"top_k": 5})
     trying = Trying(error("unsupported: top_k", param="top_k"), chosen=chosen)
-    assert trying.failure().failure.kind is Kind.INVALID_REQUEST
+    assert (await trying.failure()).kind is Kind.INVALID_REQUEST
     assert len(trying.transport.requests) == 1
 
 
-def test_a_field_inside_a_field_goes_alone() -> None:
-    """Whoever wants a schema does not lose it because the model refuses an effort."""
+@pytest.mark.anyio
+async def test_a_field_inside_a_field_goes_alone() -> None:
+    """A client that wants a schema does not lose it because the model refuses an effort."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     refusal = error("This model does not support effort level 'max'.")
@@ -509,7 +527,7 @@ def test_a_field_inside_a_field_goes_alone() -> None:
         reasoning_effort="max",
         response_format=form,
     )
-    trying.reply()
+    await trying.open()
     first, second = trying.sent(0)["output_config"], trying.sent(1)["output_config"]
     assert (sorted(first), sorted(second)) == (["effort", "format"], ["format"])
     assert trying.attempt.dropped == ("output_config.effort",)
@@ -524,23 +542,24 @@ THOUGHT = {
     "signature": "c2ln",
     "index": 0,
 }
-TOLD = [
+HISTORY = [
     {"role": "user", "content": "Hi"},
     {"role": "assistant", "content": "Hello", "reasoning_details": [THOUGHT]},
     {"role": "user", "content": "And?"},
 ]
 
 
-def test_reasoning_that_is_refused_is_left_out_for_this_call() -> None:
-    """Another account signed it, or the client has changed what stands before it."""
+@pytest.mark.anyio
+async def test_reasoning_that_is_refused_is_left_out_for_this_call() -> None:
+    """Another account signed it, or the client has changed what is before it."""
     refusal = error("messages.1.content.0: Invalid `signature` in `thinking` block")
     message = {
         "type": "message",
         "content": [{"type": "text", "text": "Yes"}],
         "stop_reason": "end_turn",
     }
-    trying = Trying(refusal, whole(orjson.dumps(message)), chosen=SONNET, messages=TOLD)
-    trying.reply()
+    trying = Trying(refusal, whole(orjson.dumps(message)), chosen=SONNET, messages=HISTORY)
+    await trying.open()
     kinds = [
         [block["type"] for block in trying.sent(number)["messages"][1]["content"]]
         for number in (0, 1)
@@ -550,9 +569,10 @@ def test_reasoning_that_is_refused_is_left_out_for_this_call() -> None:
     assert trying.are_closed
 
 
-def test_a_refusal_of_reasoning_that_was_not_sent_is_the_end() -> None:
+@pytest.mark.anyio
+async def test_a_refusal_of_reasoning_that_was_not_sent_is_the_end() -> None:
     trying = Trying(error("Invalid `signature` in `thinking` block"), chosen=SONNET)
-    assert trying.failure().failure.kind is Kind.INVALID_REQUEST
+    assert (await trying.failure()).kind is Kind.INVALID_REQUEST
     assert len(trying.transport.requests) == 1
 
 
@@ -570,56 +590,52 @@ class Silent(Response):
         return await super().receive(timeout_s)
 
 
-def test_a_client_that_leaves_an_empty_answer_leaves_no_connection_behind() -> None:
+@pytest.mark.anyio
+async def test_a_client_that_leaves_an_empty_answer_leaves_no_connection_behind() -> None:
     """While its token counts are waited for, before the next model is asked."""
-
-    async def work() -> int:
-        silent = Silent(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n')
-        task = asyncio.create_task(Trying(silent, stream=True).open())
-        await silent.is_silent.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        return silent.closed
-
-    assert asyncio.run(work())
+    silent = Silent(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n')
+    task = asyncio.create_task(Trying(silent, stream=True).open())
+    await silent.is_silent.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert silent.closed
 
 
 # --- addresses, dates and the other API -----------------------------------------------------------
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "trouble", ["connect", "dns", "tls", "timeout", "reset", "protocol", "too_large"]
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_trouble_of_the_connection_names_no_address(trouble: Trouble, stream: bool) -> None:
-    failure = Trying(trouble, stream=stream).failure().failure
+async def test_trouble_of_the_connection_names_no_address(trouble: Trouble, stream: bool) -> None:
+    failure = await Trying(trouble, stream=stream).failure()
     assert "test" not in failure.message
     assert failure.detail is not None
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("stream", [True, False])
-def test_an_error_that_quotes_the_base_url_is_shown_without_it(stream: bool) -> None:
+async def test_an_error_that_quotes_the_base_url_is_shown_without_it(stream: bool) -> None:
     chosen = model("custom", base_url="http://10.1.2.3:9000/v1")
     words = "Post http://10.1.2.3:9000/v1/chat/completions: no route to 10.1.2.3:9000"
-    assert (
-        "10.1.2.3"
-        not in Trying(error(words, 502), chosen=chosen, stream=stream).failure().failure.message
-    )
+    outside = Trying(error(words, 502), chosen=chosen, stream=stream)
+    assert "10.1.2.3" not in (await outside.failure()).message
     inside = Response(b"data: " + orjson.dumps({"error": {"message": words}}) + b"\n\n")
-    assert "10.1.2.3" not in Trying(inside, chosen=chosen, stream=True).failure().failure.message
+    assert "10.1.2.3" not in (await Trying(inside, chosen=chosen, stream=True).failure()).message
 
 
-def test_a_date_inside_an_answer_is_counted_from_the_clients_clock() -> None:
+@pytest.mark.anyio
+async def test_a_date_inside_an_answer_is_counted_from_the_clients_clock() -> None:
     body = {"error": {"code": 429, "message": "later", "resets_at": 1_800_000_060}}
-    failure = (
-        Trying(Response(b"data: " + orjson.dumps(body) + b"\n\n"), stream=True).failure().failure
-    )
+    response = Response(b"data: " + orjson.dumps(body) + b"\n\n")
+    failure = await Trying(response, stream=True).failure()
     assert (failure.kind, failure.retry_after_s) == (Kind.RATE_LIMIT, 60)
     words = {"error": {"code": 429, "message": "resets at 2027-01-15 08:01:00"}}
-    failure = (
-        Trying(Response(b"data: " + orjson.dumps(words) + b"\n\n"), stream=True).failure().failure
-    )
+    response = Response(b"data: " + orjson.dumps(words) + b"\n\n")
+    failure = await Trying(response, stream=True).failure()
     assert failure.retry_after_s == 60
 
 
@@ -639,7 +655,7 @@ RESPONSE = orjson.dumps(
 )
 
 
-def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
+async def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
     """What a model that no table knows is asked on, in so many calls."""
     chosen = model("openai", "new-model")
     trying = Trying(*answers, chosen=chosen, **fields)
@@ -652,29 +668,26 @@ def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
         user_agent="x",
     )
 
-    async def work() -> None:
-        for _ in range(calls):
-            with suppress(Failed):
-                await client.open(Attempt(chosen, 1, started_at=trying.clock.now), trying.call)
-
-    asyncio.run(work())
+    for _ in range(calls):
+        with suppress(Failed):
+            await client.open(Attempt(chosen, 1, started_at=trying.clock.now), trying.call)
     return [request.url.rpartition("/v1/")[2] for request in trying.transport.requests]
 
 
-def test_a_model_that_one_api_does_not_know_is_asked_for_on_the_other_and_remembered_there() -> (
-    None
-):
-    there = paths(
+@pytest.mark.anyio
+async def test_a_model_that_one_api_does_not_know_is_asked_for_on_the_other_one() -> None:
+    there = await paths(
         error(UNKNOWN, 404, code="model_not_found"), whole(), whole(), calls=2, tools=TOOLS
     )
     assert there == ["responses", "chat/completions", "chat/completions"]
     words = "This model is only supported in v1/responses and not in v1/chat/completions."
-    back = paths(error(words, 404), whole(RESPONSE), whole(RESPONSE), calls=2)
+    back = await paths(error(words, 404), whole(RESPONSE), whole(RESPONSE), calls=2)
     assert back == ["chat/completions", "responses", "responses"]
 
 
-def test_a_model_that_neither_api_knows_is_unknown() -> None:
+@pytest.mark.anyio
+async def test_a_model_that_neither_api_knows_is_unknown() -> None:
     missing = [error(UNKNOWN, 404, code="model_not_found") for _ in range(4)]
-    assert paths(*missing[:2], calls=1, tools=TOOLS) == ["responses", "chat/completions"]
+    assert await paths(*missing[:2], calls=1, tools=TOOLS) == ["responses", "chat/completions"]
     again = Trying(*missing[2:], chosen=model("openai", "new-model"), tools=TOOLS)
-    assert again.failure().failure.kind is Kind.MODEL_UNKNOWN
+    assert (await again.failure()).kind is Kind.MODEL_UNKNOWN

@@ -3,7 +3,6 @@ truth about it."""
 
 from __future__ import annotations
 
-import asyncio
 from types import ModuleType
 from typing import Any
 
@@ -40,25 +39,19 @@ def stream_of(dialect: str, what: str) -> bytes:
     return b"".join(step for step in steps if isinstance(step, bytes))
 
 
-def read(dialect: str, *pieces: Piece) -> tuple[list[Chunk], Failed | None]:
+async def read(dialect: str, *pieces: Piece) -> tuple[list[Chunk], Failed | None]:
     """(the chunks that came, how it failed)."""
-
-    async def work() -> tuple[list[Chunk], Failed | None]:
-        chunks: list[Chunk] = []
-        record = Record(Attempt(model("custom"), 1), Replay(), "me")
-        face = DIALECTS[dialect]
-        stream = AnswerStream(
-            Response(*pieces), face, Encoded("/x", {}), Timeouts(), Clock(), record
-        )
-        try:
-            await stream.begin(2000.0)
-            async for batch in stream:
-                chunks += batch.chunks
-        except Failed as failed:
-            return chunks, failed
-        return chunks, None
-
-    return asyncio.run(work())
+    chunks: list[Chunk] = []
+    record = Record(Attempt(model("custom"), 1), Replay(), "me")
+    face = DIALECTS[dialect]
+    stream = AnswerStream(Response(*pieces), face, Encoded("/x", {}), Timeouts(), Clock(), record)
+    try:
+        await stream.begin(2000.0)
+        async for batch in stream:
+            chunks += batch.chunks
+    except Failed as failed:
+        return chunks, failed
+    return chunks, None
 
 
 def said(chunks: list[Chunk]) -> dict[str, str]:
@@ -82,15 +75,16 @@ def finishes(chunks: list[Chunk]) -> list[str]:
     ]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("dialect", "what"), CASES)
-def test_every_cut_is_told(dialect: str, what: str) -> None:
+async def test_every_cut_is_reported(dialect: str, what: str) -> None:
     stream = stream_of(dialect, what)
-    whole, failed = read(dialect, stream)
+    whole, failed = await read(dialect, stream)
     assert failed is None
     everything = said(whole)
     assert everything["content" if what == "text" else "arguments"]
     for place in range(len(stream)):
-        chunks, failed = read(dialect, stream[:place])
+        chunks, failed = await read(dialect, stream[:place])
         if failed is None:
             assert said(chunks) == everything, (
                 f"half an answer shown as a whole one, cut at {place}"
@@ -102,22 +96,23 @@ def test_every_cut_is_told(dialect: str, what: str) -> None:
         assert all(everything[kind].startswith(text) for kind, text in said(chunks).items()), place
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("dialect", "what"), CASES)
-def test_every_reset_is_told(dialect: str, what: str) -> None:
+async def test_every_reset_is_reported(dialect: str, what: str) -> None:
     stream = stream_of(dialect, what)
-    everything = said(read(dialect, stream)[0])
+    everything = said((await read(dialect, stream))[0])
     for place in range(1, len(stream), 7):
-        chunks, failed = read_with_reset(dialect, stream[:place])
+        chunks, failed = await read_with_reset(dialect, stream[:place])
         assert failed or said(chunks) == everything, (
             f"half an answer shown as a whole one, reset at {place}"
         )
 
 
-def read_with_reset(dialect: str, data: bytes) -> tuple[list[Chunk], bool]:
+async def read_with_reset(dialect: str, data: bytes) -> tuple[list[Chunk], bool]:
     from gateway.upstream.transport import TransportError
 
     try:
-        chunks, failed = read(dialect, data, "reset")
+        chunks, failed = await read(dialect, data, "reset")
     except TransportError:
         return [], True  # before the first content, where the caller turns it into a failure
     return chunks, failed is not None

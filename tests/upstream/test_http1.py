@@ -8,10 +8,10 @@ import hashlib
 
 import pytest
 
-from gateway.upstream.http1 import IDLE_PER_ORIGIN_MAX, Pool
+from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Request, TransportError
 from tests.upstream.odd import Finding, through
-from tests.upstream.wire import SHORT_S, WAIT_S, Act, Answer, Wire, run
+from tests.upstream.wire import SHORT_S, WAIT_S, Act, Answer, Wire
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 LAST = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"
@@ -30,55 +30,48 @@ async def ask(pool: Pool, wire: Wire) -> Finding:
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-def test_many_requests_share_one_connection() -> None:
-    async def work() -> tuple[list[Finding], int, str]:
-        pool = Pool()
-        async with Wire(
-            [OK], [BEGUN + b"0\r\n\r\n"], [b"HTTP/1.1 204 No Content\r\n\r\n"], [OK]
-        ) as wire:
-            found = [await ask(pool, wire) for _ in range(20)]
-            shown = repr(pool)
-            await pool.aclose()
-            return found, wire.connections, shown
-
-    found, connections, shown = run(work())
+@pytest.mark.anyio
+async def test_many_requests_share_one_connection() -> None:
+    pool = Pool()
+    async with Wire(
+        [OK], [BEGUN + b"0\r\n\r\n"], [b"HTTP/1.1 204 No Content\r\n\r\n"], [OK]
+    ) as wire:
+        found = [await ask(pool, wire) for _ in range(20)]
+        shown = repr(pool)
+        await pool.aclose()
+        connections = wire.connections
     assert found == [FOUND, FOUND, Finding(204), *[FOUND] * 17]
     assert connections == 1
     assert shown == "<Pool idle=1 busy=0 origins=1>"
 
 
-def test_calls_at_the_same_time_have_connections_of_their_own() -> None:
-    async def work() -> tuple[list[Finding], int]:
-        pool = Pool()
-        async with Wire([OK]) as wire:
-            for _ in range(2):
-                found = await asyncio.gather(*(ask(pool, wire) for _ in range(20)))
-            await pool.aclose()
-            return found, wire.connections
-
-    found, connections = run(work())
+@pytest.mark.anyio
+async def test_calls_at_the_same_time_have_connections_of_their_own() -> None:
+    pool = Pool()
+    async with Wire([OK]) as wire:
+        for _ in range(2):
+            found = await asyncio.gather(*(ask(pool, wire) for _ in range(20)))
+        await pool.aclose()
+        connections = wire.connections
     assert found == [FOUND] * 20
     assert connections == 20
 
 
-def test_no_more_idle_connections_are_kept_than_allowed() -> None:
-    async def work() -> str:
-        pool = Pool()
-        async with Wire([OK]) as wire:
-            responses = [
-                await pool.send(request(wire.url), WAIT_S) for _ in range(IDLE_PER_ORIGIN_MAX + 3)
-            ]
-            for response in responses:
-                await response.read(10, WAIT_S)
-                await response.aclose()
-            await asyncio.sleep(0)
-            shown = repr(pool)
-            await pool.aclose()
-            return shown
-
-    assert run(work()) == f"<Pool idle={IDLE_PER_ORIGIN_MAX} busy=0 origins=1>"
+@pytest.mark.anyio
+async def test_no_more_idle_connections_are_kept_than_allowed() -> None:
+    pool = Pool(idle_max=5)
+    async with Wire([OK]) as wire:
+        responses = [await pool.send(request(wire.url), WAIT_S) for _ in range(8)]
+        for response in responses:
+            await response.read(10, WAIT_S)
+            await response.aclose()
+        await asyncio.sleep(0)
+        shown = repr(pool)
+        await pool.aclose()
+    assert shown == "<Pool idle=5 busy=0 origins=1>"
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "first",
     [
@@ -90,204 +83,173 @@ def test_no_more_idle_connections_are_kept_than_allowed() -> None:
     ],
     ids=["said to be the last", "HTTP/1.0", "surplus", "a second answer", "until the close"],
 )
-def test_a_connection_that_cannot_be_trusted_is_not_used_again(first: Answer) -> None:
-    async def work() -> tuple[list[Finding], int]:
-        pool = Pool()
-        async with Wire(first, [OK]) as wire:
-            found = [await ask(pool, wire) for _ in range(2)]
-            await pool.aclose()
-            return found, wire.connections
-
-    found, connections = run(work())
+async def test_a_connection_that_cannot_be_trusted_is_not_used_again(first: Answer) -> None:
+    pool = Pool()
+    async with Wire(first, [OK]) as wire:
+        found = [await ask(pool, wire) for _ in range(2)]
+        await pool.aclose()
+        connections = wire.connections
     assert found == [FOUND, FOUND]
     assert connections == 2
 
 
-def test_bytes_that_nobody_asked_for_close_an_idle_connection() -> None:
-    async def work() -> str:
-        pool = Pool()
-        async with Wire([OK, b"surplus", Act.HOLD]) as wire:
-            await ask(pool, wire)
-            await asyncio.wait_for(wire.left.wait(), WAIT_S)
-            await asyncio.sleep(0)
-            shown = repr(pool)
-            await pool.aclose()
-            return shown
-
-    assert run(work()) == "<Pool idle=0 busy=0 origins=1>"
+@pytest.mark.anyio
+async def test_unexpected_bytes_close_an_idle_connection() -> None:
+    pool = Pool()
+    async with Wire([OK, b"surplus", Act.HOLD]) as wire:
+        await ask(pool, wire)
+        await asyncio.wait_for(wire.left.wait(), WAIT_S)
+        await asyncio.sleep(0)
+        shown = repr(pool)
+        await pool.aclose()
+    assert shown == "<Pool idle=0 busy=0 origins=1>"
 
 
 # --- what is repeated -----------------------------------------------------------------------------
 
 
-def test_a_kept_connection_found_dead_is_replaced_once() -> None:
-    async def work() -> tuple[list[Finding], list[bytes]]:
-        pool = Pool()
-        async with Wire([OK], [Act.CLOSE], [OK]) as wire:
-            found = [await ask(pool, wire) for _ in range(2)]
-            await pool.aclose()
-            return found, wire.requests
-
-    found, requests = run(work())
+@pytest.mark.anyio
+async def test_a_kept_connection_found_dead_is_replaced_once() -> None:
+    pool = Pool()
+    async with Wire([OK], [Act.CLOSE], [OK]) as wire:
+        found = [await ask(pool, wire) for _ in range(2)]
+        await pool.aclose()
+        requests = wire.requests
     assert found == [FOUND, FOUND]
     assert len(requests) == 3
     assert requests[1] == requests[2]
 
 
-def test_it_is_not_replaced_twice() -> None:
-    async def work() -> tuple[list[Finding], int]:
-        pool = Pool()
-        async with Wire([OK], [Act.CLOSE]) as wire:
-            found = [await ask(pool, wire) for _ in range(2)]
-            await pool.aclose()
-            return found, len(wire.requests)
-
-    found, requests = run(work())
+@pytest.mark.anyio
+async def test_it_is_not_replaced_twice() -> None:
+    pool = Pool()
+    async with Wire([OK], [Act.CLOSE]) as wire:
+        found = [await ask(pool, wire) for _ in range(2)]
+        await pool.aclose()
+        requests = len(wire.requests)
     assert found == [FOUND, Finding(None, trouble="reset")]
     assert requests == 3
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("begun", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n", OK[:-1]])
-def test_nothing_is_repeated_once_a_byte_of_the_answer_was_seen(begun: bytes) -> None:
-    async def work() -> tuple[str | None, int]:
-        pool = Pool()
-        async with Wire([OK], [begun, Act.CLOSE], [OK]) as wire:
-            await ask(pool, wire)
-            found = await ask(pool, wire)
-            await pool.aclose()
-            return found.trouble, len(wire.requests)
-
-    assert run(work()) == ("reset", 2)
+async def test_nothing_is_repeated_once_a_byte_of_the_answer_was_seen(begun: bytes) -> None:
+    pool = Pool()
+    async with Wire([OK], [begun, Act.CLOSE], [OK]) as wire:
+        await ask(pool, wire)
+        found = await ask(pool, wire)
+        await pool.aclose()
+        assert (found.trouble, len(wire.requests)) == ("reset", 2)
 
 
-def test_nothing_is_repeated_on_a_new_connection() -> None:
-    async def work() -> tuple[str | None, int]:
-        pool = Pool()
-        async with Wire([Act.CLOSE], [OK]) as wire:
-            found = await ask(pool, wire)
-            await pool.aclose()
-            return found.trouble, len(wire.requests)
-
-    assert run(work()) == ("reset", 1)
+@pytest.mark.anyio
+async def test_nothing_is_repeated_on_a_new_connection() -> None:
+    pool = Pool()
+    async with Wire([Act.CLOSE], [OK]) as wire:
+        found = await ask(pool, wire)
+        await pool.aclose()
+        assert (found.trouble, len(wire.requests)) == ("reset", 1)
 
 
-def test_nothing_is_repeated_after_silence() -> None:
-    async def work() -> tuple[str | None, int]:
-        pool = Pool()
-        async with Wire([OK], [Act.HOLD]) as wire:
-            await ask(pool, wire)
-            found = await through(pool, wire.url, SHORT_S)
-            await pool.aclose()
-            return found.trouble, len(wire.requests)
-
-    assert run(work()) == ("timeout", 2)
+@pytest.mark.anyio
+async def test_nothing_is_repeated_after_silence() -> None:
+    pool = Pool()
+    async with Wire([OK], [Act.HOLD]) as wire:
+        await ask(pool, wire)
+        found = await through(pool, wire.url, SHORT_S)
+        await pool.aclose()
+        assert (found.trouble, len(wire.requests)) == ("timeout", 2)
 
 
 # --- what is closed -------------------------------------------------------------------------------
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "answer", [[Act.HOLD], [b"HTTP/1.1 200 OK\r\n", Act.HOLD], [BEGUN, Act.HOLD]]
 )
-def test_cancelling_closes_the_connection(answer: Answer) -> None:
-    async def work() -> str:
-        pool = Pool()
-        async with Wire(answer) as wire:
-            task = asyncio.create_task(through(pool, wire.url, WAIT_S))
-            await asyncio.wait_for(wire.asked.wait(), WAIT_S)
-            task.cancel()
-            await asyncio.wait((task,))
-            await asyncio.wait_for(wire.left.wait(), WAIT_S)
-            shown = repr(pool)
-            await pool.aclose()
-            return shown
-
-    assert "idle=0 busy=0" in run(work())
+async def test_cancelling_closes_the_connection(answer: Answer) -> None:
+    pool = Pool()
+    async with Wire(answer) as wire:
+        task = asyncio.create_task(through(pool, wire.url, WAIT_S))
+        await asyncio.wait_for(wire.asked.wait(), WAIT_S)
+        task.cancel()
+        await asyncio.wait((task,))
+        await asyncio.wait_for(wire.left.wait(), WAIT_S)
+        shown = repr(pool)
+        await pool.aclose()
+    assert "idle=0 busy=0" in shown
 
 
-def test_a_response_left_in_its_middle_is_closed_at_once() -> None:
-    """All that has arrived was read, and more is to come: the provider shall not go on
+@pytest.mark.anyio
+async def test_a_response_left_in_its_middle_is_closed_at_once() -> None:
+    """All that has arrived was read, and more is to come: the provider must not go on
     generating."""
-
-    async def work() -> bytes:
-        pool = Pool()
-        async with Wire([BEGUN, Act.HOLD]) as wire:
-            response = await pool.send(request(wire.url), WAIT_S)
-            piece = await response.receive(WAIT_S)
-            await response.aclose()
-            await response.aclose()
-            assert await response.receive(WAIT_S) == b""
-            await asyncio.wait_for(wire.left.wait(), SHORT_S)
-            await pool.aclose()
-            return piece
-
-    assert run(work()) == b"ok"
+    pool = Pool()
+    async with Wire([BEGUN, Act.HOLD]) as wire:
+        response = await pool.send(request(wire.url), WAIT_S)
+        piece = await response.receive(WAIT_S)
+        await response.aclose()
+        await response.aclose()
+        assert await response.receive(WAIT_S) == b""
+        await asyncio.wait_for(wire.left.wait(), SHORT_S)
+        await pool.aclose()
+    assert piece == b"ok"
 
 
-def test_closing_the_pool_ends_what_is_under_way() -> None:
-    async def work() -> TransportError:
-        pool = Pool()
-        async with Wire([BEGUN, Act.HOLD]) as wire:
-            response = await pool.send(request(wire.url), WAIT_S)
+@pytest.mark.anyio
+async def test_closing_the_pool_ends_what_is_under_way() -> None:
+    pool = Pool()
+    async with Wire([BEGUN, Act.HOLD]) as wire:
+        response = await pool.send(request(wire.url), WAIT_S)
+        await response.receive(WAIT_S)
+        await pool.aclose()
+        with pytest.raises(TransportError) as raised:
             await response.receive(WAIT_S)
-            await pool.aclose()
-            with pytest.raises(TransportError) as raised:
-                await response.receive(WAIT_S)
-            return raised.value
-
-    assert run(work()).kind == "reset"
+        assert raised.value.kind == "reset"
 
 
 # --- reading --------------------------------------------------------------------------------------
 
 
-def test_after_a_timeout_the_response_may_be_read_on() -> None:
-    async def work() -> bytes:
-        pool = Pool()
-        more = asyncio.Event()
-        async with Wire([BEGUN, more, b"2\r\n..\r\n0\r\n\r\n"]) as wire:
-            response = await pool.send(request(wire.url), WAIT_S)
-            whole = await response.receive(WAIT_S)
-            with pytest.raises(TransportError, match="took too long"):
-                await response.receive(SHORT_S)
-            more.set()
-            whole += await response.read(10, WAIT_S)
-            await response.aclose()
-            await pool.aclose()
-            return whole
-
-    assert run(work()) == b"ok.."
+@pytest.mark.anyio
+async def test_after_a_timeout_the_response_may_be_read_on() -> None:
+    pool = Pool()
+    more = asyncio.Event()
+    async with Wire([BEGUN, more, b"2\r\n..\r\n0\r\n\r\n"]) as wire:
+        response = await pool.send(request(wire.url), WAIT_S)
+        whole = await response.receive(WAIT_S)
+        with pytest.raises(TransportError, match="took too long"):
+            await response.receive(SHORT_S)
+        more.set()
+        whole += await response.read(10, WAIT_S)
+        await response.aclose()
+        await pool.aclose()
+    assert whole == b"ok.."
 
 
-def test_a_body_beyond_the_limit() -> None:
-    async def work() -> TransportError:
-        pool = Pool()
-        async with Wire([b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n" + b"a" * 11]) as wire:
-            response = await pool.send(request(wire.url), WAIT_S)
-            with pytest.raises(TransportError) as raised:
-                await response.read(10, WAIT_S)
-            await response.aclose()
-            await pool.aclose()
-            return raised.value
-
-    assert run(work()).kind == "too_large"
+@pytest.mark.anyio
+async def test_a_body_beyond_the_limit() -> None:
+    pool = Pool()
+    async with Wire([b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n" + b"a" * 11]) as wire:
+        response = await pool.send(request(wire.url), WAIT_S)
+        with pytest.raises(TransportError) as raised:
+            await response.read(10, WAIT_S)
+        await response.aclose()
+        await pool.aclose()
+        assert raised.value.kind == "too_large"
 
 
-def test_a_large_body_arrives_whole() -> None:
+@pytest.mark.anyio
+async def test_a_large_body_arrives_whole() -> None:
     body = b"".join(hashlib.sha256(b"%d" % place).digest() for place in range(100_000))
-
-    async def work() -> bytes:
-        pool = Pool()
-        async with Wire(
-            [b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body), body]
-        ) as wire:
-            response = await pool.send(request(wire.url), WAIT_S)
-            pieces = []
-            while piece := await response.receive(WAIT_S):
-                pieces.append(piece)
-                await asyncio.sleep(0)  # a slow reader
-            await response.aclose()
-            await pool.aclose()
-            return b"".join(pieces)
-
-    assert run(work()) == body
+    pool = Pool()
+    async with Wire([b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body), body]) as wire:
+        response = await pool.send(request(wire.url), WAIT_S)
+        pieces = []
+        while piece := await response.receive(WAIT_S):
+            pieces.append(piece)
+            await asyncio.sleep(0)  # a slow reader
+        await response.aclose()
+        await pool.aclose()
+        assert b"".join(pieces) == body

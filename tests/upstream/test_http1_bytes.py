@@ -11,7 +11,7 @@ import pytest
 from gateway.upstream.http1 import UNREAD_BYTES_MAX, Connection, Pool
 from gateway.urls import Origin
 from tests.upstream.odd import ODD, Odd
-from tests.upstream.wire import WAIT_S, run
+from tests.upstream.wire import WAIT_S
 
 
 class Pipe(asyncio.Transport):
@@ -58,67 +58,59 @@ WHOLE = [
 ]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("odd", WHOLE, ids=lambda odd: odd.name)
-def test_it_does_not_matter_where_an_answer_is_cut(odd: Odd) -> None:
+async def test_it_does_not_matter_where_an_answer_is_cut(odd: Odd) -> None:
     data = b"".join(step for step in odd.answer if isinstance(step, bytes))
     if odd.name == "raw deflate":
         pytest.skip("recognised by its first two bytes")
-
-    async def work() -> list[tuple[int, dict[str, str], bytes]]:
-        byte_by_byte = [data[place : place + 1] for place in range(len(data))]
-        cuts = [[data[:place], data[place:]] for place in range(1, len(data))]
-        return [await fed(pieces) for pieces in ([data], byte_by_byte, *cuts)]
-
-    first, *others = run(work())
+    byte_by_byte = [data[place : place + 1] for place in range(len(data))]
+    cuts = [[data[:place], data[place:]] for place in range(1, len(data))]
+    first, *others = [await fed(pieces) for pieces in ([data], byte_by_byte, *cuts)]
     assert first[2] == odd.finding.body
     assert all(other == first for other in others)
 
 
-def test_reading_pauses_while_too_much_waits() -> None:
-    async def work() -> list[list[str]]:
-        pipe = Pipe()
-        connection = Connection(Pool(), Origin("http", "test", 80))
-        connection.connection_made(pipe)
-        asking = asyncio.create_task(connection.exchange(b"", b"", WAIT_S))
-        await asyncio.sleep(0)
-        connection.data_received(
-            b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (2 * UNREAD_BYTES_MAX)
-        )
-        await asking
-        seen = []
-        for size in (UNREAD_BYTES_MAX, 1, 1):
-            connection.data_received(b"a" * size)
-            seen.append(list(pipe.did))
-        assert len(await connection.receive(WAIT_S)) == UNREAD_BYTES_MAX + 2
-        return [*seen, pipe.did]
-
-    assert run(work()) == [[], ["pause"], ["pause"], ["pause", "resume"]]
+@pytest.mark.anyio
+async def test_reading_pauses_while_too_much_waits() -> None:
+    pipe = Pipe()
+    connection = Connection(Pool(), Origin("http", "test", 80))
+    connection.connection_made(pipe)
+    asking = asyncio.create_task(connection.exchange(b"", b"", WAIT_S))
+    await asyncio.sleep(0)
+    connection.data_received(
+        b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (2 * UNREAD_BYTES_MAX)
+    )
+    await asking
+    seen = []
+    for size in (UNREAD_BYTES_MAX, 1, 1):
+        connection.data_received(b"a" * size)
+        seen.append(list(pipe.did))
+    assert len(await connection.receive(WAIT_S)) == UNREAD_BYTES_MAX + 2
+    assert [*seen, pipe.did] == [[], ["pause"], ["pause"], ["pause", "resume"]]
 
 
-def test_a_connection_that_reads_no_more_is_not_kept() -> None:
-    """Reading paused at the last byte of an answer that nobody took: the next one would never be
+@pytest.mark.anyio
+async def test_a_connection_that_reads_no_more_is_not_kept() -> None:
+    """Reading paused at the last byte of an answer that was not taken: the next one would never be
     read."""
-
-    async def work() -> list[str]:
-        pipe = Pipe()
-        connection = Connection(Pool(), Origin("http", "test", 80))
-        connection.connection_made(pipe)
-        asking = asyncio.create_task(connection.exchange(b"", b"", WAIT_S))
-        await asyncio.sleep(0)
-        size = UNREAD_BYTES_MAX + 1
-        connection.data_received(
-            b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + b"a" * size
-        )
-        await asking
-        connection.release()
-        return pipe.did
-
-    assert run(work()) == ["pause", "abort"]
+    pipe = Pipe()
+    connection = Connection(Pool(), Origin("http", "test", 80))
+    connection.connection_made(pipe)
+    asking = asyncio.create_task(connection.exchange(b"", b"", WAIT_S))
+    await asyncio.sleep(0)
+    size = UNREAD_BYTES_MAX + 1
+    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + b"a" * size)
+    await asking
+    connection.release()
+    assert pipe.did == ["pause", "abort"]
 
 
-def test_an_encoding_that_yields_nothing_for_long_is_no_deep_recursion() -> None:
+@pytest.mark.anyio
+async def test_an_encoding_that_yields_nothing_for_long_does_not_recurse_deeply() -> None:
     """A gzip header may hold a name of any length."""
     packed = gzip.compress(b"hello")
     body = packed[:3] + b"\x08" + packed[4:10] + b"n" * 3000 + b"\0" + packed[10:]
     head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body)
-    assert run(fed([head, *(body[place : place + 1] for place in range(len(body)))]))[2] == b"hello"
+    pieces = [body[place : place + 1] for place in range(len(body))]
+    assert (await fed([head, *pieces]))[2] == b"hello"

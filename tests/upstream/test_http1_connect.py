@@ -15,7 +15,7 @@ from gateway.upstream.transport import Request, TransportError
 from gateway.urls import Origin
 from tests.upstream.odd import OURS, Finding
 from tests.upstream.test_http1 import FOUND, OK, ask, request
-from tests.upstream.wire import WAIT_S, Wire, run
+from tests.upstream.wire import WAIT_S, Wire
 
 UNTRUSTED = Path(__file__).with_name("untrusted.pem")
 
@@ -23,52 +23,44 @@ UNTRUSTED = Path(__file__).with_name("untrusted.pem")
 # --- what is sent ---------------------------------------------------------------------------------
 
 
-def test_a_request_as_it_goes_out() -> None:
-    async def work() -> bytes:
-        pool = Pool()
-        async with Wire([OK]) as wire:
-            await ask(pool, wire)
-            await pool.aclose()
-            return wire.requests[0].replace(wire.url.split("/")[2].encode(), b"HOST")
-
-    assert run(work()) == (
-        b"POST /v1/x?y=z HTTP/1.1\r\nhost: HOST\r\ncontent-type: application/json\r\n"
-        b"accept-encoding: identity\r\ncontent-length: 2\r\n\r\n{}"
-    )
+@pytest.mark.anyio
+async def test_a_request_as_it_goes_out() -> None:
+    pool = Pool()
+    async with Wire([OK]) as wire:
+        await ask(pool, wire)
+        await pool.aclose()
+        assert wire.requests[0].replace(wire.url.split("/")[2].encode(), b"HOST") == (
+            b"POST /v1/x?y=z HTTP/1.1\r\nhost: HOST\r\ncontent-type: application/json\r\n"
+            b"accept-encoding: identity\r\ncontent-length: 2\r\n\r\n{}"
+        )
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("value", [b"a\r\nx-b: 1", b"a\nb", b"a\rb"])
-def test_a_header_cannot_hold_a_line_break(value: bytes) -> None:
+async def test_a_header_cannot_hold_a_line_break(value: bytes) -> None:
     bad = Request("POST", "http://127.0.0.1:9/", [(b"x-a", value)], b"", WAIT_S)
     with pytest.raises(ValueError, match="line break"):
-        run(Pool().send(bad, WAIT_S))
+        await Pool().send(bad, WAIT_S)
 
 
-def test_a_large_request_goes_out_whole() -> None:
+@pytest.mark.anyio
+async def test_a_large_request_goes_out_whole() -> None:
     body = b"a" * 3_000_000
-
-    async def work() -> int:
-        pool = Pool()
-        async with Wire([OK]) as wire:
-            response = await pool.send(request(wire.url, body), WAIT_S)
-            await response.aclose()
-            await pool.aclose()
-            return len(wire.requests[0])
-
-    assert run(work()) > len(body)
+    pool = Pool()
+    async with Wire([OK]) as wire:
+        response = await pool.send(request(wire.url, body), WAIT_S)
+        await response.aclose()
+        await pool.aclose()
+        assert len(wire.requests[0]) > len(body)
 
 
-def test_a_redirect_is_not_followed() -> None:
-    async def work() -> tuple[int | None, int]:
-        pool = Pool()
-        async with Wire(
-            [b"HTTP/1.1 307 T\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n"]
-        ) as wire:
-            found = await ask(pool, wire)
-            await pool.aclose()
-            return found.status, len(wire.requests)
-
-    assert run(work()) == (307, 1)
+@pytest.mark.anyio
+async def test_a_redirect_is_not_followed() -> None:
+    pool = Pool()
+    async with Wire([b"HTTP/1.1 307 T\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n"]) as wire:
+        found = await ask(pool, wire)
+        await pool.aclose()
+        assert (found.status, len(wire.requests)) == (307, 1)
 
 
 # --- no connection at all -------------------------------------------------------------------------
@@ -80,47 +72,44 @@ def tls() -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("way", OURS)
-def test_a_certificate_that_nobody_vouches_for(way: str) -> None:
-    async def work() -> Finding:
-        async with Wire([OK], tls=tls()) as wire:
-            return await OURS[way](wire.url, WAIT_S)
-
-    assert run(work()) == Finding(None, trouble="tls")
+async def test_a_certificate_that_no_authority_vouches_for(way: str) -> None:
+    async with Wire([OK], tls=tls()) as wire:
+        assert await OURS[way](wire.url, WAIT_S) == Finding(None, trouble="tls")
 
 
-def test_a_certificate_that_is_trusted() -> None:
-    async def work() -> tuple[list[Finding], int]:
-        pool = Pool(ssl.create_default_context(cafile=str(UNTRUSTED)))
-        async with Wire([OK], tls=tls()) as wire:
-            found = [await ask(pool, wire) for _ in range(3)]
-            await pool.aclose()
-            return found, wire.connections
-
-    assert run(work()) == ([FOUND] * 3, 1)
+@pytest.mark.anyio
+async def test_a_certificate_that_is_trusted() -> None:
+    pool = Pool(ssl.create_default_context(cafile=str(UNTRUSTED)))
+    async with Wire([OK], tls=tls()) as wire:
+        found = [await ask(pool, wire) for _ in range(3)]
+        await pool.aclose()
+        assert (found, wire.connections) == ([FOUND] * 3, 1)
 
 
-def test_a_server_without_tls() -> None:
+@pytest.mark.anyio
+async def test_a_server_without_tls() -> None:
     def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example.org ESMTP\r\n")
         writer.close()
 
-    async def work() -> Finding:
-        async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            return await OURS["pool"](f"https://127.0.0.1:{port}/", WAIT_S)
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await OURS["pool"](f"https://127.0.0.1:{port}/", WAIT_S) == Finding(
+            None, trouble="tls"
+        )
 
-    assert run(work()) == Finding(None, trouble="tls")
 
-
-def test_nobody_listens() -> None:
+@pytest.mark.anyio
+async def test_a_port_without_a_server() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         with pytest.raises(
             TransportError, match=f"127.0.0.1:{port}: cannot connect: Connection refused"
         ) as raised:
-            run(Pool().send(request(f"http://127.0.0.1:{port}/"), WAIT_S))
+            await Pool().send(request(f"http://127.0.0.1:{port}/"), WAIT_S)
     assert raised.value.kind == "connect"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import orjson
@@ -41,7 +40,7 @@ ANSWER = {
 }
 
 
-def sent(chain: tuple[Model, ...], *items: dict[str, Any]) -> dict[str, Any]:
+async def sent(chain: tuple[Model, ...], *items: dict[str, Any]) -> dict[str, Any]:
     """The body that the first model of `chain` is sent by a client of Responses."""
     request = INBOUND["responses"].decode_request({"model": "dev", "input": [HELLO, *items]}, {})
     transport = Transport(Response(orjson.dumps(ANSWER), headers=JSON))
@@ -62,7 +61,7 @@ def sent(chain: tuple[Model, ...], *items: dict[str, Any]) -> dict[str, Any]:
         received_at=0.0,
         dialect="responses",
     )
-    asyncio.run(client.open(Attempt(chain[0], 1), call))
+    await client.open(Attempt(chain[0], 1), call)
     return dict(orjson.loads(transport.requests[0].body))
 
 
@@ -75,13 +74,15 @@ CASES = {
 }
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("chain", "is_native"), CASES.values(), ids=CASES.keys())
-def test_a_conversation_is_compacted_so_that_the_whole_chain_can_read_it(
+async def test_a_conversation_is_compacted_so_that_the_whole_chain_can_read_it(
     chain: tuple[Model, ...], is_native: bool
 ) -> None:
-    body = sent(chain, TRIGGER)
+    body = await sent(chain, TRIGGER)
     assert (TRIGGER in body["input"]) is is_native
 
 
-def test_any_other_request_passes_as_it_is() -> None:
-    assert sent((GPT, SONNET))["input"] == [HELLO]
+@pytest.mark.anyio
+async def test_any_other_request_passes_as_it_is() -> None:
+    assert (await sent((GPT, SONNET)))["input"] == [HELLO]

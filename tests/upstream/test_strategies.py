@@ -24,7 +24,7 @@ from gateway.types import Attempt, Model, Provider
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from tests.makers import Clock, call, model
-from tests.upstream.wire import Act, Step, Wire, run
+from tests.upstream.wire import Act, Step, Wire
 
 KEY = "an-invented-secret"
 
@@ -131,13 +131,15 @@ def cuts(body: bytes) -> list[list[bytes]]:
     return [[body], [body[place : place + 1] for place in range(len(body))], *in_two]
 
 
-def test_a_stream_with_another_framing_is_read_wherever_it_is_cut(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_stream_with_another_framing_is_read_wherever_it_is_cut(tmp_path: Path) -> None:
     for pieces in cuts(BODY):
-        assert run(said(tmp_path, pieces))[0] == "Hello"
+        assert (await said(tmp_path, pieces))[0] == "Hello"
 
 
-def test_a_signature_covers_what_the_server_receives(tmp_path: Path) -> None:
-    received = run(said(tmp_path, [BODY]))[1]
+@pytest.mark.anyio
+async def test_a_signature_covers_what_the_server_receives(tmp_path: Path) -> None:
+    received = (await said(tmp_path, [BODY]))[1]
     head, _, body = received.partition(b"\r\n\r\n")
     method, path, _ = head.split(b"\r\n")[0].decode().split(" ")
     headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
@@ -160,22 +162,25 @@ def test_a_signature_over_the_body_is_made_for_each_request(tmp_path: Path) -> N
     assert first == third != second
 
 
-def test_what_a_framing_refuses_is_a_broken_answer(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_what_a_framing_refuses_is_a_broken_answer(tmp_path: Path) -> None:
     with pytest.raises(Failed) as raised:
-        run(said(tmp_path, [b'{"choices": []}\nnonsense\n']))
+        await said(tmp_path, [b'{"choices": []}\nnonsense\n'])
     assert raised.value.failure.kind is Kind.MALFORMED
     assert "a line is not a JSON object" in raised.value.failure.message
 
 
-def test_an_error_page_instead_of_a_stream_is_read_whole(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_an_error_page_instead_of_a_stream_is_read_whole(tmp_path: Path) -> None:
     with pytest.raises(Failed) as raised:
-        run(said(tmp_path, [b"<html>busy</html>"]))
+        await said(tmp_path, [b"<html>busy</html>"])
     assert raised.value.failure.kind is Kind.MALFORMED
 
 
-def test_a_stream_with_another_framing_that_breaks_off_is_not_whole(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_stream_with_another_framing_that_breaks_off_is_not_whole(tmp_path: Path) -> None:
     with pytest.raises(Failed) as raised:
-        run(said(tmp_path, [BODY.rpartition(b'{"model"')[0]]))
+        await said(tmp_path, [BODY.rpartition(b'{"model"')[0]])
     assert raised.value.failure.kind is Kind.TRUNCATED
 
 

@@ -96,24 +96,22 @@ class Ends:
         self.closes += 1
 
 
-def read(
+async def read(
     *pieces: Piece,
     response: Response | None = None,
     timeouts: Timeouts = TIMEOUTS,
     dialect: str = "chat",
     clock: Clock | None = None,
 ) -> Reading:
-    async def work() -> Reading:
-        reading = Reading(response or Response(*pieces), timeouts, dialect, clock)
-        await reading.read()
-        return reading
-
-    return asyncio.run(work())
+    reading = Reading(response or Response(*pieces), timeouts, dialect, clock)
+    await reading.read()
+    return reading
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("pieces", list(splits(WHOLE)))
-def test_a_stream_however_it_is_cut(pieces: list[bytes]) -> None:
-    reading = read(*pieces)
+async def test_a_stream_however_it_is_cut(pieces: list[bytes]) -> None:
+    reading = await read(*pieces)
     assert reading.failed is None
     assert reading.text == "Hello world"
     assert reading.attempt.finish_reason == "stop"
@@ -133,10 +131,12 @@ class Ticking(Response):
         return await super().receive(timeout_s)
 
 
-def test_what_arrives_together_goes_out_together() -> None:
-    assert [len(batch) for batch in read(HELLO + WORLD, END + DONE).batches] == [2, 1]
+@pytest.mark.anyio
+async def test_what_arrives_together_goes_out_together() -> None:
+    assert [len(batch) for batch in (await read(HELLO + WORLD, END + DONE)).batches] == [2, 1]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("pieces", "is_last"),
     [
@@ -147,72 +147,75 @@ def test_what_arrives_together_goes_out_together() -> None:
         ([HELLO, WORLD + b"data: {\n\n"], [False, False]),
     ],
 )
-def test_the_batch_that_completes_an_answer_is_the_last(
+async def test_the_batch_that_completes_an_answer_is_the_last(
     pieces: list[bytes], is_last: list[bool]
 ) -> None:
-    async def work() -> tuple[list[bool], list[Failure | None]]:
-        reading, ends = Reading(Response(*pieces)), Ends()
-        await reading.stream.begin(reading.clock() + 60)
-        reading.stream.watch(ends)
-        seen: list[bool] = []
-        with suppress(Failed):
-            async for batch in reading.stream:
-                seen.append(batch.is_last)
-                assert bool(ends.failures) == batch.is_last
-        await reading.stream.aclose()
-        assert ends.closes == 1
-        return seen, ends.failures
-
-    seen, failures = asyncio.run(work())
+    reading, ends = Reading(Response(*pieces)), Ends()
+    await reading.stream.begin(reading.clock() + 60)
+    reading.stream.watch(ends)
+    seen: list[bool] = []
+    with suppress(Failed):
+        async for batch in reading.stream:
+            seen.append(batch.is_last)
+            assert bool(ends.failures) == batch.is_last
+    await reading.stream.aclose()
+    assert ends.closes == 1
     assert seen == is_last
-    assert [failure is None for failure in failures] == [any(is_last)]
+    assert [failure is None for failure in ends.failures] == [any(is_last)]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("end", [[], ["reset"], ["timeout"], ["protocol"]])
-def test_nothing_that_happens_after_the_finish_breaks_an_answer(end: list[Piece]) -> None:
-    reading = read(HELLO, END, *end)
+async def test_nothing_that_happens_after_the_finish_breaks_an_answer(end: list[Piece]) -> None:
+    reading = await read(HELLO, END, *end)
     assert reading.failed is None
     assert reading.text == "Hello"
 
 
-def test_a_server_that_says_done_has_finished() -> None:
-    reading = read(HELLO, DONE)
+@pytest.mark.anyio
+async def test_a_server_that_says_done_has_finished() -> None:
+    reading = await read(HELLO, DONE)
     assert reading.failed is None
     assert reading.attempt.finish_reason == "stop"
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/json", "Text/Event-Stream; charset=utf-8"]
 )
 @pytest.mark.parametrize(
     "pieces", [[HELLO, WORLD, END, DONE], [b"\n", b": wait\n\n", WHOLE], [WHOLE[:2], WHOLE[2:]]]
 )
-def test_an_event_stream_is_known_by_its_first_byte(content_type: str, pieces: list[bytes]) -> None:
-    reading = read(response=Response(*pieces, headers={"content-type": content_type}))
+async def test_an_event_stream_is_known_by_its_first_byte(
+    content_type: str, pieces: list[bytes]
+) -> None:
+    reading = await read(response=Response(*pieces, headers={"content-type": content_type}))
     assert (reading.failed, reading.text) == (None, "Hello world")
     assert len(reading.batches) == len(
         [piece for piece in pieces if b"delta" in piece or b"finish" in piece]
     )
 
 
-def test_a_whole_body_is_known_by_its_first_byte_although_it_is_called_a_stream() -> None:
-    refusal = read(b"\n\n", b'{"error": {"code": 429, "message": "slow down"}}')
+@pytest.mark.anyio
+async def test_a_whole_body_is_known_by_its_first_byte_although_it_is_called_a_stream() -> None:
+    refusal = await read(b"\n\n", b'{"error": {"code": 429, "message": "slow down"}}')
     assert refusal.failed is not None
     assert refusal.failed.failure.kind is Kind.RATE_LIMIT
-    page = read(b"<html>data: {}\n\n</html>")
+    page = await read(b"<html>data: {}\n\n</html>")
     assert page.failed is not None
     assert page.failed.failure.kind is Kind.MALFORMED
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_nothing_is_waited_for_behind_the_last_event(dialect: str) -> None:
+async def test_nothing_is_waited_for_behind_the_last_event(dialect: str) -> None:
     end = LAST[dialect] or (b"data: [DONE]\n\n" if dialect == "google" else b"")
     for pieces in (
         [TEXT[dialect]("Hello"), FINISH[dialect] + end],
         [TEXT[dialect]("Hello") + FINISH[dialect] + end],
     ):
         response = Response(*pieces, "timeout")
-        reading = read(response=response, dialect=dialect)
+        reading = await read(response=response, dialect=dialect)
         assert (reading.failed, reading.text, reading.attempt.finish_reason) == (
             None,
             "Hello",
@@ -221,7 +224,7 @@ def test_nothing_is_waited_for_behind_the_last_event(dialect: str) -> None:
         assert len(response.waits) == len(pieces)
 
 
-RESTS: list[list[Piece]] = [
+ENDINGS: list[list[Piece]] = [
     [],
     ["timeout"],
     ["timeout", "timeout"],
@@ -231,66 +234,60 @@ RESTS: list[list[Piece]] = [
 ]
 
 
-@pytest.mark.parametrize("rest", RESTS)
-def test_a_connection_is_closed_once_its_body_has_ended(rest: list[Piece]) -> None:
+@pytest.mark.anyio
+@pytest.mark.parametrize("rest", ENDINGS)
+async def test_a_connection_is_closed_once_its_body_has_ended(rest: list[Piece]) -> None:
     response = Response(WHOLE, *rest)
-
-    async def work() -> None:
-        reading = Reading(response)
-        await reading.read()
-        for _ in range(2):
-            await reading.stream.aclose()
-        for _ in range(5):
-            await asyncio.sleep(0)
-
-    asyncio.run(work())
+    reading = Reading(response)
+    await reading.read()
+    for _ in range(2):
+        await reading.stream.aclose()
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert response.closed == 1
     assert response.waits == [60, 0.0, LINGER_S][: 2 + (rest[:1] == ["timeout"])]
 
 
-def test_a_connection_whose_body_ends_behind_its_last_event_serves_the_next_call() -> None:
-    async def work() -> None:
-        may_end, gone = asyncio.Event(), asyncio.Event()
+@pytest.mark.anyio
+async def test_a_connection_whose_body_ends_behind_its_last_event_serves_the_next_call() -> None:
+    may_end, gone = asyncio.Event(), asyncio.Event()
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: "
-                b"chunked\r\n\r\n"
-            )
-            writer.write(b"%x\r\n%s\r\n" % (len(WHOLE), WHOLE))
-            await may_end.wait()
-            writer.write(b"0\r\n\r\n")
-            await reader.read()
-            writer.close()
-            gone.set()
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: "
+            b"chunked\r\n\r\n"
+        )
+        writer.write(b"%x\r\n%s\r\n" % (len(WHOLE), WHOLE))
+        await may_end.wait()
+        writer.write(b"0\r\n\r\n")
+        await reader.read()
+        writer.close()
+        gone.set()
 
-        pool = Pool()
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            response = await pool.send(
-                Request("GET", f"http://127.0.0.1:{port}/", [], b"", 5.0), 5.0
-            )
-            record = Record(Attempt(model("custom"), 1), Replay(), "me")
-            stream = AnswerStream(
-                response, DIALECTS["chat"], Encoded("/", {}), TIMEOUTS, Clock(), record
-            )
-            await stream.begin(Clock()() + 60)
-            assert [batch async for batch in stream]
-            await stream.aclose()
-            assert "idle=0 busy=1" in repr(pool)
-            may_end.set()
-            while "idle=1" not in repr(pool):
-                await asyncio.sleep(0)
-            await pool.aclose()
-            await gone.wait()
-
-    asyncio.run(asyncio.wait_for(work(), 20))
+    pool = Pool()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        response = await pool.send(Request("GET", f"http://127.0.0.1:{port}/", [], b"", 5.0), 5.0)
+        record = Record(Attempt(model("custom"), 1), Replay(), "me")
+        stream = AnswerStream(
+            response, DIALECTS["chat"], Encoded("/", {}), TIMEOUTS, Clock(), record
+        )
+        await stream.begin(Clock()() + 60)
+        assert [batch async for batch in stream]
+        await stream.aclose()
+        assert "idle=0 busy=1" in repr(pool)
+        may_end.set()
+        while "idle=1" not in repr(pool):
+            await asyncio.sleep(0)
+        await pool.aclose()
+        await gone.wait()
 
 
-def test_a_format_without_a_last_event_ends_almost_at_once() -> None:
+@pytest.mark.anyio
+async def test_a_format_without_a_last_event_ends_almost_at_once() -> None:
     response = Response(TEXT["google"]("Hello"), FINISH["google"], "timeout")
-    assert read(response=response, dialect="google").failed is None
+    assert (await read(response=response, dialect="google")).failed is None
     assert response.waits[-1] == COMPLETE_S
     response = Response(
         TEXT["google"]("Hello"),
@@ -299,48 +296,52 @@ def test_a_format_without_a_last_event_ends_almost_at_once() -> None:
         FINISH["google"],
         "timeout",
     )
-    assert read(response=response, dialect="google").text == "Hello world"
+    assert (await read(response=response, dialect="google")).text == "Hello world"
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("dialect", ["chat", "anthropic", "google"])
-def test_an_error_behind_the_finish_reason_is_written_down_and_nothing_else(
+async def test_an_error_behind_the_finish_reason_is_written_down_and_nothing_else(
     dialect: str, together: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     pieces = [TEXT[dialect]("Hello"), FINISH[dialect], ERROR[dialect]]
     with caplog.at_level("WARNING", "gateway.upstream"):
-        reading = read(*([b"".join(pieces)] if together else pieces), dialect=dialect)
+        reading = await read(*([b"".join(pieces)] if together else pieces), dialect=dialect)
     assert (reading.failed, reading.text, reading.attempt.finish_reason) == (None, "Hello", "stop")
     assert ["verloaded" in record.getMessage() for record in caplog.records] == [True]
 
 
-def test_content_behind_the_finish_reason_keeps_the_stream_open() -> None:
+@pytest.mark.anyio
+async def test_content_behind_the_finish_reason_keeps_the_stream_open() -> None:
     clock = Clock()
-    reading = read(
+    reading = await read(
         response=Ticking(clock, 1.5, HELLO, END, WORLD, WORLD.replace(b"world", b"!"), DONE),
         clock=clock,
     )
     assert (reading.failed, reading.text) == (None, "Hello world !")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "noise", [b": ping\n\n", event(delta={"content": ""}), b"\n", b"event: ping\n\n", b" "]
 )
 @pytest.mark.parametrize("head", [b"", b"{", event(delta={"role": "assistant"})])
-def test_the_first_content_has_its_limit_whatever_comes_before_it(
+async def test_the_first_content_has_its_limit_whatever_comes_before_it(
     head: bytes, noise: bytes
 ) -> None:
     clock = Clock()
     response = Ticking(clock, 1.0, *[piece for piece in (head,) if piece], *[noise] * 500)
-    reading = read(response=response, clock=clock)
+    reading = await read(response=response, clock=clock)
     assert reading.failed is not None
     assert reading.failed.failure.kind is Kind.TIMEOUT
     assert len(response.waits) == 60
 
 
-def test_a_stream_that_only_pings_has_an_end() -> None:
+@pytest.mark.anyio
+async def test_a_stream_that_only_pings_has_an_end() -> None:
     clock = Clock()
-    reading = read(
+    reading = await read(
         response=Ticking(clock, 1.0, HELLO, *[b": ping\n\n"] * 500),
         clock=clock,
         timeouts=Timeouts(total_s=99),
@@ -349,25 +350,30 @@ def test_a_stream_that_only_pings_has_an_end() -> None:
     assert (reading.failed.failure.kind, clock.now) == (Kind.TIMEOUT, Clock().now + 99)
 
 
-def test_an_empty_answer_keeps_the_next_model_waiting_for_a_moment_only() -> None:
+@pytest.mark.anyio
+async def test_an_empty_answer_keeps_the_next_model_waiting_for_a_moment_only() -> None:
     response = Response(END, "timeout")
-    reading = read(response=response)
+    reading = await read(response=response)
     assert (reading.failed, response.waits) == (None, [60, SETTLED_S])
 
 
-def test_a_call_without_a_name_ends_in_an_error_behind_what_came() -> None:
+@pytest.mark.anyio
+async def test_a_call_without_a_name_ends_in_an_error_behind_what_came() -> None:
     start = event(delta={"tool_calls": [{"index": 0, "id": "a", "function": {"name": ""}}]})
     for pieces in splits(HELLO + start + END + DONE):
-        reading = read(*pieces)
+        reading = await read(*pieces)
         assert reading.failed is not None
         assert (reading.failed.failure.kind, reading.text) == (Kind.MALFORMED, "Hello")
         assert reading.attempt.finish_reason is None
 
 
-def test_choices_that_were_not_asked_for_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.anyio
+async def test_choices_that_were_not_asked_for_are_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     other = HELLO.replace(b'"index":0', b'"index":3')
     with caplog.at_level("WARNING", "gateway.upstream"):
-        assert read(other + HELLO + other + END + DONE).text == "Hello"
+        assert (await read(other + HELLO + other + END + DONE)).text == "Hello"
         decode_whole(
             DIALECTS["chat"], {"choices": [ANSWER["choices"][0], {"index": 1}]}, Encoded("/x", {})
         )
@@ -375,13 +381,15 @@ def test_choices_that_were_not_asked_for_are_counted(caplog: pytest.LogCaptureFi
     assert counts == ["2", "1"]
 
 
-def test_after_the_finish_nobody_waits_for_long() -> None:
+@pytest.mark.anyio
+async def test_the_wait_after_the_finish_is_short() -> None:
     response = Response(HELLO, END, "timeout")
-    assert read(response=response).failed is None
+    assert (await read(response=response)).failed is None
     assert response.waits[-1] == FINISHED_S
 
 
-def test_pings_after_the_finish_keep_no_stream_open() -> None:
+@pytest.mark.anyio
+async def test_pings_after_the_finish_keep_no_stream_open() -> None:
     clock = Clock()
 
     class Pinging(Response):
@@ -389,17 +397,12 @@ def test_pings_after_the_finish_keep_no_stream_open() -> None:
             clock.now += 0.5
             return await super().receive(timeout_s)
 
-    async def work() -> Reading:
-        reading = Reading(response)
-        reading.stream._clock = clock
-        await reading.read()
-        return reading
-
     response = Pinging(HELLO, END, *[b": ping\n\n"] * 100)
-    assert asyncio.run(work()).failed is None
+    assert (await read(response=response, clock=clock)).failed is None
     assert response.waits == [60, 15, 2, 1.5, 1, 0.5]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("pieces", "kind", "text"),
     [
@@ -419,51 +422,52 @@ def test_pings_after_the_finish_keep_no_stream_open() -> None:
         ([b"data: {broken\n\n"], Kind.MALFORMED, ""),
     ],
 )
-def test_a_stream_that_is_not_whole_says_so_behind_what_it_did_say(
+async def test_a_stream_that_is_not_whole_says_so_behind_what_it_did_say(
     pieces: list[Piece], kind: Kind, text: str
 ) -> None:
-    reading = read(*pieces)
+    reading = await read(*pieces)
     assert reading.failed is not None
     assert reading.failed.failure.kind is kind
     assert reading.text == text
 
 
-def test_a_broken_end_is_raised_again_and_again() -> None:
-    async def work() -> list[Kind]:
-        reading = Reading(Response(HELLO + b"data: {broken\n\n"))
-        await reading.read()
-        found = []
-        for _ in range(2):
-            with pytest.raises(Failed) as raised:
-                await reading.stream.__anext__()
-            found.append(raised.value.failure.kind)
-        return found
-
-    assert asyncio.run(work()) == [Kind.MALFORMED] * 2
+@pytest.mark.anyio
+async def test_a_broken_end_is_raised_again_and_again() -> None:
+    reading = Reading(Response(HELLO + b"data: {broken\n\n"))
+    await reading.read()
+    found = []
+    for _ in range(2):
+        with pytest.raises(Failed) as raised:
+            await reading.stream.__anext__()
+        found.append(raised.value.failure.kind)
+    assert found == [Kind.MALFORMED] * 2
 
 
 # --- silence --------------------------------------------------------------------------------------
 
 
-def test_silence_is_a_sign_of_life_until_it_has_lasted_too_long() -> None:
+@pytest.mark.anyio
+async def test_silence_is_a_sign_of_life_until_it_has_lasted_too_long() -> None:
     response = Response(
         HELLO, "timeout", "timeout", WORLD, "timeout", "timeout", "timeout", "timeout", END
     )
-    reading = read(response=response)
+    reading = await read(response=response)
     assert [len(batch) for batch in reading.batches] == [1, 0, 0, 1, 0, 0, 0]
     assert reading.failed is not None
     assert reading.failed.failure.kind is Kind.TIMEOUT
     assert response.waits == [60, 15, 15, 15, 15, 15, 15, 15]
 
 
-def test_a_short_limit_is_kept_although_the_heartbeat_is_longer() -> None:
+@pytest.mark.anyio
+async def test_a_short_limit_is_kept_although_the_heartbeat_is_longer() -> None:
     response = Response(HELLO, "timeout", END)
-    reading = read(response=response, timeouts=Timeouts(idle_s=5.0, heartbeat_s=15.0))
+    reading = await read(response=response, timeouts=Timeouts(idle_s=5.0, heartbeat_s=15.0))
     assert reading.failed is not None
     assert response.waits[1] == 5.0
 
 
-def test_a_provider_that_only_pings_leaves_the_client_without_a_sign_of_life() -> None:
+@pytest.mark.anyio
+async def test_a_provider_that_only_pings_leaves_the_client_without_a_sign_of_life() -> None:
     clock = Clock()
 
     class Pinging(Response):
@@ -471,43 +475,34 @@ def test_a_provider_that_only_pings_leaves_the_client_without_a_sign_of_life() -
             clock.now += 10
             return await super().receive(timeout_s)
 
-    async def work() -> Reading:
-        reading = Reading(Pinging(HELLO, *[b": ping\n\n"] * 6, END))
-        reading.stream._clock = clock
-        await reading.read()
-        return reading
-
-    assert [] in asyncio.run(work()).batches
+    response = Pinging(HELLO, *[b": ping\n\n"] * 6, END)
+    assert [] in (await read(response=response, clock=clock)).batches
 
 
-def test_no_read_waits_beyond_the_end_of_the_whole_stream() -> None:
+@pytest.mark.anyio
+async def test_no_read_waits_beyond_the_end_of_the_whole_stream() -> None:
     response = Response(HELLO, "timeout", END)
-    read(response=response, timeouts=Timeouts(total_s=3.0))
+    await read(response=response, timeouts=Timeouts(total_s=3.0))
     assert response.waits[1] == 3.0
 
 
-def test_a_stream_has_an_end() -> None:
-    async def work() -> Reading:
-        reading = Reading(Response(HELLO, WORLD, END))
-        await reading.stream.begin(reading.clock() + 60)
+@pytest.mark.anyio
+async def test_a_stream_has_an_end() -> None:
+    reading = Reading(Response(HELLO, WORLD, END))
+    await reading.stream.begin(reading.clock() + 60)
+    await reading.stream.__anext__()
+    reading.clock.now += 3601
+    with pytest.raises(Failed, match="totalSeconds") as raised:
         await reading.stream.__anext__()
-        reading.clock.now += 3601
-        with pytest.raises(Failed, match="totalSeconds") as raised:
-            await reading.stream.__anext__()
-        assert raised.value.failure.kind is Kind.TIMEOUT
-        return reading
-
-    asyncio.run(work())
+    assert raised.value.failure.kind is Kind.TIMEOUT
 
 
-def test_the_first_content_has_one_limit_for_all_reads_before_it() -> None:
-    async def work() -> list[float]:
-        response = Response(b": ping\n\n", b": ping\n\n", HELLO)
-        reading = Reading(response)
-        await reading.stream.begin(reading.clock() + 7)
-        return response.waits
-
-    assert asyncio.run(work()) == [7, 7, 7]  # on a clock that stands still
+@pytest.mark.anyio
+async def test_the_first_content_has_one_limit_for_all_reads_before_it() -> None:
+    response = Response(b": ping\n\n", b": ping\n\n", HELLO)
+    reading = Reading(response)
+    await reading.stream.begin(reading.clock() + 7)
+    assert response.waits == [7, 7, 7], "the clock does not move"
 
 
 # --- no stream at all -----------------------------------------------------------------------------
@@ -518,9 +513,10 @@ ANSWER = {
 }
 
 
-def test_a_server_that_ignores_stream_is_understood() -> None:
+@pytest.mark.anyio
+async def test_a_server_that_ignores_stream_is_understood() -> None:
     body = orjson.dumps(ANSWER)
-    reading = read(response=Response(body[:9], body[9:], headers=JSON))
+    reading = await read(response=Response(body[:9], body[9:], headers=JSON))
     assert reading.failed is None
     assert reading.text == "Hello"
     assert reading.attempt.finish_reason == "stop"
@@ -530,25 +526,29 @@ def array(*events: bytes) -> bytes:
     return b"[" + b",\r\n".join(event.removeprefix(b"data: ").strip() for event in events) + b"]\n"
 
 
-def test_an_array_of_chunks_is_read_to_its_end() -> None:
+@pytest.mark.anyio
+async def test_an_array_of_chunks_is_read_to_its_end() -> None:
     body = array(HELLO, WORLD, END)
-    reading = read(response=Response(body[:9], body[9:], headers=JSON))
+    reading = await read(response=Response(body[:9], body[9:], headers=JSON))
     assert reading.failed is None
     assert reading.text == "Hello world"
     assert reading.attempt.finish_reason == "stop"
 
 
-def test_a_character_cut_in_two_is_joined_in_an_array_of_chunks() -> None:
+@pytest.mark.anyio
+async def test_a_character_cut_in_two_is_joined_in_an_array_of_chunks() -> None:
     body = array(TEXT["chat"](HIGH), TEXT["chat"](LOW), END)
-    assert read(response=Response(body, headers=JSON)).text == SMILE
+    assert (await read(response=Response(body, headers=JSON))).text == SMILE
 
 
-def test_half_a_character_in_an_error_is_replaced() -> None:
-    reading = read(HELLO, b'data: {"error":{"message":"busy ' + HIGH.encode() + b'"}}\n\n')
+@pytest.mark.anyio
+async def test_half_a_character_in_an_error_is_replaced() -> None:
+    reading = await read(HELLO, b'data: {"error":{"message":"busy ' + HIGH.encode() + b'"}}\n\n')
     assert reading.failed is not None
     assert reading.failed.failure.message == "busy \ufffd"
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -557,26 +557,30 @@ def test_half_a_character_in_an_error_is_replaced() -> None:
         (array(HELLO, b'{"error": {"message": "overloaded", "code": 503}}'), Kind.OVERLOADED),
     ],
 )
-def test_an_array_that_is_not_whole_gives_nothing(body: bytes, kind: Kind) -> None:
-    reading = read(response=Response(body, headers=JSON))
+async def test_an_array_that_is_not_whole_gives_nothing(body: bytes, kind: Kind) -> None:
+    reading = await read(response=Response(body, headers=JSON))
     assert reading.failed is not None
     assert reading.failed.failure.kind is kind
     assert reading.batches == []
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("mark", [b"", sse.BOM])
 @pytest.mark.parametrize("headers", [{}, JSON, {"content-type": "text/plain"}])
-def test_events_under_another_name_are_understood(headers: dict[str, str], mark: bytes) -> None:
-    reading = read(response=Response(mark + WHOLE, headers=headers))
+async def test_events_under_another_name_are_understood(
+    headers: dict[str, str], mark: bytes
+) -> None:
+    reading = await read(response=Response(mark + WHOLE, headers=headers))
     assert reading.failed is None
     assert reading.text == "Hello world"
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "body", [b"<html>503</html>", b"", b"[]", b'"x"', b"null", b"{}", b'{"choices": 1}']
 )
-def test_a_page_is_no_answer(body: bytes) -> None:
-    reading = read(response=Response(body, headers={"content-type": "text/html"}))
+async def test_a_page_instead_of_an_answer_is_a_failure(body: bytes) -> None:
+    reading = await read(response=Response(body, headers={"content-type": "text/html"}))
     assert reading.failed is not None
     assert reading.failed.failure.kind in (Kind.MALFORMED, Kind.EMPTY, Kind.TRUNCATED)
 
@@ -610,7 +614,7 @@ def test_a_list_around_an_object_is_taken_off() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[1]", b"[{}, {}]", b"1", b"\xff"])
-def test_what_is_no_object_is_malformed(body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_malformed(body: bytes) -> None:
     with pytest.raises(Failed) as raised:
         loads(body)
     assert raised.value.failure.kind is Kind.MALFORMED

@@ -7,18 +7,16 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from typing import Any, Final, TypeVar
-
-import uvloop
-
-T = TypeVar("T")
+from typing import Final
 
 WAIT_S: Final = 5.0
 """For what must happen; no test that passes waits for it."""
 SHORT_S: Final = 0.05
 """For what must not happen."""
+UVLOOP: Final = ("asyncio", {"use_uvloop": True})
+"""The loop that the gateway runs on, as an `anyio_backend`."""
 
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
@@ -34,12 +32,6 @@ class Act(Enum):
 
 Step = bytes | Act | asyncio.Event
 Answer = Sequence[Step]
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a test on the loop that the gateway runs on."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
 
 
 class Wire:

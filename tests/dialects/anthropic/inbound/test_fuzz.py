@@ -12,20 +12,16 @@ from gateway.dialects.anthropic import inbound
 from gateway.dialects.anthropic.native import encode_native
 from gateway.dialects.anthropic.native_messages import replays_thinking, without_thinking
 from gateway.failures import Failed
-from gateway.hub import exact_json
 from gateway.hub.contracts import Inbound, Request
 from gateway.hub.sealed import seal
-from tests.goldens import FOLDER
+from tests import goldens
 from tests.makers import model
 
 MANY = settings(max_examples=400, deadline=None, derandomize=True)
 FACE: Inbound = inbound
 """The type checker reads here that the module is a whole face."""
 
-BODIES = [
-    exact_json.loads(path.read_bytes())["body"]
-    for path in sorted(FOLDER.glob("inbound/messages/*/messages.json"))
-]
+BODIES = [goldens.read(case, "messages.json")["body"] for case in goldens.cases("messages.json")]
 JUNK: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(
         [

@@ -250,7 +250,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "messages.0.content.0.id",
         "messages.0.content.0.id: Field required",
     ),
-    "an input that is no object": (
+    "an input that is not an object": (
         {"messages": [assistant({"type": "tool_use", "name": "f", "id": "a", "input": []})]},
         "messages.0.content.0.input",
         "messages.0.content.0.input: Input should be a valid dictionary",
@@ -353,7 +353,7 @@ def test_no_depth_of_nesting_breaks_anything(depth: int, keys: tuple[str, ...]) 
 
 
 def test_an_input_that_is_nested_too_deep_is_refused() -> None:
-    turn = assistant(use("a", deep=nested(3000, "a")))
+    turn = assistant(use("a", deep=nested(50_000, "a")))
     with pytest.raises(Failed) as caught:
         decode_request({"model": "m", "max_tokens": 1, "messages": [turn]}, {})
     assert caught.value.failure.param == "messages.0.content.0.input"

@@ -3,7 +3,6 @@ them."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.dialects.responses.inbound.test_sdk import BROKEN, replay
 from tests.dialects.responses.inbound.test_streams import offered
 
 
-def run_agent(*answers: bytes) -> tuple[Any, list[dict[str, Any]]]:
+async def run_agent(*answers: bytes) -> tuple[Any, list[dict[str, Any]]]:
     """What the Agents SDK makes of streamed answers, and the requests that it sent."""
     rest, sent = list(answers), []
 
@@ -28,27 +27,25 @@ def run_agent(*answers: bytes) -> tuple[Any, list[dict[str, Any]]]:
         sent.append(json.loads(call.content))
         return replay(rest.pop(0))(call)
 
-    async def work() -> Any:
-        http = httpx2.AsyncClient(transport=httpx2.MockTransport(reply))
-        sdk = AsyncOpenAI(
-            api_key="key", base_url="http://gateway.test/v1", http_client=http, max_retries=0
-        )
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(reply))
+    sdk = AsyncOpenAI(
+        api_key="key", base_url="http://gateway.test/v1", http_client=http, max_retries=0
+    )
 
-        @function_tool
-        def look(where: str) -> str:
-            """Looks somewhere."""
-            return f"seen {where}"
+    @function_tool
+    def look(where: str) -> str:
+        """Looks somewhere."""
+        return f"seen {where}"
 
-        agent = Agent(name="a", tools=[look], model=OpenAIResponsesModel("dev", sdk))
-        run = Runner.run_streamed(agent, "Hello", run_config=RunConfig(tracing_disabled=True))
-        async for _ in run.stream_events():
-            pass
-        return run.final_output
-
-    return asyncio.run(work()), sent
+    agent = Agent(name="a", tools=[look], model=OpenAIResponsesModel("dev", sdk))
+    run = Runner.run_streamed(agent, "Hello", run_config=RunConfig(tracing_disabled=True))
+    async for _ in run.stream_events():
+        pass
+    return run.final_output, sent
 
 
-def test_the_agents_sdk_calls_a_tool_and_brings_everything_back() -> None:
+@pytest.mark.anyio
+async def test_the_agents_sdk_calls_a_tool_and_brings_everything_back() -> None:
     first = stream(
         offered(),
         [
@@ -59,7 +56,7 @@ def test_the_agents_sdk_calls_a_tool_and_brings_everything_back() -> None:
         ],
     )
     second = stream(offered(), [delta(content="Up"), *ending()])
-    final, sent = run_agent(first, second)
+    final, sent = await run_agent(first, second)
     assert final == "Up"
     messages = request(*sent[1]["input"], tools=sent[1]["tools"]).chat["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
@@ -67,8 +64,9 @@ def test_the_agents_sdk_calls_a_tool_and_brings_everything_back() -> None:
     assert messages[2]["content"] == "seen up"
 
 
-def test_the_agents_sdk_raises_for_a_broken_answer() -> None:
+@pytest.mark.anyio
+async def test_the_agents_sdk_raises_for_a_broken_answer() -> None:
     encoder = inbound.StreamEncoder(offered())
     data = encoder.encode(Batch([delta(content="He")])) + encoder.error(BROKEN)
     with pytest.raises(Exception, match="gone"):
-        run_agent(data)
+        await run_agent(data)

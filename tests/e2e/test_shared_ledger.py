@@ -1,0 +1,69 @@
+"""A gateway with a ledger in PostgreSQL: what the lab answered is there once, whatever dies."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.process import TERMINATE, Process, ask, gateway
+from tests.e2e.test_life import KEY, SlowLab
+from tests.postgres import Server
+
+
+@pytest.fixture
+def lab() -> Iterator[SlowLab]:
+    slow = SlowLab()
+    slow.open()
+    try:
+        yield slow
+    finally:
+        slow.stop()
+
+
+def configure(folder: Path, lab: SlowLab, server: Server) -> None:
+    (folder / "config.toml").write_text(
+        '[server]\nport = 0\nworkers = 2\n[agents.dev]\nmodels = ["a"]\n'
+        f'[models.a]\nprovider = "openai"\nmodel = "m"\nbaseUrl = "{lab.lab.base_url("openai")}"\n'
+        f'[ledger]\npath = "ledger.db"\nurl = "{server.url()}"\n'
+    )
+
+
+def answered(process: Process, calls: int) -> int:
+    return sum(ask(process.url).status_code == 200 for _ in range(calls))
+
+
+def written(folder: Path) -> int:
+    """Calls in the gateway's own file."""
+    with closing(sqlite3.connect(folder / "ledger.db")) as database:
+        return int(database.execute("SELECT count(*) FROM calls").fetchone()[0])
+
+
+def test_the_gateway_and_postgresql_are_killed(
+    tmp_path: Path, lab: SlowLab, postgres: Server
+) -> None:
+    configure(tmp_path, lab, postgres)
+    with gateway(tmp_path, env=KEY) as process:
+        first = answered(process, 7)
+        postgres.kill()
+        first += answered(process, 5)
+        while written(tmp_path) < first:
+            pass
+        process.kill(signal.SIGKILL)
+        process.popen.wait()
+    postgres.start()
+    with gateway(tmp_path, env=KEY) as process:
+        second = answered(process, 4)
+        assert "gateway_ledger_unshipped_rows" in httpx.get(f"{process.url}/metrics").text
+        process.kill(TERMINATE)
+        assert process.wait() == 0
+    calls = first + second
+    assert calls == written(tmp_path) == 16
+    sums = postgres.rows("SELECT sum(calls), sum(failed), sum(input) FROM gateway.usage_daily")
+    assert sums == [(calls, 0, calls * 12)]
+    assert postgres.rows("SELECT count(*), sum(input) FROM gateway.calls") == [(calls, calls * 12)]
