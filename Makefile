@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format bench clean
+.PHONY: run test format bench lock clean
 
 run: $(VENV)/.installed            ## start the gateway (demo mode without configuration or keys)
 	@$(BIN)/gateway serve
@@ -22,6 +22,14 @@ format: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test     ## the short benchmark; see benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
+# What is pinned stays as it is unless pyproject.toml asks for more: make lock UPGRADE=--upgrade
+COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate $(UPGRADE)
+BUILDS  := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+
+lock:                              ## renew the pinned packages of the image; needs uv
+	$(COMPILE) --extra cluster --extra postgres pyproject.toml --output-file requirements.lock >/dev/null
+	"$(PYTHON)" -c '$(BUILDS)' | $(COMPILE) - --output-file requirements-build.lock >/dev/null
+
 clean:
 	rm -rf $(VENV) tests/e2e/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
@@ -32,7 +40,7 @@ $(BIN)/pip:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gateway needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
-		{ echo "$(PYTHON) cannot make virtual environments. Debian, Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+		{ echo "venv is missing. On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
 	@rm -rf $(VENV)
 	@"$(PYTHON)" -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "the virtual environment $(VENV) could not be made; the reason is above" >&2; exit 1; }

@@ -24,10 +24,16 @@ from gateway.credentials.pi.renew import Renewal
 from gateway.credentials.secret import CredentialError
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import Credentials
-from gateway.dialects import CALL_PATHS, COUNT_PATHS, EMBEDDINGS_INBOUND, INBOUND, Counting
+from gateway.dialects import (
+    CALL_PATHS,
+    COUNT_PATHS,
+    EMBEDDINGS_INBOUND,
+    INBOUND,
+    Counting,
+    conversation_of,
+)
 from gateway.dialects.model_lists import LISTS, agent_of_alias
 from gateway.dialects.responses.inbound.store import ResponsesStore
-from gateway.dialects.sessions import conversation_of
 from gateway.failures import VERDICTS, Kind, Verdict
 from gateway.inbound import keys
 from gateway.inbound.counting import CountingEndpoint

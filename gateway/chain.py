@@ -67,7 +67,7 @@ class Policy:
 
     backoff: Backoff = field(default_factory=Backoff)
     verdicts: Mapping[Kind, Verdict] = field(default_factory=lambda: VERDICTS)
-    leave_early: bool = True
+    skips_before_limit: bool = True
     """Whether a model is skipped once its rate-limit headers report no remaining quota."""
 
 
@@ -253,5 +253,5 @@ def exhausted(call: Call, breaker: Breaker, policy: Policy) -> Exhausted:
         failures = [
             Failure(Kind.OVERLOADED, "all models of this agent are at their maxConcurrent limit")
         ]
-    rests = [breaker.cooldown_left_s(model) for model in call.agent.models]
-    return Exhausted(failures, min((rest for rest in rests if rest > 0), default=None))
+    cooldowns_s = [breaker.cooldown_left_s(model) for model in call.agent.models]
+    return Exhausted(failures, min((each for each in cooldowns_s if each > 0), default=None))

@@ -6,8 +6,10 @@ how to phrase and how to read is the dialect's. Adding an OpenAI-compatible prov
 everything that a new row lacks.
 
 Model ids go out of date: `default_model` and `retired` are the only places to update. Retired ids
-are never refused or replaced. Sources: the vendors' deprecation pages and model lists, November
-2026; see `docs/providers.md`.
+are never refused or replaced. Sources: the vendors' deprecation pages, model lists and embeddings
+references, November 2026; see `docs/providers.md`. Google refuses more than 100 inputs of
+embeddings, OpenAI more than 2048 or 300,000 tokens, Mistral more than 16,384 tokens; the other
+limits are not documented.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.types import Provider, Quirks, SignIn
+from gateway.hub.schema import OTHER_SERVERS
+from gateway.types import EmbeddingsRow, Provider, Quirks, SignIn
 
 GONE: Final = date.min
 """Switched off on an unknown day."""
@@ -47,29 +50,7 @@ _HINTS: Final = {
     "service_tier": _OPENAI_ONLY,
 }
 
-_OTHER_SERVERS: Final = dict.fromkeys(
-    (
-        "top_k",
-        "min_p",
-        "top_a",
-        "repetition_penalty",
-        "chat_template_kwargs",
-        "provider",
-        "plugins",
-        "models",
-        "transforms",
-        "search_parameters",
-        "search_settings",
-        "compound_custom",
-        "include_domains",
-        "exclude_domains",
-        "include",
-        "truncation",
-        "max_tool_calls",
-        "background",
-    ),
-    "only other servers have it",
-)
+_OTHER_SERVERS: Final = dict.fromkeys(OTHER_SERVERS, "only other servers have it")
 """Each costs a 400 where it is unknown. An unknown field is sent: it may be new."""
 
 _SEARCH_SETTINGS: Final = (
@@ -124,6 +105,9 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             name="openai",
             dialect="chat",
             base_url="https://api.openai.com/v1",
+            embeddings=EmbeddingsRow(
+                2048, 250_000, frozenset({"user"}), base64=True, token_ids=True
+            ),
             credential="openai_key",
             env=("OPENAI_API_KEY",),
             dropped=_OTHER_SERVERS,
@@ -203,6 +187,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             trace_name="gcp.gemini",
             dialect="google",
             base_url="https://generativelanguage.googleapis.com/v1beta",
+            embeddings=EmbeddingsRow(100, fields=frozenset({"task_type", "title", "input_type"})),
             credential="google_key",
             env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
             key_header="x-goog-api-key",
@@ -243,6 +228,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             trace_name="mistral_ai",
             dialect="chat",
             base_url="https://api.mistral.ai/v1",
+            embeddings=EmbeddingsRow(512, 16_000, dimensions="output_dimension"),
             credential="mistral_key",
             env=("MISTRAL_API_KEY",),
             renamed={"seed": "random_seed"},
@@ -278,6 +264,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             name="openrouter",
             dialect="chat",
             base_url="https://openrouter.ai/api/v1",
+            embeddings=EmbeddingsRow(256, 250_000, frozenset({"user", "provider", "input_type"})),
             credential="openrouter_key",
             env=("OPENROUTER_API_KEY",),
             dropped={
@@ -308,6 +295,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             name="custom",
             dialect="chat",
             base_url=None,
+            embeddings=EmbeddingsRow(256, fields=None),
             credential="custom_key",
             dropped=_HINTS,
             refused=_SERVER_FEATURES | _TEXT_ONLY,

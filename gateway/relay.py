@@ -67,7 +67,7 @@ class Relay:
             reply = await self._through_the_chain(call)
         finally:
             self._room.leave(call)
-        if reply.empty_for_s is not None and self._policy.leave_early:
+        if reply.empty_for_s is not None and self._policy.skips_before_limit:
             spent = Failure(Kind.RATE_LIMIT, "rate-limit headers report no remaining quota")
             self._breaker.cool_down(reply.attempt.model, reply.empty_for_s, spent)
         return reply

@@ -100,6 +100,24 @@ class SignIn:
     """Whether it takes a form; otherwise JSON."""
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingsRow:
+    """The embeddings API of a provider."""
+
+    inputs_max: int
+    """Inputs of one request; a longer request is sent in parts."""
+    tokens_max: int = 10**9
+    """Tokens of all inputs of one request, by a cautious estimate."""
+    fields: frozenset[str] | None = frozenset()
+    """Request fields that it takes besides `input` and `dimensions`; None for any."""
+    dimensions: str = "dimensions"
+    """Its name of that field."""
+    base64: bool = False
+    """Answers in base64 when asked to: a quarter of the bytes, and much faster to read."""
+    token_ids: bool = False
+    """Takes token ids. In another vocabulary they make wrong vectors without a sign."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Provider:
     """A vendor's row: where to send, how to sign, which fields differ, and what else is the
@@ -137,6 +155,8 @@ class Provider:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Chat fields whose loss would change what the client's code relies on, with the reason."""
     quirks: Quirks = field(default_factory=Quirks)
+    embeddings: EmbeddingsRow | None = None
+    """Its embeddings API; None where it has none."""
     trace_name: str = ""
     """`gen_ai.provider.name` of OpenTelemetry, where that is not `name`."""
     key_optional: bool = False

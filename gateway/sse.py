@@ -75,8 +75,8 @@ class Decoder:
 
     def flush(self) -> list[Event]:
         """The event left over at a clean end: providers do omit the last blank line."""
-        rest, self._buffer = bytes(self._buffer), bytearray()
-        return _events(rest.rstrip(b"\n"))
+        remaining, self._buffer = bytes(self._buffer), bytearray()
+        return _events(remaining.rstrip(b"\n"))
 
     def _without_mark(self, data: bytes) -> bytes:
         """`data` without the mark that may precede it, in one piece or in several; it would spoil

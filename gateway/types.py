@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failure
+from gateway.rows import EmbeddingsRow as EmbeddingsRow
 from gateway.rows import Provider as Provider
 from gateway.rows import Quirks as Quirks
 from gateway.rows import SignIn as SignIn
@@ -59,6 +60,8 @@ class Batch(NamedTuple):
     events: Sequence[sse.Event] | None = None
     """The provider's own events behind `chunks`, when they are in the client's dialect; else
     None."""
+    is_last: bool = False
+    """The answer is whole with this batch: nothing follows, and nothing is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +243,8 @@ class Attempt:
             return f"{self.model.name};200"
         status = self.failure.status
         outcome = status if status is not None and status != 200 else self.failure.kind.value
-        rest = f";cooldown={self.cooldown_s:.0f}" if self.cooldown_s else ""
-        return f"{self.model.name};{outcome}{rest}"
+        cooldown = f";cooldown={self.cooldown_s:.0f}" if self.cooldown_s else ""
+        return f"{self.model.name};{outcome}{cooldown}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,10 +115,10 @@ def parse_origin(text: str) -> str | None:
     match = _ORIGIN.fullmatch(text.lower()) if len(text) <= CHARS_MAX else None
     if match is None:
         return None
-    scheme, rest = match.groups()
-    if not rest:
+    scheme, host = match.groups()
+    if not host:
         return "file://" if scheme == "file" else None
-    address = parse_host(rest)
+    address = parse_host(host)
     if address is None:
         return None
     if address.port in (None, _DEFAULT_PORTS.get(scheme)):

@@ -59,7 +59,7 @@ class Server:
         settings = [word for each in SETTINGS for word in ("-c", each)]
         command = self._command("postgres", "-k", str(self.folder), *settings)
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stderr=log, cwd=self.folder)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         until = time.monotonic() + START_S
         while time.monotonic() < until:
             with suppress(psycopg.OperationalError):

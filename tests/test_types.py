@@ -27,7 +27,7 @@ def test_an_attempt_in_brief(failure: Failure | None, cooldown_s: float, brief: 
 
 
 @pytest.mark.parametrize("kind", [Kind.EMPTY, Kind.MALFORMED])
-def test_a_failure_behind_a_200_is_no_200(kind: Kind) -> None:
+def test_a_failure_behind_a_200_is_not_a_200(kind: Kind) -> None:
     assert (
         Attempt(model(name="sonnet"), 1, failure=Failure(kind, "", status=200)).brief()
         == f"sonnet;{kind}"
@@ -57,7 +57,7 @@ def test_overhead_is_never_negative() -> None:
     assert asked.overhead_s(101.0) == 0.0
 
 
-def test_whom_a_client_may_use() -> None:
+def test_agents_that_a_client_may_use() -> None:
     assert Client("local").may_use("anything")
     assert Client("limited", frozenset({"dev"})).may_use("dev")
     assert not Client("limited", frozenset({"dev"})).may_use("ops")

@@ -36,7 +36,7 @@ _BEGIN: Final = "\x1b[?1049h\x1b[?25l"
 _END: Final = "\x1b[?25h\x1b[?1049l"
 _HOME: Final = "\x1b[H"
 _CLEAR_LINE: Final = "\x1b[K"
-_CLEAR_REST: Final = "\x1b[J"
+_CLEAR_BELOW: Final = "\x1b[J"
 
 
 def look(config: Config | None) -> Overview:
@@ -122,7 +122,7 @@ def _draw(shown: list[str]) -> None:
     rows = max(_rows(), 2)
     fitting = shown if len(shown) < rows else [*shown[: rows - 2], "…"]
     body = "".join(f"{line}{_CLEAR_LINE}\r\n" for line in fitting)
-    sys.stdout.write(f"{_HOME}{body}{_CLEAR_REST}")
+    sys.stdout.write(f"{_HOME}{body}{_CLEAR_BELOW}")
     sys.stdout.flush()
 
 

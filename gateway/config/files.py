@@ -87,8 +87,8 @@ class Files:
                 best, deepest = source, depth
         if best is None:
             return str(self.root / NAME), ".".join(path), None
-        rest = path[len(best.under) :]
-        return str(best.path), redact(".".join(rest)), line_of(best.text, rest)
+        inner = path[len(best.under) :]
+        return str(best.path), redact(".".join(inner)), line_of(best.text, inner)
 
     def says(self, path: tuple[str, ...]) -> tuple[Path, int | None] | None:
         """(file, line) of a dotted key that some file says; None for one that is left to its

@@ -86,7 +86,7 @@ def parse(files: Files, path: Path, env: Mapping[str, str]) -> Config:
     if problems:
         raise ConfigError(problems)
     problems += _twice(files)
-    problems += _leave_theirs(files)
+    problems += _remove_foreign_keys(files)
     table = _ours(files.merged(), files)
     problems += [
         _problem(flaw, files) for flaw in (*flaws(table, schema.Root), *meaning.meaning(table))
@@ -129,7 +129,7 @@ def _twice(files: Files) -> list[Problem]:
     return doubled
 
 
-def _leave_theirs(files: Files) -> list[Problem]:
+def _remove_foreign_keys(files: Files) -> list[Problem]:
     """Takes out of the agents' own files the keys that are not the gateway's, with a warning about
     unknown keys."""
     left = []

@@ -15,6 +15,7 @@ are the same in every one:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from gateway.dialects import anthropic, google, responses
@@ -40,6 +41,7 @@ from gateway.hub.contracts import (
     Unsupported,
     Upstream,
 )
+from gateway.hub.conversations import conversation_of as hub_conversation_of
 from gateway.hub.framing import Framing, ServerSentEvents
 from gateway.types import Chat, Model
 
@@ -54,12 +56,14 @@ __all__ = [
     "INBOUND",
     "NATIVE",
     "REPLAYED",
+    "SESSION_HEADERS",
     "Counting",
     "Encoded",
     "StreamDecoder",
     "Unsupported",
     "Upstream",
     "choose",
+    "conversation_of",
     "other_api",
 ]
 
@@ -93,6 +97,16 @@ EMBEDDINGS: Final[Mapping[str, Embeddings]] = {"chat": chat_embeddings, "google"
 EMBEDDINGS_INBOUND: Final[Mapping[str, Inbound]] = {"chat": embeddings_inbound}
 """The inbound faces of embeddings, by the dialect's name."""
 
+
+SESSION_HEADERS: Final = (
+    *messages_inbound.SESSION_HEADERS,
+    *responses_inbound.SESSION_HEADERS,
+    *chat_inbound.SESSION_HEADERS,
+)
+"""The headers in which clients name their sessions; some clients speak several APIs."""
+
+conversation_of: Final = partial(hub_conversation_of, session_headers=SESSION_HEADERS)
+"""The conversation of a call and the client's headers."""
 
 CALL_PATHS: Final[Mapping[str, Inbound]] = {
     "/chat/completions": chat_inbound,

@@ -176,9 +176,9 @@ def judge(
     name: str, fault: Fault, seen: Seen, seconds: float, *, stream: bool, alone: bool = False
 ) -> tuple[Word, str]:
     """(the verdict, what the client saw). `alone` says that there is no next model to go to."""
-    lie = _lie(name, seen, stream=stream)
-    if lie:
-        return "fail", lie
+    flaw = _flaw(name, seen, stream=stream)
+    if flaw:
+        return "fail", flaw
     if seen.error is not None:
         return _of_an_error(fault, seen, stream=stream, alone=alone)
     if seconds > _FORCED_S.get(name, 0.0) + SLACK_S:
@@ -186,7 +186,7 @@ def judge(
     return "pass", f"the whole answer ({seen.attempts})"
 
 
-def _lie(name: str, seen: Seen, *, stream: bool) -> str:
+def _flaw(name: str, seen: Seen, *, stream: bool) -> str:
     """The first error in an answer, or ""."""
     if seen.events_after_end:
         return "events after the end of the stream"
@@ -196,10 +196,10 @@ def _lie(name: str, seen: Seen, *, stream: bool) -> str:
         return "" if TEXT.startswith(seen.text) else "text that the provider did not send"
     if stream and not seen.done and name != "content_filter":
         return "a stream without its last event and without an error"
-    return _lie_of_a_whole_answer(name, seen)
+    return _flaw_of_whole_answer(name, seen)
 
 
-def _lie_of_a_whole_answer(name: str, seen: Seen) -> str:
+def _flaw_of_whole_answer(name: str, seen: Seen) -> str:
     if name == "content_filter":
         return "" if seen.finish == "content_filter" else f"a refusal shown as {seen.finish!r}"
     if seen.finish is None:
@@ -244,10 +244,9 @@ async def _all_down(stage: _Stage) -> Result:
         started = time.monotonic()
         seen = await asyncio.wait_for(_ask(url, stage.api, stage.agent.name, stream=False), LIMIT_S)
         seconds = time.monotonic() - started
-    told = seen.status == 429 and seen.error is not None
-    return Result(
-        "all_down", False, "safe" if told else "fail", seconds, f"{seen.status} ({seen.attempts})"
-    )
+    is_refused = seen.status == 429 and seen.error is not None
+    verdict: Word = "safe" if is_refused else "fail"
+    return Result("all_down", False, verdict, seconds, f"{seen.status} ({seen.attempts})")
 
 
 async def _herd(stage: _Stage) -> Result:
@@ -256,7 +255,7 @@ async def _herd(stage: _Stage) -> Result:
     agent, lab = stage.agent, stage.lab
     async with _served(_aimed(stage, "silent")) as (app, url):
         first = app.gateway.agents[agent.name].models[0]
-        _let_it_rest(app, first)
+        _cool_down(app, first)
         before = len(lab.calls)
         started = time.monotonic()
         answers = await asyncio.gather(
@@ -278,12 +277,12 @@ async def _herd(stage: _Stage) -> Result:
     )
 
 
-def _let_it_rest(app: App, model: Model) -> None:
+def _cool_down(app: App, model: Model) -> None:
     """Sets a cooldown that ends now: the next call is its probe."""
     app.breaker.cool_down(model, 0.0, Failure(Kind.OVERLOADED, "the drill"))
 
 
-async def _leaves(stage: _Stage) -> Result:
+async def _client_disconnects(stage: _Stage) -> Result:
     """The client goes away in the middle of a stream: the gateway must close the provider's
     connection at once."""
     lab, api = stage.lab, stage.api
@@ -316,7 +315,7 @@ async def _leaves(stage: _Stage) -> Result:
 _CROWDS: Final[Mapping[str, Crowd]] = {
     "all_down": _all_down,
     "thundering_herd": _herd,
-    "client_leaves": _leaves,
+    "client_leaves": _client_disconnects,
 }
 
 

@@ -41,9 +41,9 @@ def not_kept(fields: Fields) -> frozenset[str]:
     return frozenset(field for field, fate in fields.items() if fate.action is not Action.PASS)
 
 
-def rest(body: Mapping[str, Any], gone: frozenset[str]) -> dict[str, Any]:
-    """The fields of `body` but for those of `gone`. A null says nothing."""
-    kept = body.keys() - gone
+def other_fields(body: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """The fields of `body` except `known` ones. A null says nothing."""
+    kept = body.keys() - known
     if not kept:
         return {}
     return {key: body[key] for key in sorted(kept) if body[key] is not None}

@@ -22,8 +22,9 @@ from typing import Any, Final
 
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.chunks import usage_dict
+from gateway.hub.contracts import Unsupported
 from gateway.hub.counts import token_count
-from gateway.types import Chat, Usage
+from gateway.types import Chat, EmbeddingsRow, Model, Usage
 
 INPUTS_MAX: Final = 4096
 """Inputs of one request: twice what OpenAI's own API takes. All vectors of an answer are in memory
@@ -187,3 +188,19 @@ def _added(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             are_numbers = {type(known), type(value)} <= _NUMBERS
             total[key] = known + value if are_numbers else value
     return total
+
+
+def embeddings_row(model: Model) -> EmbeddingsRow:
+    """The embeddings API of the model's provider. Raises `Unsupported` where there is none."""
+    row = model.provider.embeddings
+    if row is None:
+        reason = f"{model.provider.name} has no embeddings API, so {model.name} cannot embed"
+        raise Unsupported("model", reason)
+    return row
+
+
+def check_dimensions(request: Chat, sent: Any) -> None:
+    """Raises `Unsupported` where the configuration fixes other dimensions than the client asks
+    for."""
+    if "dimensions" in request and sent != request["dimensions"]:
+        raise Unsupported("dimensions", f"the configuration of this model fixes {sent} dimensions")

@@ -2,13 +2,15 @@
 
 A dialect declares a table `FIELDS` that names every field of `gateway.hub.schema.FIELDS` exactly
 once (a test insists). `apply` does what needs no thought: passing, renaming, dropping with a note,
-refusing. What needs thought is marked `TRANSLATED` and written by the dialect's own functions.
+refusing. What needs thought is marked `TRANSLATED` and written by the dialect's own functions, each
+of which returns a `Section` of the body; `joined` puts them together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from gateway.hub.contracts import Unsupported
@@ -49,6 +51,28 @@ def dropped(reason: str) -> Rule:
 def refused(reason: str) -> Rule:
     """The client's code relies on it: this model cannot serve the request."""
     return Rule(Action.REFUSE, reason=reason)
+
+
+class Section(NamedTuple):
+    """What one concept adds to a request: its tools, its messages, its reasoning."""
+
+    fields: Mapping[str, Any] = MappingProxyType({})
+    """Members of the body."""
+    losses: Sequence[str] = ()
+    """Paths of what the provider does not receive."""
+    hint: str = ""
+    """An instruction for the model, in place of what the API cannot express."""
+
+
+def joined(sections: Iterable[Section]) -> tuple[dict[str, Any], list[str]]:
+    """(the body of `sections`, what is lost). Objects under the same key become one."""
+    body: dict[str, Any] = {}
+    losses: list[str] = []
+    for section in sections:
+        for key, value in section.fields.items():
+            body[key] = {**body[key], **value} if key in body else value
+        losses += section.losses
+    return body, losses
 
 
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {

@@ -102,7 +102,8 @@ def _guessed(name: Any) -> str | None:
 
 def type_of_url(url: str) -> str | None:
     """The type that the path of an address ends in. No address is too broken to be looked at."""
-    return mimetypes.guess_type(url.partition("?")[0].partition("#")[0])[0]
+    path = url.partition("?")[0].partition("#")[0]
+    return mimetypes.guess_type(path.rpartition("/")[2])[0]
 
 
 def merge_by_role(turns: Iterable[tuple[str, list[Any]]]) -> Iterator[tuple[str, list[Any]]]:

@@ -7,6 +7,7 @@ for `none`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.types import Model
@@ -43,6 +44,11 @@ def clamp(wanted: str, supported: Collection[str]) -> str:
     if wanted in supported:
         return wanted
     return (lower or higher or sorted(supported, key=LEVELS.index))[0]
+
+
+def scale(*supported: str) -> Mapping[str, str]:
+    """Each level → the supported one that comes nearest; empty where none is supported."""
+    return MappingProxyType({name: clamp(name, supported) for name in LEVELS if supported})
 
 
 def _known(value: Any) -> str | None:

@@ -62,10 +62,7 @@ FIELDS: Final = (
 )
 """Every field of the contract after normalisation. Each dialect has exactly one rule for each."""
 
-EXTENSIONS: Final = (
-    "reasoning",
-    "thinking",
-    "cache_control",
+OTHER_SERVERS: Final = (
     "top_k",
     "min_p",
     "top_a",
@@ -85,5 +82,7 @@ EXTENSIONS: Final = (
     "max_tool_calls",
     "background",
 )
-"""Fields of other servers' chat completions that clients send; dialects translate those they
-understand."""
+"""Fields that only some servers of chat completions have."""
+
+EXTENSIONS: Final = ("reasoning", "thinking", "cache_control", *OTHER_SERVERS)
+"""Fields beyond OpenAI's that clients send; dialects translate those they understand."""

@@ -6,29 +6,52 @@ The answer then often comes inside a Markdown fence, which `unfence` takes off, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from gateway.hub import exact_json
-from gateway.hub.shapes import table
 
 _FENCE: Final = "```"
 _NAME: Final = "json"
 
 
-def schema_of(response_format: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The JSON Schema of an answer; None where there is none."""
-    schema = table(response_format, "json_schema").get("schema")
-    return schema if isinstance(schema, dict) and schema else None
+class Form(NamedTuple):
+    """What `response_format` says."""
+
+    kind: str
+    """`json_object`, `json_schema` or another word; "" where the request has none."""
+    schema: dict[str, Any] | None
+    """The JSON Schema of the answer; None where there is none."""
+    definition: Mapping[str, Any]
+    """The client's `json_schema`: `name`, `description`, `strict`, `schema`."""
 
 
-def hint(response_format: Mapping[str, Any]) -> str:
+JSON_KINDS: Final = frozenset({"json_object", "json_schema"})
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_FORM: Final = Form("", None, _NOTHING)
+
+
+def read_form(response_format: Mapping[str, Any] | None) -> Form:
+    """`response_format` of a request."""
+    if not response_format:
+        return _NO_FORM
+    stated = response_format.get("json_schema")
+    definition = stated if isinstance(stated, Mapping) else _NOTHING
+    schema = definition.get("schema")
+    return Form(
+        response_format.get("type", ""),
+        schema if isinstance(schema, dict) and schema else None,
+        definition,
+    )
+
+
+def hint(form: Form) -> str:
     """The instruction that replaces `response_format`."""
-    schema = schema_of(response_format)
-    if schema is None:
+    if form.schema is None:
         return "Respond with a single JSON object and nothing else: no prose, no Markdown."
     return (
         "Respond with a single JSON value that matches this JSON Schema, and nothing else: no "
-        "prose, no Markdown.\n" + exact_json.dumps(schema).decode()
+        "prose, no Markdown.\n" + exact_json.dumps(form.schema).decode()
     )
 
 
@@ -98,8 +121,8 @@ class Unfence:
     def flush(self) -> str:
         """Held-back text that is not a closing fence after all."""
         out = self._begin() if self._read == self._opening else ""
-        rest = out + self._take()
-        return "" if self._read != self._plain and rest.strip() in (_FENCE, "") else rest
+        text = out + self._take()
+        return "" if self._read != self._plain and text.strip() in (_FENCE, "") else text
 
     def _opening(self, text: str) -> str:
         begun = self._mark + text

@@ -1,4 +1,4 @@
-"""What a request says about its tools, its history and its reasoning, read once.
+"""What a request says about its tools, its history, its reasoning and its answer, read once.
 
 The parts of a dialect ask the same questions: which tools are offered, which were called, is one of
 them forced. `survey` walks the request once and answers all of them. An encoder gives its parts the
@@ -9,118 +9,97 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any
 
+from gateway.hub.hosted_tools import Row, Split, split
 from gateway.hub.reasoning import level
-from gateway.hub.tools import function_of_custom, tool_name
+from gateway.hub.structured_output import Form, read_form
+from gateway.hub.tools import (
+    Choice,
+    Naming,
+    Offer,
+    as_function,
+    fit_names,
+    read_choice,
+    read_history,
+    read_offers,
+    reverse_names,
+)
 from gateway.types import Chat, Model
-
-
-class Offer(NamedTuple):
-    """A tool that the client runs, as a function."""
-
-    name: str
-    place: int
-    """Its place among the client's own tools, from 0."""
-    function: Mapping[str, Any]
-    """`name`, `description`, `parameters`, `strict`; of a custom tool, the function of one
-    string."""
-    custom: bool
-    """The client offers it as a tool of type `custom`."""
-    cache_control: Any = None
-
-
-class Choice(NamedTuple):
-    """What `tool_choice` says."""
-
-    mode: str | None = None
-    """`auto`, `none`, `required` or another word; None where the request has no choice or names a
-    tool."""
-    name: str | None = None
-    """The tool that the model has to call; "" for one that has no name."""
-    allowed: tuple[str, ...] | None = None
-    """The tools that the model may call; None where it may call all of them."""
-
-    @property
-    def is_forced(self) -> bool:
-        """Whether the model has to call a tool."""
-        if self.allowed is not None:
-            return self.mode == "required"
-        return self.name is not None or self.mode in ("required", "any")
-
-
-_NO_CHOICE: Final = Choice()
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a request says. It leaves hosted tools out: `dialects/hosted_tools.py` reads those."""
+    """What a request says. Names of tools are as they are sent."""
 
+    messages: list[dict[str, Any]]
+    tools: Sequence[Mapping[str, Any]]
+    """The client's tools, hosted ones included."""
     offers: Sequence[Offer]
     """The tools that the client runs, in order."""
+    split: Split
+    """The tools that the provider runs, and what the choice says about them."""
     choice: Choice
+    """The choice among the tools that the client runs."""
+    stated_choice: Choice
+    """The choice among all tools, in the client's names."""
     parallel: bool
     """The model may call several tools at once."""
+    calls: Mapping[str, Mapping[str, Any]]
+    """Id → the tool call of the history, in order."""
     called: Sequence[str]
     """Names of the tools called in the history, each once, in order."""
     answers: Sequence[Mapping[str, Any]]
     """The assistant messages, in order."""
+    names: Mapping[str, str]
+    """The client's name of each tool, offered or called → its name as it is sent."""
+    client_names: Mapping[str, str]
+    """Name as it is sent → the client's, where they differ."""
     custom_tools: frozenset[str]
-    """Names of the offered tools of type `custom`."""
-    names: Sequence[str]
-    """Every tool name of the request: those offered, then those called."""
+    """The client's names of the offered tools of type `custom`."""
     level: str | None
     """How much the model is to reason, as the request or else the model's settings say; one of
     `LEVELS`."""
+    form: Form
+    """The form of the answer."""
+    output_tokens_max: int | None
+    """The client's limit."""
 
 
-def survey(chat: Chat, model: Model) -> Survey:
-    """Reads `chat`, normalised and without hosted tools, for `model`."""
-    offers, custom_tools, answers = [], set(), []
-    called: dict[str, None] = {}
-    for place, tool in enumerate(chat.get("tools", ())):
-        offer = _offer(place, tool)
-        offers.append(offer)
-        if offer.custom:
-            custom_tools.add(offer.name)
-    for message in chat["messages"]:
-        if message["role"] == "assistant":
-            answers.append(message)
-        for call in message.get("tool_calls", ()):
-            called[tool_name(call)] = None
+def survey(chat: Chat, model: Model, *, naming: Naming, row: Row) -> Survey:
+    """Reads `chat`, which is normalised, for `model`.
+
+    `naming` and `row` are the provider's: the names that tools may have, and its hosted tools.
+    Raises `Unsupported` where the request demands a hosted tool that the provider lacks.
+    """
+    parts = split(chat, row)
+    history = read_history(chat["messages"])
+    tools = parts.chat.get("tools", ())
+    functions = [as_function(tool) for tool in tools]
+    stated_names = [function["name"] for function in functions] + [*history.called]
+    names = fit_names(stated_names, naming.pattern, length_max=naming.length_max)
+    client_names = reverse_names(names)
+    offers = read_offers(tools, parts.places, functions, names)
+    choice = stated = read_choice(parts.chat.get("tool_choice"))
+    if parts.chat is not chat:
+        stated = read_choice(chat.get("tool_choice"))
     return Survey(
+        messages=chat["messages"],
+        tools=chat.get("tools", ()),
         offers=offers,
-        choice=read_choice(chat.get("tool_choice")),
-        parallel=chat.get("parallel_tool_calls") is not False,
-        called=[*called],
-        answers=answers,
-        custom_tools=frozenset(custom_tools),
-        names=[offer.name for offer in offers] + [*called],
+        split=parts,
+        choice=choice.fitted(names) if client_names else choice,
+        stated_choice=stated,
+        parallel=parts.chat.get("parallel_tool_calls") is not False,
+        calls=history.calls,
+        called=[names[name] for name in history.called],
+        answers=history.answers,
+        names=names,
+        client_names=client_names,
+        custom_tools=frozenset(
+            offer.function["name"] for offer in offers if offer.custom is not None
+        ),
         level=level(chat, model),
-    )
-
-
-def read_choice(choice: Any) -> Choice:
-    """`tool_choice` of a request: a word, a tool, or a list of allowed tools."""
-    if isinstance(choice, str):
-        return Choice(choice)
-    if not isinstance(choice, dict):
-        return _NO_CHOICE
-    if "allowed_tools" not in choice:
-        return Choice(name=tool_name(choice))
-    allowed = choice["allowed_tools"] or {}
-    return Choice(
-        allowed.get("mode", "auto"), allowed=tuple(map(tool_name, allowed.get("tools", ())))
-    )
-
-
-def _offer(place: int, tool: Mapping[str, Any]) -> Offer:
-    custom = tool.get("type") == "custom"
-    function = (function_of_custom(tool) if custom else tool)["function"]
-    return Offer(
-        function["name"],
-        place,
-        function,
-        custom,
-        tool.get("cache_control") or function.get("cache_control"),
+        form=read_form(chat.get("response_format")),
+        output_tokens_max=chat.get("max_completion_tokens"),
     )

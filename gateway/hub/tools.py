@@ -1,5 +1,5 @@
-"""What every dialect needs to know about tools: names and ids that fit, arguments that parse,
-custom tools as functions.
+"""What every dialect needs to know about tools: names and ids that fit, offers and the choice among
+them, calls with arguments that parse.
 
 Everything here is a pure function of its input, so that every turn of a conversation agrees,
 whichever model it goes to.
@@ -10,10 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.hub import exact_json, halves
 from gateway.types import Chat
+
+
+class Naming(NamedTuple):
+    """The names that tools may have at a provider."""
+
+    pattern: re.Pattern[str]
+    length_max: int
+    """The length to which a name is cut that does not match."""
+
 
 HUB_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What a tool may be called on chat completions and on OpenAI's Responses API."""
@@ -127,6 +136,173 @@ def _fit_calls(message: dict[str, Any], fitted: Mapping[str, str]) -> dict[str, 
     return {**message, "tool_calls": [_fit(call, fitted) for call in calls]} if calls else message
 
 
+# --- offers, and the choice among them ------------------------------------------------------------
+
+
+def function_of_custom(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"type": "custom", "custom": {...}}` as a function of one string; the grammar goes into the
+    description."""
+    custom = tool.get("custom") or {}
+    description = custom.get("description") or ""
+    grammar = ((custom.get("format") or {}).get("grammar") or {}).get("definition")
+    if grammar:
+        description = f"{description}\n\nThe input must follow this grammar:\n{grammar}".strip()
+    function = {"name": custom.get("name", ""), "parameters": dict(CUSTOM_SCHEMA)}
+    if description:
+        function["description"] = description
+    return {"type": "function", "function": function}
+
+
+def as_function(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The function that a tool of the client is; a custom tool is one of one string."""
+    custom = tool.get("type") == "custom"
+    function: Mapping[str, Any] = (function_of_custom(tool) if custom else tool)["function"]
+    return function
+
+
+def tool_name(item: Mapping[str, Any]) -> str:
+    """The tool that an offer, a choice, a list of allowed tools or a tool call names; "" where it
+    names none."""
+    return str((item.get("function") or item.get("custom") or item).get("name") or "")
+
+
+class Offer(NamedTuple):
+    """A tool that the client runs."""
+
+    name: str
+    """As it is sent."""
+    place: int
+    """Its place among the client's own tools, from 0."""
+    function: Mapping[str, Any]
+    """`name`, `description`, `parameters`, `strict`; of a custom tool, the function of one
+    string."""
+    custom: Mapping[str, Any] | None
+    """The client's object of a tool of type `custom`."""
+    cache_control: Any = None
+
+
+def read_offers(
+    tools: Iterable[Mapping[str, Any]],
+    places: Iterable[int],
+    functions: Iterable[Mapping[str, Any]],
+    names: Mapping[str, str],
+) -> list[Offer]:
+    """`tools` with their places and their functions; `names` are the names as they are sent."""
+    return [
+        Offer(
+            names[function["name"]],
+            place,
+            function,
+            tool["custom"] if tool.get("type") == "custom" else None,
+            tool.get("cache_control") or function.get("cache_control"),
+        )
+        for tool, place, function in zip(tools, places, functions, strict=True)
+    ]
+
+
+class Choice(NamedTuple):
+    """What `tool_choice` says. Names are as the client wrote them."""
+
+    mode: str | None = None
+    """`auto`, `none`, `required` or another word; None where the request has no choice or names a
+    tool."""
+    name: str | None = None
+    """The tool that the model has to call; "" for one that has no name."""
+    allowed: tuple[str, ...] | None = None
+    """The tools that the model may call; None where it may call all of them."""
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether the model has to call a tool."""
+        if self.allowed is not None:
+            return self.mode == "required"
+        return self.name is not None or self.mode in ("required", "any")
+
+    def fitted(self, names: Mapping[str, str]) -> Choice:
+        """The same choice with the names as they are sent."""
+        allowed = self.allowed and tuple(names.get(name, name) for name in self.allowed)
+        name = self.name and names.get(self.name, self.name)
+        return Choice(self.mode, name, allowed)
+
+
+_NO_CHOICE: Final = Choice()
+
+
+def read_choice(choice: Any) -> Choice:
+    """`tool_choice` of a request: a word, a tool, or a list of allowed tools."""
+    if isinstance(choice, str):
+        return Choice(choice)
+    if not isinstance(choice, dict):
+        return _NO_CHOICE
+    if "allowed_tools" not in choice:
+        return Choice(name=tool_name(choice))
+    allowed = choice["allowed_tools"] or {}
+    return Choice(
+        allowed.get("mode", "auto"), allowed=tuple(map(tool_name, allowed.get("tools", ())))
+    )
+
+
+# --- calls ----------------------------------------------------------------------------------------
+
+
+class History(NamedTuple):
+    """The assistant's side of a conversation, in order."""
+
+    answers: list[Mapping[str, Any]]
+    """The assistant messages."""
+    calls: dict[str, Mapping[str, Any]]
+    """Id → tool call."""
+    called: dict[str, None]
+    """The client's names of the tools that were called."""
+
+
+def read_history(messages: Iterable[Mapping[str, Any]]) -> History:
+    history = History([], {}, {})
+    for message in messages:
+        if message["role"] == "assistant":
+            history.answers.append(message)
+        for call in message.get("tool_calls", ()):
+            history.calls[call["id"]] = call
+            history.called[tool_name(call)] = None
+    return history
+
+
+def plain_function_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool call of the history as `{"id", "name", "arguments"}`, custom ones included."""
+    if "custom" in call:
+        custom = call["custom"] or {}
+        arguments = exact_json.dumps({"input": custom.get("input") or ""}).decode()
+        return {
+            "id": call.get("id") or "",
+            "name": custom.get("name") or "",
+            "arguments": arguments,
+        }
+    function = call.get("function") or {}
+    return {
+        "id": call.get("id") or "",
+        "name": function.get("name") or "",
+        "arguments": arguments_text(function.get("arguments") or ""),
+    }
+
+
+class ToolCall(NamedTuple):
+    """A tool call of the history, for a provider that takes inputs as objects."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+
+
+def tool_call(call: Mapping[str, Any]) -> ToolCall:
+    """`call` with its arguments as an object; the text of a custom tool is in its `input`."""
+    id_ = call.get("id") or ""
+    if "custom" in call:
+        custom = call["custom"] or {}
+        return ToolCall(id_, custom.get("name") or "", {"input": custom.get("input") or ""})
+    function = call.get("function") or {}
+    return ToolCall(id_, function.get("name") or "", arguments_object(function.get("arguments")))
+
+
 def arguments_object(text: Any) -> dict[str, Any]:
     """A tool call's arguments as an object, whatever the model once wrote.
 
@@ -162,41 +338,3 @@ def custom_input(arguments: str) -> str:
     if isinstance(value, dict) and isinstance(value.get("input"), str):
         return str(value["input"])
     return arguments
-
-
-def function_of_custom(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"type": "custom", "custom": {...}}` as a function of one string; the grammar goes into the
-    description."""
-    custom = tool.get("custom") or {}
-    description = custom.get("description") or ""
-    grammar = ((custom.get("format") or {}).get("grammar") or {}).get("definition")
-    if grammar:
-        description = f"{description}\n\nThe input must follow this grammar:\n{grammar}".strip()
-    function = {"name": custom.get("name", ""), "parameters": dict(CUSTOM_SCHEMA)}
-    if description:
-        function["description"] = description
-    return {"type": "function", "function": function}
-
-
-def tool_name(item: Mapping[str, Any]) -> str:
-    """The tool that an offer, a choice, a list of allowed tools or a tool call names; "" where it
-    names none."""
-    return str((item.get("function") or item.get("custom") or item).get("name") or "")
-
-
-def plain_function_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool call of the history as `{"id", "name", "arguments"}`, custom ones included."""
-    if "custom" in call:
-        custom = call["custom"] or {}
-        arguments = exact_json.dumps({"input": custom.get("input") or ""}).decode()
-        return {
-            "id": call.get("id") or "",
-            "name": custom.get("name") or "",
-            "arguments": arguments,
-        }
-    function = call.get("function") or {}
-    return {
-        "id": call.get("id") or "",
-        "name": function.get("name") or "",
-        "arguments": arguments_text(function.get("arguments") or ""),
-    }

@@ -83,7 +83,7 @@ class Lab:
         self._limits = dict(limits or {})
         self._scripts: dict[str, Any] = {}
         self._count = 0
-        self._server = Server(self._handle, pause or _slow, delay)
+        self._server = Server(self.handle, pause or _slow, delay)
 
     async def __aenter__(self) -> Lab:
         self.port = await self._server.start(self._host, self.port)
@@ -106,13 +106,18 @@ class Lab:
         self._seen.append((seen, size))
         self._seen_bytes += size
         while len(self._seen) > CALLS_MAX or self._seen_bytes > CALLS_BYTES_MAX:
-            _, gone = self._seen.popleft()
-            self._seen_bytes -= gone
+            _, oldest_bytes = self._seen.popleft()
+            self._seen_bytes -= oldest_bytes
 
     @property
     def clients_left(self) -> int:
         """Clients that closed the connection while their answer hung or paused."""
         return self._server.left
+
+    @property
+    def held_bytes(self) -> int:
+        """The size of the requests that are being read."""
+        return self._server.held_bytes
 
     def base_url(self, provider: str) -> str:
         """What goes into `baseUrl` for a provider."""
@@ -128,7 +133,8 @@ class Lab:
             FAULTS[name]
         self._scripts[target] = _script(names)
 
-    def _handle(self, request: Request) -> Played:
+    def handle(self, request: Request) -> Played:
+        """What is played for a request."""
         path, forced = _forced(request.path)
         provider = path.strip("/").partition("/")[0]
         if request.method == "GET":
@@ -214,8 +220,8 @@ def _visible(headers: Mapping[str, str]) -> dict[str, str]:
 def _forced(path: str) -> tuple[str, str | None]:
     """(the path proper, the fault that its beginning asks for)."""
     if path.startswith("/fault/"):
-        name, _, rest = path.removeprefix("/fault/").partition("/")
-        return "/" + rest, name
+        name, _, path = path.removeprefix("/fault/").partition("/")
+        return "/" + path, name
     return path, None
 
 

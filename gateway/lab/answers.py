@@ -202,9 +202,9 @@ def embedding(text: str, dimensions: int) -> tuple[float, ...]:
 
 
 def _pieces(asked: Asked) -> tuple[str, ...]:
-    _, said, rest = asked.text.partition("say:")
-    if said:
-        return (rest.strip()[:TEXT_CHARS_MAX],)
+    _, command, text = asked.text.partition("say:")
+    if command:
+        return (text.strip()[:TEXT_CHARS_MAX],)
     if asked.schema is not None:
         value = _example(asked.schema) or {"answer": "from the lab"}
         text = orjson.dumps(value).decode()

@@ -259,9 +259,9 @@ def _text_after_finish(parts: list[Part], api: ModuleType) -> Edited:
     if getattr(api, "FINISH_IS_LAST", False):
         return list(parts)
     last = max(place for place, part in enumerate(parts) if part.role == "content")
-    rest = [*parts[:last], *parts[last + 1 :]]
-    finish = next(place for place, part in enumerate(rest) if part.role == "finish")
-    return [*rest[: finish + 1], parts[last], *rest[finish + 1 :]]
+    others = [*parts[:last], *parts[last + 1 :]]
+    finish = next(place for place, part in enumerate(others) if part.role == "finish")
+    return [*others[: finish + 1], parts[last], *others[finish + 1 :]]
 
 
 def _halves(parts: list[Part], api: ModuleType) -> Edited:

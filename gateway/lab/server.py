@@ -94,7 +94,8 @@ class Server:
         self._delay = delay
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
-        self._held_bytes = 0
+        self.held_bytes = 0
+        """The size of the requests that are being read."""
         self.left = 0
         """Clients that went away before their answer was complete."""
 
@@ -136,7 +137,7 @@ class Server:
         try:
             return await self._read(request, reader) and await self._answer(request, reader, writer)
         finally:
-            self._held_bytes -= request.bytes
+            self.held_bytes -= request.bytes
 
     async def _read(self, request: Request, reader: asyncio.StreamReader) -> bool:
         """Returns whether the request is whole; it is not if the client has left."""
@@ -144,9 +145,9 @@ class Server:
             data = await reader.read(65536)
             if not data:
                 return False
-            self._held_bytes += len(data)
+            self.held_bytes += len(data)
             request.feed(data)
-            if self._held_bytes > HELD_BYTES_MAX:
+            if self.held_bytes > HELD_BYTES_MAX:
                 raise TooLarge
         return True
 
@@ -187,22 +188,20 @@ class Server:
         """Returns whether the answer goes on."""
         await writer.drain()
         if act is Act.PAUSE:
-            return await self._unless_it_leaves(self._pause(), reader)
+            return await self._while_connected(self._pause(), reader)
         if act is Act.FLOOD:
-            return await self._unless_it_leaves(
+            return await self._while_connected(
                 _flood(writer, _framed(played.noise, played)), reader
             )
         if act is Act.HANG:
-            return await self._unless_it_leaves(asyncio.Event().wait(), reader)
+            return await self._while_connected(asyncio.Event().wait(), reader)
         await asyncio.sleep(0)
         sock = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         writer.transport.abort()
         return False
 
-    async def _unless_it_leaves(
-        self, wait: Awaitable[object], reader: asyncio.StreamReader
-    ) -> bool:
+    async def _while_connected(self, wait: Awaitable[object], reader: asyncio.StreamReader) -> bool:
         waiting = asyncio.ensure_future(wait)
         leaving = asyncio.ensure_future(reader.read(1))
         try:

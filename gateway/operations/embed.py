@@ -14,9 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects import DIALECTS, EMBEDDINGS
-from gateway.dialects.embedding_rows import embedding_row
 from gateway.hub.contracts import Embeddings, Encoded, Native, StreamDecoder, Unsupported, Upstream
-from gateway.hub.embeddings import joined
+from gateway.hub.embeddings import embeddings_row, joined
 from gateway.types import Agent, Chat, Model
 
 __all__ = [
@@ -106,7 +105,7 @@ def parts(request: Chat, model: Model) -> list[Chat]:
 
     Raises `Unsupported` for a provider without embeddings.
     """
-    row = embedding_row(model)
+    row = embeddings_row(model)
     inputs_max = model.quirks.embedding_inputs or row.inputs_max
     slices = _cut(request["input"], inputs_max, row.tokens_max)
     return [{**request, "input": inputs} for inputs in slices]

@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("gateway.server")
 
 MEGABYTE: Final = 1024 * 1024
+DESCRIPTORS_MAX: Final = 65_536
+"""More are not asked for: a process that is given a billion has to close them all when it forks."""
 
 
 class CannotListen(Exception):
@@ -70,6 +74,7 @@ def run(service: Service) -> int:
 
     Raises `CannotListen`, `OpenToNetwork`, `KeysError`.
     """
+    allow_descriptors()
     if service.config.server.workers == 1:
         run_loop(serve_one(service, Notifier(os.environ)))
         return 0
@@ -89,6 +94,16 @@ def run(service: Service) -> int:
     supervisor = Supervisor(service.config.server.workers, work, Notifier(os.environ))
     log.set_up(service.config.log.format, service.config.log.level)
     return supervisor.run()
+
+
+def allow_descriptors() -> None:
+    """Raises the soft limit of open files to the hard one. A call needs two sockets, and the usual
+    1,024 are too few for `server.maxCalls`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+    if wanted > soft != resource.RLIM_INFINITY:
+        with suppress(OSError, ValueError):  # macOS has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import platform
+import pwd
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -157,7 +159,7 @@ def _files(config_path: str | None, config: Config | None) -> Iterator[Finding]:
     for file in config.files if config else [path]:
         if os.access(file, os.R_OK) and file.is_file():
             yield Finding("files", "ok", "", f"read {file}")
-            if _mode(file) & 0o022:
+            if _is_open(file):
                 message = f"{file} can be changed by others, and decides where your keys are sent."
                 yield Finding("files", "warning", "", message, f"`chmod go-w {file}`")
 
@@ -262,13 +264,36 @@ def _mode(path: Path) -> int:
         return 0
 
 
+def _is_open(path: Path) -> bool:
+    """Whether anyone but the owner may change a file; False if it is missing."""
+    try:
+        return others_may_write(path.stat())
+    except OSError:
+        return False
+
+
+def others_may_write(status: os.stat_result) -> bool:
+    """Whether the file's mode lets anyone but the owner write."""
+    return bool(status.st_mode & 0o002 or (status.st_mode & 0o020 and not _is_own_group(status)))
+
+
+def _is_own_group(status: os.stat_result) -> bool:
+    """Whether the group is the owner's alone. Debian, Ubuntu and Fedora make such a group for each
+    user, and then let the group write by default (umask 002)."""
+    try:
+        owner, group = pwd.getpwuid(status.st_uid).pw_name, grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    return group.gr_name == owner and set(group.gr_mem) <= {owner}
+
+
 # --- the server -----------------------------------------------------------------------------------
 
 
 def _server(config: Config | None, clients: ClientKeys) -> Iterator[Finding]:
     if clients.path is None:
         yield Finding("configuration", "error", "client keys", clients.problem)
-    elif _mode(clients.path) & 0o022:
+    elif _is_open(clients.path):
         message = f"{clients.path} can be changed by others, who could add a key of their own."
         yield Finding("keys", "error", "client keys", message, f"`chmod go-w {clients.path}`")
     if config is not None:

@@ -106,7 +106,7 @@ def usage(config: Config | None, by: str, filters: Filters, *, of_all: bool = Fa
     for record in records:
         total = totals.setdefault(record["group"], Total(record["group"]))
         _add(total, record, dollars(record, models))
-    _leave_unknown(totals.values())
+    _mark_unknown(totals.values())
     return Usage(by, list(totals.values()))
 
 
@@ -119,7 +119,7 @@ def _add(total: Total, record: Record, dollars: float | None) -> None:
         total.cost = (total.cost or 0.0) + dollars
 
 
-def _leave_unknown(totals: Iterable[Total]) -> None:
+def _mark_unknown(totals: Iterable[Total]) -> None:
     """An unknown cost is None, not 0."""
     for total in totals:
         if not total.cost and total.is_partly_unknown:

@@ -42,12 +42,12 @@ class DatabaseUrl:
 
 def parse(url: str) -> DatabaseUrl:
     """Reads a URL. Raises `UrlError`."""
-    scheme, colon, rest = url.partition("://")
+    scheme, colon, address = url.partition("://")
     if not colon or scheme not in SCHEMES:
         raise UrlError(
             "is not an address of PostgreSQL.", 'Write "postgresql://ROLE@HOST/DATABASE".'
         )
-    place, _, query = rest.partition("?")
+    place, _, query = address.partition("?")
     authority = place.partition("/")[0]
     user, _, hosts = authority.rpartition("@")
     values = dict(parse_qsl(query, keep_blank_values=True))

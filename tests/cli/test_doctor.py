@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import json
+import os
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from gateway.reports.doctor import others_may_write
 from tests.cli.conftest import Run
 
 STORE = "home/.action-llama/credentials"
@@ -22,7 +26,7 @@ CUSTOM = (
 
 @pytest.fixture
 def somewhere(tmp_path: Path) -> Path:
-    """A configuration without a flaw, whose port nobody listens on."""
+    """A configuration without a flaw, whose port no process listens on."""
     path = tmp_path / "config.toml"
     path.write_text(CUSTOM.format(url="http://127.0.0.1:1/v1") + "[server]\nport = 1\n")
     return path
@@ -70,7 +74,7 @@ def test_nothing_is_wrong(run: Run, somewhere: Path) -> None:
     assert max(map(len, result.stdout.replace(str(somewhere.parent), "").splitlines())) <= 80
 
 
-def test_a_broken_configuration_is_told_whole_and_comes_first(run: Run, somewhere: Path) -> None:
+def test_a_broken_configuration_is_reported_whole_and_first(run: Run, somewhere: Path) -> None:
     somewhere.write_text(
         somewhere.read_text().replace('"custom"', '"costum"').replace("port", "prot")
     )
@@ -177,7 +181,7 @@ def test_a_store_that_cannot_be_read(run: Run, somewhere: Path) -> None:
     assert all("cannot be read" in row["message"] for row in rows)
 
 
-def test_an_empty_key_that_nobody_uses_and_a_configuration_for_everybody(
+def test_an_empty_key_that_no_model_uses_and_a_configuration_that_all_users_may_read(
     run: Run, somewhere: Path
 ) -> None:
     run("credentials", "set", "openai_key:team", input="sk-x")
@@ -190,7 +194,7 @@ def test_an_empty_key_that_nobody_uses_and_a_configuration_for_everybody(
 
 
 def test_pi_sign_ins(run: Run, somewhere: Path) -> None:
-    """An expired one is no problem: the next call renews it. (In a container pi's file is not used
+    """An expired one is fine: the next call renews it. (In a container pi's file is not used
     at all.)"""
     somewhere.write_text(
         '[models.a]\nprovider = "anthropic"\nmodel = "claude-sonnet-5"\nauthType = '
@@ -217,10 +221,24 @@ def test_pi_sign_ins(run: Run, somewhere: Path) -> None:
 # --- the server -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("mode", "gid", "others"),
+    [(0o664, 0, False), (0o664, 2**31 - 2, True), (0o644, 2**31 - 2, False), (0o666, 0, True)],
+)
+def test_the_owners_own_group_does_not_count_as_other_users(
+    mode: int, gid: int, others: bool
+) -> None:
+    """Debian's ordinary users have one each, and umask 002."""
+    if gid == 0 and grp.getgrgid(0).gr_name != pwd.getpwuid(0).pw_name:
+        pytest.skip("root has no group of its own here")
+    status = os.stat_result((mode, 0, 0, 1, 0, gid, 0, 0, 0, 0))
+    assert others_may_write(status) == others
+
+
 def test_client_keys_that_others_may_change(run: Run, somewhere: Path) -> None:
     file = somewhere.parent / "keys.json"
     assert run("keys", "add", "me", GATEWAY_KEYS=str(file)).exit_code == 0
-    file.chmod(0o620)
+    file.chmod(0o602)
     code, said = one(run, "--config", str(somewhere), GATEWAY_KEYS=str(file))
     assert (code, "could add a key of their own" in said, "`chmod go-w" in said) == (10, True, True)
 
@@ -246,7 +264,9 @@ def test_any_host_or_page_without_keys_is_worth_a_warning(
     assert (code, "any web page" in said) == (0, True)
 
 
-def test_who_has_the_port(run: Run, somewhere: Path, httpserver: HTTPServer) -> None:
+def test_the_process_on_the_port_is_named(
+    run: Run, somewhere: Path, httpserver: HTTPServer
+) -> None:
     httpserver.expect_oneshot_request("/health").respond_with_json(
         {"status": "serving", "version": "9.9"}
     )
@@ -337,7 +357,7 @@ def test_each_account_of_a_pool_is_checked(
         ({"status": 500}, "error", "answered with status 500"),
     ],
 )
-def test_what_a_list_says(
+def test_the_models_that_a_provider_lists(
     run: Run, listing: dict[str, Any], change: dict[str, Any], severity: str | None, word: str
 ) -> None:
     listing |= change
@@ -352,7 +372,7 @@ def test_a_list_that_is_open_to_all_proves_no_key(run: Run, listing: dict[str, A
     assert "its list needs no key" in " ".join(run("doctor", "--live").stdout.split())
 
 
-def test_nobody_answers(run: Run, somewhere: Path) -> None:
+def test_a_provider_that_does_not_answer(run: Run, somewhere: Path) -> None:
     code, said = one(run, "--live")
     assert (code, "http://127.0.0.1:1/v1 cannot be reached" in said, "Errno" in said) == (
         1,

@@ -136,13 +136,15 @@ def test_it_never_writes_over_a_file(run: Run, tmp_path: Path) -> None:
         (["--provider", "openai", "--agent", "a b"], 2, "cannot be an agent's name"),
     ],
 )
-def test_it_refuses(run: Run, tmp_path: Path, args: list[str], code: int, word: str) -> None:
+def test_invalid_options_are_refused(
+    run: Run, tmp_path: Path, args: list[str], code: int, word: str
+) -> None:
     result = run("init", *args)
     assert (result.exit_code, word in result.stderr) == (code, True)
     assert not (tmp_path / "config.toml").exists()
 
 
-def test_a_key_that_cannot_be_used_is_named_and_passed_over(run: Run, tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_used_is_named_and_skipped(run: Run, tmp_path: Path) -> None:
     token = tmp_path / "home/.action-llama/credentials/openai_key/default/token"
     token.parent.mkdir(parents=True)
     token.write_text("")

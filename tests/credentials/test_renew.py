@@ -185,7 +185,7 @@ async def test_a_form_where_the_provider_wants_one(tmp_path: Path) -> None:
         ({"access_token": "a", "refresh_token": "r", "expires_in": "soon"}, "r", 3300),
     ],
 )
-async def test_a_frugal_answer_is_kept_too(
+async def test_an_answer_without_optional_fields_is_stored(
     tmp_path: Path, answer: Any, refresh: str, lifetime_s: float
 ) -> None:
     path = sign_in(tmp_path)
@@ -438,7 +438,7 @@ async def test_a_refusal_changes_nothing(
 
 
 @pytest.mark.anyio
-async def test_nobody_listens(tmp_path: Path) -> None:
+async def test_an_endpoint_without_a_server(tmp_path: Path) -> None:
     sign_in(tmp_path)
     async with provider() as server:
         pass
@@ -447,7 +447,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_refusal_counts_for_nothing_when_somebody_else_was_faster(tmp_path: Path) -> None:
+async def test_a_refusal_is_ignored_when_another_process_was_faster(tmp_path: Path) -> None:
     """Some write to the file without the lock."""
     path = sign_in(tmp_path)
     async with provider(400, {"error": "invalid_grant"}, holds=True) as server:
@@ -474,7 +474,7 @@ async def test_an_entry_that_was_replaced_meanwhile_is_left_as_it_is(tmp_path: P
 
 
 @pytest.mark.anyio
-async def test_what_cannot_be_written_is_held_and_said(
+async def test_a_token_that_cannot_be_written_is_kept_in_memory_and_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The refresh token was rotated: the file's is worthless, and the one in memory renews the next

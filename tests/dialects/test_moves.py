@@ -8,7 +8,6 @@ conversation comes back its own signatures are there again.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from typing import Any
 
@@ -65,15 +64,15 @@ class Conversation:
         self.kept: list[Any] = []
         self.vault = Replay()
 
-    def turn(self, name: str, text: str) -> bytes:
+    async def turn(self, name: str, text: str) -> bytes:
         """Asks, until no tool is called. Returns the last request as the provider was sent it."""
         self.kept.append({"role": "user", "content": text})
-        sent = self._ask(name)
+        sent = await self._ask(name)
         if self._answer_calls():
-            sent = self._ask(name)
+            sent = await self._ask(name)
         return sent
 
-    def _ask(self, name: str) -> bytes:
+    async def _ask(self, name: str) -> bytes:
         chosen = target(name)
         request = INBOUND[self.api].decode_request(self._body(), {})
         dialect = choose(request.chat, chosen, self.api)
@@ -91,7 +90,7 @@ class Conversation:
         data = _played(dialect, asked, f"{name}{len(self.kept)}").replace(
             LAB_SIGNATURE, signature(name).encode()
         )
-        self._keep(asyncio.run(self._read(dialect, encoded, request, data)))
+        self._keep(await self._read(dialect, encoded, request, data))
         return sent
 
     async def _read(self, dialect: str, encoded: Encoded, request: Request, data: bytes) -> bytes:
@@ -174,42 +173,49 @@ def leaked(sent: bytes, name: str) -> list[str]:
     return [other for other in STRICT if other != name and signature(other).encode() in sent]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("api", BODIES)
 @given(
     route=st.lists(st.sampled_from([*STRICT]), min_size=2, max_size=4),
     texts=st.lists(st.sampled_from(["say: Hello", "look_up please"]), min_size=4, max_size=4),
 )
 @MANY
-def test_every_provider_goes_on_with_what_another_began(
+async def test_every_provider_goes_on_with_what_another_began(
     api: str, route: list[str], texts: list[str]
 ) -> None:
     talk = Conversation(api)
     for name, text in zip(route, texts, strict=False):
-        assert leaked(talk.turn(name, text), name) == []
+        assert leaked(await talk.turn(name, text), name) == []
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("api", BODIES)
 @pytest.mark.parametrize("away", ["anthropic", "google", "openai-responses", "mistral"])
 @pytest.mark.parametrize("home", SIGNING)
-def test_signatures_come_back_where_they_were_made(api: str, home: str, away: str) -> None:
+async def test_signatures_come_back_where_they_were_made(api: str, home: str, away: str) -> None:
     """Also when the middle of the conversation was served by another provider, as after a 429."""
     talk = Conversation(api)
-    assert signature(home).encode() in talk.turn(home, "look_up please"), (
+    assert signature(home).encode() in await talk.turn(home, "look_up please"), (
         "not even in its own tool loop"
     )
-    assert leaked(talk.turn(away, "look_up please"), away) == []
-    again = talk.turn(home, "look_up please")
+    assert leaked(await talk.turn(away, "look_up please"), away) == []
+    again = await talk.turn(home, "look_up please")
     assert again.count(signature(home).encode()) >= 2
     assert leaked(again, home) == []
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("api", ["chat", "anthropic"])
-def test_encrypted_reasoning_does_not_reach_another_account(api: str) -> None:
+async def test_encrypted_reasoning_does_not_reach_another_account(api: str) -> None:
     """OpenAI's own clients carry it unsealed: there the provider's refusal takes it away
     (`native.again`)."""
     talk = Conversation(api)
-    assert signature("openai-responses").encode() in talk.turn("openai-responses", "look_up please")
-    assert signature("openai-responses").encode() not in talk.turn(
+    assert signature("openai-responses").encode() in await talk.turn(
+        "openai-responses", "look_up please"
+    )
+    assert signature("openai-responses").encode() not in await talk.turn(
         "openai-responses@b", "say: Hello"
     )
-    assert signature("openai-responses").encode() in talk.turn("openai-responses", "say: Hello")
+    assert signature("openai-responses").encode() in await talk.turn(
+        "openai-responses", "say: Hello"
+    )

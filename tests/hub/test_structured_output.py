@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.hub.structured_output import hint, is_strict
+from gateway.hub.structured_output import hint, is_strict, read_form
 
 CLOSED = {
     "type": "object",
@@ -47,4 +47,4 @@ def test_strict_schemas(schema: Any, wanted: bool) -> None:
 
 def test_a_schema_in_words_keeps_its_integers() -> None:
     schema = {"maximum": 2**80}
-    assert str(2**80) in hint({"json_schema": {"schema": schema}})
+    assert str(2**80) in hint(read_form({"json_schema": {"schema": schema}}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -20,14 +21,17 @@ from gateway.inbound.encodings import (
     MEMBERS_MAX,
     SLICE_BYTES,
     STEP_BYTES,
-    _zstd_module,
     codings_of,
     decode,
 )
 from gateway.inbound.http import HttpError, headers_of
 from tests.inbound.asgi import CHAT, answered, ask, make, scope
 
-zstd = _zstd_module()
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 BODY = orjson.dumps({"model": "dev", "messages": [{"role": "user", "content": "ping " * 400}]})
 LIMIT = 1_000_000
 
@@ -136,7 +140,7 @@ def test_streams_without_number(name: str) -> None:
 
 
 def test_a_zstd_window_larger_than_a_coder_may_ask_for() -> None:
-    options = {
+    options: dict[int, int] = {
         zstd.CompressionParameter.window_log: 27,
         zstd.CompressionParameter.enable_long_distance_matching: 1,
     }
@@ -174,7 +178,7 @@ def test_a_coding_that_is_not_taken(tmp_path: Path, stated: str) -> None:
 
 
 @each_coding
-def test_a_call_with_such_a_body(tmp_path: Path, name: str, encode: Encode) -> None:
+def test_a_call_with_an_encoded_body(tmp_path: Path, name: str, encode: Encode) -> None:
     """It gets as far as its model, which no server answers for."""
     answer = ask(make(tmp_path), "POST", CHAT, encode(BODY), {"content-encoding": name})
     assert answer.headers["x-gateway-agent"] == "dev"

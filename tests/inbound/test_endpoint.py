@@ -4,7 +4,7 @@ provider."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from gateway.config import schema
 from gateway.inbound.http import ABORT
 from gateway.lab import Lab
 from gateway.upstream.transport import Request
-from tests.inbound.asgi import CHAT, NOBODY, Client, ask, ask_here, make, scope
+from tests.inbound.asgi import CHAT, NO_SERVER, Client, ask, ask_here, make, scope
 from tests.upstream.fakes import Response, Transport
 
 HELLO: dict[str, Any] = {"model": "dev", "messages": [{"role": "user", "content": "Hello"}]}
@@ -56,7 +56,7 @@ def with_(**fields: Any) -> bytes:
         (BODY[:-1] + b', "user": "\\ud83d", "top_k": NaN}', None),
     ],
 )
-def test_a_body_that_is_no_chat(tmp_path: Path, body: bytes, param: str | None) -> None:
+def test_a_body_that_is_not_a_chat(tmp_path: Path, body: bytes, param: str | None) -> None:
     answer = ask(make(tmp_path), "POST", CHAT, body)
     assert answer.status == 400
     assert answer.error["type"] == "invalid_request_error"
@@ -92,22 +92,20 @@ def test_a_body_that_just_fits(tmp_path: Path) -> None:
     assert answer.error["code"] == "upstream_error"
 
 
-def test_a_client_that_dribbles_its_body(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_client_that_sends_its_body_too_slowly(tmp_path: Path) -> None:
     app = make(tmp_path, schema.Server(request_seconds=0.01))
-
-    async def work() -> Client:
-        client = Client(b"{", ends=False)
-        await app.asgi(scope("POST", CHAT, {}), client.receive, client.send)
-        return client
-
-    answer = asyncio.run(work()).answer
+    client = Client(b"{", ends=False)
+    await app.asgi(scope("POST", CHAT, {}), client.receive, client.send)
+    answer = client.answer
     assert answer.status == 408
     assert answer.error["code"] == "request_timeout"
 
 
-def test_a_client_that_stops_reading_is_cut_off(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_client_that_stops_reading_is_cut_off(tmp_path: Path) -> None:
     timeouts = schema.ModelTimeouts(write_seconds=0.01)
-    model = schema.Model(provider="custom", model="m", base_url=NOBODY, timeouts=timeouts)
+    model = schema.Model(provider="custom", model="m", base_url=NO_SERVER, timeouts=timeouts)
     app = make(tmp_path, local=model)
     event = {"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}
     app.use_transport(Transport(Response(b"data: " + orjson.dumps(event) + b"\n\n")))
@@ -118,26 +116,20 @@ def test_a_client_that_stops_reading_is_cut_off(tmp_path: Path) -> None:
             if message["type"] == "http.response.body":
                 await asyncio.Event().wait()
 
-    async def work() -> None:
-        client = Stuck(with_(stream=True))
-        asked = {**scope("POST", CHAT, {}), "extensions": {ABORT: lambda: cuts.append("cut")}}
-        await app.asgi(asked, client.receive, client.send)
-
-    asyncio.run(work())
+    client = Stuck(with_(stream=True))
+    asked = {**scope("POST", CHAT, {}), "extensions": {ABORT: lambda: cuts.append("cut")}}
+    await app.asgi(asked, client.receive, client.send)
     assert cuts == ["cut"]
     assert app.observer.in_flight == 0
 
 
-def test_a_client_that_leaves_before_its_request_is_sent(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_client_that_leaves_before_its_request_is_sent(tmp_path: Path) -> None:
     app = make(tmp_path)
-
-    async def work() -> Client:
-        client = Client(b"{", ends=False)
-        client.leave()
-        await app.asgi(scope("POST", CHAT, {}), client.receive, client.send)
-        return client
-
-    assert asyncio.run(work()).sent == []
+    client = Client(b"{", ends=False)
+    client.leave()
+    await app.asgi(scope("POST", CHAT, {}), client.receive, client.send)
+    assert client.sent == []
     assert app.observer.in_flight == 0
     assert b'status="499"' in app.metrics.text()
 
@@ -155,7 +147,8 @@ def test_another_method(tmp_path: Path, method: str) -> None:
     assert answer.error["type"] == "invalid_request_error"
 
 
-def test_a_call_is_under_way_from_its_request_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_call_is_under_way_from_its_request_to_its_end(tmp_path: Path) -> None:
     app = make(tmp_path)
     asked: list[list[str]] = []
 
@@ -167,36 +160,27 @@ def test_a_call_is_under_way_from_its_request_to_its_end(tmp_path: Path) -> None
             return await super().send(request, timeout_s)
 
     app.use_transport(Asking("connect"))
-
-    async def work() -> None:
-        reading = Client(b"{", ends=False)
-        waiting = asyncio.create_task(
-            app.asgi(scope("POST", CHAT, {}), reading.receive, reading.send)
-        )
-        await asyncio.sleep(0)
-        await ask_here(app, "POST", CHAT, [BODY], {})
-        reading.leave()
-        await waiting
-
-    asyncio.run(work())
+    reading = Client(b"{", ends=False)
+    waiting = asyncio.create_task(app.asgi(scope("POST", CHAT, {}), reading.receive, reading.send))
+    await asyncio.sleep(0)
+    await ask_here(app, "POST", CHAT, [BODY], {})
+    reading.leave()
+    await waiting
     assert asked[:2] == [["dev"], ["local"]]
     assert list(app.endpoint.under_way()) == []
     assert not app.endpoint.calls
 
 
-def test_too_many_calls(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_too_many_calls(tmp_path: Path) -> None:
     app = make(tmp_path, schema.Server(max_calls=1))
-
-    async def work() -> Client:
-        first, second = Client(b"{", ends=False), Client(BODY)
-        waiting = asyncio.create_task(app.asgi(scope("POST", CHAT, {}), first.receive, first.send))
-        await asyncio.sleep(0)
-        await app.asgi(scope("POST", CHAT, {}), second.receive, second.send)
-        first.leave()
-        await waiting
-        return second
-
-    answer = asyncio.run(work()).answer
+    first, second = Client(b"{", ends=False), Client(BODY)
+    waiting = asyncio.create_task(app.asgi(scope("POST", CHAT, {}), first.receive, first.send))
+    await asyncio.sleep(0)
+    await app.asgi(scope("POST", CHAT, {}), second.receive, second.send)
+    first.leave()
+    await waiting
+    answer = second.answer
     assert answer.status == 503
     assert answer.headers["retry-after"] == "1"
     assert answer.error["code"] == "too_many_calls"
@@ -231,7 +215,7 @@ def test_a_request_id_that_is_none_is_replaced(tmp_path: Path, id_: str) -> None
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-def test_a_fault_of_ours_is_an_error_object_too(
+def test_a_fault_of_the_gateway_is_an_error_object(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = make(tmp_path)
@@ -249,20 +233,16 @@ def test_a_fault_of_ours_is_an_error_object_too(
     assert app.observer.in_flight == 0
 
 
-def test_a_field_name_cannot_become_a_header(tmp_path: Path) -> None:
-    async def work() -> Mapping[str, str]:
-        async with Lab() as lab:
-            base_url = lab.base_url("mistral")
-            app = make(
-                tmp_path, None, m=schema.Model(provider="mistral", model="m", base_url=base_url)
-            )
-            app.credentials.put("mistral_key", "default", "test")
-            body = with_(**{"evil\r\nx-injected: 1": 1, "a" * 20_000: 1})
-            answer = await ask_here(app, "POST", CHAT, [body], {})
-            await app.aclose()
-            return answer.headers
-
-    dropped = asyncio.run(work())["x-gateway-dropped"]
+@pytest.mark.anyio
+async def test_a_field_name_cannot_become_a_header(tmp_path: Path) -> None:
+    async with Lab() as lab:
+        base_url = lab.base_url("mistral")
+        app = make(tmp_path, None, m=schema.Model(provider="mistral", model="m", base_url=base_url))
+        app.credentials.put("mistral_key", "default", "test")
+        body = with_(**{"evil\r\nx-injected: 1": 1, "a" * 20_000: 1})
+        answer = await ask_here(app, "POST", CHAT, [body], {})
+        await app.aclose()
+    dropped = answer.headers["x-gateway-dropped"]
     assert "\r" not in dropped
     assert "\n" not in dropped
     assert len(dropped) < 4096

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 
 import pytest
@@ -15,7 +14,7 @@ from gateway.inbound.interrupt import Interrupt
 from tests.inbound.asgi import Client, scope
 
 
-def read(
+async def read(
     *pieces: bytes,
     length: str | None = None,
     bytes_max: int = 10,
@@ -24,53 +23,56 @@ def read(
 ) -> bytes:
     headers = {} if length is None else {"content-length": length}
 
-    async def work() -> bytes:
-        client = Client(*pieces, ends=ends)
-        if leaves:
-            client.leave()
-        with Interrupt() as interrupt:
-            request = AsgiRequest(scope("POST", "/", headers), client.receive)
-            return await read_body(request, bytes_max, 0.01, interrupt)
-
-    return asyncio.run(work())
+    client = Client(*pieces, ends=ends)
+    if leaves:
+        client.leave()
+    with Interrupt() as interrupt:
+        request = AsgiRequest(scope("POST", "/", headers), client.receive)
+        return await read_body(request, bytes_max, 0.01, interrupt)
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("pieces", [[b""], [b"0123456789"], [b"01234", b"", b"56789"]])
-def test_a_body_within_the_limit(pieces: list[bytes]) -> None:
-    assert read(*pieces) == b"".join(pieces)
+async def test_a_body_within_the_limit(pieces: list[bytes]) -> None:
+    assert await read(*pieces) == b"".join(pieces)
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("length", [None, "", "5", "-5", "five", "²"])
-def test_a_wrong_length_is_not_believed(length: str | None) -> None:
+async def test_a_wrong_length_is_not_believed(length: str | None) -> None:
     with pytest.raises(HttpError) as raised:
-        read(b"01234", b"567890", length=length)
+        await read(b"01234", b"567890", length=length)
     assert raised.value.refusal.status == 413
 
 
-def test_a_stated_length_beyond_the_limit_is_enough() -> None:
+@pytest.mark.anyio
+async def test_a_stated_length_beyond_the_limit_is_enough() -> None:
     with pytest.raises(HttpError) as raised:
-        read(b"0", length="11", ends=False)
+        await read(b"0", length="11", ends=False)
     assert raised.value.refusal.status == 413
 
 
-def test_too_slow() -> None:
+@pytest.mark.anyio
+async def test_too_slow() -> None:
     with pytest.raises(HttpError) as raised:
-        read(b"0", ends=False)
+        await read(b"0", ends=False)
     assert raised.value.refusal.status == 408
 
 
-def test_being_too_slow_leaves_nothing_behind() -> None:
+@pytest.mark.anyio
+async def test_the_error_of_a_slow_body_does_not_grow() -> None:
     depths = []
     for _ in range(3):
         with pytest.raises(HttpError) as raised:
-            read(b"0", ends=False)
+            await read(b"0", ends=False)
         depths.append(len(list(traceback.walk_tb(raised.value.__traceback__))))
     assert len(set(depths)) == 1
 
 
-def test_gone() -> None:
+@pytest.mark.anyio
+async def test_gone() -> None:
     with pytest.raises(ClientLeft):
-        read(b"0", ends=False, leaves=True)
+        await read(b"0", ends=False, leaves=True)
 
 
 def test_the_first_of_several_headers_counts() -> None:
@@ -97,9 +99,10 @@ def test_an_error_is_openais_object() -> None:
     assert rendered.headers == {"retry-after": "1"}
 
 
-def test_json_goes_out_with_its_length() -> None:
+@pytest.mark.anyio
+async def test_json_goes_out_with_its_length() -> None:
     client = Client()
-    asyncio.run(send_json(client.send, 200, {"é": 1}, [(b"x-a", b"1")]))
+    await send_json(client.send, 200, {"é": 1}, [(b"x-a", b"1")])
     assert client.answer.headers == {
         "content-type": "application/json",
         "content-length": "8",

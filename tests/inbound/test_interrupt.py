@@ -1,4 +1,4 @@
-"""One way to end a call from outside, whoever does it."""
+"""One way to end a call from outside, for every cause."""
 
 from __future__ import annotations
 
@@ -14,62 +14,60 @@ class Ended(Exception):
     pass
 
 
-def ended_by(act: Callable[[Interrupt], None]) -> int:
+async def wait_for(act: Callable[[Interrupt], None]) -> None:
+    """Waits until `act` ends it."""
+    with Interrupt() as interrupt:
+        interrupt.loop.call_soon(act, interrupt)
+        await asyncio.Event().wait()
+
+
+async def ended_by(act: Callable[[Interrupt], None]) -> int:
     """How many cancellations are left over when `act` has ended what was under way."""
 
-    async def work() -> int:
-        task = asyncio.current_task()
-        assert task is not None
-        try:
-            with Interrupt() as interrupt:
-                interrupt.loop.call_soon(act, interrupt)
-                await asyncio.Event().wait()
-        except Ended:
-            return task.cancelling()
-        return -1
-
-    return asyncio.run(work())
+    task = asyncio.current_task()
+    assert task is not None
+    with pytest.raises(Ended):
+        await wait_for(act)
+    return task.cancelling()
 
 
-def test_what_is_under_way_ends_with_the_error() -> None:
-    assert ended_by(lambda interrupt: interrupt.fire(Ended())) == 0
+@pytest.mark.anyio
+async def test_what_is_under_way_ends_with_the_error() -> None:
+    assert await ended_by(lambda interrupt: interrupt.fire(Ended())) == 0
 
 
-def test_the_first_error_counts() -> None:
+@pytest.mark.anyio
+async def test_the_first_error_counts() -> None:
     def twice(interrupt: Interrupt) -> None:
         interrupt.fire(Ended())
         interrupt.fire(ValueError())
 
-    assert ended_by(twice) == 0
+    assert await ended_by(twice) == 0
 
 
-def test_the_task_may_wait_again_afterwards() -> None:
-    async def work() -> str:
-        try:
-            with Interrupt() as interrupt:
-                interrupt.loop.call_soon(interrupt.fire, Ended())
-                await asyncio.Event().wait()
-        except Ended:
-            await asyncio.sleep(0)
-        return "told"
-
-    assert asyncio.run(work()) == "told"
+@pytest.mark.anyio
+async def test_the_task_may_wait_again_afterwards() -> None:
+    with pytest.raises(Ended):
+        await wait_for(lambda interrupt: interrupt.fire(Ended()))
+    waiting = asyncio.create_task(asyncio.sleep(0, "done"))
+    assert await waiting == "done"
 
 
-def test_a_cancellation_by_others_passes_through() -> None:
-    async def work() -> None:
-        with Interrupt() as interrupt:
-            interrupt.loop.call_soon(asyncio.current_task().cancel)  # type: ignore[union-attr]
+@pytest.mark.anyio
+async def test_a_cancellation_by_others_passes_through() -> None:
+    async def wait() -> None:
+        with Interrupt():
             await asyncio.Event().wait()
 
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(work())
+        await waiting
 
 
-def test_without_a_reason_nothing_happens() -> None:
-    async def work() -> str:
-        with Interrupt():
-            await asyncio.sleep(0)
-        return "done"
-
-    assert asyncio.run(work()) == "done"
+@pytest.mark.anyio
+async def test_without_a_reason_nothing_happens() -> None:
+    with Interrupt():
+        await asyncio.sleep(0)
+    assert "done" == "done"

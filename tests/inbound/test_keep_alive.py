@@ -16,7 +16,7 @@ from gateway.config.load import build
 from gateway.drill.apis import APIS
 from gateway.lab import anthropic, chat, responses
 from gateway.lab.answers import Asked, answer
-from tests.inbound.asgi import NOBODY, Client, make, scope
+from tests.inbound.asgi import NO_SERVER, Client, make, scope
 from tests.upstream.fakes import Piece, Response, Transport
 
 COMMENT = b": \n\n"
@@ -40,7 +40,7 @@ def events(provider: str) -> list[bytes]:
     return [part.encode() for part in LAB[provider].events(said, "m", "1")]
 
 
-def ask(
+async def ask(
     home: Path, api: str, provider: str, client: Client, transport: Transport, **timeouts: Any
 ) -> bytes:
     """The body of an answer that comes through `transport`."""
@@ -48,7 +48,7 @@ def ask(
     folder.mkdir(parents=True, mode=0o700)
     (folder / "token").write_text("secret-key")
     (folder / "token").chmod(0o600)
-    model = schema.Model(provider=provider, model=IDS[provider], base_url=NOBODY)
+    model = schema.Model(provider=provider, model=IDS[provider], base_url=NO_SERVER)
     app = make(home, None, dev=model)
     root = schema.Root(
         models={"dev": model},
@@ -58,7 +58,7 @@ def ask(
     )
     app.swap(build(root, None, {}, None, []))
     app.use_transport(transport)
-    asyncio.run(app.asgi(scope("POST", APIS[api].path, {}), client.receive, client.send))
+    await app.asgi(scope("POST", APIS[api].path, {}), client.receive, client.send)
     assert client.answer.status == 200, client.answer.body
     return client.answer.body
 
@@ -67,12 +67,15 @@ def request(api: str) -> bytes:
     return orjson.dumps(APIS[api].ask("dev", stream=True))
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_a_silence_is_filled_in_the_way_of_the_api(tmp_path: Path, api: str, provider: str) -> None:
+async def test_a_silence_is_filled_in_the_way_of_the_api(
+    tmp_path: Path, api: str, provider: str
+) -> None:
     parts = events(provider)
     place = next(place for place, part in enumerate(parts) if b"Hello" in part) + 1
     pieces: list[Piece] = [b"".join(parts[:place]), "timeout", "timeout", b"".join(parts[place:])]
-    body = ask(tmp_path, api, provider, Client(request(api)), Transport(Response(*pieces)))
+    body = await ask(tmp_path, api, provider, Client(request(api)), Transport(Response(*pieces)))
     if api == "chat":
         assert body.count(COMMENT) == 2
     elif api == "messages":
@@ -116,13 +119,14 @@ BEFORE = {"chat": COMMENT, "messages": PING, "responses": COMMENT}
 """Responses has no event that may come before the first one."""
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_a_client_is_kept_waiting_for_the_first_content(
+async def test_a_client_is_kept_waiting_for_the_first_content(
     tmp_path: Path, api: str, provider: str
 ) -> None:
     client = Waiting(request(api))
     client.transport = Slow(Response(b"".join(events(provider))))
-    body = ask(
+    body = await ask(
         tmp_path,
         api,
         provider,
@@ -141,13 +145,14 @@ def test_a_client_is_kept_waiting_for_the_first_content(
     )
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_what_fails_behind_a_heartbeat_is_told_in_the_stream(
+async def test_a_failure_behind_a_heartbeat_is_reported_in_the_stream(
     tmp_path: Path, api: str, provider: str
 ) -> None:
     client = Waiting(request(api))
     client.transport = Slow("connect")
-    body = ask(
+    body = await ask(
         tmp_path,
         api,
         provider,

@@ -35,7 +35,7 @@ def test_an_unknown_url(tmp_path: Path, method: str, path: str, hint: str) -> No
     assert "{" not in answer.error["message"]
 
 
-def test_a_path_is_no_file(tmp_path: Path) -> None:
+def test_a_path_does_not_name_a_file(tmp_path: Path) -> None:
     assert (
         ask(make(tmp_path), "GET", "/v1/models/../../metrics/x").error["code"] == "model_not_found"
     )
@@ -112,7 +112,7 @@ def test_a_long_path_is_plain_at_once(path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/livez", "/readyz", "/health", "/metrics", "/status", "/v1/models"]
 )
-def test_what_is_read_only_takes_no_other_method(tmp_path: Path, path: str) -> None:
+def test_read_only_paths_refuse_other_methods(tmp_path: Path, path: str) -> None:
     answers = {
         method: ask(make(tmp_path), method, path)
         for method in ("HEAD", "OPTIONS", "POST", "DELETE")
@@ -134,7 +134,7 @@ def test_with_and_without_v1(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/metrics"])
-def test_what_is_no_api_stands_without_v1(tmp_path: Path, path: str) -> None:
+def test_paths_outside_the_api_have_no_v1(tmp_path: Path, path: str) -> None:
     assert ask(make(tmp_path), "GET", path).status == 200
     assert ask(make(tmp_path), "GET", "/v1" + path).status == 404
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from gateway.app import App
 from gateway.inbound.status import StatusEndpoint
@@ -19,23 +20,18 @@ def facts() -> dict[str, Any]:
     return {"status": "serving", "version": "1", "uptime_s": 1.0, "in_flight": 2, "waiting": 0}
 
 
-def status_of(app: App, calls: Iterable[Call] = (), **headers: str) -> Answer:
+async def status_of(app: App, calls: Iterable[Call] = (), **headers: str) -> Answer:
     """The answer of an endpoint to which `calls` are under way, 3.5 seconds after they arrived."""
-
-    async def work() -> Answer:
-        endpoint = StatusEndpoint(
-            lambda: app.gateway, app.breaker, facts, lambda: calls, lambda: 103.5
-        )
-        client = Client()
-        await endpoint(scope("GET", "/status", headers), client.receive, client.send)
-        return client.answer
-
-    return asyncio.run(work())
+    endpoint = StatusEndpoint(lambda: app.gateway, app.breaker, facts, lambda: calls, lambda: 103.5)
+    client = Client()
+    await endpoint(scope("GET", "/status", headers), client.receive, client.send)
+    return client.answer
 
 
-def test_the_calls_under_way_are_listed(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_the_calls_under_way_are_listed(tmp_path: Path) -> None:
     app = make(tmp_path)
-    answer = status_of(app, [make_call(model(), received_at=100.0, stream=True)])
+    answer = await status_of(app, [make_call(model(), received_at=100.0, stream=True)])
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json["calls"] == [
         {
@@ -46,15 +42,16 @@ def test_the_calls_under_way_are_listed(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_client_sees_the_agents_that_its_key_may_use(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_client_sees_the_agents_that_its_key_may_use(tmp_path: Path) -> None:
     app = make(tmp_path)
     everything, limited = app.keys.add("all"), app.keys.add("ci", ["other"])
-    assert status_of(app).status == 401
+    assert (await status_of(app)).status == 401
     assert [
         agent["agent"]
-        for agent in status_of(app, authorization=f"Bearer {everything}").json["agents"]
+        for agent in (await status_of(app, authorization=f"Bearer {everything}")).json["agents"]
     ] == ["dev"]
-    assert status_of(app, authorization=f"Bearer {limited}").json["agents"] == []
+    assert (await status_of(app, authorization=f"Bearer {limited}")).json["agents"] == []
 
 
 def test_the_running_gateway_answers_with_every_documented_key(tmp_path: Path) -> None:

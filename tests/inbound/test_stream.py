@@ -35,8 +35,9 @@ BROKEN = Failure(
 class Chunks:
     """A committed stream, as a script."""
 
-    def __init__(self, *steps: Step) -> None:
+    def __init__(self, *steps: Step, says_last: bool = False) -> None:
         self._steps = list(steps)
+        self._says_last = says_last
         self.closed = False
 
     def __aiter__(self) -> Chunks:
@@ -48,7 +49,7 @@ class Chunks:
         step = self._steps.pop(0)
         if isinstance(step, Failure):
             raise Failed(step)
-        return Batch(step)
+        return Batch(step, is_last=self._says_last and not self._steps)
 
     def watch(self, watcher: Watcher) -> None:
         """Its end is reported to its reader alone."""
@@ -115,9 +116,10 @@ def events(body: bytes) -> list[str]:
     ]
 
 
-def test_a_whole_stream_ends_with_done() -> None:
+@pytest.mark.anyio
+async def test_a_whole_stream_ends_with_done() -> None:
     send, chunks = Sent(), Chunks(HELLO, END)
-    assert asyncio.run(relayed(send, chunks)) is None
+    assert await relayed(send, chunks) is None
     assert send.messages[0]["status"] == 200
     headers = dict(send.messages[0]["headers"])
     assert headers[b"content-type"] == b"text/event-stream; charset=utf-8"
@@ -130,17 +132,31 @@ def test_a_whole_stream_ends_with_done() -> None:
     assert chunks.closed
 
 
-def test_silence_is_a_comment() -> None:
+@pytest.mark.anyio
+@pytest.mark.parametrize("last", [END, []])
+async def test_the_last_events_leave_with_the_end(last: Step) -> None:
+    send, chunks = Sent(), Chunks(HELLO, END, last, says_last=True)
+    assert await relayed(send, chunks) is None
+    assert [message["type"] for message in send.messages].count("http.response.body") == 3
+    assert events(send.body)[-1] == "[DONE]"
+    assert HEARTBEAT not in send.body
+    assert send.is_complete
+    assert chunks.closed
+
+
+@pytest.mark.anyio
+async def test_silence_is_a_comment() -> None:
     send = Sent()
-    asyncio.run(relayed(send, Chunks(HELLO, [], [], END)))
+    await relayed(send, Chunks(HELLO, [], [], END))
     assert HEARTBEAT.startswith(b":")
     assert send.body.count(HEARTBEAT) == 2
     assert "event:" not in send.body.decode()
 
 
-def test_a_broken_stream_ends_in_one_error_and_without_done() -> None:
+@pytest.mark.anyio
+async def test_a_broken_stream_ends_in_one_error_and_without_done() -> None:
     send, chunks = Sent(), Chunks(HELLO, BROKEN)
-    assert asyncio.run(relayed(send, chunks)) is BROKEN
+    assert await relayed(send, chunks) is BROKEN
     *content, last = events(send.body)
     error = orjson.loads(last)["error"]
     assert (error["type"], error["code"]) == ("server_error", "upstream_overloaded")
@@ -153,24 +169,21 @@ def test_a_broken_stream_ends_in_one_error_and_without_done() -> None:
     assert chunks.closed
 
 
-def test_a_client_that_reads_nothing_is_given_up() -> None:
+@pytest.mark.anyio
+async def test_a_client_that_reads_nothing_is_given_up() -> None:
     send, chunks = Sent(stuck=True), Chunks(HELLO, END)
     with pytest.raises(StoppedReading):
-        asyncio.run(relayed(send, chunks, write_s=0.01))
+        await relayed(send, chunks, write_s=0.01)
     assert chunks.closed
     assert len(send.messages) == 2
 
 
-def test_the_watchdog_counts_no_time_between_writes() -> None:
+@pytest.mark.anyio
+async def test_the_watchdog_counts_no_time_between_writes() -> None:
     """The provider may take its time; only a write that waits is the client's fault."""
-
-    async def work() -> bool:
-        with Interrupt() as interrupt, Watchdog(interrupt, 0.005) as watchdog:
-            await watchdog.over(asyncio.sleep(0))
-            await quiet(0.03)
-        return True
-
-    assert asyncio.run(work())
+    with Interrupt() as interrupt, Watchdog(interrupt, 0.005) as watchdog:
+        await watchdog.over(asyncio.sleep(0))
+        await quiet(0.03)
 
 
 # --- before the commit ----------------------------------------------------------------------------
@@ -186,16 +199,18 @@ async def waited(send: Sent, work: Coroutine[Any, Any, Reply], every_s: float = 
         )
 
 
-def test_a_quick_answer_has_no_heartbeat_before_it() -> None:
+@pytest.mark.anyio
+async def test_a_quick_answer_has_no_heartbeat_before_it() -> None:
     async def quick() -> Reply:
         return ANSWER
 
     send = Sent()
-    assert asyncio.run(waited(send, quick())) is ANSWER
+    assert await waited(send, quick()) is ANSWER
     assert send.messages == []
 
 
-def test_a_slow_answer_has_heartbeats_before_it() -> None:
+@pytest.mark.anyio
+async def test_a_slow_answer_has_heartbeats_before_it() -> None:
     send, enough = Sent(), 3
 
     async def slow() -> Reply:
@@ -203,20 +218,22 @@ def test_a_slow_answer_has_heartbeats_before_it() -> None:
             await asyncio.sleep(0)
         return ANSWER
 
-    assert asyncio.run(waited(send, slow())) is ANSWER
+    assert await waited(send, slow()) is ANSWER
     assert send.messages[0]["type"] == "http.response.start"
     assert send.body == HEARTBEAT * enough
 
 
-def test_a_failure_comes_through() -> None:
+@pytest.mark.anyio
+async def test_a_failure_comes_through() -> None:
     async def failing() -> Reply:
         raise Failed(BROKEN)
 
     with pytest.raises(Failed):
-        asyncio.run(waited(Sent(), failing()))
+        await waited(Sent(), failing())
 
 
-def test_leaving_ends_the_work_that_was_waited_for() -> None:
+@pytest.mark.anyio
+async def test_leaving_ends_the_work_that_was_waited_for() -> None:
     ended = []
 
     async def endless() -> Reply:
@@ -226,15 +243,12 @@ def test_leaving_ends_the_work_that_was_waited_for() -> None:
             ended.append(True)
         return ANSWER
 
-    async def work() -> None:
-        task = asyncio.create_task(waited(Sent(), endless()))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        task.cancel()
-        await task
-
+    task = asyncio.create_task(waited(Sent(), endless()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(work())
+        await task
     assert ended == [True]
 
 
@@ -263,25 +277,25 @@ def watched(interrupt: Interrupt, *messages: str) -> Iterator[None]:
         request.close()
 
 
-def test_whoever_leaves_is_noticed() -> None:
-    async def work() -> None:
-        with Interrupt() as interrupt, watched(interrupt, "http.request", "http.disconnect"):
-            await asyncio.Event().wait()
+@pytest.mark.anyio
+async def test_a_client_that_leaves_is_noticed() -> None:
+    with (
+        pytest.raises(ClientLeft),
+        Interrupt() as interrupt,
+        watched(interrupt, "http.request", "http.disconnect"),
+    ):
+        await asyncio.Event().wait()
 
-    with pytest.raises(ClientLeft):
-        asyncio.run(work())
 
-
-def test_nobody_is_watched_once_the_answer_is_out() -> None:
-    async def work() -> tuple[int, int]:
-        with Interrupt() as interrupt, watched(interrupt, "http.disconnect"):
-            await asyncio.sleep(0)
-        await quiet(LOOK_AFTER_S * 2)
-        task = asyncio.current_task()
-        assert task is not None
-        return task.cancelling(), len(asyncio.all_tasks())
-
-    assert asyncio.run(work()) == (0, 1)
+@pytest.mark.anyio
+async def test_no_client_is_watched_once_the_answer_is_out() -> None:
+    before = len(asyncio.all_tasks())
+    with Interrupt() as interrupt, watched(interrupt, "http.disconnect"):
+        await asyncio.sleep(0)
+    await quiet(LOOK_AFTER_S * 2)
+    task = asyncio.current_task()
+    assert task is not None
+    assert (task.cancelling(), len(asyncio.all_tasks())) == (0, before)
 
 
 async def quiet(seconds: float) -> None:
@@ -291,32 +305,31 @@ async def quiet(seconds: float) -> None:
     await over.wait()
 
 
-def test_an_error_of_the_work_is_its_own() -> None:
-    async def work() -> None:
-        with Interrupt() as interrupt, watched(interrupt, "http.disconnect"):
-            raise ValueError("ours")
+@pytest.mark.anyio
+async def test_an_error_of_the_work_is_its_own() -> None:
+    with (
+        pytest.raises(ValueError, match="ours"),
+        Interrupt() as interrupt,
+        watched(interrupt, "http.disconnect"),
+    ):
+        raise ValueError("ours")
 
-    with pytest.raises(ValueError, match="ours"):
-        asyncio.run(work())
 
-
-def test_a_reply_that_comes_as_the_client_leaves_is_closed() -> None:
+@pytest.mark.anyio
+async def test_a_reply_that_comes_as_the_client_leaves_is_closed() -> None:
     chunks, here, send = Chunks(HELLO, END), asyncio.Event(), Sent(stuck=True)
 
     async def answering() -> Reply:
         await here.wait()
         return Reply(Attempt(model(), 1), "m", chunks=chunks)
 
-    async def work() -> None:
-        task = asyncio.create_task(waited(send, answering()))
-        while len(send.messages) < 2:  # the head, and the heartbeat in which the client hangs
-            await asyncio.sleep(0)
-        here.set()
+    task = asyncio.create_task(waited(send, answering()))
+    while len(send.messages) < 2:  # the head, and the heartbeat in which the client hangs
         await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        task.cancel()
-        await task
-
+    here.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(work())
+        await task
     assert chunks.closed

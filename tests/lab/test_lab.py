@@ -71,7 +71,7 @@ async def test_a_key_is_asked_for(provider: str) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("provider", BASE_PATHS)
-async def test_nonsense_is_refused(provider: str) -> None:
+async def test_invalid_bodies_are_refused(provider: str) -> None:
     async with running() as (lab, client):
         url = lab.base_url(provider) + PATHS.get(provider, "/chat/completions")
         for body in (b"", b"{", b"[]", b"1", b"{}", b'{"messages": 1}', b'{"messages": [1]}'):
@@ -80,7 +80,7 @@ async def test_nonsense_is_refused(provider: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_who_decides_about_the_fault() -> None:
+async def test_the_order_in_which_a_fault_is_chosen() -> None:
     async with running() as (lab, client):
         lab.fault("custom", "quota")
         lab.fault("special", "bad_key")
@@ -107,7 +107,7 @@ async def test_a_script_goes_on_with_its_last_fault() -> None:
         assert [(await ask(lab, client)).status_code for _ in range(3)] == [500, 200, 200]
 
 
-def test_a_fault_that_nobody_knows_cannot_be_scripted() -> None:
+def test_an_unknown_fault_cannot_be_scripted() -> None:
     with pytest.raises(KeyError):
         Lab().fault("custom", "no such fault")
 
@@ -151,7 +151,7 @@ async def test_models_calls_and_a_page() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_path_that_nobody_serves() -> None:
+async def test_an_unknown_path() -> None:
     async with running() as (lab, client):
         for path in ("/", "/nobody/v1/chat/completions", "/custom/v1/messages"):
             response = await client.post(

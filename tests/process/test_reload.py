@@ -51,7 +51,9 @@ def test_an_invalid_one_is_refused_with_its_reasons(
     assert "config.toml" in caplog.text
 
 
-def test_what_needs_a_restart_is_said(life: Life, caplog: pytest.LogCaptureFixture) -> None:
+def test_settings_that_need_a_restart_are_named(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
     changed = "[server]\nport = 1\ndrainSeconds = 1\n[ledger]\nretentionDays = 1\n"
     life.path.write_text(GOOD + changed + '[traces]\nheaders = { key = "canary" }\n')
     with caplog.at_level(logging.WARNING, logger="gateway.config"):
@@ -88,7 +90,7 @@ def test_other_files_do_not(life: Life) -> None:
     assert fingerprint(life.path) == before
 
 
-def test_an_environments_file_counts_wherever_it_lies(life: Life, tmp_path: Path) -> None:
+def test_an_environments_file_counts_wherever_it_is(life: Life, tmp_path: Path) -> None:
     environment = tmp_path / ".action-llama/environments/prod.toml"
     environment.parent.mkdir(parents=True)
     environment.write_text("")

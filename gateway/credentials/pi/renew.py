@@ -173,8 +173,8 @@ class Renewal:
         entries = orjson.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
         if not isinstance(entries, dict):
             raise ValueError
-        stands = self._credentials.in_force(provider, entries.get(provider))
-        if not isinstance(stands, dict) or stands.get("refresh") != replaces:
+        current = self._credentials.in_force(provider, entries.get(provider))
+        if not isinstance(current, dict) or current.get("refresh") != replaces:
             logger.warning(
                 "the entry for %s in %s was replaced meanwhile, and is left as it is",
                 provider,

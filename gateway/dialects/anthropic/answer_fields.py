@@ -15,7 +15,7 @@ from gateway.hub.answer_fields import (
     Fields,
     dropped,
     not_kept,
-    rest,
+    other_fields,
     translated,
     url_citation,
 )
@@ -58,22 +58,22 @@ ANSWER: Final[Mapping[str, Fields]] = {
         "iterations": KEPT,
     },
 }
-_GONE: Final = {part: not_kept(fields) for part, fields in ANSWER.items()}
+_NOT_KEPT: Final = {part: not_kept(fields) for part, fields in ANSWER.items()}
 
 
 def answer_extras(message: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a message, or of the change at its end, beside content and counts."""
-    return rest(message, _GONE["answer"])
+    return other_fields(message, _NOT_KEPT["answer"])
 
 
 def tool_call_extras(block: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `tool_use` block beside its call."""
-    return rest(block, _GONE["tool_call"])
+    return other_fields(block, _NOT_KEPT["tool_call"])
 
 
 def usage_extras(usage: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `usage` object beside the counts."""
-    extras = rest(usage, _GONE["usage"])
+    extras = other_fields(usage, _NOT_KEPT["usage"])
     details = usage.get("output_tokens_details")
     return extras | ({"completion_tokens_details": details} if isinstance(details, Mapping) else {})
 
@@ -82,7 +82,7 @@ def decode_citations(citations: Any, first_index: int) -> list[dict[str, Any]]:
     """`url_citation` annotations of the citations that name an address."""
     found = [citation for citation in citations or () if _has_address(citation)]
     return [
-        url_citation(citation, first_index + place, **rest(citation, _CITED))
+        url_citation(citation, first_index + place, **other_fields(citation, _CITED))
         for place, citation in enumerate(found)
     ]
 

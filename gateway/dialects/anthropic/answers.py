@@ -81,18 +81,18 @@ def refusal_text(body: Mapping[str, Any]) -> str:
 
 def decode_message(blocks: list[dict[str, Any]], encoded: Encoded) -> dict[str, Any]:
     """The hub's message of a list of content blocks."""
-    told = _Told(encoded)
+    contents = _Contents(encoded)
     for block in blocks:
-        told.add(block)
-    joined = "".join(told.text)
+        contents.add(block)
+    joined = "".join(contents.text)
     message: dict[str, Any] = {
         "role": "assistant",
         "content": (unfence(joined) if encoded.unfence else joined) or None,
     }
-    return message | {key: value for key, value in told.extras().items() if value}
+    return message | {key: value for key, value in contents.extras().items() if value}
 
 
-class _Told:
+class _Contents:
     """The contents of the blocks of a message, by kind."""
 
     def __init__(self, encoded: Encoded) -> None:

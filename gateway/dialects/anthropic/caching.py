@@ -7,70 +7,69 @@ of five minutes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 BREAKPOINTS_MAX: Final = 4
+_KEY: Final = "cache_control"
 _MARK: Final = {"type": "ephemeral"}
 _UNMARKABLE: Final = frozenset({"thinking", "redacted_thinking"})
 
 Block = dict[str, Any]
 
 
-def limit_marks(body: dict[str, Any]) -> list[str]:
-    """Takes away what is too much of a client's marks; what was lost.
+def encode_marks(body: dict[str, Any], *, automatic: bool) -> list[str]:
+    """Brings the marks of a request body made here within the limits; what was lost.
 
-    Some clients mark every turn: the newest two and the end of what never changes are worth most.
+    `automatic`: the gateway adds marks where the client has set none. Some clients mark every turn:
+    the newest two and the end of what never changes are worth most.
     """
-    allowed = BREAKPOINTS_MAX - ("cache_control" in body)
-    fixed, turns = _marked(_fixed(body)), _marked(_turns(body))
+    tools, system = _marked(body.get("tools", ())), _marked(body.get("system", ()))
+    fixed, turns = [*tools, *system], _marked_in_turns(body["messages"])
+    allowed = BREAKPOINTS_MAX - (_KEY in body)
     newest = max(allowed - len(fixed), 2)
     excess = [*turns[:-newest], *fixed[: max(len(fixed) + len(turns[-newest:]) - allowed, 0)]]
     for block in excess:
-        del block["cache_control"]
-    return ["cache_control"] if excess else []
+        del block[_KEY]
+    if automatic:
+        left = allowed - len(fixed) - len(turns) + len(excess)
+        _add_marks(body, [mark for mark in system if _KEY in mark], turns[-newest:], left)
+    return [_KEY] if excess else []
 
 
-def mark_automatically(body: dict[str, Any]) -> None:
-    """Marks the last tool, the last system block and the last user turn of a request body made
-    here, where a mark fits and the client has set none."""
-    left = (
-        BREAKPOINTS_MAX - ("cache_control" in body) - len(_marked([*_fixed(body), *_turns(body)]))
-    )
-    tools, system, turns = body.get("tools", []), body.get("system", []), list(_turns(body))
-    places: list[tuple[list[Block], list[Block]]] = [(tools, [*system, *turns]), (system, turns)]
+def _add_marks(body: dict[str, Any], system: list[Block], turns: list[Block], left: int) -> None:
+    """Marks the last tool, the last system block and the last user turn, where a mark fits.
+
+    `system` and `turns` are the blocks that have a mark, `left` is how many may follow.
+    """
+    places = [(body.get("tools"), [*system, *turns]), (body.get("system"), turns)]
     places += [(turn["content"], []) for turn in body["messages"] if turn["role"] == "user"][-1:]
     for blocks, behind in places:
-        if (
-            left <= 0
-            or not blocks
-            or blocks[-1].get("type") in _UNMARKABLE
-            or "cache_control" in blocks[-1]
-        ):
-            continue
-        if any(_is_of_an_hour(block) for block in behind):
-            continue
-        blocks[-1] = {**blocks[-1], "cache_control": _MARK}
-        left -= 1
+        if left > 0 and blocks and _takes_mark(blocks[-1]) and not any(map(_is_of_an_hour, behind)):
+            blocks[-1] = {**blocks[-1], _KEY: _MARK}
+            left -= 1
 
 
-def _marked(blocks: Iterable[Block]) -> list[Block]:
-    return [block for block in blocks if "cache_control" in block]
+def _takes_mark(block: Block) -> bool:
+    return _KEY not in block and block.get("type") not in _UNMARKABLE
 
 
 def _is_of_an_hour(block: Block) -> bool:
-    mark = block.get("cache_control")
+    mark = block.get(_KEY)
     return isinstance(mark, dict) and mark.get("ttl") == "1h"
 
 
-def _fixed(body: dict[str, Any]) -> Iterator[Block]:
-    yield from body.get("tools", ())
-    yield from body.get("system", ())
+def _marked(blocks: Iterable[Block]) -> list[Block]:
+    return [block for block in blocks if _KEY in block]
 
 
-def _turns(body: dict[str, Any]) -> Iterator[Block]:
-    for turn in body["messages"]:
+def _marked_in_turns(messages: list[dict[str, Any]]) -> list[Block]:
+    """The marked blocks of the conversation, those inside tool results included."""
+    found: list[Block] = []
+    for turn in messages:
         for block in turn["content"]:
             if block["type"] == "tool_result" and isinstance(block.get("content"), list):
-                yield from block["content"]
-            yield block
+                found += [inner for inner in block["content"] if _KEY in inner]
+            if _KEY in block:
+                found.append(block)
+    return found

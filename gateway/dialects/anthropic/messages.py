@@ -6,14 +6,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
-from gateway.dialects.anthropic.thinking import encode_block, signed_details
+from gateway.dialects.anthropic.models import Generation
+from gateway.dialects.anthropic.thinking import Thinking, encode_block, signed_details
 from gateway.hub.contracts import Unsupported
+from gateway.hub.fields import Section
 from gateway.hub.losses import Taken
-from gateway.hub.parts import INSTRUCTIONS, Media, file, image, merge_by_role, parts
-from gateway.hub.tools import arguments_object, fit_id, plain_function_call
+from gateway.hub.parts import Media, file, image, merge_by_role, parts
+from gateway.hub.survey import Survey
+from gateway.hub.tools import fit_id, tool_call
 
 Block = dict[str, Any]
 
@@ -69,33 +72,38 @@ def reminder(text: str) -> str:
     return text if text.lstrip().startswith(begin.strip()) else f"{begin}{text}{end}"
 
 
-def encode_messages(
-    conversation: Sequence[Mapping[str, Any]],
-    names: Mapping[str, str],
-    *,
-    late_system: bool,
-    replay: bool,
-    prefill: bool,
-) -> tuple[list[Block], list[dict[str, Any]], list[str]]:
-    """(`system` blocks, `messages`, what was lost). Raises `Unsupported` for a part that the
-    API does not support.
+class _History(NamedTuple):
+    """What the encoder of one message has to know of the request."""
 
-    `late_system`: a system message may come after a user turn. `replay`: thinking of earlier turns
-    goes back. `prefill`: a trailing assistant message stays where it is.
+    names: Mapping[str, str]
+    """The client's name of each tool → its name as it is sent."""
+    replay: bool
+    """Thinking of earlier turns goes back."""
+
+
+def encode_messages(
+    asked: Survey,
+    claude: Generation,
+    thinking: Thinking,
+    *,
+    prefill: bool,
+    hints: Iterable[str] = (),
+) -> Section:
+    """`system` and `messages`. Raises `Unsupported` for a part that the API does not support.
+
+    `prefill`: the form of the answer permits a trailing
+    assistant message. `hints` are instructions of the gateway.
     """
+    history = _History(asked.names, thinking.replay)
     system: list[Block] = []
     turns: list[tuple[str, list[Block]]] = []
-    for message in conversation:
-        role = message["role"]
-        if role in INSTRUCTIONS:
-            late = late_system and bool(turns)
-            (turns.append(("system", _texts(message))) if late else system.extend(_texts(message)))
-        elif role == "assistant":
-            turns.append(("assistant", _assistant(message, names, replay=replay)))
-        elif role == "tool":
-            turns.append(("user", [_result(message)]))
+    for message in asked.messages:
+        role, encode = _ENCODERS[message["role"]]
+        blocks = encode(message, history)
+        if role == "system" and not (claude.late_system and turns):
+            system += blocks
         else:
-            turns.append(("user", _user(message)))
+            turns.append((role, blocks))
     if not any(blocks for role, blocks in turns if role != "system"):
         late_blocks = [block for _, blocks in turns for block in blocks]
         turns, system = [("user", [*system, *late_blocks] or [_text(EMPTY)])], []
@@ -104,7 +112,11 @@ def encode_messages(
     ]
     if messages[0]["role"] != "user":
         messages.insert(0, {"role": "user", "content": [_text(CONTINUED)]})
-    return system, messages, _end(messages, prefill=prefill)
+    losses = _end(messages, prefill=prefill and claude.prefill and not thinking.on)
+    system += [_text(hint) for hint in hints if hint]
+    return Section(
+        {"system": system, "messages": messages} if system else {"messages": messages}, losses
+    )
 
 
 def _system_in_place(
@@ -154,7 +166,7 @@ def _mark(part: Mapping[str, Any]) -> Any:
     )
 
 
-def _texts(message: Mapping[str, Any]) -> list[Block]:
+def _texts(message: Mapping[str, Any], history: _History) -> list[Block]:
     """Text blocks; "text content blocks must be non-empty", and white space counts as empty."""
     blocks = [
         _text(part["text"], _mark(part))
@@ -170,7 +182,7 @@ def _with_mark(blocks: list[Block], message: Mapping[str, Any]) -> list[Block]:
     return blocks
 
 
-def _user(message: Mapping[str, Any]) -> list[Block]:
+def _user(message: Mapping[str, Any], history: _History) -> list[Block]:
     return _with_mark(_blocks(message["content"]), message)
 
 
@@ -178,45 +190,51 @@ _SAID: Final = frozenset({"text", "refusal"})
 """Parts of an assistant turn, which holds text only."""
 
 
-def _assistant(
-    message: Mapping[str, Any], names: Mapping[str, str], *, replay: bool
-) -> list[Block]:
+def _assistant(message: Mapping[str, Any], history: _History) -> list[Block]:
     said = _blocks([part for part in parts(message.get("content")) if part["type"] in _SAID])
     if not said and message.get("refusal"):
         said = [_text(message["refusal"])]
     calls = message.get("tool_calls", ())
     if not said and not calls:
         return []  # "The final block in an assistant message cannot be `thinking`"
-    blocks = [encode_block(detail) for detail in signed_details(message)] if replay else []
-    blocks += said
-    for call in calls:
-        plain = plain_function_call(call)
+    details = signed_details(message) if history.replay else ()
+    blocks = [encode_block(detail) for detail in details] + said
+    for call in map(tool_call, calls):
         blocks.append(
             {
                 "type": "tool_use",
-                "id": encode_id(plain["id"]),
-                "name": names.get(plain["name"], plain["name"]),
-                "input": arguments_object(plain["arguments"]),
+                "id": encode_id(call.id),
+                "name": history.names.get(call.name, call.name),
+                "input": call.input,
             }
         )
     return _with_mark(blocks, message)
 
 
-def _result(message: Mapping[str, Any]) -> Block:
+def _result(message: Mapping[str, Any], history: _History) -> list[Block]:
     block: Block = {"type": "tool_result", "tool_use_id": encode_id(message["tool_call_id"])}
     content = message["content"]
-    if isinstance(content, str):
-        if content.strip():
-            block["content"] = content
-    else:
-        blocks = _blocks(content)
-        if blocks:
-            block["content"] = blocks
+    if not isinstance(content, str):
+        content = _blocks(content)
+    elif not content.strip():
+        content = ""
+    if content:
+        block["content"] = content
     if message.get("is_error"):
         block["is_error"] = True
     if message.get("cache_control"):
         block["cache_control"] = message["cache_control"]
-    return block
+    return [block]
+
+
+_ENCODERS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any], _History], list[Block]]]]] = {
+    "system": ("system", _texts),
+    "developer": ("system", _texts),
+    "user": ("user", _user),
+    "assistant": ("assistant", _assistant),
+    "tool": ("user", _result),
+}
+"""Role of a message → (role of its turn, what encodes it)."""
 
 
 # --- parts ----------------------------------------------------------------------------------------

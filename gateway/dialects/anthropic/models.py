@@ -7,11 +7,14 @@ taken for one of the newest generation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal
 
 from gateway.hub.patterns import lookup
+from gateway.hub.reasoning import scale
+
+_UP_TO_MAX: Final = scale("low", "medium", "high", "xhigh", "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Generation:
     thinks_by_default: bool = True
     bound_thinking: bool = False
     """Anthropic refuses thinking that goes back when earlier thinking is missing."""
-    efforts: frozenset[str] = frozenset({"low", "medium", "high", "xhigh", "max"})
+    efforts: Mapping[str, str] = field(default_factory=lambda: _UP_TO_MAX)
+    """Level → the effort that comes nearest."""
     summarized: bool = True
     """Leaves thinking text out unless `display: summarized` is asked for."""
     sampling: Literal["both", "one", "none"] = "none"
@@ -56,7 +60,7 @@ class Generation:
 _CLAUDE_3: Final = Generation(
     thinking="none",
     thinks_by_default=False,
-    efforts=frozenset(),
+    efforts=scale(),
     sampling="both",
     prefill=True,
     late_system=False,
@@ -70,7 +74,7 @@ _CLAUDE_4_5: Final = replace(_CLAUDE_4, sampling="one", output_format=True, stri
 _CLAUDE_4_6: Final = Generation(
     budgets=True,
     thinks_by_default=False,
-    efforts=frozenset({"low", "medium", "high", "max"}),
+    efforts=scale("low", "medium", "high", "max"),
     summarized=False,
     sampling="one",
     late_system=False,
@@ -93,7 +97,7 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
     "claude-opus-4-2*": replace(_CLAUDE_4, output_max=32_000),
     "claude-opus-4-1*": replace(_CLAUDE_4, sampling="one", output_max=32_000),
     "claude-*-4-5*": _CLAUDE_4_5,
-    "claude-opus-4-5*": replace(_CLAUDE_4_5, efforts=frozenset({"low", "medium", "high"})),
+    "claude-opus-4-5*": replace(_CLAUDE_4_5, efforts=scale("low", "medium", "high")),
     "claude-*-4-6*": _CLAUDE_4_6,
     "claude-opus-4-7*": _CLAUDE_4_7,
     "claude-opus-4-8*": replace(_CLAUDE_4_7, late_system=True),

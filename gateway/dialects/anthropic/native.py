@@ -18,15 +18,15 @@ from gateway.dialects.anthropic.native_messages import (
     replays_thinking,
     without_thinking,
 )
-from gateway.dialects.anthropic.thinking import Limit, encode_thinking
+from gateway.dialects.anthropic.thinking import Limit, encode_level
 from gateway.dialects.anthropic.tools import forced_hint
 from gateway.failures import Failure
 from gateway.hub import exact_json
 from gateway.hub.contracts import REPLAYED, Encoded, Request
 from gateway.hub.options import merge_options
-from gateway.hub.reasoning import LEVELS, clamp, level
+from gateway.hub.reasoning import LEVELS, level
 from gateway.hub.shapes import table
-from gateway.hub.structured_output import hint
+from gateway.hub.structured_output import hint, read_form
 from gateway.types import Model
 
 Body = dict[str, Any]
@@ -95,19 +95,19 @@ def _limit(body: Body, lane: _Lane) -> Iterable[str]:
 def _sampling(body: Body, lane: _Lane) -> Iterable[str]:
     """Temperature, top_p and top_k where the generation, or its thinking, refuses them."""
     temperature, top_p = body.get("temperature"), body.get("top_p")
-    gone: list[str] = []
+    removed: list[str] = []
     if lane.claude.sampling == "none":
-        gone = ["temperature", "top_p", "top_k"]
+        removed = ["temperature", "top_p", "top_k"]
     elif _thinks(body, lane.claude):
-        gone = ["temperature"] if temperature != 1 else []
-        gone += ["top_p"] if (top_p or 1) < _TOP_P_THINKING_MIN else []
-        gone += ["top_k"]
+        removed = ["temperature"] if temperature != 1 else []
+        removed += ["top_p"] if (top_p or 1) < _TOP_P_THINKING_MIN else []
+        removed += ["top_k"]
     elif lane.claude.sampling == "one" and temperature is not None and top_p is not None:
-        gone = ["temperature" if temperature == 1 else "top_p"]
-    if temperature is not None and temperature > 1 and "temperature" not in gone:
+        removed = ["temperature" if temperature == 1 else "top_p"]
+    if temperature is not None and temperature > 1 and "temperature" not in removed:
         body["temperature"] = 1
-        return ["temperature", *_left_out(body, gone)]
-    return _left_out(body, gone)
+        return ["temperature", *_left_out(body, removed)]
+    return _left_out(body, removed)
 
 
 def _left_out(body: Body, fields: Iterable[str]) -> list[str]:
@@ -123,7 +123,7 @@ def _format(body: Body, lane: _Lane) -> Iterable[str]:
         return ()
     body.pop("output_format", None)
     _configure(body, format=None)
-    _instruct(body, hint(wanted))
+    _instruct(body, hint(read_form(wanted)))
     return ("output_config.format",)
 
 
@@ -210,13 +210,12 @@ def _apply_level(body: Body, lane: _Lane, asked: Mapping[str, Any]) -> list[str]
     model's own level."""
     wanted, limit = level(asked, lane.model), Limit(body["max_tokens"], stated=True)
     forced = table(body, "tool_choice").get("type") in ("any", "tool")
-    found = encode_thinking(
+    found, _ = encode_level(
         wanted, lane.claude, limit, tools=bool(body.get("tools")), forced=forced
     )
     fields = dict(found.fields)
     _configure(body, **fields.pop("output_config", {}))
     body |= fields
-    body["max_tokens"] = found.max_tokens
     return ["thinking"] if found.losses else []
 
 
@@ -284,9 +283,9 @@ def _effort(body: Body, claude: Generation) -> Iterable[str]:
     """The effort, where the generation does not have it: "does not support effort level
     'xhigh'"."""
     effort = table(body, "output_config").get("effort")
-    if effort not in LEVELS or effort in claude.efforts:
+    if effort not in LEVELS or effort in claude.efforts.values():
         return ()
-    _configure(body, effort=clamp(effort, claude.efforts) if claude.efforts else None)
+    _configure(body, effort=claude.efforts.get(effort))
     return ("output_config.effort",)
 
 

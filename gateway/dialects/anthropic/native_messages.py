@@ -91,8 +91,8 @@ def _cited(block: Block) -> list[Block]:
     kept = [item for item in citations if not _is_ours(item)]
     if len(kept) == len(citations):
         return [block]
-    rest = {key: value for key, value in block.items() if key != "citations"}
-    return [{**rest, "citations": kept} if kept else rest]
+    others = {key: value for key, value in block.items() if key != "citations"}
+    return [{**others, "citations": kept} if kept else others]
 
 
 def _is_ours(citation: Any) -> bool:

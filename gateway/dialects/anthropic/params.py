@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from gateway.dialects.anthropic.caching import limit_marks, mark_automatically
+from gateway.dialects.anthropic.caching import encode_marks
+from gateway.dialects.anthropic.hosted import ROW
 from gateway.dialects.anthropic.messages import TAKEN, encode_messages
 from gateway.dialects.anthropic.models import Generation, generation
 from gateway.dialects.anthropic.structured import encode_format
-from gateway.dialects.anthropic.thinking import Limit, encode_thinking, may_replay
-from gateway.dialects.anthropic.tools import add_hosted, encode_tools, fitted_names, hosted_betas
-from gateway.dialects.hosted_rows import ANTHROPIC
-from gateway.dialects.hosted_tools import split
+from gateway.dialects.anthropic.thinking import encode_thinking
+from gateway.dialects.anthropic.tools import NAMING, encode_tools, hosted_betas
 from gateway.hub.contracts import Encoded
-from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, is_neutral, refused
+from gateway.hub.fields import (
+    PASSED,
+    TRANSLATED,
+    Rule,
+    Section,
+    apply,
+    dropped,
+    is_neutral,
+    joined,
+    refused,
+)
 from gateway.hub.losses import named
 from gateway.hub.options import merge_options
-from gateway.hub.survey import read_choice, survey
-from gateway.hub.tools import reverse_names
+from gateway.hub.survey import survey
 from gateway.types import Chat, Model
 
 _NO_SUCH: Final = "Anthropic has no such parameter"
@@ -66,104 +74,67 @@ FIELDS: Final[Mapping[str, Rule]] = {
 }
 _UNKNOWN: Final = dropped('unknown fields cost a 400: "Extra inputs are not permitted"')
 
-OUTPUT_TOKENS_DEFAULT: Final = 32_000
-"""Anthropic requires a limit where OpenAI's clients send none; a low one would cut agents off
-silently."""
-
 
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Messages request for `model`. Raises `Unsupported`."""
     claude = generation(model.model_id)
-    body, losses = apply(chat, FIELDS, _UNKNOWN)
-    parts = split(chat, ANTHROPIC)
-    asked = survey(parts.chat, model)
-    forced = read_choice(chat.get("tool_choice")).is_forced  # a hosted tool counts too
-    names = fitted_names(asked.names)
-    limit = _output_limit(chat.get("max_completion_tokens"), model, claude)
-    thinking = encode_thinking(
-        asked.level, claude, limit, tools=bool(asked.offers), forced=forced, answers=asked.answers
+    asked = survey(chat, model, naming=NAMING, row=ROW)
+    thinking = encode_thinking(asked, model, claude)
+    form = encode_format(asked.form, claude)
+    tools = encode_tools(asked, claude)
+    betas = hosted_betas(asked.split.hosted)
+    hints = (tools.hint, form.hint)
+    body, losses = joined(
+        (
+            Section(*apply(chat, FIELDS, _UNKNOWN)),
+            Section({"model": model.model_id}),
+            thinking.section,
+            form,
+            encode_messages(asked, claude, thinking, prefill=not form.fields, hints=hints),
+            tools,
+            Section(losses=named(asked.messages, asked.tools, TAKEN)),
+            _sampling(chat, claude, thinks=thinking.on),
+            _stops(chat.get("stop", ())),
+        )
     )
-    replay = thinking.on and may_replay(asked.answers, claude)
-    form = encode_format(chat.get("response_format") or {}, claude)
-    prefill = claude.prefill and not thinking.on and not form.config
-    system, messages, message_losses = encode_messages(
-        chat["messages"], names, late_system=claude.late_system, replay=replay, prefill=prefill
-    )
-    tools, tool_losses, tool_hint = encode_tools(asked, names, claude)
-    tools, hosted_losses = add_hosted(tools, parts, claude)
-    headers = hosted_betas(parts.hosted)
-    sampling, sampling_losses = _sampling(
-        {name: chat[name] for name in _SAMPLING if name in chat}, claude, thinks=thinking.on
-    )
-    stops, stop_losses = _stops(chat.get("stop", []))
-    body |= {"model": model.model_id, "max_tokens": thinking.max_tokens, **thinking.fields}
-    if form.config:
-        body["output_config"] = {**body.get("output_config", {}), **form.config}
-    system += [{"type": "text", "text": text} for text in (tool_hint, form.hint) if text]
-    body |= {"system": system} if system else {}
-    body |= {"messages": messages, **tools, **sampling, **stops}
-    losses += [
-        *limit.losses,
-        *thinking.losses,
-        *form.losses,
-        *message_losses,
-        *tool_losses,
-        *hosted_losses,
-    ]
-    losses += named(chat["messages"], chat.get("tools", ()), TAKEN)
-    losses += [*sampling_losses, *stop_losses, *limit_marks(body)]
-    if model.cache:
-        mark_automatically(body)
+    losses += encode_marks(body, automatic=model.cache)
     return Encoded(
         path="/v1/messages",
         body=merge_options(body, model.options),
-        headers=headers,
+        headers=betas,
         dropped=tuple(losses),
-        names=reverse_names(names),
+        names=asked.client_names,
         custom_tools=asked.custom_tools,
         unfence=bool(form.hint),
     )
 
 
-def _output_limit(stated: int | None, model: Model, claude: Generation) -> Limit:
-    """The client's limit, or the model's own within `OUTPUT_TOKENS_DEFAULT`.
-
-    "max_tokens: 128000 > 64000, which is the maximum": a limit that another model of the chain
-    would take is lowered.
-    """
-    if stated is None:
-        tokens = model.max_output_tokens or min(claude.output_max, OUTPUT_TOKENS_DEFAULT)
-        return Limit(tokens, stated=False)
-    tokens = min(int(stated), max(claude.output_max, model.max_output_tokens or 0))
-    return Limit(tokens, stated=True, losses=("max_completion_tokens",) if tokens < stated else ())
+_SAMPLING: Final[tuple[str, ...]] = ("temperature", "top_p", "top_k")
+_BESIDE_TEMPERATURE: Final = frozenset({"temperature", "top_k"})
 
 
-_SAMPLING: Final = ("temperature", "top_p", "top_k")
-
-
-def _sampling(
-    asked: Mapping[str, float], claude: Generation, *, thinks: bool
-) -> tuple[dict[str, float], list[str]]:
-    """(the fields of `_SAMPLING` that the generation takes beside its thinking, what was lost)."""
-    takes = claude.sampling != "none" and not thinks
+def _sampling(chat: Chat, claude: Generation, *, thinks: bool) -> Section:
+    """The fields of `_SAMPLING` that the generation takes beside its thinking."""
+    asked = {name: chat[name] for name in _SAMPLING if name in chat}
     if claude.sampling == "one" and asked.get("temperature") == 1 and asked.get("top_p", 1) != 1:
         # "cannot both be specified": the one that says something is sent
-        asked = {name: value for name, value in asked.items() if name != "temperature"}
-    barred = {"top_p"} if claude.sampling == "one" and "temperature" in asked else set()
-    sent: dict[str, float] = {}
-    losses: list[str] = []
-    for name, value in asked.items():
-        if takes and name not in barred:
-            sent[name] = value
-        elif not is_neutral(name, value):
-            losses.append(name)
+        del asked["temperature"]
+    if thinks or claude.sampling == "none":
+        taken = frozenset[str]()
+    elif claude.sampling == "one" and "temperature" in asked:
+        taken = _BESIDE_TEMPERATURE
+    else:
+        taken = frozenset(_SAMPLING)
+    sent = {name: asked[name] for name in asked if name in taken}
+    losses = [name for name in asked if name not in taken and not is_neutral(name, asked[name])]
     if sent.get("temperature", 0) > 1:
         sent["temperature"] = 1
         losses.insert(0, "temperature")
-    return sent, losses
+    return Section(sent, losses)
 
 
-def _stops(stops: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """(`stop_sequences`, what was lost). "Stop sequences must contain non-whitespace"."""
+def _stops(stops: Sequence[str]) -> Section:
+    """`stop_sequences`. "Stop sequences must contain non-whitespace"."""
     kept = [text for text in stops if text.strip()]
-    return {"stop_sequences": kept} if kept else {}, ["stop"] if len(kept) < len(stops) else []
+    losses = ["stop"] if len(kept) < len(stops) else []
+    return Section({"stop_sequences": kept} if kept else {}, losses)

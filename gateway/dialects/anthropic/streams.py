@@ -19,7 +19,7 @@ from gateway.dialects.anthropic.thinking import decode_block
 from gateway.dialects.anthropic.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
-from gateway.hub.answer_fields import Deltas, Held, native_finish, rest
+from gateway.hub.answer_fields import Deltas, Held, native_finish, other_fields
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -224,7 +224,7 @@ class StreamDecoder:
     def _message_delta(self, body: Mapping[str, Any]) -> list[Chunk]:
         self._note_usage(body.get("usage"))
         change = body.get("delta") or {}
-        self._extras.note(answer_extras(change) | rest(body, _CHANGE))
+        self._extras.note(answer_extras(change) | other_fields(body, _CHANGE))
         reason = change.get("stop_reason")
         if reason is None:
             return []

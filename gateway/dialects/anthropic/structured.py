@@ -3,46 +3,30 @@ where there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from gateway.dialects.anthropic.models import Generation
 from gateway.dialects.anthropic.schemas import COMPILED, READ
+from gateway.hub.fields import Section
 from gateway.hub.schemas import fit_answer, is_circular, nodes, paths, shortened
-from gateway.hub.structured_output import hint, schema_of
+from gateway.hub.structured_output import JSON_KINDS, Form, hint
 
 
-class Format(NamedTuple):
-    """What a request says about the form of its answer."""
+def encode_format(form: Form, claude: Generation) -> Section:
+    """`response_format` as a schema that Anthropic compiles, or as a hint. After a hint the answer
+    may come in a fence."""
+    if form.kind not in JSON_KINDS:
+        return _ANY
+    schema = form.schema if claude.output_format and form.kind == "json_schema" else None
+    if schema is None or not is_closed(fit_answer(schema, READ).schema):
+        return Section(losses=["response_format"], hint=hint(form))
+    fitted = fit_answer(schema, COMPILED)
+    losses = shortened(paths("response_format.json_schema.schema", fitted.lost))
+    config = {"format": {"type": "json_schema", "schema": fitted.schema}}
+    return Section({"output_config": config}, losses)
 
-    config: Mapping[str, Any] = MappingProxyType({})
-    """Members of `output_config`."""
-    losses: Sequence[str] = ()
-    hint: str = ""
-    """An instruction for the system prompt, where the API has no such format; a fence may then come
-    back."""
 
-
-_ANY: Final = Format()
-
-
-def encode_format(wanted: Mapping[str, Any], claude: Generation) -> Format:
-    """`response_format` as a schema that Anthropic compiles, or in words."""
-    kind = wanted.get("type")
-    schema = schema_of(wanted)
-    if (
-        kind == "json_schema"
-        and claude.output_format
-        and schema
-        and is_closed(fit_answer(schema, READ).schema)
-    ):
-        fitted = fit_answer(schema, COMPILED)
-        losses = shortened(paths("response_format.json_schema.schema", fitted.lost))
-        return Format({"format": {"type": "json_schema", "schema": fitted.schema}}, losses)
-    if kind in ("json_object", "json_schema"):
-        return Format(losses=["response_format"], hint=hint(wanted))
-    return _ANY
+_ANY: Final = Section()
 
 
 def is_closed(schema: dict[str, Any]) -> bool:

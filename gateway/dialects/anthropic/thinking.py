@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from gateway.dialects.anthropic.models import Generation
-from gateway.hub.reasoning import clamp
+from gateway.hub.fields import Section
+from gateway.hub.survey import Survey
+from gateway.types import Model
 
 Answers = Sequence[Mapping[str, Any]]
 """The assistant messages of a conversation, in order."""
@@ -26,6 +27,11 @@ ANSWER_MIN: Final = 1024
 """What is left for the answer when a client's limit has to hold both."""
 
 
+OUTPUT_TOKENS_DEFAULT: Final = 32_000
+"""Anthropic requires a limit where OpenAI's clients send none; a low one would cut agents off
+silently."""
+
+
 class Limit(NamedTuple):
     """The output limit of a request."""
 
@@ -35,18 +41,45 @@ class Limit(NamedTuple):
     losses: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Thinking:
-    """The thinking settings of a request."""
+def output_limit(stated: int | None, model: Model, claude: Generation) -> Limit:
+    """The client's limit, or the model's own within `OUTPUT_TOKENS_DEFAULT`.
 
-    max_tokens: int
-    on: bool = False
-    """The model thinks on this request: sampling is refused, thinking blocks may be replayed."""
-    fields: dict[str, Any] = field(default_factory=dict)
-    losses: list[str] = field(default_factory=list)
+    "max_tokens: 128000 > 64000, which is the maximum": a limit that another model of the chain
+    would take is lowered.
+    """
+    if stated is None:
+        tokens = model.max_output_tokens or min(claude.output_max, OUTPUT_TOKENS_DEFAULT)
+        return Limit(tokens, stated=False)
+    tokens = min(int(stated), max(claude.output_max, model.max_output_tokens or 0))
+    return Limit(tokens, stated=True, losses=("max_completion_tokens",) if tokens < stated else ())
 
 
-def encode_thinking(
+class Thinking(NamedTuple):
+    """The thinking of a request."""
+
+    section: Section
+    """`max_tokens`, and where something is set `thinking` and `output_config.effort`."""
+    on: bool
+    """The model thinks on this request, and then refuses sampling."""
+    replay: bool
+    """Thinking of earlier turns goes back."""
+
+
+def encode_thinking(asked: Survey, model: Model, claude: Generation) -> Thinking:
+    """The level that is wanted, within the limit of the request."""
+    limit = output_limit(asked.output_tokens_max, model, claude)
+    section, on = encode_level(
+        asked.level,
+        claude,
+        limit,
+        tools=bool(asked.offers),
+        forced=asked.stated_choice.is_forced,
+        answers=asked.answers,
+    )
+    return Thinking(section, on, replay=on and may_replay(asked.answers, claude))
+
+
+def encode_level(
     wanted: str | None,
     claude: Generation,
     limit: Limit,
@@ -54,50 +87,47 @@ def encode_thinking(
     tools: bool,
     forced: bool,
     answers: Answers = (),
-) -> Thinking:
-    """`thinking`, `output_config.effort` and `max_tokens` for the level that is wanted.
+) -> tuple[Section, bool]:
+    """(the section of the level that is wanted, whether the model thinks).
 
     `tools` is whether tools are offered, `forced` whether a tool call is forced: "Thinking may not
     be enabled when tool_choice forces tool use" holds for budgets, so the level gives way.
     `answers` are the assistant messages of the history.
     """
+    tokens = {"max_tokens": limit.tokens}
     if wanted is None or claude.thinking == "none":
-        return Thinking(limit.tokens, on=claude.thinks_by_default)
+        return Section(tokens, limit.losses), claude.thinks_by_default
     if wanted == "none":
-        return _off(claude, limit.tokens, tools=tools)
-    if claude.thinking == "adaptive":
-        return _adaptive(wanted, claude, limit.tokens)
-    if forced or _last_call_is_unsigned(answers):
-        return Thinking(limit.tokens, losses=["reasoning_effort"])
-    return _budget(BUDGETS[wanted], claude, limit.tokens, stated=limit.stated)
+        thinks = not claude.can_disable or (tools and claude.thinks_to_call)
+        return Section({**tokens, **(_LEAST if thinks else _OFF)}, limit.losses), thinks
+    if claude.thinking == "budget":
+        if forced or _last_call_is_unsigned(answers):
+            return Section(tokens, [*limit.losses, "reasoning_effort"]), False
+        return Section(_budget(BUDGETS[wanted], claude, limit), limit.losses), True
+    return Section({**tokens, **_adaptive(wanted, claude)}, limit.losses), True
 
 
-def _off(claude: Generation, limit: int, *, tools: bool) -> Thinking:
-    if claude.can_disable and not (tools and claude.thinks_to_call):
-        return Thinking(limit, fields={"thinking": {"type": "disabled"}})
-    return Thinking(limit, on=True, fields={"output_config": {"effort": "low"}})
+_OFF: Final = {"thinking": {"type": "disabled"}}
+_LEAST: Final = {"output_config": {"effort": "low"}}
 
 
-def _adaptive(wanted: str, claude: Generation, limit: int) -> Thinking:
+def _adaptive(wanted: str, claude: Generation) -> dict[str, Any]:
     thinking = {"type": "adaptive"}
     if claude.summarized:
         thinking["display"] = "summarized"
-    effort = clamp(wanted, claude.efforts)
-    return Thinking(
-        limit, on=True, fields={"thinking": thinking, "output_config": {"effort": effort}}
-    )
+    return {"thinking": thinking, "output_config": {"effort": claude.efforts[wanted]}}
 
 
-def _budget(budget: int, claude: Generation, limit: int, *, stated: bool) -> Thinking:
+def _budget(budget: int, claude: Generation, limit: Limit) -> dict[str, Any]:
     """A budget below `max_tokens`. Our own limit grows by it; a client's is raised only where not
     even the smallest budget fits, and otherwise the budget shrinks."""
-    if not stated:
-        limit = min(limit + budget, claude.output_max)
-    budget = max(BUDGET_MIN, min(budget, limit - ANSWER_MIN))
-    max_tokens = limit if limit > budget else min(limit + budget, claude.output_max)
-    return Thinking(
-        max_tokens, on=True, fields={"thinking": {"type": "enabled", "budget_tokens": budget}}
-    )
+    tokens = limit.tokens if limit.stated else min(limit.tokens + budget, claude.output_max)
+    budget = max(BUDGET_MIN, min(budget, tokens - ANSWER_MIN))
+    max_tokens = tokens if tokens > budget else min(tokens + budget, claude.output_max)
+    return {
+        "max_tokens": max_tokens,
+        "thinking": {"type": "enabled", "budget_tokens": budget},
+    }
 
 
 def _last_call_is_unsigned(answers: Answers) -> bool:

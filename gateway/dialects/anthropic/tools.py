@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from gateway.dialects.anthropic.hosted import BETAS
 from gateway.dialects.anthropic.models import Generation
 from gateway.dialects.anthropic.schemas import (
     PARAMETERS,
@@ -13,8 +14,8 @@ from gateway.dialects.anthropic.schemas import (
     STRICT_OPTIONAL_MAX,
     STRICT_TOOLS_MAX,
 )
-from gateway.dialects.hosted_rows import ANTHROPIC_BETAS
-from gateway.dialects.hosted_tools import Split
+from gateway.hub.fields import Section
+from gateway.hub.hosted_tools import Split
 from gateway.hub.schemas import (
     CLOSED,
     EMPTY,
@@ -24,69 +25,72 @@ from gateway.hub.schemas import (
     paths,
     shortened,
 )
-from gateway.hub.survey import Offer, Survey
-from gateway.hub.tools import fit_names
+from gateway.hub.survey import Survey
+from gateway.hub.tools import Naming, Offer
 
-_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+NAMING: Final = Naming(re.compile(r"[a-zA-Z0-9_-]{1,128}"), length_max=64)
 _MODES: Final[Mapping[str, str]] = {"auto": "auto", "required": "any", "any": "any", "none": "none"}
+"""Mode of `tool_choice` → its type here."""
 
 
-def fitted_names(names: Iterable[str]) -> dict[str, str]:
-    """The client's tool names → the names that Anthropic is sent."""
-    return fit_names(names, _NAME, length_max=64)
+def encode_tools(asked: Survey, claude: Generation) -> Section:
+    """`tools` and `tool_choice`; the hint replaces a choice that cannot be forced."""
+    own, parts = _own_tools(asked, claude), asked.split
+    return _add_hosted(own, parts, claude) if parts.hosted or parts.losses else own
 
 
-def encode_tools(
-    survey: Survey, names: Mapping[str, str], claude: Generation
-) -> tuple[dict[str, Any], list[str], str]:
-    """(`tools` and `tool_choice`, what was lost, an instruction that replaces what cannot be
-    forced)."""
-    offers = (
-        survey.offers
-        if survey.choice.allowed is None
-        else _allowed(survey.offers, survey.choice.allowed)
-    )
+def _own_tools(asked: Survey, claude: Generation) -> Section:
+    """The tools that the client runs."""
+    offers, allowed = asked.offers, asked.choice.allowed
+    if allowed is not None:
+        offers = [offer for offer in offers if offer.name in allowed]
     if not offers:
-        return _stubs(survey.called, names), [], ""
-    custom = [offer for offer in offers if offer.custom]
-    losses = ["tools.custom.format"] if custom else []
+        return Section(_stubs(asked.called))
+    losses = []
+    if any(offer.custom for offer in offers):
+        losses.append("tools.custom.format")
     first = {offer.name: offer for offer in reversed(offers)}
     if len(first) < len(offers):  # "Tool names must be unique"
         offers = [offer for offer in offers if first[offer.name] is offer]
         losses.append("tools.name")
-    choice, hint = _choice(survey, names), ""
-    if not claude.forced_tools and survey.choice.is_forced:
+    choice, hint = _choice(asked), ""
+    if not claude.forced_tools and asked.choice.is_forced:
         hint = forced_hint(choice.pop("name", None))
         choice["type"] = "auto"
         losses.append("tool_choice")
-    encoded = [(offer.place, *_tool(offer, names, claude)) for offer in offers]
+    encoded = [(offer.place, *_tool(offer, claude)) for offer in offers]
     lost = [path for _, _, paths_ in encoded for path in paths_]
     losses += shortened(lost + _limit_strict([(place, tool) for place, tool, _ in encoded]))
-    body: dict[str, Any] = {"tools": [tool for _, tool, _ in encoded]}
+    fields: dict[str, Any] = {"tools": [tool for _, tool, _ in encoded]}
     if choice:
-        body["tool_choice"] = choice
-    return body, losses, hint
+        fields["tool_choice"] = choice
+    return Section(fields, losses, hint)
 
 
-def add_hosted(
-    body: dict[str, Any], parts: Split, claude: Generation
-) -> tuple[dict[str, Any], list[str]]:
-    """(`body` with the hosted tools behind the others, what was lost). "Tool names must be
-    unique"."""
-    losses = list(parts.losses)
+def _add_hosted(own: Section, parts: Split, claude: Generation) -> Section:
+    """`own`, the section of the client's tools, with the hosted tools behind them.
+
+    "Tool names must be unique".
+    """
     if not parts.hosted:
-        return body, losses
-    own = body.get("tools", ())
-    by_name = {tool["name"]: tool for tool in own if "tools" in parts.chat}
+        return own._replace(losses=[*own.losses, *parts.losses])
+    has_own = "tools" in parts.chat
+    tools = own.fields.get("tools", ())
     named = {_hosted_name(tool): tool for tool in parts.hosted}
-    hosted = {name: tool for name, tool in named.items() if name not in by_name}
-    losses += ["tools.name"] * (len(hosted) < len(parts.hosted))
-    kept = [tool for tool in own if tool["name"] not in hosted]
-    body = {**body, "tools": [*kept, *({**tool, "name": name} for name, tool in hosted.items())]}
-    if "tools" not in parts.chat:
+    taken = {tool["name"] for tool in tools if has_own}
+    hosted = {name: tool for name, tool in named.items() if name not in taken}
+    kept = [tool for tool in tools if tool["name"] not in hosted]
+    body = {
+        **own.fields,
+        "tools": [*kept, *({**tool, "name": name} for name, tool in hosted.items())],
+    }
+    if not has_own:
         body.pop("tool_choice", None)  # the stubs' `none` would forbid the hosted ones
     chosen, lost = _hosted_choice(parts, claude)
-    return {**body, **({"tool_choice": chosen} if chosen else {})}, losses + lost
+    if chosen:
+        body["tool_choice"] = chosen
+    twice = ["tools.name"] if len(hosted) < len(parts.hosted) else []
+    return own._replace(fields=body, losses=[*own.losses, *parts.losses, *twice, *lost])
 
 
 def _hosted_name(tool: Mapping[str, Any]) -> str:
@@ -108,7 +112,7 @@ def _hosted_choice(parts: Split, claude: Generation) -> tuple[dict[str, Any], li
 
 def hosted_betas(hosted: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The header that names the betas of hosted tools."""
-    betas = (ANTHROPIC_BETAS.get(tool["type"]) for tool in hosted)
+    betas = (BETAS.get(tool["type"]) for tool in hosted)
     named = ",".join(dict.fromkeys(beta for beta in betas if beta))
     return {"anthropic-beta": named} if named else {}
 
@@ -119,7 +123,7 @@ def forced_hint(name: str | None) -> str:
     return f"You must answer by calling {wanted}."
 
 
-def _stubs(called: Sequence[str], names: Mapping[str, str]) -> dict[str, Any]:
+def _stubs(called: Sequence[str]) -> dict[str, Any]:
     """Bare definitions for tools of the history that are no longer offered.
 
     "Requests which have `tool_use` or `tool_result` blocks in `messages` must define tools."
@@ -127,13 +131,11 @@ def _stubs(called: Sequence[str], names: Mapping[str, str]) -> dict[str, Any]:
     if not called:
         return {}
     schema = {"type": "object", "properties": {}}
-    tools = [{"name": names[name], "input_schema": schema} for name in called]
+    tools = [{"name": name, "input_schema": schema} for name in called]
     return {"tools": tools, "tool_choice": {"type": "none"}}
 
 
-def _tool(
-    offer: Offer, names: Mapping[str, str], claude: Generation
-) -> tuple[dict[str, Any], list[str]]:
+def _tool(offer: Offer, claude: Generation) -> tuple[dict[str, Any], list[str]]:
     """(a tool as Anthropic takes it, what was lost). Only what is refused at the top level becomes
     words."""
     function, path = offer.function, f"tools.{offer.place}"
@@ -143,7 +145,7 @@ def _tool(
     description = "\n\n".join(
         text for text in (function.get("description") or "", fitted.note) if text
     )
-    encoded: dict[str, Any] = {"name": names[offer.name], "input_schema": fitted.schema}
+    encoded: dict[str, Any] = {"name": offer.name, "input_schema": fitted.schema}
     if description:
         encoded["description"] = description
     if function.get("strict"):
@@ -172,18 +174,13 @@ def _limit_strict(tools: list[tuple[int, dict[str, Any]]]) -> list[str]:
     return losses
 
 
-def _choice(survey: Survey, names: Mapping[str, str]) -> dict[str, Any]:
-    choice = survey.choice
+def _choice(asked: Survey) -> dict[str, Any]:
+    choice = asked.choice
     encoded: dict[str, Any] = {}
     if choice.name is not None:
-        encoded = {"type": "tool", "name": names.get(choice.name, choice.name)}
+        encoded = {"type": "tool", "name": choice.name}
     elif choice.mode is not None:
         encoded = {"type": _MODES.get(choice.mode, "auto")}
-    if not survey.parallel and encoded.get("type") != "none":
+    if not asked.parallel and encoded.get("type") != "none":
         encoded = {"type": "auto", **encoded, "disable_parallel_tool_use": True}
     return encoded
-
-
-def _allowed(offers: Iterable[Offer], names: Iterable[str]) -> list[Offer]:
-    allowed = frozenset(names)
-    return [offer for offer in offers if offer.name in allowed]

@@ -18,7 +18,7 @@ from gateway.hub.answer_fields import (
     is_url_citation,
     native_finish,
     not_kept,
-    rest,
+    other_fields,
     translated,
     typed,
     url_citation,
@@ -118,18 +118,18 @@ ANSWER: Final[Mapping[str, Fields]] = {
 }
 
 
-_GONE: Final = {part: not_kept(fields) for part, fields in ANSWER.items()}
-_NOT_OF_ANSWER: Final = _GONE["answer"]
-_NOT_OF_CHOICE: Final = _GONE["choice"]
+_NOT_KEPT: Final = {part: not_kept(fields) for part, fields in ANSWER.items()}
+_NOT_OF_ANSWER: Final = _NOT_KEPT["answer"]
+_NOT_OF_CHOICE: Final = _NOT_KEPT["choice"]
 
 
 def answer_extras(body: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an answer or a chunk beside its choices."""
-    extras = rest(body, _NOT_OF_ANSWER)
+    extras = other_fields(body, _NOT_OF_ANSWER)
     if "x_groq" not in extras:
         return extras
     envelope = extras.pop("x_groq")
-    inner = rest(envelope, _IN_ENVELOPE) if isinstance(envelope, Mapping) else envelope
+    inner = other_fields(envelope, _IN_ENVELOPE) if isinstance(envelope, Mapping) else envelope
     return {**extras, "x_groq": inner} if inner else extras
 
 
@@ -143,7 +143,7 @@ def choice_extras(choice: Mapping[str, Any]) -> dict[str, Any]:
 
 def choice_facts(choice: Mapping[str, Any]) -> dict[str, Any]:
     """The same without its finish reason, of which a stream may state several."""
-    return {} if _NOT_OF_CHOICE.issuperset(choice) else rest(choice, _NOT_OF_CHOICE)
+    return {} if _NOT_OF_CHOICE.issuperset(choice) else other_fields(choice, _NOT_OF_CHOICE)
 
 
 def finish_extras(reason: Any) -> dict[str, Any]:
@@ -156,17 +156,17 @@ _PLAIN: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "fu
 
 def tool_call_extras(tool_call: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a tool call beside its id and its function."""
-    return rest(tool_call, _GONE["tool_call"])
+    return other_fields(tool_call, _NOT_KEPT["tool_call"])
 
 
 def usage_extras(usage: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `usage` object beside the three counts."""
-    return rest(usage, _GONE["usage"])
+    return other_fields(usage, _NOT_KEPT["usage"])
 
 
 def message_extras(message: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
     """The fields of a message or a delta beside text, reasoning and calls."""
-    extras = rest(message, _GONE["message"])
+    extras = other_fields(message, _NOT_KEPT["message"])
     if whole:
         extras = typed(extras, MESSAGE_TYPES)
     extras |= _citations(message.get("annotations"))

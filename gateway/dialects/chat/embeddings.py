@@ -10,12 +10,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.errors import decode_error_value, is_error
-from gateway.dialects.embedding_rows import Row, check_dimensions, embedding_row
 from gateway.failures import Failed
 from gateway.hub.contracts import Encoded, Unsupported
-from gateway.hub.embeddings import encode_answer, in_order, malformed
+from gateway.hub.embeddings import (
+    check_dimensions,
+    embeddings_row,
+    encode_answer,
+    in_order,
+    malformed,
+)
 from gateway.hub.options import merge_options
-from gateway.types import Chat, Model
+from gateway.types import Chat, EmbeddingsRow, Model
 
 _PATH: Final = "/embeddings"
 _TRANSLATED: Final = frozenset({"model", "input", "dimensions"})
@@ -29,7 +34,7 @@ _TEXT_WANTED: Final = (
 
 def encode_embeddings(request: Chat, model: Model) -> Encoded:
     """The hub's request for `model`. Raises `Unsupported`."""
-    row = embedding_row(model)
+    row = embeddings_row(model)
     inputs = request["input"]
     if isinstance(inputs[0], list) and not row.token_ids:
         raise Unsupported("input", _TEXT_WANTED)
@@ -46,7 +51,7 @@ def encode_embeddings(request: Chat, model: Model) -> Encoded:
     return Encoded(_PATH, body, dropped=lost)
 
 
-def _takes(row: Row, model: Model, field: str) -> bool:
+def _takes(row: EmbeddingsRow, model: Model, field: str) -> bool:
     if field == "output_dtype":
         return False  # anything but floats is not what the client's API answers with
     if row.fields is None:

@@ -19,6 +19,9 @@ _ID: Final = "chatcmpl-"
 KEEP_ALIVE: Final = sse.comment(b"")
 """Only comments keep a connection alive without breaking a client: `event: ping` does."""
 
+SESSION_HEADERS: Final = (("x-session-affinity",),)
+"""Of opencode."""
+
 
 class Notes(NamedTuple):
     """What a request says about the form of its answer."""

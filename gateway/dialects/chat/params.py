@@ -12,17 +12,18 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
+from gateway.dialects.chat.hosted import RESPONSES, of_chat
 from gateway.dialects.chat.messages import encode_messages, taken
 from gateway.dialects.chat.models import Family, family
 from gateway.dialects.chat.structured import encode_format
 from gateway.dialects.chat.thinking import encode_reasoning, reasons
 from gateway.dialects.chat.tools import add_hosted, encode_tools, function_names
-from gateway.dialects.hosted_rows import RESPONSES, of_chat
-from gateway.dialects.hosted_tools import Split, is_hosted, split, takes
 from gateway.hub.contracts import Encoded
 from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused, renamed
+from gateway.hub.hosted_tools import Split, is_hosted, split, takes
 from gateway.hub.losses import named
 from gateway.hub.options import merge_options
+from gateway.hub.reasoning import level
 from gateway.hub.tools import HUB_TOOL_NAME, with_fitted_names
 from gateway.types import Chat, Model, Quirks
 
@@ -110,7 +111,7 @@ def _deaf(quirks: Quirks) -> Quirks:
 
 def takes_sampling(chat: Chat, model: Model, kind: Family) -> bool:
     if kind.sampling == "effort_none":
-        return not reasons(chat, model, kind)
+        return not reasons(level(chat, model), kind)
     return kind.sampling == "always"
 
 
@@ -125,7 +126,7 @@ def needs_responses(chat: Chat, model: Model) -> bool:
     kind = family(model.provider.name, model.model_id)
     if not kind.chat or ("tools" in chat and not kind.web_search and _demands_hosted(chat)):
         return True
-    if kind.tools_while_reasoning or not reasons(chat, model, kind):
+    if kind.tools_while_reasoning or not reasons(level(chat, model), kind):
         return False
     return _offers_functions(chat)
 
@@ -189,7 +190,7 @@ _NO_NAMES: Final[frozenset[str]] = frozenset()
 
 def _add_tools(body: dict[str, Any], chat: Chat, parts: Split, model: Model) -> list[str]:
     """Puts `tools` and `tool_choice` into `body`; returns what is lost of them."""
-    tools, losses = encode_tools(chat, model.quirks, model.provider.name)
+    tools, losses = encode_tools(chat, parts.places, model.quirks, model.provider.name)
     body |= add_hosted(tools, parts, model.quirks)
     return [*losses, *parts.losses]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from gateway.dialects.chat.schemas import answer_rules, strict_rules
 from gateway.hub.parts import text_of
 from gateway.hub.schemas import EMPTY, fit_answer, fits, paths, shortened
-from gateway.hub.shapes import table
-from gateway.hub.structured_output import hint, schema_of
+from gateway.hub.structured_output import Form, hint, read_form
 from gateway.hub.tools import HUB_TOOL_NAME, fit_names
 from gateway.types import Chat, Quirks
 
@@ -22,40 +20,37 @@ def encode_format(
     wanted = chat.get("response_format")
     if not wanted or wanted.get("type") == "text":
         return [], False
-    is_schema = wanted.get("type") == "json_schema"
+    form = read_form(wanted)
+    is_schema = form.kind == "json_schema"
     if is_schema and not quirks.json_schema:
         body["response_format"] = {"type": "json_object"}
-        _instruct(body, hint(wanted))
+        _instruct(body, hint(form))
         return ["response_format.json_schema"], True
     if not quirks.json_schema and not _speaks_of_json(body["messages"]):
-        _instruct(body, hint(wanted))  # JSON mode is refused otherwise
+        _instruct(body, hint(form))  # JSON mode is refused otherwise
     if "tools" in body and not quirks.json_schema_with_tools:
-        _instruct(body, hint(wanted))
+        _instruct(body, hint(form))
         return ["response_format"], True
     if not is_schema:
         body["response_format"] = wanted
         return [], False
-    encoded, losses = fit_format(wanted, provider_name)
+    encoded, losses = fit_format(form, provider_name)
     if encoded is None:
-        _instruct(body, hint(wanted))
+        _instruct(body, hint(form))
         return ["response_format"], True
     body["response_format"] = {"type": "json_schema", "json_schema": encoded}
     return losses, False
 
 
-def fit_format(
-    wanted: Mapping[str, Any], provider_name: str
-) -> tuple[dict[str, Any] | None, list[str]]:
+def fit_format(form: Form, provider_name: str) -> tuple[dict[str, Any] | None, list[str]]:
     """(`json_schema` as the provider takes it, what it does not receive); None for a schema of no
     object.
 
     `strict` stays only with a schema that strict mode compiles: another costs a 400, and to close
     it or to require all its properties would change what the client asked for.
     """
-    stated = {
-        key: value for key, value in table(wanted, "json_schema").items() if value is not None
-    }
-    fitted = fit_answer(schema_of(wanted) or EMPTY, answer_rules(provider_name))
+    stated = {key: value for key, value in form.definition.items() if value is not None}
+    fitted = fit_answer(form.schema or EMPTY, answer_rules(provider_name))
     rules = strict_rules(provider_name)
     if rules is not None and fitted.schema.get("type") != "object":
         return None, []

@@ -10,17 +10,16 @@ from gateway.hub.reasoning import LEVELS, clamp, level
 from gateway.types import Chat, Model
 
 
-def effort(chat: Chat, model: Model, family: Family) -> str | None:
-    """The effort this model is sent, on its own scale; None when nothing is sent."""
-    wanted = level(chat, model)
+def effort(wanted: str | None, family: Family) -> str | None:
+    """The level that is wanted on the model's own scale; None when nothing is sent."""
     if wanted is None or not family.efforts:
         return None
     return clamp(wanted, family.efforts)
 
 
-def reasons(chat: Chat, model: Model, family: Family) -> bool:
-    """Whether the model will reason on this request."""
-    return (effort(chat, model, family) or family.default_effort or "none") != "none"
+def reasons(wanted: str | None, family: Family) -> bool:
+    """Whether the model will reason at the level that is wanted."""
+    return (effort(wanted, family) or family.default_effort or "none") != "none"
 
 
 def encode_reasoning(chat: Chat, model: Model, family: Family) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.schemas import parameter_rules, strict_rules
-from gateway.dialects.hosted_tools import Split
 from gateway.hub.contracts import Unsupported
+from gateway.hub.hosted_tools import Split
 from gateway.hub.schemas import CLOSED, EMPTY, fit_parameters, fits, paths, shortened
 from gateway.hub.tools import fit_id, function_of_custom, plain_function_call, tool_name
 from gateway.types import Chat, Quirks
@@ -34,9 +34,12 @@ def decode_id(id_: Any) -> str | None:
 
 
 def encode_tools(
-    chat: Chat, quirks: Quirks, provider_name: str
+    chat: Chat, places: Iterable[int], quirks: Quirks, provider_name: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """`tools` and `tool_choice` for the server, and what it does not receive."""
+    """`tools` and `tool_choice` for the server, and what it does not receive.
+
+    `places` are the places of the tools of `chat` in the client's own list.
+    """
     tools = chat.get("tools")
     if not tools:
         return {}, []
@@ -52,8 +55,8 @@ def encode_tools(
         tools, choice = _only_allowed(tools, choice)
     if quirks.tools_max and len(tools) > quirks.tools_max:
         raise Unsupported("tools", f"this model takes no more than {quirks.tools_max}")
-    places = {id(tool): place for place, tool in enumerate(chat["tools"])}
-    encoded = [_tool(tool, quirks, provider_name, f"tools.{places[id(tool)]}") for tool in tools]
+    place_of = {id(tool): place for place, tool in zip(places, chat["tools"], strict=True)}
+    encoded = [_tool(tool, quirks, provider_name, f"tools.{place_of[id(tool)]}") for tool in tools]
     body: dict[str, Any] = {"tools": [tool for tool, _ in encoded]}
     losses += shortened([path for _, lost in encoded for path in lost])
     if choice is not None:

@@ -15,7 +15,7 @@ from gateway.hub.answer_fields import (
     Fields,
     native_finish,
     not_kept,
-    rest,
+    other_fields,
     translated,
     url_citation,
 )
@@ -73,7 +73,7 @@ ANSWER: Final[Mapping[str, Fields]] = {
         "trafficType": KEPT,
     },
 }
-_GONE: Final = {part: not_kept(fields) for part, fields in ANSWER.items()}
+_NOT_KEPT: Final = {part: not_kept(fields) for part, fields in ANSWER.items()}
 _MODALITIES: Final[Mapping[str, str]] = {
     "promptTokensDetails": "prompt_tokens_details",
     "candidatesTokensDetails": "completion_tokens_details",
@@ -82,7 +82,7 @@ _MODALITIES: Final[Mapping[str, str]] = {
 
 def answer_extras(body: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a response beside its candidates."""
-    return rest(body, _GONE["answer"])
+    return other_fields(body, _NOT_KEPT["answer"])
 
 
 def choice_extras(candidate: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def choice_extras(candidate: Mapping[str, Any]) -> dict[str, Any]:
 
 def choice_facts(candidate: Mapping[str, Any]) -> dict[str, Any]:
     """The same without its finish reason, of which a stream may state several."""
-    return rest(candidate, _GONE["choice"])
+    return other_fields(candidate, _NOT_KEPT["choice"])
 
 
 def finish_extras(candidate: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ _PLAIN: Final = frozenset({"STOP", "MAX_TOKENS"})
 
 def usage_extras(counts: Mapping[str, Any]) -> dict[str, Any]:
     """What the counts state further: by modality in the contract's words, and all as it is."""
-    extras = rest(counts, _GONE["usage"])
+    extras = other_fields(counts, _NOT_KEPT["usage"])
     for field, name in _MODALITIES.items():
         if isinstance(counts.get(field), list):
             extras |= {field: counts[field], name: dict(_by_modality(counts[field]))}

@@ -64,7 +64,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
         message["refusal"] = blocked
         reason = "content_filter"
     else:
-        reason = decode_finish(candidate, "tool_calls" in message, _spoke(message))
+        reason = decode_finish(candidate, "tool_calls" in message, _has_content(message))
     choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
     chat: Chat = answer_extras(body) | {
         "object": "chat.completion",
@@ -121,7 +121,7 @@ def _message(
     return message | {key: value for key, value in extras.items() if value} | extra_content
 
 
-def _spoke(message: Mapping[str, Any]) -> bool:
+def _has_content(message: Mapping[str, Any]) -> bool:
     if message.get("content") or message.get("images"):
         return True
     return any(map(says_something, message.get("native_content", ())))
@@ -162,11 +162,11 @@ def decode_call(
     return id_, call.get("name", ""), arguments, signed(part)
 
 
-def decode_finish(candidate: Mapping[str, Any], called: bool, spoke: bool) -> str:
+def decode_finish(candidate: Mapping[str, Any], called: bool, has_content: bool) -> str:
     """One of the four finish reasons. Raises `Failed` where the model produced nothing usable."""
     reason = candidate.get("finishReason") or "STOP"
     unusable = reason in _FAILURES or (reason in _FAILURES_WITHOUT_CALL and not called)
-    if unusable or (reason not in _FINISH and not spoke and not called):
+    if unusable or (reason not in _FINISH and not has_content and not called):
         words = candidate.get("finishMessage") or f"the model ended with {reason}"
         raise Failed(Failure(Kind.MALFORMED, str(words), status=200, code=reason))
     word = _FINISH.get(reason, "stop")

@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from gateway.dialects.embedding_rows import check_dimensions, embedding_row
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed
 from gateway.hub.contracts import Encoded, Unsupported
-from gateway.hub.embeddings import encode_answer, malformed, unit
+from gateway.hub.embeddings import (
+    check_dimensions,
+    embeddings_row,
+    encode_answer,
+    malformed,
+    unit,
+)
 from gateway.hub.options import merge_options
 from gateway.hub.patterns import lookup
 from gateway.types import Chat, Model
@@ -57,7 +62,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
 
 def encode_embeddings(request: Chat, model: Model) -> Encoded:
     """The hub's request for `model`. Raises `Unsupported`."""
-    embedding_row(model)
+    embeddings_row(model)
     inputs = request["input"]
     if isinstance(inputs[0], list):
         raise Unsupported("input", _TEXT_WANTED)

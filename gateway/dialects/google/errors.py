@@ -151,5 +151,5 @@ def _named(message: str) -> str | None:
     signatures."""
     if _REPLAYED.search(message[:_READ_CHARS]):
         return REPLAYED
-    _, found, rest = message.partition(_UNKNOWN_NAME)
-    return rest.partition('"')[0] if found else None
+    _, found, behind = message.partition(_UNKNOWN_NAME)
+    return behind.partition('"')[0] if found else None

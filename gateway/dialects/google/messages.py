@@ -6,10 +6,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.dialects.google.models import Generation
 from gateway.hub.contracts import Unsupported
+from gateway.hub.fields import Section
 from gateway.hub.losses import Taken
 from gateway.hub.parts import (
     Media,
@@ -18,11 +19,11 @@ from gateway.hub.parts import (
     image,
     merge_by_role,
     parts,
-    split_instructions,
     text_of,
     type_of_url,
 )
-from gateway.hub.tools import arguments_object, plain_function_call
+from gateway.hub.survey import Survey
+from gateway.hub.tools import tool_call, tool_name
 
 Part = dict[str, Any]
 
@@ -38,54 +39,53 @@ _NESTED: Final = frozenset(
 """What a function response may hold; other parts follow it."""
 
 
-def encode_messages(
-    messages: list[dict[str, Any]], names: Mapping[str, str], gemini: Generation
-) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """(`systemInstruction` or None, `contents`). Raises `Unsupported` for a part that the
-    API does not support."""
-    instructions, conversation = split_instructions(messages)
-    system = [
-        {"text": text} for text in (text_of(message["content"]) for message in instructions) if text
-    ]
-    called = _called(conversation)
-    turns = []
-    for message in _in_order(conversation, called):
-        if message["role"] == "assistant":
-            turns.append(("model", _model(message, names, gemini)))
-        elif message["role"] == "tool":
-            turns.append(("user", _result(message, called, names, gemini)))
+class _History(NamedTuple):
+    """What the encoder of one message has to know of the request."""
+
+    names: Mapping[str, str]
+    """The client's name of each tool → its name as it is sent."""
+    calls: Mapping[str, Mapping[str, Any]]
+    """Id → the tool call of the history."""
+    gemini: Generation
+
+
+def encode_messages(asked: Survey, gemini: Generation, *, hints: Iterable[str] = ()) -> Section:
+    """`systemInstruction` and `contents`. Raises `Unsupported` for a part that the API does not
+    support.
+
+    `hints` are instructions of the gateway.
+    """
+    history = _History(asked.names, asked.calls, gemini)
+    system: list[Part] = []
+    turns: list[tuple[str, list[Part]]] = []
+    for message in _in_order(asked) if asked.calls else asked.messages:
+        role, encode = _ENCODERS[message["role"]]
+        found = encode(message, history)
+        if role == "system":
+            system += found
         else:
-            turns.append(("user", _parts(message["content"])))
-    merged = [
+            turns.append((role, found))
+    contents = [
         {"role": role, "parts": _results_first(blocks)} for role, blocks in merge_by_role(turns)
     ]
-    if not merged:
-        return None, [{"role": "user", "parts": system or [{"text": "(empty)"}]}]
-    if merged[0]["role"] == "model":
-        merged.insert(0, {"role": "user", "parts": [{"text": CONTINUED}]})
-    return ({"parts": system} if system else None), merged
+    if not contents:
+        contents, system = [{"role": "user", "parts": system or [{"text": "(empty)"}]}], []
+    if contents[0]["role"] == "model":
+        contents.insert(0, {"role": "user", "parts": [{"text": CONTINUED}]})
+    system += [{"text": hint} for hint in hints if hint]
+    instruction = {"systemInstruction": {"parts": system}} if system else {}
+    return Section({"contents": contents, **instruction})
 
 
-def _called(messages: list[dict[str, Any]]) -> dict[str, str]:
-    """Tool-call id → the client's name of the tool: Google identifies a function response by its
-    name."""
-    calls = (
-        plain_function_call(call) for message in messages for call in message.get("tool_calls", ())
-    )
-    return {call["id"]: call["name"] for call in calls}
-
-
-def _in_order(
-    messages: Iterable[dict[str, Any]], called: Mapping[str, str]
-) -> Iterator[dict[str, Any]]:
+def _in_order(asked: Survey) -> Iterator[dict[str, Any]]:
     """Results in the order of their calls, whichever came first: without ids, only the order
     distinguishes two calls of one tool."""
-    places = {id_: place for place, id_ in enumerate(called)}
+    places = {id_: place for place, id_ in enumerate(asked.calls)}
 
     def place(message: Mapping[str, Any]) -> int:
         return places[message["tool_call_id"]] if message["role"] == "tool" else 0
 
-    for _, run in groupby(messages, lambda message: message["role"] == "tool"):
+    for _, run in groupby(asked.messages, lambda message: message["role"] == "tool"):
         yield from sorted(run, key=place)
 
 
@@ -163,43 +163,48 @@ def _signature_of_details(message: Mapping[str, Any]) -> str | None:
     return found[-1] if found and isinstance(found[-1], str) else None
 
 
-def _model(message: Mapping[str, Any], names: Mapping[str, str], gemini: Generation) -> list[Part]:
-    said = _said(message, gemini)
-    calls = []
+def _instruction(message: Mapping[str, Any], history: _History) -> list[Part]:
+    text = text_of(message["content"])
+    return [{"text": text}] if text else []
+
+
+def _user(message: Mapping[str, Any], history: _History) -> list[Part]:
+    return [_part(part) for part in parts(message["content"])]
+
+
+def _model(message: Mapping[str, Any], history: _History) -> list[Part]:
+    blocks = _said(message, history.gemini)
     for place, call in enumerate(message.get("tool_calls", ())):
-        plain = plain_function_call(call)
-        name = names.get(plain["name"], plain["name"])
-        part: Part = {"functionCall": {"name": name, "args": arguments_object(plain["arguments"])}}
+        _, client_name, arguments = tool_call(call)
+        name = history.names.get(client_name, client_name)
+        part: Part = {"functionCall": {"name": name, "args": arguments}}
         signature = _signature(call)
         if signature:
             part["thoughtSignature"] = signature
-        elif gemini.signatures and place == 0:
+        elif history.gemini.signatures and place == 0:
             part["thoughtSignature"] = UNSIGNED  # of parallel calls, only the first carries one
-        calls.append(part)
-    return said + calls
+        blocks.append(part)
+    return blocks
 
 
-def _result(
-    message: Mapping[str, Any],
-    called: Mapping[str, str],
-    names: Mapping[str, str],
-    gemini: Generation,
-) -> list[Part]:
-    name = called.get(message["tool_call_id"], "unknown")
+def _result(message: Mapping[str, Any], history: _History) -> list[Part]:
+    """The response to a function call, which Google identifies by the function's name."""
+    call = history.calls.get(message["tool_call_id"])
+    name = "unknown" if call is None else tool_name(call)
     word = "error" if message.get("is_error") else "output"  # the keys that the model knows
-    response: Part = {
-        "name": names.get(name, name),
-        "response": {word: text_of(message["content"])},
-    }
     content = message["content"]
-    media = (
-        [] if isinstance(content, str) else [part for part in _parts(content) if "text" not in part]
-    )
-    fits = [gemini.nested_media and _mime_type(part) in _NESTED for part in media]
-    nested = [part for part, fit in zip(media, fits, strict=True) if fit]
+    response: Part = {
+        "name": history.names.get(name, name),
+        "response": {word: text_of(content)},
+    }
+    nested: list[Part] = []
+    behind: list[Part] = []
+    for part in () if isinstance(content, str) else map(_part, parts(content)):
+        if "text" not in part:
+            fits = history.gemini.nested_media and _mime_type(part) in _NESTED
+            (nested if fits else behind).append(part)
     if nested:
         response["parts"] = nested
-    behind = [part for part, fit in zip(media, fits, strict=True) if not fit]
     return [{"functionResponse": response}, *behind]
 
 
@@ -207,11 +212,17 @@ def _mime_type(part: Part) -> str:
     return str((part.get("inlineData") or part.get("fileData") or {}).get("mimeType"))
 
 
+_ENCODERS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any], _History], list[Part]]]]] = {
+    "system": ("system", _instruction),
+    "developer": ("system", _instruction),
+    "user": ("user", _user),
+    "assistant": ("model", _model),
+    "tool": ("user", _result),
+}
+"""Role of a message → (role of its turn, what encodes it)."""
+
+
 # --- parts ----------------------------------------------------------------------------------------
-
-
-def _parts(content: Any) -> list[Part]:
-    return [_part(part) for part in parts(content)]
 
 
 def _part(part: Mapping[str, Any]) -> Part:

@@ -4,11 +4,21 @@ generation."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal
 
 from gateway.hub.patterns import lookup
+from gateway.hub.reasoning import scale
+
+
+def _levels(*supported: str) -> Mapping[str, str]:
+    """Thinking cannot be switched off; the lowest level comes nearest."""
+    nearest = scale(*supported)
+    return {name: nearest["minimal" if name == "none" else name].upper() for name in nearest}
+
+
+_UP_TO_HIGH: Final = _levels("minimal", "low", "medium", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +26,8 @@ class Generation:
     """The capabilities of one generation."""
 
     thinking: Literal["none", "budget", "level"] = "level"
-    levels: frozenset[str] = frozenset({"minimal", "low", "medium", "high"})
-    """The values of `thinkingLevel`, in lower case."""
+    levels: Mapping[str, str] = field(default_factory=lambda: _UP_TO_HIGH)
+    """Level → the value of `thinkingLevel` that comes nearest."""
     budget_min: int = 0
     """The smallest budget that is not off."""
     budget_max: int = 24_576
@@ -45,7 +55,7 @@ _2: Final = Generation(
 )
 _2_5: Final = replace(_2, thinking="budget")
 _3: Final = Generation()
-_WITHOUT_MINIMAL: Final = frozenset({"low", "medium", "high"})
+_WITHOUT_MINIMAL: Final = _levels("low", "medium", "high")
 
 GENERATIONS: Final[Mapping[str, Generation]] = {
     "*": _3,
@@ -57,7 +67,7 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
     "gemini-2.5-flash-lite*": replace(_2_5, budget_min=512),
     "gemini-2.5-flash-image*": _2,
     "gemini-2.5-flash-preview-tts*": _2,
-    "gemini-3-pro*": replace(_3, levels=frozenset({"low", "high"})),
+    "gemini-3-pro*": replace(_3, levels=_levels("low", "high")),
     "gemini-3.1-pro*": replace(_3, levels=_WITHOUT_MINIMAL),
     "gemini-3.5-flash-lite*": replace(_3, sampling=False),
     "gemini-3.6*": replace(_3, sampling=False),

@@ -6,20 +6,25 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from gateway.dialects.google.hosted import hosted_row
 from gateway.dialects.google.messages import TAKEN, encode_messages
 from gateway.dialects.google.models import Generation, generation
-from gateway.dialects.google.schemas import RULES
+from gateway.dialects.google.structured import encode_format
 from gateway.dialects.google.thinking import encode_thinking
-from gateway.dialects.google.tools import add_hosted, encode_tools, fitted_names, hosted_row
-from gateway.dialects.hosted_tools import split
+from gateway.dialects.google.tools import NAMING, encode_tools
 from gateway.hub.contracts import Encoded
-from gateway.hub.fields import TRANSLATED, Rule, apply, dropped, refused
+from gateway.hub.fields import (
+    TRANSLATED,
+    Rule,
+    Section,
+    apply,
+    dropped,
+    joined,
+    refused,
+)
 from gateway.hub.losses import named
 from gateway.hub.options import merge_options
-from gateway.hub.schemas import fit_answer, paths, shortened
-from gateway.hub.structured_output import hint, schema_of
 from gateway.hub.survey import survey
-from gateway.hub.tools import reverse_names
 from gateway.types import Chat, Model
 
 _NO_SUCH: Final = "Gemini has no such parameter"
@@ -73,35 +78,26 @@ _INT31: Final = 0x7FFFFFFF
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A generateContent request for `model`. Raises `Unsupported`."""
     gemini = generation(model.model_id)
-    _, losses = apply(chat, FIELDS, _UNKNOWN)
-    parts = split(chat, hosted_row(chat.get("tools", ()), gemini))
-    asked = survey(parts.chat, model)
-    names = fitted_names(asked.names)
-    system, contents = encode_messages(chat["messages"], names, gemini)
-    body: dict[str, Any] = {"contents": contents}
-    tools, tool_losses = encode_tools(asked, names)
-    tools, hosted_losses = add_hosted(tools, parts)
-    tool_losses += [*hosted_losses, *named(chat["messages"], chat.get("tools", ()), TAKEN)]
-    config, config_losses = _generation_config(chat, gemini)
-    config |= encode_thinking(asked.level, gemini)
-    form, format_losses, instruction = _encode_format(
-        chat.get("response_format") or {}, allowed=gemini.schema_with_tools or not asked.offers
+    asked = survey(chat, model, naming=NAMING, row=hosted_row(gemini))
+    form = encode_format(asked.form, allowed=gemini.schema_with_tools or not asked.offers)
+    body, losses = joined(
+        (
+            Section(*apply(chat, FIELDS, _UNKNOWN)),
+            encode_messages(asked, gemini, hints=(form.hint,)),
+            encode_tools(asked),
+            Section(losses=named(asked.messages, asked.tools, TAKEN)),
+            _config(chat, gemini),
+            encode_thinking(asked.level, gemini),
+            form,
+        )
     )
-    config |= form
-    if instruction:
-        system = {"parts": [*(system or {"parts": []})["parts"], {"text": instruction}]}
-    if system:
-        body["systemInstruction"] = system
-    body |= tools
-    if config:
-        body["generationConfig"] = config
     return Encoded(
         path=_path(model.model_id, stream=bool(chat.get("stream"))),
         body=merge_options(body, model.options),
-        dropped=(*losses, *tool_losses, *config_losses, *format_losses),
-        names=reverse_names(names),
+        dropped=tuple(losses),
+        names=asked.client_names,
         custom_tools=asked.custom_tools,
-        unfence=bool(instruction),
+        unfence=bool(form.hint),
     )
 
 
@@ -111,40 +107,22 @@ def _path(model_id: str, *, stream: bool) -> str:
     return f"/models/{quote(model_id.removeprefix('models/'), safe='')}:{method}"
 
 
-def _generation_config(chat: Chat, gemini: Generation) -> tuple[dict[str, Any], list[str]]:
+_SAMPLING: Final = (("temperature", "temperature"), ("top_p", "topP"), ("top_k", "topK"))
+
+
+def _config(chat: Chat, gemini: Generation) -> Section:
+    """The members of `generationConfig` that are numbers and stop sequences."""
+    stops = chat.get("stop", ())
+    losses = ["stop"] if len(stops) > STOPS_MAX else []
     config: dict[str, Any] = {}
-    losses: list[str] = []
     if "max_completion_tokens" in chat:
         config["maxOutputTokens"] = chat["max_completion_tokens"]
-    for field, name in (("temperature", "temperature"), ("top_p", "topP"), ("top_k", "topK")):
-        if field in chat and gemini.sampling:
-            config[name] = chat[field]
-        elif field in chat and chat[field] != 1:
-            losses.append(field)
+    if gemini.sampling:
+        config |= {name: chat[field] for field, name in _SAMPLING if field in chat}
+    else:
+        losses += [field for field, _ in _SAMPLING if chat.get(field, 1) != 1]
     if "seed" in chat:
         config["seed"] = chat["seed"] & _INT31
-    stops = chat.get("stop", [])
     if stops:
         config["stopSequences"] = stops[:STOPS_MAX]
-    if len(stops) > STOPS_MAX:
-        losses.append("stop")
-    return config, losses
-
-
-def _encode_format(
-    wanted: Mapping[str, Any], *, allowed: bool
-) -> tuple[dict[str, Any], list[str], str]:
-    """(members of `generationConfig`, what was lost, an instruction where a format is not
-    `allowed`)."""
-    if wanted.get("type") not in ("json_object", "json_schema"):
-        return {}, [], ""
-    if not allowed:
-        # "Function calling with a response mime type: 'application/json' is unsupported"
-        return {}, ["response_format"], hint(wanted)
-    config: dict[str, Any] = {"responseMimeType": "application/json"}
-    schema = schema_of(wanted)
-    if schema is None:
-        return config, [], ""
-    fitted = fit_answer(schema, RULES)
-    config["responseJsonSchema"] = fitted.schema
-    return config, shortened(paths("response_format.json_schema.schema", fitted.lost)), ""
+    return Section({"generationConfig": config} if config else {}, losses)

@@ -58,7 +58,7 @@ class StreamDecoder:
         self._lists = Deltas()
         self._signature: dict[str, Any] = {}
         """Of the text: it comes with the last part of it, which may be empty."""
-        self._spoke = False
+        self._has_content = False
         self._images = 0
         self._annotations: list[dict[str, Any]] = []
         self._unfence = Unfence() if encoded.unfence else None
@@ -85,9 +85,9 @@ class StreamDecoder:
                 Failure(Kind.TRUNCATED, "the provider's stream ended without a finish reason")
             )
         self.ended = True
-        rest = self._unfence.flush() if self._unfence else ""
-        chunks = [delta(content=rest)] if rest else []
-        if self._annotations and self._spoke:
+        held_back = self._unfence.flush() if self._unfence else ""
+        chunks = [delta(content=held_back)] if held_back else []
+        if self._annotations and self._has_content:
             # Several events may repeat the sources: they are sent once, as accumulators join what
             # has one index.
             chunks.append(delta(annotations=self._annotations))
@@ -104,7 +104,7 @@ class StreamDecoder:
     def _finish_word(self) -> str:
         if self._blocked is not None:
             return "content_filter"
-        return decode_finish(self._last, self._calls.count > 0, self._spoke)
+        return decode_finish(self._last, self._calls.count > 0, self._has_content)
 
     def _response(self, body: Any) -> list[Chunk]:
         if not isinstance(body, dict) or "error" in body:
@@ -149,10 +149,10 @@ class StreamDecoder:
         if "functionCall" in part:
             return self._calls.whole(*decode_call(part, body, self._calls.count))
         if is_image(part):
-            self._spoke, self._images = True, self._images + 1
+            self._has_content, self._images = True, self._images + 1
             return [delta(images=[decode_image(part, self._images - 1)])]
         if is_native(part):
-            self._spoke = self._spoke or says_something(part)
+            self._has_content = self._has_content or says_something(part)
             return [delta(**self._lists.pieces({"native_content": [part]}))]
         text = part.get("text")
         if part.get("thought"):
@@ -160,7 +160,7 @@ class StreamDecoder:
         self._signature |= signed(part)
         if not text:
             return []
-        self._spoke = True
+        self._has_content = True
         if self._unfence is not None:
             text = self._unfence.feed(text)
         return [delta(content=text)] if text else []

@@ -6,35 +6,27 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.google.models import Generation
-from gateway.hub.reasoning import clamp
+from gateway.hub.fields import Section
 
 BUDGETS: Final[Mapping[str, int]] = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24_576}
 """Level → tokens; beyond `high` it is all the model has."""
 
 
-def encode_thinking(wanted: str | None, gemini: Generation) -> dict[str, Any]:
-    """`thinkingConfig`, or {} where no level is wanted or the model does not think."""
+def encode_thinking(wanted: str | None, gemini: Generation) -> Section:
+    """`thinkingConfig`; nothing where no level is wanted or the model does not think."""
     if wanted is None or gemini.thinking == "none":
-        return {}
-    config = _level(wanted, gemini) if gemini.thinking == "level" else _budget(wanted, gemini)
-    return {"thinkingConfig": config}
+        return Section()
+    config: dict[str, Any] = (
+        {"thinkingLevel": gemini.levels[wanted]}
+        if gemini.thinking == "level"
+        else {"thinkingBudget": _budget(wanted, gemini)}
+    )
+    config["includeThoughts"] = wanted != "none"
+    return Section({"generationConfig": {"thinkingConfig": config}})
 
 
-def _level(wanted: str, gemini: Generation) -> dict[str, Any]:
-    """It cannot be switched off; the lowest level comes nearest, and its thoughts are then not
-    asked for."""
-    name = clamp("minimal" if wanted == "none" else wanted, gemini.levels)
-    return {"thinkingLevel": name.upper(), "includeThoughts": wanted != "none"}
-
-
-def _budget(wanted: str, gemini: Generation) -> dict[str, Any]:
+def _budget(wanted: str, gemini: Generation) -> int:
     if wanted == "none":
-        return {
-            "thinkingBudget": 0 if gemini.can_disable else gemini.budget_min,
-            "includeThoughts": False,
-        }
+        return 0 if gemini.can_disable else gemini.budget_min
     budget = BUDGETS.get(wanted, gemini.budget_max)
-    return {
-        "thinkingBudget": max(gemini.budget_min, min(budget, gemini.budget_max)),
-        "includeThoughts": True,
-    }
+    return max(gemini.budget_min, min(budget, gemini.budget_max))

@@ -3,65 +3,59 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.google.models import Generation
 from gateway.dialects.google.schemas import RULES
-from gateway.dialects.hosted_rows import GOOGLE
-from gateway.dialects.hosted_tools import Row, Split, is_hosted
+from gateway.hub.fields import Section
+from gateway.hub.hosted_tools import Split
 from gateway.hub.schemas import fit_parameters, paths, shortened
-from gateway.hub.survey import Choice, Offer, Survey
-from gateway.hub.tools import fit_names
+from gateway.hub.survey import Survey
+from gateway.hub.tools import Choice, Naming, Offer
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
+NAMING: Final = Naming(re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}"), length_max=128)
 _MODES: Final[Mapping[str, str]] = {"auto": "AUTO", "required": "ANY", "any": "ANY", "none": "NONE"}
 
 
-def fitted_names(names: Iterable[str]) -> dict[str, str]:
-    """The client's tool names → the names that Google is sent."""
-    return fit_names(names, _NAME, length_max=128)
+def encode_tools(asked: Survey) -> Section:
+    """`tools` and `toolConfig`."""
+    own, parts = _own_tools(asked), asked.split
+    return _add_hosted(own, parts) if parts.hosted or parts.losses else own
 
 
-def encode_tools(survey: Survey, names: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """(`tools` and `toolConfig`, what was lost)."""
-    if not survey.offers:
-        return {}, []
-    losses = ["tools.custom.format"] if survey.custom_tools else []
-    declared = [_declaration(offer, names) for offer in survey.offers]
+def _own_tools(asked: Survey) -> Section:
+    """The tools that the client runs."""
+    if not asked.offers:
+        return Section()
+    losses = ["tools.custom.format"] if asked.custom_tools else []
+    declared = [_declaration(offer) for offer in asked.offers]
     losses += shortened([path for _, lost in declared for path in lost])
-    body: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "tools": [{"functionDeclarations": [declaration for declaration, _ in declared]}]
     }
-    config = _choice(survey.choice, names)
+    config = _choice(asked.choice)
     if config:
-        body["toolConfig"] = {"functionCallingConfig": config}
-    if not survey.parallel:
+        fields["toolConfig"] = {"functionCallingConfig": config}
+    if not asked.parallel:
         losses.append("parallel_tool_calls")
-    return body, losses
+    return Section(fields, losses)
 
 
-def hosted_row(tools: Iterable[Mapping[str, Any]], gemini: Generation) -> Row:
-    """The hosted tools that this request may have: older generations take them only alone."""
-    mixed = not all(map(is_hosted, tools))
-    return GOOGLE if gemini.hosted_with_functions or not mixed else Row()
-
-
-def add_hosted(body: dict[str, Any], parts: Split) -> tuple[dict[str, Any], list[str]]:
-    """(`body` with the hosted tools behind the functions, what was lost).
+def _add_hosted(own: Section, parts: Split) -> Section:
+    """`own`, the section of the client's tools, with the hosted tools behind them.
 
     A hosted tool cannot be demanded here: the model uses it when it has to.
     """
-    losses = list(parts.losses)
     if not parts.hosted:
-        return body, losses
-    tools = [*body.get("tools", ()), *map(_hosted, parts.hosted)]
+        return own._replace(losses=[*own.losses, *parts.losses])
+    tools = [*own.fields.get("tools", ()), *map(_hosted, parts.hosted)]
+    losses = [*own.losses, *parts.losses]
     if parts.choice not in (None, "auto"):
         losses.append("tool_choice")
-    if "tools" not in body:
-        return {"tools": tools}, losses
-    config = {**body.get("toolConfig", {}), "includeServerSideToolInvocations": True}
-    return {"tools": tools, "toolConfig": config}, losses
+    if "tools" not in own.fields:
+        return Section({"tools": tools}, losses)
+    config = {**own.fields.get("toolConfig", {}), "includeServerSideToolInvocations": True}
+    return Section({"tools": tools, "toolConfig": config}, losses)
 
 
 def _hosted(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +64,7 @@ def _hosted(tool: Mapping[str, Any]) -> dict[str, Any]:
     return dict(tool) if kind is None else {kind: tool.get(kind) or {}}
 
 
-def _declaration(offer: Offer, names: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def _declaration(offer: Offer) -> tuple[dict[str, Any], list[str]]:
     """(a function as Google takes it, what was lost). An object without properties is refused, so
     it is left out.
 
@@ -78,9 +72,9 @@ def _declaration(offer: Offer, names: Mapping[str, str]) -> tuple[dict[str, Any]
     """
     function, path = offer.function, f"tools.{offer.place}"
     fitted = fit_parameters(function.get("parameters"), RULES)
-    description = function.get("description") or offer.name
+    description = function.get("description") or function["name"]
     encoded: dict[str, Any] = {
-        "name": names[offer.name],
+        "name": offer.name,
         "description": "\n\n".join(filter(None, (description, fitted.note))),
     }
     if fitted.schema.get("properties") or fitted.schema.keys() - {
@@ -93,12 +87,12 @@ def _declaration(offer: Offer, names: Mapping[str, str]) -> tuple[dict[str, Any]
     return encoded, [*paths(f"{path}.parameters", fitted.lost), *strict]
 
 
-def _choice(choice: Choice, names: Mapping[str, str]) -> dict[str, Any]:
+def _choice(choice: Choice) -> dict[str, Any]:
     if choice.name is not None:
-        return {"mode": "ANY", "allowedFunctionNames": [names.get(choice.name, choice.name)]}
+        return {"mode": "ANY", "allowedFunctionNames": [choice.name]}
     if choice.allowed is not None:
         # VALIDATED "may answer with text", and takes a list of names where AUTO does not.
         mode = "ANY" if choice.mode == "required" else "VALIDATED"
-        allowed = [names.get(name, name) for name in choice.allowed if name]
+        allowed = [name for name in choice.allowed if name]
         return {"mode": mode, "allowedFunctionNames": allowed} if allowed else {"mode": mode}
     return {} if choice.mode is None else {"mode": _MODES.get(choice.mode, "AUTO")}

@@ -16,7 +16,7 @@ from gateway.hub.answer_fields import (
     Fields,
     dropped,
     not_kept,
-    rest,
+    other_fields,
     translated,
     typed,
     url_citation,
@@ -81,7 +81,7 @@ ANSWER: Final[Mapping[str, Fields]] = {
         "output_tokens_details": translated("completion_tokens_details"),
     },
 }
-_GONE: Final = {part: not_kept(fields) for part, fields in ANSWER.items()}
+_NOT_KEPT: Final = {part: not_kept(fields) for part, fields in ANSWER.items()}
 _DETAILS: Final[Mapping[str, str]] = {
     "input_tokens_details": "prompt_tokens_details",
     "output_tokens_details": "completion_tokens_details",
@@ -92,17 +92,17 @@ _READ: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_
 
 def answer_extras(response: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a response beside its output and its counts."""
-    return typed(rest(response, _GONE["answer"]), ANSWER_TYPES)
+    return typed(other_fields(response, _NOT_KEPT["answer"]), ANSWER_TYPES)
 
 
 def tool_call_extras(item: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a call beside its id, its name and its arguments."""
-    return rest(item, _GONE["tool_call"])
+    return other_fields(item, _NOT_KEPT["tool_call"])
 
 
 def usage_extras(counts: Mapping[str, Any]) -> dict[str, Any]:
     """The further fields of the counts."""
-    extras = rest(counts, _GONE["usage"])
+    extras = other_fields(counts, _NOT_KEPT["usage"])
     return extras | {name: counts[field] for field, name in _DETAILS.items() if counts.get(field)}
 
 
@@ -129,4 +129,4 @@ def decode_annotation(annotation: Any, index: int) -> dict[str, Any] | None:
     """A `url_citation`; None for other kinds, which are kept in `native_annotations`."""
     if not isinstance(annotation, Mapping) or annotation.get("type") != "url_citation":
         return None
-    return url_citation(annotation, index, **rest(annotation, _PLACED))
+    return url_citation(annotation, index, **other_fields(annotation, _PLACED))

@@ -127,14 +127,15 @@ def summary_of(item: Mapping[str, Any]) -> str:
 
 def _message(output: list[dict[str, Any]], encoded: Encoded) -> tuple[dict[str, Any], list[Any]]:
     """(the message, the log probabilities of its text)."""
-    told = _Told(encoded)
+    contents = _Contents(encoded)
     for item in output:
-        told.add(item)
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(told.text) or None}
-    return message | {key: value for key, value in told.extras().items() if value}, told.logprobs
+        contents.add(item)
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(contents.text) or None}
+    message |= {key: value for key, value in contents.extras().items() if value}
+    return message, contents.logprobs
 
 
-class _Told:
+class _Contents:
     """The contents of the output items, by kind."""
 
     def __init__(self, encoded: Encoded) -> None:

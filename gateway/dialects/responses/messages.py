@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from gateway.hub.contracts import Unsupported
+from gateway.hub.fields import Section
 from gateway.hub.losses import Taken
 from gateway.hub.parts import INSTRUCTIONS, file, parts, result_content, text_of
-from gateway.hub.tools import fit_id
-from gateway.types import Chat
+from gateway.hub.survey import Survey
+from gateway.hub.tools import fit_id, tool_name
 
 Item = dict[str, Any]
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class _Known(NamedTuple):
-    """What one message cannot say of itself."""
+class _History(NamedTuple):
+    """What the encoder of one message has to know of the request."""
 
-    custom: set[str]
-    """The ids of calls of custom tools."""
+    names: Mapping[str, str]
+    """The client's name of each tool → its name as it is sent."""
+    calls: Mapping[str, Mapping[str, Any]]
+    """Id → the tool call of the history."""
     origin: str
 
 
@@ -29,53 +32,47 @@ def encode_id(id_: str) -> str:
     return fit_id(id_, _ID, keep=64)
 
 
-def encode_messages(chat: Chat, origin: str = "") -> tuple[str, list[Item]]:
-    """(`instructions`: the leading system messages, `input`). Raises `Unsupported` for a part that
-    the API does not support.
+def encode_messages(asked: Survey, origin: str, *, hints: Iterable[str] = ()) -> Section:
+    """`instructions`, the leading system messages, and `input`. Raises `Unsupported` for a part
+    that the API does not support.
 
+    The whole conversation is sent and nothing is stored at the provider.
     Encrypted reasoning goes back only to its `origin`: another account cannot read it, and refuses
-    the request.
+    the request. `hints` are instructions of the gateway.
     """
-    messages = chat["messages"]
-    leading = next(
-        (n for n, message in enumerate(messages) if message["role"] not in INSTRUCTIONS),
-        len(messages),
-    )
-    instructions = "\n\n".join(
-        text for message in messages[:leading] if (text := text_of(message["content"]))
-    )
-    custom = {
-        call["id"]
-        for message in messages
-        for call in message.get("tool_calls", ())
-        if "custom" in call
-    }
-    known = _Known(custom, origin)
-    items = [
-        item
-        for message in messages[leading:]
-        for item in _ENCODERS[message["role"]](message, known)
-    ]
+    history = _History(asked.names, asked.calls, origin)
+    instructions: list[str] = []
+    items: list[Item] = []
+    leads = True
+    for message in asked.messages:
+        leads = leads and message["role"] in INSTRUCTIONS
+        if leads:
+            instructions.append(text_of(message["content"]))
+        else:
+            items += _ENCODERS[message["role"]](message, history)
     if not items:
-        return "", [{"role": "user", "content": instructions or "(empty)"}]
-    return instructions, items
+        text = "\n\n".join(filter(None, instructions))
+        items, instructions = [{"role": "user", "content": text or "(empty)"}], []
+    text = "\n\n".join(filter(None, (*instructions, *hints)))
+    fields = {"input": items, "store": False}
+    return Section({**fields, "instructions": text} if text else fields)
 
 
-def _developer(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
+def _developer(message: Mapping[str, Any], history: _History) -> Iterator[Item]:
     yield {"role": "developer", "content": text_of(message["content"])}
 
 
-def _user(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
+def _user(message: Mapping[str, Any], history: _History) -> Iterator[Item]:
     content = message["content"]
     yield {"role": "user", "content": content if isinstance(content, str) else _parts(content)}
 
 
-def _assistant(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
+def _assistant(message: Mapping[str, Any], history: _History) -> Iterator[Item]:
     content = message.get("content")
     text = content if isinstance(content, str) else "".join(_said(part) for part in parts(content))
     text = text or message.get("refusal") or ""
     calls = message.get("tool_calls", ())
-    thoughts = [own_reasoning(call.get("extra_content"), known.origin) for call in calls]
+    thoughts = [own_reasoning(call.get("extra_content"), history.origin) for call in calls]
     yield from thoughts[0] if thoughts else ()
     if text:
         yield {
@@ -85,7 +82,7 @@ def _assistant(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
         }
     for number, call in enumerate(calls):
         yield from thoughts[number] if number else ()
-        yield _call(call)
+        yield _call(call, history)
 
 
 def own_reasoning(extra: Any, origin: str) -> list[Item]:
@@ -101,40 +98,33 @@ def _said(part: Mapping[str, Any]) -> str:
     return part.get("text") or part.get("refusal") or ""
 
 
-def _call(call: Mapping[str, Any]) -> Item:
-    id_ = encode_id(call["id"])
+def _call(call: Mapping[str, Any], history: _History) -> Item:
+    id_, name = encode_id(call["id"]), tool_name(call)
+    name = history.names.get(name, name)
     if "custom" in call:
-        custom = call["custom"]
-        return {
-            "type": "custom_tool_call",
-            "call_id": id_,
-            "name": custom.get("name") or "",
-            "input": custom.get("input") or "",
-        }
+        text = call["custom"].get("input") or ""
+        return {"type": "custom_tool_call", "call_id": id_, "name": name, "input": text}
     function = call["function"]
     return {
         "type": "function_call",
         "call_id": id_,
-        "name": function["name"],
+        "name": name,
         "arguments": function["arguments"].strip() or "{}",
     }
 
 
-def _tool(message: Mapping[str, Any], known: _Known) -> Iterator[Item]:
+def _tool(message: Mapping[str, Any], history: _History) -> Iterator[Item]:
     content = result_content(message)
     output: Any = content
     if not isinstance(content, str):
         plain = all(part["type"] == "text" for part in content)
         output = text_of(content) if plain else _parts(content)
-    kind = (
-        "custom_tool_call_output"
-        if message["tool_call_id"] in known.custom
-        else "function_call_output"
-    )
+    is_custom = "custom" in history.calls.get(message["tool_call_id"], ())
+    kind = "custom_tool_call_output" if is_custom else "function_call_output"
     yield {"type": kind, "call_id": encode_id(message["tool_call_id"]), "output": output}
 
 
-_ENCODERS: Final[Mapping[str, Callable[[Mapping[str, Any], _Known], Iterator[Item]]]] = {
+_ENCODERS: Final[Mapping[str, Callable[[Mapping[str, Any], _History], Iterator[Item]]]] = {
     "system": _developer,
     "developer": _developer,
     "user": _user,

@@ -18,6 +18,7 @@ from gateway.dialects.responses.inbound.reasoning import summary_in, unsealed
 from gateway.dialects.responses.inbound.requests import FIELDS
 from gateway.dialects.responses.messages import own_reasoning
 from gateway.dialects.responses.params import OUTPUT_TOKENS_MIN
+from gateway.dialects.responses.thinking import ENCRYPTED
 from gateway.failures import Failure, Kind
 from gateway.hub.contracts import REPLAYED, Encoded, Request
 from gateway.hub.fields import is_neutral
@@ -32,7 +33,6 @@ Losses = Iterable[str]
 
 _READ_CHARS: Final = 2000
 """Of an error's message."""
-ENCRYPTED: Final = "reasoning.encrypted_content"
 
 
 class _Target(NamedTuple):
@@ -169,7 +169,7 @@ def _include(body: Body, target: _Target) -> Losses:
     stated = _listed(body.get("include"))
     if not target.kind.efforts:
         included = [item for item in stated if item != ENCRYPTED]
-    elif ENCRYPTED not in stated and reasons(target.request.chat, target.model, target.kind):
+    elif ENCRYPTED not in stated and reasons(level(target.request.chat, target.model), target.kind):
         included = [*stated, ENCRYPTED]
     else:
         return ()

@@ -6,20 +6,28 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from gateway.dialects.chat.hosted import RESPONSES
 from gateway.dialects.chat.models import Family, family, on_responses
-from gateway.dialects.chat.params import takes_sampling
-from gateway.dialects.chat.structured import fit_format
-from gateway.dialects.chat.thinking import effort, reasons
-from gateway.dialects.hosted_rows import RESPONSES
-from gateway.dialects.hosted_tools import split
 from gateway.dialects.responses.messages import TAKEN, encode_messages
-from gateway.dialects.responses.tools import add_hosted, encode_tools
+from gateway.dialects.responses.structured import encode_format
+from gateway.dialects.responses.thinking import encode_thinking
+from gateway.dialects.responses.tools import NAMING, encode_tools
 from gateway.hub.contracts import Encoded
-from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, is_neutral, refused
+from gateway.hub.fields import (
+    PASSED,
+    TRANSLATED,
+    Rule,
+    Section,
+    apply,
+    dropped,
+    is_neutral,
+    joined,
+    refused,
+)
 from gateway.hub.losses import named
 from gateway.hub.options import merge_options
-from gateway.hub.structured_output import hint
-from gateway.hub.tools import HUB_TOOL_NAME, digest, with_fitted_names
+from gateway.hub.survey import survey
+from gateway.hub.tools import digest
 from gateway.types import Chat, Model, Provider
 
 _NO_SUCH: Final = "the Responses API has no such parameter"
@@ -88,79 +96,54 @@ def _rules(provider: Provider) -> Mapping[str, Rule]:
 
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Responses request for `model`. Raises `Unsupported`."""
-    asked, parts = chat, split(chat, RESPONSES)
-    chat, names = with_fitted_names(parts.chat, HUB_TOOL_NAME, length_max=64)
     kind = on_responses(family(model.provider.name, model.model_id))
-    body, losses = apply(chat, _rules(model.provider), PASSED)
     origin = digest(" ".join(model.key), 12)
-    instructions, items = encode_messages(chat, origin)
-    body |= {"model": model.model_id, "input": items, "store": False}
-    if instructions:
-        body["instructions"] = instructions
-    if chat.get("stream"):
-        body["stream_options"] = {"include_obfuscation": False}
-    if "max_completion_tokens" in chat:
-        body["max_output_tokens"] = max(OUTPUT_TOKENS_MIN, chat["max_completion_tokens"])
-    tools, tool_losses = encode_tools(chat, model.provider.name)
-    body |= add_hosted(tools, parts)
-    losses += [*parts.losses, *named(asked["messages"], asked.get("tools", ()), TAKEN)]
-    body |= _reasoning(chat, model, kind)
-    text, text_losses, instruction = _text(chat, model.provider.name)
-    if text:
-        body["text"] = text
-    if instruction:
-        body["instructions"] = "\n\n".join(filter(None, (body.get("instructions"), instruction)))
-    losses += _sampling(body, chat, takes=takes_sampling(chat, model, kind))
+    asked = survey(chat, model, naming=NAMING, row=RESPONSES)
+    thinking, thinks = encode_thinking(asked.level, kind)
+    form = encode_format(asked.form, model.provider.name)
+    body, losses = joined(
+        (
+            Section(*apply(asked.split.chat, _rules(model.provider), PASSED)),
+            Section({"model": model.model_id}),
+            encode_messages(asked, origin, hints=(form.hint,)),
+            _limits(chat),
+            encode_tools(asked, model.provider.name),
+            Section(losses=named(asked.messages, asked.tools, TAKEN)),
+            thinking,
+            form,
+            _sampling(chat, kind, thinks=thinks),
+        )
+    )
+    if chat.get("logprobs"):
+        body["include"] = [*body.get("include", ()), "message.output_text.logprobs"]
     return Encoded(
-        "/responses",
-        merge_options(body, model.options),
-        dropped=(*losses, *tool_losses, *text_losses),
-        names=names,
-        unfence=bool(instruction),
+        path="/responses",
+        body=merge_options(body, model.options),
+        dropped=tuple(losses),
+        names=asked.client_names,
+        unfence=bool(form.hint),
         origin=origin,
     )
 
 
-def _reasoning(chat: Chat, model: Model, kind: Family) -> dict[str, Any]:
-    """The effort, summaries for the client to see, and the encrypted items to bring back."""
-    if not kind.efforts:
-        return {}
-    chosen = effort(chat, model, kind)
-    reasoning: dict[str, Any] = {"effort": chosen} if chosen else {}
-    if not reasons(chat, model, kind):
-        return {"reasoning": reasoning} if reasoning else {}
-    return {
-        "reasoning": {**reasoning, "summary": "auto"},
-        "include": ["reasoning.encrypted_content"],
-    }
+def _limits(chat: Chat) -> Section:
+    """What bounds the answer, and how it is streamed."""
+    fields: dict[str, Any] = {}
+    if chat.get("stream"):
+        fields["stream_options"] = {"include_obfuscation": False}
+    if "max_completion_tokens" in chat:
+        fields["max_output_tokens"] = max(OUTPUT_TOKENS_MIN, chat["max_completion_tokens"])
+    return Section(fields)
 
 
-def _text(chat: Chat, provider_name: str) -> tuple[dict[str, Any], list[str], str]:
-    """(`text`, what was lost, an instruction in the place of a schema that the API refuses)."""
-    text: dict[str, Any] = {}
-    losses: list[str] = []
-    instruction = ""
-    wanted = chat.get("response_format") or {}
-    if wanted.get("type") == "json_schema":
-        encoded, losses = fit_format(wanted, provider_name)
-        if encoded is None:
-            losses, instruction = ["response_format"], hint(wanted)
-        else:
-            text["format"] = {"type": "json_schema", **encoded}
-    elif wanted.get("type") == "json_object":
-        text["format"] = {"type": "json_object"}
-    if "verbosity" in chat:
-        text["verbosity"] = chat["verbosity"]
-    return text, losses, instruction
+_SAMPLING: Final[tuple[str, ...]] = ("temperature", "top_p")
 
 
-def _sampling(body: dict[str, Any], chat: Chat, *, takes: bool) -> list[str]:
-    losses: list[str] = []
-    for field in ("temperature", "top_p"):
-        if field in chat and takes:
-            body[field] = chat[field]
-        elif not is_neutral(field, chat.get(field)):
-            losses.append(field)
-    if chat.get("logprobs"):
-        body.setdefault("include", []).append("message.output_text.logprobs")
-    return losses
+def _sampling(chat: Chat, kind: Family, *, thinks: bool) -> Section:
+    """The verbosity, and the fields of `_SAMPLING` where the family takes them."""
+    fields = {"text": {"verbosity": chat["verbosity"]}} if "verbosity" in chat else {}
+    stated = {field: chat[field] for field in _SAMPLING if field in chat}
+    if kind.sampling == "always" or (kind.sampling == "effort_none" and not thinks):
+        return Section({**fields, **stated})
+    losses = [field for field in stated if not is_neutral(field, stated[field])]
+    return Section(fields, losses)

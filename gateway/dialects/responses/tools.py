@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.dialects.chat.tools import encode_function
-from gateway.dialects.hosted_tools import Split
+from gateway.hub.fields import Section
+from gateway.hub.hosted_tools import Split
 from gateway.hub.schemas import EMPTY, shortened
-from gateway.types import Chat
+from gateway.hub.survey import Survey
+from gateway.hub.tools import HUB_TOOL_NAME, Naming, Offer
+
+NAMING: Final = Naming(HUB_TOOL_NAME, length_max=64)
 
 
-def encode_tools(chat: Chat, provider_name: str) -> tuple[dict[str, Any], list[str]]:
-    """(`tools` and `tool_choice`, what was lost)."""
-    tools = chat.get("tools")
-    if not tools:
-        return {}, []
+def encode_tools(asked: Survey, provider_name: str) -> Section:
+    """`tools` and `tool_choice`."""
+    own, parts = _own_tools(asked, provider_name), asked.split
+    return _add_hosted(own, parts) if parts.hosted or parts.losses else own
+
+
+def _own_tools(asked: Survey, provider_name: str) -> Section:
+    """The tools that the client runs."""
+    if not asked.offers:
+        return Section()
     encoded = [
-        (_custom(tool), [])
-        if tool.get("type") == "custom"
-        else _function(tool, provider_name, f"tools.{place}")
-        for place, tool in enumerate(tools)
+        _function(offer, provider_name) if offer.custom is None else (_custom(offer), [])
+        for offer in asked.offers
     ]
-    body: dict[str, Any] = {"tools": [tool for tool, _ in encoded]}
-    if "tool_choice" in chat:
-        body["tool_choice"] = _choice(chat["tool_choice"])
-    return body, shortened([path for _, lost in encoded for path in lost])
+    fields: dict[str, Any] = {"tools": [tool for tool, _ in encoded]}
+    choice = _choice(asked)
+    if choice is not None:
+        fields["tool_choice"] = choice
+    return Section(fields, shortened([path for _, lost in encoded for path in lost]))
 
 
-def add_hosted(body: dict[str, Any], parts: Split) -> dict[str, Any]:
-    """`body` with the hosted tools behind the others."""
+def _add_hosted(own: Section, parts: Split) -> Section:
+    """`own`, the section of the client's tools, with the hosted tools behind them."""
+    losses = [*own.losses, *parts.losses]
     if not parts.hosted:
-        return body
-    choice = parts.choice
-    chosen = {} if choice is None else {"tool_choice": choice}
-    hosted = [_hosted(tool) for tool in parts.hosted]
-    return {**body, **chosen, "tools": [*body.get("tools", ()), *hosted]}
+        return own._replace(losses=losses)
+    chosen = {} if parts.choice is None else {"tool_choice": parts.choice}
+    tools = [*own.fields.get("tools", ()), *map(_hosted, parts.hosted)]
+    return Section({**own.fields, **chosen, "tools": tools}, losses)
 
 
 def _hosted(tool: dict[str, Any]) -> dict[str, Any]:
@@ -45,15 +53,13 @@ def _hosted(tool: dict[str, Any]) -> dict[str, Any]:
     return tool
 
 
-def _function(
-    tool: Mapping[str, Any], provider_name: str, place: str
-) -> tuple[dict[str, Any], list[str]]:
+def _function(offer: Offer, provider_name: str) -> tuple[dict[str, Any], list[str]]:
     """`strict` is stated: left out, this API makes schemas strict, which chat completions does
     not."""
-    function, losses = encode_function(tool["function"], provider_name, place)
+    function, losses = encode_function(offer.function, provider_name, f"tools.{offer.place}")
     encoded = {
         "type": "function",
-        "name": function["name"],
+        "name": offer.name,
         "parameters": function.get("parameters") or EMPTY,
         "strict": bool(function.get("strict")),
     }
@@ -62,25 +68,25 @@ def _function(
     return encoded, losses
 
 
-def _custom(tool: Mapping[str, Any]) -> dict[str, Any]:
-    custom = tool["custom"]
-    encoded = {key: custom[key] for key in ("name", "description") if custom.get(key)}
-    form = custom.get("format") or {"type": "text"}
+def _custom(offer: Offer) -> dict[str, Any]:
+    custom = offer.custom or {}
+    encoded: dict[str, Any] = {"type": "custom", "name": offer.name}
+    if custom.get("description"):
+        encoded["description"] = custom["description"]
+    form = custom.get("format") or {}
     grammar = form.get("grammar")
     encoded["format"] = {"type": "grammar", **grammar} if grammar else {"type": "text"}
-    return {"type": "custom", **encoded}
+    return encoded
 
 
-def _choice(choice: Any) -> Any:
-    if not isinstance(choice, Mapping):
-        return choice
-    if "allowed_tools" in choice:
-        allowed = choice["allowed_tools"] or {}
-        tools = [_named(item) for item in allowed.get("tools", ())]
-        return {"type": "allowed_tools", "mode": allowed.get("mode", "auto"), "tools": tools}
-    return _named(choice)
+def _choice(asked: Survey) -> Any:
+    choice = asked.choice
+    if choice.allowed is not None:
+        tools = [_named(name, asked) for name in choice.allowed]
+        return {"type": "allowed_tools", "mode": choice.mode, "tools": tools}
+    return choice.mode if choice.name is None else _named(choice.name, asked)
 
 
-def _named(item: Mapping[str, Any]) -> dict[str, Any]:
-    kind = "custom" if "custom" in item else "function"
-    return {"type": kind, "name": (item.get(kind) or item).get("name", "")}
+def _named(name: str, asked: Survey) -> Mapping[str, Any]:
+    is_custom = asked.client_names.get(name, name) in asked.custom_tools
+    return {"type": "custom" if is_custom else "function", "name": name}

@@ -27,8 +27,11 @@ IDLE_PER_ORIGIN_MAX: Final = 512
 class Pool:
     """Keep-alive connections by origin, the one used last first. One pool per process."""
 
-    def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, ssl_context: ssl.SSLContext | None = None, idle_max: int = IDLE_PER_ORIGIN_MAX
+    ) -> None:
         self._ssl = ssl_context
+        self._idle_max = idle_max
         self._idle: dict[Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
 
@@ -72,7 +75,7 @@ class Pool:
         """Takes back a connection whose response was read to its end."""
         idle = self._idle.setdefault(connection.origin, [])
         now = connection.loop.time()
-        if (idle and idle[0].idle_since < now - IDLE_S) or len(idle) >= IDLE_PER_ORIGIN_MAX:
+        if (idle and idle[0].idle_since < now - IDLE_S) or len(idle) >= self._idle_max:
             idle.pop(0).abort("it is the oldest idle connection")
         connection.idle_since = now
         idle.append(connection)

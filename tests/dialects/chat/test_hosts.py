@@ -42,7 +42,7 @@ def test_a_thinking_server_has_its_reasoning_back(base_url: str) -> None:
 @pytest.mark.parametrize(
     "base_url", ["http://127.0.0.1:8000/v1", "https://api.deepseek.com.example/v1"]
 )
-def test_any_other_host_is_a_server_that_nobody_knows(base_url: str) -> None:
+def test_any_other_host_is_an_unknown_server(base_url: str) -> None:
     assert body(base_url, *LOOP, reasoning_effort="high")["reasoning_effort"] == "high"
     assert "reasoning_content" not in body(base_url, *LOOP)["messages"][1]
 
@@ -51,17 +51,17 @@ def test_a_provider_with_an_address_of_its_own_keeps_its_quirks() -> None:
     assert quirks_of(PROVIDERS["openai"], "https://api.deepseek.com") is PROVIDERS["openai"].quirks
 
 
-def test_json_mode_speaks_of_json() -> None:
+def test_json_mode_mentions_json_in_the_prompt() -> None:
     schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
     url = "https://api.deepseek.com"
     for wanted in (schema, {"type": "json_object"}):
         sent = body(url, response_format=wanted)
         assert sent["response_format"] == {"type": "json_object"}
         assert "JSON" in sent["messages"][0]["content"]
-    told = body(
+    instructed = body(
         url, {"role": "user", "content": "as json, please"}, response_format={"type": "json_object"}
     )
-    assert len(told["messages"]) == 1
+    assert len(instructed["messages"]) == 1
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -29,8 +29,8 @@ def result(id_: str, content: Any) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": id_, "content": content}
 
 
-def test_results_stand_in_the_order_of_their_calls() -> None:
-    """No ids are sent: two calls of one tool are told apart by their place alone."""
+def test_results_are_in_the_order_of_their_calls() -> None:
+    """No ids are sent: the place alone distinguishes two calls of one tool."""
     answers = contents(USER, calls("oslo", "rome"), result("rome", "warm"), result("oslo", "cold"))[
         -1
     ]["parts"]
@@ -78,7 +78,9 @@ def test_an_assistants_turn_holds_its_text_whatever_else_a_client_kept_there() -
     ("filename", "mime_type"),
     [("notes.txt", "text/plain"), ("a.pdf", "application/pdf"), (None, "application/pdf")],
 )
-def test_bare_data_is_what_its_name_says(filename: str | None, mime_type: str) -> None:
+def test_data_without_a_type_has_the_type_of_its_file_name(
+    filename: str | None, mime_type: str
+) -> None:
     file = {
         "role": "user",
         "content": [{"type": "file", "file": {"file_data": "AAAA", "filename": filename}}],

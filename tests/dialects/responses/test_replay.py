@@ -53,7 +53,7 @@ def second_turn(first: Model, second: Model) -> list[dict[str, Any]]:
     return list(FACE.encode_request(replay.restore("me", request), second).body["input"])
 
 
-def test_reasoning_stands_directly_before_what_it_led_to() -> None:
+def test_reasoning_is_directly_before_what_it_led_to() -> None:
     _, *items = second_turn(LUNA, LUNA)
     assert items[:5] == OUTPUT
     assert [item["type"] for item in items[5:]] == [
@@ -67,7 +67,7 @@ def test_reasoning_stands_directly_before_what_it_led_to() -> None:
     [model("openai", "gpt-6-sol"), model("openai", "gpt-6-luna", credential="openai_key:team")],
     ids=["model", "account"],
 )
-def test_who_cannot_read_it_is_not_sent_it(other: Model) -> None:
+def test_reasoning_is_sent_only_to_those_that_can_read_it(other: Model) -> None:
     _, *items = second_turn(LUNA, other)
     assert items[:3] == [TEXT, LOOK, PATCH]
 

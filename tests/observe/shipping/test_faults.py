@@ -63,7 +63,7 @@ async def once(path: Path, server: Server, role: str = "postgres") -> Shipping:
     return one
 
 
-async def test_it_is_killed_in_the_middle_of_a_batch(
+async def test_the_database_is_killed_in_the_middle_of_a_batch(
     path: Path, postgres: Server, lines: list[str]
 ) -> None:
     await once(prepared(path, rows(10)), postgres)
@@ -81,10 +81,12 @@ async def test_it_is_killed_in_the_middle_of_a_batch(
     assert calls_there(postgres) == 510
     assert sums_there(postgres) == sums_here(path)
     assert len(lines) == 1
-    assert lines[0].startswith("500 calls wait for PostgreSQL: ")
+    assert lines[0].startswith("500 calls wait to be shipped: ")
 
 
-async def test_it_is_frozen_and_goes_on(path: Path, postgres: Server, lines: list[str]) -> None:
+async def test_the_database_is_frozen_and_continues(
+    path: Path, postgres: Server, lines: list[str]
+) -> None:
     prepared(path, rows(200))
     async with shipping(path, postgres) as one:
         await one.turn()
@@ -94,12 +96,12 @@ async def test_it_is_frozen_and_goes_on(path: Path, postgres: Server, lines: lis
             await one.turn(0.2)
         finally:
             postgres.signal(signal.SIGCONT)
-        assert lines == ["50 calls wait for PostgreSQL: it does not answer in time"]
+        assert lines == ["50 calls wait to be shipped: it does not answer in time"]
     await once(path, postgres)
     assert sums_there(postgres) == sums_here(path)
 
 
-async def test_an_outage_is_said_once_a_minute_and_tried_more_seldom(
+async def test_an_outage_is_logged_once_a_minute_and_retried_less_often(
     path: Path, postgres: Server, lines: list[str]
 ) -> None:
     prepared(path, rows(300))
@@ -130,7 +132,7 @@ async def test_an_outage_is_said_once_a_minute_and_tried_more_seldom(
     assert sums_there(postgres) == sums_here(path)
 
 
-async def test_a_wrong_password_is_said_without_the_password(
+async def test_a_wrong_password_is_reported_without_the_password(
     path: Path, postgres: Server, lines: list[str]
 ) -> None:
     prepared(path, rows(5))
@@ -197,6 +199,18 @@ async def test_bad_rows_are_set_aside_and_the_others_are_shipped(
     assert query(path, "SELECT number FROM set_aside") == [(126,), (127,)]
     assert len(lines) == 2
     assert "set aside" in lines[0]
+
+
+async def test_a_damaged_byte_holds_nothing_up(path: Path, postgres: Server) -> None:
+    prepared(path, rows(5))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE calls SET finish = CAST(x'ff61' AS TEXT) WHERE number = 2")
+        database.execute("UPDATE calls SET model_id = hex(randomblob(9000)) WHERE number = 4")
+    one = await once(path, postgres)
+    assert (one.shipped, one.given_up, one.waiting.calls) == (4, 1, 0)
+    assert postgres.rows("SELECT finish FROM gateway.calls WHERE finish <> 'stop'") == [
+        ("\ufffda",)
+    ]
 
 
 async def test_where_every_row_is_refused_none_is_set_aside(path: Path, postgres: Server) -> None:
@@ -304,7 +318,9 @@ async def test_what_was_not_shipped_is_kept_beyond_its_age(path: Path, postgres:
     assert cleaned(path, 1, 1_000_000) == []
 
 
-async def test_the_oldest_go_where_too_many_wait(path: Path, lines: list[str]) -> None:
+async def test_the_oldest_rows_are_dropped_where_too_many_wait(
+    path: Path, lines: list[str]
+) -> None:
     prepared(path, rows(1_000, WALL - 5 * 86_400))
     [(taken,)] = query(
         path, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"

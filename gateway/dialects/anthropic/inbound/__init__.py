@@ -20,11 +20,14 @@ from gateway.dialects.anthropic.inbound.usage import with_usage
 NAME: Final = "anthropic"
 ID_HEADERS: Final[tuple[str, ...]] = ("request-id", "x-request-id")
 KEEP_ALIVE: Final = PING
+SESSION_HEADERS: Final = (("x-claude-code-session-id", "x-claude-code-agent-id"),)
+"""Of Claude Code."""
 
 __all__ = [
     "ID_HEADERS",
     "KEEP_ALIVE",
     "NAME",
+    "SESSION_HEADERS",
     "StreamEncoder",
     "decode_count",
     "decode_request",

@@ -137,7 +137,7 @@ def _inner(block: Block, source: Block, path: str, dropped: list[str]) -> Iterat
     title = _titled(block, "")
     if title:
         yield text_part(title.rstrip("\n"))
-    yield from _decode_each(source.get("content"), f"{path}.source.content", dropped, _LEAVES)
+    yield from _decode_each(source.get("content"), f"{path}.source.content", dropped, _INNER_BLOCKS)
 
 
 def _upload(block: Block, source: Block, path: str, dropped: list[str]) -> Iterator[Part]:
@@ -161,7 +161,7 @@ _SOURCES: Final[Mapping[Any, Callable[[Block, Block, str, list[str]], Iterator[P
 def _search_result(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
     title, source = block.get("title") or "", block.get("source") or ""
     yield text_part(f"{title} ({source})" if title else str(source))
-    yield from _decode_each(block.get("content") or [], f"{path}.content", dropped, _LEAVES)
+    yield from _decode_each(block.get("content") or [], f"{path}.content", dropped, _INNER_BLOCKS)
 
 
 def _tool_reference(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
@@ -211,7 +211,7 @@ def _compaction(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
         yield text_part(block["content"])
 
 
-def _silent(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+def _nothing(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
     """A call of a server tool: its result says what it found."""
     return iter(())
 
@@ -226,16 +226,16 @@ _RESULTS: Final = (
     "advisor_tool_result",
     "tool_search_tool_result",
 )
-_LEAVES: Final[Mapping[str, Decode]] = {"text": _text, "image": _image}
+_INNER_BLOCKS: Final[Mapping[str, Decode]] = {"text": _text, "image": _image}
 """Blocks that may be inside another one. None of them holds blocks, so nesting ends here."""
 _BLOCKS: Final[Mapping[str, Decode]] = {
-    **_LEAVES,
+    **_INNER_BLOCKS,
     "document": _document,
     "search_result": _search_result,
     "tool_reference": _tool_reference,
     "compaction": _compaction,
-    "server_tool_use": _silent,
-    "mcp_tool_use": _silent,
-    "fallback": _silent,
+    "server_tool_use": _nothing,
+    "mcp_tool_use": _nothing,
+    "fallback": _nothing,
     **dict.fromkeys(_RESULTS, _results),
 }

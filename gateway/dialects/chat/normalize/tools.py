@@ -1,7 +1,7 @@
 """Tools and the choice among them, in the words of any of the APIs.
 
 A tool is afterwards a function, a custom tool, or **hosted**: one that the provider runs itself
-(`{"type": "web_search"}`), kept as the client wrote it. `dialects/hosted_tools.py` decides what
+(`{"type": "web_search"}`), kept as the client wrote it. `hub/hosted_tools.py` decides what
 becomes of it at each provider.
 """
 

@@ -18,11 +18,14 @@ from gateway.dialects.responses.inbound.streams import StreamEncoder
 NAME: Final = "responses"
 ID_HEADERS: Final = ("x-request-id",)
 KEEP_ALIVE: Final = sse.comment()
+SESSION_HEADERS: Final = (("session-id", "thread-id"), ("session_id",))
+"""Of Codex: today's, and its earlier one."""
 
 __all__ = [
     "ID_HEADERS",
     "KEEP_ALIVE",
     "NAME",
+    "SESSION_HEADERS",
     "StreamEncoder",
     "decode_request",
     "encode_error",

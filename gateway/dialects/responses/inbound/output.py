@@ -71,7 +71,7 @@ class Output:
     def _end(self, item: Item, *, cut: bool) -> None:
         last = item is self._items[-1]
         if cut and isinstance(item, ToolCall) and item.is_cut(last=last):
-            item.leave()
+            item.end_cut()
         else:
             is_half = cut and last and isinstance(item, Message)
             item.end(self._writer, "incomplete" if is_half else "completed")

@@ -111,14 +111,14 @@ class Message(Item):
     def _enter(self, kind: str, writer: Writer) -> None:
         if self._kind == kind:
             return
-        self._leave(writer)
+        self._close_part(writer)
         self._kind = kind
         place = len(self._parts)
         self._event(
             writer, "response.content_part.added", content_index=place, part=_empty_part(kind)
         )
 
-    def _leave(self, writer: Writer) -> None:
+    def _close_part(self, writer: Writer) -> None:
         """Closes the open part."""
         if not self._kind:
             return
@@ -145,7 +145,7 @@ class Message(Item):
         }
 
     def _ended(self, writer: Writer, status: str) -> dict[str, Any]:
-        self._leave(writer)
+        self._close_part(writer)
         return {**self._added(), "status": status, "content": self._parts}
 
 
@@ -262,7 +262,7 @@ class ToolCall(Item):
         shows."""
         return last if self._kind == "custom" else not _is_json(self._text())
 
-    def leave(self) -> None:
+    def end_cut(self) -> None:
         """Ends a call that was cut: no event says that it is done, so that no client runs half of
         it."""
         self.result = {**self._added(), **self._given(), "status": "incomplete"}

@@ -1,29 +1,25 @@
-"""Which conversation a request belongs to, by what its client says or else by how it begins."""
+"""The conversation that a request belongs to, by what its client says or else by how it begins."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
 from gateway.hub.contracts import Conversation
 from gateway.types import Call, Chat
 
-SESSION_HEADERS: Final = (
-    ("x-claude-code-session-id", "x-claude-code-agent-id"),
-    ("session-id", "thread-id"),
-    ("session_id",),
-    ("x-session-affinity",),
-)
-"""Request headers that name a session: Claude Code's, Codex's, its earlier one, opencode's.
-
-The second of a row names one conversation of the session, where there are several (sub-agents).
-"""
-
 _SYSTEM: Final = ("system", "developer")
 
 
-def conversation_of(call: Call, headers: Mapping[str, str]) -> Conversation | None:
+SessionHeaders = Sequence[tuple[str, ...]]
+"""Rows of request headers. The first of a row names a session; the second names one conversation of
+the session, where there are several (sub-agents)."""
+
+
+def conversation_of(
+    call: Call, headers: Mapping[str, str], *, session_headers: SessionHeaders
+) -> Conversation | None:
     """The conversation of `call`; None for embeddings, which have none. `headers` are the client's.
 
     A name in the body (`prompt_cache_key`, `metadata.user_id`) often names a user or a
@@ -32,7 +28,7 @@ def conversation_of(call: Call, headers: Mapping[str, str]) -> Conversation | No
     if not call.chat.get("messages"):
         return None
     owner = (call.client.name, call.agent.name)
-    named = _in_headers(headers)
+    named = _in_headers(headers, session_headers)
     if named:
         return Conversation(_digest(repr((*owner, *named))), may_continue=True)
     key = _digest(repr((*owner, _in_body(call.request.body)))) + _opening(call.chat)
@@ -40,9 +36,9 @@ def conversation_of(call: Call, headers: Mapping[str, str]) -> Conversation | No
     return Conversation(sha256(key).digest(), may_continue=answered)
 
 
-def _in_headers(headers: Mapping[str, str]) -> tuple[str, ...]:
+def _in_headers(headers: Mapping[str, str], rows: SessionHeaders) -> tuple[str, ...]:
     """The row's first header with the values of the row; empty where no header names a session."""
-    for row in SESSION_HEADERS:
+    for row in rows:
         if headers.get(row[0]):
             return (row[0], *(headers.get(name, "") for name in row))
     return ()

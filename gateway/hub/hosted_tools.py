@@ -1,17 +1,14 @@
 """Tools that the provider runs itself: a search, a code interpreter, a reader of pages.
 
-A client names them in the words of the API it knows. `MEANINGS` says what such a word means; each
-provider has a row with the types that it takes as they are and its own tool for each meaning. A
-tool that a provider lacks is left out and named as dropped, unless the request demands it: then
-another model has to serve. It never becomes a function, which the model would call on the client.
-
-Sources: Anthropic's tool types, Google's `Tool`, OpenAI's Responses tools, OpenRouter's server
-tools, Groq's built-in tools of its gpt-oss models.
+A client names them in the words of the API it knows. Each provider has a row: what such words mean,
+the types that it takes as they are, and its own tool for each meaning. A tool that a provider lacks
+is left out and named as dropped, unless the request demands it: then another model has to serve. It
+never becomes a function, which the model would call on the client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -24,30 +21,6 @@ Tool = dict[str, Any]
 OWN_KINDS: Final = frozenset({"function", "custom"})
 """Types of tools that the client runs."""
 
-MEANINGS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        (
-            "web_search",
-            "web_search_2*",
-            "web_search_preview*",
-            "google_search",
-            "googleSearch",
-            "google_search_retrieval",
-            "googleSearchRetrieval",
-            "browser_search",
-            "openrouter:web_search",
-        ),
-        "search",
-    ),
-    **dict.fromkeys(
-        ("code_interpreter", "code_execution", "codeExecution", "code_execution_2*"), "code"
-    ),
-    **dict.fromkeys(
-        ("url_context", "urlContext", "web_fetch", "web_fetch_2*", "openrouter:web_fetch"), "fetch"
-    ),
-}
-"""Pattern of a type → what the tool does."""
-
 
 class Native(NamedTuple):
     """One provider's own tool."""
@@ -58,12 +31,25 @@ class Native(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What one provider takes."""
+    """The hosted tools of one provider."""
 
+    meanings: Mapping[str, str]
+    """Pattern of a type, in any API's words → what the tool does."""
     taken: tuple[str, ...] = ()
     """Patterns of types that go as the client wrote them."""
     natives: Mapping[str, Native] = MappingProxyType({})
     """Meaning → the provider's own tool."""
+    only_alone: bool = False
+    """Takes them only in a request without functions and custom tools."""
+
+    def meaning(self, kind: str) -> str | None:
+        if kind in self.meanings:
+            return self.meanings[kind]
+        found = (what for pattern, what in self.meanings.items() if fnmatchcase(kind, pattern))
+        return next(found, None)
+
+    def takes_as_is(self, tool: Mapping[str, Any]) -> bool:
+        return any(fnmatchcase(str(tool.get("type")), pattern) for pattern in self.taken)
 
 
 class Split(NamedTuple):
@@ -71,6 +57,8 @@ class Split(NamedTuple):
 
     chat: Chat
     """Functions and custom tools only; its choice means only those."""
+    places: Sequence[int] = ()
+    """The place of each of its tools among the client's own, from 0."""
     hosted: tuple[Tool, ...] = ()
     """Hosted tools in the provider's form."""
     forced: Tool | None = None
@@ -86,38 +74,49 @@ def is_hosted(tool: Mapping[str, Any]) -> bool:
 
 def takes(row: Row, tool: Mapping[str, Any]) -> bool:
     """Whether the provider of `row` has a hosted tool, in any form."""
-    kind = str(tool.get("type"))
-    return _matches(kind, row.taken) or _meaning(kind) in row.natives
+    return row.takes_as_is(tool) or row.meaning(str(tool.get("type"))) in row.natives
 
 
 def split(chat: Chat, row: Row) -> Split:
     """Takes the hosted tools out of `chat`. Raises `Unsupported` where a demanded one is lost."""
-    tools = chat.get("tools", ())
-    if not any(map(is_hosted, tools)):
+    tools = chat.get("tools")
+    if not tools:
         return Split(chat)
-    choice = _Choice(chat)
-    hosted: list[Tool] = []
-    losses: list[str] = []
-    forced: Tool | None = None
-    for number, tool in enumerate(tools):
-        if not is_hosted(tool) or not choice.allows(tool):
-            continue
-        native, lost = _encode(tool, row, f"tools.{number}")
-        losses += lost
-        if native is not None:
-            hosted.append(native)
-        if choice.names(tool):
-            forced = native
-            if native is None:
-                raise Unsupported("tool_choice", f"this model has no tool of type {tool['type']!r}")
+    own = {place: tool for place, tool in enumerate(tools) if not is_hosted(tool)}
+    if len(own) == len(tools):
+        return Split(chat, range(len(tools)))
+    choice = _Choice(chat.get("tool_choice"), own.values(), row)
+    if row.only_alone and own:
+        row = Row(row.meanings)
+    encoded = [
+        (tool, *_encode(tool, row, f"tools.{place}"))
+        for place, tool in enumerate(tools)
+        if place not in own and choice.allows(tool)
+    ]
+    hosted = tuple(native for _, native, _ in encoded if native is not None)
+    forced = _forced([(tool, native) for tool, native, _ in encoded if choice.names(tool)])
     if choice.wants_any and not hosted and not choice.has_own:
         raise Unsupported("tool_choice", "this model has none of these tools")
-    own = _without(chat, choice)
-    is_alone = bool(hosted) and "tools" not in own
-    said = _choice_of(forced, tools, chat["tool_choice"]) if forced is not None else None
+    stated: Any = choice.word if hosted and not choice.has_own else None
+    if forced is not None:
+        stated = _choice_of(forced, tools, chat["tool_choice"])
+    kept = own if choice.has_own else {}
     return Split(
-        own, tuple(hosted), forced, tuple(losses), said or (choice.word if is_alone else None)
+        _without_hosted(chat, [*kept.values()], choice),
+        [*kept],
+        hosted,
+        forced,
+        tuple(path for _, _, lost in encoded for path in lost),
+        stated,
     )
+
+
+def _forced(demanded: list[tuple[Tool, Tool | None]]) -> Tool | None:
+    """The provider's form of a tool that the request demands; None where it demands none."""
+    for tool, native in demanded:
+        if native is None:
+            raise Unsupported("tool_choice", f"this model has no tool of type {tool['type']!r}")
+    return demanded[-1][1] if demanded else None
 
 
 def _choice_of(forced: Tool, tools: list[Tool], choice: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -131,9 +130,8 @@ def _choice_of(forced: Tool, tools: list[Tool], choice: Mapping[str, Any]) -> Ma
 class _Choice:
     """What `tool_choice` says about hosted tools."""
 
-    def __init__(self, chat: Chat) -> None:
-        choice = chat.get("tool_choice")
-        own = [tool for tool in chat["tools"] if not is_hosted(tool)]
+    def __init__(self, choice: Any, own: Collection[Tool], row: Row) -> None:
+        self._row = row
         self.own_names = {_name(tool) for tool in own}
         self.has_own = bool(own)
         self.word = choice if isinstance(choice, str) else None
@@ -165,18 +163,17 @@ class _Choice:
     def allows(self, tool: Tool) -> bool:
         if self._allowed is None:
             return True
-        return any(_says(tool, str(item.get("type"))) for item in self._allowed)
+        return any(self._says(tool, str(item.get("type"))) for item in self._allowed)
 
     def names(self, tool: Tool) -> bool:
-        return self._wanted is not None and _says(tool, self._wanted)
+        return self._wanted is not None and self._says(tool, self._wanted)
 
-
-def _says(tool: Tool, word: str) -> bool:
-    """Whether `word` is the name or the type of a hosted tool, in any API's words."""
-    if word in (tool["type"], _name(tool)):
-        return True
-    meaning = _meaning(word)
-    return meaning is not None and meaning == _meaning(tool["type"])
+    def _says(self, tool: Tool, word: str) -> bool:
+        """Whether `word` is the name or the type of a hosted tool, in any API's words."""
+        if word in (tool["type"], _name(tool)):
+            return True
+        meaning = self._row.meaning(word)
+        return meaning is not None and meaning == self._row.meaning(tool["type"])
 
 
 def _name(item: Mapping[str, Any]) -> str:
@@ -184,21 +181,11 @@ def _name(item: Mapping[str, Any]) -> str:
     return str((held if isinstance(held, Mapping) else item).get("name") or "")
 
 
-def _meaning(kind: str) -> str | None:
-    if kind in MEANINGS:
-        return MEANINGS[kind]
-    return next((what for pattern, what in MEANINGS.items() if fnmatchcase(kind, pattern)), None)
-
-
-def _matches(kind: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(kind, pattern) for pattern in patterns)
-
-
 def _encode(tool: Tool, row: Row, path: str) -> tuple[Tool | None, list[str]]:
     """(the tool in the provider's form or None, what is lost)."""
-    if _matches(tool["type"], row.taken):
+    if row.takes_as_is(tool):
         return tool, []
-    native = row.natives.get(_meaning(tool["type"]) or "")
+    native = row.natives.get(row.meaning(tool["type"]) or "")
     if native is None:
         return None, [path]
     options = _options(tool)
@@ -224,9 +211,8 @@ def _options(tool: Tool) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value not in (None, [], {})}
 
 
-def _without(chat: Chat, choice: _Choice) -> Chat:
-    """`chat` with its own tools alone, and a choice that means only those."""
-    own = [tool for tool in chat["tools"] if not is_hosted(tool)] if choice.has_own else []
+def _without_hosted(chat: Chat, own: list[Tool], choice: _Choice) -> Chat:
+    """`chat` with `own` as its tools, and a choice that means only those."""
     left = {key: value for key, value in chat.items() if key != "tools"}
     if own:
         left["tools"] = own
