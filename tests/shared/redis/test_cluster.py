@@ -342,3 +342,53 @@ async def test_what_a_dead_member_held_is_free_after_its_lease(server: RedisServ
         await until(lambda: second.health.members == 1)
         assert await answer(second, Admit(1, IDS, 1))
         assert await spent(second) == (40, 0)
+
+
+async def test_a_rate_that_was_used_before_is_not_used_up_alone(
+    server: RedisServer, between: Proxy
+) -> None:
+    rate = (Charge("dev", 1, 60, per_s=60.0),)
+    async with members(between.url, 1) as (port,):
+        for ticket in range(50):
+            assert (await answer(port, Reserve(ticket, rate))).is_granted
+            port.tell(Settle(ticket, rate))
+        port.health.members = 3
+        await without_engine(port, between)
+        granted = 0
+        for ticket in range(100, 140):
+            granted += (await answer(port, Reserve(ticket, rate))).is_granted
+            port.tell(Settle(ticket, rate))
+        assert granted == 20, "the share of three, also after what was used is settled"
+
+
+async def test_a_late_answer_does_not_fix_the_share_of_a_budget_forever(
+    server: RedisServer, between: Proxy
+) -> None:
+    async with members(between.url, 1, wait_s=0.02, beat_s=5.0) as (port,):
+        between.delay_s = 0.05
+        assert (await answer(port, Reserve(1, charges(100)))).is_alone
+        between.delay_s = 0.0
+        await sync(port)
+        port.tell(Settle(1, charges(0)))
+        for ticket in (2, 3):
+            assert (await answer(port, Reserve(ticket, charges(40)))).is_granted
+            port.tell(Settle(ticket, charges(40)))
+        between.delay_s = 0.05
+        assert (await answer(port, Reserve(4, charges(20)))).is_granted
+        assert not (await answer(port, Reserve(5, charges(1)))).is_granted
+
+
+@pytest.mark.parametrize("is_seeded", [True, False])
+async def test_what_the_ledgers_know_is_not_charged_again(
+    is_seeded: bool, server: RedisServer, between: Proxy
+) -> None:
+    async with members(between.url, 1) as (port,):
+        port.on_emptied = lambda: is_seeded
+        await without_engine(port, between)
+        assert (await answer(port, Reserve(1, charges(30)))).is_granted
+        assert (await answer(port, Reserve(2, charges(30)))).is_granted
+        port.tell(Settle(1, charges(25)))
+        with server.client() as client:
+            client.flushall()
+        await again(port, between)
+        assert await spent(port) == (0 if is_seeded else 25, 30), "a call under way holds its part"
