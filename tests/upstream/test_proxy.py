@@ -35,7 +35,7 @@ BEGUN = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n"
 
 
 def request(url: str) -> Request:
-    return Request("POST", url, [(b"x-a", b"1")], b"{}", WAIT_S)
+    return Request("POST", url, ((b"x-a", b"1"),), b"{}", WAIT_S)
 
 
 def test_after_a_timeout_the_response_may_be_read_on() -> None:
