@@ -128,7 +128,7 @@ def _choice_of(forced: Tool, tools: list[Tool], choice: Mapping[str, Any]) -> Ma
 
 
 class _Choice:
-    """What `tool_choice` says about hosted tools."""
+    """`tool_choice`, as far as it is about hosted tools."""
 
     def __init__(self, choice: Any, own: Collection[Tool], row: Row) -> None:
         self._row = row

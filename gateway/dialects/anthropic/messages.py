@@ -73,7 +73,7 @@ def reminder(text: str) -> str:
 
 
 class _History(NamedTuple):
-    """What the encoder of one message has to know of the request."""
+    """The facts of a request that the encoder of one message needs."""
 
     names: Mapping[str, str]
     """The client's name of each tool → its name as it is sent."""
@@ -296,7 +296,7 @@ TAKEN: Final = Taken(
     inner={"image_url": frozenset({"url"}), "file": frozenset({"file_data", "filename"})},
     part=frozenset(_OF_DOCUMENTS),
 )
-"""What messages and parts take here; anything else is named as lost."""
+"""The keys of messages and parts that are sent; any other key is named as lost."""
 
 
 def _file(part: Mapping[str, Any]) -> Block:

@@ -24,7 +24,7 @@ BUDGETS: Final[Mapping[str, int]] = {
 BUDGET_MIN: Final = 1024
 """Anthropic's smallest budget."""
 ANSWER_MIN: Final = 1024
-"""What is left for the answer when a client's limit has to hold both."""
+"""The tokens left for the answer when a client's limit has to hold both."""
 
 
 OUTPUT_TOKENS_DEFAULT: Final = 32_000

@@ -36,11 +36,11 @@ _AUDIO: Final[Mapping[str, str]] = {"mp3": "audio/mp3", "wav": "audio/wav"}
 _NESTED: Final = frozenset(
     {"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"}
 )
-"""What a function response may hold; other parts follow it."""
+"""The types of media that a function response may hold; other parts follow it."""
 
 
 class _History(NamedTuple):
-    """What the encoder of one message has to know of the request."""
+    """The facts of a request that the encoder of one message needs."""
 
     names: Mapping[str, str]
     """The client's name of each tool → its name as it is sent."""
@@ -98,7 +98,7 @@ TAKEN: Final = Taken(
     inner={"image_url": frozenset({"url"}), "file": frozenset({"file_data", "filename"})},
     assistant=frozenset({"image_url"}),
 )
-"""What the messages below take; anything else is named as lost."""
+"""The keys of messages and parts that are sent; any other key is named as lost."""
 _MODEL_PARTS: Final = frozenset({"text", "refusal", "image_url"})
 
 

@@ -19,7 +19,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _History(NamedTuple):
-    """What the encoder of one message has to know of the request."""
+    """The facts of a request that the encoder of one message needs."""
 
     names: Mapping[str, str]
     """The client's name of each tool → its name as it is sent."""
@@ -168,7 +168,7 @@ TAKEN: Final = Taken(
         "file": frozenset({"filename", "file_data", "file_id"}),
     },
 )
-"""What messages and parts take here; anything else is named as lost."""
+"""The keys of messages and parts that are sent; any other key is named as lost."""
 
 
 def _file(part: Mapping[str, Any]) -> Item:

@@ -127,7 +127,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
 
 
 def _limits(chat: Chat) -> Section:
-    """What bounds the answer, and how it is streamed."""
+    """The limits of the answer, and the options of its stream."""
     fields: dict[str, Any] = {}
     if chat.get("stream"):
         fields["stream_options"] = {"include_obfuscation": False}
