@@ -51,7 +51,8 @@ class Decoder:
         self._searched = 0
         self._skip_lf = False
         self._start: bytes | None = b""
-        """What may yet turn out to be a byte order mark; None once that is settled."""
+        """The first bytes, which may yet turn out to be a byte order mark; None once that is
+        known."""
 
     def decode(self, data: bytes) -> list[Event]:
         """The events completed by `data`. Raises `EventTooLarge`."""
