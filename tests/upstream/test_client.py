@@ -155,7 +155,7 @@ async def test_a_provider_is_sent_the_trace_only_if_configured(propagates: bool)
     await trying.failure()
     found = {
         name: value
-        for name, value in trying.transport.requests[0].headers
+        for name, value in trying.transport.requests[0].more
         if name.startswith(b"trace")
     }
     sent = {b"traceparent": f"00-{'a' * 32}-{'11':0>16}-01".encode(), b"tracestate": b"a=1"}

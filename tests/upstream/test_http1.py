@@ -20,7 +20,7 @@ FOUND = Finding(200, {}, b"ok")
 
 
 def request(url: str, body: bytes = b"{}") -> Request:
-    return Request("POST", url, [(b"x-a", b"1")], body, WAIT_S)
+    return Request("POST", url, ((b"x-a", b"1"),), body, WAIT_S)
 
 
 async def ask(pool: Pool, wire: Wire) -> Finding:
