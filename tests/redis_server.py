@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 PROGRAM: Final = shutil.which("redis-server")
-START_S: Final = 10.0
+START_S: Final = 30.0
 
 needs_redis = pytest.mark.skipif(
     PROGRAM is None, reason="redis-server is not installed (Debian: apt install redis-server)"

@@ -20,7 +20,7 @@ from gateway.shared.redis.session import Place, connect
 from gateway.text.engine_urls import parse
 from tests.e2e.cluster import group, until
 from tests.e2e.process import Process, ask, gateway
-from tests.e2e.test_cluster_faults import all_settled, answered, edit, late
+from tests.e2e.test_cluster_faults import QUICK, all_settled, answered, edit, late
 from tests.e2e.test_life import KEY, SlowLab
 from tests.e2e.test_workers import WORKERS, configure
 from tests.redis_server import RedisServer, free_port, needs_redis
@@ -51,12 +51,12 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def cluster_of(process: Process) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"{process.url}/status").json()["cluster"]
+    found: dict[str, Any] = httpx.get(f"{process.url}/status", timeout=20).json()["cluster"]
     return found
 
 
 def metrics_of(process: Process) -> str:
-    return httpx.get(f"{process.url}/metrics").text
+    return httpx.get(f"{process.url}/metrics", timeout=20).text
 
 
 @pytest.mark.anyio
@@ -122,7 +122,7 @@ async def test_a_network_that_loses_every_packet_delays_five_calls_at_most(tmp_p
         server = RedisServer(folder, *options, port=port, inside=inside)
         stack.callback(server.stop)
         url = f"redis://10.213.7.2:{port}"
-        async with group(tmp_path, url, "custom", gateways=2, edit=edit) as found:
+        async with group(tmp_path, url, "custom", gateways=2, edit=edit, **QUICK) as found:
             tokens = await answered(found, 2)
             ip("-n", name, "link", "set", "gwt1", "down")
             tokens += await answered(found, 8)

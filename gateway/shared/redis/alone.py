@@ -77,6 +77,8 @@ class Alone:
         self._may_use.clear()
         for ticket in self._waiting:
             self.engine.do(Leave(ticket), now)
+        for ticket in self.engine.slots.promised():
+            self.engine.slots.forgo(ticket)
 
     def told(self, command: Command, now: float) -> list[News]:
         """Notes a command of this member, and carries out what takes effect here."""
