@@ -216,7 +216,9 @@ async def test_what_a_late_answer_grants_is_given_back(server: RedisServer, betw
         await asyncio.sleep(0)
         asking.cancel()
         await asyncio.wait((asking,))
-        await asyncio.sleep(1.0)
+        with server.client() as client:
+            await until(lambda: client.zcard("{gw:tests}:holds") == 3)
+            await until(lambda: client.zcard("{gw:tests}:holds") == 2)
         between.delay_s = 0.0
         await sync(port)
         assert await spent(port) == (0, 90), "of those two that were granted, and still hold"
@@ -237,7 +239,10 @@ async def test_a_late_slot_and_a_late_probe_are_given_back(
         await asyncio.sleep(0)
         asking.cancel()
         await asyncio.wait((asking,))
-        await asyncio.sleep(1.0)
+        with server.client() as client:
+            slots = f"{{gw:tests}}:slots:{port.names.circuit(MODEL)}"
+            await until(lambda: client.hlen(slots) == 1)
+            await until(lambda: client.hlen(slots) == 0)
         between.delay_s = 0.0
         await sync(port)
         permit = await answer(port, Admit(2, IDS, 1))
@@ -345,7 +350,7 @@ async def test_what_a_dead_member_held_is_free_after_its_lease(server: RedisServ
         first.membership._task.cancel()  # type: ignore[union-attr]
         with server.client() as client:
             client.zincrby("{gw:tests}:members", -16e6, "m0")  # 16 s ago
-        await until(lambda: second.health.members == 1)
+            await until(lambda: client.zscore("{gw:tests}:members", "m0") is None)
         assert await answer(second, Admit(1, IDS, 1))
         assert await spent(second) == (40, 0)
 
