@@ -6,9 +6,10 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import chain, repeat
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -65,11 +66,14 @@ class Server(NamedTuple):
     async def connected(
         self,
         serve: Serve = echo,
-        request_s: float = LONG_S,
+        limits_s: Iterable[float] = (),
         state: ServerState | None = None,
         idle_s: int = 75,
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """A client's end of a new connection."""
+        """A client's end of a new connection.
+
+        `limits_s` are how long it may wait for a request, and each head for its end.
+        """
         app = cast(Any, no_application if self.is_direct else asgi(serve))
         config = uvicorn.Config(
             app, lifespan="off", log_config=None, ws="none", timeout_keep_alive=idle_s
@@ -80,7 +84,7 @@ class Server(NamedTuple):
             config,
             state or ServerState(),
             {},
-            request_s=lambda: request_s,
+            request_s=chain(limits_s, repeat(LONG_S)).__next__,
             face_of_path=lambda path: INBOUND["chat"],
             direct=serve if self.is_direct else lambda exchange: None,
             shared_with=lambda headers: shared_with(headers, {PAGE}),
@@ -97,7 +101,9 @@ class Server(NamedTuple):
 
     async def tell(self, data: bytes, *, request_s: float = LONG_S, serve: Serve = echo) -> bytes:
         """Everything that comes back until the server closes."""
-        async with self.connected(serve, request_s=request_s) as (reader, writer):
+        # what is sent may take a while to arrive, and is slow only from then on
+        limits_s = [LONG_S, request_s, request_s] if data else [request_s]
+        async with self.connected(serve, limits_s) as (reader, writer):
             writer.write(data)
             return await reader.read()
 
@@ -390,7 +396,7 @@ def test_a_connection_without_a_request_closes_after_a_while(server: Server) -> 
     assert server.run(work()).endswith(b"\r\n\r\nhi")
 
 
-# --- bytes that are not HTTP ------------------------------------------------------------------------------
+# --- bytes that are not HTTP ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
