@@ -4,8 +4,10 @@ being cut."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import socket
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -337,6 +339,32 @@ def test_a_client_that_leaves_ends_the_wait_for_it(server: Server) -> None:
         return b""
 
     server.run(work())
+
+
+def test_nothing_holds_a_connection_whose_client_has_left(server: Server) -> None:
+    asked = asyncio.Event()
+    found: list[weakref.ref[Any]] = []
+
+    async def serve(exchange: Exchange) -> None:
+        left = asyncio.Event()
+        exchange.watch(left.set)
+        asked.set()
+        await left.wait()
+
+    async def work() -> bytes:
+        state = ServerState()
+        async with server.connected(serve, state=state) as (_, writer):
+            writer.write(HEAD + b"content-length: 0\r\n\r\n")
+            await asked.wait()
+            found.extend(weakref.ref(connection) for connection in state.connections)
+            writer.close()
+            while state.connections or state.tasks:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            gc.collect()
+            return b"" if found[0]() is None else b"held"
+
+    assert server.run(work()) == b""
 
 
 @pytest.mark.parametrize("begins", [True, False])
