@@ -274,8 +274,9 @@ class Protocol(asyncio.Protocol):
 
     def _close(self) -> None:
         """Closes in order: what is written still leaves, if the client reads it in time."""
-        self.transport.close()
-        self._expect_within(self._idle_s)
+        if not self.transport.is_closing():
+            self.transport.close()
+            self._expect_within(self._idle_s)
 
     def _scope(self, exchange: Http11Exchange) -> Scope:
         url = httptools.parse_url(exchange.target)
@@ -338,7 +339,7 @@ class Protocol(asyncio.Protocol):
             self._set_timer(left_s, self._deadline)
         elif self._in_head:
             self._refuse(too_slow(self._request_s()))
-        elif self.is_full:
+        elif self.is_full or self.transport.is_closing():
             self.transport.abort()  # a client that does not read would hold it open
         else:
             self._close()
@@ -365,7 +366,7 @@ class Protocol(asyncio.Protocol):
             ),
         ]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
-        self.transport.close()
+        self._close()
 
     def _may_answer(self) -> bool:
         """Whether the next answer on the connection is to what was read last.
