@@ -60,6 +60,8 @@ class Batch(NamedTuple):
     events: Sequence[sse.Event] | None = None
     """The provider's own events behind `chunks`, when they are in the client's dialect; else
     None."""
+    is_last: bool = False
+    """The answer is whole with this batch: nothing follows, and nothing is waited for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def pretty(value: Any, indent: int = 0, key: str = "") -> str:
 
 
 def request_of(client: str, case: str, **fields: Any) -> Request:
-    """The request of a case, decoded anew, with some fields of a chat replaced."""
+    """The request of a case, decoded again, with some fields of a chat replaced."""
     golden = read(case, f"{client}.json")
     if client == "chat":
         return INBOUND["chat"].decode_request({"model": "dev", **golden, **fields}, {})

@@ -23,7 +23,7 @@ def test_jitter_is_full() -> None:
 
 
 @pytest.mark.parametrize("waits", [100, 1_000, 10_000])
-def test_it_stays_at_its_ceiling_for_ever(waits: int) -> None:
+def test_it_stays_at_its_ceiling_forever(waits: int) -> None:
     assert Backoff().delay_s(waits, WHOLE) == 30
 
 
@@ -33,7 +33,7 @@ def test_it_stays_at_its_ceiling_for_ever(waits: int) -> None:
     st.integers(0, 5_000),
     st.floats(0, 1, exclude_max=True),
 )
-def test_a_wait_lies_between_its_bounds(
+def test_a_wait_is_between_its_bounds(
     first_s: float, max_s: float, waits: int, drawn: float
 ) -> None:
     backoff = Backoff(first_s, max_s)

@@ -72,7 +72,7 @@ def test_switching_is_instant() -> None:
     assert play.clock.now == 0
 
 
-def test_a_resting_model_is_passed_by() -> None:
+def test_a_model_that_is_cooling_down_is_skipped() -> None:
     play = Play(sonnet=[LIMITED])
     play.transcript(SONNET, HAIKU)
     assert play.transcript(SONNET, HAIKU) == "haiku"
@@ -98,7 +98,7 @@ def test_when_all_rest_the_wait_aims_at_the_first_to_wake() -> None:
     assert play.transcript(SONNET, HAIKU) == "sonnet, haiku, wait 7, sonnet"
 
 
-def test_a_rest_beyond_the_budget_is_not_waited_for() -> None:
+def test_a_cooldown_beyond_the_budget_is_not_waited_for() -> None:
     play = Play(sonnet=[LIMITED], haiku=[LIMITED])
     assert play.transcript(SONNET, HAIKU, wait_max_s=59.0) == "sonnet, haiku"
     error = exhausted(play.call, play.breaker, Policy())
@@ -106,9 +106,9 @@ def test_a_rest_beyond_the_budget_is_not_waited_for() -> None:
     assert error.speaker() is LIMITED
 
 
-def test_backoff_doubles_while_nobody_rests() -> None:
+def test_backoff_doubles_while_no_model_is_cooling_down() -> None:
     play = Play(sonnet=[BROKEN])
-    # then it rests for 60 s
+    # then it cools down for 60 s
     assert play.transcript(SONNET) == "sonnet, wait 1, sonnet, wait 2, sonnet"
 
 
@@ -151,7 +151,7 @@ def test_a_chain_of_one_behaves_the_same() -> None:
     assert play.transcript(SONNET) == "sonnet, wait 3, sonnet"
 
 
-def test_what_put_an_untried_model_to_rest_is_told() -> None:
+def test_the_reason_of_an_untried_models_cooldown_is_reported() -> None:
     play = Play(sonnet=[LIMITED])
     play.transcript(SONNET, wait_max_s=1.0)
     assert play.transcript(SONNET, wait_max_s=1.0) == ""

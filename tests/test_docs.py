@@ -80,7 +80,7 @@ def test_stated_defaults_of_a_model_and_an_agent_are_the_defaults(whole: dict[st
                 assert stated[info.encode_name] == info.default, info.encode_name
 
 
-def test_the_compat_values_are_those_of_a_server_that_nobody_knows(whole: dict[str, Any]) -> None:
+def test_the_compat_values_are_those_of_an_unknown_server(whole: dict[str, Any]) -> None:
     quirks = PROVIDERS["custom"].quirks
     for info in msgspec.structs.fields(schema.Compat):
         assert whole["models"]["example"]["compat"][info.encode_name] == getattr(

@@ -76,7 +76,7 @@ def test_a_refusal_must_be_seen() -> None:
     assert verdict("content_filter", WHOLE) == "fail"
 
 
-LIES = {
+FALSE_ANSWERS = {
     "chat": [b'data: {"error": {"code": "x"}}', b"data: [DONE]"],
     "responses": [
         b'event: error\ndata: {"type": "error", "error": {"code": "x"}}',
@@ -89,16 +89,16 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("api", LIES)
+@pytest.mark.parametrize("api", FALSE_ANSWERS)
 def test_the_end_of_a_whole_answer_behind_an_error_is_seen(api: str) -> None:
-    said = APIS[api].of_stream(b"\n\n".join(LIES[api]) + b"\n\n")
+    said = APIS[api].of_stream(b"\n\n".join(FALSE_ANSWERS[api]) + b"\n\n")
     assert said.done
     assert said.events_after_end
 
 
 def test_a_failed_response_may_follow_its_error() -> None:
     events = [
-        LIES["responses"][0],
+        FALSE_ANSWERS["responses"][0],
         b'event: response.failed\ndata: {"type": "response.failed", "response": {}}',
     ]
     said = APIS["responses"].of_stream(b"\n\n".join(events) + b"\n\n")
@@ -129,7 +129,7 @@ async def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
     assert [(each.fault, each.stream, each.saw) for each in results if each.verdict == "fail"] == []
     assert {*FAULTS, "dns", "tls", "all_down", "thundering_herd", "client_leaves"} <= set(begun)
     if len(chain) > 1:
-        # A slow machine is late, which is no lie: only what was not answered whole is looked at.
+        # A slow machine is late, which is not wrong: only incomplete answers are looked at.
         assert {each.fault for each in results if each.verdict == "safe" and "only after" not in
         each.saw} == {
             "cut", "clean_cut", "stall", "bad_chunk", "error_mid_stream", "cut_tool_call",

@@ -86,7 +86,7 @@ def labels(sample: str) -> set[str]:
 
 
 def operand(expr: str, begin: int) -> str:
-    """What stands in the parentheses that open before `begin`."""
+    """The text in the parentheses that open before `begin`."""
     depth, end = 1, begin
     while depth:
         depth += {"(": 1, ")": -1}.get(expr[end], 0)
@@ -127,7 +127,7 @@ def test_words_use_labels_that_the_result_has(query: Query) -> None:
 
 @each_query
 def test_counters_are_read_as_rates(query: Query) -> None:
-    """A bare total grows for ever, and begins anew with the process."""
+    """A bare total grows forever, and begins at 0 with the process."""
     bare = re.sub(r"unless.*|or sum by \([^)]*\) \(gateway_\w+\{[^}]*\}\)", "", query.expr)
     for match in re.finditer(r"gateway_\w+_(?:total|bucket)(?:\{[^}]*\})?", bare):
         assert re.match(r"\[", bare[match.end() :]), query.expr

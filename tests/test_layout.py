@@ -2,7 +2,7 @@
 grow.
 
 Read from the sources, lazy imports inside functions included. A violation is a reason to move code;
-the tables are widened only together with the reason, and a permission that nobody uses any more
+the tables are widened only together with the reason, and a permission that is not used any more
 fails too.
 """
 

@@ -39,7 +39,7 @@ FRAMES = (
 
 @pytest.mark.parametrize("frame", FRAMES)
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_key_is_hidden_wherever_it_stands(secret: str, frame: str) -> None:
+def test_a_key_is_hidden_wherever_it_is(secret: str, frame: str) -> None:
     text = redact(frame.format(secret))
     assert secret not in text
     assert secret[-6:] not in text
@@ -62,7 +62,7 @@ def test_a_bearer_without_a_known_form_is_hidden(header: str) -> None:
         "sk- is how keys begin",
     ],
 )
-def test_what_is_no_key_stays(text: str) -> None:
+def test_text_without_a_key_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 

@@ -95,7 +95,7 @@ class Upstream:
 
 
 class Room:
-    """Where nobody waits: time passes at once, and is written down."""
+    """A room without real waiting: time passes at once, and is recorded."""
 
     def __init__(self, clock: Clock) -> None:
         self.is_full = False
@@ -186,7 +186,7 @@ async def test_the_next_one_answers_without_a_wait() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_chain_that_rests_is_waited_for() -> None:
+async def test_a_chain_that_is_cooling_down_is_waited_for() -> None:
     stage = Stage(SONNET, sonnet=[LIMITED, "hello"])
     assert word(await stage.answer()) == "hello"
     assert stage.room.waits == [7.0]
@@ -196,7 +196,7 @@ async def test_a_chain_that_rests_is_waited_for() -> None:
 
 
 @pytest.mark.anyio
-async def test_nobody_waits_in_a_full_room() -> None:
+async def test_no_call_waits_in_a_full_room() -> None:
     stage = Stage(SONNET, sonnet=[LIMITED, "hello"])
     stage.room.is_full = True
     with pytest.raises(Exhausted) as raised:
@@ -207,7 +207,7 @@ async def test_nobody_waits_in_a_full_room() -> None:
 
 
 @pytest.mark.anyio
-async def test_when_all_have_failed_each_failure_is_told_in_its_order() -> None:
+async def test_when_all_have_failed_each_failure_is_reported_in_order() -> None:
     stage = Stage(
         SONNET, HAIKU, sonnet=[BROKEN], haiku=[Failure(Kind.INVALID_REQUEST, "bad", status=400)]
     )
@@ -246,7 +246,7 @@ async def test_a_model_that_answered_without_content_is_not_asked_again_in_the_s
 
 
 @pytest.mark.anyio
-async def test_a_spent_budget_is_left_early() -> None:
+async def test_a_model_without_remaining_quota_cools_down() -> None:
     stage = Stage(SONNET, sonnet=["hello"])
 
     async def spent(attempt: Attempt, call: Call) -> Reply:
@@ -286,7 +286,7 @@ async def test_closing_twice_gives_the_place_back_once() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_model_whose_streams_keep_breaking_off_rests() -> None:
+async def test_a_model_whose_streams_keep_breaking_off_cools_down() -> None:
     stage = Stage(SONNET, HAIKU, stream=True, sonnet=["hello"], broken=CUT)
     for _ in range(3):
         reply = await stage.answer()
@@ -310,7 +310,7 @@ async def test_a_stream_that_breaks_off_is_not_tried_again() -> None:
     assert stage.is_settled
 
 
-# --- whoever leaves -------------------------------------------------------------------------------
+# --- clients that leave ---------------------------------------------------------------------------
 
 
 @pytest.mark.anyio

@@ -27,7 +27,7 @@ def test_an_attempt_in_brief(failure: Failure | None, cooldown_s: float, brief: 
 
 
 @pytest.mark.parametrize("kind", [Kind.EMPTY, Kind.MALFORMED])
-def test_a_failure_behind_a_200_is_no_200(kind: Kind) -> None:
+def test_a_failure_behind_a_200_is_not_a_200(kind: Kind) -> None:
     assert (
         Attempt(model(name="sonnet"), 1, failure=Failure(kind, "", status=200)).brief()
         == f"sonnet;{kind}"

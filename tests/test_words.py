@@ -1,8 +1,9 @@
 """Plain English: words that the comments, docstrings, messages, documents and identifiers do not
 use.
 
-Words of prose are found anywhere. Words of identifiers are parts of a name: `let_it_rest`,
-`ClientLeaves`.
+Words of prose are found anywhere. Words of the gateway's identifiers are parts of a name:
+`let_it_rest`, `ClientLeaves`. Of the tests, names, docstrings and comments are read; the strings
+are data.
 """
 
 import ast
@@ -135,6 +136,44 @@ def prose(source: str) -> str:
     return "\n".join(lines[1:])
 
 
+def names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(Line, words) of the names that a module defines."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.lineno, spaced(node.name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield node.lineno, spaced(name)
+
+
+def spaced(name: str) -> str:
+    """The words of a name: `test_a_b`, `TestAB`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ")
+
+
+def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(Line, text) of every string that is a statement."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                yield node.lineno, text
+
+
+def comments(source: str) -> Iterator[tuple[int, str]]:
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def said_by(source: str) -> str:
+    """The names, docstrings and comments of a test module, on the lines on which they begin."""
+    tree = ast.parse(source)
+    lines = [""] * (source.count("\n") + 2)
+    for line, text in (*names(tree), *docstrings(tree), *comments(source)):
+        lines[line] += f" | {' '.join(text.split())}"
+    return "\n".join(lines[1:])
+
+
 def unreleased(changes: str) -> str:
     return re.split(r"^## (?!\[Unreleased\])", changes, flags=re.MULTILINE)[0]
 
@@ -146,6 +185,13 @@ def texts() -> Iterator[tuple[str, str]]:
             text = path.read_text()
             yield path.relative_to(ROOT).as_posix(), prose(text) if path.suffix == ".py" else text
     yield "CHANGELOG.md", unreleased((ROOT / "CHANGELOG.md").read_text())
+
+
+def of_tests() -> Iterator[tuple[str, str]]:
+    """(Path below the root, names and prose) of every module of the tests, but of this one."""
+    for path in sorted(ROOT.glob("tests/**/*.py")):
+        if path != Path(__file__):
+            yield path.relative_to(ROOT).as_posix(), said_by(path.read_text())
 
 
 def found(name: str, text: str) -> list[str]:
@@ -164,6 +210,11 @@ def _line(text: str, hit: re.Match[str]) -> int:
 
 def test_comments_messages_and_documents_use_plain_words() -> None:
     hits = [hit for name, text in texts() for hit in found(name, text)]
+    assert not hits, "\n".join(hits)
+
+
+def test_names_and_docstrings_of_tests_use_plain_words() -> None:
+    hits = [hit for name, text in of_tests() for hit in found(name, text)]
     assert not hits, "\n".join(hits)
 
 
@@ -226,6 +277,23 @@ def test_only_comments_and_strings_of_code_are_read() -> None:
         ["#", "a", "comment"],
         ['"""A', "docstring"],
         ["of", "two", 'lines."""'],
+    ]
+
+
+def test_of_tests_the_names_docstrings_and_comments_are_read() -> None:
+    code = (
+        "class OldTale:\n"
+        '    """Is told\n    here."""\n'
+        "    def test_it_rests(self, told=1):  # so it stands\n"
+        '        nobody = "somebody"\n'
+    )
+    hits = [hit.split(" in ")[0] for hit in found("any", said_by(code))]
+    assert hits == [
+        "any:2: 'told'",
+        "any:4: 'rests'",
+        "any:4: 'told'",
+        "any:4: 'stands'",
+        "any:5: 'nobody'",
     ]
 
 

@@ -12,10 +12,12 @@ from typing import Final
 
 import click
 
+from gateway.cli.cluster_keys import Others
 from gateway.cli.console import FOUND_PROBLEMS, WRONG_USAGE, fail, prints, styled, table
 from gateway.config.check import did_you_mean
 from gateway.config.load import ConfigError
 from gateway.inbound.keys import Keys, KeysError, at_home
+from gateway.inbound.shared_keys import has_record
 from gateway.reports.config import find
 from gateway.reports.keys import ClientKey, ClientKeys, client_keys
 
@@ -69,6 +71,13 @@ def command() -> None:
     """
 
 
+_cluster_option = click.option(
+    "--cluster",
+    is_flag=True,
+    help="At all gateways of the cluster ([cluster] redis).",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
     name: str
@@ -97,6 +106,7 @@ def _render_made(made: _Made) -> None:
 @click.option(
     "--admin", is_flag=True, help="The key also opens the web page, which shows all agents."
 )
+@_cluster_option
 @prints(_render_made, errors={KeysError: FOUND_PROBLEMS})
 def add(
     name: str,
@@ -105,6 +115,7 @@ def add(
     budgets: tuple[str, ...],
     rates: tuple[str, ...],
     admin: bool,
+    cluster: bool,
 ) -> _Made:
     """Make a key and print it, once.
 
@@ -112,11 +123,16 @@ def add(
     Example:  OPENAI_API_KEY=$(gateway keys add laptop --agent dev)
               gateway keys add bot --budget "5 USD/day" --rate "30 calls/minute"
               gateway keys add me --admin
+              gateway keys add ci --cluster
     """
     if admin and agents:
         fail("--admin and --agent exclude each other: the web page shows all agents", WRONG_USAGE)
     _warn_of_unknown(agents)
-    key = _keys().add(name, agents, _end(expires), budget=budgets, rate=rates, admin=admin)
+    keys = _keys()
+    others = Others(keys) if cluster else None
+    key = keys.add(name, agents, _end(expires), budget=budgets, rate=rates, admin=admin)
+    if others is not None:
+        others.share(name)
     return _Made(name, key)
 
 
@@ -134,14 +150,22 @@ def ls() -> ClientKeys:
 
 @command.command("rm")
 @click.argument("name")
+@_cluster_option
 @prints(lambda done: click.echo(f"revoked {done['revoked']}"), errors={KeysError: FOUND_PROBLEMS})
-def rm(name: str) -> dict[str, str]:
+def rm(name: str, cluster: bool) -> dict[str, str]:
     """Revoke a key. A running gateway refuses it within a second.
+
+    A key that the gateways of a cluster share is revoked at all of them.
 
     \b
     Example:  gateway keys rm laptop
     """
-    _keys().remove(name)
+    keys = _keys()
+    others = Others(keys) if cluster or has_record(keys, name) else None
+    if others is not None:
+        others.revoke(name)
+    else:
+        keys.remove(name)
     return {"revoked": name}
 
 

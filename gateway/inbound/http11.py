@@ -20,6 +20,9 @@ from gateway.inbound.http import ClientLeft, Headers, RequestHeaders, new_id
 
 UNREAD_BYTES_MAX: Final = 64 * 1024
 """Reading pauses when more of a body than this waits to be taken."""
+PIECES_MAX: Final = 16
+"""What is written in one turn of the loop leaves in so many pieces at most, so that a client which
+does not read is noticed."""
 CLOSE: Final = (b"connection", b"close")
 
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
@@ -219,6 +222,8 @@ class Http11Exchange:
             if not self._leaving:
                 self._connection.loop.call_soon(self.flush)
             self._leaving.append(data)
+            if len(self._leaving) == PIECES_MAX:
+                self.flush()
         return self._connection.drain() if self._connection.is_full else None
 
     def end(self, data: bytes) -> Sent:

@@ -134,6 +134,15 @@ class Keys:
         self._look()
         return [entry for entry, _ in self._entries.values()]
 
+    def entries_now(self) -> list[Entry]:
+        """As `entries`, of the file as it is at this moment. Raises `KeysError`."""
+        self._read()
+        return self.entries()
+
+    def replace(self, entries: list[Entry]) -> None:
+        """Writes the file, and uses it at once. Raises `KeysError`."""
+        self._write(entries)
+
     def limits(self) -> list[Limit]:
         """The limits of all keys."""
         return [limit for _, client in self._entries.values() for limit in client.limits]

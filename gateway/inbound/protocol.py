@@ -40,6 +40,9 @@ log = logging.getLogger("gateway.inbound")
 HEAD_BYTES_MAX: Final = 64 * 1024
 """More than a client with cookies and a long key ever sends."""
 
+WAITING_MAX: Final = 16
+"""Reading pauses while more requests than this wait for their turn."""
+
 _UPGRADE: Final = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _REASONS: Final = {
@@ -139,6 +142,8 @@ class Protocol(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(HttpError(400, "The request is not valid HTTP.", code="invalid_http"))
             return
+        if self._waiting:
+            self._start_next()
         if self._in_head:  # the common case is a head in one piece, which is over by now
             # the head that follows a body in one read counts later
             self._look_at_head(0 if in_body else len(data))
@@ -152,7 +157,8 @@ class Protocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.is_full = False
         self._wake()
-        self._start_next()
+        if self._waiting:
+            self._start_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._state.connections.discard(cast(Any, self))
@@ -183,7 +189,7 @@ class Protocol(asyncio.Protocol):
         if not url.startswith(b"/"):
             url = _origin_form(url, headers)
         version = parser.get_http_version()
-        exchange = self._incoming = Http11Exchange(
+        self._incoming = Http11Exchange(
             self,
             parser.get_method().decode("ascii"),
             url,
@@ -191,11 +197,7 @@ class Protocol(asyncio.Protocol):
             headers,
             keeps_alive=version == "1.1" and parser.should_keep_alive(),
         )
-        if self._running is None and not self._waiting and not self.is_full:
-            self._start(exchange)
-        else:
-            self._waiting.append(exchange)
-            self.pause_reading()
+        self._waiting.append(self._incoming)
 
     def on_body(self, body: bytes) -> None:
         if self._incoming is not None:
@@ -224,7 +226,8 @@ class Protocol(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self.is_paused and not self.transport.is_closing():
+        may_resume = len(self._waiting) < WAITING_MAX and not self.transport.is_closing()
+        if self.is_paused and may_resume:
             self.is_paused = False
             self.transport.resume_reading()
 
@@ -233,7 +236,7 @@ class Protocol(asyncio.Protocol):
         running, self._running = self._running, None
         self._state.total_requests += 1
         if running is None or not running.keeps_alive:
-            self.transport.close()
+            self._close()
             return
         if self.is_paused:
             self.resume_reading()
@@ -245,11 +248,13 @@ class Protocol(asyncio.Protocol):
     # --- one request after the other --------------------------------------------------------------
 
     def _start_next(self) -> None:
-        if self._waiting and self._running is None and not self.is_full:
-            self._start(self._waiting.popleft())
-
-    def _start(self, exchange: Http11Exchange) -> None:
-        self._running = exchange
+        """Begins to answer the request that waits longest, as soon as that is possible."""
+        if self._running is not None or self.is_full:
+            self.pause_reading()
+            return
+        exchange = self._running = self._waiting.popleft()
+        if self._waiting:
+            self.pause_reading()
         if not self._in_head:
             self._deadline = None
         answering = self._direct(exchange)
@@ -266,7 +271,12 @@ class Protocol(asyncio.Protocol):
             log.error("internal error", exc_info=task.exception())
         if task is self._task and self._running is not None:
             self._running.flush()
-            self.transport.close()  # the answer just stops: no client trusts that
+            self._close()  # the answer just stops: no client trusts that
+
+    def _close(self) -> None:
+        """Closes in order: what is written still leaves, if the client reads it in time."""
+        self.transport.close()
+        self._expect_within(self._idle_s)
 
     def _scope(self, exchange: Http11Exchange) -> Scope:
         url = httptools.parse_url(exchange.target)
@@ -292,7 +302,7 @@ class Protocol(asyncio.Protocol):
         """uvicorn's server stops: an idle connection closes now, a busy one after its answer."""
         last = self._waiting[-1] if self._waiting else self._running
         if last is None:
-            self.transport.close()
+            self._close()
         else:
             last.keeps_alive = False
 
@@ -329,8 +339,10 @@ class Protocol(asyncio.Protocol):
             self._set_timer(left_s, self._deadline)
         elif self._in_head:
             self._refuse(too_slow(self._request_s()))
+        elif self.is_full:
+            self.transport.abort()  # a client that does not read would hold it open
         else:
-            self.transport.close()
+            self._close()
 
     def _refuse(self, error: HttpError) -> None:
         """Answers, unless the answer to an earlier request is still under way, and closes."""
@@ -362,12 +374,13 @@ class Protocol(asyncio.Protocol):
         It is if that is the body of a request which has no answer yet; the request then receives a
         disconnect.
         """
-        running = self._running
-        if running is None:
-            return not self._waiting
-        if running is not self._incoming or running.begun:
+        oldest = self._running or (self._waiting[0] if self._waiting else None)
+        if oldest is None:
+            return True
+        if oldest is not self._incoming or oldest.begun:
             return False
-        running.leave()
+        self._waiting.clear()
+        oldest.leave()
         return True
 
 

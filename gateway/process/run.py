@@ -7,7 +7,6 @@ import asyncio
 import logging
 import os
 import resource
-import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -24,12 +23,13 @@ from gateway.config.audit import is_loopback
 from gateway.config.load import Config
 from gateway.config.schema import Server
 from gateway.credentials.secret import CredentialError
-from gateway.credentials.store import CLUSTER_PASSWORD, LEDGER_PASSWORD, Credentials
+from gateway.credentials.store import LEDGER_PASSWORD, Credentials
 from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
 from gateway.observe.trace_settings import Stated, read_settings
 from gateway.observe.traces import Tracer
+from gateway.process.cluster import member, share_keys
 from gateway.process.reload import Reloader
 from gateway.process.server import listen, serve
 from gateway.process.systemd import Notifier, inherited
@@ -38,7 +38,6 @@ from gateway.shared.workers import Workers
 
 if TYPE_CHECKING:
     from gateway.observe.shipping.shipper import Shipper
-    from gateway.shared.redis.cluster import Cluster
 
 logger = logging.getLogger("gateway.server")
 
@@ -132,6 +131,7 @@ async def serve_one(
     log.set_up(config.log.format, config.log.level)
     demo_folder = TemporaryDirectory(prefix="gateway-demo-") if service.is_demo else None
     ledger = _ledger(config, demo_folder.name if demo_folder is not None else None)
+    cluster = member(config, service.env)
     app = App(
         config,
         env=service.env,
@@ -139,10 +139,12 @@ async def serve_one(
         hosts=hosts,
         workers=workers,
         ledger=ledger,
-        cluster=_cluster(config, service.env),
+        cluster=cluster,
         shipper=_shipper(config, service.env) if ledger is not None and not demo_folder else None,
         tracer=_tracer(config),
     )
+    if cluster is not None:
+        share_keys(app, cluster, config)
     _refuse_to_be_open(app.keys, hosts)
     reloader = None if service.is_demo else _reloader(app, service.env, notifier)
 
@@ -167,32 +169,6 @@ def _ledger(config: Config, folder: str | None) -> Ledger | None:
     ledger = Ledger(path, config.ledger.retention_days, waiting_bytes_max=waiting_bytes_max)
     ledger.start()
     return ledger
-
-
-def _cluster(config: Config, env: Mapping[str, str]) -> Cluster | None:
-    """This process as a member of a cluster, where one is configured; each worker is a member. The
-    client of Redis is not loaded otherwise."""
-    stated = config.cluster
-    if not stated.redis:
-        return None
-    from gateway.shared.redis.cluster import Settings, cluster
-    from gateway.shared.redis.session import EngineAway, Place
-    from gateway.text.engine_urls import parse
-
-    credentials = Credentials(env, Path.home())
-
-    def password() -> str | None:
-        try:
-            found = credentials.named(CLUSTER_PASSWORD)
-        except CredentialError as error:
-            raise EngineAway(str(error)) from error
-        return found.secret.reveal() if found is not None else None
-
-    place = Place(parse(stated.redis), stated.name, secrets.token_hex(4), password)
-    members = stated.gateways * config.server.workers
-    settings = Settings(stated.wait_ms / 1000, stated.when_down, members)
-    host = f"{socket.gethostname()} {config.ledger_path}"
-    return cluster(place, settings, host=host, clock=time.monotonic, wall=time.time)
 
 
 def _shipper(config: Config, env: Mapping[str, str]) -> Shipper | None:

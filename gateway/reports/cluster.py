@@ -13,7 +13,7 @@ from gateway.config.audit import Finding
 from gateway.config.load import Config
 from gateway.credentials.secret import CredentialError
 from gateway.credentials.store import CLUSTER_PASSWORD, Credentials
-from gateway.shared.redis.health import Group, Member
+from gateway.shared.redis.health import EngineAway, Group, Member
 from gateway.text.engine_urls import parse
 from gateway.text.limits import Limit
 
@@ -43,7 +43,7 @@ def _wrong(message: str, cure: str = "") -> Finding:
 
 
 async def _examine(config: Config, password: str | None) -> list[Finding]:
-    from gateway.shared.redis.session import EngineAway, Place, connect
+    from gateway.shared.redis.session import Place, connect
 
     stated = config.cluster
     address = parse(stated.redis)

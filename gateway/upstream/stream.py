@@ -84,6 +84,7 @@ class AnswerStream:
         """Whether the body is one JSON value after all; None before its first byte."""
         self._whole = bytearray()
         self._ended = False
+        self._is_whole = False
         self._lingers = False
         """The response is closed once its body has ended."""
         self._silent_s = 0.0
@@ -142,10 +143,7 @@ class AnswerStream:
                 if not self._ready and not self._passed and self._is_quiet():
                     self._given_at = self._clock()
                     return Batch(())  # a sign of life for the client
-            batch = Batch(self._ready, self._events_passed() if self._encoded.native else None)
-            self._ready = []
-            self._given_at = self._clock()
-            self._record.see(batch.chunks)
+            return self._batch()
         except Failed as failed:
             failed.failure = self._conceal(failed.failure)
             self._report(failed.failure)
@@ -154,10 +152,27 @@ class AnswerStream:
             broken = unreadable(error)
             self._report(broken.failure)
             raise broken from error
+
+    def _batch(self) -> Batch:
+        """What is ready, which counts as given from now on."""
+        events = self._events_passed() if self._encoded.native else None
+        batch = Batch(self._ready, events, self._ended and self._broken is None)
+        self._ready = []
+        self._given_at = self._clock()
+        self._record.see(batch.chunks)
+        if batch.is_last:
+            self._note_end()
         return batch
 
     def watch(self, watcher: Watcher) -> None:
         self._watcher = watcher
+
+    def _note_end(self) -> None:
+        """The answer is whole."""
+        if not self._is_whole:
+            self._is_whole = True
+            self._record.done()
+            self._report(None)
 
     def _report(self, failure: Failure | None) -> None:
         if self._watcher is not None:
@@ -218,8 +233,7 @@ class AnswerStream:
         if self._broken is not None:
             raise self._broken
         if self._ended:
-            self._record.done()
-            self._report(None)
+            self._note_end()
             raise StopAsyncIteration
         left_s = self._ends_at - self._clock()
         if left_s <= 0:

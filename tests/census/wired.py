@@ -52,7 +52,7 @@ class Wire(asyncio.Transport):
         self._loop.call_soon(self._answer, iter(self._script()))
 
     def _answer(self, pieces: Iterator[bytes]) -> None:
-        """Delivers one piece, and the next one when whoever waited for it has read it."""
+        """Delivers one piece, and the next one when the reader of this one has read it."""
         piece = next(pieces, None)
         if piece is not None:
             self._connection.data_received(piece)

@@ -34,8 +34,8 @@ def test_check_for_programs(run: Run, config: Path) -> None:
     config.write_text("[server]\nport = -1\n")
     result = run("config", "check", "--json")
     assert result.exit_code == 13
-    told = json.loads(result.stdout)
-    assert (told["valid"], told["problems"][0]["key"], told["problems"][0]["line"]) == (
+    reported = json.loads(result.stdout)
+    assert (reported["valid"], reported["problems"][0]["key"], reported["problems"][0]["line"]) == (
         False,
         "server.port",
         2,

@@ -49,5 +49,5 @@ def test_tables_and_paragraphs_fit_the_terminal() -> None:
     assert max(len(click.unstyle(line)) for line in lines) == 40
 
 
-def test_no_colour_where_nobody_sees_it() -> None:
+def test_no_colour_without_a_terminal() -> None:
     assert styled("x", "red") == "x"

@@ -26,7 +26,7 @@ CUSTOM = (
 
 @pytest.fixture
 def somewhere(tmp_path: Path) -> Path:
-    """A configuration without a flaw, whose port nobody listens on."""
+    """A configuration without a flaw, whose port no process listens on."""
     path = tmp_path / "config.toml"
     path.write_text(CUSTOM.format(url="http://127.0.0.1:1/v1") + "[server]\nport = 1\n")
     return path
@@ -74,7 +74,7 @@ def test_nothing_is_wrong(run: Run, somewhere: Path) -> None:
     assert max(map(len, result.stdout.replace(str(somewhere.parent), "").splitlines())) <= 80
 
 
-def test_a_broken_configuration_is_told_whole_and_comes_first(run: Run, somewhere: Path) -> None:
+def test_a_broken_configuration_is_reported_whole_and_first(run: Run, somewhere: Path) -> None:
     somewhere.write_text(
         somewhere.read_text().replace('"custom"', '"costum"').replace("port", "prot")
     )
@@ -181,7 +181,7 @@ def test_a_store_that_cannot_be_read(run: Run, somewhere: Path) -> None:
     assert all("cannot be read" in row["message"] for row in rows)
 
 
-def test_an_empty_key_that_nobody_uses_and_a_configuration_for_everybody(
+def test_an_empty_key_that_no_model_uses_and_a_configuration_that_all_users_may_read(
     run: Run, somewhere: Path
 ) -> None:
     run("credentials", "set", "openai_key:team", input="sk-x")
@@ -194,7 +194,7 @@ def test_an_empty_key_that_nobody_uses_and_a_configuration_for_everybody(
 
 
 def test_pi_sign_ins(run: Run, somewhere: Path) -> None:
-    """An expired one is no problem: the next call renews it. (In a container pi's file is not used
+    """An expired one is fine: the next call renews it. (In a container pi's file is not used
     at all.)"""
     somewhere.write_text(
         '[models.a]\nprovider = "anthropic"\nmodel = "claude-sonnet-5"\nauthType = '
@@ -368,7 +368,7 @@ def test_a_list_that_is_open_to_all_proves_no_key(run: Run, listing: dict[str, A
     assert "its list needs no key" in " ".join(run("doctor", "--live").stdout.split())
 
 
-def test_nobody_answers(run: Run, somewhere: Path) -> None:
+def test_a_provider_that_does_not_answer(run: Run, somewhere: Path) -> None:
     code, said = one(run, "--live")
     assert (code, "http://127.0.0.1:1/v1 cannot be reached" in said, "Errno" in said) == (
         1,

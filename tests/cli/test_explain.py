@@ -10,12 +10,12 @@ import httpx
 from tests.cli.conftest import Run
 from tests.e2e.harness import Running, running
 
-NOBODY = {"GATEWAY_URL": "http://127.0.0.1:1"}
+NO_GATEWAY = {"GATEWAY_URL": "http://127.0.0.1:1"}
 REQUEST = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "seed": 7, "max_tokens": 9})
 
 
 def test_the_order_and_the_reasons(run: Run, config: Path) -> None:
-    out = run("explain", "dev", **NOBODY).stdout
+    out = run("explain", "dev", **NO_GATEWAY).stdout
     assert "no gateway is running" in out
     assert "1. sonnet  anthropic claude-sonnet-5  https://api.anthropic.com" in out
     assert "would fail: no key for sonnet" in out
@@ -23,17 +23,17 @@ def test_the_order_and_the_reasons(run: Run, config: Path) -> None:
 
 
 def test_what_holds_for_a_conversation_that_fell_back(run: Run, config: Path) -> None:
-    default = run("explain", "dev", **NOBODY).stdout
+    default = run("explain", "dev", **NO_GATEWAY).stdout
     assert "stays with it for 5 min" in default
     assert "fallback.stickySeconds" in default
-    assert "stays" not in run("explain", "local", **NOBODY).stdout, "it has no fallback"
+    assert "stays" not in run("explain", "local", **NO_GATEWAY).stdout, "it has no fallback"
     config.write_text(config.read_text() + "[fallback]\nstickySeconds = 0\n")
-    assert "stays" not in run("explain", "dev", **NOBODY).stdout
-    assert json.loads(run("explain", "dev", "--json", **NOBODY).stdout)["sticky_s"] == 0
+    assert "stays" not in run("explain", "dev", **NO_GATEWAY).stdout
+    assert json.loads(run("explain", "dev", "--json", **NO_GATEWAY).stdout)["sticky_s"] == 0
 
 
 def test_what_each_model_would_be_sent(run: Run, config: Path) -> None:
-    found = json.loads(run("explain", "dev", "-", "--json", input=REQUEST, **NOBODY).stdout)
+    found = json.loads(run("explain", "dev", "-", "--json", input=REQUEST, **NO_GATEWAY).stdout)
     sonnet, local = found["chain"]
     assert (sonnet["dialect"], sonnet["path"], sonnet["dropped"]) == (
         "anthropic",
@@ -43,20 +43,20 @@ def test_what_each_model_would_be_sent(run: Run, config: Path) -> None:
     assert sonnet["request"]["max_tokens"] == 9
     assert local["request"]["seed"] == 7
     assert "POST https://api.anthropic.com/v1/messages (anthropic, dropped: seed)" in run(
-        "explain", "dev", "-", input=REQUEST, **NOBODY
+        "explain", "dev", "-", input=REQUEST, **NO_GATEWAY
     ).stdout  # fmt: skip
 
 
 def test_a_named_model_can_be_explained_too(run: Run, config: Path) -> None:
-    shown = run("explain", "local", **NOBODY).stdout
+    shown = run("explain", "local", **NO_GATEWAY).stdout
     assert "1. local" in shown
     assert "tried first; no key needed" in shown
 
 
 def test_wrong_usage(run: Run, config: Path) -> None:
-    unknown = run("explain", "dew", **NOBODY)
+    unknown = run("explain", "dew", **NO_GATEWAY)
     assert (unknown.exit_code, "'dev'" in unknown.stderr) == (2, True)
-    broken = run("explain", "dev", "-", input="{", **NOBODY)
+    broken = run("explain", "dev", "-", input="{", **NO_GATEWAY)
     assert (broken.exit_code, "the request" in broken.stderr) == (1, True)
 
 
@@ -101,14 +101,14 @@ def test_an_embeddings_request(run: Run, config: Path) -> None:
         + '[agents.index]\nmodels = ["small", "router", "other", "sonnet"]\n'
     )
     request = json.dumps({"input": ["a"] * 300, "dimensions": 8})
-    found = json.loads(run("explain", "index", "-", "--json", input=request, **NOBODY).stdout)
+    found = json.loads(run("explain", "index", "-", "--json", input=request, **NO_GATEWAY).stdout)
     small, router, other, sonnet = found["chain"]
     assert small["path"] == router["path"] == "/embeddings"
     assert (len(small["request"]["input"]), len(router["request"]["input"])) == (300, 256)
     assert other["refused"] == "its vectors are of another space (gemini-embedding-001@default)"
     assert sonnet["request"] is None
-    assert "would be skipped" in run("explain", "index", "-", input=request, **NOBODY).stdout
-    broken = run("explain", "index", "-", input='{"input": []}', **NOBODY)
+    assert "would be skipped" in run("explain", "index", "-", input=request, **NO_GATEWAY).stdout
+    broken = run("explain", "index", "-", input='{"input": []}', **NO_GATEWAY)
     assert (broken.exit_code, "input" in broken.stderr) == (1, True)
-    chat = run("explain", "small", "-", "--json", input=REQUEST, **NOBODY)
+    chat = run("explain", "small", "-", "--json", input=REQUEST, **NO_GATEWAY)
     assert json.loads(chat.stdout)["chain"][0]["path"] == "/chat/completions"

@@ -142,7 +142,7 @@ def test_it_refuses(run: Run, tmp_path: Path, args: list[str], code: int, word: 
     assert not (tmp_path / "config.toml").exists()
 
 
-def test_a_key_that_cannot_be_used_is_named_and_passed_over(run: Run, tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_used_is_named_and_skipped(run: Run, tmp_path: Path) -> None:
     token = tmp_path / "home/.action-llama/credentials/openai_key/default/token"
     token.parent.mkdir(parents=True)
     token.write_text("")

@@ -73,7 +73,7 @@ def test_a_place_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     ) == (1, True)
 
 
-def test_a_broken_file_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_broken_file_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("{")
     for args in (("ls",), ("add", "x"), ("rm", "x")):
         result = run("keys", *args, GATEWAY_KEYS=str(tmp_path / "keys"))

@@ -1,4 +1,4 @@
-"""A configuration loads whole, or every reason why it does not is told at once."""
+"""A configuration loads whole, or every reason why it does not is reported together."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def loaded(path: Path, **env: str) -> Config:
     return load(path, env, path.parent.parent / "home")
 
 
-def told(path: Path, **env: str) -> list[str]:
+def problems_of(path: Path, **env: str) -> list[str]:
     """All problems, without the folder."""
     with pytest.raises(ConfigError) as caught:
         loaded(path, **env)
@@ -92,7 +92,7 @@ DEV = MODEL + '[agents.dev]\nmodels = ["m"]\n'
 OPS = '[agents.ops]\nmodels = ["m"]\n'
 
 
-def test_what_cannot_be_read_is_an_error_and_never_passed_over(
+def test_a_file_that_cannot_be_read_is_an_error_and_never_skipped(
     write: Write, tmp_path: Path
 ) -> None:
     path = write(
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_is_an_error_and_never_passed_over(
     for name, target in loops.items():
         (path.parent / name).parent.mkdir(exist_ok=True)
         (path.parent / name).symlink_to(target)
-    assert told(path) == [
+    assert problems_of(path) == [
         "gateway.toml: cannot be read: Too many levels of symbolic links.",
         "agents/all/config.toml: cannot be read: Is a directory.",
         "agents/dev/config.toml: there is no such file. Make one, or name another with --config.",
@@ -131,7 +131,7 @@ def test_a_folder_out_of_sight_is_one_error(write: Write) -> None:
     path.parent.chmod(0)
     try:
         assert discover(None, {}, path.parent, path.parent) == path
-        assert told(path) == ["config.toml: cannot be read: Permission denied."]
+        assert problems_of(path) == ["config.toml: cannot be read: Permission denied."]
     finally:
         path.parent.chmod(0o700)
 
@@ -139,7 +139,7 @@ def test_a_folder_out_of_sight_is_one_error(write: Write) -> None:
 # --- what loads -----------------------------------------------------------------------------------
 
 
-def test_the_seed_page_loads_as_it_stands(write: Write) -> None:
+def test_the_seed_page_loads_as_it_is(write: Write) -> None:
     agents = {
         f"project/agents/{name}/config.toml": f'models = ["{model}"]\n'
         for name, model in {"dev": "sonnet", "reviewer": "gpt4o", "devops": "groq-llama"}.items()
@@ -188,7 +188,7 @@ def test_the_ledger_takes_its_place_from_the_environment_unless_a_file_states_it
 
 
 def test_an_address_from_the_environment_is_checked_too(write: Write) -> None:
-    (problem,) = told(write(SEED), CUSTOM_BASE_URL="localhost:80")
+    (problem,) = problems_of(write(SEED), CUSTOM_BASE_URL="localhost:80")
     assert '$CUSTOM_BASE_URL: "localhost:80" cannot be used' in problem
 
 
@@ -198,7 +198,7 @@ def test_a_chain_goes_on_without_a_model_that_has_no_address(write: Write) -> No
 
 
 def test_an_agent_without_any_reachable_model_is_an_error(write: Write) -> None:
-    problems = told(write(SEED + '[agents.dev]\nmodels = ["my-model"]\n'))
+    problems = problems_of(write(SEED + '[agents.dev]\nmodels = ["my-model"]\n'))
     assert any("none of these models can be reached" in problem for problem in problems)
 
 
@@ -280,7 +280,7 @@ def test_defaults_of_a_model(write: Write) -> None:
     assert model.quirks.api == "auto"
 
 
-def test_what_pi_holds_rests_for_itself(write: Write) -> None:
+def test_a_sign_in_of_pi_has_a_circuit_of_its_own(write: Write) -> None:
     assert (
         loaded(write(MODEL + 'authType = "pi_auth"\n')).models["m"].credential == "pi_auth:openai"
     )
@@ -289,7 +289,7 @@ def test_what_pi_holds_rests_for_itself(write: Write) -> None:
 # --- which files ----------------------------------------------------------------------------------
 
 
-def test_later_files_are_laid_over_earlier_ones(write: Write) -> None:
+def test_later_files_are_merged_into_earlier_ones(write: Write) -> None:
     config = loaded(
         write(
             MODEL + '[agents.dev]\nmodels = ["m"]\n',
@@ -324,7 +324,7 @@ def test_the_environment_may_be_named_outside(write: Write) -> None:
     path = write(MODEL, {"elsewhere/x.toml": "[models.m]\nmaxOutputTokens = 9\n"})
     config = loaded(path, AL_ENV="x", AL_ENVIRONMENTS_DIR=str(path.parent.parent / "elsewhere"))
     assert config.models["m"].max_output_tokens == 9
-    assert "there is no such file" in told(path, AL_ENV="y")[0]
+    assert "there is no such file" in problems_of(path, AL_ENV="y")[0]
 
 
 def test_action_llamas_own_keys_are_left_alone(write: Write) -> None:
@@ -360,7 +360,7 @@ def test_action_llamas_own_keys_are_left_alone(write: Write) -> None:
     ]
 
 
-def test_our_keys_for_a_folders_agent_may_stand_in_the_overlay(write: Write) -> None:
+def test_our_keys_for_a_folders_agent_may_be_in_the_overlay(write: Write) -> None:
     config = loaded(
         write(
             MODEL,
@@ -378,7 +378,7 @@ def test_an_agent_in_both_places_is_an_error(write: Write) -> None:
         MODEL + '[agents.dev]\nmodels = ["m"]\n',
         {"project/agents/dev/config.toml": 'models = ["m"]\n'},
     )
-    assert told(path) == [
+    assert problems_of(path) == [
         "config.toml:5: agents.dev.models: the agent is defined here and in "
         "agents/dev/config.toml. Keep one."
     ]
@@ -395,7 +395,7 @@ def test_aliases_are_kept_in_the_order_of_the_file(write: Write) -> None:
 
 def test_an_exact_alias_of_two_agents_is_an_error(write: Write) -> None:
     both = DEV + 'aliases = ["x", "gpt-5.5"]\n' + OPS + 'aliases = ["gpt-5.5"]\n'
-    assert told(write(both)) == [
+    assert problems_of(write(both)) == [
         'config.toml:9: agents.ops.aliases: "gpt-5.5" is an alias of two agents, "dev" and "ops". '
         "Keep it in one of them."
     ]
@@ -403,7 +403,7 @@ def test_an_exact_alias_of_two_agents_is_an_error(write: Write) -> None:
 
 def test_an_alias_of_an_agent_in_a_folder_is_compared_too(write: Write) -> None:
     own = {"project/agents/ops/config.toml": 'models = ["m"]\naliases = ["gpt-5.5"]\n'}
-    (problem,) = told(write(DEV + 'aliases = ["x", "gpt-5.5"]\n', own))
+    (problem,) = problems_of(write(DEV + 'aliases = ["x", "gpt-5.5"]\n', own))
     assert problem.startswith(
         'config.toml:6: agents.dev.aliases: "gpt-5.5" is an alias of two agents, "ops" and "dev"'
     )
@@ -411,7 +411,7 @@ def test_an_alias_of_an_agent_in_a_folder_is_compared_too(write: Write) -> None:
 
 def test_a_problem_in_an_agents_own_file_names_that_file(write: Write) -> None:
     path = write(MODEL, {"project/agents/dev/config.toml": '# mine\nmodels = ["n"]\nmodles = []\n'})
-    assert told(path) == [
+    assert problems_of(path) == [
         "agents/dev/config.toml:2: models: there is no [models.n]. Known are: m.",
         "agents/dev/config.toml:3: modles: there is no such key. Did you mean 'models'?",
     ]
@@ -435,9 +435,9 @@ def test_a_named_file_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
         load(tmp_path / "none.toml", {}, tmp_path)
 
 
-def test_a_file_that_is_no_toml_is_told_with_its_line_and_nothing_else(write: Write) -> None:
+def test_a_file_that_is_not_toml_is_reported_with_its_line_and_nothing_else(write: Write) -> None:
     path = write(MODEL + "[server\n", {"project/gateway.toml": "x = \n"})
-    (main, overlay) = told(path)
+    (main, overlay) = problems_of(path)
     assert main.startswith("config.toml:4: is not TOML: Expected ']'")
     assert overlay.startswith("gateway.toml:1: is not TOML: Invalid value")
 
@@ -445,8 +445,8 @@ def test_a_file_that_is_no_toml_is_told_with_its_line_and_nothing_else(write: Wr
 # --- what is wrong --------------------------------------------------------------------------------
 
 
-def test_all_errors_are_told_at_once_in_the_order_of_the_file(write: Write) -> None:
-    problems = told(
+def test_all_errors_are_reported_together_in_the_order_of_the_file(write: Write) -> None:
+    problems = problems_of(
         write(
             """titel = "x"
 [models.sonnet]
@@ -573,7 +573,7 @@ never = ["ratelimit"]
     ],
 )
 def test_problem(write: Write, text: str, message: str) -> None:
-    problems = told(write(text))
+    problems = problems_of(write(text))
     assert any(message in problem for problem in problems), problems
 
 
@@ -616,8 +616,8 @@ def test_warning(write: Write, text: str, message: str) -> None:
         'credential = "0123456789abcdef0123456789abcdef"',
     ],
 )
-def test_no_secret_is_ever_told(write: Write, line: str) -> None:
-    text = "\n".join(told(write(MODEL + line)))
+def test_no_secret_is_ever_reported(write: Write, line: str) -> None:
+    text = "\n".join(problems_of(write(MODEL + line)))
     assert "canary" not in text.lower()
     assert "0123456789" not in text
 
@@ -641,7 +641,7 @@ def test_every_provider_with_a_public_address_has_a_model_of_its_own() -> None:
     assert set(MODEL_IDS) == {name for name, row in PROVIDERS.items() if row.base_url}
 
 
-def test_a_relative_ledger_lies_beside_the_configuration(tmp_path: Path) -> None:
+def test_a_relative_ledger_is_beside_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[ledger]\npath = "calls.db"\n')
     relative = Path(os.path.relpath(tmp_path / "config.toml"))
     for path in (tmp_path / "config.toml", relative):

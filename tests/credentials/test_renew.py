@@ -438,7 +438,7 @@ async def test_a_refusal_changes_nothing(
 
 
 @pytest.mark.anyio
-async def test_nobody_listens(tmp_path: Path) -> None:
+async def test_an_endpoint_without_a_server(tmp_path: Path) -> None:
     sign_in(tmp_path)
     async with provider() as server:
         pass
@@ -447,7 +447,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_refusal_counts_for_nothing_when_somebody_else_was_faster(tmp_path: Path) -> None:
+async def test_a_refusal_is_ignored_when_another_process_was_faster(tmp_path: Path) -> None:
     """Some write to the file without the lock."""
     path = sign_in(tmp_path)
     async with provider(400, {"error": "invalid_grant"}, holds=True) as server:

@@ -260,7 +260,7 @@ def test_remove_takes_empty_folders_along(tmp_path: Path) -> None:
         credentials.remove("openai_key", "default")
 
 
-def test_the_list_says_where_each_key_lies_and_what_is_wrong(tmp_path: Path) -> None:
+def test_the_list_says_where_each_key_is_and_what_is_wrong(tmp_path: Path) -> None:
     credentials = keys(
         tmp_path,
         CREDENTIALS_DIRECTORY=str(tmp_path / "systemd"),
@@ -291,7 +291,7 @@ def test_the_list_says_where_each_key_lies_and_what_is_wrong(tmp_path: Path) -> 
     ]
 
 
-def test_a_store_that_is_no_store_is_an_error(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_read_or_written_is_an_error(tmp_path: Path) -> None:
     credentials = keys(tmp_path)
     credentials.store.parent.mkdir()
     credentials.store.symlink_to(credentials.store)

@@ -45,7 +45,7 @@ COMPILED: Final = {
 
 
 def nodes(schema: Any, depth: int = 1) -> Iterator[tuple[Schema, int]]:
-    """Every schema inside `schema`, with its depth; a definition begins anew."""
+    """Every schema inside `schema`, with its depth; the depth of a definition begins at 0."""
     if not isinstance(schema, dict):
         return
     yield schema, depth

@@ -182,7 +182,7 @@ def test_parts_that_chat_completions_do_not_have_are_kept_as_they_are(dialect: s
         assert part in message["native_content"]
 
 
-def test_what_names_no_address_is_no_annotation_and_is_kept() -> None:
+def test_native_annotations_without_an_address_are_kept() -> None:
     kept = {"chat": answers.FILE, "anthropic": answers.QUOTED, "responses": answers.IN_FILE}
     for dialect, item in kept.items():
         assert plain(choice(whole(dialect))["message"]["native_annotations"]) == [plain(item)]
@@ -227,7 +227,7 @@ def test_facts_do_not_begin_an_answer() -> None:
     assert last["provider"] == "P"
 
 
-def test_the_fingerprint_alone_is_no_reason_for_one_more_chunk() -> None:
+def test_the_fingerprint_alone_does_not_cause_one_more_chunk() -> None:
     encoder = StreamEncoder("chatcmpl-1", 1, "m", include_usage=False)
     assert encoder.encode([{"choices": [], "usage": {}, "system_fingerprint": "fp_1"}]) == b""
     assert b'"citations"' in encoder.encode([{"choices": [], "usage": {}, "citations": ["u"]}])

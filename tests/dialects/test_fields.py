@@ -12,7 +12,7 @@ from gateway.providers import PROVIDERS
 def test_every_field_of_the_contract_has_exactly_one_rule(dialect: str) -> None:
     rules: dict[str, Rule] = DIALECTS[dialect].FIELDS  # type: ignore[attr-defined]
     assert set(FIELDS) <= set(rules)
-    assert set(rules) - set(FIELDS) <= set(EXTENSIONS), "a rule for a field that nobody knows"
+    assert set(rules) - set(FIELDS) <= set(EXTENSIONS), "a rule for an unknown field"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -37,7 +37,7 @@ def test_each_action() -> None:
     )
 
 
-def test_a_value_that_says_nothing_is_no_loss() -> None:
+def test_a_value_that_says_nothing_is_not_reported_as_lost() -> None:
     assert apply(
         {"n": 1, "logprobs": False}, {"n": refused("one"), "logprobs": refused("no")}, PASSED
     ) == ({}, [])

@@ -207,7 +207,7 @@ def test_a_choice_of_a_hosted_tool(name: str, choice: Any, expected: dict[str, A
     }
 
 
-def test_google_cannot_be_told_to_search() -> None:
+def test_google_cannot_be_forced_to_search() -> None:
     assert sent("google", SEARCHING, tool_choice={"type": "web_search"}).dropped == ("tool_choice",)
 
 
@@ -229,7 +229,7 @@ def test_an_option_that_the_provider_lacks_is_named() -> None:
     assert encoded.dropped == ("tools.0.max_uses",)
 
 
-def test_google_is_told_that_both_kinds_are_wanted() -> None:
+def test_google_is_asked_for_both_kinds() -> None:
     assert sent("google", FUNCTION, SEARCHING).body["toolConfig"] == {
         "includeServerSideToolInvocations": True
     }

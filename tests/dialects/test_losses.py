@@ -80,7 +80,7 @@ def test_a_key_of_a_part_is_sent_or_named(name: str, part: dict[str, Any]) -> No
     try:
         answer = encoded(name, {"role": "user", "content": [{"type": "text", "text": "?"}, part]})
     except Unsupported:
-        return  # the whole part has no place, and the next model is asked
+        return  # the whole part is not supported, and the next model is asked
     text = orjson.dumps(answer.body).decode()
     is_sent = CANARY in text or '"high"' in text
     assert is_sent != any(path.startswith("messages.content.") for path in answer.dropped), (

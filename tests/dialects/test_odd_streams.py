@@ -240,7 +240,7 @@ def test_the_items_of_an_array_keep_their_halves() -> None:
 
 
 @pytest.mark.parametrize("data", [b'{"a": "\\ud83d', b'"\\\\ud83d\\ud83', b'{"a": \\ud83d}'])
-def test_what_is_no_json_stays_none(data: bytes) -> None:
+def test_invalid_json_is_still_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
         halves.loads(data)
 
@@ -389,7 +389,7 @@ def test_calls_whose_names_come_late_are_counted_without_gaps() -> None:
 @pytest.mark.parametrize(
     "pieces", [[BEGUN], [BEGUN, ALL], [call('"id":"a","function":{"arguments":"{}"}')]]
 )
-def test_a_call_without_a_name_is_no_call(pieces: list[bytes], end: bytes) -> None:
+def test_a_call_without_a_name_is_malformed(pieces: list[bytes], end: bytes) -> None:
     for cut in splits(b"".join(pieces) + end):
         found = said("chat", *cut)
         assert (found.failed, found.calls, found.finishes) == ("malformed", [], [])
@@ -482,7 +482,7 @@ def test_another_candidate_of_google_is_dropped() -> None:
     assert chat_["choices"][0]["message"]["content"] == "a"
 
 
-def test_no_choice_but_others_is_no_answer() -> None:
+def test_an_answer_without_the_choice_that_was_asked_for_fails() -> None:
     body = b'{"choices":[{"index":1,"message":{"content":"x"}}]}'
     with pytest.raises(Failed, match="no choice that was asked for"):
         decode_whole(DIALECTS["chat"], loads(body), Encoded("/x", {}))

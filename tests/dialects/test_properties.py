@@ -1,4 +1,4 @@
-"""Any conversation, whoever wrote it, is one that every provider accepts; and it stays the same
+"""Any conversation, from any model, is one that every provider accepts; and it stays the same
 from turn to turn."""
 
 from __future__ import annotations

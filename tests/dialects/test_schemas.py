@@ -144,7 +144,10 @@ ODD: dict[str, Any] = {
         "required": ["b"],
         "additionalProperties": False,
     },
-    "required is no list": {**properties(a={"type": "string", "required": True}), "required": "a"},
+    "required is not a list": {
+        **properties(a={"type": "string", "required": True}),
+        "required": "a",
+    },
     "defaults and examples": properties(a={"type": "string", "default": None, "examples": ["x"]}),
     "true and false": properties(
         a=True, b=False, c={"items": True}, d={"type": "array", "items": False}
@@ -153,7 +156,7 @@ ODD: dict[str, Any] = {
         a={"anyOf": [False, {"type": "string"}]}, b={"anyOf": [False]}, c={"not": True}
     ),
     "no schemas": {"type": "object", "properties": {"a": None, "b": "string", "c": []}},
-    "properties is no table": {"type": "object", "properties": ["a"]},
+    "properties is not a table": {"type": "object", "properties": ["a"]},
     "pattern properties": properties(
         a={"type": "object", "patternProperties": {"^x": {"type": "string"}}}
     ),
@@ -481,7 +484,7 @@ def test_strict_answers(
 
 
 @pytest.mark.parametrize("name", ["openai", "openai-responses", "groq", "mistral", "openrouter"])
-def test_an_answer_that_is_no_object_is_asked_for_in_words(name: str) -> None:
+def test_an_answer_that_is_not_an_object_is_asked_for_in_words(name: str) -> None:
     wanted = {
         "type": "json_schema",
         "json_schema": {"name": "out", "schema": {"type": "array", "items": {}}},

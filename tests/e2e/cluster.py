@@ -15,8 +15,10 @@ import msgspec
 from gateway.app import App
 from gateway.config import schema
 from gateway.config.load import build
+from gateway.credentials.store import CLUSTER_SECRET, Credentials
 from gateway.lab import Lab
 from gateway.process import server
+from gateway.process.cluster import share_keys
 from gateway.shared.redis.alone import Rule
 from gateway.shared.redis.cluster import Cluster, Settings, cluster
 from gateway.shared.redis.session import Place
@@ -95,7 +97,10 @@ async def group(
                 clock=time.monotonic,
                 wall=time.time,
             )
-            app = App(config, env=KEYS, home=home, cluster=port)
+            own_home = home / f"m{number}"
+            Credentials({}, own_home).put(CLUSTER_SECRET, "default", "s" * 32)
+            app = App(config, env=KEYS, home=own_home, cluster=port)
+            share_keys(app, port, config)
             serving = server.running(app, server.listen("127.0.0.1", 0))
             found.gateways.append(Gateway(app, port, await stack.enter_async_context(serving)))
         if is_up:

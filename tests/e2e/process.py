@@ -27,19 +27,19 @@ class Process:
         self.lines: list[str] = []
         self.url = ""
         self._ended = False
-        self._heard = threading.Condition()
+        self._changed = threading.Condition()
         assert popen.stderr is not None
         self.reader = threading.Thread(target=self._read, args=(popen.stderr,), daemon=True)
         self.reader.start()
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
-            with self._heard:
+            with self._changed:
                 self.lines.append(line.rstrip("\n"))
-                self._heard.notify_all()
-        with self._heard:
+                self._changed.notify_all()
+        with self._changed:
             self._ended = True
-            self._heard.notify_all()
+            self._changed.notify_all()
 
     def until(self, word: str) -> str:
         """The first line that holds `word`, waiting for it."""
@@ -47,8 +47,8 @@ class Process:
         def found() -> str | None:
             return next((line for line in self.lines if word in line), None)
 
-        with self._heard:
-            self._heard.wait_for(lambda: found() or self._ended, LIMIT_S)
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self._ended, LIMIT_S)
             line = found()
         assert line is not None, f"no {word!r} in: {self.lines}"
         return line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from gateway.config import schema
+from gateway.inbound.shared_keys import SharedKeys, Signer
 from tests.e2e.cluster import group, limited, until
 from tests.redis_server import RedisServer, needs_redis
 
@@ -89,3 +91,22 @@ async def test_a_budget_is_exact_among_all_gateways(tmp_path: Path, engine: Redi
     async with group(tmp_path, engine.url, "custom", edit=edit, wait_s=1.0) as found:
         answers = await found.ask_all("custom", 40)
         assert Counter(each.status_code for each in answers) == {200: 10, 429: 30}
+
+
+async def test_a_key_that_is_revoked_at_one_gateway_is_refused_by_the_others(
+    tmp_path: Path, engine: RedisServer
+) -> None:
+    async with group(tmp_path, engine.url, "custom", gateways=2) as found:
+        first, second = found.gateways
+        records = SharedKeys(first.app.keys, Signer("s" * 32, "default"), time.time)
+        key = first.app.keys.add("ci")
+        records.share("ci")
+        await until(lambda: second.app.keys.lookup(key) is not None)
+        found.client.headers["authorization"] = f"Bearer {key}"
+        assert (await found.ask(second, "custom")).status_code == 200
+        with engine.client() as client:
+            client.flushall()
+        await until(lambda: client.hlen("{gw:tests}:keys") == 1)
+        records.revoke("ci")
+        await until(lambda: second.app.keys.lookup(key) is None)
+        assert (await found.ask(second, "custom")).status_code == 401

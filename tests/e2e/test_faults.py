@@ -201,7 +201,7 @@ def test_a_refusal_is_never_routed_around(gateway: Running, provider: str) -> No
     assert response.headers["x-gateway-model"] == provider
 
 
-def test_when_every_model_is_limited_the_client_is_told_when_to_come_back(gateway: Running) -> None:
+def test_when_every_model_is_limited_the_client_learns_when_to_retry(gateway: Running) -> None:
     gateway.lab.fault("anthropic", "rate_limit")
     gateway.lab.fault(FALLBACK, "rate_limit")
     with gateway.sdk() as client, pytest.raises(openai.RateLimitError) as raised:
@@ -215,7 +215,7 @@ def test_when_every_model_is_limited_the_client_is_told_when_to_come_back(gatewa
     assert len(body["attempts"]) == 2
 
 
-def test_a_resting_model_is_not_asked(gateway: Running) -> None:
+def test_a_model_that_is_cooling_down_is_not_asked(gateway: Running) -> None:
     gateway.lab.fault("anthropic", "overloaded")
     for _ in range(3):
         ask(gateway, "anthropic", stream=False)
@@ -228,7 +228,7 @@ def test_a_resting_model_is_not_asked(gateway: Running) -> None:
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
-def test_nobody_listens(gateway: Running, provider: str) -> None:
+def test_an_upstream_without_a_server(gateway: Running, provider: str) -> None:
     model = gateway.app.gateway.models[provider]
     object.__setattr__(model, "base_url", "http://127.0.0.1:1")
     response, _ = ask(gateway, provider, stream=False)

@@ -157,7 +157,7 @@ def test_a_broken_configuration_does_not_take_over(tmp_path: Path, lab: SlowLab)
         assert ask(process.url).status_code == 200
 
 
-def test_systemd_is_told(tmp_path: Path, lab: SlowLab) -> None:
+def test_systemd_is_notified(tmp_path: Path, lab: SlowLab) -> None:
     write(tmp_path, lab)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
@@ -172,7 +172,7 @@ def test_systemd_is_told(tmp_path: Path, lab: SlowLab) -> None:
             assert process.wait() == 0
 
 
-def test_a_restart_under_load_refuses_nobody(tmp_path: Path, lab: SlowLab) -> None:
+def test_a_restart_under_load_refuses_no_client(tmp_path: Path, lab: SlowLab) -> None:
     """The listening socket is systemd's: while one process goes and the next one comes, connections
     wait in it."""
     write(tmp_path, lab)
@@ -213,7 +213,7 @@ def test_an_address_that_is_taken(tmp_path: Path, lab: SlowLab) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_socket_that_is_open_to_the_network_is_refused_whoever_opened_it(
+def test_a_socket_that_is_open_to_the_network_is_refused_whichever_process_opened_it(
     tmp_path: Path, lab: SlowLab, workers: int
 ) -> None:
     write(tmp_path, lab, workers=workers)

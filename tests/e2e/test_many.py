@@ -1,5 +1,5 @@
-"""Many at once over real sockets: nothing is mixed up, nothing is lost, and whoever leaves leaves
-nothing behind."""
+"""Many at once over real sockets: nothing is mixed up, nothing is lost, and a client that leaves
+leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_nothing_is_mixed_up_while_falling_back(tmp_path: Path) -> None:
         await ask_at_once(gateway.url, "google>custom", stream=True)
 
 
-# --- whoever leaves -------------------------------------------------------------------------------
+# --- clients that leave ---------------------------------------------------------------------------
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -103,11 +103,11 @@ def leave(gateway: Running, model: str, *, stream: bool, after: bytes) -> None:
         await until(lambda: gateway.app.observer.in_flight == 0)
 
     gateway.run(work())
-    assert len(gateway.lab.calls) == calls + 1, "nothing is tried again for somebody who has left"
+    assert len(gateway.lab.calls) == calls + 1, "nothing is tried again for a client that has left"
 
 
 def is_free(app: App) -> bool:
-    """No model rests, and none is kept away by a probe that nobody settled."""
+    """No model is cooling down, and no probe is left unsettled."""
     models = app.gateway.models.values()
     return all(app.breaker.state(model) == "closed" for model in models)
 

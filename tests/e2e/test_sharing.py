@@ -1,5 +1,5 @@
-"""Many calls share the models: limits, waiting, fairness, leaving early, and keys that are
-mended."""
+"""Many calls share the models: limits, waiting, fairness, models without remaining quota, and
+keys that are fixed."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def test_calls_wait_for_a_place_and_all_are_answered(tmp_path: Path) -> None:
         assert "slots={}" in repr(gateway.app.shared)
 
 
-def test_calls_that_wait_for_a_place_at_a_resting_model_wait_in_peace(tmp_path: Path) -> None:
+def test_calls_that_wait_for_a_slot_of_a_model_that_is_cooling_down_keep_waiting(
+    tmp_path: Path,
+) -> None:
     def edit(root: schema.Root) -> schema.Root:
         return change(
             change(limited(root, "custom", 1), "fallback", max_wait_seconds=20),
@@ -182,7 +184,7 @@ def test_heartbeats_before_the_first_content(tmp_path: Path) -> None:
         assert error["code"] == "upstream_timeout"
 
 
-def test_a_key_that_is_mended_serves_the_next_call(tmp_path: Path) -> None:
+def test_a_key_that_is_fixed_serves_the_next_call(tmp_path: Path) -> None:
     with shared(tmp_path, lambda root: root, "openai>custom") as gateway:
         gateway.lab.fault("openai", "bad_key", "ok")
         assert ask(gateway, "openai>custom").headers["x-gateway-model"] == "custom"

@@ -63,7 +63,7 @@ def test_later_requests_of_a_conversation_begin_like_the_first(
     assert found(chat(*messages)) == (FIRST.key, True)
 
 
-def test_a_system_message_in_the_middle_is_no_beginning() -> None:
+def test_a_system_message_in_the_middle_does_not_begin_a_conversation() -> None:
     assert found(chat(USER)).key == found(chat(USER, ANSWER, SYSTEM, NEXT)).key
 
 
@@ -136,7 +136,7 @@ def test_a_name_in_the_body_tells_conversations_apart_that_begin_alike(
     api: str, body: Callable[..., Any]
 ) -> None:
     begun = found(body("s1", USER), api=api)
-    assert not begun.may_continue, "it may stand for a user or a program"
+    assert not begun.may_continue, "it may name a user or a program"
     assert found(body("s1", USER, ANSWER, NEXT), api=api) == (begun.key, True)
     assert found(body("s2", USER, ANSWER, NEXT), api=api).key != begun.key
     assert found(body("s1", NEXT), api=api).key != begun.key
@@ -146,13 +146,13 @@ def test_a_name_in_the_body_tells_conversations_apart_that_begin_alike(
 @pytest.mark.parametrize(
     "fields", [{"metadata": {"user_id": ["a"]}}, {"metadata": "a"}, {"prompt_cache_key": 7}]
 )
-def test_a_name_that_is_no_text_is_none(fields: dict[str, Any]) -> None:
+def test_a_name_that_is_not_text_is_ignored(fields: dict[str, Any]) -> None:
     request = Request({"model": "dev", "messages": [SYSTEM, USER]}, fields)
     call = Call("req_1", Agent("dev", (model(),)), Client("anna"), request, False, 0.0)
     assert conversation_of(call, {}) == FIRST
 
 
-def test_half_a_character_is_no_obstacle() -> None:
+def test_half_a_character_does_no_harm() -> None:
     assert found(chat({"role": "user", "content": "\ud83d"}), {}).key != FIRST.key
 
 

@@ -17,8 +17,8 @@ from gateway.dialects import INBOUND
 from gateway.inbound.http import FACE, Scope
 
 CHAT = "/v1/chat/completions"
-NOBODY = "http://127.0.0.1:1/v1"
-"""Where nobody listens: a request that gets so far has passed every check."""
+NO_SERVER = "http://127.0.0.1:1/v1"
+"""A port without a server: a request that gets so far has passed every check."""
 
 
 class Answer(NamedTuple):
@@ -89,8 +89,8 @@ class Client:
 
 
 def make(home: Path, server: schema.Server | None = None, **models: schema.Model) -> App:
-    """A gateway with agent `dev` over the given models; by default one that reaches nobody."""
-    table = models or {"local": schema.Model(provider="custom", model="m", base_url=NOBODY)}
+    """A gateway with agent `dev` over the given models; by default one that reaches no server."""
+    table = models or {"local": schema.Model(provider="custom", model="m", base_url=NO_SERVER)}
     root = schema.Root(
         models=table,
         agents={"dev": schema.Agent(models=list(table))},

@@ -87,7 +87,7 @@ def test_any_other_name(host: str) -> None:
     ],
 )
 @pytest.mark.parametrize("path", [CHAT, "/v1/models", "/metrics", "/livez", "/nowhere"])
-def test_what_is_no_host_is_refused_on_every_route(tmp_path: Path, host: str, path: str) -> None:
+def test_an_invalid_host_is_refused_on_every_route(tmp_path: Path, host: str, path: str) -> None:
     request = scope("POST", path, {})
     request["headers"] = [(b"host", host.encode("utf-8"))]
     answer = answered(make(tmp_path), request)
@@ -161,7 +161,9 @@ def keys(tmp_path: Path) -> Keys:
 @pytest.mark.parametrize(
     "headers", [{}, {"authorization": "Bearer anything"}, {"x-api-key": "anything"}]
 )
-def test_without_keys_anybody_on_this_host_may_call(keys: Keys, headers: dict[str, str]) -> None:
+def test_without_keys_every_client_on_this_host_may_call(
+    keys: Keys, headers: dict[str, str]
+) -> None:
     assert check_key(headers_of(scope("GET", "/", headers)), keys) is ANYBODY
 
 

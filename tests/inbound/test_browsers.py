@@ -207,13 +207,13 @@ def test_a_preflight_into_a_private_network(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", ["x-a\r\nset-cookie: b", "x a", "é", ",,", "@"])
-def test_what_is_no_header_is_not_allowed(tmp_path: Path, names: str) -> None:
+def test_an_invalid_header_name_is_not_allowed(tmp_path: Path, names: str) -> None:
     headers = {**preflight(), "access-control-request-headers": f"authorization,{names}"}
     answer = ask(listed(tmp_path, PAGE), "OPTIONS", CHAT, headers=headers)
     assert answer.headers["access-control-allow-headers"] == "authorization"
 
 
-def test_an_options_request_that_is_no_preflight(tmp_path: Path) -> None:
+def test_an_options_request_that_is_not_a_preflight(tmp_path: Path) -> None:
     answer = ask(listed(tmp_path, PAGE), "OPTIONS", CHAT, headers={"origin": PAGE})
     assert (answer.status, answer.headers["allow"]) == (204, "POST")
     assert answer.headers["access-control-allow-origin"] == PAGE

@@ -12,7 +12,7 @@ import pytest
 from gateway.app import App
 from gateway.config import schema
 from gateway.upstream.transport import Trouble as Broken
-from tests.inbound.asgi import NOBODY, Answer, answered, ask, make, scope
+from tests.inbound.asgi import NO_SERVER, Answer, answered, ask, make, scope
 from tests.upstream.fakes import JSON, Piece, Response, Transport
 
 MESSAGES, RESPONSES = "/v1/messages/count_tokens", "/v1/responses/input_tokens"
@@ -28,7 +28,7 @@ def gateway(
     first = schema.Model(
         provider=provider, model=ids[provider], base_url="http://127.0.0.1:1", **more
     )
-    other = schema.Model(provider="custom", model="m", base_url=NOBODY)
+    other = schema.Model(provider="custom", model="m", base_url=NO_SERVER)
     app = make(home, None, first=first, other=other)
     if transport is not None:
         app.use_transport(transport)
@@ -93,7 +93,7 @@ NO_COUNTS: list[tuple[Response | Broken, str]] = [
     (Response(b"<html>", headers=JSON), "no JSON"),
     (Response(b'{"input_tokens": "7"}', headers=JSON), "no number"),
     (Response("reset", headers=JSON), "breaks off"),
-    ("connect", "nobody listens"),
+    ("connect", "no server listens"),
 ]
 
 

@@ -15,7 +15,7 @@ from gateway.config import schema
 from gateway.inbound.http import ABORT
 from gateway.lab import Lab
 from gateway.upstream.transport import Request
-from tests.inbound.asgi import CHAT, NOBODY, Client, ask, ask_here, make, scope
+from tests.inbound.asgi import CHAT, NO_SERVER, Client, ask, ask_here, make, scope
 from tests.upstream.fakes import Response, Transport
 
 HELLO: dict[str, Any] = {"model": "dev", "messages": [{"role": "user", "content": "Hello"}]}
@@ -56,7 +56,7 @@ def with_(**fields: Any) -> bytes:
         (BODY[:-1] + b', "user": "\\ud83d", "top_k": NaN}', None),
     ],
 )
-def test_a_body_that_is_no_chat(tmp_path: Path, body: bytes, param: str | None) -> None:
+def test_a_body_that_is_not_a_chat(tmp_path: Path, body: bytes, param: str | None) -> None:
     answer = ask(make(tmp_path), "POST", CHAT, body)
     assert answer.status == 400
     assert answer.error["type"] == "invalid_request_error"
@@ -105,7 +105,7 @@ async def test_a_client_that_dribbles_its_body(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_a_client_that_stops_reading_is_cut_off(tmp_path: Path) -> None:
     timeouts = schema.ModelTimeouts(write_seconds=0.01)
-    model = schema.Model(provider="custom", model="m", base_url=NOBODY, timeouts=timeouts)
+    model = schema.Model(provider="custom", model="m", base_url=NO_SERVER, timeouts=timeouts)
     app = make(tmp_path, local=model)
     event = {"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}
     app.use_transport(Transport(Response(b"data: " + orjson.dumps(event) + b"\n\n")))

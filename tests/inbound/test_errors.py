@@ -1,4 +1,4 @@
-"""What a client is told when no model answered: never the provider's own status, always who said
+"""The error when no model answered: never the provider's own status, always who said
 what."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def rendered(error: HttpError) -> dict[str, Any]:
     return body
 
 
-def told(
+def answered(
     *failures: Failure, retry_after_s: float | None = None
 ) -> tuple[Refusal, dict[str, Any], Call]:
     asked = call(SONNET, LOCAL)
@@ -39,7 +39,7 @@ def told(
 
 @pytest.mark.parametrize("kind", Kind)
 def test_each_kind_has_a_status_of_its_own(kind: Kind) -> None:
-    error, body, _ = told(Failure(kind, "why", status=418))
+    error, body, _ = answered(Failure(kind, "why", status=418))
     verdict = VERDICTS[kind]
     assert (error.status, body["type"], body["code"]) == (
         verdict.status,
@@ -50,8 +50,8 @@ def test_each_kind_has_a_status_of_its_own(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_providers_refusal_of_our_key_is_no_401(status: int) -> None:
-    error, body, _ = told(
+def test_a_providers_refusal_of_our_key_is_not_a_401(status: int) -> None:
+    error, body, _ = answered(
         Failure(Kind.CREDENTIAL, "bad key sk-abcdef123456", status=status, request_id="req_9")
     )
     assert error.status == 502
@@ -65,7 +65,7 @@ def test_a_providers_refusal_of_our_key_is_no_401(status: int) -> None:
 
 
 def test_one_failure_speaks_in_the_providers_words() -> None:
-    _, body, _ = told(
+    _, body, _ = answered(
         Failure(Kind.INVALID_REQUEST, "max_tokens: too large", status=400, param="max_tokens")
     )
     assert body["message"] == "anthropic: max_tokens: too large"
@@ -73,7 +73,7 @@ def test_one_failure_speaks_in_the_providers_words() -> None:
 
 
 def test_several_are_all_named() -> None:
-    error, body, _ = told(LIMITED, Failure(Kind.TIMEOUT, "too slow"), retry_after_s=6.2)
+    error, body, _ = answered(LIMITED, Failure(Kind.TIMEOUT, "too slow"), retry_after_s=6.2)
     assert error.status == 429
     assert body["message"] == (
         "no model of agent 'dev' could answer: sonnet (anthropic): 429 rate limit: slow down; "
@@ -124,14 +124,14 @@ def test_a_model_that_was_not_tried_is_named_with_its_reason(
 def test_whether_to_come_back(
     kind: Kind, retry_after_s: float | None, headers: dict[str, str]
 ) -> None:
-    error, _, _ = told(Failure(kind, "why"), retry_after_s=retry_after_s)
+    error, _, _ = answered(Failure(kind, "why"), retry_after_s=retry_after_s)
     assert dict(error.headers) == headers
 
 
 def test_the_likeliest_to_recover_speaks_for_all() -> None:
-    assert told(Failure(Kind.CREDENTIAL, "no", status=401), LIMITED)[0].status == 429
+    assert answered(Failure(Kind.CREDENTIAL, "no", status=401), LIMITED)[0].status == 429
     assert (
-        told(LIMITED, Failure(Kind.POLICY, "refused", status=400))[1]["code"]
+        answered(LIMITED, Failure(Kind.POLICY, "refused", status=400))[1]["code"]
         == "content_policy_violation"
     )
 
@@ -142,7 +142,7 @@ def test_the_likeliest_to_recover_speaks_for_all() -> None:
 def test_a_code_of_the_providers_is_kept_where_the_request_is_at_fault(
     code: str, shown: str | None
 ) -> None:
-    assert told(Failure(Kind.INVALID_REQUEST, "bad", status=400, code=code))[1]["code"] == shown
+    assert answered(Failure(Kind.INVALID_REQUEST, "bad", status=400, code=code))[1]["code"] == shown
 
 
 def test_in_band() -> None:

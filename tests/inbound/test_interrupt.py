@@ -1,4 +1,4 @@
-"""One way to end a call from outside, whoever does it."""
+"""One way to end a call from outside, for every cause."""
 
 from __future__ import annotations
 

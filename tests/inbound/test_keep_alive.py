@@ -16,7 +16,7 @@ from gateway.config.load import build
 from gateway.drill.apis import APIS
 from gateway.lab import anthropic, chat, responses
 from gateway.lab.answers import Asked, answer
-from tests.inbound.asgi import NOBODY, Client, make, scope
+from tests.inbound.asgi import NO_SERVER, Client, make, scope
 from tests.upstream.fakes import Piece, Response, Transport
 
 COMMENT = b": \n\n"
@@ -48,7 +48,7 @@ async def ask(
     folder.mkdir(parents=True, mode=0o700)
     (folder / "token").write_text("secret-key")
     (folder / "token").chmod(0o600)
-    model = schema.Model(provider=provider, model=IDS[provider], base_url=NOBODY)
+    model = schema.Model(provider=provider, model=IDS[provider], base_url=NO_SERVER)
     app = make(home, None, dev=model)
     root = schema.Root(
         models={"dev": model},
@@ -147,7 +147,7 @@ async def test_a_client_is_kept_waiting_for_the_first_content(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("api", "provider"), LANES)
-async def test_what_fails_behind_a_heartbeat_is_told_in_the_stream(
+async def test_a_failure_behind_a_heartbeat_is_reported_in_the_stream(
     tmp_path: Path, api: str, provider: str
 ) -> None:
     client = Waiting(request(api))

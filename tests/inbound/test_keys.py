@@ -114,7 +114,7 @@ def test_a_file_that_breaks_leaves_the_keys_as_they_were(
 @pytest.mark.parametrize(
     "text", ["{}", '[{"name": "x"}]', '[{"name":"x","hash":"y","created":"2026-01-01T00:00:00"}]']
 )
-def test_a_file_that_is_no_list_of_keys_is_refused(opened: Opened, text: str) -> None:
+def test_a_file_that_is_not_a_list_of_keys_is_refused(opened: Opened, text: str) -> None:
     opened.path.parent.mkdir()
     opened.path.write_text(text)
     with pytest.raises(KeysError):

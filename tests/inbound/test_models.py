@@ -1,4 +1,4 @@
-"""The model list: agents first, named models behind, for whoever may use them."""
+"""The model list: agents first, named models behind, for clients that may use them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ import pytest
 from gateway.app import App
 from gateway.config import schema
 from gateway.config.load import build
-from tests.inbound.asgi import CHAT, NOBODY, Answer, answered, ask, make, scope
+from tests.inbound.asgi import CHAT, NO_SERVER, Answer, answered, ask, make, scope
 
 
 def gateway(home: Path) -> App:
     models = {
-        "big": schema.Model(provider="custom", model="b", base_url=NOBODY, context_window=200_000),
-        "small": schema.Model(provider="custom", model="s", base_url=NOBODY, context_window=8_000),
-        "org/name": schema.Model(provider="openai", model="n", base_url=NOBODY),
+        "big": schema.Model(
+            provider="custom", model="b", base_url=NO_SERVER, context_window=200_000
+        ),
+        "small": schema.Model(
+            provider="custom", model="s", base_url=NO_SERVER, context_window=8_000
+        ),
+        "org/name": schema.Model(provider="openai", model="n", base_url=NO_SERVER),
     }
     return make(home, None, **models)
 
@@ -73,7 +77,11 @@ CLAUDE_CODE = {"user-agent": "claude-cli/2.1.332 (external, cli)"}
 def with_aliases(home: Path, **aliases: list[str]) -> App:
     """Agents over one model each, with these aliases."""
     model = schema.Model(
-        provider="custom", model="m", base_url=NOBODY, context_window=8_000, max_output_tokens=4_000
+        provider="custom",
+        model="m",
+        base_url=NO_SERVER,
+        context_window=8_000,
+        max_output_tokens=4_000,
     )
     agents = {
         name: schema.Agent(models=[f"{name}-m"], aliases=listed) for name, listed in aliases.items()
@@ -132,7 +140,7 @@ def test_an_alias_is_found_under_its_own_name(tmp_path: Path, name: str, chain: 
 
 
 @pytest.mark.parametrize("headers", [MESSAGES, CLAUDE_CODE])
-def test_a_reader_that_passes_over_names_finds_each_under_an_alias(
+def test_a_reader_that_skips_names_finds_each_under_an_alias(
     tmp_path: Path, headers: dict[str, str]
 ) -> None:
     app = with_aliases(tmp_path, dev=["gpt-5.5"])

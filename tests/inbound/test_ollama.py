@@ -11,26 +11,30 @@ import pytest
 
 from gateway.app import App
 from gateway.config import schema
-from tests.inbound.asgi import CHAT, NOBODY, Answer, ask, make
+from tests.inbound.asgi import CHAT, NO_SERVER, Answer, ask, make
 
 
 def gateway(home: Path) -> App:
     models = {
-        "big": schema.Model(provider="custom", model="b", base_url=NOBODY, context_window=200_000),
+        "big": schema.Model(
+            provider="custom", model="b", base_url=NO_SERVER, context_window=200_000
+        ),
         "small": schema.Model(
             provider="custom",
             model="s",
-            base_url=NOBODY,
+            base_url=NO_SERVER,
             context_window=8_000,
             compat=schema.Compat(images=False),
         ),
         "plain": schema.Model(
             provider="custom",
             model="p",
-            base_url=NOBODY,
+            base_url=NO_SERVER,
             compat=schema.Compat(images=False, tools=False),
         ),
-        "vectors": schema.Model(provider="openai", model="text-embedding-3-small", base_url=NOBODY),
+        "vectors": schema.Model(
+            provider="openai", model="text-embedding-3-small", base_url=NO_SERVER
+        ),
     }
     return make(home, None, **models)
 

@@ -66,7 +66,7 @@ def test_every_page_is_shielded(tmp_path: Path) -> None:
         assert page.headers["x-request-id"]
 
 
-def test_programs_are_told_as_before_that_the_address_is_wrong(tmp_path: Path) -> None:
+def test_programs_still_get_the_error_of_an_unknown_address(tmp_path: Path) -> None:
     for method, headers in (
         ("GET", {"accept": "*/*"}),
         ("GET", {}),
@@ -178,7 +178,7 @@ def test_a_session_ends_with_its_key_and_by_signing_out(tmp_path: Path) -> None:
     assert get(app, with_token(mine)).status == 401
 
 
-def test_a_session_is_no_key_for_calls(tmp_path: Path) -> None:
+def test_a_session_is_not_a_key_for_calls(tmp_path: Path) -> None:
     app = make(tmp_path)
     token = token_of(sign_in(app, app.keys.add("me", admin=True)))
     for path in ("/status", "/v1/models"):
@@ -189,9 +189,7 @@ def test_a_session_is_no_key_for_calls(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "headers", [{"origin": "http://evil.example"}, {"origin": "null"}, OTHER_SITE]
 )
-def test_another_site_cannot_sign_anybody_in_or_out(
-    tmp_path: Path, headers: dict[str, str]
-) -> None:
+def test_another_site_cannot_sign_a_user_in_or_out(tmp_path: Path, headers: dict[str, str]) -> None:
     app = make(tmp_path)
     key = app.keys.add("me", admin=True)
     token = token_of(sign_in(app, key))

@@ -1,4 +1,4 @@
-"""Which agent a client means, and what it is told when it means none."""
+"""Which agent a client means, and the error when it means none."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.makers import model
 SONNET, LOCAL = model(name="sonnet"), model("custom", name="local")
 AGENTS = {"dev": Agent("dev", (SONNET, LOCAL)), "sonnet": Agent("sonnet", (LOCAL,))}
 MODELS = {"sonnet": SONNET, "local": LOCAL}
-ANYBODY, LIMITED = Client("local"), Client("limited", frozenset({"dev"}))
+ANY_CLIENT, LIMITED = Client("local"), Client("limited", frozenset({"dev"}))
 
 
 def test_an_agent_comes_before_a_model_of_its_name() -> None:
-    assert resolve("sonnet", AGENTS, MODELS, ANYBODY).models == (LOCAL,)
+    assert resolve("sonnet", AGENTS, MODELS, ANY_CLIENT).models == (LOCAL,)
 
 
 def test_a_model_is_an_agent_of_its_own() -> None:
-    agent = resolve("local", AGENTS, MODELS, ANYBODY)
+    agent = resolve("local", AGENTS, MODELS, ANY_CLIENT)
     assert (agent.name, agent.models) == ("local", (LOCAL,))
 
 
@@ -30,10 +30,10 @@ def test_a_pool_has_one_name_and_all_its_accounts() -> None:
         for each in "ab"
     ]
     names = Names({}, {**{each.name: each for each in pool}, "local": LOCAL})
-    assert list(names.visible(ANYBODY)) == ["sonnet", "local"]
-    assert names.resolve("sonnet", ANYBODY).models == tuple(pool)
+    assert list(names.visible(ANY_CLIENT)) == ["sonnet", "local"]
+    assert names.resolve("sonnet", ANY_CLIENT).models == tuple(pool)
     assert names.find("sonnet", Client("limited", frozenset({"sonnet"}))) is not None
-    assert names.find("sonnet@a", ANYBODY) is None
+    assert names.find("sonnet@a", ANY_CLIENT) is None
 
 
 @pytest.mark.parametrize("name", ["local", "sonnet", "nobody", ""])
@@ -47,17 +47,17 @@ def test_what_a_client_may_not_use_does_not_exist(name: str) -> None:
 
 def test_the_nearest_names_are_said() -> None:
     with pytest.raises(HttpError, match=r"'sonet' does not exist.* Did you mean 'sonnet'"):
-        resolve("sonet", AGENTS, MODELS, ANYBODY)
+        resolve("sonet", AGENTS, MODELS, ANY_CLIENT)
 
 
 def test_without_a_near_name_the_first_are_said() -> None:
     with pytest.raises(HttpError, match="Did you mean 'dev', 'sonnet'"):
-        resolve("zzz", AGENTS, MODELS, ANYBODY)
+        resolve("zzz", AGENTS, MODELS, ANY_CLIENT)
 
 
 def test_nothing_is_configured() -> None:
     with pytest.raises(HttpError, match=r"of this gateway\.$"):
-        resolve("dev", {}, {}, ANYBODY)
+        resolve("dev", {}, {}, ANY_CLIENT)
 
 
 def test_no_more_than_three_are_near() -> None:
@@ -66,7 +66,7 @@ def test_no_more_than_three_are_near() -> None:
 
 def test_a_very_long_name_is_neither_compared_nor_repeated() -> None:
     with pytest.raises(HttpError) as raised:
-        resolve("s" * 10_000_000, AGENTS, MODELS, ANYBODY)
+        resolve("s" * 10_000_000, AGENTS, MODELS, ANY_CLIENT)
     assert len(str(raised.value)) < 1000
 
 
@@ -90,17 +90,21 @@ def allowed(*agents: str) -> Client:
 @pytest.mark.parametrize(
     ("name", "client", "agent"),
     [
-        pytest.param("dev", ANYBODY, "dev", id="an agent comes first"),
-        pytest.param("gpt-5.5", ANYBODY, "dev", id="an exact alias comes before a pattern"),
-        pytest.param("local", ANYBODY, "dev", id="an exact alias comes before a model"),
-        pytest.param("gpt-x", ANYBODY, "gpt-x", id="a model comes before a pattern"),
-        pytest.param("qwen", ANYBODY, "qwen", id="a model comes before a pattern of another agent"),
-        pytest.param("gpt-5-mini", ANYBODY, "ops", id="a pattern comes last"),
+        pytest.param("dev", ANY_CLIENT, "dev", id="an agent comes first"),
+        pytest.param("gpt-5.5", ANY_CLIENT, "dev", id="an exact alias comes before a pattern"),
+        pytest.param("local", ANY_CLIENT, "dev", id="an exact alias comes before a model"),
+        pytest.param("gpt-x", ANY_CLIENT, "gpt-x", id="a model comes before a pattern"),
         pytest.param(
-            "claude-haiku-4-5", ANYBODY, "dev", id="patterns are tried in the order of the file"
+            "qwen", ANY_CLIENT, "qwen", id="a model comes before a pattern of another agent"
         ),
-        pytest.param("claude-ops", ANYBODY, "dev", id="a pattern comes before a discovered name"),
-        pytest.param("xyz", ANYBODY, "ops", id="a question mark is one character"),
+        pytest.param("gpt-5-mini", ANY_CLIENT, "ops", id="a pattern comes last"),
+        pytest.param(
+            "claude-haiku-4-5", ANY_CLIENT, "dev", id="patterns are tried in the order of the file"
+        ),
+        pytest.param(
+            "claude-ops", ANY_CLIENT, "dev", id="a pattern comes before a discovered name"
+        ),
+        pytest.param("xyz", ANY_CLIENT, "ops", id="a question mark is one character"),
         pytest.param(
             "claude-x",
             allowed("ops"),
@@ -124,8 +128,8 @@ def allowed(*agents: str) -> Client:
             "dev", allowed("gpt-5.5"), None, id="an alias in the list of a key permits no agent"
         ),
         pytest.param("gpt-5.5", allowed("gpt-5.5"), None, id="nor itself"),
-        pytest.param("xyyz", ANYBODY, None, id="nothing matches"),
-        pytest.param("gpt-" + "x" * 600, ANYBODY, None, id="too long for a name"),
+        pytest.param("xyyz", ANY_CLIENT, None, id="nothing matches"),
+        pytest.param("gpt-" + "x" * 600, ANY_CLIENT, None, id="too long for a name"),
     ],
 )
 def test_which_agent_is_meant(name: str, client: Client, agent: str | None) -> None:
@@ -136,26 +140,26 @@ def test_which_agent_is_meant(name: str, client: Client, agent: str | None) -> N
 def test_a_discovered_name_means_the_agent_when_nothing_else_does() -> None:
     names = Names({"dev": Agent("dev", (SONNET,), aliases=("alias",))}, MODELS, discovered)
     meant = {
-        name: names.resolve(f"claude-{name}", ANYBODY).name for name in ("dev", "alias", "local")
+        name: names.resolve(f"claude-{name}", ANY_CLIENT).name for name in ("dev", "alias", "local")
     }
     assert meant == {"dev": "dev", "alias": "dev", "local": "local"}
     assert names.find("claude-dev", allowed("local")) is None
-    assert names.find("claude-claude-dev", ANYBODY) is None
+    assert names.find("claude-claude-dev", ANY_CLIENT) is None
 
 
 def test_an_unknown_name_is_compared_with_exact_aliases_of_permitted_agents() -> None:
     names = Names({"dev": Agent("dev", (SONNET,), aliases=("gpt-5.5", "o*"))}, {"local": LOCAL})
     with pytest.raises(HttpError, match=r"Did you mean 'gpt-5\.5'"):
-        names.resolve("gpt-5.4", ANYBODY)
+        names.resolve("gpt-5.4", ANY_CLIENT)
     with pytest.raises(HttpError, match="Did you mean 'local'"):
         names.resolve("gpt-5.4", allowed("local"))
 
 
 def test_every_visible_name_resolves_to_what_it_shows() -> None:
-    for client in (ANYBODY, allowed("dev"), allowed("ops", "local"), allowed("gpt-5.5")):
+    for client in (ANY_CLIENT, allowed("dev"), allowed("ops", "local"), allowed("gpt-5.5")):
         visible = NAMES.visible(client)
         assert {name: NAMES.resolve(name, client) for name in visible} == visible
-    assert list(NAMES.visible(ANYBODY)) == [
+    assert list(NAMES.visible(ANY_CLIENT)) == [
         "dev",
         "ops",
         "gpt-5.5",

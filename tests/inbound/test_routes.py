@@ -35,7 +35,7 @@ def test_an_unknown_url(tmp_path: Path, method: str, path: str, hint: str) -> No
     assert "{" not in answer.error["message"]
 
 
-def test_a_path_is_no_file(tmp_path: Path) -> None:
+def test_a_path_does_not_name_a_file(tmp_path: Path) -> None:
     assert (
         ask(make(tmp_path), "GET", "/v1/models/../../metrics/x").error["code"] == "model_not_found"
     )
@@ -134,7 +134,7 @@ def test_with_and_without_v1(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/metrics"])
-def test_what_is_no_api_stands_without_v1(tmp_path: Path, path: str) -> None:
+def test_paths_outside_the_api_have_no_v1(tmp_path: Path, path: str) -> None:
     assert ask(make(tmp_path), "GET", path).status == 200
     assert ask(make(tmp_path), "GET", "/v1" + path).status == 404
 

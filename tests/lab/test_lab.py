@@ -107,7 +107,7 @@ async def test_a_script_goes_on_with_its_last_fault() -> None:
         assert [(await ask(lab, client)).status_code for _ in range(3)] == [500, 200, 200]
 
 
-def test_a_fault_that_nobody_knows_cannot_be_scripted() -> None:
+def test_an_unknown_fault_cannot_be_scripted() -> None:
     with pytest.raises(KeyError):
         Lab().fault("custom", "no such fault")
 
@@ -151,7 +151,7 @@ async def test_models_calls_and_a_page() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_path_that_nobody_serves() -> None:
+async def test_an_unknown_path() -> None:
     async with running() as (lab, client):
         for path in ("/", "/nobody/v1/chat/completions", "/custom/v1/messages"):
             response = await client.post(

@@ -79,7 +79,7 @@ def test_the_same_question_has_the_same_answer(api: ModuleType, asked: Asked) ->
 
 @each_api
 @pytest.mark.parametrize("fault", ["cut", "clean_cut", "stall", "error_mid_stream"])
-def test_a_stream_breaks_where_it_shall(api: ModuleType, fault: str) -> None:
+def test_a_stream_breaks_where_the_fault_says(api: ModuleType, fault: str) -> None:
     played = play(fault, api, STREAM, "1")
     assert words(played) == CUT_AT
     assert (played.steps[-1] is Act.RESET) == (fault == "cut")
@@ -133,7 +133,7 @@ def test_a_name_comes_late_in_three_forms() -> None:
 
 
 @each_api
-def test_a_broken_event_is_no_json(api: ModuleType) -> None:
+def test_a_broken_event_is_not_json(api: ModuleType) -> None:
     broken = []
     for step in play("bad_chunk", api, STREAM, "1").steps:
         assert isinstance(step, bytes)
@@ -209,7 +209,7 @@ def test_a_bad_request_is_the_clients_fault(api: ModuleType) -> None:
     assert refuse(api).status == 400
 
 
-def test_a_fault_that_nobody_knows() -> None:
+def test_an_unknown_fault() -> None:
     with pytest.raises(KeyError):
         play("no_such_fault", chat, STREAM, "1")
 
@@ -229,7 +229,7 @@ TOOLS = {
 }
 
 
-def test_it_says_what_it_is_told_to_say() -> None:
+def test_it_says_what_the_client_asks_for() -> None:
     assert answer(Asked("m", "please say:  something else ")).text == "something else"
 
 

@@ -17,7 +17,7 @@ from gateway.config.load import build
 from gateway.limits.rows import Row
 from gateway.observe.ledger import Ledger
 from gateway.upstream.transport import Request
-from tests.inbound.asgi import CHAT, NOBODY, Answer, Client, scope
+from tests.inbound.asgi import CHAT, NO_SERVER, Answer, Client, scope
 from tests.makers import Clock
 from tests.upstream.fakes import JSON, Response
 
@@ -125,7 +125,7 @@ class Limited:
 
 def config(dev: dict[str, Any], limits: dict[str, Any]) -> Any:
     models = {
-        name: schema.Model(provider="custom", model=name, base_url=NOBODY, price=price)
+        name: schema.Model(provider="custom", model=name, base_url=NO_SERVER, price=price)
         for name, price in (
             ("dear", PRICE),
             ("local", None),

@@ -24,7 +24,7 @@ LONG = "x" * 500
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, TextIO]]:
-    """(the end to read, the file to write to); closed by whoever reads."""
+    """(the end to read, the file to write to); the reader closes it."""
     reader, writer = os.pipe()
     with os.fdopen(writer, "w") as file:
         yield reader, file

@@ -60,7 +60,7 @@ def test_a_stated_price_counts_at_once(made: Model, usage: Usage, dollars: float
     assert counting.jobs == []
 
 
-def test_the_library_is_loaded_once_when_somebody_reads_and_there_is_something_to_price() -> None:
+def test_the_library_is_loaded_once_when_metrics_are_read_and_a_price_is_needed() -> None:
     counting = Counting()
     assert counting.dollars() == {}
     assert counting.jobs == []

@@ -114,7 +114,7 @@ def test_neither_prompts_nor_keys_are_in_it(path: Path) -> None:
     assert b"secretsecret" not in everything
 
 
-def test_nobody_else_may_read_it(path: Path) -> None:
+def test_no_other_user_may_read_it(path: Path) -> None:
     written(path, answered())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -131,7 +131,7 @@ def test_a_queue_that_is_full_loses_calls_and_not_time(path: Path) -> None:
     ledger = Ledger(path, 90)
     for _ in range(3):
         ledger.record(answered(), 200, 2.0)
-    assert ledger.lost == 3  # nobody writes yet
+    assert ledger.lost == 3  # the writer has not started
 
 
 def test_calls_are_written_in_batches(path: Path) -> None:
@@ -231,7 +231,7 @@ def warned() -> Iterator[list[str]]:
 @pytest.mark.parametrize(
     "content", [b"this is no database at all, only some text\n" * 30, b"\0" * 5000]
 )
-def test_a_broken_file_is_told_once_and_done_without(
+def test_a_broken_file_is_reported_once_and_calls_go_on(
     path: Path, content: bytes, warned: list[str]
 ) -> None:
     path.parent.mkdir()

@@ -85,7 +85,7 @@ def test_a_call_in_json() -> None:
     assert {name: record[name] for name in expected} == expected
 
 
-def test_a_call_that_nobody_answered() -> None:
+def test_a_call_that_no_model_answered() -> None:
     out = written("json")
     asked = answered()
     del asked.attempts[1]

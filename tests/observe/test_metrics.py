@@ -111,7 +111,7 @@ def test_an_answer_after_a_fallback() -> None:
     assert value(metrics, "gateway_streams_broken_total", agent="dev", model="local") is None
 
 
-def test_an_attempt_whose_client_left_is_no_success() -> None:
+def test_an_attempt_whose_client_left_does_not_count_as_a_success() -> None:
     metrics = Metrics()
     metrics.ended(answered(Attempt(LOCAL, 1, started_at=101.0)), 499, 3.0, None)
     labels = {"model": "local", "provider": "custom"}
@@ -129,7 +129,7 @@ def test_numbers_that_are_kept_elsewhere_are_read_when_they_are_asked_for() -> N
     assert "gateway_ledger_calls_lost_total 3.0" in page
 
 
-def test_a_stream_that_broke_off_is_no_fallback() -> None:
+def test_a_stream_that_broke_off_does_not_count_as_a_fallback() -> None:
     metrics = Metrics()
     metrics.ended(answered(served(CUT)), 200, 3.0, 0.002)
     assert value(metrics, "gateway_streams_broken_total", agent="dev", model="local") == 1
@@ -146,7 +146,7 @@ def test_a_stream_that_broke_off_is_no_fallback() -> None:
     assert not [name for name, _, _ in samples(metrics) if name == "gateway_fallbacks_total"]
 
 
-def test_the_last_failure_moves_to_nobody() -> None:
+def test_the_last_failure_does_not_count_as_a_fallback() -> None:
     metrics = Metrics()
     metrics.ended(answered(Attempt(SONNET, 1, failure=LIMITED)), 429, 1.0, None)
     assert value(metrics, "gateway_requests_total", agent="dev", status="429") == 1
@@ -203,7 +203,7 @@ def test_the_states_of_circuits_are_read_when_they_are_asked_for() -> None:
     assert {has["credential"] for has in whole} == {"anthropic_key:default"}
 
 
-def test_two_circuits_that_differ_in_their_address_alone_are_told_apart() -> None:
+def test_two_circuits_that_differ_in_their_address_alone_are_distinguished() -> None:
     """Otherwise a scrape holds the same series twice, and Prometheus refuses all of it."""
     metrics, clock = Metrics(), Clock()
     breaker = makers.breaker(clock)

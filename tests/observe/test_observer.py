@@ -1,4 +1,4 @@
-"""Everybody hears of every call, once."""
+"""Every sink receives every call, once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from gateway.observe.observer import Observer
 from gateway.types import Attempt, Call
 from tests.makers import call, model
 
-Heard = list[tuple[str, int, float]]
+Received = list[tuple[str, int, float]]
 
 
-def observing() -> tuple[Observer, Heard]:
-    heard: Heard = []
+def observing() -> tuple[Observer, Received]:
+    received: Received = []
 
     def sink(call: Call, status: int, seconds: float) -> None:
-        heard.append((call.id, status, seconds))
+        received.append((call.id, status, seconds))
 
-    return Observer(Metrics(), sink), heard
+    return Observer(Metrics(), sink), received
 
 
 def answered() -> Call:
@@ -27,29 +27,29 @@ def answered() -> Call:
 
 
 def test_a_call_is_counted_while_it_is_under_way() -> None:
-    observer, heard = observing()
+    observer, received = observing()
     observer.started()
     observer.started()
     assert observer.in_flight == 2
     assert b"gateway_requests_in_flight 2.0" in observer.metrics.text()
     observer.ended(answered(), 200, None, 102.5)
     assert observer.in_flight == 1
-    assert heard == [("req_1", 200, 2.5)]
+    assert received == [("req_1", 200, 2.5)]
 
 
-def test_a_stream_that_broke_off_is_told_as_what_it_is() -> None:
-    """The client had its 200; the ledger shall not call it a success."""
-    observer, heard = observing()
+def test_a_stream_that_broke_off_is_reported_as_a_failure() -> None:
+    """The client had its 200; the ledger must not call it a success."""
+    observer, received = observing()
     observer.started()
     observer.ended(answered(), 200, Failure(Kind.TRUNCATED, "cut"), 102.0)
-    assert heard == [("req_1", 502, 2.0)]
+    assert received == [("req_1", 502, 2.0)]
 
 
-def test_a_request_that_never_became_a_call_is_counted_and_not_told() -> None:
-    observer, heard = observing()
+def test_a_request_that_never_became_a_call_is_counted_and_not_logged() -> None:
+    observer, received = observing()
     observer.started()
     observer.ended(None, 401, None, 102.0)
-    assert heard == []
+    assert received == []
     assert observer.in_flight == 0
     assert b'gateway_requests_total{agent="",status="401"} 1.0' in observer.metrics.text()
 

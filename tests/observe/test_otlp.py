@@ -252,7 +252,7 @@ def test_a_number_that_otlp_cannot_hold_is_left_out(field: str, value: Any) -> N
 @pytest.mark.parametrize(
     "value", [True, "0.5", [1], {}, None, float("nan"), float("-inf"), 1 << 2000]
 )
-def test_a_sampling_parameter_that_is_no_number_is_left_out(value: Any) -> None:
+def test_a_sampling_parameter_that_is_not_a_number_is_left_out(value: Any) -> None:
     made = answered()
     made.chat["temperature"] = value
     assert record(made, TRACE, 200, 1.0).numbers == {}

@@ -131,7 +131,7 @@ def test_it_shows_what_happens_and_keeps_itself_current(gateway: Running, page: 
     page.run("document.querySelector('.calls .row').focus()")
     call(gateway, LOCAL)
     page.until(lambda: len(models(page)) == 3)
-    assert page.run("return window.marked"), "it was not loaded anew"
+    assert page.run("return window.marked"), "it was not loaded again"
     assert page.driver.switch_to.active_element == focused, "the focus stays on its call"
 
 

@@ -88,7 +88,7 @@ def test_other_files_do_not(life: Life) -> None:
     assert fingerprint(life.path) == before
 
 
-def test_an_environments_file_counts_wherever_it_lies(life: Life, tmp_path: Path) -> None:
+def test_an_environments_file_counts_wherever_it_is(life: Life, tmp_path: Path) -> None:
     environment = tmp_path / ".action-llama/environments/prod.toml"
     environment.parent.mkdir(parents=True)
     environment.write_text("")

@@ -25,7 +25,7 @@ def lines(manager: socket.socket) -> list[str]:
     return manager.recv(4096).decode().split("\n")
 
 
-def test_what_systemd_is_told(manager: socket.socket) -> None:
+def test_what_systemd_receives(manager: socket.socket) -> None:
     with manager:
         notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
         notifier.ready("serving")
@@ -46,7 +46,7 @@ def test_an_abstract_address() -> None:
         assert lines(sock) == ["WATCHDOG=1"]
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_a_socket_without_a_reader(tmp_path: Path) -> None:
     Notifier({}).ready("serving")
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("serving")
 

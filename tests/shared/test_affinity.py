@@ -23,7 +23,7 @@ def test_a_conversation_is_found_until_its_time_is_over() -> None:
     assert not affinity.conversations, "it is forgotten"
 
 
-def test_each_use_begins_the_time_anew() -> None:
+def test_each_use_restarts_the_time() -> None:
     clock, affinity = Clock(), Affinity()
     for _ in range(3):
         affinity.put(b"one", GPT, clock() + 300)
@@ -53,13 +53,13 @@ def test_a_model_that_has_left_the_chain_is_not_found() -> None:
     assert affinity.find(b"one", (SONNET, LOCAL), 0) is None
 
 
-def test_a_reload_makes_models_anew_and_changes_nothing() -> None:
+def test_a_reload_builds_new_models_and_changes_nothing() -> None:
     affinity, again = Affinity(), model("openai", name="gpt")
     affinity.put(b"one", GPT, 300)
     assert affinity.find(b"one", (SONNET, again), 0) is again
 
 
-def test_two_models_of_one_account_are_told_apart() -> None:
+def test_two_models_of_one_account_are_distinguished() -> None:
     affinity, thinking = Affinity(), model("openai", name="gpt-high", thinking_level="high")
     affinity.put(b"one", thinking, 300)
     assert affinity.find(b"one", (GPT, thinking), 0) is thinking

@@ -80,7 +80,7 @@ def test_nothing_to_keep_is_not_kept() -> None:
     assert repr(replay) == "<Replay entries=0 bytes=0>"
 
 
-def test_an_id_that_is_used_again_forgets_what_it_stood_for() -> None:
+def test_an_id_that_is_used_again_removes_its_old_entry() -> None:
     """Some servers count their calls from 0 in every conversation."""
     replay = Replay()
     replay.put("me", {"reasoning_content": "of another conversation"}, called("call_0"))

@@ -176,7 +176,7 @@ async def played(
     player = Player(shared)
     for word, ticket, model, passes_s in steps:
         if passes_s:
-            await answer(shared, ECHO)  # what was told before has been done by now
+            await answer(shared, ECHO)  # all earlier commands have been executed by now
             clock.now += passes_s
         await player.play(word, ticket, model)
     await answer(shared, ECHO)
@@ -201,7 +201,7 @@ def test_both_places_answer_the_same(steps: list[tuple[str, int, int, float]]) -
 
 
 async def sync(*workers: Workers) -> None:
-    """Returns when every worker has received what the others have told."""
+    """Returns when every worker has received the news of the others."""
     for _ in range(2):
         for worker in workers:
             await answer(worker, ECHO)

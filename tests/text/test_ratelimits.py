@@ -114,7 +114,7 @@ def test_of_several_empty_buckets_the_last_to_fill_counts() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "abc", "5", "5x", "1s and more"])
-def test_what_is_no_duration_is_none(text: str) -> None:
+def test_an_invalid_duration_is_none(text: str) -> None:
     assert duration_s(text) is None
 
 

@@ -56,7 +56,7 @@ def test_a_traceparent_is_read(value: str, flags: int) -> None:
         ["0" * 100_000],
     ],
 )
-def test_what_is_no_traceparent_begins_a_trace_of_our_own(values: list[str]) -> None:
+def test_an_invalid_traceparent_begins_a_trace_of_our_own(values: list[str]) -> None:
     assert parse_parent(values) is None
 
 

@@ -149,7 +149,7 @@ async def test_headers_of_the_provider_the_dialect_the_signature_and_the_user() 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("propagates", [False, True])
-async def test_a_provider_is_sent_the_trace_only_if_told_to(propagates: bool) -> None:
+async def test_a_provider_is_sent_the_trace_only_if_configured(propagates: bool) -> None:
     trying = Trying(error("no", 500))
     trying.call.trace = Trace("a" * 32, 0x10, flags=1, state="a=1", propagates=propagates)
     await trying.failure()
@@ -392,8 +392,8 @@ async def test_fields_a_model_cannot_take_are_named_or_refused() -> None:
 async def learning(
     refusal: Response, chosen: Model = CUSTOM, **fields: Any
 ) -> tuple[list[dict[str, Any]], list[Any]]:
-    """(the bodies of three requests of two calls, the first of which is refused; what each call was
-    told it lost)."""
+    """(the bodies of three requests of two calls, the first of which is refused; the fields that
+    each call lost)."""
     trying = Trying(refusal, whole(), whole(), chosen=chosen, **fields)
     client = UpstreamClient(
         lambda model: trying.transport,
@@ -456,7 +456,7 @@ async def test_what_the_clients_code_relies_on_is_not_left_out(field: str) -> No
 
 
 @pytest.mark.anyio
-async def test_a_refusal_that_cannot_be_mended_is_the_next_models_chance() -> None:
+async def test_a_refusal_that_cannot_be_fixed_moves_on_to_the_next_model() -> None:
     trying = Trying(
         error("Not with this model.", param="messages[0].role", code="unsupported_value")
     )
@@ -494,9 +494,7 @@ async def test_a_refused_level_is_left_out_once_and_the_next_one_is_sent() -> No
         ("unsupported", None),
     ],
 )
-async def test_what_is_no_refusal_of_a_field_is_the_clients_own_error(
-    message: str, param: str | None
-) -> None:
+async def test_any_other_refusal_is_the_clients_own_error(message: str, param: str | None) -> None:
     trying = Trying(error(message, param=param), top_k=5)
     failure = await trying.failure()
     assert (failure.kind, failure.param) == (Kind.INVALID_REQUEST, param)
@@ -513,7 +511,7 @@ async def test_a_field_of_the_operators_is_not_left_out() -> None:
 
 @pytest.mark.anyio
 async def test_a_field_inside_a_field_goes_alone() -> None:
-    """Whoever wants a schema does not lose it because the model refuses an effort."""
+    """A client that wants a schema does not lose it because the model refuses an effort."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     refusal = error("This model does not support effort level 'max'.")
@@ -544,7 +542,7 @@ THOUGHT = {
     "signature": "c2ln",
     "index": 0,
 }
-TOLD = [
+HISTORY = [
     {"role": "user", "content": "Hi"},
     {"role": "assistant", "content": "Hello", "reasoning_details": [THOUGHT]},
     {"role": "user", "content": "And?"},
@@ -553,14 +551,14 @@ TOLD = [
 
 @pytest.mark.anyio
 async def test_reasoning_that_is_refused_is_left_out_for_this_call() -> None:
-    """Another account signed it, or the client has changed what stands before it."""
+    """Another account signed it, or the client has changed what is before it."""
     refusal = error("messages.1.content.0: Invalid `signature` in `thinking` block")
     message = {
         "type": "message",
         "content": [{"type": "text", "text": "Yes"}],
         "stop_reason": "end_turn",
     }
-    trying = Trying(refusal, whole(orjson.dumps(message)), chosen=SONNET, messages=TOLD)
+    trying = Trying(refusal, whole(orjson.dumps(message)), chosen=SONNET, messages=HISTORY)
     await trying.open()
     kinds = [
         [block["type"] for block in trying.sent(number)["messages"][1]["content"]]

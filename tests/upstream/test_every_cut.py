@@ -77,7 +77,7 @@ def finishes(chunks: list[Chunk]) -> list[str]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("dialect", "what"), CASES)
-async def test_every_cut_is_told(dialect: str, what: str) -> None:
+async def test_every_cut_is_reported(dialect: str, what: str) -> None:
     stream = stream_of(dialect, what)
     whole, failed = await read(dialect, stream)
     assert failed is None
@@ -98,7 +98,7 @@ async def test_every_cut_is_told(dialect: str, what: str) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("dialect", "what"), CASES)
-async def test_every_reset_is_told(dialect: str, what: str) -> None:
+async def test_every_reset_is_reported(dialect: str, what: str) -> None:
     stream = stream_of(dialect, what)
     everything = said((await read(dialect, stream))[0])
     for place in range(1, len(stream), 7):

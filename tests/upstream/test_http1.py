@@ -94,7 +94,7 @@ async def test_a_connection_that_cannot_be_trusted_is_not_used_again(first: Answ
 
 
 @pytest.mark.anyio
-async def test_bytes_that_nobody_asked_for_close_an_idle_connection() -> None:
+async def test_unexpected_bytes_close_an_idle_connection() -> None:
     pool = Pool()
     async with Wire([OK, b"surplus", Act.HOLD]) as wire:
         await ask(pool, wire)
@@ -183,7 +183,7 @@ async def test_cancelling_closes_the_connection(answer: Answer) -> None:
 
 @pytest.mark.anyio
 async def test_a_response_left_in_its_middle_is_closed_at_once() -> None:
-    """All that has arrived was read, and more is to come: the provider shall not go on
+    """All that has arrived was read, and more is to come: the provider must not go on
     generating."""
     pool = Pool()
     async with Wire([BEGUN, Act.HOLD]) as wire:

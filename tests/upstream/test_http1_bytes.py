@@ -92,7 +92,7 @@ async def test_reading_pauses_while_too_much_waits() -> None:
 
 @pytest.mark.anyio
 async def test_a_connection_that_reads_no_more_is_not_kept() -> None:
-    """Reading paused at the last byte of an answer that nobody took: the next one would never be
+    """Reading paused at the last byte of an answer that was not taken: the next one would never be
     read."""
     pipe = Pipe()
     connection = Connection(Pool(), Origin("http", "test", 80))
@@ -107,7 +107,7 @@ async def test_a_connection_that_reads_no_more_is_not_kept() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_encoding_that_yields_nothing_for_long_is_no_deep_recursion() -> None:
+async def test_an_encoding_that_yields_nothing_for_long_does_not_recurse_deeply() -> None:
     """A gzip header may hold a name of any length."""
     packed = gzip.compress(b"hello")
     body = packed[:3] + b"\x08" + packed[4:10] + b"n" * 3000 + b"\0" + packed[10:]

@@ -74,7 +74,7 @@ def tls() -> ssl.SSLContext:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("way", OURS)
-async def test_a_certificate_that_nobody_vouches_for(way: str) -> None:
+async def test_a_certificate_that_no_authority_vouches_for(way: str) -> None:
     async with Wire([OK], tls=tls()) as wire:
         assert await OURS[way](wire.url, WAIT_S) == Finding(None, trouble="tls")
 
@@ -102,7 +102,7 @@ async def test_a_server_without_tls() -> None:
 
 
 @pytest.mark.anyio
-async def test_nobody_listens() -> None:
+async def test_a_port_without_a_server() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]

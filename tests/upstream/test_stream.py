@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 
 from gateway import sse
 from gateway.dialects import DIALECTS, Encoded
-from gateway.failures import Failed, Kind
+from gateway.failures import Failed, Failure, Kind
 from gateway.shared.replay import Replay
 from gateway.types import Attempt, Chunk, Timeouts
 from gateway.upstream.http1 import Pool
@@ -81,6 +82,20 @@ class Reading:
         )
 
 
+class Ends:
+    """Collects the ends that are reported."""
+
+    def __init__(self) -> None:
+        self.failures: list[Failure | None] = []
+        self.closes = 0
+
+    def ended(self, failure: Failure | None) -> None:
+        self.failures.append(failure)
+
+    def closed(self) -> None:
+        self.closes += 1
+
+
 async def read(
     *pieces: Piece,
     response: Response | None = None,
@@ -119,6 +134,34 @@ class Ticking(Response):
 @pytest.mark.anyio
 async def test_what_arrives_together_goes_out_together() -> None:
     assert [len(batch) for batch in (await read(HELLO + WORLD, END + DONE)).batches] == [2, 1]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("pieces", "is_last"),
+    [
+        ([HELLO + WORLD, END + DONE], [False, True]),
+        ([WHOLE], [True]),
+        ([HELLO, END, b""], [False, True]),
+        ([HELLO + END, b": ping\n\n", DONE], [False, True]),
+        ([HELLO, WORLD + b"data: {\n\n"], [False, False]),
+    ],
+)
+async def test_the_batch_that_completes_an_answer_is_the_last(
+    pieces: list[bytes], is_last: list[bool]
+) -> None:
+    reading, ends = Reading(Response(*pieces)), Ends()
+    await reading.stream.begin(reading.clock() + 60)
+    reading.stream.watch(ends)
+    seen: list[bool] = []
+    with suppress(Failed):
+        async for batch in reading.stream:
+            seen.append(batch.is_last)
+            assert bool(ends.failures) == batch.is_last
+    await reading.stream.aclose()
+    assert ends.closes == 1
+    assert seen == is_last
+    assert [failure is None for failure in ends.failures] == [any(is_last)]
 
 
 @pytest.mark.anyio
@@ -181,7 +224,7 @@ async def test_nothing_is_waited_for_behind_the_last_event(dialect: str) -> None
         assert len(response.waits) == len(pieces)
 
 
-RESTS: list[list[Piece]] = [
+ENDINGS: list[list[Piece]] = [
     [],
     ["timeout"],
     ["timeout", "timeout"],
@@ -192,7 +235,7 @@ RESTS: list[list[Piece]] = [
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("rest", RESTS)
+@pytest.mark.parametrize("rest", ENDINGS)
 async def test_a_connection_is_closed_once_its_body_has_ended(rest: list[Piece]) -> None:
     response = Response(WHOLE, *rest)
     reading = Reading(response)
@@ -339,7 +382,7 @@ async def test_choices_that_were_not_asked_for_are_counted(
 
 
 @pytest.mark.anyio
-async def test_after_the_finish_nobody_waits_for_long() -> None:
+async def test_the_wait_after_the_finish_is_short() -> None:
     response = Response(HELLO, END, "timeout")
     assert (await read(response=response)).failed is None
     assert response.waits[-1] == FINISHED_S
@@ -459,7 +502,7 @@ async def test_the_first_content_has_one_limit_for_all_reads_before_it() -> None
     response = Response(b": ping\n\n", b": ping\n\n", HELLO)
     reading = Reading(response)
     await reading.stream.begin(reading.clock() + 7)
-    assert response.waits == [7, 7, 7], "the clock stands still"
+    assert response.waits == [7, 7, 7], "the clock does not move"
 
 
 # --- no stream at all -----------------------------------------------------------------------------
@@ -536,7 +579,7 @@ async def test_events_under_another_name_are_understood(
 @pytest.mark.parametrize(
     "body", [b"<html>503</html>", b"", b"[]", b'"x"', b"null", b"{}", b'{"choices": 1}']
 )
-async def test_a_page_is_no_answer(body: bytes) -> None:
+async def test_a_page_instead_of_an_answer_is_a_failure(body: bytes) -> None:
     reading = await read(response=Response(body, headers={"content-type": "text/html"}))
     assert reading.failed is not None
     assert reading.failed.failure.kind in (Kind.MALFORMED, Kind.EMPTY, Kind.TRUNCATED)
@@ -571,7 +614,7 @@ def test_a_list_around_an_object_is_taken_off() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[1]", b"[{}, {}]", b"1", b"\xff"])
-def test_what_is_no_object_is_malformed(body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_malformed(body: bytes) -> None:
     with pytest.raises(Failed) as raised:
         loads(body)
     assert raised.value.failure.kind is Kind.MALFORMED

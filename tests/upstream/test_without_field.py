@@ -38,7 +38,7 @@ def objection(param: str | None, message: str = "not supported", **more: Any) ->
         (objection("reasoning.summary"), "reasoning.summary"),
         (objection("reasoning.other"), "reasoning"),
         (objection("reasoning"), "reasoning"),
-        # against its form: leaving it out is no cure
+        # against its form: leaving it out does not help
         (objection("top_k", "must be an integer"), None),
         (objection("top_k", kind=Kind.RATE_LIMIT), None),
         (objection("seed"), None),  # was not sent
@@ -84,7 +84,7 @@ def test_the_instructions_of_every_format_stay() -> None:
 
 
 def test_reasoning_of_earlier_turns() -> None:
-    told: Chat = {
+    sent: Chat = {
         "messages": [
             {
                 "role": "assistant",
@@ -93,9 +93,9 @@ def test_reasoning_of_earlier_turns() -> None:
             }
         ]
     }
-    assert refuses_replay(objection(REPLAYED), told)
-    assert not refuses_replay(objection("messages"), told)
-    plain = without_replay(told)
+    assert refuses_replay(objection(REPLAYED), sent)
+    assert not refuses_replay(objection("messages"), sent)
+    plain = without_replay(sent)
     assert plain == {"messages": [{"role": "assistant", "content": "Hi"}]}
     assert not refuses_replay(objection(REPLAYED), plain)
 
@@ -119,10 +119,10 @@ def test_signatures_of_earlier_turns_travel_in_several_places(
     carrier: dict[str, Any], left: dict[str, Any]
 ) -> None:
     user = {"role": "user", "content": "Hello"}
-    told: Chat = {"messages": [user, {"role": "assistant", **carrier}]}
-    before = deepcopy(told)
-    assert refuses_replay(objection(REPLAYED), told)
-    plain = without_replay(told)
+    sent: Chat = {"messages": [user, {"role": "assistant", **carrier}]}
+    before = deepcopy(sent)
+    assert refuses_replay(objection(REPLAYED), sent)
+    plain = without_replay(sent)
     assert plain == {"messages": [user, {"role": "assistant", **left}]}
     assert not refuses_replay(objection(REPLAYED), plain)
-    assert told == before
+    assert sent == before

@@ -140,8 +140,11 @@ class Database:
             async with connection.transaction():
                 # the role's default may be off, which can lose what was committed
                 await self._run(["SET LOCAL synchronous_commit = on", tables.INCOMING])
-                async with connection.cursor().copy(cast(Any, tables.COPY)) as copy:
+                cursor = connection.cursor()
+                async with cursor.copy(cast(Any, tables.COPY)) as copy:
                     await copy.write(batch.csv)
+                if cursor.rowcount != batch.calls:
+                    raise psycopg.DataError(f"{cursor.rowcount} of {batch.calls} calls arrived")
                 new = await self._value(tables.SHIP, {"gateway": gateway})
                 values = {"gateway": gateway, "version": __version__, "days": self._days}
                 await connection.execute(cast(Any, tables.SEEN), {**values, "calls": new})

@@ -221,4 +221,6 @@ def opened(path: Path) -> Iterator[Outbox | None]:
     """The outbox of the ledger at `path`. Raises `sqlite3.Error`."""
     uri = f"{path.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S)) as database:
+        # one damaged byte must not hold up all that follows
+        database.text_factory = lambda text: text.decode("utf-8", "replace")
         yield outbox_of(database)

@@ -62,11 +62,10 @@ Connection = psycopg.Connection[dict[str, Any]]
 def reading(place: Place) -> Iterator[Connection]:
     """A connection that only reads. Raises `Unreadable`, also for an error inside the context."""
     try:
-        values = connection_values(place.url, place.password)
-        options = f"-c default_transaction_read_only=on -c statement_timeout={QUERY_S}s"
-        values["options"] = f"{values.get('options', '')} {options}".strip()
-        values["target_session_attrs"] = "any"
-        with psycopg.connect(**values, autocommit=True, row_factory=dict_row) as connection:
+        values = {**connection_values(place.url, place.password), "target_session_attrs": "any"}
+        with psycopg.connect(**values, row_factory=dict_row, prepare_threshold=None) as connection:
+            connection.read_only = True
+            connection.execute(f"SET LOCAL statement_timeout = '{QUERY_S}s'")
             yield connection
     except (psycopg.Error, OSError, Newer) as error:
         raise Unreadable(f"the ledger in PostgreSQL cannot be read: {reason(error)}") from error

@@ -50,7 +50,7 @@ KEEP_S: Final = 3600.0
 REFUSED_MAX: Final = 20
 """So many calls that are refused, and none that is taken: it is not the calls."""
 
-_REFUSALS: Final = (errors.DataError, errors.IntegrityError)
+_REFUSALS: Final = (errors.DataError, errors.IntegrityError, errors.ProgramLimitExceeded)
 """What PostgreSQL says of a row that it cannot take."""
 _FAILURES: Final = (psycopg.Error, Newer, NoPassword, sqlite3.Error, OSError, ValueError)
 
@@ -214,7 +214,7 @@ class Shipping:
         self._due_at = now + pause_s * (0.5 + self._jitter() / 2)
         if now - self._said_at >= SAY_S:
             self._said_at = now
-            log.warning("%d calls wait for PostgreSQL: %s", self.waiting.calls, reason(error))
+            log.warning("%d calls wait to be shipped: %s", self.waiting.calls, reason(error))
 
     def _succeeded(self) -> None:
         if self.failures:

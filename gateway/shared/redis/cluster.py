@@ -123,13 +123,12 @@ class Cluster:
         for model in models:
             for circuit_id in (model.key, model.credential_key):
                 self.names.circuit(circuit_id)
-        facts = {
+        self.membership.facts |= {
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "version": version,
             "config": sha256(msgspec.json.encode(config)).hexdigest()[:DIGEST_CHARS],
         }
-        self.membership.facts = msgspec.json.encode(facts).decode()
 
     def now(self) -> float:
         """Unix time by the engine's clock, so that all members name the same period."""
@@ -290,7 +289,7 @@ class Cluster:
     def _hear(self, found: Any) -> None:
         self.health.received(found[0])
         if found[0] == "keys":
-            self.membership.on_keys(found[1])
+            self.membership.keys_changed(found[1])
             return
         change = messages.change(found, self.names)
         if change is None:

@@ -12,6 +12,11 @@ BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
 """Upper ends of the histogram of answers."""
 
 
+class EngineAway(Exception):
+    """The engine cannot be used now; the message says why, and names the cure where there is
+    one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One gateway of the group."""
@@ -24,6 +29,8 @@ class Member:
     """A digest of its configuration; members with another one were started otherwise."""
     silent_s: float
     """Since its last word."""
+    keys: int = -1
+    """The version of the client keys that it uses; -1 where it takes none from the cluster."""
 
     @classmethod
     def read(cls, name: str, silent_us: int, facts: str) -> Member:
@@ -32,11 +39,16 @@ class Member:
         except msgspec.MsgspecError:
             known = {}
         text = {key: str(known.get(key, "")) for key in ("host", "version", "config")}
-        pid = known.get("pid", 0)
+        pid, keys = known.get("pid"), known.get("keys")
         return cls(
-            name, text["host"], pid if isinstance(pid, int) else 0, text["version"],
-            text["config"], silent_us / 1e6,
-        )  # fmt: skip
+            name,
+            text["host"],
+            pid if isinstance(pid, int) else 0,
+            text["version"],
+            text["config"],
+            silent_us / 1e6,
+            int(keys) if isinstance(keys, str) and keys.isdecimal() else -1,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 -- The functions that members call: FCALL gw1_<name> 1 <P> <member> <arguments, MessagePack>.
 
 local NAMES = {
-  'admit', 'close', 'end_probe', 'give', 'gone', 'hello', 'join', 'leave', 'limit_states',
+  'admit', 'close', 'end_probe', 'give', 'gone', 'hello', 'join', 'keys_get', 'keys_put', 'leave',
+  'limit_states',
   'members', 'open', 'renew', 'reserve', 'restore', 'seed', 'settle', 'snapshot', 'try_rights',
 }
 

@@ -32,7 +32,7 @@ function commands.hello(a, now)
     forget(each, now)
   end
   redis.call('SET', P .. 'epoch', epoch, 'NX')
-  for _, key in ipairs({'members', 'infos', 'epoch'}) do stays(P .. key) end
+  for _, key in ipairs({'members', 'infos', 'epoch', 'counts'}) do stays(P .. key) end
   return {redis.call('GET', P .. 'epoch'), not is_new, redis.call('ZCARD', P .. 'members'), now,
     tonumber(redis.call('HGET', P .. 'counts', 'keys') or '0')}
 end
@@ -46,6 +46,25 @@ function commands.members(a, now)
       redis.call('HGET', P .. 'infos', all[i]) or ''}
   end
   return found
+end
+
+local KEYS_MS = 400 * DAY_MS
+
+-- Client keys: signed records, which this library does not read.
+-- -> {version, {key, record, key, record, ...}}
+function commands.keys_get(a, now)
+  local version = tonumber(redis.call('HGET', P .. 'counts', 'keys') or '0')
+  return {version, redis.call('HGETALL', P .. 'keys')}
+end
+
+-- {{key, record, key, record, ...}} -> version
+function commands.keys_put(a, now)
+  local version = redis.call('HINCRBY', P .. 'counts', 'keys', 1)
+  stays(P .. 'counts')
+  say('news', {'keys', version})
+  for i = 1, #a[1], 2 do redis.call('HSET', P .. 'keys', a[1][i], a[1][i + 1]) end
+  stays(P .. 'keys', KEYS_MS)
+  return version
 end
 
 local function know(circuits, now)

@@ -13,7 +13,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -21,9 +21,9 @@ from gateway.shared.circuits import Change, State
 from gateway.shared.engine import News, Receive
 from gateway.shared.redis import messages
 from gateway.shared.redis.alone import Alone
-from gateway.shared.redis.health import Group, Health, Member
+from gateway.shared.redis.health import EngineAway, Group, Health, Member
 from gateway.shared.redis.names import Names
-from gateway.shared.redis.session import EngineAway, Session
+from gateway.shared.redis.session import Session
 
 log = logging.getLogger("gateway.cluster")
 
@@ -70,13 +70,13 @@ class Membership:
         self._failures = 0
         self._is_back: Callable[[], None] = lambda: None
         self.session: Session | None = None
-        self.facts = "{}"
-        """Describes this member to the others, as JSON."""
+        self.facts: dict[str, Any] = {}
+        """Describes this member to the others."""
         self.publish: Callable[[list[News]], None] = lambda news: None
         self.on_emptied: Callable[[], None] = lambda: None
         """Called when the engine has lost its memory."""
-        self.on_keys: Callable[[int], None] = lambda version: None
-        """Called each second with the version of the clients' keys."""
+        self.on_keys: Callable[[str], None] = lambda version: None
+        """Called each second, and when they change, with the version of the clients' keys."""
 
     def __repr__(self) -> str:
         return f"<Membership {self._names.member} epoch={self._epoch!r}>"
@@ -96,6 +96,12 @@ class Membership:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def ask(self, function: str, *arguments: Any) -> Any:
+        """The answer of a function, which no call waits for. Raises `EngineAway`."""
+        if self.session is None or self._alone.is_away:
+            raise EngineAway(self._health.reason or "it was not reached yet")
+        return await self.session.ask(function, *arguments)
+
     async def group(self) -> Group:
         """The group as this member sees it."""
         members = await self._members()
@@ -109,10 +115,8 @@ class Membership:
         )
 
     async def _members(self) -> list[Member]:
-        if self.session is None or self._alone.is_away:
-            return []
         try:
-            found = await self.session.ask("members")
+            found = await self.ask("members")
         except EngineAway:
             return []
         return [Member.read(name, silent_us, facts) for name, silent_us, facts in found]
@@ -120,6 +124,11 @@ class Membership:
     def heard(self, word: int) -> None:
         """A word of this member has come back as a message."""
         self._heard = max(self._heard, word)
+
+    def keys_changed(self, version: int) -> None:
+        """The engine has the clients' keys in this version; an engine without memory begins
+        again."""
+        self.on_keys(f"{self._epoch} {version}")
 
     def go_away(self, reason: str) -> None:
         """This process decides alone from now on."""
@@ -173,7 +182,7 @@ class Membership:
         if self._said > self._heard + 1:
             raise EngineAway("its messages do not arrive")
         self._said += 1
-        facts = self.facts
+        facts = msgspec.json.encode(self.facts).decode()
         stated = "" if facts == self._known_facts else facts
         member, epoch, sent_at = self._names.member, secrets.token_hex(8), self._clock()
         found = await session.ask("hello", member, stated, epoch, self._said)
@@ -185,7 +194,7 @@ class Membership:
             self._has_lost_its_memory(epoch)
         elif not is_known and not self._alone.is_away:
             self.go_away("this member was silent, and what it held was given to others")
-        self.on_keys(keys)
+        self.keys_changed(keys)
         return took_s <= self._wait_s
 
     def _has_lost_its_memory(self, epoch: str) -> None:

@@ -26,6 +26,7 @@ from redis.exceptions import (
 )
 
 from gateway.shared.redis import library
+from gateway.shared.redis.health import EngineAway
 from gateway.shared.redis.messages import pack, unpack
 from gateway.text.engine_urls import Address
 
@@ -39,11 +40,6 @@ time is up only after these."""
 Reply = bytes | list[Any] | RedisError | None
 """What a command returned, the error that it raised, or None: the connection ended first."""
 OnReply = Callable[[Reply], None]
-
-
-class EngineAway(Exception):
-    """The engine cannot be used now; the message says why, and names the cure where there is
-    one."""
 
 
 class EngineRefused(EngineAway):

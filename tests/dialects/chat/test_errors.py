@@ -258,7 +258,7 @@ def test_a_401_is_about_the_key_whatever_it_says(body: bytes) -> None:
         ("authentication_error", "no", Kind.CREDENTIAL),
     ],
 )
-def test_the_type_of_an_error_inside_a_200_stands_for_its_status(
+def test_the_type_of_an_error_inside_a_200_replaces_its_status(
     type_: str, message: str, kind: Kind
 ) -> None:
     assert decode_error_value({"error": {"type": type_, "message": message}}, None).kind is kind

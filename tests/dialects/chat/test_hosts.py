@@ -42,7 +42,7 @@ def test_a_thinking_server_has_its_reasoning_back(base_url: str) -> None:
 @pytest.mark.parametrize(
     "base_url", ["http://127.0.0.1:8000/v1", "https://api.deepseek.com.example/v1"]
 )
-def test_any_other_host_is_a_server_that_nobody_knows(base_url: str) -> None:
+def test_any_other_host_is_an_unknown_server(base_url: str) -> None:
     assert body(base_url, *LOOP, reasoning_effort="high")["reasoning_effort"] == "high"
     assert "reasoning_content" not in body(base_url, *LOOP)["messages"][1]
 
@@ -58,10 +58,10 @@ def test_json_mode_speaks_of_json() -> None:
         sent = body(url, response_format=wanted)
         assert sent["response_format"] == {"type": "json_object"}
         assert "JSON" in sent["messages"][0]["content"]
-    told = body(
+    instructed = body(
         url, {"role": "user", "content": "as json, please"}, response_format={"type": "json_object"}
     )
-    assert len(told["messages"]) == 1
+    assert len(instructed["messages"]) == 1
 
 
 @pytest.mark.parametrize("host", HOSTS)

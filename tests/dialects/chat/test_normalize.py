@@ -37,7 +37,7 @@ def paired(*messages: dict[str, Any]) -> list[tuple[Any, ...]]:
     return seen
 
 
-def test_a_call_nobody_answered_gets_a_result() -> None:
+def test_a_call_without_a_result_gets_one() -> None:
     user = {"role": "user", "content": "stop"}
     assert paired(said("a", "b"), result("b"), user) == [
         ("a", "b"),
@@ -47,7 +47,7 @@ def test_a_call_nobody_answered_gets_a_result() -> None:
     ]
 
 
-def test_a_result_nobody_asked_for_is_the_users_text_behind_the_others() -> None:
+def test_a_result_without_a_call_is_the_users_text_behind_the_others() -> None:
     assert paired(said("a"), result("x", "what"), result("a")) == [
         ("a",),
         ("a", "ok"),

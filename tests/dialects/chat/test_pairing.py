@@ -1,4 +1,4 @@
-"""A call and its result belong together by id, whatever stands between them."""
+"""A call and its result belong together by id, whatever is between them."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {
         [ASK, calls("a"), result("a", "1"), result("a", "2"), AFTER],
         ["look", ["a"], ("a", "1"), "2", "go on"],
     ),
-    "an id that each answer uses anew, the first one interrupted": (
+    "an id that each answer uses again, the first one interrupted": (
         [ASK, calls("call_0"), AFTER, calls("call_0"), result("call_0", "2")],
         ["look", ["call_0"], ("call_0", NO_RESULT), "go on", ["call_0_2"], ("call_0_2", "2")],
     ),

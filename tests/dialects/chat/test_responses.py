@@ -66,7 +66,7 @@ def test_an_index_is_a_number_and_a_tier_one_of_the_contract() -> None:
         ),
     ],
 )
-def test_a_200_that_is_no_answer(body: dict[str, Any], kind: Kind, words: str) -> None:
+def test_a_200_without_an_answer(body: dict[str, Any], kind: Kind, words: str) -> None:
     with pytest.raises(Failed) as raised:
         decode_response(body, ENCODED)
     assert raised.value.failure.kind is kind

@@ -341,7 +341,7 @@ HISTORIES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
         ],
         [{**CALLING, "content": [{"type": "text", "text": "See:"}]}, RESULT],
     ),
-    "a result that is no text": (
+    "a result that is not text": (
         [CALLING, {**RESULT, "content": {"size": 2**70}}],
         [CALLING, {**RESULT, "content": '{"size":1180591620717411303424}'}],
     ),

@@ -58,7 +58,7 @@ def test_another_model_must_serve(wanted: Chat, switches: dict[str, Any], param:
     assert raised.value.failure.param == param
 
 
-def test_what_is_no_image_by_address_and_no_tool_is_served() -> None:
+def test_inline_images_and_requests_without_tools_are_served() -> None:
     assert encode(image("data:image/png;base64,AAAA"), remote_images=False)
     assert encode(chat(), tools=False, images=False)
 

@@ -126,7 +126,7 @@ def test_a_body_keeps_its_integers(number: int) -> None:
 @pytest.mark.parametrize(
     "body", [b'{"x":' + b"1" * 5000 + b"}", b'{"x":1e999}', b'{"x":NaN}', b"[" * 100_000]
 )
-def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(Failed) as raised:
         parse(body)
     assert raised.value.failure.status == 400

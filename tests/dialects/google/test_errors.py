@@ -33,7 +33,7 @@ def retry(delay: str) -> dict[str, Any]:
     return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
 
 
-def test_a_limit_of_a_minute_is_no_empty_account() -> None:
+def test_a_limit_of_a_minute_does_not_mean_an_empty_account() -> None:
     """Its words speak of a plan and of billing, as those of every other limit do."""
     found = failure(
         429,
@@ -54,7 +54,7 @@ def test_the_words_state_a_time_where_no_detail_does() -> None:
 @pytest.mark.parametrize(
     ("stated", "expected_s"), [((), 3600), ((retry("36s"),), 3600), ((retry("7200s"),), 7200)]
 )
-def test_a_limit_of_the_day_rests_long_whatever_seconds_it_states(
+def test_a_daily_limit_cools_down_for_long_whatever_seconds_it_states(
     stated: tuple[Any, ...], expected_s: float
 ) -> None:
     day = quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier")
@@ -152,7 +152,7 @@ SIGNATURES = {
         "Unable to submit request because Thought signature is not "
         "valid.. Learn more: https://cloud.google.com/"
     ): REPLAYED,
-    # leaving more out is no cure
+    # leaving more out does not help
     "Function call is missing a thought_signature in functionCall parts.": None,
     "contents is not specified": None,
 }
@@ -164,7 +164,7 @@ def test_a_refused_signature_of_an_earlier_turn_is_named(message: str, param: st
 
 
 @pytest.mark.parametrize("details", [5, {"a": 1}, [1, {"violations": ["x", 7]}, {"violations": 3}]])
-def test_details_of_an_unknown_shape_are_passed_over(details: Any) -> None:
+def test_details_of_an_unknown_shape_are_skipped(details: Any) -> None:
     body = orjson.dumps(
         {
             "error": {

@@ -29,8 +29,8 @@ def result(id_: str, content: Any) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": id_, "content": content}
 
 
-def test_results_stand_in_the_order_of_their_calls() -> None:
-    """No ids are sent: two calls of one tool are told apart by their place alone."""
+def test_results_are_in_the_order_of_their_calls() -> None:
+    """No ids are sent: the place alone distinguishes two calls of one tool."""
     answers = contents(USER, calls("oslo", "rome"), result("rome", "warm"), result("oslo", "cold"))[
         -1
     ]["parts"]

@@ -31,8 +31,8 @@ def message(chat: Chat) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("reason", ["UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"])
-def test_a_whole_call_is_a_call_even_to_a_tool_that_nobody_declared(reason: str) -> None:
-    """The client answers that there is no such tool, and the model mends its ways."""
+def test_a_whole_call_is_a_call_even_to_an_undeclared_tool(reason: str) -> None:
+    """The client answers that there is no such tool, and the model corrects itself."""
     assert decoded(CALL, reason=reason)["choices"][0]["finish_reason"] == "tool_calls"
 
 

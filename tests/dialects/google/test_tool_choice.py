@@ -19,7 +19,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, dict[str, Any]]] = {
         "required",
         {"mode": "ANY", "allowedFunctionNames": ["look_up"]},
     ),
-    "a hosted tool that the request does not offer is no name": (
+    "a hosted tool that the request does not offer is not a name": (
         [OWN, UNOFFERED],
         "auto",
         {"mode": "VALIDATED", "allowedFunctionNames": ["look_up"]},

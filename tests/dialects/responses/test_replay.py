@@ -53,7 +53,7 @@ def second_turn(first: Model, second: Model) -> list[dict[str, Any]]:
     return list(FACE.encode_request(replay.restore("me", request), second).body["input"])
 
 
-def test_reasoning_stands_directly_before_what_it_led_to() -> None:
+def test_reasoning_is_directly_before_what_it_led_to() -> None:
     _, *items = second_turn(LUNA, LUNA)
     assert items[:5] == OUTPUT
     assert [item["type"] for item in items[5:]] == [

@@ -59,7 +59,7 @@ def _row(chance: random.Random, number: int, at: float) -> dict[str, Any]:
         "cost": 0.1 if counted and chance.random() < 0.2 else None,
         "finish": "stop" if answered else None,
         "failure": None if answered else "overloaded",
-        "dropped": chance.choice(("", "seed,\0top_k")),
+        "dropped": chance.choice(("", "seed,\0top_k", "\\.\n\\.\n\\.")),
         "tries": chance.choice((1, 2)),
         "attempts": ATTEMPTS,
     }

@@ -81,7 +81,7 @@ async def test_it_is_killed_in_the_middle_of_a_batch(
     assert calls_there(postgres) == 510
     assert sums_there(postgres) == sums_here(path)
     assert len(lines) == 1
-    assert lines[0].startswith("500 calls wait for PostgreSQL: ")
+    assert lines[0].startswith("500 calls wait to be shipped: ")
 
 
 async def test_it_is_frozen_and_goes_on(path: Path, postgres: Server, lines: list[str]) -> None:
@@ -94,7 +94,7 @@ async def test_it_is_frozen_and_goes_on(path: Path, postgres: Server, lines: lis
             await one.turn(0.2)
         finally:
             postgres.signal(signal.SIGCONT)
-        assert lines == ["50 calls wait for PostgreSQL: it does not answer in time"]
+        assert lines == ["50 calls wait to be shipped: it does not answer in time"]
     await once(path, postgres)
     assert sums_there(postgres) == sums_here(path)
 
@@ -197,6 +197,18 @@ async def test_bad_rows_are_set_aside_and_the_others_are_shipped(
     assert query(path, "SELECT number FROM set_aside") == [(126,), (127,)]
     assert len(lines) == 2
     assert "set aside" in lines[0]
+
+
+async def test_a_damaged_byte_holds_nothing_up(path: Path, postgres: Server) -> None:
+    prepared(path, rows(5))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE calls SET finish = CAST(x'ff61' AS TEXT) WHERE number = 2")
+        database.execute("UPDATE calls SET model_id = hex(randomblob(9000)) WHERE number = 4")
+    one = await once(path, postgres)
+    assert (one.shipped, one.given_up, one.waiting.calls) == (4, 1, 0)
+    assert postgres.rows("SELECT finish FROM gateway.calls WHERE finish <> 'stop'") == [
+        ("\ufffda",)
+    ]
 
 
 async def test_where_every_row_is_refused_none_is_set_aside(path: Path, postgres: Server) -> None:

@@ -250,7 +250,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "messages.0.content.0.id",
         "messages.0.content.0.id: Field required",
     ),
-    "an input that is no object": (
+    "an input that is not an object": (
         {"messages": [assistant({"type": "tool_use", "name": "f", "id": "a", "input": []})]},
         "messages.0.content.0.input",
         "messages.0.content.0.input: Input should be a valid dictionary",

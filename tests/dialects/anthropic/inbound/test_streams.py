@@ -161,7 +161,7 @@ def test_invalid_arguments_are_streamed_as_they_are() -> None:
 
 
 def test_nothing_of_a_calls_arguments_is_lost_while_it_is_open() -> None:
-    """Some servers send an empty object first. What is no JSON is for the client to see."""
+    """Some servers send an empty object first. The client sees text that is not JSON."""
     message = read(
         encoded([start(0, arguments="{}"), arguments(0, '{"a":1}'), finish("tool_calls")])
     )
@@ -225,7 +225,7 @@ def test_counts_leave_cached_tokens_out() -> None:
     }
 
 
-def test_counts_are_zero_where_no_one_stated_them() -> None:
+def test_counts_that_the_provider_does_not_state_are_zero() -> None:
     assert read(encoded([said("a"), finish("stop")]))["usage"]["output_tokens"] == 0
 
 

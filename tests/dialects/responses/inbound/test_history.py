@@ -134,7 +134,7 @@ def test_what_is_not_stored_is_refused_with_a_way_out(
     assert code is None or "whole input" in failure.message
 
 
-def test_an_item_s_id_is_no_id_of_an_answer() -> None:
+def test_the_id_of_an_item_is_not_the_id_of_an_answer() -> None:
     shelf = Shelf()
     [message] = shelf.turn(1, said("One"), input="1")["output"]
     with pytest.raises(Failed):

@@ -1,4 +1,4 @@
-"""The ordering pass over any list of items: nothing is lost, every output follows its call, no turn
+"""The pass that orders any list of items: nothing is lost, every output follows its call, no turn
 crosses one."""
 
 from __future__ import annotations
