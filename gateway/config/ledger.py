@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -13,8 +13,11 @@ _URL: Final = ("ledger", "url")
 _VERIFIED: Final = "verify-full"
 
 
-def ledger_flaws(ledger: Mapping[str, Any]) -> Iterator[Flaw]:
-    """The flaws of the table as it was read. None repeats the URL, which may hold a password."""
+def ledger_flaws(
+    ledger: Mapping[str, Any], find: Callable[[str], object] = find_spec
+) -> Iterator[Flaw]:
+    """The flaws of the table as it was read. None repeats the URL, which may hold a password.
+    `find` returns None for a module that is not installed."""
     url = ledger.get("url")
     if not isinstance(url, str) or not url:
         return
@@ -27,7 +30,7 @@ def ledger_flaws(ledger: Mapping[str, Any]) -> Iterator[Flaw]:
         yield from _unverified(stated.ssl_mode)
     if ledger.get("enabled") is False:
         yield Flaw(_URL, "ships nothing: the ledger is not enabled.", "Remove one of them.")
-    if find_spec("psycopg") is None:
+    if find("psycopg") is None:
         yield Flaw(
             _URL,
             "needs the client of PostgreSQL, which is not installed.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.ledger import ledger_flaws
 from gateway.config.load import Config, ConfigError, load
 from gateway.text.database_url import parse
 
@@ -32,7 +33,7 @@ def loaded(folder: Path, url: str, more: str = "") -> Config:
         "postgresql:///gateway",
     ],
 )
-def test_what_may_be_written(tmp_path: Path, url: str) -> None:
+def test_valid_settings(tmp_path: Path, url: str) -> None:
     config = loaded(tmp_path, url)
     assert config.ledger.url == url
     assert config.warnings == ()
@@ -56,7 +57,7 @@ def test_what_may_be_written(tmp_path: Path, url: str) -> None:
         ("postgresql:///x?service=ledger", "Write the host itself"),
     ],
 )
-def test_what_may_not(tmp_path: Path, url: str, words: str) -> None:
+def test_invalid_settings(tmp_path: Path, url: str, words: str) -> None:
     with pytest.raises(ConfigError) as raised:
         loaded(tmp_path, url)
     assert words in str(raised.value)
@@ -72,6 +73,12 @@ def test_a_network_that_is_trusted_is_a_warning(tmp_path: Path) -> None:
 def test_a_ledger_that_is_not_kept_ships_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the ledger is not enabled"):
         loaded(tmp_path, "postgresql:///x", "enabled = false\n")
+
+
+def test_without_the_extra_the_cure_is_named() -> None:
+    [flaw] = ledger_flaws({"url": "postgresql:///x"}, lambda name: None)
+    assert flaw.severity == "error"
+    assert "pip install 'local-agent-gateway[postgres]'" in flaw.cure
 
 
 def test_hosts_of_a_url() -> None:

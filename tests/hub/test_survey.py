@@ -55,7 +55,7 @@ def test_the_tools_of_the_history_are_named_once_in_order() -> None:
     assert found.custom_tools == frozenset()
 
 
-def test_a_hosted_tool_is_not_an_offer_and_counts_in_the_places() -> None:
+def test_a_hosted_tool_is_not_offered_and_still_has_a_place() -> None:
     found = read(
         chat(tools=[{"type": "search"}, FUNCTION], tool_choice={"type": "search"}), model()
     )

@@ -24,6 +24,8 @@ log = logging.getLogger("gateway.ledger")
 MACHINE_ID: Final = Path("/etc/machine-id")
 """What systemd makes for each installation, and for each copy of one (machine-id(5))."""
 BUSY_S: Final = 5.0
+BYTES_MAX: Final = 4 * 1024 * 1024
+"""Of the attempts of a batch. A call without failures has some 300."""
 
 TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS shipping (
@@ -54,12 +56,20 @@ nothing at all, and an empty text is `""`, as PostgreSQL's COPY reads CSV. `at` 
 PostgreSQL keeps them: all its digits would be rounded there, and a call must have one time."""
 
 _LINE: Final = " || ',' || ".join(text.format(name) for name, text in SHIPPED)
+_LAST: Final = """
+SELECT max(number) FILTER (WHERE bytes <= ? OR place = 1), max(number), max(place) FROM (
+    SELECT number, row_number() OVER (ORDER BY number) AS place,
+        sum(length(attempts)) OVER (ORDER BY number) AS bytes
+    FROM calls WHERE number > ? AND number <= ? AND number NOT IN (SELECT number FROM set_aside)
+    ORDER BY number LIMIT ?)
+"""
+"""The last call that fits into a batch. The attempts are what can make a call large."""
 _BATCH: Final = f"""
 SELECT count(*), max(number), group_concat(line || char(10), ''),
     group_concat(DISTINCT strftime('%Y-%m', at, 'unixepoch'))
 FROM (SELECT number, at, {_LINE} AS line FROM calls
     WHERE number > ? AND number <= ? AND number NOT IN (SELECT number FROM set_aside)
-    ORDER BY number LIMIT ?)
+    ORDER BY number)
 """  # noqa: S608
 
 
@@ -73,6 +83,8 @@ class Batch(NamedTuple):
     """One line for each call, with the columns of `SHIPPED`."""
     months: frozenset[str]
     """The months in which they arrived, in UTC: `2026-11`."""
+    is_full: bool
+    """Whether more calls are there than fit in."""
 
 
 class Waiting(NamedTuple):
@@ -186,13 +198,15 @@ class Outbox:
     def batch(self, after: int, calls_max: int, last: int = 2**62) -> Batch | None:
         """The next calls whose number is larger than `after` and at most `last`; None without
         any."""
-        values = (after, last, calls_max)
-        count, end, text, months = self._database.execute(_BATCH, values).fetchone()
-        if not count:
+        values = (BYTES_MAX, after, last, calls_max)
+        fits, seen, places = self._database.execute(_LAST, values).fetchone()
+        if fits is None:
             return None
+        count, end, text, months = self._database.execute(_BATCH, (after, fits)).fetchone()
         # PostgreSQL keeps no NUL in a text; a client can send one in the name of a field
         csv = text.replace("\0", "\ufffd").encode()
-        return Batch(count, end, csv, frozenset(months.split(",")))
+        is_full = places == calls_max or fits < seen
+        return Batch(count, end, csv, frozenset(months.split(",")), is_full)
 
     def remember(self, number: int) -> None:
         """Notes that all calls up to this one are in PostgreSQL, or were set aside."""

@@ -24,8 +24,10 @@ _CURES: Final = (
 _WORDS: Final = (
     ("password authentication failed", PASSWORD),
     ("no password supplied", PASSWORD),
-    ("does not exist", "create it: see docs/cluster.md"),
     ("root certificate file", "state sslrootcert in [ledger] url, such as sslrootcert=system"),
+    ("certificate verify failed", "state the file of its authority as sslrootcert in [ledger] url"),
+    ("does not match host name", "state the host by the name that its certificate has"),
+    ("does not exist", "create it: see docs/cluster.md"),
 )
 """Of a connection that fails, libpq gives words alone."""
 

@@ -177,7 +177,7 @@ class Shipping:
         except _REFUSALS:
             await self._sift(outbox, after, batch.last)
         outbox.remember(batch.last)
-        return batch.calls == CALLS_MAX
+        return batch.is_full
 
     async def _sift(self, outbox: Outbox, after: int, last: int) -> None:
         """Ships the calls between these numbers but for those that PostgreSQL refuses alone, and
@@ -203,7 +203,10 @@ class Shipping:
                     raise
         for number, why in refused.items():
             outbox.set_aside(number, why)
-            log.error("call %d of the ledger is set aside, PostgreSQL refuses it: %s", number, why)
+        if refused:
+            first = min(refused)
+            words = "%d calls are set aside, PostgreSQL refuses them. The first has number %d: %s"
+            log.error(words, len(refused), first, refused[first])
 
     async def _failed(self, error: Exception) -> None:
         with suppress(psycopg.Error, OSError):

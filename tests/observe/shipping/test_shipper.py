@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.observe.shipping.database import Database
-from gateway.observe.shipping.outbox import Batch, opened
+from gateway.observe.shipping.outbox import BYTES_MAX, Batch, opened
 from gateway.observe.shipping.shipper import CALLS_MAX, Shipping
 from tests.observe.shipping.makers import (
     add,
@@ -86,6 +86,20 @@ async def test_many_batches(path: Path, postgres: Server) -> None:
         assert one.waiting.calls == 2
         assert not await one.turn()
     assert sums_there(postgres) == sums_here(path)
+
+
+async def test_a_batch_has_a_size(path: Path) -> None:
+    prepared(path, rows(3, attempts=f'["{"x" * (BYTES_MAX // 2)}"]'))
+    add(path, rows(1, attempts=f'["{"x" * BYTES_MAX}"]'))
+    add(path, rows(2))
+    with opened(path) as outbox:
+        assert outbox is not None
+        sizes = []
+        last = 0
+        while (batch := outbox.batch(last, CALLS_MAX)) is not None:
+            sizes.append((batch.calls, batch.is_full))
+            last = batch.last
+    assert sizes == [(1, True), (1, True), (1, True), (1, True), (2, False)]
 
 
 async def test_four_gateways_at_once(tmp_path: Path, postgres: Server) -> None:
