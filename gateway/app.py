@@ -165,7 +165,7 @@ class App:
         self.gateway = self._build(config)
         self.limits.begin()
         if cluster is not None:
-            cluster.membership.on_emptied = self.limits.seed_again
+            cluster.on_emptied = self.limits.seed_again
             self.metrics.registry.register(ClusterMetrics(cluster.health, clock))
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)

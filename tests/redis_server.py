@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 PROGRAM: Final = shutil.which("redis-server")
-START_S: Final = 10.0
+START_S: Final = 30.0
 
 needs_redis = pytest.mark.skipif(
     PROGRAM is None, reason="redis-server is not installed (Debian: apt install redis-server)"
@@ -28,13 +29,16 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """One server. `options` are those of its command line."""
+    """One server. `options` are those of its command line; `inside` is a command that runs it."""
 
-    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *options: str, port: int = 0, inside: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.path = folder / f"r{port}.sock"
         self.port = port
         self._options = options
+        self._inside = inside
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -45,8 +49,9 @@ class RedisServer:
     def start(self) -> None:
         assert PROGRAM is not None
         command = [
-            PROGRAM, "--port", str(self.port), "--unixsocket", str(self.path), "--dir",
-            str(self.folder), "--save", "", "--appendonly", "no", "--loglevel", "warning",
+            *self._inside, PROGRAM,
+            "--port", str(self.port), "--unixsocket", str(self.path), "--dir", str(self.folder),
+            "--save", "", "--appendonly", "no", "--loglevel", "warning",
             *self._options,
         ]  # fmt: skip
         self._process = subprocess.Popen(

@@ -66,10 +66,12 @@ class Overview:
             states = await states.answer
         return rows(limits, states, limiter.calendar, now, self._unpriced)
 
-    def seed_again(self) -> None:
-        """The engine has lost its memory: all budgets are new to it."""
+    def seed_again(self) -> bool:
+        """The engine has lost its memory: all budgets are new to it. Returns whether there is a
+        ledger to seed them from."""
         self._limiter.known_since.clear()
         self._seeded.clear()
+        return self._ledger is not None
 
     def _new(self) -> list[Limit]:
         """Limits that are not seeded yet; their calls are counted from now on."""

@@ -147,6 +147,10 @@ class Slots:
         self._holders.setdefault(circuit_id, set()).add(ticket)
         self._promises[ticket] = circuit_id
 
+    def promised(self) -> list[Ticket]:
+        """The tickets to which a slot is promised."""
+        return list(self._promises)
+
     def forgo(self, ticket: Ticket) -> CircuitId | None:
         """Ends a promise; returns where a slot became free by that."""
         circuit_id = self._promises.pop(ticket, None)

@@ -26,7 +26,7 @@ from gateway.text.engine_urls import parse
 from gateway.types import Model
 from tests.e2e.harness import KEYS, chains
 
-UP_S = 10.0
+UP_S = 30.0
 BEAT_S = 0.1
 
 
@@ -78,7 +78,8 @@ async def group(
     *agents: str,
     gateways: int = 3,
     edit: Callable[[schema.Root], schema.Root] = lambda root: root,
-    wait_s: float = 0.02,
+    wait_s: float = 1.0,
+    silent_s: float = 10.0,
     when_down: Rule = "share",
     password: Callable[[], str | None] = lambda: None,
     is_up: bool = True,
@@ -89,7 +90,7 @@ async def group(
         found = Group(lab, await stack.enter_async_context(httpx.AsyncClient(timeout=20)))
         config = build(edit(chains(lab, *agents)), None, {}, None, [])
         for number in range(gateways):
-            place = Place(parse(url), "tests", f"m{number}", password)
+            place = Place(parse(url), "tests", f"m{number}", password, silent_s)
             port = cluster(
                 place,
                 Settings(wait_s, when_down, BEAT_S, gateways),

@@ -50,7 +50,7 @@ async def test_a_herd_sends_exactly_one_probe(tmp_path: Path, engine: RedisServe
         timeouts = {"answer_seconds": 1.0}
         return limited(root, breaker={"cooldown_seconds": 0.5}, timeouts=timeouts)
 
-    async with group(tmp_path, engine.url, "custom>openai", edit=edit, wait_s=1.0) as found:
+    async with group(tmp_path, engine.url, "custom>openai", edit=edit) as found:
         found.lab.fault("custom", "rate_limit_bare", "silent")
         await found.ask(found.gateways[0], "custom>openai")
         models = [each.app.gateway.models["custom"] for each in found.gateways]
@@ -70,7 +70,7 @@ async def test_slots_are_exact_among_all_gateways(tmp_path: Path, engine: RedisS
         models = {"custom": {"max_concurrent": 3}}
         return limited(root, models=models, fallback={"max_wait_seconds": 20.0})
 
-    async with group(tmp_path, engine.url, "custom", edit=edit, wait_s=1.0) as found:
+    async with group(tmp_path, engine.url, "custom", edit=edit) as found:
         most = 0
         with engine.client() as client:
             name = found.gateways[0].port.names.circuit(found.model("custom").key)
@@ -88,7 +88,7 @@ async def test_a_budget_is_exact_among_all_gateways(tmp_path: Path, engine: Redi
     def edit(root: schema.Root) -> schema.Root:
         return limited(root, agents={"custom": {"rate": "10 calls/minute"}})
 
-    async with group(tmp_path, engine.url, "custom", edit=edit, wait_s=1.0) as found:
+    async with group(tmp_path, engine.url, "custom", edit=edit) as found:
         answers = await found.ask_all("custom", 40)
         assert Counter(each.status_code for each in answers) == {200: 10, 429: 30}
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 
@@ -21,6 +21,8 @@ from tests.redis_server import RedisServer, Sentinel, free_port, needs_redis
 
 pytestmark = [needs_redis, pytest.mark.anyio]
 
+QUICK: Final[dict[str, Any]] = {"wait_s": 0.02, "silent_s": 0.25}
+"""As it is by default."""
 BUDGET: Final = "1000000 tokens/day"
 
 
@@ -102,7 +104,7 @@ async def place_and_group(tmp_path: Path) -> AsyncIterator[tuple[Place, Group]]:
         stack.callback(server.thaw)
         between = await stack.enter_async_context(proxy(folder / "proxy.sock", server.path))
         found = await stack.enter_async_context(
-            group(tmp_path, between.url, "custom", "openai>groq", gateways=2, edit=edit)
+            group(tmp_path, between.url, "custom", "openai>groq", gateways=2, edit=edit, **QUICK)
         )
         yield Place(server, between), found
 
@@ -250,7 +252,7 @@ async def test_the_gateways_follow_a_sentinel_to_the_new_primary(tmp_path: Path)
         stack.callback(sentinel.stop)
         await until(lambda: sentinel.knows_replicas() == 1)
         found = await stack.enter_async_context(
-            group(tmp_path, sentinel.url, "custom", gateways=2, edit=edit)
+            group(tmp_path, sentinel.url, "custom", gateways=2, edit=edit, **QUICK)
         )
         tokens = await answered(found, 2)
         with replica.client() as client:

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.cli.status import render
 from gateway.config import schema
 from gateway.config.audit import Finding
 from gateway.config.load import Config, build
 from gateway.credentials.store import CLUSTER_PASSWORD, Credentials
 from gateway.observe.cluster import ClusterMetrics
 from gateway.observe.ledger_glance import Asked
+from gateway.page.render import page
 from gateway.reports.cluster import examine_cluster
 from gateway.reports.overview import overview
 from gateway.reports.status import Status
@@ -144,3 +146,31 @@ def test_the_user_and_its_password(engine: RedisServer, tmp_path: Path) -> None:
 def test_an_engine_that_is_not_running(tmp_path: Path) -> None:
     (found,) = examined(f"unix://{tmp_path}/none.sock", tmp_path)
     assert (found.severity, "no such file" in found.message) == ("error", True)
+
+
+# --- for people -----------------------------------------------------------------------------------
+
+
+def status_of(found: Group) -> Status:
+    return Status("serving", "0.2.0", 1.0, 0, 0, [], cluster=found)
+
+
+def test_the_command_lists_the_members(capsys: pytest.CaptureFixture[str]) -> None:
+    render(status_of(group(member("a"), member("b"), member("c", "bbbb"))))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["MEMBER", "HOST", "PID", "VERSION", "CONFIGURATION", "SILENT"]
+    assert [line.split()[0] for line in lines[2:5]] == ["a", "b", "c"]
+    assert "others have another" in lines[4]
+    render(status_of(group(up=False, reason="connection refused")))
+    assert "the engine of the cluster is away: connection refused" in capsys.readouterr().out
+
+
+def test_the_page_lists_the_members() -> None:
+    def shown(found: Group) -> str:
+        made = overview(status_of(found), None, {}, Asked(), now=0.0)
+        return page(made, "http://127.0.0.1:8484", is_signed_in=False)
+
+    html = shown(group(Member("a", "<one>", 17, "0.2.0", "aaaa", 0.4)))
+    assert "Members of the cluster" in html
+    assert "&lt;one&gt;" in html
+    assert "The engine is away: refused." in shown(group(up=False, reason="refused"))

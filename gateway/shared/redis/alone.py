@@ -54,6 +54,8 @@ class Alone:
         self._members = members
         self._waiting: dict[Ticket, Join] = {}
         self._holds: dict[Ticket, Reserve] = {}
+        self._own: set[Ticket] = set()
+        """Those of them that were granted without the engine: they count in the rates here."""
         self._slots: dict[Ticket, Admit] = {}
         self._used: dict[tuple[str, str], int] = {}
         """(limit id, period) → what all members have used of a budget, as the engine said last."""
@@ -75,6 +77,8 @@ class Alone:
         self._may_use.clear()
         for ticket in self._waiting:
             self.engine.do(Leave(ticket), now)
+        for ticket in self.engine.slots.promised():
+            self.engine.slots.forgo(ticket)
 
     def told(self, command: Command, now: float) -> list[News]:
         """Notes a command of this member, and carries out what takes effect here."""
@@ -83,12 +87,29 @@ class Alone:
         elif isinstance(command, Leave):
             self._waiting.pop(command.ticket, None)
         elif isinstance(command, Settle):
-            self._holds.pop(command.ticket, None)
+            command = self._settled(command)
         elif isinstance(command, Give):
             self._slots.pop(command.ticket, None)
         if self.is_away or isinstance(command, _CARRIED_OUT):
             return self.engine.do(command, now)[1]
         return []
+
+    def _settled(self, command: Settle) -> Settle:
+        """The part of a settlement that is counted here."""
+        self._holds.pop(command.ticket, None)
+        charges = self._counted_here(command.charges, is_own=command.ticket in self._own)
+        self._own.discard(command.ticket)
+        return command._replace(charges=charges)
+
+    def _counted_here(self, charges: tuple[Charge, ...], *, is_own: bool) -> tuple[Charge, ...]:
+        """Budgets as they are. Of rates this process's share, of calls that it admitted alone: what
+        the engine admits may be more, and would use the share up for a long time."""
+        if all(charge.period for charge in charges):
+            return charges
+        parts = zip(charges, shares(charges, self._members()), strict=True)
+        return tuple(
+            charge if charge.period else share for charge, share in parts if charge.period or is_own
+        )
 
     def woken(self, ticket: Ticket) -> None:
         """The engine has called a ticket."""
@@ -134,17 +155,14 @@ class Alone:
                 circuits.start_probe(circuit_id, command.ticket)
 
     def _reserved(self, command: Reserve, decision: Decision, now: float) -> None:
+        self._may_use.clear()
         periods = {charge.limit_id: charge.period for charge in command.charges}
         for level in decision.levels:
             self._used[level.limit_id, periods[level.limit_id]] = level.used
         if decision.is_granted:
             self._holds[command.ticket] = command
-            rates = shares(command.charges, self._members())
-            held = (
-                charge if charge.period else share
-                for charge, share in zip(command.charges, rates, strict=True)
-            )
-            self.engine.do(command._replace(charges=tuple(held), anyway=True), now)
+            held = self._counted_here(command.charges, is_own=False)
+            self.engine.do(command._replace(charges=held, anyway=True), now)
 
     # --- without the engine -----------------------------------------------------------------------
 
@@ -179,6 +197,7 @@ class Alone:
         decision: Decision = self.engine.do(command._replace(charges=part, anyway=is_open), now)[0]
         if decision.is_granted:
             self._holds[command.ticket] = command
+            self._own.add(command.ticket)
         caps = {charge.limit_id: charge.cap for charge in command.charges}
         levels = tuple(level._replace(cap=caps[level.limit_id]) for level in decision.levels)
         return Decision(decision.is_granted, levels, is_alone=True)

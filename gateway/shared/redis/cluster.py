@@ -34,7 +34,7 @@ from gateway.shared.engine import (
     Receive,
     Woken,
 )
-from gateway.shared.limits import Decision, Renew, Reserve, Seed, Settle
+from gateway.shared.limits import Decision, LimitStates, Renew, Reserve, Seed, Settle
 from gateway.shared.port import Pending
 from gateway.shared.redis import messages
 from gateway.shared.redis.alone import Alone, Rule
@@ -84,7 +84,11 @@ class Cluster:
         self._outbox: deque[Command] = deque(maxlen=OUTBOX_MAX)
         self._denied: dict[CircuitId, float] = {}
         self._late = 0
+        self.on_emptied: Callable[[], bool] = lambda: False
+        """Called when the engine has lost its memory. Returns whether budgets are seeded again with
+        all that calls have spent."""
         membership.publish = self._publish
+        membership.on_emptied = self._emptied
 
     def __repr__(self) -> str:
         return f"<Cluster {self._alone!r} outbox={len(self._outbox)}>"
@@ -139,6 +143,12 @@ class Cluster:
     def begin(self) -> None:
         """Begins to talk to the engine, on the running loop."""
         self.membership.begin(self._on_message, self._is_back)
+
+    def _emptied(self) -> None:
+        if self.on_emptied():  # what ended without the engine would be counted twice
+            kept = [each for each in self._outbox if not isinstance(each, Settle)]
+            self._outbox.clear()
+            self._outbox.extend(kept)
 
     def _is_back(self) -> None:
         """The engine knows what this member holds: what was kept for it follows."""
@@ -206,7 +216,7 @@ class Cluster:
 
     def _decide_alone(self, command: Command, why: str) -> Any:
         self.health.asked(type(command).__name__, why)
-        if why == "late":
+        if why == "late" and not isinstance(command, LimitStates):  # which no call waits for
             self._late += 1
             if self._late >= LATE_MAX and not self._alone.is_away:
                 self.membership.go_away(f"{LATE_MAX} answers took longer than waitMs")

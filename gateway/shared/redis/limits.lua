@@ -204,9 +204,13 @@ function commands.limit_states(a, now)
     local key = budget_key(charge)
     if w[2] == '' then
       found[#found + 1] = {w[1], '', missing(charge, now), 0, 0, 0, 0}
-    elseif redis.call('EXISTS', key) == 1 then
-      found[#found + 1] = {w[1], w[2], number(key, 'spent'), number(key, 'reserved'),
-        number(key, 'orphaned'), number(key, 'estimated'), number(key, 'ends')}
+    else
+      local fields = redis.call('HGETALL', key)
+      local b = {spent = 0, reserved = 0, orphaned = 0, estimated = 0}
+      for i = 1, #fields, 2 do b[fields[i]] = tonumber(fields[i + 1]) end
+      if b.ends then
+        found[#found + 1] = {w[1], w[2], b.spent, b.reserved, b.orphaned, b.estimated, b.ends}
+      end
     end
   end
   return found

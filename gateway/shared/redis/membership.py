@@ -157,6 +157,9 @@ class Membership:
                 self.go_away(str(error))
             except (msgspec.MsgspecError, TypeError, ValueError, LookupError):
                 self.go_away("its answer cannot be read")
+            except Exception:
+                log.exception("the cluster: internal error")
+                self.go_away("an internal error")
             ceiling_s = min(RECONNECT_MAX_S, RECONNECT_S * 2.0 ** min(self._failures, 10))
             self._failures += 1
             await asyncio.sleep(ceiling_s * secrets.randbelow(1000) / 1000)

@@ -63,6 +63,7 @@ class Place:
     member: str
     password: Callable[[], str | None]
     """Read again for each connection, so that a new password is soon used."""
+    silent_s: float = SILENT_S
 
     @property
     def prefix(self) -> str:
@@ -85,6 +86,7 @@ class Session:
         self._commands = commands
         self._messages = messages
         self._on_message = on_message
+        self._silent_s = place.silent_s
         self._unsent: list[tuple[Any, ...]] = []
         self._has_unsent = asyncio.Event()
         self._unanswered: deque[tuple[float, OnReply]] = deque()
@@ -189,18 +191,18 @@ class Session:
         elif len(self._unsent) == 1:
             self._loop.call_later(LATER_S, self._has_unsent.set)
         if self._alarm is None:
-            self._alarm = self._loop.call_later(SILENT_S, self._look)
+            self._alarm = self._loop.call_later(self._silent_s, self._look)
 
     def _look(self, turns: int = TURNS) -> None:
         """Ends the session when the oldest command waits too long."""
         self._alarm = None
         if not self._unanswered or self.lost.done():
             return
-        left_s = self._unanswered[0][0] + SILENT_S - self._loop.time()
+        left_s = self._unanswered[0][0] + self._silent_s - self._loop.time()
         if left_s <= 0 and turns:
             self._loop.call_soon(self._look, turns - 1)
         elif left_s <= 0:
-            self.end(f"it has not answered for {SILENT_S * 1000:.0f} ms")
+            self.end(f"it has not answered for {self._silent_s * 1000:.0f} ms")
         else:
             self._alarm = self._loop.call_later(left_s, self._look)
 
