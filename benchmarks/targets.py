@@ -135,14 +135,17 @@ class Gateway:
     restarts = True
     warm_s = 0.3
 
-    def __init__(self, workers: int = 1) -> None:
-        self.name = "gateway" if workers == 1 else f"gateway-{workers}-workers"
+    def __init__(self, workers: int = 1, name: str = "", more: str = "") -> None:
+        """`more` is added to the configuration."""
+        self.name = name or ("gateway" if workers == 1 else f"gateway-{workers}-workers")
         self._workers = workers
+        self._more = more
         self._key = ""
 
     def started(self, place: Place) -> Iterator[Running]:
         port, file = free_port(), place.folder / "bench.toml"
-        file.write_text(conf.gateway(place.mock.port, place.folder, self._workers))
+        text = conf.gateway(place.mock.port, place.folder, self._workers)
+        file.write_text(text + self._more)
         env = self._env(place.folder)
         self._key = _gateway(["keys", "add", "bench"], env, place.folder)
         command = [

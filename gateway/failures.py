@@ -62,7 +62,7 @@ class Verdict:
     after: int
     """How many failures in a row start the cooldown."""
     scope: Literal["model", "credential"]
-    """What cools down: the model, or every model that uses the same credential."""
+    """The scope of the cooldown: the model, or every model that uses the same credential."""
     status: int
     """The client's HTTP status when the call ends with this failure."""
     type: str
@@ -163,7 +163,7 @@ class Failure:
 
     kind: Kind
     message: str
-    """What a client may read: never an address or a path of this host."""
+    """The text that a client may read: never an address or a path of this host."""
     status: int | None = None
     """The provider's HTTP status; None when there was none (refused, timed out, found by us)."""
     type: str | None = None
@@ -394,5 +394,5 @@ UNREADABLE: Final = (
     IndexError,
     RecursionError,
 )
-"""What reading JSON of an unknown shape raises: for JSON from outside, they mean that it is
-wrong."""
+"""The errors that reading JSON of an unknown shape raises: for JSON from outside, they mean that
+it is wrong."""

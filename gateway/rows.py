@@ -172,4 +172,4 @@ class Provider:
     """Pattern of model ids → the first day without them. Only `doctor` reads it: a missing id costs
     nothing."""
     price_name: str = ""
-    """What the price library calls the vendor; its `name` when empty."""
+    """The price library's name of the vendor; `name` when empty."""

@@ -51,7 +51,8 @@ class Decoder:
         self._searched = 0
         self._skip_lf = False
         self._start: bytes | None = b""
-        """What may yet turn out to be a byte order mark; None once that is settled."""
+        """The first bytes, which may yet turn out to be a byte order mark; None once that is
+        known."""
 
     def decode(self, data: bytes) -> list[Event]:
         """The events completed by `data`. Raises `EventTooLarge`."""
@@ -60,7 +61,10 @@ class Decoder:
         if b"\r" in data or self._skip_lf:
             data = self._newlines(data)
         if not self._buffer and data[-2:] == b"\n\n":
-            return _events(data)  # the common case: whole events in one read, nothing held back
+            # the common case: whole events in one read, nothing held back; often one of one line
+            if data[:6] == _DATA and data.find(b"\n") == len(data) - 2:
+                return [Event(b"", data[6:-2], data[:-2])]
+            return _events(data)
         self._buffer += data
         end = self._buffer.rfind(b"\n\n", max(self._searched - 1, 0))
         self._searched = len(self._buffer)

@@ -47,7 +47,7 @@ class Request(NamedTuple):
     dropped: tuple[str, ...] = ()
     """Paths of what the hub cannot express; lost on every lane but the native one."""
     notes: Any = None
-    """What only the same face needs to write the answer; no other code reads it."""
+    """Facts that only the same face needs, to write the answer; no other code reads them."""
     binds: bool = False
     """A provider's own answer is readable to its account alone and replaces the conversation (a
     compaction). The native lane serves it only where no other account is in the chain."""
@@ -347,7 +347,7 @@ class Chunks(Protocol):
     def __aiter__(self) -> Chunks: ...
 
     async def __anext__(self) -> Batch:
-        """What arrived together; an empty batch is a sign of life."""
+        """The chunks that arrived together; an empty batch is a sign of life."""
         ...
 
     def watch(self, watcher: Watcher) -> None:

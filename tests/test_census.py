@@ -11,10 +11,14 @@ from collections import Counter
 
 import pytest
 
-from tests.census.cases import CASES
+from gateway.shared.redis.cluster import Cluster, Settings, cluster
+from gateway.shared.redis.session import Place
+from gateway.text.engine_urls import parse
+from tests.census.cases import CASES, in_a_cluster
 from tests.census.ceilings import lowered, read
 from tests.census.counting import counted
 from tests.census.report import grown, table
+from tests.makers import Clock
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -32,6 +36,17 @@ def test_the_table_has_the_cases_and_no_other() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_a_count_is_the_same_each_time(case: str) -> None:
     assert CASES[case]().by_file() == CASES[case]().by_file()
+
+
+def test_an_ordinary_call_costs_the_same_in_a_cluster() -> None:
+    def member(clock: Clock) -> Cluster:
+        place = Place(parse("unix:///none"), "tests", "m", lambda: None)
+        return cluster(place, Settings(), host="h", clock=clock, wall=clock)
+
+    case = "a small JSON call, chat to chat"
+    ordinary = CASES[case]().by_file()
+    found = in_a_cluster(member).by_file()
+    assert found.total() == ordinary.total(), found - ordinary
 
 
 def test_a_comprehension_and_a_call_outside_the_gateway_are_not_counted() -> None:

@@ -28,12 +28,12 @@ def test_a_whole_answer_passes() -> None:
     assert verdict("overloaded", WHOLE) == "pass"
 
 
-def test_a_slow_one_is_only_safe() -> None:
+def test_a_slow_answer_is_only_safe() -> None:
     assert verdict("overloaded", WHOLE, seconds=5) == "safe"
     assert verdict("silent", WHOLE, seconds=1.5) == "pass"
 
 
-def test_the_truth_about_a_cut_is_safe() -> None:
+def test_an_error_after_a_cut_is_safe() -> None:
     assert verdict("cut", BROKEN) == "safe"
     assert verdict("cut", replace(BROKEN, status=502, text=""), stream=False, alone=True) == "safe"
 
@@ -49,7 +49,7 @@ def test_the_truth_about_a_cut_is_safe() -> None:
         replace(BROKEN, text="something else"),
     ],
 )
-def test_a_lie_fails(lie: Seen) -> None:
+def test_a_cut_that_looks_finished_fails(lie: Seen) -> None:
     assert verdict("clean_cut", lie) == "fail"
 
 

@@ -51,7 +51,7 @@ def test_a_number_inside_a_message_decides_nothing() -> None:
     assert classify(400, None, "request req_011CV529abc4290 was invalid") is Kind.INVALID_REQUEST
 
 
-def test_of_several_failures_the_likeliest_to_recover_speaks() -> None:
+def test_of_several_failures_the_likeliest_to_recover_is_reported() -> None:
     failures = [
         Failure(Kind.CREDENTIAL, "a"),
         Failure(Kind.OVERLOADED, "b"),
@@ -60,7 +60,7 @@ def test_of_several_failures_the_likeliest_to_recover_speaks() -> None:
     assert Exhausted(failures).speaker().kind is Kind.OVERLOADED
 
 
-def test_a_final_failure_speaks_before_all_others() -> None:
+def test_a_final_failure_is_reported_before_all_others() -> None:
     failures = [Failure(Kind.RATE_LIMIT, "a"), Failure(Kind.INVALID_REQUEST, "b")]
     assert Exhausted(failures).speaker().kind is Kind.INVALID_REQUEST
 

@@ -67,5 +67,5 @@ def test_text_without_a_key_is_unchanged(text: str) -> None:
 
 
 @given(st.text())
-def test_scrubbing_twice_changes_nothing_more(text: str) -> None:
+def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redact(redact(text)) == redact(text)

@@ -219,7 +219,7 @@ async def test_when_all_have_failed_each_failure_is_reported_in_order() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_answer_that_says_nothing_gives_the_next_model_a_chance() -> None:
+async def test_an_answer_without_content_moves_on_to_the_next_model() -> None:
     stage = Stage(SONNET, HAIKU, sonnet=[EMPTY], haiku=["hello"])
     assert word(await stage.answer()) == "hello"
     assert [attempt.failure and attempt.failure.kind for attempt in stage.call.attempts] == [
@@ -334,7 +334,7 @@ async def test_leaving_settles_everything(prepare: Callable[[Stage], None]) -> N
 
 
 @pytest.mark.anyio
-async def test_a_fault_of_ours_settles_everything_too() -> None:
+async def test_a_fault_of_the_gateway_settles_everything() -> None:
     stage = Stage(LOCAL, local=["hello"])
 
     async def broken(attempt: Attempt, call: Call) -> Reply:

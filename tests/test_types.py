@@ -57,7 +57,7 @@ def test_overhead_is_never_negative() -> None:
     assert asked.overhead_s(101.0) == 0.0
 
 
-def test_whom_a_client_may_use() -> None:
+def test_agents_that_a_client_may_use() -> None:
     assert Client("local").may_use("anything")
     assert Client("limited", frozenset({"dev"})).may_use("dev")
     assert not Client("limited", frozenset({"dev"})).may_use("ops")

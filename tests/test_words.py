@@ -136,16 +136,6 @@ def prose(source: str) -> str:
     return "\n".join(lines[1:])
 
 
-def names(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """(Line, words) of the names that a module defines."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                yield node.lineno, spaced(node.name)
-            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
-                yield node.lineno, spaced(name)
-
-
 def spaced(name: str) -> str:
     """The words of a name: `test_a_b`, `TestAB`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ")
@@ -169,7 +159,8 @@ def said_by(source: str) -> str:
     """The names, docstrings and comments of a test module, on the lines on which they begin."""
     tree = ast.parse(source)
     lines = [""] * (source.count("\n") + 2)
-    for line, text in (*names(tree), *docstrings(tree), *comments(source)):
+    names = ((line, spaced(name)) for line, name in defined(source))
+    for line, text in (*names, *docstrings(tree), *comments(source)):
         lines[line] += f" | {' '.join(text.split())}"
     return "\n".join(lines[1:])
 

@@ -20,7 +20,7 @@ SHOWS = (
     "The built-in fault lab plays two providers; no other is asked. The first model",
     "is rate-limited, so the second one answers: see x-gateway-attempts.",
 )
-"""What the demo demonstrates."""
+"""The faults that the demo shows."""
 
 
 def with_own_key(program: str) -> Iterator[str]:

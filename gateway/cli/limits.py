@@ -22,7 +22,7 @@ def render(found: list[Row]) -> None:
 
 
 def lines(found: list[Row], now: datetime) -> Iterator[str]:
-    """What is printed; `now` is what the resets are counted from."""
+    """The lines that are printed; `now` is the time from which resets are counted."""
     if not found:
         yield 'No limits. Add budget = "20 USD/day" to an agent or to [limits], or to a key:'
         yield '  gateway keys add NAME --budget "5 USD/day" --rate "30 calls/minute"'

@@ -1,5 +1,5 @@
-"""What can be wrong with a valid configuration, found without a network request: addresses, ids,
-chains, forms of keys."""
+"""Checks of a valid configuration that need no network request: addresses, ids, chains, forms of
+keys."""
 
 from __future__ import annotations
 
@@ -206,8 +206,8 @@ def shared_keys(models: list[Model]) -> Iterator[Finding]:
 
 
 def form(model: Model, key: str) -> Iterator[Finding]:
-    """What the form of a key says against its use. Never quotes more of it than the vendor's usual
-    beginning."""
+    """The reason that the form of a key gives against its use. Never quotes more of it than the
+    vendor's usual beginning."""
     row = model.provider
     if model.auth_type == "pi_auth" or not is_the_providers(model):
         return

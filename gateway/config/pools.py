@@ -38,7 +38,7 @@ def account_names(name: str, credentials: Sequence[str]) -> list[str]:
 
 
 def pool_flaws(path: Path, model: Mapping[str, Any], others: Collection[str]) -> Iterator[Flaw]:
-    """What is wrong with the list of credentials as a whole. `others` are names of models."""
+    """The flaws of the list of credentials as a whole. `others` are names of models."""
     pool, name = model.get("credential"), path[-1]
     if not isinstance(pool, list):
         return

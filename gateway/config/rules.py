@@ -1,5 +1,5 @@
-"""What the schema cannot say: which names exist, what an address looks like, which keys contradict
-each other.
+"""The rules that the schema cannot express: which names exist, what an address looks like, which
+keys contradict each other.
 
 Every check takes the merged table as it was read and skips what has the wrong type, which `check`
 reports already.
@@ -142,7 +142,7 @@ def base_url(path: Path, url: str, row: Provider | None) -> Iterator[Flaw]:
 
 
 def _credentials(path: Path, model: Mapping[str, Any]) -> Iterator[Flaw]:
-    """What is wrong with each credential, whether there is one or a pool of them."""
+    """The flaws of each credential, whether there is one or a pool of them."""
     stated = model.get("credential")
     credentials = stated if isinstance(stated, list) else [stated]
     for credential in credentials:

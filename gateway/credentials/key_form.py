@@ -1,4 +1,4 @@
-"""What a provider's key cannot look like, and the mistakes by which it comes to."""
+"""Forms that a provider's key cannot have, and the mistakes that lead to them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ _COMPILED: Final = tuple((re.compile(pattern), message) for pattern, message in 
 
 
 def mistake(key: str) -> str | None:
-    """What is wrong with `key`, as the end of a sentence with its cure; never the key. None if it
+    """The mistake in `key`, as the end of a sentence with its cure; never the key. None if it
     can be one."""
     return next((message for pattern, message in _COMPILED if pattern.search(key)), None)

@@ -68,7 +68,7 @@ class Stored:
     place: str
     """A path, or the name of a variable."""
     problem: str = ""
-    """What is wrong with it; empty when nothing is."""
+    """The flaw; empty where there is none."""
     used: bool = True
     """False when an earlier source has the same key."""
 
@@ -142,8 +142,8 @@ class Credentials:
         raise self._missing(model)
 
     def named(self, credential: str) -> Found | None:
-        """What is stored as `type` or `type:instance` for another server than a provider's; None
-        where nothing is. Raises `CredentialError`."""
+        """The secret stored as `type` or `type:instance` for a server other than a provider's; None
+        where there is none. Raises `CredentialError`."""
         for source, path in self._places(*split(credential)):
             secret = self._key(path)
             if secret is not None:
@@ -325,8 +325,8 @@ class Credentials:
         return self.in_force(provider, self._pi.get(provider))
 
     def in_force(self, provider: str, entry: object) -> object:
-        """What holds where pi's file has `entry`: the entry itself, or its successor that could not
-        be written."""
+        """The entry in force where pi's file has `entry`: the entry itself, or its successor that
+        could not be written."""
         replaces, successor = self._held.get(provider, (None, None))
         return (
             successor

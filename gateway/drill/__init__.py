@@ -35,7 +35,7 @@ from gateway.types import Agent, Model, Timeouts
 Word = Literal["pass", "safe", "fail"]
 
 TEXT: Final = " ".join(WORDS)
-"""What the lab answers to a question that asks for nothing."""
+"""The lab's answer to a question that asks for nothing."""
 TIMEOUTS: Final = Timeouts(
     connect_s=1.0, first_token_s=1.0, answer_s=1.0, idle_s=1.0, write_s=1.0, heartbeat_s=0.5
 )
@@ -55,9 +55,9 @@ _FORCED_S: Final[Mapping[str, float]] = {
 }  # fmt: skip
 """Faults that can only be noticed by waiting; all of them are played at once."""
 TOOLS: Final = ("first_tool", "second_tool", "third_tool")
-"""What a fault of tool calls is asked to call, all in one answer."""
+"""The tools that a fault of tool calls has to call, all in one answer."""
 CALLS: Final = tuple((name, '{"city":"Oslo"}') for name in TOOLS)
-"""What the lab then calls, and with what."""
+"""The calls that the lab then makes: names and arguments."""
 _OF_TOOLS: Final = ("late_name",)
 _SCRIPTED: Final = ("server_error", "flap")
 """Faults with a memory: the lab plays them by script, not by path."""
@@ -72,7 +72,7 @@ class Result:
     verdict: Word
     seconds: float
     saw: str
-    """What the client saw, in a few words."""
+    """The client's view, in a few words."""
     api: str = "chat"
     """The API that the client spoke."""
 

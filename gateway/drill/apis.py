@@ -48,7 +48,7 @@ class Api(NamedTuple):
         return {"model": agent, "stream": stream, **self.body(text, tools)}
 
     def of_stream(self, content: bytes) -> Said:
-        """What a client reads in a whole body of events."""
+        """The answer that a client reads in a whole body of events."""
         said = Said()
         for event in sse.Decoder().decode(content):
             if self._is_late(event, said):
@@ -58,7 +58,7 @@ class Api(NamedTuple):
         return said
 
     def of_body(self, body: Mapping[str, Any]) -> Said:
-        """What a client reads in an answer that is not streamed."""
+        """The answer that a client reads where it is not streamed."""
         error = body.get("error")
         return Said(error=error) if error else self.read_whole(body)
 

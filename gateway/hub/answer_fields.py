@@ -182,7 +182,7 @@ class Held:
                 self._new[key] = value
 
     def take(self) -> dict[str, Any]:
-        """What is not sent yet; it counts as sent from now on."""
+        """The fields that are not sent yet; they count as sent from now on."""
         new, self._new = self._new, {}
         self._sent |= new
         return new
@@ -209,7 +209,7 @@ class Deltas:
         self._numbers: dict[str, Any] = {}
 
     def pieces(self, extras: Mapping[str, Any]) -> dict[str, Any]:
-        """What of `extras` is to be sent now."""
+        """The part of `extras` that has to be sent now."""
         found: dict[str, Any] = {}
         for key, value in extras.items():
             if isinstance(value, int | float):

@@ -42,7 +42,7 @@ def late(extras: Mapping[str, Any]) -> Chunk:
 
 
 def fingerprint(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What the last chunk repeats: one official accumulator takes it from there."""
+    """The fields that the last chunk repeats: one official accumulator takes it from there."""
     return {key: fields[key] for key in ("system_fingerprint",) if key in fields}
 
 

@@ -199,7 +199,7 @@ class StreamEncoder(Protocol):
         ...
 
     def keep_alive(self) -> bytes:
-        """What keeps the client waiting, at any moment before the end."""
+        """The bytes that keep the client waiting, at any moment before the end."""
         ...
 
     def done(self) -> bytes:
@@ -227,7 +227,7 @@ class Inbound(Protocol):
 
     @property
     def KEEP_ALIVE(self) -> bytes:  # noqa: N802
-        """What keeps a client waiting before its answer has begun."""
+        """The bytes that keep a client waiting before its answer has begun."""
         ...
 
     def decode_request(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:

@@ -74,7 +74,8 @@ def _content(message: Mapping[str, Any]) -> bytes:
 
 
 def _pieces(part: Any) -> Iterable[str]:
-    """What counts of a part. A string equals a part of the same text, which can carry a mark."""
+    """The text of a part that counts. A string equals a part of the same text, which can carry a
+    mark."""
     if isinstance(part, str):
         return (part,)
     if not isinstance(part, Mapping):

@@ -54,7 +54,7 @@ def refused(reason: str) -> Rule:
 
 
 class Section(NamedTuple):
-    """What one concept adds to a request: its tools, its messages, its reasoning."""
+    """The part of a request body that one concept writes: tools, messages, reasoning."""
 
     fields: Mapping[str, Any] = MappingProxyType({})
     """Members of the body."""

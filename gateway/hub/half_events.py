@@ -16,7 +16,7 @@ from gateway.hub.halves import Halves, ends_in_half, has_halves, plain_value, st
 _SIGNS_OF_LIFE: Final = frozenset({"ping", "keepalive"})
 """Types of events that come between any two others."""
 _PLACES: Final = ("type", "index", "output_index", "content_index", "summary_index", "item_id")
-"""What says to which text a piece belongs."""
+"""The fields that identify the text to which a piece belongs."""
 
 
 class _Piece(NamedTuple):
@@ -47,7 +47,7 @@ class JoinedEvents:
         self._held: _Piece | None = None
 
     def join(self, event: sse.Event) -> list[sse.Event]:
-        """What may pass once `event` has come."""
+        """The events that may pass once `event` has come."""
         if self._held is None and not has_halves(event.data):
             return [event]
         body = self._read(event)
@@ -63,7 +63,7 @@ class JoinedEvents:
         return [*passed, _written(event.name, body) if has_halves(event.data) else event]
 
     def flush(self) -> list[sse.Event]:
-        """What waits for a half that will not come."""
+        """The event that still waits for its half."""
         held, self._held = self._held, None
         return [_written(held.name, held.body)] if held is not None else []
 

@@ -156,7 +156,7 @@ class Halves:
         return plain(text)
 
     def _left(self, index: int) -> list[Chunk]:
-        """What waits for a half that will not come, of a choice that ends."""
+        """The texts of a choice that ends, each still waiting for its half."""
         chunks: list[Chunk] = []
         for key in [key for key in self._held if key[0] == index]:
             del self._held[key]

@@ -88,50 +88,58 @@ def split(chat: Chat, row: Row) -> Split:
     choice = _Choice(chat.get("tool_choice"), own.values(), row)
     if row.only_alone and own:
         row = Row(row.meanings)
-    encoded = [
-        (tool, *_encode(tool, row, f"tools.{place}"))
-        for place, tool in enumerate(tools)
-        if place not in own and choice.allows(tool)
-    ]
-    hosted = tuple(native for _, native, _ in encoded if native is not None)
-    forced = _forced([(tool, native) for tool, native, _ in encoded if choice.names(tool)])
-    if choice.wants_any and not hosted and not choice.has_own:
+    encoded, losses = _encode_all(tools, own, choice, row)
+    hosted = tuple(native for _, native in encoded if native is not None)
+    forced = _forced(encoded, choice)
+    if choice.wants_any and not (hosted or choice.has_own):
         raise Unsupported("tool_choice", "this model has none of these tools")
-    stated: Any = choice.word if hosted and not choice.has_own else None
-    if forced is not None:
-        stated = _choice_of(forced, tools, chat["tool_choice"])
     kept = own if choice.has_own else {}
     return Split(
         _without_hosted(chat, [*kept.values()], choice),
         [*kept],
         hosted,
         forced,
-        tuple(path for _, _, lost in encoded for path in lost),
-        stated,
+        losses,
+        choice.among_hosted(hosted, forced, is_own_form=any(tool is forced for tool in tools)),
     )
 
 
-def _forced(demanded: list[tuple[Tool, Tool | None]]) -> Tool | None:
-    """The provider's form of a tool that the request demands; None where it demands none."""
-    for tool, native in demanded:
-        if native is None:
-            raise Unsupported("tool_choice", f"this model has no tool of type {tool['type']!r}")
-    return demanded[-1][1] if demanded else None
+_Encoded = tuple[Tool, Tool | None]
+"""A hosted tool of the client, and the provider's form of it, where it has one."""
 
 
-def _choice_of(forced: Tool, tools: list[Tool], choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The choice of `forced`. The client's own form is kept where its tool is."""
-    as_it_was = any(tool is forced for tool in tools)
-    if as_it_was and _name(choice) == _name(forced) != "":
-        return choice
-    return {"type": forced.get("type")}
+def _encode_all(
+    tools: Sequence[Tool], own: Collection[int], choice: _Choice, row: Row
+) -> tuple[list[_Encoded], tuple[str, ...]]:
+    """(the hosted tools that the model may call, what is lost). `own` are the places of others."""
+    encoded: list[_Encoded] = []
+    losses: list[str] = []
+    for place, tool in enumerate(tools):
+        if place not in own and choice.allows(tool):
+            native, lost = _encode(tool, row, f"tools.{place}")
+            encoded.append((tool, native))
+            losses += lost
+    return encoded, tuple(losses)
+
+
+def _forced(encoded: list[_Encoded], choice: _Choice) -> Tool | None:
+    """The provider's form of the tool that the request demands; None where it demands none."""
+    forced = None
+    for tool, native in encoded:
+        if choice.names(tool):
+            if native is None:
+                reason = f"this model has no tool of type {tool['type']!r}"
+                raise Unsupported("tool_choice", reason)
+            forced = native
+    return forced
 
 
 class _Choice:
-    """What `tool_choice` says about hosted tools."""
+    """`tool_choice`, as far as it is about hosted tools."""
 
     def __init__(self, choice: Any, own: Collection[Tool], row: Row) -> None:
         self._row = row
+        self._stated = choice
         self.own_names = {_name(tool) for tool in own}
         self.has_own = bool(own)
         self.word = choice if isinstance(choice, str) else None
@@ -159,6 +167,17 @@ class _Choice:
         listed = [item for item in self._allowed if _name(item) in self.own_names]
         allowed = {**chat["tool_choice"]["allowed_tools"], "tools": listed}
         return {"tool_choice": {**chat["tool_choice"], "allowed_tools": allowed}}
+
+    def among_hosted(
+        self, hosted: Collection[Tool], forced: Tool | None, *, is_own_form: bool
+    ) -> Any:
+        """The choice where it is about hosted tools. The client's form of it is kept where its
+        tool is."""
+        if forced is None:
+            return self.word if hosted and not self.has_own else None
+        if is_own_form and _name(self._stated) == _name(forced) != "":
+            return self._stated
+        return {"type": forced.get("type")}
 
     def allows(self, tool: Tool) -> bool:
         if self._allowed is None:

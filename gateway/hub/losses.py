@@ -59,7 +59,7 @@ _PATH_CHARS_MAX: Final = 64
 
 
 class Taken(NamedTuple):
-    """What a dialect takes beyond `STRUCTURE`."""
+    """The keys that a dialect takes beyond `STRUCTURE`."""
 
     message: frozenset[str] = frozenset()
     """Further keys of a message."""

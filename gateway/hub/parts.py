@@ -1,5 +1,4 @@
-"""What several dialects need to know about messages: where the instructions are, what a part
-holds."""
+"""Readers of messages for several dialects: the instructions, and the content of a part."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 INSTRUCTIONS: Final = frozenset({"system", "developer"})
 _TYPES: Final = {"image/jpg": "image/jpeg"}
-"""What clients write → the registered type, which alone the providers know."""
+"""The client's word → the registered type, which alone the providers know."""
 
 
 class Media(NamedTuple):

@@ -16,7 +16,7 @@ _NAME: Final = "json"
 
 
 class Form(NamedTuple):
-    """What `response_format` says."""
+    """The form of the answer that `response_format` asks for."""
 
     kind: str
     """`json_object`, `json_schema` or another word; "" where the request has none."""

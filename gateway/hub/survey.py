@@ -1,7 +1,7 @@
-"""What a request says about its tools, its history, its reasoning and its answer, read once.
+"""The facts of a request about its tools, its history, its reasoning and its answer, read once.
 
 The parts of a dialect ask the same questions: which tools are offered, which were called, is one of
-them forced. `survey` walks the request once and answers all of them. An encoder gives its parts the
+them forced. `survey_request` walks it once and answers all of them. An encoder gives its parts the
 `Survey` in place of the request.
 """
 
@@ -30,7 +30,7 @@ from gateway.types import Chat, Model
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a request says. Names of tools are as they are sent."""
+    """The facts of a request. Names of tools are as they are sent."""
 
     messages: list[dict[str, Any]]
     tools: Sequence[Mapping[str, Any]]
@@ -66,7 +66,7 @@ class Survey:
     """The client's limit."""
 
 
-def survey(chat: Chat, model: Model, *, naming: Naming, row: Row) -> Survey:
+def survey_request(chat: Chat, model: Model, *, naming: Naming, row: Row) -> Survey:
     """Reads `chat`, which is normalised, for `model`.
 
     `naming` and `row` are the provider's: the names that tools may have, and its hosted tools.

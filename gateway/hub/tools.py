@@ -1,5 +1,5 @@
-"""What every dialect needs to know about tools: names and ids that fit, offers and the choice among
-them, calls with arguments that parse.
+"""Tools, for every dialect: names and ids that fit, offers and the choice among them, calls with
+arguments that parse.
 
 Everything here is a pure function of its input, so that every turn of a conversation agrees,
 whichever model it goes to.
@@ -25,7 +25,7 @@ class Naming(NamedTuple):
 
 
 HUB_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""What a tool may be called on chat completions and on OpenAI's Responses API."""
+"""The name of a tool on chat completions and on OpenAI's Responses API."""
 
 CUSTOM_SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
@@ -118,7 +118,7 @@ def with_fitted_names(
 
 
 def _definition(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What names the tool in an offer, a choice or a call."""
+    """The object that names the tool in an offer, a choice or a call."""
     return item.get("custom") or item.get("function") or {}
 
 
@@ -201,7 +201,7 @@ def read_offers(
 
 
 class Choice(NamedTuple):
-    """What `tool_choice` says. Names are as the client wrote them."""
+    """The choice that `tool_choice` states. Names are as the client wrote them."""
 
     mode: str | None = None
     """`auto`, `none`, `required` or another word; None where the request has no choice or names a

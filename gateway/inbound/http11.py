@@ -1,8 +1,8 @@
 """A request on one of our own connections, and the bytes of its answer (RFC 9112).
 
 An answer is framed by its length if that is known; else by chunks, or for an HTTP/1.0 client by the
-end of the connection. What is written in one turn of the loop leaves together: a system call and
-its packet cost as much as translating a dozen events.
+end of the connection. Its head leaves with the first bytes of its body: a system call and its
+packet cost as much as translating a dozen events.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from gateway.inbound.http import ClientLeft, Headers, RequestHeaders, new_id
 
 UNREAD_BYTES_MAX: Final = 64 * 1024
 """Reading pauses when more of a body than this waits to be taken."""
-PIECES_MAX: Final = 16
-"""What is written in one turn of the loop leaves in so many pieces at most, so that a client which
-does not read is noticed."""
 CLOSE: Final = (b"connection", b"close")
 
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
@@ -114,8 +111,6 @@ class Http11Exchange:
         self._is_chunked = False
         self._owed_bytes: int | None = None
         """What the length of the answer promises and is still to come."""
-        self._leaving: list[bytes] = []
-        """What leaves at the end of this turn of the loop."""
 
     def __repr__(self) -> str:
         return f"<Http11Exchange {self.method} {self.path} {self.id}>"
@@ -219,11 +214,8 @@ class Http11Exchange:
                 data = self._measured(data)
             if self._head:
                 data, self._head = self._head + data, b""
-            if not self._leaving:
-                self._connection.loop.call_soon(self.flush)
-            self._leaving.append(data)
-            if len(self._leaving) == PIECES_MAX:
-                self.flush()
+            if not self.has_left:
+                self._connection.transport.write(data)
         return self._connection.drain() if self._connection.is_full else None
 
     def end(self, data: bytes) -> Sent:
@@ -234,20 +226,15 @@ class Http11Exchange:
             data = self._measured(data)
             if self._owed_bytes:
                 raise ValueError("the answer is shorter than its content-length")
-        self._leaving.append(self._head + data)
-        self.flush()
-        if not self.has_left:
-            self.complete = True
-            self._wake()
-            self._connection.answered()
-        return None
-
-    def flush(self) -> None:
-        """Sends what was written in this turn of the loop."""
-        pieces, self._leaving = self._leaving, []
-        if pieces and not self.has_left:
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self.has_left:
+            return None
+        data = self._head + data if self._head else data
+        if data:
             self._connection.transport.write(data)
+        self.complete = True
+        self._wake()
+        self._connection.answered()
+        return None
 
     def _measured(self, data: bytes) -> bytes:
         """`data` of an answer whose length is known. Raises `ValueError` for too much of it."""

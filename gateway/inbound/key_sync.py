@@ -34,7 +34,8 @@ class KeySync:
         self._engine = engine
         self._done: tuple[str, object] | None = None
         """The version of the engine's keys, and the mark of our file, when both were alike."""
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        """The last comparison, under way or over."""
         self._problem = ""
 
     def __repr__(self) -> str:
@@ -42,9 +43,9 @@ class KeySync:
 
     def look(self, version: str) -> None:
         """The engine has the keys in this version."""
-        is_busy = self._task is not None and not self._task.done()
+        is_busy = self.task is not None and not self.task.done()
         if not is_busy and self._done != (version, self._keys.mark):
-            self._task = asyncio.get_running_loop().create_task(self._sync(version))
+            self.task = asyncio.get_running_loop().create_task(self._sync(version))
 
     async def _sync(self, version: str) -> None:
         try:

@@ -270,7 +270,6 @@ class Protocol(asyncio.Protocol):
         if not task.cancelled() and task.exception() is not None:
             log.error("internal error", exc_info=task.exception())
         if task is self._task and self._running is not None:
-            self._running.flush()
             self._close()  # the answer just stops: no client trusts that
 
     def _close(self) -> None:

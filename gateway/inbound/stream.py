@@ -70,6 +70,7 @@ class EventStream:
         """
         assert reply.chunks is not None
         broken: Failure | None = None
+        last = b""
         write = self._exchange.write
         async with aclosing(reply.chunks) as chunks:
             with Watchdog(self._interrupt, reply.attempt.model.timeouts.write_s) as watchdog:
@@ -79,10 +80,13 @@ class EventStream:
                         if batch.chunks or batch.events:
                             data = encoder.encode(batch)
                         else:
-                            data = encoder.keep_alive()
+                            data = b"" if batch.is_last else encoder.keep_alive()
+                        if batch.is_last:
+                            last = data  # it leaves together with the end
+                            break
                         if data and (slow := write(data)) is not None:
                             await watchdog.over(slow)
-                    end = encoder.done()
+                    end = last + encoder.done()
                 except Failed as failed:
                     broken = failed.failure
                     end = encoder.error(in_band(broken, reply.attempt))

@@ -120,7 +120,7 @@ class Lab:
         return self._server.held_bytes
 
     def base_url(self, provider: str) -> str:
-        """What goes into `baseUrl` for a provider."""
+        """The value of `baseUrl` for a provider."""
         return f"http://{self._host}:{self.port}{self._vendors[provider].path}"
 
     def fault(self, target: str, *names: str) -> None:
@@ -134,7 +134,7 @@ class Lab:
         self._scripts[target] = _script(names)
 
     def handle(self, request: Request) -> Played:
-        """What is played for a request."""
+        """The steps that are played for a request."""
         path, forced = _forced(request.path)
         provider = path.strip("/").partition("/")[0]
         if request.method == "GET":
@@ -200,7 +200,8 @@ _UNREADABLE: Final = (
     IndexError,
     RecursionError,
 )
-"""What reading a request of another shape raises; a real server answers 400 and goes on."""
+"""The errors that reading a request of another shape raises; a real server answers 400 and goes
+on."""
 _KEY_HEADERS: Final = frozenset({"authorization"}).union(
     *(vendor.key_headers for vendor in VENDORS.values())
 )

@@ -1,5 +1,5 @@
-"""What a plausible answer says, whatever the format it is said in. Deterministic: the same
-question, the same answer."""
+"""The content of a plausible answer, in no particular format. Deterministic: the same question, the
+same answer."""
 
 from __future__ import annotations
 
@@ -158,14 +158,14 @@ class Answer:
 
 
 def schema_of(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What a `response_format`, nested or flat, wants: as `Asked.schema`."""
+    """The schema that a `response_format` wants, nested or flat: as `Asked.schema`."""
     if form.get("type", "text") == "text":
         return None
     return (form.get("json_schema") or form).get("schema") or {}
 
 
 def answer(asked: Asked) -> Answer:
-    """What the lab says to `asked`. `say: X` is answered with X; a tool is called when it is forced
+    """The lab's answer to `asked`. `say: X` is answered with X; a tool is called when it is forced
     or named."""
     if asked.inputs:
         vectors = tuple(embedding(text, asked.dimensions) for text in asked.inputs)

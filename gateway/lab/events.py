@@ -14,7 +14,7 @@ class Part(NamedTuple):
     """One server-sent event of a provider."""
 
     role: Role
-    """What it is for: opening, content, the finish reason, usage, the terminator, or an error."""
+    """Its purpose: opening, content, the finish reason, usage, the terminator, or an error."""
     data: Any
     """A JSON value, or text that is sent unchanged."""
     name: str | None = None

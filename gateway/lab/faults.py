@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 Outcome = Literal["answer", "fallback", "error", "truth"]
-"""What the client must see: the answer as it is; the next model's answer; the error given back as
-its own; or, in a stream that has begun, what came so far and then one typed error (`fallback` where
-nothing was streamed)."""
+"""The result that the client must see: the answer as it is; the next model's answer; the error
+given back as its own; or, in a stream that has begun, what came so far and then one typed error
+(`fallback` where nothing was streamed)."""
 
 
 class Fault(NamedTuple):

@@ -29,7 +29,7 @@ BLANK: Final = b"\n"
 
 
 class Act(Enum):
-    """What a step does besides sending bytes."""
+    """The action of a step besides sending bytes."""
 
     HANG = "hang"
     """Waits until the client leaves."""

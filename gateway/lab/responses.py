@@ -85,7 +85,7 @@ _ENVELOPE: Final[Mapping[str, Any]] = {
     "truncation": "disabled",
     "user": None,
 }
-"""What a response says besides its answer; fields that echo the request have their defaults."""
+"""The fields of a response besides its answer; fields that echo the request have their defaults."""
 
 
 def whole(answer: Answer, model: str, id_: str) -> dict[str, Any]:
@@ -150,7 +150,7 @@ _EMPTY: Final[Mapping[str, Mapping[str, Any]]] = {
     "message": {"content": [], "status": "in_progress"},
     "function_call": {"arguments": "", "status": "in_progress"},
 }
-"""What an item has as it begins."""
+"""The fields of an item that begins."""
 
 
 def _item(item: dict[str, Any], place: int, answer: Answer) -> list[Part]:

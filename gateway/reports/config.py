@@ -37,7 +37,7 @@ def find(config_path: str | None) -> Config | None:
 
 
 def in_force(config: Config) -> InForce:
-    """What `gateway config show` prints.
+    """The output of `gateway config show`.
 
     Raises `ConfigError` if a file has changed and cannot be read.
     """

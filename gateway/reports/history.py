@@ -273,7 +273,7 @@ def _sorted(groups: Mapping[str, Group]) -> list[Group]:
 
 
 def _money(row: Mapping[str, Any], models: Mapping[str, Model]) -> float | None:
-    """What a row of `daily` cost. All its calls have the price of their average."""
+    """The cost of a row of `daily`. All its calls have the price of their average."""
     stated = _stated(models.get(row["model"]))
     if row["stated"] and not stated:
         return float(row["cost"])

@@ -28,7 +28,7 @@ class Attention:
     """The model, budget or file it is about."""
     message: str
     cure: str = ""
-    """What to do."""
+    """The cure."""
 
 
 @dataclass(frozen=True, slots=True)

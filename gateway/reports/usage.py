@@ -127,7 +127,7 @@ def _mark_unknown(totals: Iterable[Total]) -> None:
 
 
 def dollars(record: Mapping[str, Any], models: Mapping[str, Model]) -> float | None:
-    """What a sum of `calls` of one model and `day` cost; None if no price is known.
+    """The cost of a sum of `calls` of one model and `day`; None if no price is known.
 
     With `size`, all calls have the price of their average: long ones must not be priced as one.
     """

@@ -159,7 +159,7 @@ class Engine:
         self.entries: Final = Entries(bytes_max=2 * BYTES_MAX)
         """What the workers keep for each other; empty in a single process."""
         self.limits: Final = Limits()
-        self._slots_max: dict[CircuitId, int] = {}
+        self.slots_max: Final[dict[CircuitId, int]] = {}
         """The limit as it was stated last."""
         self._news: list[News] = []
 
@@ -186,7 +186,7 @@ class Engine:
                 return None
         model_id = circuit_ids[0]
         if slots_max is not None:
-            self._slots_max[model_id] = slots_max
+            self.slots_max[model_id] = slots_max
             if not self.slots.has_room(ticket, model_id, slots_max):
                 return None
             self.slots.take(ticket, model_id)
@@ -296,7 +296,7 @@ class Engine:
         A slot of a model that is cooling down is promised to no ticket: the call could only pass it
         on.
         """
-        if not self._is_ready(model_id, now) or self.slots.count(model_id) >= self._slots_max.get(
+        if not self._is_ready(model_id, now) or self.slots.count(model_id) >= self.slots_max.get(
             model_id, 0
         ):
             return

@@ -50,7 +50,7 @@ class Trace(NamedTuple):
         return f"{self.span_id + number:016x}"
 
     def headers(self, number: int) -> tuple[tuple[bytes, bytes], ...]:
-        """What the request of this attempt carries."""
+        """The headers of the request of this attempt."""
         if not self.propagates:
             return ()
         parent = f"00-{self.trace_id}-{self.span(number)}-{self.flags:02x}"

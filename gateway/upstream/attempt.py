@@ -8,7 +8,7 @@ them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from gateway.dialects import REPLAYED, Encoded
 from gateway.dialects.chat import says_something
@@ -77,25 +77,23 @@ class Try:
     def _encode(self, chat: Chat, *lost: str) -> Encoded:
         """The request in the model's own format, without what it has refused before. Raises
         `Failed`."""
+        request = self._call.request
         try:
-            encoded = self._translated(chat)
+            if self._native is not None:
+                encoded = self._native.encode(request, self._model)
+            else:
+                encoded = self._face.encode_request(chat, self._model)
+                lost = (*request.dropped, *lost)
         except UNREADABLE as error:
             message = f"Invalid request: {structure_fault(error)}."
             detail = type(error).__name__  # its words may hold what the client wrote
             raise Failed(
                 Failure(Kind.INVALID_REQUEST, message, status=400, detail=detail)
             ) from error
-        encoded = encoded._replace(dropped=encoded.dropped + lost)
-        return self._noted(without(encoded, self._services.learned.refused(self._model)))
-
-    def _translated(self, chat: Chat) -> Encoded:
-        """The client's own body where the provider speaks the client's API, else a translation of
-        `chat`."""
-        if self._native is not None:
-            return self._native.encode(self._call.request, self._model)
-        encoded = self._face.encode_request(chat, self._model)
-        lost = self._call.request.dropped
-        return encoded._replace(dropped=encoded.dropped + lost) if lost else encoded
+        if lost:
+            encoded = encoded._replace(dropped=encoded.dropped + lost)
+        refused = self._services.learned.refused(self._model)
+        return self._noted(without(encoded, refused) if refused else encoded)
 
     def _noted(self, encoded: Encoded) -> Encoded:
         """`encoded`, with its losses written down. Raises `Failed` where the agent accepts none."""
@@ -145,13 +143,14 @@ class Try:
             self._services.learned.refuse(self._model, path)
         return without(encoded, (path,))
 
-    async def _send(self, encoded: Encoded) -> Response:
-        timeouts = self._model.timeouts
-        accept = self._framing.ACCEPT if self._call.stream else JSON
-        limit_s = timeouts.first_token_s if self._call.stream else timeouts.answer_s
-        trace = self._call.trace
-        traced = trace.headers(self._attempt.number) if trace is not None else ()
-        return await send(self._services, encoded, self._attempt, accept, limit_s, traced)
+    def _send(self, encoded: Encoded) -> Awaitable[Response]:
+        timeouts, call = self._model.timeouts, self._call
+        traced = call.trace.headers(self._attempt.number) if call.trace is not None else ()
+        if call.stream:
+            accept, limit_s = self._framing.ACCEPT, timeouts.first_token_s
+        else:
+            accept, limit_s = JSON, timeouts.answer_s
+        return send(self._services, encoded, self._attempt, accept, limit_s, traced)
 
     # --- failures ---------------------------------------------------------------------------------
 
@@ -234,10 +233,11 @@ def _native(operation: Operation, dialect: str, call: Call) -> Native | None:
 
     A request that binds what follows to one account may not, where the chain has several.
     """
-    if dialect != call.dialect:
-        return None
+    native = operation.NATIVE.get(dialect) if dialect == call.dialect else None
+    if native is None or not call.request.binds:
+        return native
     accounts = {model.credential_key for model in call.agent.models}
-    return None if call.request.binds and len(accounts) > 1 else operation.NATIVE.get(dialect)
+    return None if len(accounts) > 1 else native
 
 
 def _empty() -> Failed:

@@ -68,37 +68,35 @@ class UpstreamClient:
     async def open(self, attempt: Attempt, call: Call) -> Reply:
         """The committed reply. Raises `Failed`, also for an answer that says nothing."""
         try:
-            return await (self._embed if call.operation == embed.NAME else self._open)(
-                attempt, call
-            )
+            if call.operation == embed.NAME:
+                return await self._embed(attempt, call)
+            if self._fetch is not None:
+                await self._fetch(call.client.name, call.chat)
+            chat = self._replay.restore(call.client.name, call.chat)
+            dialect, other = self._apis(attempt.model, call)
+            try:
+                return await Try(self._services, dialect, chat, attempt, call).open()
+            except Failed as failed:
+                if other is None or not _is_about_the_api(failed.failure):
+                    raise
+                return await self._open_elsewhere(other, chat, attempt, call, failed)
         except Failed as failed:
             failed.failure = self._shown(failed.failure, attempt.model)
             raise
-        except TransportError as error:
-            raise Failed(self._shown(transport_failure(error), attempt.model)) from error
-        except CredentialError as error:
-            message = "the gateway has no usable credential for this model"
-            failure = Failure(Kind.CREDENTIAL, message, detail=str(error))
-            raise Failed(self._shown(failure, attempt.model)) from error
+        except (TransportError, CredentialError) as error:
+            raise Failed(self._shown(_trouble(error), attempt.model)) from error
 
     async def count(self, dialect: str, encoded: Encoded, model: Model) -> int | None:
         """As `counts.count`."""
         return await counts.count(self._services, dialect, encoded, model)
 
-    async def _open(self, attempt: Attempt, call: Call) -> Reply:
-        if self._fetch is not None:
-            await self._fetch(call.client.name, call.chat)
-        chat = self._replay.restore(call.client.name, call.chat)
-        dialect = choose(call.chat, attempt.model, call.dialect)
-        other = other_api(dialect, attempt.model)
-        if other is not None and self._learned.api(attempt.model) == other:
-            dialect, other = other, dialect
-        try:
-            return await Try(self._services, dialect, chat, attempt, call).open()
-        except Failed as failed:
-            if other is None or not _is_about_the_api(failed.failure):
-                raise
-            return await self._open_elsewhere(other, chat, attempt, call, failed)
+    def _apis(self, model: Model, call: Call) -> tuple[str, str | None]:
+        """(the dialect that the model is asked in, the provider's other one)."""
+        dialect = choose(call.chat, model, call.dialect)
+        other = other_api(dialect, model)
+        if other is not None and self._learned.api(model) == other:
+            return other, dialect
+        return dialect, other
 
     async def _embed(self, attempt: Attempt, call: Call) -> Reply:
         """The vectors of all parts of the request; see `operations/embed.py`."""
@@ -141,6 +139,13 @@ class UpstreamClient:
         if failure.retry_at_s is not None:
             return max(0.0, failure.retry_at_s - self._wall())
         return ratelimits.retry_after_s({}, self._wall(), failure.message)
+
+
+def _trouble(error: TransportError | CredentialError) -> Failure:
+    if isinstance(error, TransportError):
+        return transport_failure(error)
+    message = "the gateway has no usable credential for this model"
+    return Failure(Kind.CREDENTIAL, message, detail=str(error))
 
 
 def _is_about_the_api(failure: Failure) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from gateway.failures import Failure
@@ -39,11 +39,13 @@ class Learned:
     def found_on(self, model: Model, api: str) -> None:
         self._apis[model.key] = api
 
-    def note_key(self, signature: bytes) -> None:
-        """Remembers the key in a header value that signed a request: an error message may quote
-        it."""
-        if signature not in self._keys:
-            self._keys[signature] = signature.decode().rpartition(" ")[2]
+    def note_keys(self, model: Model, signature: Iterable[tuple[bytes, bytes]]) -> None:
+        """Remembers the keys in the headers that signed a request: an error message may quote
+        them."""
+        for name, value in signature:
+            if value in self._keys or name.decode() == model.provider.beta_header:
+                continue
+            self._keys[value] = value.decode().rpartition(" ")[2]
             if len(self._keys) > KEYS_MAX:
                 del self._keys[next(iter(self._keys))]
 

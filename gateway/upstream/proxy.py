@@ -70,7 +70,7 @@ class HttpxTransport:
         sent = httpx.Request(
             request.method,
             request.url,
-            headers=[*request.headers, (b"accept-encoding", b"identity")],
+            headers=[*request.headers, *request.more, (b"accept-encoding", b"identity")],
             content=request.body,
             extensions={"timeout": limits},
         )

@@ -60,25 +60,59 @@ class Services:
     wall: Callable[[], float]
 
 
-async def send(
+def send(
     services: Services,
     encoded: Encoded,
     attempt: Attempt,
     accept: bytes,
     limit_s: float,
     traced: Headers = (),
-) -> Response:
-    """The provider's answer, whatever its status. Raises `Failed`, `TransportError` and
-    `CredentialError`."""
-    model = attempt.model
-    common = (services.user_agent, (b"content-type", JSON), (b"accept", accept), *traced)
-    own, url, body = unsigned(model, encoded), model.base_url + encoded.path, _json(encoded.body)
-    signature = await _signature(services, model, Unsigned("POST", url, common + own, body))
-    headers = (*common, *signed(own, signature, model))
-    request = Request("POST", url, headers, body, model.timeouts.connect_s)
+) -> Awaitable[Response]:
+    """The provider's answer, whatever its status. Calling or awaiting it raises `Failed`,
+    `TransportError` and `CredentialError`."""
+    try:
+        request = _request(services, encoded, attempt.model, accept, traced)
+    except CredentialExpired:
+        if services.renew is None:
+            raise
+        return _renew_and_send(services, encoded, attempt, accept, limit_s, traced)
     if attempt.sent_at is None:
         attempt.sent_at = services.clock()
-    return await services.transport(model).send(request, limit_s)
+    return services.transport(attempt.model).send(request, limit_s)
+
+
+async def _renew_and_send(
+    services: Services,
+    encoded: Encoded,
+    attempt: Attempt,
+    accept: bytes,
+    limit_s: float,
+    traced: Headers,
+) -> Response:
+    """The same for a sign-in whose time is over."""
+    assert services.renew is not None
+    await services.renew(attempt.model)
+    request = _request(services, encoded, attempt.model, accept, traced)
+    if attempt.sent_at is None:
+        attempt.sent_at = services.clock()
+    return await services.transport(attempt.model).send(request, limit_s)
+
+
+def _request(
+    services: Services, encoded: Encoded, model: Model, accept: bytes, traced: Headers
+) -> Request:
+    """The request with its signature, whose keys no error may show."""
+    url, body = model.base_url + encoded.path, _json(encoded.body)
+    common = (services.user_agent, _CONTENT, (b"accept", accept))
+    own = tuple(encoded.headers.items()) if encoded.headers else ()
+    unsigned_headers = unsigned(model, common, own) + traced
+    signature = services.sign(model, Unsigned("POST", url, unsigned_headers, body))
+    services.learned.note_keys(model, signature)
+    headers = signed(model, common, own, signature)
+    return Request("POST", url, headers, body, model.timeouts.connect_s, traced)
+
+
+_CONTENT: Final = (b"content-type", JSON)
 
 
 async def read_failure(services: Services, face: DecodesErrors, response: Response) -> Failure:
@@ -94,22 +128,6 @@ async def read_failure(services: Services, face: DecodesErrors, response: Respon
     except UNREADABLE:
         message = "its error has an unknown form"
         return Failure(classify(response.status, None, message), message, status=response.status)
-
-
-async def _signature(services: Services, model: Model, request: Unsigned) -> Headers:
-    """The signature, whose keys no error may show. A sign-in whose time is over is renewed
-    first."""
-    try:
-        signature = services.sign(model, request)
-    except CredentialExpired:
-        if services.renew is None:
-            raise
-        await services.renew(model)
-        signature = services.sign(model, request)
-    for name, value in signature:
-        if name.decode() != model.provider.beta_header:
-            services.learned.note_key(value)
-    return signature
 
 
 def _json(body: Mapping[str, Any]) -> bytes:

@@ -5,7 +5,7 @@ Small enough that our own HTTP/1.1 pool and httpx's transports both fit behind i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 Trouble = Literal["connect", "dns", "tls", "timeout", "reset", "protocol", "too_large"]
@@ -25,10 +25,13 @@ class Request(NamedTuple):
 
     method: str
     url: str
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: tuple[tuple[bytes, bytes], ...]
+    """The same in most requests to `url`."""
     body: bytes
     connect_s: float
     """Seconds for name, connection and TLS together."""
+    more: tuple[tuple[bytes, bytes], ...] = ()
+    """Headers that differ in each request."""
 
 
 class Response(Protocol):

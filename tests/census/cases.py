@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 
 from gateway.app import App
+from gateway.shared.redis.cluster import Cluster
 from tests.census.counting import Census, counted
 from tests.census.wired import Client, Script, StillLoop, gateway
 from tests.inbound.asgi import CHAT
@@ -113,8 +114,15 @@ def _request(key: str, *, stream: bool) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def _count(scripts: dict[str, Script], *, stream: bool = False, pause_s: float = 0.0) -> Census:
-    """The calls of one request, `pause_s` after the same requests before it."""
+def _count(
+    scripts: dict[str, Script],
+    *,
+    stream: bool = False,
+    pause_s: float = 0.0,
+    member: Callable[[Clock], Cluster] | None = None,
+) -> Census:
+    """The calls of one request, `pause_s` after the same requests before it. `member` makes the
+    gateway one of a cluster."""
     clock = Clock()
 
     async def work(app: App) -> Census:
@@ -132,13 +140,18 @@ def _count(scripts: dict[str, Script], *, stream: bool = False, pause_s: float =
     with (
         TemporaryDirectory() as folder,
         asyncio.Runner(loop_factory=StillLoop) as runner,
-        gateway(Path(folder), scripts, clock) as app,
+        gateway(Path(folder), scripts, clock, member(clock) if member else None) as app,
     ):
         return runner.run(work(app))
 
 
 def _json_call() -> Census:
     return _count({"one.test": _OK})
+
+
+def in_a_cluster(member: Callable[[Clock], Cluster]) -> Census:
+    """A small JSON call of a gateway that is a member of a cluster."""
+    return _count({"one.test": _OK}, member=member)
 
 
 def _fallback() -> Census:

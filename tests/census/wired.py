@@ -23,6 +23,7 @@ from gateway.config.load import build
 from gateway.observe import log
 from gateway.observe.ledger import Ledger
 from gateway.process.server import options
+from gateway.shared.redis.cluster import Cluster
 from gateway.upstream.http1 import Connection, Pool
 from gateway.urls import Origin
 from tests.makers import Clock
@@ -118,7 +119,9 @@ class Client:
 
 
 @contextmanager
-def gateway(home: Path, scripts: dict[str, Script], clock: Clock) -> Iterator[App]:
+def gateway(
+    home: Path, scripts: dict[str, Script], clock: Clock, cluster: Cluster | None = None
+) -> Iterator[App]:
     """A gateway as it serves: log, ledger and a stored key included.
 
     Its agent `dev` has one model for each host in `scripts`, in their order. The caller closes it
@@ -128,7 +131,8 @@ def gateway(home: Path, scripts: dict[str, Script], clock: Clock) -> Iterator[Ap
     log.set_up("json", "info", StringIO())
     ledger = Ledger(home / "ledger.db", 7)
     ledger.start()
-    app = App(_config(scripts), env={}, home=home, clock=clock, wall=clock, ledger=ledger)
+    config = _config(scripts)
+    app = App(config, env={}, home=home, clock=clock, wall=clock, ledger=ledger, cluster=cluster)
     app.credentials.put("openai_key", "default", "sk-census-0123456789")
     app.use_transport(WiredPool(scripts))
     app.phase = "serving"

@@ -26,7 +26,7 @@ def test_a_table_fits_its_width() -> None:
     assert "…" in lines[1]
 
 
-def test_what_is_to_be_copied_is_never_cut() -> None:
+def test_values_that_users_copy_are_never_cut() -> None:
     lines = table(("A", "ID"), [("x" * 60, "y" * 60)], whole=("ID",)).splitlines()
     assert lines[1] == "x" * 17 + "…  " + "y" * 60
     assert table(("ID",), [("y" * 100,)], whole=("ID",)).splitlines()[1] == "y" * 100

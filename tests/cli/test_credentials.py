@@ -47,7 +47,9 @@ def test_set_says_when_another_source_comes_first(run: Run, tmp_path: Path) -> N
     ("reference", "value", "word"),
     [("anthropic_key", "", "empty"), ("antropic_key", "x", "anthropic_key")],
 )
-def test_set_refuses(run: Run, reference: str, value: str, word: str) -> None:
+def test_set_refuses_invalid_keys_and_names(
+    run: Run, reference: str, value: str, word: str
+) -> None:
     result = run("credentials", "set", reference, input=value)
     assert result.exit_code == 10
     assert word in result.stderr

@@ -225,7 +225,9 @@ def test_pi_sign_ins(run: Run, somewhere: Path) -> None:
     ("mode", "gid", "others"),
     [(0o664, 0, False), (0o664, 2**31 - 2, True), (0o644, 2**31 - 2, False), (0o666, 0, True)],
 )
-def test_a_group_of_the_owner_alone_is_no_other(mode: int, gid: int, others: bool) -> None:
+def test_the_owners_own_group_does_not_count_as_other_users(
+    mode: int, gid: int, others: bool
+) -> None:
     """Debian's ordinary users have one each, and umask 002."""
     if gid == 0 and grp.getgrgid(0).gr_name != pwd.getpwuid(0).pw_name:
         pytest.skip("root has no group of its own here")
@@ -262,7 +264,9 @@ def test_any_host_or_page_without_keys_is_worth_a_warning(
     assert (code, "any web page" in said) == (0, True)
 
 
-def test_who_has_the_port(run: Run, somewhere: Path, httpserver: HTTPServer) -> None:
+def test_the_process_on_the_port_is_named(
+    run: Run, somewhere: Path, httpserver: HTTPServer
+) -> None:
     httpserver.expect_oneshot_request("/health").respond_with_json(
         {"status": "serving", "version": "9.9"}
     )
@@ -353,7 +357,7 @@ def test_each_account_of_a_pool_is_checked(
         ({"status": 500}, "error", "answered with status 500"),
     ],
 )
-def test_what_a_list_says(
+def test_the_models_that_a_provider_lists(
     run: Run, listing: dict[str, Any], change: dict[str, Any], severity: str | None, word: str
 ) -> None:
     listing |= change

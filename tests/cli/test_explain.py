@@ -22,7 +22,7 @@ def test_the_order_and_the_reasons(run: Run, config: Path) -> None:
     assert "2. local  custom qwen3:32b" in out
 
 
-def test_what_holds_for_a_conversation_that_fell_back(run: Run, config: Path) -> None:
+def test_how_long_a_conversation_stays_with_its_fallback(run: Run, config: Path) -> None:
     default = run("explain", "dev", **NO_GATEWAY).stdout
     assert "stays with it for 5 min" in default
     assert "fallback.stickySeconds" in default
@@ -47,7 +47,7 @@ def test_what_each_model_would_be_sent(run: Run, config: Path) -> None:
     ).stdout  # fmt: skip
 
 
-def test_a_named_model_can_be_explained_too(run: Run, config: Path) -> None:
+def test_a_named_model_can_be_explained(run: Run, config: Path) -> None:
     shown = run("explain", "local", **NO_GATEWAY).stdout
     assert "1. local" in shown
     assert "tried first; no key needed" in shown

@@ -66,7 +66,9 @@ def test_config_check_loads_no_server() -> None:
         ("mkdir gone; cd gone; rmdir ../gone; gateway doctor", 1),
     ],
 )
-def test_odd_surroundings_are_no_crash(tmp_path: Path, command: str, code: int) -> None:
+def test_an_unusual_environment_does_not_crash_the_command(
+    tmp_path: Path, command: str, code: int
+) -> None:
     script = f'gateway() {{ "$PYTHON" -m gateway "$@"; }}; {command}'
     env = {
         "PYTHON": sys.executable,

@@ -136,7 +136,9 @@ def test_it_never_writes_over_a_file(run: Run, tmp_path: Path) -> None:
         (["--provider", "openai", "--agent", "a b"], 2, "cannot be an agent's name"),
     ],
 )
-def test_it_refuses(run: Run, tmp_path: Path, args: list[str], code: int, word: str) -> None:
+def test_invalid_options_are_refused(
+    run: Run, tmp_path: Path, args: list[str], code: int, word: str
+) -> None:
     result = run("init", *args)
     assert (result.exit_code, word in result.stderr) == (code, True)
     assert not (tmp_path / "config.toml").exists()

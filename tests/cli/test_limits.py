@@ -48,7 +48,7 @@ def test_no_limits_and_no_gateway(run: Run, config: Path) -> None:
     assert (result.exit_code, "no gateway answers" in result.stderr) == (1, True)
 
 
-def test_what_the_numbers_do_not_say() -> None:
+def test_notes_explain_the_numbers() -> None:
     row = Row(
         owner="agent dev", limit="20 USD/day", unit="USD", per="day", cap=20.0, used=16.5,
         reserved=0, estimated=0.25,

@@ -53,7 +53,7 @@ async def test_all_gateways(run: Run, tmp_path: Path, postgres: Server) -> None:
     assert [line.split()[1] for line in lines[1:4]] == ["30", "30", "60"]
 
 
-def test_without_a_url_there_is_none(run: Run, config: Path) -> None:
+def test_without_a_url_there_is_no_shared_ledger(run: Run, config: Path) -> None:
     for command in ("requests", "usage"):
         result = run(command, "--all")
         assert result.exit_code == 1

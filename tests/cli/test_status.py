@@ -55,7 +55,7 @@ def test_durations(seconds: float, words: str) -> None:
 @pytest.mark.parametrize(
     "url", ["http://[bad", "127.0.0.1:9", "http://:x", "ftp://x", "http://127.0.0.1:99999"]
 )
-def test_an_address_that_is_none(run: Run, url: str) -> None:
+def test_an_invalid_address(run: Run, url: str) -> None:
     refused = run("status", GATEWAY_URL=url)
     assert (refused.exit_code, "write http://host:port" in refused.stderr) == (1, True)
     assert "write http://host:port" in " ".join(run("doctor", GATEWAY_URL=url).stdout.split())

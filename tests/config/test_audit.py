@@ -86,7 +86,7 @@ def test_a_day_turns_a_warning_into_an_error() -> None:
     assert said(examine(gpt, date(2026, 12, 11)), "models")[0][0] == "error"
 
 
-def test_what_we_propose_ourselves_is_not_retired() -> None:
+def test_default_models_are_not_retired() -> None:
     assert {
         name: retired_on(name, model_id)
         for name, model_id in MODEL_IDS.items()

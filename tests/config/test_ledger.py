@@ -33,7 +33,7 @@ def loaded(folder: Path, url: str, more: str = "") -> Config:
         "postgresql:///gateway",
     ],
 )
-def test_what_may_be_written(tmp_path: Path, url: str) -> None:
+def test_valid_settings(tmp_path: Path, url: str) -> None:
     config = loaded(tmp_path, url)
     assert config.ledger.url == url
     assert config.warnings == ()
@@ -57,7 +57,7 @@ def test_what_may_be_written(tmp_path: Path, url: str) -> None:
         ("postgresql:///x?service=ledger", "Write the host itself"),
     ],
 )
-def test_what_may_not(tmp_path: Path, url: str, words: str) -> None:
+def test_invalid_settings(tmp_path: Path, url: str, words: str) -> None:
     with pytest.raises(ConfigError) as raised:
         loaded(tmp_path, url)
     assert words in str(raised.value)

@@ -187,7 +187,7 @@ def test_the_ledger_takes_its_place_from_the_environment_unless_a_file_states_it
     assert loaded(stated, GATEWAY_LEDGER=place).ledger_path == Path("/srv/ledger.db")
 
 
-def test_an_address_from_the_environment_is_checked_too(write: Write) -> None:
+def test_an_address_from_the_environment_is_checked(write: Write) -> None:
     (problem,) = problems_of(write(SEED), CUSTOM_BASE_URL="localhost:80")
     assert '$CUSTOM_BASE_URL: "localhost:80" cannot be used' in problem
 
@@ -401,7 +401,7 @@ def test_an_exact_alias_of_two_agents_is_an_error(write: Write) -> None:
     ]
 
 
-def test_an_alias_of_an_agent_in_a_folder_is_compared_too(write: Write) -> None:
+def test_an_alias_of_an_agent_in_a_folder_is_compared(write: Write) -> None:
     own = {"project/agents/ops/config.toml": 'models = ["m"]\naliases = ["gpt-5.5"]\n'}
     (problem,) = problems_of(write(DEV + 'aliases = ["x", "gpt-5.5"]\n', own))
     assert problem.startswith(
@@ -633,7 +633,7 @@ def test_keys_in_the_environment_make_a_configuration() -> None:
     assert config.path is None
 
 
-def test_without_keys_there_is_none() -> None:
+def test_without_keys_there_is_no_configuration() -> None:
     assert from_environment({}) is None
 
 
@@ -649,6 +649,6 @@ def test_a_relative_ledger_is_beside_the_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["~nobody-of-this-name/x.db", "/var/lib/x.db"])
-def test_a_home_of_nobodys_is_a_name_like_any_other(tmp_path: Path, path: str) -> None:
+def test_the_home_of_an_unknown_user_is_part_of_the_name(tmp_path: Path, path: str) -> None:
     (tmp_path / "config.toml").write_text(f'[ledger]\npath = "{path}"\n')
     assert load(tmp_path / "config.toml", {}, tmp_path).ledger_path == tmp_path / path

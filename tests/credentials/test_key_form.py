@@ -92,7 +92,7 @@ def test_what_can_be_a_key(key: str) -> None:
 
 @pytest.mark.parametrize(("source", "provider"), cases())
 @pytest.mark.parametrize("form", ["'{}'", '"{}"', "Bearer {}", "{} x"])
-def test_such_a_key_is_an_error_and_is_never_sent(
+def test_an_invalid_key_is_an_error_and_is_never_sent(
     tmp_path: Path, source: str, provider: str, form: str
 ) -> None:
     credentials = place(tmp_path, source, provider, form.format(KEY))
@@ -108,7 +108,7 @@ def test_such_a_key_is_an_error_and_is_never_sent(
 
 @pytest.mark.parametrize(("source", "provider"), cases())
 @pytest.mark.parametrize("form", ["{}\n", "{}\r\n", " {} "])
-def test_white_space_around_a_key_does_no_harm(
+def test_white_space_around_a_key_is_removed(
     tmp_path: Path, source: str, provider: str, form: str
 ) -> None:
     found: Found | None = place(tmp_path, source, provider, form.format(KEY)).find(
@@ -117,6 +117,6 @@ def test_white_space_around_a_key_does_no_harm(
     assert revealed(found) == KEY
 
 
-def test_it_is_not_stored_either(tmp_path: Path) -> None:
+def test_an_invalid_key_is_not_stored(tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match="the key has quotes around the key"):
         keys(tmp_path).put("openai_key", "default", f"'{KEY}'")

@@ -185,7 +185,7 @@ async def test_a_form_where_the_provider_wants_one(tmp_path: Path) -> None:
         ({"access_token": "a", "refresh_token": "r", "expires_in": "soon"}, "r", 3300),
     ],
 )
-async def test_a_frugal_answer_is_kept_too(
+async def test_an_answer_without_optional_fields_is_stored(
     tmp_path: Path, answer: Any, refresh: str, lifetime_s: float
 ) -> None:
     path = sign_in(tmp_path)
@@ -474,7 +474,7 @@ async def test_an_entry_that_was_replaced_meanwhile_is_left_as_it_is(tmp_path: P
 
 
 @pytest.mark.anyio
-async def test_what_cannot_be_written_is_held_and_said(
+async def test_a_token_that_cannot_be_written_is_kept_in_memory_and_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The refresh token was rotated: the file's is worthless, and the one in memory renews the next

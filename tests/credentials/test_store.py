@@ -243,7 +243,9 @@ def test_put_makes_private_folders_and_files(tmp_path: Path) -> None:
         ("opnai_key", "default", "x", "did you mean openai_key"),
     ],
 )
-def test_put_refuses(tmp_path: Path, name: str, instance: str, value: str, reason: str) -> None:
+def test_put_refuses_invalid_names(
+    tmp_path: Path, name: str, instance: str, value: str, reason: str
+) -> None:
     with pytest.raises(CredentialError, match=reason):
         keys(tmp_path).put(name, instance, value)
 
@@ -303,7 +305,7 @@ def test_a_store_that_cannot_be_read_or_written_is_an_error(tmp_path: Path) -> N
         credentials.remove("openai_key", "default")
 
 
-def test_a_key_belongs_to_whom_the_folder_belongs(tmp_path: Path) -> None:
+def test_a_key_has_the_owner_of_its_folder(tmp_path: Path) -> None:
     folder = keys(tmp_path).put("openai_key", "default", "x").parent
     if os.geteuid() == 0:
         os.chown(folder, 65534, 65534)

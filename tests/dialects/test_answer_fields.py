@@ -247,7 +247,7 @@ ENDINGS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("dialect", ENDINGS)
-def test_an_ending_that_the_contract_has_no_word_for_is_kept_beside_it(dialect: str) -> None:
+def test_an_unknown_finish_reason_is_kept_beside_the_mapped_one(dialect: str) -> None:
     word, body = ENDINGS[dialect]
     found = choice(DIALECTS[dialect].decode_response(body, ENCODED))
     assert found["native_finish_reason"] == word

@@ -110,7 +110,7 @@ def test_every_form_of_input_becomes_a_list(value: Any, inputs: list[Any]) -> No
     assert decoded(input=value).chat["input"] == inputs
 
 
-def test_what_says_nothing_is_absent() -> None:
+def test_empty_values_are_absent() -> None:
     asked = decoded(dimensions=None, user=None, encoding_format=None, stream=False)
     assert (asked.chat, asked.notes) == ({"model": "embed", "input": ["Hello"]}, "float")
     assert decoded(encoding_format="", dimensions="").chat == asked.chat
@@ -179,7 +179,7 @@ def test_vectors_that_do_not_fit_are_malformed(body: Any) -> None:
 @pytest.mark.parametrize(
     "embeddings", [[], [{"values": [1.0]}], [{"values": [1.0]}, {"values": []}], None]
 )
-def test_so_are_those_of_the_other_api(embeddings: Any) -> None:
+def test_vectors_of_the_other_api_that_do_not_fit_are_malformed(embeddings: Any) -> None:
     with pytest.raises(Failed) as failed:
         answered({"embeddings": embeddings}, provider="google")
     assert failed.value.failure.kind is Kind.MALFORMED

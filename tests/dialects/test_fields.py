@@ -37,7 +37,7 @@ def test_each_action() -> None:
     )
 
 
-def test_a_value_that_says_nothing_is_not_reported_as_lost() -> None:
+def test_an_empty_value_is_not_reported_as_lost() -> None:
     assert apply(
         {"n": 1, "logprobs": False}, {"n": refused("one"), "logprobs": refused("no")}, PASSED
     ) == ({}, [])

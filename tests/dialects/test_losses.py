@@ -150,7 +150,7 @@ def test_a_tool_is_named_by_its_place_in_the_clients_own_request(
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_what_an_answer_had_comes_back_without_a_word(name: str) -> None:
+def test_fields_of_answers_that_come_back_are_not_reported(name: str) -> None:
     echo = dict.fromkeys(
         ECHOES - STRUCTURE - MARKS - {"refusal", "function_call", "extra_content"}, CANARY
     )

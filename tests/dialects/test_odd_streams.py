@@ -435,13 +435,13 @@ NAMELESS = {
 
 
 @pytest.mark.parametrize("dialect", NAMELESS)
-def test_a_whole_answer_with_a_call_without_a_name_is_none(dialect: str) -> None:
+def test_a_whole_answer_with_a_nameless_call_is_malformed(dialect: str) -> None:
     with pytest.raises(Failed, match="without a name"):
         decode_whole(DIALECTS[dialect], loads(NAMELESS[dialect].encode()), Encoded("/x", {}))
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "google", "responses"])
-def test_a_stream_with_a_call_without_a_name_is_none(dialect: str) -> None:
+def test_a_stream_with_a_nameless_call_is_malformed(dialect: str) -> None:
     start = {
         "anthropic": CALL["anthropic"].replace(b'"name":"f"', b'"name":""'),
         "google": event(NAMELESS["google"]),

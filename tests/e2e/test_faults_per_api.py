@@ -157,7 +157,7 @@ def test_a_refusal_is_never_routed_around(
     [("rate_limit", (429, 429)), ("overloaded", (503, 529)), ("bad_key", (502, 500))],
 )
 @pytest.mark.parametrize(("api", "provider"), LANES)
-def test_a_chain_of_one_tells_the_truth_in_the_shape_of_the_api(
+def test_a_chain_of_one_reports_the_failure_in_the_format_of_the_api(
     patient: Running, api: str, provider: str, fault: str, statuses: tuple[int, int], stream: bool
 ) -> None:
     """`statuses` are those of Responses and of Messages. A provider's 401 is never the client's."""

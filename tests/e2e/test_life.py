@@ -109,7 +109,7 @@ def test_streams_end_before_a_stopped_process_does(tmp_path: Path, lab: SlowLab)
 
 
 @pytest.mark.parametrize("reloaded", [False, True])
-def test_streams_that_do_not_end_in_time_are_ended_truthfully(
+def test_streams_that_do_not_end_in_time_end_with_an_error(
     tmp_path: Path, lab: SlowLab, reloaded: bool
 ) -> None:
     write(tmp_path, lab, drain_s=60 if reloaded else 0)

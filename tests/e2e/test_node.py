@@ -42,7 +42,7 @@ def test_every_stream(tmp_path: Path) -> None:
         assert each["tool"]["finish"] == "tool_calls"
 
 
-def test_a_broken_stream_is_an_error_there_too(tmp_path: Path) -> None:
+def test_a_broken_stream_is_an_error_of_the_sdk(tmp_path: Path) -> None:
     with running(tmp_path, *IDS) as gateway:
         gateway.lab.fault(IDS["anthropic"], "cut")
         command = [str(NODE), str(SCRIPT), f"{gateway.url}/v1", "anthropic"]

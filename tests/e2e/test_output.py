@@ -19,7 +19,7 @@ from tests.e2e.process import LIMIT_S, hand_over
 
 
 @pytest.mark.parametrize("redirected", [">/dev/full 2>/dev/full", ">&- 2>&-", "2>&1"])
-def test_output_that_leads_nowhere_costs_no_service(tmp_path: Path, redirected: str) -> None:
+def test_closed_output_does_not_stop_the_gateway(tmp_path: Path, redirected: str) -> None:
     if "/dev/full" in redirected and not Path("/dev/full").exists():
         pytest.skip("only Linux has it")
     with listen("127.0.0.1", 0) as listener:

@@ -166,7 +166,7 @@ async def test_async_client(gateway: Running) -> None:
     assert text == "hi"
 
 
-def test_what_was_dropped_is_said(gateway: Running) -> None:
+def test_dropped_fields_are_named_in_a_header(gateway: Running) -> None:
     with gateway.sdk() as client:
         raw = client.chat.completions.with_raw_response.create(
             model="anthropic", messages=[user("Hi")], seed=7, presence_penalty=0.5

@@ -143,7 +143,7 @@ def test_an_answer_is_continued_wherever_the_next_request_goes(process: Process)
     assert gone == [404] * 8
 
 
-def test_they_stop_as_one(process: Process) -> None:
+def test_all_workers_stop_together(process: Process) -> None:
     many(process, 4)
     process.kill(TERMINATE)
     assert process.wait() == 0

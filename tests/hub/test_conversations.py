@@ -91,7 +91,7 @@ def test_an_image_counts_and_its_mark_does_not() -> None:
         found(chat(SYSTEM, USER), {"session-id": "s1"}),
     ],
 )
-def test_what_tells_conversations_apart(other: Conversation) -> None:
+def test_fields_that_distinguish_conversations(other: Conversation) -> None:
     assert other.key != FIRST.key
 
 

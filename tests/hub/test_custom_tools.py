@@ -21,7 +21,7 @@ def without_id(call: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in call.items() if key not in ("id", "index")}
 
 
-def test_a_streamed_one() -> None:
+def test_a_streamed_custom_call() -> None:
     calls = ToolCalls(ENCODED)
     assert calls.start("a", "call_1", "patch", {"extra_content": EXTRA}) == []
     assert calls.arguments("a", '{"input": "*** ') == calls.arguments("a", 'Begin"}') == []
@@ -29,7 +29,7 @@ def test_a_streamed_one() -> None:
     assert without_id(chunk["choices"][0]["delta"]["tool_calls"][0]) == CUSTOM
 
 
-def test_a_whole_one() -> None:
+def test_a_whole_custom_call() -> None:
     arguments = {"input": "*** Begin"}
     part = {"functionCall": {"name": "patch", "args": arguments}, "thoughtSignature": "c2ln"}
     google = {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}

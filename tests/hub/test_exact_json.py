@@ -42,6 +42,15 @@ FRACTIONS = [
 ]
 
 
+@pytest.mark.parametrize("digits", range(17, 30))
+def test_a_long_integer_is_found_wherever_it_is(digits: int) -> None:
+    number = int("9" * digits)
+    for place in range(9):
+        text = b'{"%s":%d,"b":[1]}' % (b"a" * place, number)
+        assert exact_json.loads(text) == {"a" * place: number, "b": [1]}
+        assert exact_json.loads(text.decode()) == {"a" * place: number, "b": [1]}
+
+
 @pytest.mark.parametrize("fraction", FRACTIONS)
 @pytest.mark.parametrize("number", [1, 2**64, 2**256])
 def test_long_fractions_beside_integers_of_any_size(fraction: str, number: int) -> None:

@@ -40,7 +40,7 @@ def test_every_json_value_comes_back(value: Any) -> None:
         ["lag1."],
     ],
 )
-def test_other_text_says_nothing(text: Any) -> None:
+def test_other_text_does_not_unseal(text: Any) -> None:
     assert unseal(text) is None
 
 

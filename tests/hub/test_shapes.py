@@ -12,7 +12,7 @@ from gateway.hub.shapes import table
 @pytest.mark.parametrize(
     "value", [None, "x", 7, [], {}, {"a": None}, {"a": "x"}, {"a": [1]}, {"b": {"c": 1}}]
 )
-def test_no_table_is_an_empty_one(value: Any) -> None:
+def test_a_missing_table_is_an_empty_one(value: Any) -> None:
     assert table(value, "a") == {}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.hub.hosted_tools import Row
-from gateway.hub.survey import Survey, survey
+from gateway.hub.survey import Survey, survey_request
 from gateway.hub.tools import HUB_TOOL_NAME, Choice, Naming, read_choice
 from gateway.types import Chat, Model
 from tests.makers import chat, model
@@ -31,7 +31,9 @@ USER = {"role": "user", "content": "Hi"}
 
 
 def read(request: Chat, target: Model) -> Survey:
-    return survey(request, target, naming=Naming(HUB_TOOL_NAME, 64), row=Row({}, taken=("search",)))
+    return survey_request(
+        request, target, naming=Naming(HUB_TOOL_NAME, 64), row=Row({}, taken=("search",))
+    )
 
 
 def test_offers_are_functions_in_the_clients_order() -> None:
@@ -53,7 +55,7 @@ def test_the_tools_of_the_history_are_named_once_in_order() -> None:
     assert found.custom_tools == frozenset()
 
 
-def test_a_hosted_tool_is_no_offer_and_counts_in_the_places() -> None:
+def test_a_hosted_tool_is_not_offered_and_still_has_a_place() -> None:
     found = read(
         chat(tools=[{"type": "search"}, FUNCTION], tool_choice={"type": "search"}), model()
     )

@@ -115,7 +115,7 @@ def test_a_page_is_refused_before_its_key_is_looked_at(tmp_path: Path) -> None:
         assert ask(app, "POST", CHAT, BODY, headers).status == 403
 
 
-def test_several_origins_are_none(tmp_path: Path) -> None:
+def test_several_origins_count_as_no_origin(tmp_path: Path) -> None:
     request = scope("POST", CHAT, {})
     request["headers"] += [(b"origin", PAGE.encode()), (b"origin", PAGE.encode())]
     assert answered(listed(tmp_path, PAGE), request, BODY).status == 403
@@ -247,7 +247,7 @@ def test_every_answer_is_shared_with_a_listed_page(
     assert answer.headers["vary"] == "Origin"
 
 
-def test_a_stream_is_shared_too(tmp_path: Path) -> None:
+def test_a_stream_is_shared(tmp_path: Path) -> None:
     app = listed(tmp_path, PAGE)
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
@@ -261,7 +261,7 @@ def test_a_stream_is_shared_too(tmp_path: Path) -> None:
     assert answer.headers["access-control-allow-origin"] == PAGE
 
 
-def test_a_wrong_key_is_shared_too(tmp_path: Path) -> None:
+def test_the_error_of_a_wrong_key_is_shared(tmp_path: Path) -> None:
     app = listed(tmp_path, PAGE)
     app.keys.add("laptop")
     answer = ask(app, "POST", CHAT, BODY, {"origin": PAGE})

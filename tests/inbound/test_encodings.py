@@ -178,7 +178,7 @@ def test_a_coding_that_is_not_taken(tmp_path: Path, stated: str) -> None:
 
 
 @each_coding
-def test_a_call_with_such_a_body(tmp_path: Path, name: str, encode: Encode) -> None:
+def test_a_call_with_an_encoded_body(tmp_path: Path, name: str, encode: Encode) -> None:
     """It gets as far as its model, which no server answers for."""
     answer = ask(make(tmp_path), "POST", CHAT, encode(BODY), {"content-encoding": name})
     assert answer.headers["x-gateway-agent"] == "dev"

@@ -64,7 +64,7 @@ def test_a_providers_refusal_of_our_key_is_not_a_401(status: int) -> None:
     assert "***" in body["message"]
 
 
-def test_one_failure_speaks_in_the_providers_words() -> None:
+def test_a_single_failure_keeps_the_providers_message() -> None:
     _, body, _ = answered(
         Failure(Kind.INVALID_REQUEST, "max_tokens: too large", status=400, param="max_tokens")
     )
@@ -128,7 +128,7 @@ def test_whether_to_come_back(
     assert dict(error.headers) == headers
 
 
-def test_the_likeliest_to_recover_speaks_for_all() -> None:
+def test_of_all_failures_the_likeliest_to_recover_is_reported() -> None:
     assert answered(Failure(Kind.CREDENTIAL, "no", status=401), LIMITED)[0].status == 429
     assert (
         answered(LIMITED, Failure(Kind.POLICY, "refused", status=400))[1]["code"]

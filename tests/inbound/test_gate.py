@@ -3,7 +3,6 @@ refused or answered by it."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -91,11 +90,8 @@ def test_verdicts_end_with_the_configuration(tmp_path: Path) -> None:
     assert passes(app, named) is None
 
 
-def test_a_call_is_only_made_when_it_is_answered(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_call_is_only_made_when_it_is_answered(tmp_path: Path) -> None:
     app = make(tmp_path)
-
-    async def work() -> int:
-        passes(app, HOST)
-        return len(app.endpoint.calls)
-
-    assert asyncio.run(work()) == 0
+    passes(app, HOST)
+    assert len(app.endpoint.calls) == 0

@@ -60,7 +60,7 @@ async def test_too_slow() -> None:
 
 
 @pytest.mark.anyio
-async def test_being_too_slow_leaves_nothing_behind() -> None:
+async def test_the_error_of_a_slow_body_does_not_grow() -> None:
     depths = []
     for _ in range(3):
         with pytest.raises(HttpError) as raised:

@@ -1,9 +1,8 @@
-"""The bytes of an answer, and what leaves together; without a socket."""
+"""The bytes of an answer, in the pieces in which they leave; without a socket."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -16,7 +15,7 @@ CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 
 
 class Wire:
-    """A connection, its transport and its loop: what was sent, in pieces as they left."""
+    """A connection and its transport: what was sent, in pieces as they left."""
 
     scheme = "http"
     is_full = is_paused = False
@@ -25,7 +24,6 @@ class Wire:
         self.transport = self.loop = cast(Any, self)
         self.sent: list[bytes] = []
         self.answers = 0
-        self._soon: list[Callable[[], Any]] = []
 
     def write(self, data: bytes) -> None:
         self.sent.append(data)
@@ -35,15 +33,6 @@ class Wire:
 
     async def drain(self) -> None:
         self.is_full = False
-
-    def call_soon(self, callback: Callable[[], Any]) -> None:
-        self._soon.append(callback)
-
-    def turn(self) -> None:
-        """The loop comes round."""
-        due, self._soon = self._soon, []
-        for callback in due:
-            callback()
 
 
 def begun(
@@ -73,31 +62,29 @@ def test_a_whole_answer_leaves_at_once() -> None:
 def test_the_head_leaves_with_the_first_bytes() -> None:
     wire = Wire()
     exchange = begun(wire)
-    wire.turn()
+    assert wire.sent == []
+    exchange.write(b"")
     assert wire.sent == []
     exchange.write(b"data: 1\n\n")
-    wire.turn()
     assert wire.sent == [CHUNKED + b"9\r\ndata: 1\n\n\r\n"]
 
 
-def test_what_is_written_in_one_turn_leaves_together() -> None:
-    wire = Wire()
-    exchange = begun(wire)
-    for piece in (b"1", b"", b"2"):
-        exchange.write(piece)
-    exchange.end(b"3")
-    wire.turn()
-    assert wire.sent == [CHUNKED + b"1\r\n1\r\n1\r\n2\r\n1\r\n3\r\n0\r\n\r\n"]
-
-
-def test_every_turn_sends_what_was_written_in_it() -> None:
+def test_each_part_leaves_at_once_and_the_last_one_with_the_end() -> None:
     wire = Wire()
     exchange = begun(wire)
     for piece in (b"1", b"2"):
         exchange.write(piece)
-        wire.turn()
-    exchange.end(b"")
-    assert wire.sent == [CHUNKED + b"1\r\n1\r\n", b"1\r\n2\r\n", b"0\r\n\r\n"]
+    exchange.end(b"3")
+    first = CHUNKED + b"1\r\n1\r\n"
+    assert wire.sent == [first, b"1\r\n2\r\n", b"1\r\n3\r\n0\r\n\r\n"]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_an_answer_may_be_empty(version: str) -> None:
+    wire = Wire()
+    begun(wire, version=version).end(b"")
+    ends = {"1.0": HEAD + b"connection: close\r\n\r\n", "1.1": CHUNKED + b"0\r\n\r\n"}
+    assert wire.sent == [ends[version]]
 
 
 def test_an_answer_to_head_and_one_of_a_stated_length_are_not_chunked() -> None:
@@ -122,10 +109,8 @@ def test_an_answer_is_as_long_as_it_says(first: bytes, last: bytes) -> None:
 def test_a_client_that_has_left_is_sent_nothing() -> None:
     wire = Wire()
     exchange, other = begun(wire), asked(wire, [])
-    exchange.write(b"1")
     for each in (exchange, other):
         each.leave()
-    wire.turn()
     exchange.write(b"2")
     exchange.end(b"3")
     other.respond(200, [], b"")

@@ -88,7 +88,7 @@ def test_a_model_says_what_it_can_do(
     assert found["capabilities"] == capabilities
 
 
-def test_older_clients_say_name(tmp_path: Path) -> None:
+def test_older_clients_send_the_field_name(tmp_path: Path) -> None:
     assert show(gateway(tmp_path), name="big").status == 200
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, cast
 import orjson
 import pytest
 import uvicorn
-import uvloop
 from uvicorn.server import ServerState
 
 from gateway.dialects import INBOUND
@@ -24,6 +23,7 @@ from gateway.inbound.exchange import Exchange, Serve, sent
 from gateway.inbound.http import Receive, Scope, Send, abort
 from gateway.inbound.http11 import UNREAD_BYTES_MAX
 from gateway.inbound.protocol import HEAD_BYTES_MAX, WAITING_MAX, Protocol
+from tests.upstream.wire import UVLOOP
 
 LONG_S, SHORT_S = 60.0, 0.01
 PAGE = "http://localhost:3000"
@@ -36,10 +36,10 @@ async def echo(exchange: Exchange) -> None:
     while more:
         piece, more = await exchange.read()
         body += piece
-    await told(exchange, body)
+    await replied(exchange, body)
 
 
-async def told(exchange: Exchange, body: bytes) -> None:
+async def replied(exchange: Exchange, body: bytes) -> None:
     await sent(exchange.respond(200, [(b"content-type", b"text/plain")], body))
 
 
@@ -55,11 +55,8 @@ class Server(NamedTuple):
     """Our connections, on which requests are answered directly or by way of ASGI."""
 
     is_direct: bool
-    loop: Callable[[], asyncio.AbstractEventLoop]
-
-    def run(self, work: Coroutine[Any, Any, bytes]) -> bytes:
-        with asyncio.Runner(loop_factory=self.loop) as runner:
-            return runner.run(asyncio.wait_for(work, 10))
+    loop: tuple[str, dict[str, Any]]
+    """An `anyio_backend`."""
 
     @asynccontextmanager
     async def connected(
@@ -107,9 +104,9 @@ async def no_application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 SERVERS = {
-    "direct": Server(True, uvloop.new_event_loop),
-    "direct without uvloop": Server(True, asyncio.new_event_loop),
-    "asgi": Server(False, uvloop.new_event_loop),
+    "direct": Server(True, UVLOOP),
+    "direct without uvloop": Server(True, ("asyncio", {})),
+    "asgi": Server(False, UVLOOP),
 }
 
 
@@ -119,79 +116,92 @@ def server(request: pytest.FixtureRequest) -> Server:
     return found
 
 
-def test_a_head_that_does_not_end_is_waited_for_no_longer_than_a_request(server: Server) -> None:
-    answer = server.run(server.tell(HEAD, request_s=SHORT_S))
+@pytest.fixture
+def anyio_backend(server: Server) -> tuple[str, dict[str, Any]]:
+    return server.loop
+
+
+@pytest.mark.anyio
+async def test_a_head_that_does_not_end_is_waited_for_no_longer_than_a_request(
+    server: Server,
+) -> None:
+    answer = await server.tell(HEAD, request_s=SHORT_S)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"request_timeout"' in answer
     assert b"\r\nx-request-id: req_" in answer
 
 
-def test_a_connection_that_is_never_used_is_closed_without_a_word(server: Server) -> None:
-    assert server.run(server.tell(b"", request_s=SHORT_S)) == b""
+@pytest.mark.anyio
+async def test_a_connection_that_is_never_used_is_closed_without_a_word(server: Server) -> None:
+    assert await server.tell(b"", request_s=SHORT_S) == b""
 
 
-def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_head_that_is_too_long_is_refused(server: Server) -> None:
     head = HEAD + b"x-long: "
-    answer = server.run(server.tell(head + b"a" * (HEAD_BYTES_MAX + 1 - len(head))))
+    answer = await server.tell(head + b"a" * (HEAD_BYTES_MAX + 1 - len(head)))
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b'"code":"headers_too_large"' in answer
 
 
-def test_a_head_may_come_byte_by_byte(server: Server) -> None:
-    async def work() -> bytes:
-        async with server.connected() as (reader, writer):
-            for byte in HEAD + b"content-length: 5\r\nconnection: close\r\n\r\nhello":
-                writer.write(bytes([byte]))
-                await writer.drain()
-                await asyncio.sleep(0)
-            return await reader.read()
-
-    assert server.run(work()).endswith(b"\r\n\r\nhello")
+@pytest.mark.anyio
+async def test_a_head_may_come_byte_by_byte(server: Server) -> None:
+    async with server.connected() as (reader, writer):
+        for byte in HEAD + b"content-length: 5\r\nconnection: close\r\n\r\nhello":
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await reader.read()).endswith(b"\r\n\r\nhello")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("name", [b"Upgrade", b"upgrade", b"UPGRADE "])
-def test_an_offer_of_another_protocol_costs_no_body(server: Server, name: bytes) -> None:
+async def test_an_offer_of_another_protocol_costs_no_body(server: Server, name: bytes) -> None:
     offer = (
         b"Connection: Upgrade, HTTP2-Settings, close\r\nHTTP2-Settings: AAEAAE\r\n"
         + name
         + b": h2c\r\n"
     )
-    answer = server.run(
-        server.tell(HEAD + offer + b"content-length: 18\r\n\r\nhello\r\nupgrade: no")
-    )
+    answer = await server.tell(HEAD + offer + b"content-length: 18\r\n\r\nhello\r\nupgrade: no")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"\r\n\r\nhello\r\nupgrade: no")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("status", "line"), [(200, b"200 OK"), (421, b"421 Misdirected Request"), (529, b"529 ")]
 )
-def test_a_status_with_and_without_a_name(server: Server, status: int, line: bytes) -> None:
+async def test_a_status_with_and_without_a_name(server: Server, status: int, line: bytes) -> None:
     async def serve(exchange: Exchange) -> None:
         await sent(exchange.respond(status, [], b""))
 
-    answer = server.run(server.tell(HEAD + b"connection: close\r\n\r\n", serve=serve))
+    answer = await server.tell(HEAD + b"connection: close\r\n\r\n", serve=serve)
     assert answer.startswith(b"HTTP/1.1 " + line + b"\r\n")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("value", [b"1\r\nset-cookie: a=b", b"1\n2", b"1\r2"])
-def test_a_header_cannot_add_another(server: Server, value: bytes) -> None:
+async def test_a_header_cannot_add_another(server: Server, value: bytes) -> None:
     async def serve(exchange: Exchange) -> None:
         with pytest.raises(ValueError, match="end of a line"):
             await sent(exchange.respond(200, [(b"x-a", value)], b""))
         await sent(exchange.respond(204, [], b""))
 
-    answer = server.run(server.tell(HEAD + b"connection: close\r\n\r\n", serve=serve))
+    answer = await server.tell(HEAD + b"connection: close\r\n\r\n", serve=serve)
     assert answer.startswith(b"HTTP/1.1 204 No Content\r\n")
 
 
-def test_requests_that_follow_each_other_on_one_connection(server: Server) -> None:
+@pytest.mark.anyio
+async def test_requests_that_follow_each_other_on_one_connection(server: Server) -> None:
     one = HEAD + b"content-length: 3\r\n\r\none"
     two = HEAD + b"content-length: 3\r\nconnection: close\r\n\r\ntwo"
-    assert server.run(server.tell(one + two)).count(b"HTTP/1.1 200 ") == 2
+    assert (await server.tell(one + two)).count(b"HTTP/1.1 200 ") == 2
 
 
-def test_a_client_that_leaves_is_noticed_although_its_next_request_is_here(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_client_that_leaves_is_noticed_although_its_next_request_is_here(
+    server: Server,
+) -> None:
     left, asked = asyncio.Event(), asyncio.Event()
 
     async def waiting(exchange: Exchange) -> None:
@@ -200,46 +210,37 @@ def test_a_client_that_leaves_is_noticed_although_its_next_request_is_here(serve
         asked.set()
         await left.wait()
 
-    async def work() -> bytes:
-        async with server.connected(waiting) as (_, writer):
-            writer.write((HEAD + b"content-length: 0\r\n\r\n") * 2)
-            await asked.wait()
-            writer.close()
-            await left.wait()
-        return b""
-
-    server.run(work())
+    async with server.connected(waiting) as (_, writer):
+        writer.write((HEAD + b"content-length: 0\r\n\r\n") * 2)
+        await asked.wait()
+        writer.close()
+        await left.wait()
 
 
-def test_a_body_does_not_count_as_the_next_requests_head(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_body_does_not_count_as_the_next_requests_head(server: Server) -> None:
     """Both come in one read, and the first request is answered."""
-
-    async def work() -> bytes:
-        state = ServerState()
-        async with server.connected(state=state) as (reader, writer):
-            while not state.connections:
-                await asyncio.sleep(0)
-            protocol: Any = next(iter(state.connections))
-            size = HEAD_BYTES_MAX * 2
-            protocol.data_received(HEAD + b"content-length: %d\r\n\r\na" % size)
-            protocol.data_received(b"a" * (size - 1) + HEAD)
-            writer.write(b"content-length: 3\r\nconnection: close\r\n\r\ntwo")
-            return await reader.read()
-
-    assert server.run(work()).count(b"HTTP/1.1 200 ") == 2
+    state = ServerState()
+    async with server.connected(state=state) as (reader, writer):
+        while not state.connections:
+            await asyncio.sleep(0)
+        protocol: Any = next(iter(state.connections))
+        size = HEAD_BYTES_MAX * 2
+        protocol.data_received(HEAD + b"content-length: %d\r\n\r\na" % size)
+        protocol.data_received(b"a" * (size - 1) + HEAD)
+        writer.write(b"content-length: 3\r\nconnection: close\r\n\r\ntwo")
+        assert (await reader.read()).count(b"HTTP/1.1 200 ") == 2
 
 
-def test_a_client_that_does_not_read_can_be_cut_off(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_client_that_does_not_read_can_be_cut_off(server: Server) -> None:
     async def silent(exchange: Exchange) -> None:
         await sent(exchange.begin(200, []))
         exchange.abort()
 
-    async def work() -> bytes:
-        async with server.connected(silent) as (reader, writer):
-            writer.write(HEAD + b"content-length: 0\r\n\r\n")
-            return await reader.read()
-
-    server.run(work())
+    async with server.connected(silent) as (reader, writer):
+        writer.write(HEAD + b"content-length: 0\r\n\r\n")
+        await reader.read()
 
 
 def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
@@ -249,43 +250,48 @@ def test_a_scope_without_our_protocol_has_nothing_to_cut() -> None:
 # --- bodies, and clients that do not read ---------------------------------------------------------
 
 
-def test_a_body_in_chunks(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_body_in_chunks(server: Server) -> None:
     chunks = b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nx-trailer: 1\r\n\r\n"
     head = HEAD + b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n"
-    assert server.run(server.tell(head + chunks)).endswith(b"\r\n\r\nhello world")
+    assert (await server.tell(head + chunks)).endswith(b"\r\n\r\nhello world")
 
 
-def test_a_body_that_is_larger_than_what_waits(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_body_that_is_larger_than_what_waits(server: Server) -> None:
     """Reading pauses, and goes on when the body is taken."""
     body = b"a" * (UNREAD_BYTES_MAX * 20)
     head = HEAD + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-    assert server.run(server.tell(head + body)).endswith(b"\r\n\r\n" + body)
+    assert (await server.tell(head + body)).endswith(b"\r\n\r\n" + body)
 
 
-def test_a_body_that_is_not_read_does_not_reach_the_next_request(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_body_that_is_not_read_does_not_reach_the_next_request(server: Server) -> None:
     async def serve(exchange: Exchange) -> None:
-        await told(exchange, exchange.path.encode())
+        await replied(exchange, exchange.path.encode())
 
     body = b"POST /no HTTP/1.1\r\n\r\n" * 10_000
     first = b"POST /one HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
     second = b"POST /two HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
-    answer = server.run(server.tell(first + body + second, serve=serve))
+    answer = await server.tell(first + body + second, serve=serve)
     assert [answer.count(path) for path in (b"/one", b"/two", b"/no")] == [1, 1, 0]
 
 
-def test_many_requests_at_once_are_answered_in_their_order(server: Server) -> None:
+@pytest.mark.anyio
+async def test_many_requests_at_once_are_answered_in_their_order(server: Server) -> None:
     async def serve(exchange: Exchange) -> None:
         await asyncio.sleep(0)
-        await told(exchange, exchange.path.encode())
+        await replied(exchange, exchange.path.encode())
 
     numbers = range(WAITING_MAX * 5)
     requests = [b"GET /%d/ HTTP/1.1\r\nhost: a\r\n\r\n" % number for number in numbers]
     last = b"GET /last/ HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
-    answer = server.run(server.tell(b"".join(requests) + last, serve=serve))
+    answer = await server.tell(b"".join(requests) + last, serve=serve)
     assert re.findall(rb"/(\w+)/", answer) == [*(b"%d" % number for number in numbers), b"last"]
 
 
-def test_a_client_that_reads_late_receives_all_of_it(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_client_that_reads_late_receives_all_of_it(server: Server) -> None:
     pieces = [b"%08d" % number * 4096 for number in range(30)]
     waited = []
 
@@ -297,19 +303,18 @@ def test_a_client_that_reads_late_receives_all_of_it(server: Server) -> None:
             await sent(slow)
         await sent(exchange.end(b""))
 
-    async def work() -> bytes:
-        async with server.connected(serve) as (reader, writer):
-            writer.write(HEAD + b"connection: close\r\n\r\n")
-            while not waited:
-                await asyncio.sleep(0)
-            return await reader.read()
-
-    body = server.run(work()).partition(b"\r\n\r\n")[2]
+    async with server.connected(serve) as (reader, writer):
+        writer.write(HEAD + b"connection: close\r\n\r\n")
+        while not waited:
+            await asyncio.sleep(0)
+        answer = await reader.read()
+    body = answer.partition(b"\r\n\r\n")[2]
     assert b"".join(re.findall(rb"8000\r\n([0-9]+)\r\n", body)) == b"".join(pieces)
     assert any(waited)
 
 
-def test_a_client_that_leaves_ends_the_wait_for_it(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_client_that_leaves_ends_the_wait_for_it(server: Server) -> None:
     over = asyncio.Event()
 
     async def serve(exchange: Exchange) -> None:
@@ -321,78 +326,70 @@ def test_a_client_that_leaves_ends_the_wait_for_it(server: Server) -> None:
             await asyncio.sleep(0)
         over.set()
 
-    async def work() -> bytes:
-        async with server.connected(serve) as (_, writer):
-            writer.write(HEAD + b"\r\n")
-            await writer.drain()
-            await asyncio.sleep(0)
-            writer.close()
-            await over.wait()
-        return b""
-
-    server.run(work())
+    async with server.connected(serve) as (_, writer):
+        writer.write(HEAD + b"\r\n")
+        await writer.drain()
+        await asyncio.sleep(0)
+        writer.close()
+        await over.wait()
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("begins", [True, False])
-def test_an_answer_that_stops_closes_the_connection(server: Server, begins: bool) -> None:
+async def test_an_answer_that_stops_closes_the_connection(server: Server, begins: bool) -> None:
     async def serve(exchange: Exchange) -> None:
         if begins:
             await sent(exchange.begin(200, []))
             await sent(exchange.write(b"half"))
 
-    answer = server.run(server.tell(HEAD + b"content-length: 0\r\n\r\n", serve=serve))
+    answer = await server.tell(HEAD + b"content-length: 0\r\n\r\n", serve=serve)
     assert not answer.endswith(b"0\r\n\r\n")
     assert answer.endswith(b"\r\nhalf\r\n") is begins
 
 
-def test_an_idle_connection_closes_when_the_server_stops(server: Server) -> None:
-    async def work() -> bytes:
-        state = ServerState()
-        async with server.connected(state=state) as (reader, writer):
-            writer.write(HEAD + b"content-length: 2\r\n\r\nhi")
-            answer = await reader.readuntil(b"hi")
-            for connection in state.connections:
-                connection.shutdown()
-            return answer + await reader.read()
-
-    assert server.run(work()).endswith(b"\r\n\r\nhi")
+@pytest.mark.anyio
+async def test_an_idle_connection_closes_when_the_server_stops(server: Server) -> None:
+    state = ServerState()
+    async with server.connected(state=state) as (reader, writer):
+        writer.write(HEAD + b"content-length: 2\r\n\r\nhi")
+        answer = await reader.readuntil(b"hi")
+        for connection in state.connections:
+            connection.shutdown()
+        assert (answer + await reader.read()).endswith(b"\r\n\r\nhi")
 
 
-def test_a_busy_connection_closes_after_its_answer(server: Server) -> None:
+@pytest.mark.anyio
+async def test_a_busy_connection_closes_after_its_answer(server: Server) -> None:
     asked, may_answer = asyncio.Event(), asyncio.Event()
 
     async def serve(exchange: Exchange) -> None:
         asked.set()
         await may_answer.wait()
-        await told(exchange, b"whole")
+        await replied(exchange, b"whole")
 
-    async def work() -> bytes:
-        state = ServerState()
-        async with server.connected(serve, state=state) as (reader, writer):
-            writer.write(HEAD + b"content-length: 0\r\n\r\n")
-            await asked.wait()
-            for connection in state.connections:
-                connection.shutdown()
-            may_answer.set()
-            return await reader.read()
-
-    answer = server.run(work())
+    state = ServerState()
+    async with server.connected(serve, state=state) as (reader, writer):
+        writer.write(HEAD + b"content-length: 0\r\n\r\n")
+        await asked.wait()
+        for connection in state.connections:
+            connection.shutdown()
+        may_answer.set()
+        answer = await reader.read()
     assert b"\r\nconnection: close\r\n" in answer
     assert answer.endswith(b"\r\n\r\nwhole")
 
 
-def test_a_connection_without_a_request_closes_after_a_while(server: Server) -> None:
-    async def work() -> bytes:
-        async with server.connected(idle_s=0) as (reader, writer):
-            writer.write(HEAD + b"content-length: 2\r\n\r\nhi")
-            return await reader.read()
-
-    assert server.run(work()).endswith(b"\r\n\r\nhi")
+@pytest.mark.anyio
+async def test_a_connection_without_a_request_closes_after_a_while(server: Server) -> None:
+    async with server.connected(idle_s=0) as (reader, writer):
+        writer.write(HEAD + b"content-length: 2\r\n\r\nhi")
+        assert (await reader.read()).endswith(b"\r\n\r\nhi")
 
 
-# --- what is no HTTP ------------------------------------------------------------------------------
+# --- bytes that are not HTTP ----------------------------------------------------------------------
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "data",
     [
@@ -414,13 +411,16 @@ def test_a_connection_without_a_request_closes_after_a_while(server: Server) -> 
         HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_no_http_is_answered_with_an_error_object(server: Server, data: bytes) -> None:
-    head, _, body = server.run(server.tell(data)).partition(b"\r\n\r\n")
+async def test_bytes_that_are_not_http_are_answered_with_an_error_object(
+    server: Server, data: bytes
+) -> None:
+    head, _, body = (await server.tell(data)).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"\r\nx-request-id: req_" in head
     assert orjson.loads(body)["error"]["code"] == "invalid_http"
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("rest", "status"),
     [
@@ -429,23 +429,27 @@ def test_what_is_no_http_is_answered_with_an_error_object(server: Server, data: 
         (b"x: a\r\ny", 408),
     ],
 )
-def test_a_listed_page_may_read_even_these_errors(server: Server, rest: bytes, status: int) -> None:
+async def test_a_listed_page_may_read_even_these_errors(
+    server: Server, rest: bytes, status: int
+) -> None:
     for page, shares in ((PAGE, True), ("https://evil.example", False)):
         origin = b"origin: %s\r\n" % page.encode()
-        answer = server.run(server.tell(HEAD + origin + rest, request_s=SHORT_S))
+        answer = await server.tell(HEAD + origin + rest, request_s=SHORT_S)
         assert answer.startswith(b"HTTP/1.1 %d " % status)
         assert (b"\r\naccess-control-allow-origin: " + PAGE.encode() in answer) is shares
         assert b"\r\nvary: Origin\r\n" in answer
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("stated", [b"a b", b"a" * 129, b"\xc3\xa9", b"<script>", b"", b"a\tb"])
-def test_an_id_that_is_none_is_replaced(server: Server, stated: bytes) -> None:
-    answer = server.run(
-        server.tell(HEAD + b"x-request-id: " + stated + b"\r\ncontent-length: -1\r\n\r\n")
+async def test_an_id_that_is_none_is_replaced(server: Server, stated: bytes) -> None:
+    answer = await server.tell(
+        HEAD + b"x-request-id: " + stated + b"\r\ncontent-length: -1\r\n\r\n"
     )
     assert b"\r\nx-request-id: req_" in answer
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("target", "path", "host"),
     [
@@ -456,24 +460,23 @@ def test_an_id_that_is_none_is_replaced(server: Server, stated: bytes) -> None:
         (b"*", "/", b"localhost"),
     ],
 )
-def test_the_host_of_an_absolute_target_counts(
+async def test_the_host_of_an_absolute_target_counts(
     server: Server, target: bytes, path: str, host: bytes
 ) -> None:
     async def tell(exchange: Exchange) -> None:
-        await told(exchange, f"{exchange.path} {exchange.headers.every(b'host')}".encode())
+        await replied(exchange, f"{exchange.path} {exchange.headers.every(b'host')}".encode())
 
-    answer = server.run(
-        server.tell(
-            b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target,
-            serve=tell,
-        )
+    answer = await server.tell(
+        b"OPTIONS %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n" % target,
+        serve=tell,
     )
     assert answer.endswith(f"\r\n\r\n{path} {[host.decode()]}".encode())
 
 
-def test_a_tunnel_is_refused(server: Server) -> None:
-    answer = server.run(
-        server.tell(b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example:443\r\n\r\n")
+@pytest.mark.anyio
+async def test_a_tunnel_is_refused(server: Server) -> None:
+    answer = await server.tell(
+        b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example:443\r\n\r\n"
     )
     assert answer.startswith(b"HTTP/1.1 400 ")
 
@@ -481,16 +484,15 @@ def test_a_tunnel_is_refused(server: Server) -> None:
 # --- HTTP/1.0 -------------------------------------------------------------------------------------
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "connection", [b"", b"connection: keep-alive\r\n", b"connection: close\r\n"]
 )
 @pytest.mark.parametrize("host", [b"", b"host: localhost\r\n"])
-def test_a_stream_to_an_http10_client_is_plain_bytes(
+async def test_a_stream_to_an_http10_client_is_plain_bytes(
     server: Server, connection: bytes, host: bytes
 ) -> None:
-    answer = server.run(
-        server.tell(b"GET / HTTP/1.0\r\n" + host + connection + b"\r\n", serve=stream)
-    )
+    answer = await server.tell(b"GET / HTTP/1.0\r\n" + host + connection + b"\r\n", serve=stream)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head
     assert b"content-length" not in head
@@ -498,36 +500,40 @@ def test_a_stream_to_an_http10_client_is_plain_bytes(
     assert body == b"data: 1\n\ndata: 2\n\n"
 
 
-def test_an_answer_to_an_http10_client_has_its_length(server: Server) -> None:
-    answer = server.run(
-        server.tell(b"POST / HTTP/1.0\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello")
+@pytest.mark.anyio
+async def test_an_answer_to_an_http10_client_has_its_length(server: Server) -> None:
+    answer = await server.tell(
+        b"POST / HTTP/1.0\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\nhello"
     )
     assert b"\r\ncontent-length: 5\r\n" in answer
     assert answer.endswith(b"\r\nconnection: close\r\n\r\nhello")
 
 
-def test_a_head_request_of_an_http10_client_has_no_body(server: Server) -> None:
-    assert server.run(server.tell(b"HEAD / HTTP/1.0\r\n\r\n", serve=stream)).endswith(
+@pytest.mark.anyio
+async def test_a_head_request_of_an_http10_client_has_no_body(server: Server) -> None:
+    assert (await server.tell(b"HEAD / HTTP/1.0\r\n\r\n", serve=stream)).endswith(
         b"\r\nconnection: close\r\n\r\n"
     )
 
 
-def test_an_http11_client_gets_chunks(server: Server) -> None:
-    answer = server.run(
-        server.tell(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", serve=stream)
+@pytest.mark.anyio
+async def test_an_http11_client_gets_chunks(server: Server) -> None:
+    answer = await server.tell(
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", serve=stream
     )
     assert b"\r\ntransfer-encoding: chunked\r\n" in answer
     assert answer.endswith(b"\r\n0\r\n\r\n")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("version", "asked"), [(b"1.0", False), (b"1.1", True)])
-def test_who_expects_to_be_asked_for_the_body_is_asked(
+async def test_who_expects_to_be_asked_for_the_body_is_asked(
     server: Server, version: bytes, asked: bool
 ) -> None:
     head = (
         b"POST / HTTP/%s\r\nhost: localhost\r\nexpect: 100-continue\r\nconnection: close\r\n"
         % version
     )
-    answer = server.run(server.tell(head + b"content-length: 5\r\n\r\nhello"))
+    answer = await server.tell(head + b"content-length: 5\r\n\r\nhello")
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n") is asked
     assert answer.endswith(b"\r\n\r\nhello")

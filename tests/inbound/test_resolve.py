@@ -45,12 +45,12 @@ def test_what_a_client_may_not_use_does_not_exist(name: str) -> None:
     assert "'local'" not in str(raised.value).replace(f"'{name}'", "")
 
 
-def test_the_nearest_names_are_said() -> None:
+def test_the_nearest_names_are_suggested() -> None:
     with pytest.raises(HttpError, match=r"'sonet' does not exist.* Did you mean 'sonnet'"):
         resolve("sonet", AGENTS, MODELS, ANY_CLIENT)
 
 
-def test_without_a_near_name_the_first_are_said() -> None:
+def test_without_a_near_name_the_first_names_are_suggested() -> None:
     with pytest.raises(HttpError, match="Did you mean 'dev', 'sonnet'"):
         resolve("zzz", AGENTS, MODELS, ANY_CLIENT)
 

@@ -112,7 +112,7 @@ def test_a_long_path_is_plain_at_once(path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/livez", "/readyz", "/health", "/metrics", "/status", "/v1/models"]
 )
-def test_what_is_read_only_takes_no_other_method(tmp_path: Path, path: str) -> None:
+def test_read_only_paths_refuse_other_methods(tmp_path: Path, path: str) -> None:
     answers = {
         method: ask(make(tmp_path), method, path)
         for method in ("HEAD", "OPTIONS", "POST", "DELETE")

@@ -69,7 +69,7 @@ def test_the_oldest_sessions_make_room(opened: Opened) -> None:
     assert worker.is_open(tokens[-1])
 
 
-def test_only_an_admin_key_begins_one(opened: Opened) -> None:
+def test_only_an_admin_key_begins_a_session(opened: Opened) -> None:
     worker = opened.worker()
     assert worker.begin(opened.keys.add("ci")) is None
     assert worker.begin("gw-unknown") is None

@@ -184,8 +184,8 @@ def test_the_order_in_which_hosts_meet_does_not_matter(
 
 
 async def done(sync: KeySync) -> None:
-    assert sync._task is not None
-    await sync._task
+    assert sync.task is not None
+    await sync.task
 
 
 @pytest.mark.anyio
@@ -199,9 +199,9 @@ async def test_the_two_sides_are_compared_only_when_one_has_changed(tmp_path: Pa
     assert len(engine.known) == 1
     sync.look("e 1")
     await done(sync)
-    before = sync._task
+    before = sync.task
     sync.look("e 1")
-    assert sync._task is before, "nothing has changed"
+    assert sync.task is before, "nothing has changed"
     assert engine.facts["keys"] == "1"
     host.shared.revoke("ci")
     sync.look("e 1")

@@ -35,8 +35,9 @@ BROKEN = Failure(
 class Chunks:
     """A committed stream, as a script."""
 
-    def __init__(self, *steps: Step) -> None:
+    def __init__(self, *steps: Step, says_last: bool = False) -> None:
         self._steps = list(steps)
+        self._says_last = says_last
         self.closed = False
 
     def __aiter__(self) -> Chunks:
@@ -48,7 +49,7 @@ class Chunks:
         step = self._steps.pop(0)
         if isinstance(step, Failure):
             raise Failed(step)
-        return Batch(step)
+        return Batch(step, is_last=self._says_last and not self._steps)
 
     def watch(self, watcher: Watcher) -> None:
         """Its end is reported to its reader alone."""
@@ -127,6 +128,18 @@ async def test_a_whole_stream_ends_with_done() -> None:
     *_, last, done = events(send.body)
     assert orjson.loads(last)["choices"][0]["finish_reason"] == "stop"
     assert done == "[DONE]"
+    assert send.is_complete
+    assert chunks.closed
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("last", [END, []])
+async def test_the_last_events_leave_with_the_end(last: Step) -> None:
+    send, chunks = Sent(), Chunks(HELLO, END, last, says_last=True)
+    assert await relayed(send, chunks) is None
+    assert [message["type"] for message in send.messages].count("http.response.body") == 3
+    assert events(send.body)[-1] == "[DONE]"
+    assert HEARTBEAT not in send.body
     assert send.is_complete
     assert chunks.closed
 

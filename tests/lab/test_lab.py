@@ -71,7 +71,7 @@ async def test_a_key_is_asked_for(provider: str) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("provider", BASE_PATHS)
-async def test_nonsense_is_refused(provider: str) -> None:
+async def test_invalid_bodies_are_refused(provider: str) -> None:
     async with running() as (lab, client):
         url = lab.base_url(provider) + PATHS.get(provider, "/chat/completions")
         for body in (b"", b"{", b"[]", b"1", b"{}", b'{"messages": 1}', b'{"messages": [1]}'):
@@ -80,7 +80,7 @@ async def test_nonsense_is_refused(provider: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_who_decides_about_the_fault() -> None:
+async def test_the_order_in_which_a_fault_is_chosen() -> None:
     async with running() as (lab, client):
         lab.fault("custom", "quota")
         lab.fault("special", "bad_key")

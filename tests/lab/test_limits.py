@@ -26,12 +26,12 @@ class Bucket:
         return self.limit.applied(play("ok", api, Asked("m", "Hello"), "1"), api)
 
 
-def test_it_holds_what_it_says_and_no_more() -> None:
+def test_a_bucket_holds_its_stated_size_and_no_more() -> None:
     bucket = Bucket(3, 60)
     assert [bucket.ask().status for _ in range(5)] == [200, 200, 200, 429, 429]
 
 
-def test_it_fills_evenly() -> None:
+def test_a_bucket_fills_evenly() -> None:
     bucket = Bucket(3, 60)
     for _ in range(3):
         bucket.ask()
@@ -42,7 +42,7 @@ def test_it_fills_evenly() -> None:
     assert [bucket.ask().status, bucket.ask().status] == [200, 429]
 
 
-def test_it_never_holds_more_than_its_size() -> None:
+def test_a_bucket_never_holds_more_than_its_size() -> None:
     bucket = Bucket(2, 1)
     bucket.clock.now += 1_000
     assert [bucket.ask().status for _ in range(3)] == [200, 200, 429]
@@ -55,5 +55,5 @@ def test_the_gateway_understands_its_headers(api: ModuleType) -> None:
     assert ratelimits.empty_for_s(bucket.ask(api).headers, NOW) == 60
 
 
-def test_one_provider_says_nothing() -> None:
+def test_one_provider_sends_no_rate_limit_headers() -> None:
     assert set(Bucket(1, 1).ask(google).headers) == {"content-type"}

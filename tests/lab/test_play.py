@@ -109,7 +109,7 @@ def test_a_character_is_cut_in_two(api: ModuleType) -> None:
 
 
 @each_api
-def test_a_flood_says_nothing_and_does_not_end(api: ModuleType) -> None:
+def test_a_flood_has_no_content_and_does_not_end(api: ModuleType) -> None:
     for asked in (STREAM, WHOLE):
         played = play("comment_flood", api, asked, "1")
         assert (played.steps, played.length) == ([Act.FLOOD], None)
@@ -152,7 +152,7 @@ def test_a_broken_event_is_not_json(api: ModuleType) -> None:
 @pytest.mark.parametrize(
     "fault", ["comments", "crlf", "split_utf8", "huge_event", "pings", "two_finishes", "usage_late"]
 )
-def test_an_oddity_says_all_of_it(api: ModuleType, fault: str) -> None:
+def test_an_odd_but_valid_answer_is_complete(api: ModuleType, fault: str) -> None:
     assert words(play(fault, api, STREAM, "1")) == len(WORDS)
 
 

@@ -196,7 +196,7 @@ async def test_another_limit_refuses_although_there_is_another_chain(
     assert [(await gateway.ask()).status for _ in range(2)] == [200, 429]
 
 
-async def test_from_eighty_percent_on_every_answer_says_so_and_the_log_once(
+async def test_from_eighty_percent_on_every_answer_and_one_log_line_warn(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     gateway = Limited(tmp_path, TEN_DOLLARS)

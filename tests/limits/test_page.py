@@ -30,5 +30,5 @@ def test_an_example_is_a_configuration(tmp_path: Path, text: str) -> None:
     assert unpriced == []
 
 
-def test_there_are_three_worked_ones() -> None:
+def test_there_are_three_worked_examples() -> None:
     assert len(EXAMPLES) == 4

@@ -74,6 +74,6 @@ def test_a_calendar_moves_on() -> None:
 
 
 @pytest.mark.parametrize("name", ["Europe/Berlln", "", "../etc/passwd", "UTC+1", "/"])
-def test_a_zone_that_is_none(name: str) -> None:
+def test_an_invalid_time_zone(name: str) -> None:
     with pytest.raises(LimitError, match="is not a time zone"):
         zone_of(name)

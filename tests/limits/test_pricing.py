@@ -30,7 +30,7 @@ COUNTS = st.integers(0, 30_000)
 
 @pytest.mark.parametrize("priced", MODELS, ids=lambda each: each.name)
 @given(COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, st.booleans())
-def test_as_the_price_library_says(
+def test_costs_are_those_of_the_price_library(
     priced: Model, fresh: int, output: int, read: int, minutes: int, hour: int, is_long: bool
 ) -> None:
     input_ = fresh + read + minutes + hour + (LONG_CONTEXT if is_long else 0)
@@ -43,7 +43,7 @@ def test_as_the_price_library_says(
     assert pricing.charged(priced, usage, AT) == pytest.approx(dollars * 1e6, abs=1)
 
 
-def test_whose_word_holds() -> None:
+def test_which_source_of_a_price_wins() -> None:
     usage = Usage(1000, 0, cost=0.5)
     assert pricing.charged(model("openrouter"), usage, AT) == 500_000, (
         "the provider's over the library's"

@@ -117,7 +117,7 @@ def test_a_collector_that_hangs_is_left_in_time(pieces: tuple[bytes, ...]) -> No
         send(b"{}", QUICK_S)
 
 
-def test_a_collector_that_dribbles_is_left_in_time() -> None:
+def test_a_collector_that_answers_too_slowly_is_abandoned() -> None:
     """Each read succeeds at once; only the whole takes too long."""
     over = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
@@ -152,7 +152,7 @@ def test_a_collector_that_dribbles_is_left_in_time() -> None:
         HEAD * 3,
     ],
 )
-def test_a_collector_that_speaks_no_http(piece: bytes) -> None:
+def test_a_collector_that_does_not_answer_in_http(piece: bytes) -> None:
     with raw(piece) as url, post(url) as send, pytest.raises(Unreachable) as raised:
         send(b"{}", LONG_S)
     assert KEY not in str(raised.value)

@@ -164,13 +164,13 @@ def test_colour_is_for_terminals_whose_owner_wants_it(no_color: str | None, colo
     assert ("\x1b[33m" in out.getvalue()) is coloured
 
 
-def test_what_is_less_important_is_left_out() -> None:
+def test_less_important_lines_are_left_out() -> None:
     out = written("text", level="warning")
     log.call_ended(answered(), 200, 1.5)
     assert out.getvalue() == ""
 
 
-def test_what_is_important_is_not_left_out_with_it() -> None:
+def test_important_lines_are_never_left_out() -> None:
     out = written("text", level="warning")
     log.call_ended(answered(), 503, 1.5)
     assert "warning: dev -> local  503" in out.getvalue()

@@ -130,7 +130,7 @@ def test_a_failed_attempt_is_an_error_and_the_call_that_was_served_is_none() -> 
         assert "error.type" not in otlp_json.attributes(span.attributes)
 
 
-def test_what_is_said_of_an_attempt() -> None:
+def test_the_attributes_of_an_attempt() -> None:
     _, _, second = exported(answered(temperature=0.5, max_tokens=100, seed=7, n=1))
     assert otlp_json.attributes(second.attributes) == {
         "gen_ai.operation.name": "chat",
@@ -159,7 +159,7 @@ def test_what_is_said_of_an_attempt() -> None:
     }
 
 
-def test_what_is_said_of_the_call() -> None:
+def test_the_attributes_of_the_call() -> None:
     server, *_ = exported(answered())
     assert otlp_json.attributes(server.attributes) == {
         "http.request.method": "POST",

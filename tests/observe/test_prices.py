@@ -84,7 +84,7 @@ def test_the_users_own_price_of_writes() -> None:
     )
 
 
-def test_whose_price_holds() -> None:
+def test_which_price_wins() -> None:
     """The user's own, else what the provider states, else the library's."""
     stated = {**COUNTS, "cost": 0.75}
     assert cost("openai", "gpt-4o", stated, AT, {"input": 1.0, "output": 10.0}) == pytest.approx(

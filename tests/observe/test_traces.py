@@ -148,7 +148,7 @@ def test_a_client_that_has_a_trace_stays_in_it() -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"traceparent": "nonsense", "tracestate": "a=1"}])
-def test_a_client_without_one_gets_one(headers: dict[str, str]) -> None:
+def test_a_client_without_a_traceparent_begins_a_trace(headers: dict[str, str]) -> None:
     trace = Exporting().tracer.begin(scope(**headers))
     assert (int(trace.trace_id, 16), trace.parent_id, trace.state, trace.is_sampled) == (
         1,
@@ -388,7 +388,7 @@ def test_a_batch_in_its_back_off_has_one_more_try() -> None:
     assert exporting.counts == {"sent": 2, "dropped": 0, "failed": 0}
 
 
-def test_the_first_failure_ends_the_end() -> None:
+def test_the_first_failure_ends_the_flush_at_the_end() -> None:
     exporting = Exporting(Unreachable("gone"), settings=replace(SETTINGS, batch_max=2))
     for name in "abc":
         exporting.end(name)

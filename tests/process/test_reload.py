@@ -51,7 +51,9 @@ def test_an_invalid_one_is_refused_with_its_reasons(
     assert "config.toml" in caplog.text
 
 
-def test_what_needs_a_restart_is_said(life: Life, caplog: pytest.LogCaptureFixture) -> None:
+def test_settings_that_need_a_restart_are_named(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
     changed = "[server]\nport = 1\ndrainSeconds = 1\n[ledger]\nretentionDays = 1\n"
     life.path.write_text(GOOD + changed + '[traces]\nheaders = { key = "canary" }\n')
     with caplog.at_level(logging.WARNING, logger="gateway.config"):

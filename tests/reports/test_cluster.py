@@ -141,6 +141,6 @@ def test_the_user_and_its_password(engine: RedisServer, tmp_path: Path) -> None:
     assert any("settings cannot be read with these rights" in message for message in messages)
 
 
-def test_an_engine_that_nobody_started(tmp_path: Path) -> None:
+def test_an_engine_that_is_not_running(tmp_path: Path) -> None:
     (found,) = examined(f"unix://{tmp_path}/none.sock", tmp_path)
     assert (found.severity, "no such file" in found.message) == ("error", True)

@@ -105,7 +105,7 @@ def status(*chain: ModelState) -> Status:
         ("quota", "the account at custom is out of quota."),
     ],
 )
-def test_what_only_the_operator_can_fix_needs_a_hand_once(kind: str, words: str) -> None:
+def test_a_problem_that_only_the_operator_can_fix_is_listed_once(kind: str, words: str) -> None:
     found = overview(status(state(kind)), None, {}, Asked(), now=WALL)
     assert [(item.subject, item.message) for item in found.attention] == [("local", words)]
     assert found.needs_a_hand
@@ -120,7 +120,7 @@ def test_an_account_of_a_pool_is_named_and_its_cure_names_the_entry() -> None:
 
 
 @pytest.mark.parametrize("kind", [None, "rate_limit", "overloaded", "unavailable", "timeout"])
-def test_what_passes_by_itself_does_not(kind: str | None) -> None:
+def test_a_problem_that_passes_by_itself_needs_no_operator(kind: str | None) -> None:
     found = overview(status(state(kind)), None, {}, Asked(), now=WALL)
     assert (found.attention, found.needs_a_hand) == ([], False)
 

@@ -64,7 +64,7 @@ def test_a_probe_that_ends_for_another_generation_frees_nothing() -> None:
     assert circuits.get(ID).state is State.OPEN
 
 
-def test_what_people_see() -> None:
+def test_the_states_that_reports_show() -> None:
     circuit = opened().get(ID)
     assert [circuit.shown(now) for now in (0.0, 59.9, 60.0)] == ["open", "open", "half_open"]
     assert Circuit(ID).shown(0.0) == "closed"

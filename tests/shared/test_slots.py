@@ -128,13 +128,13 @@ def test_a_promise_that_is_not_needed_passes_on() -> None:
     assert bench.takes("newcomer")
 
 
-def test_a_call_that_is_served_elsewhere_keeps_no_promise() -> None:
+def test_a_call_that_is_served_elsewhere_loses_its_promised_slot() -> None:
     bench = Bench().full_with_a_waiter("a")
     assert bench.takes("a", FREE)
     assert bench.takes("newcomer")
 
 
-def test_a_call_that_waits_again_keeps_no_promise() -> None:
+def test_a_call_that_waits_again_loses_its_promised_slot() -> None:
     bench = Bench().full_with_a_waiter("a")
     bench.do(Join("a", "a", 1, (OTHER,)))
     assert bench.takes("newcomer")

@@ -21,7 +21,7 @@ from gateway.text.limits import Kind, LimitError, joined, parse, parse_all, show
         ("200000 tokens/minute", "rate", 200_000, "200000 tokens/minute"),
     ],
 )
-def test_what_is_understood(text: str, kind: Kind, amount: int, normal: str) -> None:
+def test_valid_limits(text: str, kind: Kind, amount: int, normal: str) -> None:
     limit = parse(text, kind, "agent dev")
     assert (limit.amount, limit.text, limit.owner) == (amount, normal, "agent dev")
     assert parse(limit.text, kind, "agent dev") == limit
@@ -52,7 +52,7 @@ def test_what_is_understood(text: str, kind: Kind, amount: int, normal: str) -> 
         ("٢٠ USD/day", "budget", "is not a number"),
     ],
 )
-def test_what_is_not(text: str, kind: Kind, words: str) -> None:
+def test_invalid_limits(text: str, kind: Kind, words: str) -> None:
     with pytest.raises(LimitError) as error:
         parse(text, kind)
     assert words in str(error.value)

@@ -64,7 +64,7 @@ def _found(status: int, headers: Mapping[str, str], body: bytes) -> Finding:
 
 async def through(transport: Transport, url: str, timeout_s: float) -> Finding:
     """One request through our own face."""
-    request = Request("POST", url, [(b"content-type", b"application/json")], b"{}", WAIT_S)
+    request = Request("POST", url, ((b"content-type", b"application/json"),), b"{}", WAIT_S)
     status: int | None = None
     try:
         response = await transport.send(request, timeout_s)

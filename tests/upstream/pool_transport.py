@@ -23,11 +23,11 @@ class PoolTransport(httpx.AsyncBaseTransport):
         sent = Request(
             request.method,
             str(request.url),
-            [
+            tuple(
                 (name.lower(), value)
                 for name, value in request.headers.raw
                 if name.lower() not in own
-            ],
+            ),
             await request.aread(),
             limits.get("connect") or 5.0,
         )

@@ -53,7 +53,7 @@ def kind(provider: str, message: str, asked: Chat, param: str | None = None) -> 
         ("custom", "top_k must be at most 3", "top_k", {"top_k": 5}),
     ],
 )  # fmt: skip
-def test_what_the_client_wrote_is_the_clients_fault(
+def test_an_error_about_the_clients_words_is_the_clients_fault(
     provider: str, message: str, param: str | None, fields: dict[str, Any]
 ) -> None:
     assert kind(provider, message, chat(*TURNS, **fields), param) is Kind.INVALID_REQUEST
@@ -83,7 +83,7 @@ def test_what_the_client_wrote_is_the_clients_fault(
         ("mistral", "Invalid schema for function 'look_up'", None, {}),
     ],
 )  # fmt: skip
-def test_what_the_translation_wrote_is_not(
+def test_an_error_about_the_translation_is_not_the_clients_fault(
     provider: str, message: str, param: str | None, fields: dict[str, Any]
 ) -> None:
     assert kind(provider, message, chat(*TURNS, **fields), param) is Kind.TRANSLATION_REFUSED

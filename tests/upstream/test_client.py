@@ -155,7 +155,7 @@ async def test_a_provider_is_sent_the_trace_only_if_configured(propagates: bool)
     await trying.failure()
     found = {
         name: value
-        for name, value in trying.transport.requests[0].headers
+        for name, value in trying.transport.requests[0].more
         if name.startswith(b"trace")
     }
     sent = {b"traceparent": f"00-{'a' * 32}-{'11':0>16}-01".encode(), b"tracestate": b"a=1"}
@@ -178,7 +178,7 @@ async def test_any_integer_and_many_levels_are_sent_as_they_are(value: Any) -> N
 
 
 @pytest.mark.anyio
-async def test_levels_without_end_are_the_clients_own_error() -> None:
+async def test_endless_nesting_is_the_clients_own_error() -> None:
     trying = Trying(whole(), x_new=deep(100_000))
     failure = await trying.failure()
     assert (failure.kind, failure.status) == (Kind.INVALID_REQUEST, 400)
@@ -186,7 +186,7 @@ async def test_levels_without_end_are_the_clients_own_error() -> None:
 
 
 @pytest.mark.anyio
-async def test_what_the_vault_kept_goes_along() -> None:
+async def test_stored_reasoning_is_sent_along() -> None:
     tool_call = {
         "id": "call_aaaa",
         "type": "function",
@@ -252,7 +252,7 @@ async def test_an_answer_without_a_model_has_the_one_that_was_asked() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_spent_budget_is_noticed_on_a_good_answer() -> None:
+async def test_no_remaining_quota_is_read_from_a_good_answer() -> None:
     reply = await Trying(
         whole(**{"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12s"})
     ).open()
@@ -271,7 +271,7 @@ async def test_an_answer_without_content_is_a_failure() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_stream_without_content_is_one_too_and_its_tokens_are_counted() -> None:
+async def test_a_stream_without_content_is_a_failure_and_its_tokens_are_counted() -> None:
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     count = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
     pieces = [b"data: " + orjson.dumps(body) + b"\n\n" for body in (end, count)]
@@ -322,7 +322,7 @@ async def test_an_error_answer_is_a_failure(status: int, kind: Kind, stream: boo
         b'{"message":' * 900 + b"1" + b"}" * 900,
     ],
 )
-async def test_an_error_of_an_odd_form_is_a_failure_all_the_same(body: bytes) -> None:
+async def test_an_error_of_an_unknown_form_is_a_failure(body: bytes) -> None:
     trying = Trying(Response(body, status=422, headers=JSON))
     assert (await trying.failure()).status == 422
     assert trying.are_closed
@@ -341,13 +341,13 @@ async def test_an_error_whose_body_breaks_off_keeps_its_status_and_its_headers()
     ("trouble", "kind"),
     [("connect", Kind.UNAVAILABLE), ("timeout", Kind.TIMEOUT), ("protocol", Kind.MALFORMED)],
 )
-async def test_trouble_before_the_answer(trouble: Trouble, kind: Kind) -> None:
+async def test_an_error_of_the_connection_before_the_answer(trouble: Trouble, kind: Kind) -> None:
     assert (await Trying(trouble).failure()).kind is kind
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("stream", [True, False])
-async def test_trouble_inside_the_answer(stream: bool) -> None:
+async def test_an_error_of_the_connection_inside_the_answer(stream: bool) -> None:
     trying = Trying(Response(b"{", "reset", headers=EVENTS if stream else JSON), stream=stream)
     assert (await trying.failure()).kind is Kind.UNAVAILABLE
     assert trying.are_closed
@@ -355,7 +355,7 @@ async def test_trouble_inside_the_answer(stream: bool) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b"{}", b'{"choices": [{"message": 1}]}'])
-async def test_nonsense(body: bytes) -> None:
+async def test_an_invalid_answer_is_a_failure(body: bytes) -> None:
     trying = Trying(whole(body))
     assert (await trying.failure()).kind in (Kind.MALFORMED, Kind.EMPTY)
     assert trying.are_closed
@@ -570,7 +570,7 @@ async def test_reasoning_that_is_refused_is_left_out_for_this_call() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_refusal_of_reasoning_that_was_not_sent_is_the_end() -> None:
+async def test_a_refusal_of_reasoning_that_was_not_sent_is_not_repeated() -> None:
     trying = Trying(error("Invalid `signature` in `thinking` block"), chosen=SONNET)
     assert (await trying.failure()).kind is Kind.INVALID_REQUEST
     assert len(trying.transport.requests) == 1
@@ -610,7 +610,7 @@ async def test_a_client_that_leaves_an_empty_answer_leaves_no_connection_behind(
     "trouble", ["connect", "dns", "tls", "timeout", "reset", "protocol", "too_large"]
 )
 @pytest.mark.parametrize("stream", [True, False])
-async def test_trouble_of_the_connection_names_no_address(trouble: Trouble, stream: bool) -> None:
+async def test_an_error_of_the_connection_hides_the_address(trouble: Trouble, stream: bool) -> None:
     failure = await Trying(trouble, stream=stream).failure()
     assert "test" not in failure.message
     assert failure.detail is not None

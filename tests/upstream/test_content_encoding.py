@@ -40,7 +40,7 @@ def test_what_is_not_compressed_is_an_error() -> None:
         Inflated("gzip").feed(TEXT)
 
 
-def test_a_bomb_does_not_go_off() -> None:
+def test_a_decompression_bomb_is_refused() -> None:
     deflate = zlib.compressobj(9, wbits=31)
     bomb = b"".join(
         deflate.compress(bytes(1024 * 1024)) for _ in range(INFLATED_BYTES_MAX // 1024 // 1024 + 1)
@@ -49,7 +49,7 @@ def test_a_bomb_does_not_go_off() -> None:
         Inflated("gzip").feed(bomb + deflate.flush())
 
 
-def test_many_small_bombs_do_not_go_off_together() -> None:
+def test_many_small_decompression_bombs_are_refused() -> None:
     member = gzip.compress(bytes(INFLATED_BYTES_MAX // 2))
     with pytest.raises(zlib.error, match="more than"):
         Inflated("gzip").feed(member * 3)

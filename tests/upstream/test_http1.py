@@ -20,7 +20,7 @@ FOUND = Finding(200, {}, b"ok")
 
 
 def request(url: str, body: bytes = b"{}") -> Request:
-    return Request("POST", url, [(b"x-a", b"1")], body, WAIT_S)
+    return Request("POST", url, ((b"x-a", b"1"),), body, WAIT_S)
 
 
 async def ask(pool: Pool, wire: Wire) -> Finding:
@@ -121,7 +121,7 @@ async def test_a_kept_connection_found_dead_is_replaced_once() -> None:
 
 
 @pytest.mark.anyio
-async def test_it_is_not_replaced_twice() -> None:
+async def test_a_dead_connection_is_not_replaced_twice() -> None:
     pool = Pool()
     async with Wire([OK], [Act.CLOSE]) as wire:
         found = [await ask(pool, wire) for _ in range(2)]

@@ -60,7 +60,7 @@ WHOLE = [
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("odd", WHOLE, ids=lambda odd: odd.name)
-async def test_it_does_not_matter_where_an_answer_is_cut(odd: Odd) -> None:
+async def test_an_answer_is_the_same_wherever_it_is_cut(odd: Odd) -> None:
     data = b"".join(step for step in odd.answer if isinstance(step, bytes))
     if odd.name == "raw deflate":
         pytest.skip("recognised by its first two bytes")
@@ -91,7 +91,7 @@ async def test_reading_pauses_while_too_much_waits() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_connection_that_reads_no_more_is_not_kept() -> None:
+async def test_a_connection_whose_reading_is_paused_is_not_kept() -> None:
     """Reading paused at the last byte of an answer that was not taken: the next one would never be
     read."""
     pipe = Pipe()

@@ -6,11 +6,12 @@ from contextlib import suppress
 
 import httptools
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.upstream.http1 import HEADER_BYTES_MAX, ResponseParser
 
+MANY = settings(max_examples=100, deadline=None, derandomize=True)
 OK = b"HTTP/1.1 200 OK\r\n"
 HINTS = b"HTTP/1.1 103 Early Hints\r\nlink: </a>; HTTP/1.1\r\n\r\n"
 
@@ -61,6 +62,7 @@ heads = st.lists(st.tuples(lines, ends).map(b"".join), max_size=5).map(b"".join)
 bodies = st.sampled_from([b"", b"body\r\nx: y\r\n\r\n"])
 
 
+@MANY
 @given(st.sampled_from([b"", b"\r\n", HINTS, HINTS + b"\r\n" + HINTS]), heads, bodies, st.data())
 def test_the_headers_are_those_of_httptools(
     before: bytes, head: bytes, body: bytes, data: st.DataObject
@@ -72,6 +74,7 @@ def test_the_headers_are_those_of_httptools(
     assert read([response[:place], response[place:]]) == (theirs, theirs)
 
 
+@MANY
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_like_httptools_reads_them(tail: bytes) -> None:
     ours, theirs = read([OK + b"a:" + tail + b"\r\n\r\n"])

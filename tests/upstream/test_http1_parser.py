@@ -71,7 +71,7 @@ def cuts(data: bytes) -> list[list[bytes]]:
         "in its headers",
     ],
 )
-def test_it_does_not_matter_where_the_bytes_are_cut(data: bytes, seen: Seen) -> None:
+def test_a_response_is_the_same_wherever_it_is_cut(data: bytes, seen: Seen) -> None:
     for pieces in cuts(data):
         assert parsed(pieces) == seen
 

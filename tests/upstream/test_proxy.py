@@ -33,7 +33,7 @@ BEGUN = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n"
 
 
 def request(url: str) -> Request:
-    return Request("POST", url, [(b"x-a", b"1")], b"{}", WAIT_S)
+    return Request("POST", url, ((b"x-a", b"1"),), b"{}", WAIT_S)
 
 
 @pytest.mark.anyio

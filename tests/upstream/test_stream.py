@@ -268,7 +268,7 @@ async def test_a_connection_whose_body_ends_behind_its_last_event_serves_the_nex
     pool = Pool()
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        response = await pool.send(Request("GET", f"http://127.0.0.1:{port}/", [], b"", 5.0), 5.0)
+        response = await pool.send(Request("GET", f"http://127.0.0.1:{port}/", (), b"", 5.0), 5.0)
         record = Record(Attempt(model("custom"), 1), Replay(), "me")
         stream = AnswerStream(
             response, DIALECTS["chat"], Encoded("/", {}), TIMEOUTS, Clock(), record

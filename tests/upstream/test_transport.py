@@ -52,7 +52,7 @@ def test_a_url_is_taken_apart(url: str, parts: Target) -> None:
         "http://a..b/",
     ],
 )
-def test_what_is_no_such_url_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError) as raised:
         target(url)
     assert "secret" not in str(raised.value)

@@ -1,5 +1,5 @@
-"""What pi's `auth.json` says about a provider. Reads nothing and runs nothing: an entry in, a key
-or a reason out.
+"""An entry of pi's `auth.json` for a provider, as a key or a reason. Reads no file and runs
+nothing.
 
 `{"anthropic": {"type": "api_key", "key": …}, "xai": {"type": "oauth", "access": …, "expires":
 milliseconds}}`

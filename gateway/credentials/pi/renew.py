@@ -203,8 +203,8 @@ def _answer(provider: str, url: str, status: int, body: bytes) -> Mapping[str, A
 
 
 def _fields(answer: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """What an answer changes in an entry of pi's. The refresh token stays where the provider keeps
-    it."""
+    """The changes that an answer makes to an entry of pi's. The refresh token stays where the
+    provider keeps it."""
     stated = answer.get("expires_in")
     lifetime_s = float(stated) if isinstance(stated, int | float) and stated > 0 else LIFETIME_S
     expires = now + max(lifetime_s - MARGIN_S, lifetime_s / 2)

@@ -1,4 +1,4 @@
-"""What happens to each field of a message that Anthropic sends, whole or streamed.
+"""The treatment of each field of a message that Anthropic sends, whole or streamed.
 
 Source: Anthropic's official SDK and recorded traffic. A field that is not named here is kept: of
 the message beside the choices, of the usage in `usage`. Blocks of other types than text, thinking

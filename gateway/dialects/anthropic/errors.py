@@ -60,8 +60,8 @@ _WORDS: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = (
         Kind.UNSUPPORTED,
     ),
 )
-"""What Anthropic calls an `invalid_request_error` although the request is not at fault: prose is
-all that tells."""
+"""The cases that Anthropic calls an `invalid_request_error` although the request is not at fault.
+Only the prose distinguishes them."""
 
 _EXTRA_INPUT: Final = re.compile(
     r"(?<![\w.])(?:([\w.]+): Extra inputs are not permitted|([\w.]+)[`\"']? is not supported)",

@@ -73,7 +73,7 @@ def reminder(text: str) -> str:
 
 
 class _History(NamedTuple):
-    """What the encoder of one message has to know of the request."""
+    """The facts of a request that the encoder of one message needs."""
 
     names: Mapping[str, str]
     """The client's name of each tool → its name as it is sent."""
@@ -82,7 +82,7 @@ class _History(NamedTuple):
 
 
 def encode_messages(
-    asked: Survey,
+    survey: Survey,
     claude: Generation,
     thinking: Thinking,
     *,
@@ -94,19 +94,8 @@ def encode_messages(
     `prefill`: the form of the answer permits a trailing
     assistant message. `hints` are instructions of the gateway.
     """
-    history = _History(asked.names, thinking.replay)
-    system: list[Block] = []
-    turns: list[tuple[str, list[Block]]] = []
-    for message in asked.messages:
-        role, encode = _ENCODERS[message["role"]]
-        blocks = encode(message, history)
-        if role == "system" and not (claude.late_system and turns):
-            system += blocks
-        else:
-            turns.append((role, blocks))
-    if not any(blocks for role, blocks in turns if role != "system"):
-        late_blocks = [block for _, blocks in turns for block in blocks]
-        turns, system = [("user", [*system, *late_blocks] or [_text(EMPTY)])], []
+    history = _History(survey.names, thinking.replay)
+    system, turns = _turns(survey.messages, history, late_system=claude.late_system)
     messages = [
         {"role": role, "content": blocks} for role, blocks in _system_in_place(turns, system)
     ]
@@ -119,9 +108,30 @@ def encode_messages(
     )
 
 
-def _system_in_place(
-    turns: list[tuple[str, list[Block]]], system: list[Block]
-) -> list[tuple[str, list[Block]]]:
+Turns = list[tuple[str, list[Block]]]
+"""Roles and blocks."""
+
+
+def _turns(
+    messages: Iterable[Mapping[str, Any]], history: _History, *, late_system: bool
+) -> tuple[list[Block], Turns]:
+    """(the blocks of `system`, the turns). At least one turn is not a system message."""
+    system: list[Block] = []
+    turns: Turns = []
+    for message in messages:
+        role, encode = _ENCODERS[message["role"]]
+        blocks = encode(message, history)
+        if role == "system" and not (late_system and turns):
+            system += blocks
+        else:
+            turns.append((role, blocks))
+    if any(blocks for role, blocks in turns if role != "system"):
+        return system, turns
+    late_blocks = [block for _, blocks in turns for block in blocks]
+    return [], [("user", [*system, *late_blocks] or [_text(EMPTY)])]
+
+
+def _system_in_place(turns: Turns, system: list[Block]) -> Turns:
     """Turns merged by role. A late system message "must directly follow a user turn, and be last or
     be followed by an assistant turn"; one that would not joins the others in front."""
     merged = list(merge_by_role(turns))
@@ -296,7 +306,7 @@ TAKEN: Final = Taken(
     inner={"image_url": frozenset({"url"}), "file": frozenset({"file_data", "filename"})},
     part=frozenset(_OF_DOCUMENTS),
 )
-"""What messages and parts take here; anything else is named as lost."""
+"""The keys of messages and parts that are sent; any other key is named as lost."""
 
 
 def _file(part: Mapping[str, Any]) -> Block:

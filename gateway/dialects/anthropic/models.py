@@ -112,6 +112,6 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
 
 @lru_cache(maxsize=1024)
 def generation(model_id: str) -> Generation:
-    """What `model_id` accepts. Proxies write the same id with a prefix and with dots:
+    """The capabilities of `model_id`. Proxies write the same id with a prefix and with dots:
     `anthropic/claude-opus-4.5`."""
     return lookup(GENERATIONS, model_id[max(model_id.find("claude"), 0) :].replace(".", "-"))

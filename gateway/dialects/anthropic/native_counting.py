@@ -26,7 +26,7 @@ _UNCOUNTED: Final = frozenset(
         "top_p",
     }
 )
-"""What a message may state and its count refuses (the SDK's `MessageCountTokensParams`)."""
+"""Fields of a request that its count refuses (the SDK's `MessageCountTokensParams`)."""
 
 
 def encode_count(request: Request, model: Model) -> Encoded:

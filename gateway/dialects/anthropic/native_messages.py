@@ -17,12 +17,12 @@ Body = dict[str, Any]
 Block = dict[str, Any]
 
 _SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-"""What a signature of Anthropic's looks like: base64."""
+"""The form of a signature of Anthropic's: base64."""
 _THINKING: Final = frozenset({"thinking", "redacted_thinking"})
 
 
 def edit_messages(body: Body, claude: Generation) -> list[str]:
-    """What came from another provider, or from the gateway itself, in a form that Anthropic
+    """Brings content of another provider, or of the gateway itself, into a form that Anthropic
     takes."""
     losses: list[str] = []
     turns = list(_turns(body["messages"], _own))

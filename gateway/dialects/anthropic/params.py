@@ -26,7 +26,7 @@ from gateway.hub.fields import (
 )
 from gateway.hub.losses import named
 from gateway.hub.options import merge_options
-from gateway.hub.survey import survey
+from gateway.hub.survey import survey_request
 from gateway.types import Chat, Model
 
 _NO_SUCH: Final = "Anthropic has no such parameter"
@@ -78,11 +78,11 @@ _UNKNOWN: Final = dropped('unknown fields cost a 400: "Extra inputs are not perm
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Messages request for `model`. Raises `Unsupported`."""
     claude = generation(model.model_id)
-    asked = survey(chat, model, naming=NAMING, row=ROW)
-    thinking = encode_thinking(asked, model, claude)
-    form = encode_format(asked.form, claude)
-    tools = encode_tools(asked, claude)
-    betas = hosted_betas(asked.split.hosted)
+    survey = survey_request(chat, model, naming=NAMING, row=ROW)
+    thinking = encode_thinking(survey, model, claude)
+    form = encode_format(survey.form, claude)
+    tools = encode_tools(survey, claude)
+    betas = hosted_betas(survey.split.hosted)
     hints = (tools.hint, form.hint)
     body, losses = joined(
         (
@@ -90,9 +90,9 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
             Section({"model": model.model_id}),
             thinking.section,
             form,
-            encode_messages(asked, claude, thinking, prefill=not form.fields, hints=hints),
+            encode_messages(survey, claude, thinking, prefill=not form.fields, hints=hints),
             tools,
-            Section(losses=named(asked.messages, asked.tools, TAKEN)),
+            Section(losses=named(survey.messages, survey.tools, TAKEN)),
             _sampling(chat, claude, thinks=thinking.on),
             _stops(chat.get("stop", ())),
         )
@@ -103,34 +103,37 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         body=merge_options(body, model.options),
         headers=betas,
         dropped=tuple(losses),
-        names=asked.client_names,
-        custom_tools=asked.custom_tools,
+        names=survey.client_names,
+        custom_tools=survey.custom_tools,
         unfence=bool(form.hint),
     )
 
 
 _SAMPLING: Final[tuple[str, ...]] = ("temperature", "top_p", "top_k")
-_BESIDE_TEMPERATURE: Final = frozenset({"temperature", "top_k"})
+_ALL: Final = frozenset(_SAMPLING)
 
 
 def _sampling(chat: Chat, claude: Generation, *, thinks: bool) -> Section:
     """The fields of `_SAMPLING` that the generation takes beside its thinking."""
-    asked = {name: chat[name] for name in _SAMPLING if name in chat}
-    if claude.sampling == "one" and asked.get("temperature") == 1 and asked.get("top_p", 1) != 1:
-        # "cannot both be specified": the one that says something is sent
-        del asked["temperature"]
-    if thinks or claude.sampling == "none":
-        taken = frozenset[str]()
-    elif claude.sampling == "one" and "temperature" in asked:
-        taken = _BESIDE_TEMPERATURE
-    else:
-        taken = frozenset(_SAMPLING)
-    sent = {name: asked[name] for name in asked if name in taken}
-    losses = [name for name in asked if name not in taken and not is_neutral(name, asked[name])]
+    stated = {name: chat[name] for name in _SAMPLING if name in chat}
+    taken = frozenset[str]() if thinks else _taken(stated, claude)
+    sent = {name: stated[name] for name in stated if name in taken}
+    losses = [name for name in stated if name not in taken and not is_neutral(name, stated[name])]
     if sent.get("temperature", 0) > 1:
         sent["temperature"] = 1
         losses.insert(0, "temperature")
     return Section(sent, losses)
+
+
+def _taken(stated: Mapping[str, float], claude: Generation) -> frozenset[str]:
+    """The fields that a generation takes. "`temperature` and `top_p` cannot both be specified": the
+    one that says something is sent."""
+    if claude.sampling == "none":
+        return frozenset()
+    if claude.sampling == "both" or "temperature" not in stated:
+        return _ALL
+    only_top_p = stated["temperature"] == 1 and stated.get("top_p", 1) != 1
+    return _ALL - {"temperature" if only_top_p else "top_p"}
 
 
 def _stops(stops: Sequence[str]) -> Section:

@@ -1,5 +1,5 @@
-"""What Anthropic takes of JSON Schema: nearly all of draft 2020-12 for tools, a subset where it
-compiles a grammar.
+"""The part of JSON Schema that Anthropic takes: nearly all of draft 2020-12 for tools, a subset
+where it compiles a grammar.
 
 Sources: "JSON schema is invalid. It must match JSON Schema draft 2020-12", "input_schema does not
 support oneOf, allOf, or anyOf at the top level", "Property keys should match pattern
@@ -100,7 +100,7 @@ STRICT: Final = StrictRules(
     recursion=False,
     min_items_max=1,
 )
-"""What a tool with `strict: true` may say."""
+"""The rules for a tool with `strict: true`."""
 STRICT_TOOLS_MAX: Final = 20
 """Strict tools in one request."""
 STRICT_OPTIONAL_MAX: Final = 24

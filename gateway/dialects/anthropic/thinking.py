@@ -24,7 +24,7 @@ BUDGETS: Final[Mapping[str, int]] = {
 BUDGET_MIN: Final = 1024
 """Anthropic's smallest budget."""
 ANSWER_MIN: Final = 1024
-"""What is left for the answer when a client's limit has to hold both."""
+"""The tokens left for the answer when a client's limit has to hold both."""
 
 
 OUTPUT_TOKENS_DEFAULT: Final = 32_000
@@ -65,18 +65,18 @@ class Thinking(NamedTuple):
     """Thinking of earlier turns goes back."""
 
 
-def encode_thinking(asked: Survey, model: Model, claude: Generation) -> Thinking:
+def encode_thinking(survey: Survey, model: Model, claude: Generation) -> Thinking:
     """The level that is wanted, within the limit of the request."""
-    limit = output_limit(asked.output_tokens_max, model, claude)
+    limit = output_limit(survey.output_tokens_max, model, claude)
     section, on = encode_level(
-        asked.level,
+        survey.level,
         claude,
         limit,
-        tools=bool(asked.offers),
-        forced=asked.stated_choice.is_forced,
-        answers=asked.answers,
+        tools=bool(survey.offers),
+        forced=survey.stated_choice.is_forced,
+        answers=survey.answers,
     )
-    return Thinking(section, on, replay=on and may_replay(asked.answers, claude))
+    return Thinking(section, on, replay=on and may_replay(survey.answers, claude))
 
 
 def encode_level(

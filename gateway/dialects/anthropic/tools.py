@@ -33,38 +33,41 @@ _MODES: Final[Mapping[str, str]] = {"auto": "auto", "required": "any", "any": "a
 """Mode of `tool_choice` → its type here."""
 
 
-def encode_tools(asked: Survey, claude: Generation) -> Section:
+def encode_tools(survey: Survey, claude: Generation) -> Section:
     """`tools` and `tool_choice`; the hint replaces a choice that cannot be forced."""
-    own, parts = _own_tools(asked, claude), asked.split
+    own, parts = _own_tools(survey, claude), survey.split
     return _add_hosted(own, parts, claude) if parts.hosted or parts.losses else own
 
 
-def _own_tools(asked: Survey, claude: Generation) -> Section:
+def _own_tools(survey: Survey, claude: Generation) -> Section:
     """The tools that the client runs."""
-    offers, allowed = asked.offers, asked.choice.allowed
-    if allowed is not None:
-        offers = [offer for offer in offers if offer.name in allowed]
+    offers = _offered(survey)
     if not offers:
-        return Section(_stubs(asked.called))
-    losses = []
-    if any(offer.custom for offer in offers):
-        losses.append("tools.custom.format")
-    first = {offer.name: offer for offer in reversed(offers)}
-    if len(first) < len(offers):  # "Tool names must be unique"
-        offers = [offer for offer in offers if first[offer.name] is offer]
-        losses.append("tools.name")
-    choice, hint = _choice(asked), ""
-    if not claude.forced_tools and asked.choice.is_forced:
-        hint = forced_hint(choice.pop("name", None))
-        choice["type"] = "auto"
-        losses.append("tool_choice")
-    encoded = [(offer.place, *_tool(offer, claude)) for offer in offers]
-    lost = [path for _, _, paths_ in encoded for path in paths_]
-    losses += shortened(lost + _limit_strict([(place, tool) for place, tool, _ in encoded]))
+        return Section(_stubs(survey.called))
+    unique: dict[str, Offer] = {}
+    for offer in offers:
+        unique.setdefault(offer.name, offer)
+    choice, hint = _choice(survey, claude)
+    lost = {
+        "tools.custom.format": any(offer.custom for offer in offers),
+        "tools.name": len(unique) < len(offers),  # "Tool names must be unique"
+        "tool_choice": bool(hint),
+    }
+    encoded = [(offer.place, *_tool(offer, claude)) for offer in unique.values()]
+    of_tools = [path for _, _, losses in encoded for path in losses]
+    of_tools += _limit_strict([(place, tool) for place, tool, _ in encoded])
     fields: dict[str, Any] = {"tools": [tool for _, tool, _ in encoded]}
     if choice:
         fields["tool_choice"] = choice
-    return Section(fields, losses, hint)
+    return Section(fields, [*(path for path in lost if lost[path]), *shortened(of_tools)], hint)
+
+
+def _offered(survey: Survey) -> Sequence[Offer]:
+    """The tools that the model may call."""
+    allowed = survey.choice.allowed
+    if allowed is None:
+        return survey.offers
+    return [offer for offer in survey.offers if offer.name in allowed]
 
 
 def _add_hosted(own: Section, parts: Split, claude: Generation) -> Section:
@@ -174,13 +177,17 @@ def _limit_strict(tools: list[tuple[int, dict[str, Any]]]) -> list[str]:
     return losses
 
 
-def _choice(asked: Survey) -> dict[str, Any]:
-    choice = asked.choice
+def _choice(survey: Survey, claude: Generation) -> tuple[dict[str, Any], str]:
+    """(`tool_choice`, the hint that replaces a forced call)."""
+    choice = survey.choice
     encoded: dict[str, Any] = {}
     if choice.name is not None:
         encoded = {"type": "tool", "name": choice.name}
     elif choice.mode is not None:
         encoded = {"type": _MODES.get(choice.mode, "auto")}
-    if not asked.parallel and encoded.get("type") != "none":
+    if not survey.parallel and encoded.get("type") != "none":
         encoded = {"type": "auto", **encoded, "disable_parallel_tool_use": True}
-    return encoded
+    if claude.forced_tools or not choice.is_forced:
+        return encoded, ""
+    hint = forced_hint(encoded.pop("name", None))
+    return {**encoded, "type": "auto"}, hint

@@ -131,8 +131,9 @@ class StreamDecoder:
         self.ended = True
 
     def _loads(self, event: sse.Event) -> dict[str, Any]:
+        data = event.data
         try:
-            body = self._halves.loads(event.data)
+            body = exact_json.loads(data) if b"\\u" not in data else self._halves.loads(data)
         except ValueError as error:
             if event.name == b"error":
                 raise Failed(

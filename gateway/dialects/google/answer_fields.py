@@ -1,4 +1,4 @@
-"""What happens to each field of an answer that Google sends, whole or streamed.
+"""The treatment of each field of an answer that Google sends, whole or streamed.
 
 Source: Google's official SDK and recorded traffic. A field that is not named here is kept: of the
 response beside the choices, of the candidate beside the message, of the counts in `usage`. Parts
@@ -104,7 +104,7 @@ _PLAIN: Final = frozenset({"STOP", "MAX_TOKENS"})
 
 
 def usage_extras(counts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the counts state further: by modality in the contract's words, and all as it is."""
+    """The counts beyond the usual: by modality in the contract's words, and all as they are."""
     extras = other_fields(counts, _NOT_KEPT["usage"])
     for field, name in _MODALITIES.items():
         if isinstance(counts.get(field), list):

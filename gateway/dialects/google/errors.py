@@ -59,7 +59,7 @@ _CANNOT: Final = re.compile(
     ),
     re.IGNORECASE,
 )
-"""What this one model does not do, or does not take from another: the next one may."""
+"""Errors about what this one model does not do, or does not take from another: the next one may."""
 _REPLAYED: Final = re.compile(
     r"(?:corrupted|invalid) thought[ _]signature|thought[ _]signature is (?:not valid|invalid)",
     re.IGNORECASE,

@@ -36,11 +36,11 @@ _AUDIO: Final[Mapping[str, str]] = {"mp3": "audio/mp3", "wav": "audio/wav"}
 _NESTED: Final = frozenset(
     {"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"}
 )
-"""What a function response may hold; other parts follow it."""
+"""The types of media that a function response may hold; other parts follow it."""
 
 
 class _History(NamedTuple):
-    """What the encoder of one message has to know of the request."""
+    """The facts of a request that the encoder of one message needs."""
 
     names: Mapping[str, str]
     """The client's name of each tool → its name as it is sent."""
@@ -49,16 +49,16 @@ class _History(NamedTuple):
     gemini: Generation
 
 
-def encode_messages(asked: Survey, gemini: Generation, *, hints: Iterable[str] = ()) -> Section:
+def encode_messages(survey: Survey, gemini: Generation, *, hints: Iterable[str] = ()) -> Section:
     """`systemInstruction` and `contents`. Raises `Unsupported` for a part that the API does not
     support.
 
     `hints` are instructions of the gateway.
     """
-    history = _History(asked.names, asked.calls, gemini)
+    history = _History(survey.names, survey.calls, gemini)
     system: list[Part] = []
     turns: list[tuple[str, list[Part]]] = []
-    for message in _in_order(asked) if asked.calls else asked.messages:
+    for message in _in_order(survey) if survey.calls else survey.messages:
         role, encode = _ENCODERS[message["role"]]
         found = encode(message, history)
         if role == "system":
@@ -77,15 +77,15 @@ def encode_messages(asked: Survey, gemini: Generation, *, hints: Iterable[str] =
     return Section({"contents": contents, **instruction})
 
 
-def _in_order(asked: Survey) -> Iterator[dict[str, Any]]:
+def _in_order(survey: Survey) -> Iterator[dict[str, Any]]:
     """Results in the order of their calls, whichever came first: without ids, only the order
     distinguishes two calls of one tool."""
-    places = {id_: place for place, id_ in enumerate(asked.calls)}
+    places = {id_: place for place, id_ in enumerate(survey.calls)}
 
     def place(message: Mapping[str, Any]) -> int:
         return places[message["tool_call_id"]] if message["role"] == "tool" else 0
 
-    for _, run in groupby(asked.messages, lambda message: message["role"] == "tool"):
+    for _, run in groupby(survey.messages, lambda message: message["role"] == "tool"):
         yield from sorted(run, key=place)
 
 
@@ -98,7 +98,7 @@ TAKEN: Final = Taken(
     inner={"image_url": frozenset({"url"}), "file": frozenset({"file_data", "filename"})},
     assistant=frozenset({"image_url"}),
 )
-"""What the messages below take; anything else is named as lost."""
+"""The keys of messages and parts that are sent; any other key is named as lost."""
 _MODEL_PARTS: Final = frozenset({"text", "refusal", "image_url"})
 
 

@@ -1,4 +1,4 @@
-"""What each generation of Gemini accepts; an unknown id is taken for one of the newest
+"""The capabilities of each generation of Gemini; an unknown id is taken for one of the newest
 generation."""
 
 from __future__ import annotations
@@ -80,5 +80,5 @@ GENERATIONS: Final[Mapping[str, Generation]] = {
 
 @lru_cache(maxsize=1024)
 def generation(model_id: str) -> Generation:
-    """What `model_id` accepts, with or without its `models/`."""
+    """The capabilities of `model_id`, with or without its `models/`."""
     return lookup(GENERATIONS, model_id.removeprefix("models/"))

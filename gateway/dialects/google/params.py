@@ -24,7 +24,7 @@ from gateway.hub.fields import (
 )
 from gateway.hub.losses import named
 from gateway.hub.options import merge_options
-from gateway.hub.survey import survey
+from gateway.hub.survey import survey_request
 from gateway.types import Chat, Model
 
 _NO_SUCH: Final = "Gemini has no such parameter"
@@ -78,16 +78,16 @@ _INT31: Final = 0x7FFFFFFF
 def encode_request(chat: Chat, model: Model) -> Encoded:
     """A generateContent request for `model`. Raises `Unsupported`."""
     gemini = generation(model.model_id)
-    asked = survey(chat, model, naming=NAMING, row=hosted_row(gemini))
-    form = encode_format(asked.form, allowed=gemini.schema_with_tools or not asked.offers)
+    survey = survey_request(chat, model, naming=NAMING, row=hosted_row(gemini))
+    form = encode_format(survey.form, allowed=gemini.schema_with_tools or not survey.offers)
     body, losses = joined(
         (
             Section(*apply(chat, FIELDS, _UNKNOWN)),
-            encode_messages(asked, gemini, hints=(form.hint,)),
-            encode_tools(asked),
-            Section(losses=named(asked.messages, asked.tools, TAKEN)),
+            encode_messages(survey, gemini, hints=(form.hint,)),
+            encode_tools(survey),
+            Section(losses=named(survey.messages, survey.tools, TAKEN)),
             _config(chat, gemini),
-            encode_thinking(asked.level, gemini),
+            encode_thinking(survey.level, gemini),
             form,
         )
     )
@@ -95,8 +95,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         path=_path(model.model_id, stream=bool(chat.get("stream"))),
         body=merge_options(body, model.options),
         dropped=tuple(losses),
-        names=asked.client_names,
-        custom_tools=asked.custom_tools,
+        names=survey.client_names,
+        custom_tools=survey.custom_tools,
         unfence=bool(form.hint),
     )
 

@@ -1,4 +1,4 @@
-"""What Gemini takes of JSON Schema, in `parametersJsonSchema` and `responseJsonSchema`.
+"""The part of JSON Schema that Gemini takes, in `parametersJsonSchema` and `responseJsonSchema`.
 
 Source: the documentation of `responseJsonSchema` lists the keywords it reads ("If $ref is set on a
 sub-schema, no other properties may be set, except for those starting with $"; `enum` is "for

@@ -17,26 +17,26 @@ NAMING: Final = Naming(re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}"), length_ma
 _MODES: Final[Mapping[str, str]] = {"auto": "AUTO", "required": "ANY", "any": "ANY", "none": "NONE"}
 
 
-def encode_tools(asked: Survey) -> Section:
+def encode_tools(survey: Survey) -> Section:
     """`tools` and `toolConfig`."""
-    own, parts = _own_tools(asked), asked.split
+    own, parts = _own_tools(survey), survey.split
     return _add_hosted(own, parts) if parts.hosted or parts.losses else own
 
 
-def _own_tools(asked: Survey) -> Section:
+def _own_tools(survey: Survey) -> Section:
     """The tools that the client runs."""
-    if not asked.offers:
+    if not survey.offers:
         return Section()
-    losses = ["tools.custom.format"] if asked.custom_tools else []
-    declared = [_declaration(offer) for offer in asked.offers]
+    losses = ["tools.custom.format"] if survey.custom_tools else []
+    declared = [_declaration(offer) for offer in survey.offers]
     losses += shortened([path for _, lost in declared for path in lost])
     fields: dict[str, Any] = {
         "tools": [{"functionDeclarations": [declaration for declaration, _ in declared]}]
     }
-    config = _choice(asked.choice)
+    config = _choice(survey.choice)
     if config:
         fields["toolConfig"] = {"functionCallingConfig": config}
-    if not asked.parallel:
+    if not survey.parallel:
         losses.append("parallel_tool_calls")
     return Section(fields, losses)
 

@@ -1,4 +1,4 @@
-"""What happens to each field of a response that OpenAI's Responses API sends, whole or streamed.
+"""The treatment of each field of a response that OpenAI's Responses API sends, whole or streamed.
 
 Source: OpenAI's OpenAPI document and its official SDK. A field that is not named here is kept: of
 the response beside the choices, of the counts in `usage`. Items other than messages, reasoning

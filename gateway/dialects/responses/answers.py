@@ -195,13 +195,14 @@ def _call(
 def call_extras(
     item: Mapping[str, Any], thoughts: list[dict[str, Any]], origin: str
 ) -> dict[str, Any]:
-    """What a call holds beside its arguments, with the reasoning that has to come back with it."""
+    """The fields of a call beside its arguments, with the reasoning that has to come back with
+    it."""
     extra = extra_content(thoughts, origin)
     return tool_call_extras(item) | ({"extra_content": extra} if extra else {})
 
 
 def extra_content(thoughts: list[dict[str, Any]], origin: str) -> dict[str, Any] | None:
-    """What a call has to bring back: the encrypted reasoning that led to it, and who can read
-    it."""
+    """The content that has to come back with a call: the encrypted reasoning that led to it, and
+    who can read it."""
     kept = [item for item in thoughts if item.get("encrypted_content")]
     return {"openai": {"origin": origin, "reasoning": kept}} if kept else None

@@ -19,7 +19,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _History(NamedTuple):
-    """What the encoder of one message has to know of the request."""
+    """The facts of a request that the encoder of one message needs."""
 
     names: Mapping[str, str]
     """The client's name of each tool → its name as it is sent."""
@@ -32,7 +32,7 @@ def encode_id(id_: str) -> str:
     return fit_id(id_, _ID, keep=64)
 
 
-def encode_messages(asked: Survey, origin: str, *, hints: Iterable[str] = ()) -> Section:
+def encode_messages(survey: Survey, origin: str, *, hints: Iterable[str] = ()) -> Section:
     """`instructions`, the leading system messages, and `input`. Raises `Unsupported` for a part
     that the API does not support.
 
@@ -40,11 +40,11 @@ def encode_messages(asked: Survey, origin: str, *, hints: Iterable[str] = ()) ->
     Encrypted reasoning goes back only to its `origin`: another account cannot read it, and refuses
     the request. `hints` are instructions of the gateway.
     """
-    history = _History(asked.names, asked.calls, origin)
+    history = _History(survey.names, survey.calls, origin)
     instructions: list[str] = []
     items: list[Item] = []
     leads = True
-    for message in asked.messages:
+    for message in survey.messages:
         leads = leads and message["role"] in INSTRUCTIONS
         if leads:
             instructions.append(text_of(message["content"]))
@@ -168,7 +168,7 @@ TAKEN: Final = Taken(
         "file": frozenset({"filename", "file_data", "file_id"}),
     },
 )
-"""What messages and parts take here; anything else is named as lost."""
+"""The keys of messages and parts that are sent; any other key is named as lost."""
 
 
 def _file(part: Mapping[str, Any]) -> Item:

@@ -222,7 +222,8 @@ def _foreign_fields(body: Body, target: _Target) -> Losses:
 
 
 def _input(body: Body, target: _Target) -> Losses:
-    """What this gateway sealed as what it was; what the provider could not read is left out."""
+    """Replaces items that this gateway sealed by their content; removes those that the provider
+    cannot read."""
     items = body.get("input")
     if isinstance(items, list):
         body["input"] = [own for item in items for own in _item(item, target.origin)]

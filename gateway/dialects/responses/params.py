@@ -26,7 +26,7 @@ from gateway.hub.fields import (
 )
 from gateway.hub.losses import named
 from gateway.hub.options import merge_options
-from gateway.hub.survey import survey
+from gateway.hub.survey import survey_request
 from gateway.hub.tools import digest
 from gateway.types import Chat, Model, Provider
 
@@ -98,17 +98,17 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
     """A Responses request for `model`. Raises `Unsupported`."""
     kind = on_responses(family(model.provider.name, model.model_id))
     origin = digest(" ".join(model.key), 12)
-    asked = survey(chat, model, naming=NAMING, row=RESPONSES)
-    thinking, thinks = encode_thinking(asked.level, kind)
-    form = encode_format(asked.form, model.provider.name)
+    survey = survey_request(chat, model, naming=NAMING, row=RESPONSES)
+    thinking, thinks = encode_thinking(survey.level, kind)
+    form = encode_format(survey.form, model.provider.name)
     body, losses = joined(
         (
-            Section(*apply(asked.split.chat, _rules(model.provider), PASSED)),
+            Section(*apply(survey.split.chat, _rules(model.provider), PASSED)),
             Section({"model": model.model_id}),
-            encode_messages(asked, origin, hints=(form.hint,)),
+            encode_messages(survey, origin, hints=(form.hint,)),
             _limits(chat),
-            encode_tools(asked, model.provider.name),
-            Section(losses=named(asked.messages, asked.tools, TAKEN)),
+            encode_tools(survey, model.provider.name),
+            Section(losses=named(survey.messages, survey.tools, TAKEN)),
             thinking,
             form,
             _sampling(chat, kind, thinks=thinks),
@@ -120,14 +120,14 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         path="/responses",
         body=merge_options(body, model.options),
         dropped=tuple(losses),
-        names=asked.client_names,
+        names=survey.client_names,
         unfence=bool(form.hint),
         origin=origin,
     )
 
 
 def _limits(chat: Chat) -> Section:
-    """What bounds the answer, and how it is streamed."""
+    """The limits of the answer, and the options of its stream."""
     fields: dict[str, Any] = {}
     if chat.get("stream"):
         fields["stream_options"] = {"include_obfuscation": False}

@@ -224,7 +224,7 @@ def _is_end(chunk: Chunk) -> bool:
 
 
 def _key(body: Mapping[str, Any], item: Mapping[str, Any]) -> Any:
-    """What tells calls apart: the place in the output, or the item's id where a server leaves the
+    """Identifies a call: the place in the output, or the item's id where a server leaves the
     place out."""
     place = body.get("output_index")
     return place if place is not None else (body.get("item_id") or item.get("id"))

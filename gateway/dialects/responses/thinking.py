@@ -9,7 +9,7 @@ from gateway.dialects.chat.thinking import effort
 from gateway.hub.fields import Section
 
 ENCRYPTED: Final = "reasoning.encrypted_content"
-"""What `include` asks for, so that nothing is stored at the provider."""
+"""The member of `include` for reasoning that can go back, as the provider stores nothing."""
 
 
 def encode_thinking(wanted: str | None, kind: Family) -> tuple[Section, bool]:

@@ -15,22 +15,22 @@ from gateway.hub.tools import HUB_TOOL_NAME, Naming, Offer
 NAMING: Final = Naming(HUB_TOOL_NAME, length_max=64)
 
 
-def encode_tools(asked: Survey, provider_name: str) -> Section:
+def encode_tools(survey: Survey, provider_name: str) -> Section:
     """`tools` and `tool_choice`."""
-    own, parts = _own_tools(asked, provider_name), asked.split
+    own, parts = _own_tools(survey, provider_name), survey.split
     return _add_hosted(own, parts) if parts.hosted or parts.losses else own
 
 
-def _own_tools(asked: Survey, provider_name: str) -> Section:
+def _own_tools(survey: Survey, provider_name: str) -> Section:
     """The tools that the client runs."""
-    if not asked.offers:
+    if not survey.offers:
         return Section()
     encoded = [
         _function(offer, provider_name) if offer.custom is None else (_custom(offer), [])
-        for offer in asked.offers
+        for offer in survey.offers
     ]
     fields: dict[str, Any] = {"tools": [tool for tool, _ in encoded]}
-    choice = _choice(asked)
+    choice = _choice(survey)
     if choice is not None:
         fields["tool_choice"] = choice
     return Section(fields, shortened([path for _, lost in encoded for path in lost]))
@@ -79,14 +79,14 @@ def _custom(offer: Offer) -> dict[str, Any]:
     return encoded
 
 
-def _choice(asked: Survey) -> Any:
-    choice = asked.choice
+def _choice(survey: Survey) -> Any:
+    choice = survey.choice
     if choice.allowed is not None:
-        tools = [_named(name, asked) for name in choice.allowed]
+        tools = [_named(name, survey) for name in choice.allowed]
         return {"type": "allowed_tools", "mode": choice.mode, "tools": tools}
-    return choice.mode if choice.name is None else _named(choice.name, asked)
+    return choice.mode if choice.name is None else _named(choice.name, survey)
 
 
-def _named(name: str, asked: Survey) -> Mapping[str, Any]:
-    is_custom = asked.client_names.get(name, name) in asked.custom_tools
+def _named(name: str, survey: Survey) -> Mapping[str, Any]:
+    is_custom = survey.client_names.get(name, name) in survey.custom_tools
     return {"type": "custom" if is_custom else "function", "name": name}

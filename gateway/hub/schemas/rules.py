@@ -1,4 +1,4 @@
-"""What one provider takes of JSON Schema, as data."""
+"""The part of JSON Schema that one provider takes, as data."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Rules:
 
     keywords: Mapping[str, Fate] = field(default_factory=dict)
     other: Fate = KEPT
-    """What happens to keywords that the table does not name."""
+    """The fate of keywords that the table does not name."""
     refused_on_top: frozenset[str] = frozenset()
     """Keywords refused at the top level of a tool's parameters; objects among them are merged."""
     merges_all_of: bool = False
@@ -57,7 +57,7 @@ class Rules:
     values: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
     """Keyword → whether it takes a value; another value moves into the description."""
     names: re.Pattern[str] | None = None
-    """What a property may be called; one of another name is left out. None for anything."""
+    """The permitted names of properties; one of another name is left out. None for anything."""
     names_on_top_only: bool = False
     needs_properties: bool = False
     """Refuses an object without `properties`."""

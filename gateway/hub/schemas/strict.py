@@ -16,7 +16,7 @@ _UNLIMITED: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StrictRules:
-    """What the strict mode of one provider compiles."""
+    """The schemas that the strict mode of one provider compiles."""
 
     keywords: frozenset[str]
     formats: frozenset[str]

@@ -41,7 +41,7 @@ TYPE_WORDS: Final[Mapping[str, str]] = {
     "double": "number", "decimal": "number", "bool": "boolean", "dict": "object", "map": "object",
     "list": "array", "none": "null", "nonetype": "null",
 }  # fmt: skip
-"""What programs call a type → JSON Schema's word."""
+"""A programming language's word for a type → JSON Schema's word."""
 
 OF_TYPE: Final[Mapping[str, frozenset[str]]] = {
     "string": frozenset({"minLength", "maxLength", "pattern", "format"}),

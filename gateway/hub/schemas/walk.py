@@ -59,7 +59,8 @@ class Fitted(NamedTuple):
     """Keywords that say which values are valid and are not sent as such; `""` where a part is
     cut off."""
     note: str = ""
-    """What the top level of a tool's parameters cannot say, for the tool's description."""
+    """The rules that the top level of a tool's parameters cannot express, for the tool's
+    description."""
 
 
 def fit_parameters(parameters: Any, rules: Rules) -> Fitted:
@@ -161,7 +162,7 @@ class _Walk:
         return self._finished(_described(result, said))
 
     def _never(self) -> Node:
-        """What no value fits."""
+        """A schema that no value fits."""
         if self._rules.fate("not").action is Action.KEEP:
             return {"not": {}}
         self._lose("not")
@@ -302,7 +303,7 @@ class _Walk:
         yield None
 
     def _target(self, pointer: str) -> Any:
-        """What a JSON Pointer in a fragment (`#/$defs/a~1b`) points to; None for nothing."""
+        """The target of a JSON Pointer in a fragment (`#/$defs/a~1b`); None where there is none."""
         if not (pointer == "#" or pointer.startswith("#/")):
             return None
         found: Any = self._root

@@ -121,6 +121,7 @@ class Alone:
         if permit.has_slot:
             self._slots[command.ticket] = command
             self.engine.slots.take(command.ticket, command.circuit_ids[0])
+            self.engine.slots_max[command.circuit_ids[0]] = self._part_of(command.slots_max or 0)
         circuits = self.engine.circuits
         for circuit_id, generation, is_probe in zip(*permit[1:4], strict=True):
             circuit = circuits.get(circuit_id)
@@ -160,13 +161,15 @@ class Alone:
         if slots_max is not None:
             if self._rule == "closed":
                 return None, []
-            part = max(1, slots_max // self._members()) if self._rule == "share" else slots_max
-            command = command._replace(slots_max=part)
+            command = command._replace(slots_max=self._part_of(slots_max))
         permit, news = self.engine.do(command, now)
         if permit is None or slots_max is None:
             return permit, news
         self._slots[command.ticket] = command._replace(slots_max=slots_max)
         return permit._replace(is_alone=True), news
+
+    def _part_of(self, slots_max: int) -> int:
+        return max(1, slots_max // self._members()) if self._rule == "share" else slots_max
 
     def _reserve(self, command: Reserve, now: float) -> Decision:
         if self._rule == "closed":

@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -34,7 +34,7 @@ from gateway.shared.engine import (
     Receive,
     Woken,
 )
-from gateway.shared.limits import Decision, Reserve, Seed, Settle
+from gateway.shared.limits import Decision, Renew, Reserve, Seed, Settle
 from gateway.shared.port import Pending
 from gateway.shared.redis import messages
 from gateway.shared.redis.alone import Alone, Rule
@@ -248,7 +248,8 @@ class Cluster:
             self._keep(command)
             return
         function, arguments = messages.question(command, self.names, generation)
-        session.send(function, arguments, partial(self._told, command))
+        may_wait = isinstance(command, Settle | Seed | Renew)
+        session.send(function, arguments, partial(self._told, command), may_wait=may_wait)
 
     def _told(self, command: Command, reply: Reply) -> None:
         if isinstance(reply, bytes):
@@ -282,7 +283,7 @@ class Cluster:
             elif isinstance(found, int):
                 self.membership.heard(found)
             else:
-                self._wake(messages.woken(found))
+                self._publish([messages.woken(found)])
         except (msgspec.MsgspecError, TypeError, ValueError, LookupError):
             log.debug("a message of the cluster cannot be read")
 
@@ -299,12 +300,10 @@ class Cluster:
             return  # it took effect here before it was sent
         self._publish(self._alone.engine.do(Receive(change), self._clock())[1])
 
-    def _wake(self, news: Woken) -> None:
-        self._alone.woken(news.ticket)
-        self._publish([news])
-
-    def _publish(self, news: list[News]) -> None:
+    def _publish(self, news: Sequence[News]) -> None:
         for each in news:
+            if isinstance(each, Woken):
+                self._alone.woken(each.ticket)
             for listener in self._listeners:
                 listener(each)
 

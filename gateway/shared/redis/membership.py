@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -72,7 +72,7 @@ class Membership:
         self.session: Session | None = None
         self.facts: dict[str, Any] = {}
         """Describes this member to the others."""
-        self.publish: Callable[[list[News]], None] = lambda news: None
+        self.publish: Callable[[Sequence[News]], None] = lambda news: None
         self.on_emptied: Callable[[], None] = lambda: None
         """Called when the engine has lost its memory."""
         self.on_keys: Callable[[str], None] = lambda version: None

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hiredis import pack_command
 from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
@@ -33,6 +34,8 @@ from gateway.text.engine_urls import Address
 CONNECT_S: Final = 1.0
 SILENT_S: Final = 0.25
 """An engine that leaves a command unanswered for so long is away."""
+LATER_S: Final = 0.005
+"""How long a command may wait for others to leave with, where no call waits for what it does."""
 TURNS: Final = 4
 """Turns of the loop from an answer in the socket to its caller. A busy loop is not a slow engine:
 time is up only after these."""
@@ -82,7 +85,7 @@ class Session:
         self._commands = commands
         self._messages = messages
         self._on_message = on_message
-        self._unsent: list[Sequence[Any]] = []
+        self._unsent: list[tuple[Any, ...]] = []
         self._has_unsent = asyncio.Event()
         self._unanswered: deque[tuple[float, OnReply]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
@@ -93,13 +96,13 @@ class Session:
             loop.create_task(each) for each in (self._write(), self._read(), self._listen())
         ]
 
-    def send(self, function: str, arguments: Sequence[Any], on_reply: OnReply) -> None:
-        """Calls a function. `on_reply` is called once, in any case."""
-        if self.lost.done():
-            on_reply(None)
-            return
+    def send(
+        self, function: str, arguments: Sequence[Any], on_reply: OnReply, *, may_wait: bool = False
+    ) -> None:
+        """Calls a function. `on_reply` is called once, in any case. What `may_wait` leaves with the
+        next command, after `LATER_S` at most."""
         call = ("FCALL", library.PREFIX + function, 1, self._prefix, self._member, pack(arguments))
-        self._put(call, on_reply)
+        self._put(call, on_reply, may_wait=may_wait)
 
     async def ask(self, function: str, *arguments: Any) -> Any:
         """The answer of a function. Raises `EngineAway`."""
@@ -136,7 +139,7 @@ class Session:
             if "already exists" not in str(error):  # another member was faster
                 raise
 
-    async def _do(self, call: Sequence[Any]) -> Any:
+    async def _do(self, call: tuple[Any, ...]) -> Any:
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self._put(call, lambda reply: None if answer.done() else answer.set_result(reply))
         reply = await answer
@@ -175,10 +178,16 @@ class Session:
 
     # --- the sockets ------------------------------------------------------------------------------
 
-    def _put(self, call: Sequence[Any], on_reply: OnReply) -> None:
+    def _put(self, call: tuple[Any, ...], on_reply: OnReply, *, may_wait: bool = False) -> None:
+        if self.lost.done():
+            on_reply(None)
+            return
         self._unsent.append(call)
         self._unanswered.append((self._loop.time(), on_reply))
-        self._has_unsent.set()
+        if not may_wait:
+            self._has_unsent.set()
+        elif len(self._unsent) == 1:
+            self._loop.call_later(LATER_S, self._has_unsent.set)
         if self._alarm is None:
             self._alarm = self._loop.call_later(SILENT_S, self._look)
 
@@ -200,8 +209,10 @@ class Session:
             await self._has_unsent.wait()
             self._has_unsent.clear()
             calls, self._unsent = self._unsent, []
+            if not calls:
+                continue
             try:
-                await self._commands.send_packed_command(self._commands.pack_commands(calls))
+                await self._commands.send_packed_command(b"".join(map(pack_command, calls)))
             except RedisError as error:
                 self.end(in_words(error))
                 return

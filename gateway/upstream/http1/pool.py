@@ -13,11 +13,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from functools import lru_cache
 from typing import Any, Final
 
 from gateway.upstream.http1.connection import Connection, PooledResponse, State, log
 from gateway.upstream.transport import Request, TransportError
-from gateway.urls import Origin, Target, target
+from gateway.urls import Origin, target
 
 IDLE_S: Final = 30.0
 """A connection idle for longer is not used again: most servers close theirs after a minute."""
@@ -42,7 +43,10 @@ class Pool:
     async def send(self, request: Request, timeout_s: float) -> PooledResponse:
         """The response, once its headers are here. Raises `TransportError`."""
         where = target(request.url)
-        head = _head(request, where)
+        head = _head(request.method, request.url, request.headers)
+        if request.more:
+            head += _lines(request.more)
+        head += b"content-length: %d\r\n\r\n" % len(request.body)
         kept = self._take(where.origin)
         while True:
             connection = kept or await self._connect(where.origin, request.connect_s)
@@ -116,15 +120,20 @@ class Pool:
         await asyncio.sleep(0)
 
 
-def _head(request: Request, where: Target) -> bytes:
-    method, path, host = request.method.encode(), where.path, where.host_header
-    lines = [b"%s %s HTTP/1.1\r\nhost: %s" % (method, path, host)]
-    lines += map(b"%s: %s".__mod__, request.headers)
-    lines.append(b"accept-encoding: identity\r\ncontent-length: %d\r\n\r\n" % len(request.body))
-    head = b"\r\n".join(lines)
-    if not head.count(b"\r") == head.count(b"\n") == len(request.headers) + 5:
+@lru_cache(maxsize=1024)
+def _head(method: str, url: str, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """The head of a request up to what differs from the next one. Raises `ValueError` for a line
+    break."""
+    where = target(url)
+    begin = b"%s %s HTTP/1.1\r\nhost: %s\r\n" % (method.encode(), where.path, where.host_header)
+    return begin + _lines((*headers, (b"accept-encoding", b"identity")))
+
+
+def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+    if not lines.count(b"\r") == lines.count(b"\n") == len(headers):
         raise ValueError("a header holds a line break")
-    return head
+    return lines
 
 
 def connect_trouble(origin: Origin, error: OSError, connect_s: float) -> TransportError:

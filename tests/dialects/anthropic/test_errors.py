@@ -90,12 +90,12 @@ def test_the_field_that_an_error_is_about(message: str, param: str) -> None:
 
 
 @pytest.mark.parametrize("error", ["boom", None, [], {"message": "boom", "details": "no"}])
-def test_an_error_of_another_shape_is_still_one(error: Any) -> None:
+def test_an_error_of_another_shape_is_recognised(error: Any) -> None:
     found = anthropic.decode_error(529, {}, orjson.dumps({"type": "error", "error": error}), 0.0)
     assert (found.kind, found.status) == (Kind.OVERLOADED, 529)
 
 
-def test_an_untyped_error_inside_a_good_answer_keeps_its_words() -> None:
+def test_an_untyped_error_inside_a_200_keeps_its_message() -> None:
     with pytest.raises(Failed) as raised:
         anthropic.decode_response(
             {"error": {"type": "overloaded_error", "message": "Overloaded"}}, Encoded("/", {})

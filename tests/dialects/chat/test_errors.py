@@ -204,7 +204,7 @@ OWN_FAULTS = [
 
 
 @pytest.mark.parametrize(("status", "message", "kind"), OWN_FAULTS)
-def test_what_concerns_one_request_is_neither_the_keys_nor_the_models_fault(
+def test_an_error_about_one_request_blames_neither_key_nor_model(
     status: int, message: str, kind: Kind
 ) -> None:
     for body in (
@@ -235,12 +235,12 @@ def test_the_page_of_a_content_network_is_not_the_provider(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
-def test_a_challenge_is_one_whatever_its_status(status: int) -> None:
+def test_a_browser_challenge_is_recognised_with_any_status(status: int) -> None:
     assert failure(status, PAGE, {"cf-mitigated": "challenge"}).kind is Kind.NOT_THE_API
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_neither_is_an_answer_without_a_word(status: int) -> None:
+def test_an_empty_error_answer_does_not_come_from_the_api(status: int) -> None:
     assert failure(status, b"").kind is Kind.NOT_THE_API
 
 

@@ -51,7 +51,7 @@ def test_a_provider_with_an_address_of_its_own_keeps_its_quirks() -> None:
     assert quirks_of(PROVIDERS["openai"], "https://api.deepseek.com") is PROVIDERS["openai"].quirks
 
 
-def test_json_mode_speaks_of_json() -> None:
+def test_json_mode_mentions_json_in_the_prompt() -> None:
     schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
     url = "https://api.deepseek.com"
     for wanted in (schema, {"type": "json_object"}):

@@ -27,7 +27,7 @@ def streamed(*choices: dict[str, Any]) -> list[Chunk]:
     return chunks + decoder.flush()
 
 
-def test_instructions_alone_are_said_by_the_user() -> None:
+def test_instructions_alone_become_a_user_message() -> None:
     """ "Expected last role User or Tool (or Assistant with prefix True)"."""
     assert sent({"role": "system", "content": "You are a potato."})["messages"] == [
         {"role": "user", "content": "You are a potato."}
@@ -35,7 +35,7 @@ def test_instructions_alone_are_said_by_the_user() -> None:
 
 
 @pytest.mark.parametrize(("temperature", "found"), [(0, None), (0.0, None), (0.1, 0.9)])
-def test_top_p_says_nothing_beside_a_temperature_of_zero(
+def test_top_p_is_dropped_beside_a_temperature_of_zero(
     temperature: float, found: float | None
 ) -> None:
     encoded = encode_request(chat(temperature=temperature, top_p=0.9), model("mistral"))

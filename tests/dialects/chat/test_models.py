@@ -105,7 +105,9 @@ def test_the_nearest_effort_on_responses(model_id: str, wanted: str, effort: str
         ("gpt-4o-search-preview", {"web_search_options": {"search_context_size": "low"}}),
     ],
 )
-def test_what_only_some_models_do_is_left_to_them(model_id: str, fields: dict[str, Any]) -> None:
+def test_features_of_some_models_are_sent_to_those_alone(
+    model_id: str, fields: dict[str, Any]
+) -> None:
     body = sent(model_id, **fields)[1]
     assert {key: body[key] for key in fields} == fields
     for other in ("gpt-4o", "gpt-5.1"):
@@ -136,7 +138,7 @@ def test_verbosity_is_for_those_that_know_it() -> None:
         ("mistral", "mistral-large-latest", True),
     ],
 )
-def test_who_takes_stop(provider: str, model_id: str, takes: bool) -> None:
+def test_models_that_accept_stop(provider: str, model_id: str, takes: bool) -> None:
     request, target = chat(stop=["END"]), model(provider, model_id)
     encoded = DIALECTS["chat"].encode_request(request, target)
     assert ("stop" in encoded.body) == takes

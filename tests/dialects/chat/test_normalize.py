@@ -191,7 +191,7 @@ def test_functions_become_tools_unless_there_are_tools() -> None:
         ({"functions": [], "tools": [TOOL]}, False),
     ],
 )
-def test_who_speaks_of_functions(body: dict[str, Any], speaks: bool) -> None:
+def test_requests_in_the_legacy_functions_format(body: dict[str, Any], speaks: bool) -> None:
     assert speaks_functions(body) is speaks
 
 
@@ -217,7 +217,7 @@ def test_text_by_the_other_apis_name_is_text(role: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["thinking", "redacted_thinking", "reasoning"])
-def test_an_earlier_models_thoughts_are_nobodys_words(kind: str) -> None:
+def test_reasoning_of_an_earlier_model_does_not_become_text(kind: str) -> None:
     thought = {"type": kind, "text": "hm", "thinking": "hm"}
     assert content("assistant", thought, {"type": "text", "text": "Hi"}) == [
         {"type": "text", "text": "Hi"}

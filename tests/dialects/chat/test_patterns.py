@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import sse
@@ -19,6 +19,7 @@ from gateway.dialects import Encoded
 from gateway.dialects.chat import StreamDecoder
 from gateway.failures import UNREADABLE, Failed
 
+MANY = settings(max_examples=100, deadline=None, derandomize=True)
 Event = Mapping[str, Any]
 
 
@@ -110,6 +111,7 @@ requests = some(
 )
 
 
+@MANY
 @given(streams, requests)
 def test_a_stream_says_the_same_however_its_events_are_read(
     events: list[Event], encoded: Encoded

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dialects import Encoded
@@ -19,6 +19,7 @@ from gateway.providers import PROVIDERS
 from gateway.rows import Quirks
 from tests.makers import model
 
+MANY = settings(max_examples=100, deadline=None, derandomize=True)
 ROLES = ("user", "assistant", "system", "developer", "tool", "function", "bogus", None, 5, ["user"])
 roles = st.sampled_from(ROLES[:4]) | st.sampled_from(ROLES)
 contents = st.sampled_from(["hi", "", "json", None, 5, ["a"], [{"type": "text", "text": "a"}]])
@@ -35,6 +36,7 @@ def normalized(conversation: list[dict[str, Any]]) -> Any:
         return failed.failure
 
 
+@MANY
 @given(conversations)
 def test_a_plain_message_is_normal_already(conversation: list[dict[str, Any]]) -> None:
     careful = [{**message, "tool_calls": None} for message in conversation]
@@ -52,6 +54,7 @@ def encoded(conversation: list[dict[str, Any]], to: Any) -> Encoded | str:
 
 
 @pytest.mark.parametrize("to", MODELS, ids=lambda each: each.name)
+@MANY
 @given(data=st.data())
 def test_every_provider_is_sent_the_same_conversation(to: Any, data: st.DataObject) -> None:
     conversation = normalized(data.draw(conversations))

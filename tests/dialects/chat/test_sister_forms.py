@@ -372,7 +372,7 @@ def test_a_history_in_the_words_of_any_api(
 
 @pytest.mark.parametrize("name", STRICT)
 @pytest.mark.parametrize("written", [case for case, _ in HISTORIES.values()], ids=HISTORIES)
-def test_every_provider_accepts_such_a_history(written: list[Any], name: str) -> None:
+def test_every_provider_accepts_a_history_of_sister_forms(written: list[Any], name: str) -> None:
     provider = name.partition("-")[0]
     target = model(provider, "gpt-6-luna" if name == "openai-responses" else IDS[provider])
     chat = chat_of(input=[USER, *written, USER], tools=[{"type": "function", **FUNCTION}])

@@ -48,7 +48,7 @@ def test_one_choice_may_end_before_the_next_begins() -> None:
         assert raised.value.failure.kind is Kind.TRUNCATED
 
 
-def test_a_server_that_gives_fewer_choices_and_says_done_has_finished() -> None:
+def test_done_finishes_a_stream_with_fewer_choices() -> None:
     assert said(decoded(chunk(0), chunk(0, "stop"), n=2)) == [(0, "<0>"), (0, "stop")]
 
 

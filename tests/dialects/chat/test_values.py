@@ -46,7 +46,7 @@ ABSENT: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "value"), ABSENT)
-def test_a_value_that_says_nothing_is_absent(field: str, value: Any) -> None:
+def test_an_empty_value_is_absent(field: str, value: Any) -> None:
     assert fields(**{field: value}) == {}
 
 
@@ -147,7 +147,7 @@ PLACES: dict[str, str] = {
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_levels_without_end_are_no_fault_of_the_gateway(place: str) -> None:
+def test_endless_nesting_is_the_clients_error(place: str) -> None:
     body = '{"model":"dev",' + place % DEEP + "}"
     try:
         normalize(parse(body.encode()))

@@ -46,7 +46,7 @@ def test_a_limit_of_a_minute_does_not_mean_an_empty_account() -> None:
     assert found.verdict.scope == "model"
 
 
-def test_the_words_state_a_time_where_no_detail_does() -> None:
+def test_the_message_states_a_time_where_no_detail_does() -> None:
     found = failure(429, "RESOURCE_EXHAUSTED", BOILERPLATE + "\nPlease retry in 34.07s.")
     assert (found.kind, found.retry_after_s) == (Kind.RATE_LIMIT, 34.07)
 

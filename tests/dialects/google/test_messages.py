@@ -78,7 +78,9 @@ def test_an_assistants_turn_holds_its_text_whatever_else_a_client_kept_there() -
     ("filename", "mime_type"),
     [("notes.txt", "text/plain"), ("a.pdf", "application/pdf"), (None, "application/pdf")],
 )
-def test_bare_data_is_what_its_name_says(filename: str | None, mime_type: str) -> None:
+def test_data_without_a_type_has_the_type_of_its_file_name(
+    filename: str | None, mime_type: str
+) -> None:
     file = {
         "role": "user",
         "content": [{"type": "file", "file": {"file_data": "AAAA", "filename": filename}}],

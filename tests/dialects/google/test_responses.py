@@ -46,7 +46,7 @@ def test_a_whole_call_is_a_call_even_to_an_undeclared_tool(reason: str) -> None:
         ("OTHER", []),
     ],
 )
-def test_an_answer_that_is_of_no_use_is_a_failure(reason: str, parts: list[dict[str, Any]]) -> None:
+def test_an_unusable_answer_is_a_failure(reason: str, parts: list[dict[str, Any]]) -> None:
     with pytest.raises(Failed) as raised:
         decoded(*parts, reason=reason)
     assert (raised.value.failure.kind, raised.value.failure.code) == (Kind.MALFORMED, reason)

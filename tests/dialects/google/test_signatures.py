@@ -92,7 +92,7 @@ def test_the_vault_has_them_where_the_client_drops_them(stream: bool) -> None:
 @pytest.mark.parametrize(
     "extra", [None, "x", [], {"google": None}, {"google": {"thought_signature": 1}}]
 )
-def test_what_a_client_writes_there_breaks_nothing(extra: Any) -> None:
+def test_invalid_signatures_of_a_client_are_ignored(extra: Any) -> None:
     message = {"role": "assistant", "content": "Here.", "extra_content": extra}
     assert sent_again(message) == [{"text": "Here."}]
 

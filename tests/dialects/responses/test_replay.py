@@ -67,7 +67,7 @@ def test_reasoning_is_directly_before_what_it_led_to() -> None:
     [model("openai", "gpt-6-sol"), model("openai", "gpt-6-luna", credential="openai_key:team")],
     ids=["model", "account"],
 )
-def test_who_cannot_read_it_is_not_sent_it(other: Model) -> None:
+def test_reasoning_is_sent_only_to_those_that_can_read_it(other: Model) -> None:
     _, *items = second_turn(LUNA, other)
     assert items[:3] == [TEXT, LOOK, PATCH]
 

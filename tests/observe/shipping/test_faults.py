@@ -63,7 +63,7 @@ async def once(path: Path, server: Server, role: str = "postgres") -> Shipping:
     return one
 
 
-async def test_it_is_killed_in_the_middle_of_a_batch(
+async def test_the_database_is_killed_in_the_middle_of_a_batch(
     path: Path, postgres: Server, lines: list[str]
 ) -> None:
     await once(prepared(path, rows(10)), postgres)
@@ -84,7 +84,9 @@ async def test_it_is_killed_in_the_middle_of_a_batch(
     assert lines[0].startswith("500 calls wait to be shipped: ")
 
 
-async def test_it_is_frozen_and_goes_on(path: Path, postgres: Server, lines: list[str]) -> None:
+async def test_the_database_is_frozen_and_continues(
+    path: Path, postgres: Server, lines: list[str]
+) -> None:
     prepared(path, rows(200))
     async with shipping(path, postgres) as one:
         await one.turn()
@@ -99,7 +101,7 @@ async def test_it_is_frozen_and_goes_on(path: Path, postgres: Server, lines: lis
     assert sums_there(postgres) == sums_here(path)
 
 
-async def test_an_outage_is_said_once_a_minute_and_tried_more_seldom(
+async def test_an_outage_is_logged_once_a_minute_and_retried_less_often(
     path: Path, postgres: Server, lines: list[str]
 ) -> None:
     prepared(path, rows(300))
@@ -130,7 +132,7 @@ async def test_an_outage_is_said_once_a_minute_and_tried_more_seldom(
     assert sums_there(postgres) == sums_here(path)
 
 
-async def test_a_wrong_password_is_said_without_the_password(
+async def test_a_wrong_password_is_reported_without_the_password(
     path: Path, postgres: Server, lines: list[str]
 ) -> None:
     prepared(path, rows(5))
@@ -316,7 +318,9 @@ async def test_what_was_not_shipped_is_kept_beyond_its_age(path: Path, postgres:
     assert cleaned(path, 1, 1_000_000) == []
 
 
-async def test_the_oldest_go_where_too_many_wait(path: Path, lines: list[str]) -> None:
+async def test_the_oldest_rows_are_dropped_where_too_many_wait(
+    path: Path, lines: list[str]
+) -> None:
     prepared(path, rows(1_000, WALL - 5 * 86_400))
     [(taken,)] = query(
         path, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"

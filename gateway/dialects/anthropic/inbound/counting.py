@@ -22,7 +22,7 @@ _ROOM: Final = 128_000
 _PAGE_CHARS: Final = 100_000
 """About as much base64 as one page of a PDF has; a page costs as much as an image."""
 _UNREAD: Final = frozenset({"type", "role", "cache_control", "signature", "encrypted_content"})
-"""What no model reads."""
+"""Keys whose values no model reads."""
 _SOURCES: Final = ("base64", "url", "file")
 
 

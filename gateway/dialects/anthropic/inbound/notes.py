@@ -10,7 +10,7 @@ REQUIRED: Final = "Field required"
 
 
 class Notes(NamedTuple):
-    """What only this face needs to write the answer."""
+    """Facts of a request that only this face needs, to write the answer."""
 
     thinking: bool = False
     """The client asked for thinking: the answer holds thinking blocks."""

@@ -31,7 +31,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "top_p": None,
     "truncation": "disabled",
 }
-"""What a response object says of fields that the request leaves out; strict clients read them
+"""Values of a response object for fields that the request leaves out; strict clients read them
 unguarded."""
 
 _REQUIRED: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -81,7 +81,7 @@ def new_response(answer: Answer) -> Response:
 
 
 def extras_of(chat: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
-    """What a provider said beside the answer: `service_tier`, `citations`, its own finish
+    """The provider's fields beside the answer: `service_tier`, `citations`, its own finish
     reason."""
     extras = {key: value for key, value in chat.items() if key not in _OF_THE_HUB}
     return extras | {key: value for key, value in choice.items() if key not in _OF_A_CHOICE}

@@ -50,7 +50,7 @@ class Stored(NamedTuple):
 
     @property
     def conversation(self) -> tuple[Item, ...]:
-        """What a request that continues this answer begins with."""
+        """The items with which a request that continues this answer begins."""
         return (*self.input, *self.response["output"])
 
 
@@ -120,8 +120,8 @@ def _referred(id_: str, find: Find) -> Sequence[Item]:
 
 
 def kept(request: Request, response: Mapping[str, Any] | None) -> Stored | None:
-    """What to store of an answer; None for one that the client does not want stored, or that is not
-    whole."""
+    """The stored form of an answer; None for one that the client does not want stored, or that is
+    not whole."""
     notes = request.notes
     if not isinstance(notes, Notes) or not notes.store or response is None:
         return None
@@ -136,7 +136,7 @@ def kept(request: Request, response: Mapping[str, Any] | None) -> Stored | None:
 
 
 def restored(response: Mapping[str, Any], before: Sequence[Item]) -> Stored:
-    """What `kept` made, from its parts."""
+    """The result of `kept`, from its parts."""
     size = len(exact_json.dumps(response)) + len(exact_json.dumps(before))
     return Stored(response, tuple(before), _by_id((*before, *response["output"])), size)
 

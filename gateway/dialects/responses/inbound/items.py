@@ -222,7 +222,8 @@ def kind_of(item: Mapping[str, Any]) -> str:
 
 
 def _id(item: Item, path: str) -> str:
-    """What outputs name a call by; made of its place and content where the client leaves it out."""
+    """The id by which outputs name a call; made of its place and content where the client leaves it
+    out."""
     stated = item.get("call_id") or item.get("id")
     return str(stated) if stated else "call_" + digest(path + _json(item), 24)
 

@@ -103,7 +103,7 @@ def _pair(entries: Sequence[Entry]) -> dict[int, int]:
 
 @dataclass
 class _Turn:
-    """What the assistant says between two words of others."""
+    """The assistant's items between two messages of others."""
 
     parts: list[Part] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)

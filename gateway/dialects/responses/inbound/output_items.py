@@ -178,11 +178,11 @@ class Reasoning(Item):
         self._details += details
 
     def keep_own(self, extra: Any) -> None:
-        """What belongs to the message, and must come back with it."""
+        """Keeps the content that belongs to the message, and must come back with it."""
         self._extra = extra
 
     def keep_for(self, call_id: str, extra: Any) -> None:
-        """What belongs to a tool call, and must come back with it."""
+        """Keeps the content that belongs to a tool call, and must come back with it."""
         self._extras[call_id] = extra
 
     def _added(self) -> dict[str, Any]:

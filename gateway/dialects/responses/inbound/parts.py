@@ -127,8 +127,8 @@ def _refusal(part: Mapping[str, Any], path: str) -> list[Part]:
 
 
 def _encrypted(part: Mapping[str, Any], path: str) -> list[Part]:
-    """What a provider would have encrypted is plain text where a model behind this gateway wrote
-    it."""
+    """Content that a provider would have encrypted is plain text where a model behind this gateway
+    wrote it."""
     text = part.get("encrypted_content")
     if not isinstance(text, str) or not text or _CIPHER.fullmatch(text):
         return []

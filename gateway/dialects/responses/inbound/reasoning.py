@@ -35,7 +35,7 @@ def decode_thought(item: Mapping[str, Any]) -> Thought:
 
 
 def unsealed(text: Any) -> Thought:
-    """What `sealed` wrote; nothing for a text that is not this gateway's."""
+    """The content of a text that `sealed` wrote; nothing for a text that is not this gateway's."""
     value = unseal(text)
     if not isinstance(value, Mapping):
         return Thought()

@@ -111,7 +111,7 @@ SUMMARIZE: Final = (
     " values, what is left to do, and what the user asked to be respected. Answer with the summary"
     " alone."
 )
-"""What a model is asked where the client wants the conversation compacted."""
+"""The instruction for a model where the client wants the conversation compacted."""
 
 
 def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:

@@ -25,7 +25,7 @@ BYTES_MAX: Final = 64 * 1024 * 1024
 RESPONSE_BYTES_MAX: Final = 4 * 1024 * 1024
 IDLE_S: Final = 3600.0
 _ENTRY_BYTES: Final = 1024
-"""What an entry costs besides its JSON, so that small ones are bounded too."""
+"""The size of an entry besides its JSON, so that small ones are bounded too."""
 
 Key = tuple[str, str]
 """(client, id): the answers of one client do not exist for another."""

@@ -302,7 +302,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("fields", "param", "message"), WRONG.values(), ids=WRONG.keys())
-def test_nonsense_is_refused_in_anthropics_words(
+def test_invalid_requests_are_refused_in_anthropics_format(
     fields: dict[str, Any], param: str, message: str
 ) -> None:
     with pytest.raises(Failed) as caught:
@@ -569,7 +569,7 @@ def test_empty_text_is_left_out() -> None:
     assert messages(user(text(""), text("a"))) == [{"role": "user", "content": "a"}]
 
 
-def test_a_conversation_of_which_nothing_is_left_still_says_something() -> None:
+def test_an_empty_conversation_gets_a_placeholder() -> None:
     assert messages(user({"type": "hologram"})) == [{"role": "user", "content": "(empty)"}]
 
 
@@ -615,7 +615,7 @@ def test_an_image_in_a_result_stays_there() -> None:
         (None, "Error: the tool failed."),
     ],
 )
-def test_a_failed_tool_says_so(content: Any, wanted: Any) -> None:
+def test_a_failed_tool_is_marked(content: Any, wanted: Any) -> None:
     found = messages(USER, assistant(use("a")), user(result("a", content, is_error=True)))
     assert found[2]["content"] == wanted
 
@@ -786,7 +786,7 @@ def test_signatures(block: dict[str, Any], fields: dict[str, Any], extra: dict[s
     assert request.dropped == ()
 
 
-def test_a_turn_of_thinking_alone_says_nothing() -> None:
+def test_a_turn_of_thinking_alone_is_dropped() -> None:
     assert messages(USER, assistant(thinking("")), USER) == [
         {"role": "user", "content": [text("Hi"), text("Hi")]}
     ]

@@ -348,7 +348,7 @@ def test_an_error_ends_a_stream_in_its_middle() -> None:
     assert [body["type"] for body in events(data)][-2:] == ["content_block_delta", "error"]
 
 
-def test_the_client_is_kept_waiting_with_pings_at_any_moment() -> None:
+def test_pings_keep_the_client_waiting_at_any_moment() -> None:
     encoder = StreamEncoder(answer())
     data = encoder.keep_alive()
     for chunk in (said("a"), finish("stop")):

@@ -69,7 +69,7 @@ def test_the_least_recently_used_go_first() -> None:
     assert store.get("me", "msg_1") is None
 
 
-def test_one_that_is_too_large_is_not_kept() -> None:
+def test_an_answer_that_is_too_large_is_not_kept() -> None:
     store = ResponsesStore(Clock())
     store.put("me", stored("resp_1", size=RESPONSE_BYTES_MAX))
     store.put("me", stored("resp_2", size=RESPONSE_BYTES_MAX + 1))
