@@ -317,6 +317,21 @@ def test_a_client_that_reads_late_receives_all_of_it(server: Server) -> None:
     assert any(waited)
 
 
+def test_nothing_is_answered_behind_the_last_answer(server: Server) -> None:
+    """Neither at once, nor when a client that reads late has read that."""
+    asked: list[str] = []
+    body = b"a" * 4_000_000
+
+    async def serve(exchange: Exchange) -> None:
+        asked.append(exchange.path)
+        await replied(exchange, body)
+
+    last = b"GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    answer = server.run(server.tell(last + b"GET /more HTTP/1.1\r\nhost: a\r\n\r\n", serve=serve))
+    assert answer.endswith(body)
+    assert asked == ["/last"]
+
+
 def test_a_client_that_leaves_ends_the_wait_for_it(server: Server) -> None:
     over = asyncio.Event()
 
@@ -490,6 +505,8 @@ def test_an_id_that_is_none_is_replaced(server: Server, stated: bytes) -> None:
         (b"HTTP://evil.example:1", "/", b"evil.example:1"),
         (b"http://evil.example?b", "/", b"evil.example"),
         (b"*", "/", b"localhost"),
+        (b"//a//b%20c?d#e", "//a//b c", b"localhost"),
+        (b"/?a?b", "/", b"localhost"),
     ],
 )
 def test_the_host_of_an_absolute_target_counts(
