@@ -323,8 +323,8 @@ def test_nothing_is_answered_behind_the_last_answer(server: Server) -> None:
     state = ServerState()
 
     async def serve(exchange: Exchange) -> None:
-        connection: Any = next(iter(state.connections))
         asked.append(exchange.path)
+        connection: Any = next(iter(state.connections))
         await sent(exchange.respond(200, [CLOSE], b"last"))
         connection.resume_writing()
 
