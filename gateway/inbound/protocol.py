@@ -33,7 +33,7 @@ from uvicorn.server import ServerState
 from gateway.hub.contracts import Inbound
 from gateway.inbound.asgi import run
 from gateway.inbound.http import ABORT, ID, Headers, HttpError, Scope, id_headers, new_id, too_slow
-from gateway.inbound.http11 import Http11Exchange
+from gateway.inbound.http11 import Http11Exchange, split
 
 log = logging.getLogger("gateway.inbound")
 
@@ -274,12 +274,13 @@ class Protocol(asyncio.Protocol):
 
     def _close(self) -> None:
         """Closes in order: what is written still leaves, if the client reads it in time."""
+        self._waiting.clear()
         if not self.transport.is_closing():
             self.transport.close()
             self._expect_within(self._idle_s)
 
     def _scope(self, exchange: Http11Exchange) -> Scope:
-        url = httptools.parse_url(exchange.target)
+        raw_path, query = split(exchange.target)
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -290,8 +291,8 @@ class Protocol(asyncio.Protocol):
             "root_path": "",
             "method": exchange.method,
             "path": exchange.path,
-            "raw_path": url.path,
-            "query_string": url.query or b"",
+            "raw_path": raw_path,
+            "query_string": query,
             "headers": exchange.headers.pairs,
             "state": self._app_state.copy(),
             "extensions": {ABORT: exchange.abort},

@@ -24,7 +24,7 @@ from gateway.inbound.asgi import asgi
 from gateway.inbound.browsers import shared_with
 from gateway.inbound.exchange import Exchange, Serve, sent
 from gateway.inbound.http import Receive, Scope, Send, abort
-from gateway.inbound.http11 import UNREAD_BYTES_MAX
+from gateway.inbound.http11 import CLOSE, UNREAD_BYTES_MAX
 from gateway.inbound.protocol import HEAD_BYTES_MAX, WAITING_MAX, Protocol
 from tests.upstream.wire import UVLOOP
 
@@ -322,6 +322,25 @@ async def test_a_client_that_reads_late_receives_all_of_it(server: Server) -> No
 
 
 @pytest.mark.anyio
+async def test_nothing_is_answered_behind_the_last_answer(server: Server) -> None:
+    """Not even once a client that reads late has read that."""
+    asked: list[str] = []
+    state = ServerState()
+
+    async def serve(exchange: Exchange) -> None:
+        asked.append(exchange.path)
+        connection: Any = next(iter(state.connections))
+        await sent(exchange.respond(200, [CLOSE], b"last"))
+        connection.resume_writing()
+
+    async with server.connected(serve, state=state) as (reader, writer):
+        for name in (b"last", b"more"):
+            writer.write(b"GET /%s HTTP/1.1\r\nhost: a\r\n\r\n" % name)
+        assert (await reader.read()).endswith(b"last")
+    assert asked == ["/last"]
+
+
+@pytest.mark.anyio
 async def test_a_client_that_leaves_ends_the_wait_for_it(server: Server) -> None:
     over = asyncio.Event()
 
@@ -489,6 +508,8 @@ async def test_an_id_that_is_none_is_replaced(server: Server, stated: bytes) -> 
         (b"HTTP://evil.example:1", "/", b"evil.example:1"),
         (b"http://evil.example?b", "/", b"evil.example"),
         (b"*", "/", b"localhost"),
+        (b"//a//b%20c?d#e", "//a//b c", b"localhost"),
+        (b"/?a?b", "/", b"localhost"),
     ],
 )
 async def test_the_host_of_an_absolute_target_counts(
