@@ -86,9 +86,12 @@ class Relay:
                     await self._wait(call, step)
                 else:
                     try:
-                        return await self._attempt(step, call)
-                    except Failed:
-                        pass  # the attempt holds its failure, and the chain reads it there
+                        return self._committed(step, await self._upstream.open(step, call))
+                    except BaseException as error:
+                        step.ended_at = self._clock()
+                        if not isinstance(error, Failed):
+                            raise
+                        step.failure = error.failure  # the chain reads it there
                 step = _next(steps, permit)
         raise exhausted(call, self._breaker, self._policy)
 
@@ -101,14 +104,7 @@ class Relay:
             call.waited_s += until - since
             call.pauses += ((since, until),)
 
-    async def _attempt(self, attempt: Attempt, call: Call) -> Reply:
-        try:
-            reply = await self._upstream.open(attempt, call)
-        except BaseException as error:
-            attempt.ended_at = self._clock()
-            if isinstance(error, Failed):
-                attempt.failure = error.failure
-            raise
+    def _committed(self, attempt: Attempt, reply: Reply) -> Reply:
         if reply.chunks is None:
             attempt.ended_at = self._clock()
             self._breaker.give(attempt.permit)

@@ -304,6 +304,8 @@ class Call:
 
     def tried(self) -> str:
         """All attempts, as in `x-gateway-attempts`: `sonnet;429;cooldown=60, local;200`."""
+        if len(self.attempts) == 1 and not self.skipped:
+            return self.attempts[0].brief()
         return ", ".join(self.briefs())
 
     def briefs(self) -> list[str]:

@@ -10,8 +10,12 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 import pytest
+from hypothesis import settings
 
 from tests.postgres import MISSING, Server
+
+settings.register_profile("tests", deadline=None)  # no test asserts a time
+settings.load_profile("tests")
 
 ASYNC_TEST_MAX_S: Final = 120.0
 """An async test that takes longer hangs: it fails, and the suite goes on."""

@@ -14,7 +14,6 @@ from typing import Any, Final
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import COUNT_MAX
-from gateway.hub.shapes import table
 from gateway.hub.tools import custom_input
 from gateway.types import Chat, Chunk, Usage
 
@@ -50,7 +49,8 @@ def usage_dict(usage: Usage, more: Mapping[str, Any] = MappingProxyType({})) -> 
     """The hub's usage: `prompt_tokens` with cached ones, `completion_tokens` with reasoning, the
     details, and `more` of what the provider states, in the hub's form and of the contract's
     types."""
-    prompt, completion = _details(more, PROMPT_DETAILS), _details(more, COMPLETION_DETAILS)
+    prompt = _details(more.get(PROMPT_DETAILS))
+    completion = _details(more.get(COMPLETION_DETAILS))
     if usage.cache_read or usage.cache_write:
         prompt["cached_tokens"] = usage.cache_read
     if usage.cache_write:
@@ -78,9 +78,13 @@ _COUNTS: Final = frozenset(
 )
 
 
-def _details(more: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _details(stated: Any) -> dict[str, Any]:
     """The provider's own details: what the contract calls tokens is a count, or is left out."""
-    return {name: value for name, value in table(more, key).items() if _is_detail(name, value)}
+    return {
+        name: value
+        for name, value in (stated.items() if isinstance(stated, Mapping) else ())
+        if (type(value) is int and 0 <= value <= COUNT_MAX) or _is_detail(name, value)
+    }
 
 
 def _is_detail(name: str, value: Any) -> bool:

@@ -46,7 +46,7 @@ def stated_cost(usage: Mapping[str, Any]) -> float | None:
     A router that bills its own share alone (`is_byok`) states what the model's vendor bills beside
     it, and both are paid.
     """
-    if _COSTS.isdisjoint(usage):
+    if COSTS.isdisjoint(usage):
         return None
     cost = usage.get("cost")
     dollars = _dollars(cost.get("total_cost") if isinstance(cost, Mapping) else cost)
@@ -58,7 +58,8 @@ def stated_cost(usage: Mapping[str, Any]) -> float | None:
     return dollars + (_dollars(details.get("upstream_inference_cost")) or 0.0)
 
 
-_COSTS: Final = frozenset({"cost", "cost_in_usd_ticks"})
+COSTS: Final = frozenset({"cost", "cost_in_usd_ticks"})
+"""Where a cost is stated, if it is."""
 
 
 def _dollars(value: Any, per_dollar: float = 1.0) -> float | None:

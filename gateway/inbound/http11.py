@@ -13,8 +13,6 @@ from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import unquote
 
-import httptools
-
 from gateway.inbound.exchange import Sent
 from gateway.inbound.http import ClientLeft, Headers, RequestHeaders, new_id
 
@@ -265,9 +263,13 @@ class Http11Exchange:
         self._head = b"%b%b\r\n" % (_STATUS_LINES[status], lines)
 
 
+def split(target: bytes) -> tuple[bytes, bytes]:
+    """(path, query) of a target in its origin form."""
+    path, _, query = target.partition(b"#")[0].partition(b"?")
+    return path, query
+
+
 def _path_of(target: bytes) -> str:
     """The decoded path of a target. Raises `ValueError` for one that is not valid."""
-    if b"?" in target or b"#" in target:
-        target = httptools.parse_url(target).path
-    path = target.decode("ascii")
+    path = split(target)[0].decode("ascii")
     return unquote(path) if "%" in path else path

@@ -33,7 +33,7 @@ from uvicorn.server import ServerState
 from gateway.hub.contracts import Inbound
 from gateway.inbound.asgi import run
 from gateway.inbound.http import ABORT, ID, Headers, HttpError, Scope, id_headers, new_id, too_slow
-from gateway.inbound.http11 import Http11Exchange
+from gateway.inbound.http11 import Http11Exchange, split
 
 log = logging.getLogger("gateway.inbound")
 
@@ -274,11 +274,13 @@ class Protocol(asyncio.Protocol):
 
     def _close(self) -> None:
         """Closes in order: what is written still leaves, if the client reads it in time."""
-        self.transport.close()
-        self._expect_within(self._idle_s)
+        self._waiting.clear()
+        if not self.transport.is_closing():
+            self.transport.close()
+            self._expect_within(self._idle_s)
 
     def _scope(self, exchange: Http11Exchange) -> Scope:
-        url = httptools.parse_url(exchange.target)
+        raw_path, query = split(exchange.target)
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -289,8 +291,8 @@ class Protocol(asyncio.Protocol):
             "root_path": "",
             "method": exchange.method,
             "path": exchange.path,
-            "raw_path": url.path,
-            "query_string": url.query or b"",
+            "raw_path": raw_path,
+            "query_string": query,
             "headers": exchange.headers.pairs,
             "state": self._app_state.copy(),
             "extensions": {ABORT: exchange.abort},
@@ -338,7 +340,7 @@ class Protocol(asyncio.Protocol):
             self._set_timer(left_s, self._deadline)
         elif self._in_head:
             self._refuse(too_slow(self._request_s()))
-        elif self.is_full:
+        elif self.is_full or self.transport.is_closing():
             self.transport.abort()  # a client that does not read would hold it open
         else:
             self._close()
@@ -365,7 +367,7 @@ class Protocol(asyncio.Protocol):
             ),
         ]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
-        self.transport.close()
+        self._close()
 
     def _may_answer(self) -> bool:
         """Whether the next answer on the connection is to what was read last.

@@ -107,6 +107,8 @@ class Breaker:
         """The model failed. Returns the seconds of cooldown that follow from it."""
         verdict = self.settings.verdicts[failure.kind]
         blamed = permit.circuit_ids[_place(verdict)]
+        if permit.probes == _NO_PROBES:
+            return self._count(blamed, failure, verdict, was_probe=False)
         was_probe = False
         for circuit_id, generation, is_probe in _circuits_of(permit):
             if circuit_id == blamed and is_probe:
@@ -118,6 +120,8 @@ class Breaker:
     def released(self, permit: Permit) -> None:
         """The call ended without saying anything about the model: the client left, or the request
         was at fault."""
+        if permit.probes == _NO_PROBES:
+            return
         for circuit_id, generation, is_probe in _circuits_of(permit):
             if is_probe:
                 self._shared.tell(EndProbe(circuit_id, generation))
@@ -163,11 +167,7 @@ class Breaker:
         """Seconds until `model` may be tried; 0 for now. A model that is being probed counts as
         ready."""
         now = self._clock()
-        return max(
-            0.0,
-            *(circuit.open_until - now for circuit in self._of(model) if _is_open(circuit)),
-            0.0,
-        )
+        return max([0.0, *(each.open_until - now for each in self._of(model) if _is_open(each))])
 
     def reason(self, model: Model) -> Failure | None:
         """The failure that opened a circuit of `model`, if one is open."""
@@ -184,10 +184,11 @@ class Breaker:
         return list(self._shared.circuits)
 
     def _of(self, model: Model) -> tuple[Circuit, Circuit]:
-        return self._circuit(model.key), self._circuit(model.credential_key)
+        circuits = self._shared.circuits.by_id
+        return circuits[model.key], circuits[model.credential_key]
 
     def _circuit(self, circuit_id: CircuitId) -> Circuit:
-        return self._shared.circuits.get(circuit_id)
+        return self._shared.circuits.by_id[circuit_id]
 
     def _receive(self, news: News) -> None:
         if isinstance(news, Change) and news.state == "closed":

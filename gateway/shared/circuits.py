@@ -104,26 +104,30 @@ class Circuit:
         return "open" if now < self.open_until else "half_open"
 
 
+class _ById(dict[CircuitId, Circuit]):
+    def __missing__(self, circuit_id: CircuitId) -> Circuit:
+        circuit = self[circuit_id] = Circuit(circuit_id)
+        return circuit
+
+
 class Circuits:
     """All circuits, made on first use. Pure: `now` is given."""
 
     def __init__(self) -> None:
-        self._circuits: dict[CircuitId, Circuit] = {}
+        self.by_id: Final[Mapping[CircuitId, Circuit]] = _ById()
+        """Has every id that is asked for. Only methods of this class change a circuit."""
 
     def __iter__(self) -> Iterator[Circuit]:
-        return iter(list(self._circuits.values()))
+        return iter(list(self.by_id.values()))
 
     def get(self, circuit_id: CircuitId) -> Circuit:
-        circuit = self._circuits.get(circuit_id)
-        if circuit is None:
-            circuit = self._circuits[circuit_id] = Circuit(circuit_id)
-        return circuit
+        return self.by_id[circuit_id]
 
     def open(
         self, circuit_id: CircuitId, cooldown_s: float, failure: Failure | None, now: float
     ) -> Change | None:
         """Opens, or makes a running cooldown longer; None when a longer one is running already."""
-        circuit = self.get(circuit_id)
+        circuit = self.by_id[circuit_id]
         until = now + cooldown_s
         if circuit.state is State.OPEN and until <= circuit.open_until:
             return None
@@ -133,7 +137,7 @@ class Circuits:
 
     def close(self, circuit_id: CircuitId) -> Change | None:
         """Closes; None when it is closed already."""
-        circuit = self.get(circuit_id)
+        circuit = self.by_id[circuit_id]
         was_closed = circuit.state is State.CLOSED
         circuit.apply(Event.CLOSES)
         circuit.open_until, circuit.cooldown_s, circuit.failure = 0.0, 0.0, None
@@ -142,19 +146,19 @@ class Circuits:
     def close_probed(self, circuit_id: CircuitId, generation: int) -> Change | None:
         """Closes after a probe's success, unless the circuit has opened again since the probe
         started."""
-        circuit = self.get(circuit_id)
+        circuit = self.by_id[circuit_id]
         if circuit.state is not State.PROBING or circuit.generation != generation:
             return None
         return self.close(circuit_id)
 
     def start_probe(self, circuit_id: CircuitId, prober: Any = None) -> None:
-        circuit = self.get(circuit_id)
+        circuit = self.by_id[circuit_id]
         circuit.apply(Event.PROBE_STARTS)
         circuit.prober = prober
 
     def end_probe(self, circuit_id: CircuitId, generation: int) -> None:
         """Frees the probe's place, if the probe is still the circuit's."""
-        circuit = self.get(circuit_id)
+        circuit = self.by_id[circuit_id]
         if circuit.state is State.PROBING and circuit.generation == generation:
             circuit.apply(Event.PROBE_ENDS)
 
@@ -164,5 +168,5 @@ class Circuits:
             self.close(change.circuit_id)
             return
         self.open(change.circuit_id, change.cooldown_s, change.failure, now)
-        circuit = self.get(change.circuit_id)
+        circuit = self.by_id[change.circuit_id]
         circuit.generation = change.generation or circuit.generation

@@ -190,6 +190,7 @@ class Engine:
             if not self.slots.has_room(ticket, model_id, slots_max):
                 return None
             self.slots.take(ticket, model_id)
+            self.order.leave(ticket, served=True)  # or a second slot is promised to it
         self._forgo(ticket, now)
         probes = tuple(circuit.state is State.OPEN for circuit in circuits)
         for circuit, is_probe in zip(circuits, probes, strict=True):

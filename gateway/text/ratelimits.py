@@ -54,7 +54,7 @@ def retry_after_s(
         after = _value(headers[name], name, now_s) if name in headers else None
         if after is not None:
             return after
-    for found in _fields(body):
+    for found in _fields(body) if body else ():
         after = _clamped(found.after(now_s))
         if after is not None:
             return after

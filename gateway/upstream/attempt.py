@@ -189,7 +189,7 @@ class Try:
         if encoded.native and self._native is not None:
             reply.body = self._native.complete(value)
             reply.raw = b"" if reply.body is not value or has_halves(body) else body
-        self._record().see_whole(chat)
+        Record(attempt, services.replay, self._call.client.name).see_whole(chat)
         if self._operation.is_empty(chat):
             raise _empty()
         attempt.committed_at = services.clock()
@@ -198,7 +198,7 @@ class Try:
     async def _open_stream(self, response: Response, encoded: Encoded) -> Reply:
         """Reads up to the first content, within `first_token_s` of the request."""
         services, timeouts = self._services, self._model.timeouts
-        record = self._record()
+        record = Record(self._attempt, services.replay, self._call.client.name)
         events = self._framing()
         stream = AnswerStream(
             response, self._face, encoded, timeouts, services.clock, record, self._shown, events
@@ -218,9 +218,6 @@ class Try:
 
     def _shown(self, failure: Failure) -> Failure:
         return self._services.show(failure, self._model)
-
-    def _record(self) -> Record:
-        return Record(self._attempt, self._services.replay, self._call.client.name)
 
     def _reply(self, response: Response, model: str | None) -> Reply:
         empty_for_s = ratelimits.empty_for_s(response.headers, self._services.wall())

@@ -72,7 +72,7 @@ class UpstreamClient:
                 return await self._embed(attempt, call)
             if self._fetch is not None:
                 await self._fetch(call.client.name, call.chat)
-            chat = self._replay.restore(call.client.name, call.chat)
+            chat = self._replay.restore(call.client.name, call.request.chat)
             dialect, other = self._apis(attempt.model, call)
             try:
                 return await Try(self._services, dialect, chat, attempt, call).open()
@@ -92,7 +92,7 @@ class UpstreamClient:
 
     def _apis(self, model: Model, call: Call) -> tuple[str, str | None]:
         """(the dialect that the model is asked in, the provider's other one)."""
-        dialect = choose(call.chat, model, call.dialect)
+        dialect = choose(call.request.chat, model, call.dialect)
         other = other_api(dialect, model)
         if other is not None and self._learned.api(model) == other:
             return other, dialect

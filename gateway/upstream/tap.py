@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.hub.counts import stated_cost
+from gateway.hub.counts import COSTS, stated_cost
 from gateway.shared.replay import Replay
 from gateway.types import Attempt, Chat, Chunk, Usage
 
@@ -42,7 +42,8 @@ class Record:
         """The stream is whole: its tool calls are kept."""
         if self._calls and self._reasoning:
             self._message["reasoning_content"] = "".join(self._reasoning)
-        self._replay.put_all(self._owner, self._message, self._calls)
+        if self._calls:
+            self._replay.put_all(self._owner, self._message, self._calls)
         if "extra_content" in self._message or "images" in self._message:
             self._message["content"] = "".join(self._text)
             self._replay.put_message(self._owner, self._message)
@@ -53,10 +54,11 @@ class Record:
             self._attempt.usage = usage_of(chat["usage"])
         for choice in chat.get("choices", ()):
             self._attempt.finish_reason = choice["finish_reason"]
-            self._replay.put_all(
-                self._owner, choice["message"], choice["message"].get("tool_calls", ())
-            )
-            self._replay.put_message(self._owner, choice["message"])
+            message = choice["message"]
+            if "tool_calls" in message:
+                self._replay.put_all(self._owner, message, message["tool_calls"])
+            if "extra_content" in message or "images" in message:
+                self._replay.put_message(self._owner, message)
 
     def _note(self, fields: Mapping[str, Any]) -> None:
         if "reasoning_content" in fields:
@@ -80,5 +82,5 @@ def usage_of(counts: Mapping[str, Any]) -> Usage:
         cache_write=prompt.get("cache_write_tokens", 0),
         reasoning=completion.get("reasoning_tokens", 0),
         cache_write_1h=prompt.get("cache_write_1h_tokens", 0),
-        cost=stated_cost(counts),
+        cost=None if COSTS.isdisjoint(counts) else stated_cost(counts),
     )

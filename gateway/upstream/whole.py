@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway import sse
 from gateway.dialects import Encoded, Upstream
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
-from gateway.hub import halves
+from gateway.hub import exact_json, halves
 from gateway.hub.chunks import check_names
 from gateway.types import Chat
 
@@ -40,8 +40,9 @@ def decode_whole(face: Upstream, value: dict[str, Any], encoded: Encoded) -> Cha
         check_names(chat)
     except UNREADABLE as error:
         raise unreadable(error) from error
-    listed = value.get("choices") or value.get("candidates") or ()
-    count_unasked(chat.get("model"), max(0, len(listed) - len(chat["choices"])))
+    unasked = len(value.get("choices") or value.get("candidates") or ()) - len(chat["choices"])
+    if unasked > 0:
+        count_unasked(chat.get("model"), unasked)
     return chat
 
 
@@ -61,7 +62,8 @@ def listed(body: bytes) -> list[sse.Event]:
 def loads(body: bytes) -> dict[str, Any]:
     """The JSON object of a whole answer. Raises `Failed` for another value."""
     try:
-        value = halves.loads(body.removeprefix(sse.BOM).strip())
+        text = body.removeprefix(sse.BOM).strip()
+        value = exact_json.loads(text) if b"\\u" not in text else halves.loads(text)
     except ValueError as error:
         raise Failed(
             Failure(Kind.MALFORMED, f"the provider's answer is not JSON: {error}", status=200)

@@ -4,11 +4,14 @@ being cut."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import socket
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import chain, repeat
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -21,7 +24,7 @@ from gateway.inbound.asgi import asgi
 from gateway.inbound.browsers import shared_with
 from gateway.inbound.exchange import Exchange, Serve, sent
 from gateway.inbound.http import Receive, Scope, Send, abort
-from gateway.inbound.http11 import UNREAD_BYTES_MAX
+from gateway.inbound.http11 import CLOSE, UNREAD_BYTES_MAX
 from gateway.inbound.protocol import HEAD_BYTES_MAX, WAITING_MAX, Protocol
 from tests.upstream.wire import UVLOOP
 
@@ -62,11 +65,14 @@ class Server(NamedTuple):
     async def connected(
         self,
         serve: Serve = echo,
-        request_s: float = LONG_S,
+        limits_s: Iterable[float] = (),
         state: ServerState | None = None,
         idle_s: int = 75,
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """A client's end of a new connection."""
+        """A client's end of a new connection.
+
+        `limits_s` are how long it may wait for a request, and each head for its end.
+        """
         app = cast(Any, no_application if self.is_direct else asgi(serve))
         config = uvicorn.Config(
             app, lifespan="off", log_config=None, ws="none", timeout_keep_alive=idle_s
@@ -77,7 +83,7 @@ class Server(NamedTuple):
             config,
             state or ServerState(),
             {},
-            request_s=lambda: request_s,
+            request_s=chain(limits_s, repeat(LONG_S)).__next__,
             face_of_path=lambda path: INBOUND["chat"],
             direct=serve if self.is_direct else lambda exchange: None,
             shared_with=lambda headers: shared_with(headers, {PAGE}),
@@ -94,7 +100,9 @@ class Server(NamedTuple):
 
     async def tell(self, data: bytes, *, request_s: float = LONG_S, serve: Serve = echo) -> bytes:
         """Everything that comes back until the server closes."""
-        async with self.connected(serve, request_s=request_s) as (reader, writer):
+        # what is sent may take a while to arrive, and is slow only from then on
+        limits_s = [LONG_S, request_s, request_s] if data else [request_s]
+        async with self.connected(serve, limits_s) as (reader, writer):
             writer.write(data)
             return await reader.read()
 
@@ -314,6 +322,25 @@ async def test_a_client_that_reads_late_receives_all_of_it(server: Server) -> No
 
 
 @pytest.mark.anyio
+async def test_nothing_is_answered_behind_the_last_answer(server: Server) -> None:
+    """Not even once a client that reads late has read that."""
+    asked: list[str] = []
+    state = ServerState()
+
+    async def serve(exchange: Exchange) -> None:
+        asked.append(exchange.path)
+        connection: Any = next(iter(state.connections))
+        await sent(exchange.respond(200, [CLOSE], b"last"))
+        connection.resume_writing()
+
+    async with server.connected(serve, state=state) as (reader, writer):
+        for name in (b"last", b"more"):
+            writer.write(b"GET /%s HTTP/1.1\r\nhost: a\r\n\r\n" % name)
+        assert (await reader.read()).endswith(b"last")
+    assert asked == ["/last"]
+
+
+@pytest.mark.anyio
 async def test_a_client_that_leaves_ends_the_wait_for_it(server: Server) -> None:
     over = asyncio.Event()
 
@@ -332,6 +359,29 @@ async def test_a_client_that_leaves_ends_the_wait_for_it(server: Server) -> None
         await asyncio.sleep(0)
         writer.close()
         await over.wait()
+
+
+@pytest.mark.anyio
+async def test_nothing_holds_a_connection_whose_client_has_left(server: Server) -> None:
+    asked = asyncio.Event()
+    state = ServerState()
+
+    async def serve(exchange: Exchange) -> None:
+        left = asyncio.Event()
+        exchange.watch(left.set)
+        asked.set()
+        await left.wait()
+
+    async with server.connected(serve, state=state) as (_, writer):
+        writer.write(HEAD + b"content-length: 0\r\n\r\n")
+        await asked.wait()
+        held = [weakref.ref(connection) for connection in state.connections]
+        writer.close()
+        while state.connections or state.tasks:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gc.collect()
+        assert [connection() for connection in held] == [None]
 
 
 @pytest.mark.anyio
@@ -458,6 +508,8 @@ async def test_an_id_that_is_none_is_replaced(server: Server, stated: bytes) -> 
         (b"HTTP://evil.example:1", "/", b"evil.example:1"),
         (b"http://evil.example?b", "/", b"evil.example"),
         (b"*", "/", b"localhost"),
+        (b"//a//b%20c?d#e", "//a//b c", b"localhost"),
+        (b"/?a?b", "/", b"localhost"),
     ],
 )
 async def test_the_host_of_an_absolute_target_counts(

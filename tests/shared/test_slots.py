@@ -120,6 +120,17 @@ def test_a_freed_slot_is_kept_for_the_call_that_waited() -> None:
     assert not bench.takes("b")
 
 
+def test_a_call_that_waits_and_finds_a_slot_by_itself_waits_no_longer() -> None:
+    bench = Bench()
+    assert bench.takes("x")
+    bench.do(Join("a", "a", 1, (LOCAL,)))
+    assert bench.takes("a")
+    bench.do(Give("x", LOCAL))
+    assert bench.woken == []
+    bench.do(Give("a", LOCAL))
+    assert [bench.takes("c"), bench.takes("d")] == [True, True]
+
+
 def test_a_promise_that_is_not_needed_passes_on() -> None:
     bench = Bench().full_with_a_waiter("a", "b")
     bench.do(Leave("a"))

@@ -87,7 +87,12 @@ def test_a_response_is_the_same_wherever_it_is_cut(data: bytes, seen: Seen) -> N
         ),
         (OK + b"content-encoding: compress\r\n\r\n", "content encoding compress"),
         (OK + b"content-encoding: gzip\r\n\r\nhello", "not valid HTTP/1.1: Error -3"),
+        (
+            OK + b"content-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello",
+            "not valid HTTP/1.1: Error -3",
+        ),
         (OK + b"x-a: " + b"a" * HEADER_BYTES_MAX + b"\r\n\r\n", "headers exceed"),
+        (PLAIN[:-9] + b"\r\nx-a: " + b"a" * HEADER_BYTES_MAX + b"\r\n\r\nhello", "headers exceed"),
         (OK + b"x-a: " + b"a" * HEADER_BYTES_MAX, "headers exceed"),
     ],
     ids=[
@@ -96,7 +101,9 @@ def test_a_response_is_the_same_wherever_it_is_cut(data: bytes, seen: Seen) -> N
         "an upgrade",
         "an encoding",
         "not gzip",
+        "not gzip, and whole",
         "headers",
+        "headers before a body",
         "an endless header",
     ],
 )
@@ -105,7 +112,7 @@ def test_what_is_refused_is_refused_wherever_it_is_cut(data: bytes, error: str) 
     for pieces in ([data], [data[:half], data[half:]], [data[:-1], data[-1:]]):
         seen = parsed(pieces)
         assert error in (seen.error or "")
-        assert not seen.keep
+        assert (seen.body, seen.complete, seen.keep) == (b"", False, False)
 
 
 @pytest.mark.parametrize("surplus", [b"surplus", PLAIN], ids=["bytes", "a second response"])

@@ -138,7 +138,10 @@ _IN_ENVELOPE: Final = frozenset({"usage", "error"})
 
 def choice_extras(choice: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a choice beside its message."""
-    return finish_extras(choice.get("finish_reason")) | choice_facts(choice)
+    reason = choice.get("finish_reason")
+    if type(reason) is str and reason in _PLAIN and _NOT_OF_CHOICE.issuperset(choice):
+        return {}
+    return finish_extras(reason) | choice_facts(choice)
 
 
 def choice_facts(choice: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,6 +169,9 @@ def usage_extras(usage: Mapping[str, Any]) -> dict[str, Any]:
 
 def message_extras(message: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
     """The fields of a message or a delta beside text, reasoning and calls."""
+    is_text = not isinstance(message.get("content"), list)
+    if is_text and not message.get("annotations") and _NOT_KEPT["message"].issuperset(message):
+        return {}
     extras = other_fields(message, _NOT_KEPT["message"])
     if whole:
         extras = typed(extras, MESSAGE_TYPES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.answer_fields import (
@@ -19,7 +19,7 @@ from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.chat.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import ANSWER_TYPES, Deltas, is_logprobs, typed
-from gateway.hub.chunks import delta, fingerprint, finish, is_asked, usage_chunk
+from gateway.hub.chunks import delta, fingerprint, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.shapes import table
 from gateway.hub.structured_output import unfence
@@ -37,7 +37,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     asked = _asked(choices, encoded)
     if not asked:
         raise Failed(Failure(Kind.MALFORMED, _UNASKED, status=200))
-    usage = encode_usage(_usage(body, choices))
+    usage = encode_usage(body.get("usage") or _usage(body, choices))
     chat: Chat = {
         "object": "chat.completion",
         "model": body.get("model"),
@@ -64,10 +64,10 @@ def _asked(choices: list[Any], encoded: Encoded) -> dict[int, Any]:
     asked: dict[int, Any] = {}
     for number, choice in enumerate(choices):
         index = choice.get("index")
-        if index is None or (is_asked(index, wanted) and index in asked):
+        if index is None or (type(index) is int and index in asked):
             index = number
-        if is_asked(index, wanted):
-            asked.setdefault(index, choice)
+        if type(index) is int and 0 <= index < wanted and index not in asked:
+            asked[index] = choice
     return asked
 
 
@@ -93,7 +93,7 @@ def _choice(
     ids: set[str] = set()
     calls = [
         _tool_call(call, f"{body.get('id')} {place}", ids, encoded)
-        for place, call in enumerate(message.get("tool_calls") or _legacy(message))
+        for place, call in enumerate(_stated_calls(message))
     ]
     text = unfence(said.text) if encoded.unfence else said.text
     result: dict[str, Any] = {
@@ -123,9 +123,11 @@ def _empty(message: Mapping[str, Any]) -> str | None:
     return "" if message.get("content") == "" else None
 
 
-def _legacy(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    call = message.get("function_call")
-    return [{"function": call}] if isinstance(call, Mapping) else []
+def _stated_calls(message: Mapping[str, Any]) -> Iterable[Any]:
+    """`tool_calls`, or the deprecated `function_call`."""
+    calls: Iterable[Any] = message.get("tool_calls") or ()
+    legacy = message.get("function_call")
+    return [{"function": legacy}] if not calls and isinstance(legacy, Mapping) else calls
 
 
 def _tool_call(
@@ -223,7 +225,7 @@ def _deltas(choice: Mapping[str, Any]) -> Iterator[Chunk]:
 def is_empty(chat: Chat) -> bool:
     """Whether the answer says nothing at all although it claims to be finished."""
     for choice in chat["choices"]:
-        if choice["finish_reason"] != "stop" or says_something(choice["message"]):
+        if choice["finish_reason"] != "stop" or any(map(choice["message"].get, _CONTENT)):
             return False
     return True
 

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 _REASONING_KEYS: Final = ("reasoning_content", "reasoning", "reasoning_text")
 """Probed in this order; a server that sends the same text under two of them is not doubled."""
+_REASONING: Final = frozenset({*_REASONING_KEYS, "reasoning_details"})
 _TEXTS: Final = ("text", "output_text")
 
 
@@ -23,7 +24,8 @@ def decode_content(message: Mapping[str, Any]) -> Said:
     if isinstance(content, list):
         said = _of_parts(content)
         return said if said.reasoning else Said(said.text, _reasoning(message))
-    return Said(content if isinstance(content, str) else "", _reasoning(message))
+    text = content if isinstance(content, str) else ""
+    return Said(text, "" if _REASONING.isdisjoint(message) else _reasoning(message))
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:

@@ -167,7 +167,8 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         body["stream_options"] = {"include_usage": True}
     if model.thinking_level or kind.reasoning_format or not _LEVELS.isdisjoint(chat):
         body |= encode_reasoning(chat, model, kind)
-    losses += _fit_values(body, chat, kind)
+    if "temperature" in body or not kind.tools_while_reasoning:
+        losses += _fit_values(body, chat, kind)
     format_losses: list[str] = []
     unfence = False
     if "response_format" in chat:

@@ -87,7 +87,7 @@ def call(place: Place, id_: str) -> Record | None:
 
 def usage(place: Place, by: str, filters: Filters) -> list[Record]:
     """Tokens and calls of all gateways; as `ledger_read.usage`, with `size`, the size class of
-    `daily`: calls of one record have one price.
+    `daily`: calls of one record have one price. Of `filters`, `agent`, `model` and `since` count.
 
     Whole days come from the sums, and what is before the first of them from the calls.
     """

@@ -63,7 +63,8 @@ class Membership:
         self._beat_s = beat_s
         self._known_facts = ""
         """What the others know of this member."""
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        """The beats of this member; None before `begin`."""
         self._epoch = ""
         self._said = 0
         self._heard = 0
@@ -85,16 +86,16 @@ class Membership:
         """Begins, on the running loop. `is_back` is called whenever the engine may be asked
         again."""
         self._is_back = is_back
-        self._task = asyncio.get_running_loop().create_task(self._run(on_message))
+        self.task = asyncio.get_running_loop().create_task(self._run(on_message))
 
     async def aclose(self) -> None:
         """Leaves the group."""
         if self.session is not None and not self._alone.is_away:
             with suppress(EngineAway):
                 await self.session.ask("gone", self._names.member)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
 
     async def ask(self, function: str, *arguments: Any) -> Any:
         """The answer of a function, which no call waits for. Raises `EngineAway`."""

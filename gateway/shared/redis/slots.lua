@@ -134,6 +134,7 @@ function commands.admit(a, now)
     stays(P .. 'slots_max')
     if not has_room(ticket, ids[1], max) then return false end
     take(ticket, ids[1])
+    leave_line(ticket, true) -- or a second slot is promised to it
   end
   forgo(ticket, now)
   local generations, probes = {}, {}

@@ -65,6 +65,8 @@ class ResponseParser:
     def feed(self, data: bytes) -> None:
         """Reads the next bytes. Raises nothing: see `error`."""
         self.has_begun = True
+        if self.error is not None:
+            return
         if not self.has_headers:
             self._head.append(data)
             self._head_bytes += len(data)
@@ -96,11 +98,10 @@ class ResponseParser:
 
     def _inflate(self, inflated: Inflated, piece: bytes) -> bytes:
         """`piece` without its content encoding; b"" for one that breaks it."""
-        if self.error is not None:
-            return b""
         try:
             return inflated.feed(piece)
         except zlib.error as error:
+            self.complete = False  # of which httptools knows nothing
             self._refuse(f"its answer is not valid HTTP/1.1: {error}")
             return b""
 
@@ -154,6 +155,7 @@ class ResponseParser:
             end = head.find(b"\r\n\r\n", begin)
         if end > HEADER_BYTES_MAX:
             self._refuse_headers()
+            raise ValueError(self.error)  # nothing more is read
         return _fields(head[begin:end].decode("latin-1").split("\r\n")[1:])
 
     def _decode_as(self, encoding: str) -> None:

@@ -347,7 +347,7 @@ async def test_what_a_dead_member_held_is_free_after_its_lease(server: RedisServ
         session = first.membership.session
         assert session is not None
         await session.aclose()
-        first.membership._task.cancel()  # type: ignore[union-attr]
+        first.membership.task.cancel()  # type: ignore[union-attr]
         with server.client() as client:
             client.zincrby("{gw:tests}:members", -16e6, "m0")  # 16 s ago
             await until(lambda: client.zscore("{gw:tests}:members", "m0") is None)
