@@ -91,6 +91,7 @@ class Session:
         self._has_unsent = asyncio.Event()
         self._unanswered: deque[tuple[float, OnReply]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
+        self._later: asyncio.TimerHandle | None = None
         self._loop = loop
         self.lost: Final[asyncio.Future[str]] = loop.create_future()
         """Why the session ended."""
@@ -164,8 +165,9 @@ class Session:
         self.lost.set_result(reason)
         for task in self._tasks:
             task.cancel()
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._later):
+            if timer is not None:
+                timer.cancel()
         unanswered, self._unanswered = self._unanswered, deque()
         for _, on_reply in unanswered:
             on_reply(None)
@@ -188,8 +190,8 @@ class Session:
         self._unanswered.append((self._loop.time(), on_reply))
         if not may_wait:
             self._has_unsent.set()
-        elif len(self._unsent) == 1:
-            self._loop.call_later(LATER_S, self._has_unsent.set)
+        elif self._later is None:
+            self._later = self._loop.call_later(LATER_S, self._has_unsent.set)
         if self._alarm is None:
             self._alarm = self._loop.call_later(self._silent_s, self._look)
 
@@ -211,8 +213,9 @@ class Session:
             await self._has_unsent.wait()
             self._has_unsent.clear()
             calls, self._unsent = self._unsent, []
-            if not calls:
-                continue
+            if self._later is not None:
+                self._later.cancel()
+                self._later = None
             try:
                 await self._commands.send_packed_command(b"".join(map(pack_command, calls)))
             except RedisError as error:
