@@ -86,7 +86,11 @@ def with_aliases(home: Path, **aliases: list[str]) -> App:
     agents = {
         name: schema.Agent(models=[f"{name}-m"], aliases=listed) for name, listed in aliases.items()
     }
-    root = schema.Root(models={f"{name}-m": model for name in agents}, agents=agents)
+    root = schema.Root(
+        models={f"{name}-m": model for name in agents},
+        agents=agents,
+        fallback=schema.Fallback(max_wait_seconds=0),
+    )
     app = App(build(root, None, {}, None, []), env={}, home=home)
     app.phase = "serving"
     return app
