@@ -4,6 +4,7 @@ exception."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -165,13 +166,12 @@ def app() -> App:
     return app
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("target", IDS_TOO)
 @given(body=BODIES)
 @FUZZ
-async def test_any_request_is_answered_or_refused(app: App, target: str, body: Any) -> None:
+def test_any_request_is_answered_or_refused(app: App, target: str, body: Any) -> None:
     sent = json.dumps({**body, "model": target} if isinstance(body, dict) else body).encode()
-    answer = await ask_here(app, "POST", CHAT, [sent], {})
+    answer = asyncio.run(ask_here(app, "POST", CHAT, [sent], {}))
     assert answer.status in (400, 502)
     assert answer.error["message"]
     assert answer.error["code"] != "internal_error"
@@ -187,25 +187,23 @@ def test_any_bytes_are_an_object_or_an_error(body: bytes) -> None:
     assert isinstance(value, dict) or value.status == 400
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("dialect", "what"), CASES)
 @given(data=st.data())
 @FUZZ
-async def test_any_bytes_from_a_provider_are_an_answer_or_a_failure(
+def test_any_bytes_from_a_provider_are_an_answer_or_a_failure(
     dialect: str, what: str, data: st.DataObject
 ) -> None:
     stream = bytearray(stream_of(dialect, what))
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(stream) - 1))
         stream[place : place + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
-    await read(dialect, bytes(stream))
+    asyncio.run(read(dialect, bytes(stream)))
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("dialect", "what"), CASES)
 @given(data=st.data())
 @FUZZ
-async def test_any_event_from_a_provider_is_read_or_a_failure(
+def test_any_event_from_a_provider_is_read_or_a_failure(
     dialect: str, what: str, data: st.DataObject
 ) -> None:
     """Whole JSON with a value replaced by any other."""
@@ -214,7 +212,7 @@ async def test_any_event_from_a_provider_is_read_or_a_failure(
     head, found, text = events[place].rpartition(b"data: ")
     if found and text.startswith(b"{"):
         events[place] = head + found + orjson.dumps(changed(orjson.loads(text), data))
-    await read(dialect, b"\n\n".join(events))
+    asyncio.run(read(dialect, b"\n\n".join(events)))
 
 
 @pytest.mark.parametrize("dialect", list(DIALECTS))

@@ -52,6 +52,15 @@ def run_coroutines(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, name) for name in sorted(inner & called))
 
 
+def given_coroutines(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(Line, name) of every async test that hypothesis calls."""
+    for test in ast.walk(tree):
+        if isinstance(test, ast.AsyncFunctionDef):
+            how = map(ast.unparse, test.decorator_list)
+            if any(each.startswith(("given(", "hypothesis.given(")) for each in how):
+                yield test.lineno, test.name
+
+
 def hits(find: Callable[[ast.Module], Iterator[tuple[int, str]]]) -> list[str]:
     return [f"{file}:{line}: {name}" for file, tree in trees() for line, name in find(tree)]
 
@@ -64,6 +73,10 @@ def test_a_test_that_awaits_is_an_async_test() -> None:
     assert not hits(run_coroutines), "write `@pytest.mark.anyio` and `async def`"
 
 
+def test_hypothesis_calls_no_async_test() -> None:
+    assert not hits(given_coroutines), "run it: anyio makes an event loop for each example"
+
+
 def test_each_way_to_a_private_name_is_found() -> None:
     tree = ast.parse(
         "from gateway.x import _a, b\n"
@@ -73,6 +86,11 @@ def test_each_way_to_a_private_name_is_found() -> None:
         "row._replace(i=1)\n"
     )
     assert list(private_names(tree)) == [(1, "_a"), (2, "_d"), (3, "_e")]
+
+
+def test_an_async_test_with_examples_is_found() -> None:
+    tree = ast.parse("@given(x=1)\nasync def test_x(x): ...\n@given(x=1)\ndef test_y(x): ...\n")
+    assert list(given_coroutines(tree)) == [(2, "test_x")]
 
 
 def test_a_coroutine_that_a_test_runs_is_found() -> None:

@@ -8,6 +8,7 @@ conversation comes back its own signatures are there again.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -173,16 +174,19 @@ def leaked(sent: bytes, name: str) -> list[str]:
     return [other for other in STRICT if other != name and signature(other).encode() in sent]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("api", BODIES)
 @given(
     route=st.lists(st.sampled_from([*STRICT]), min_size=2, max_size=4),
     texts=st.lists(st.sampled_from(["say: Hello", "look_up please"]), min_size=4, max_size=4),
 )
 @MANY
-async def test_every_provider_goes_on_with_what_another_began(
+def test_every_provider_goes_on_with_what_another_began(
     api: str, route: list[str], texts: list[str]
 ) -> None:
+    asyncio.run(goes_on(api, route, texts))
+
+
+async def goes_on(api: str, route: list[str], texts: list[str]) -> None:
     talk = Conversation(api)
     for name, text in zip(route, texts, strict=False):
         assert leaked(await talk.turn(name, text), name) == []

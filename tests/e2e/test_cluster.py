@@ -47,7 +47,7 @@ async def test_a_429_at_one_gateway_spares_the_others(tmp_path: Path, engine: Re
 
 async def test_a_herd_sends_exactly_one_probe(tmp_path: Path, engine: RedisServer) -> None:
     def edit(root: schema.Root) -> schema.Root:
-        timeouts = {"answer_seconds": 1.0}
+        timeouts = {"answer_seconds": 2.5}  # longer than the herd takes
         return limited(root, breaker={"cooldown_seconds": 0.5}, timeouts=timeouts)
 
     async with group(tmp_path, engine.url, "custom>openai", edit=edit) as found:
