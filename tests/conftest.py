@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import logging
 from collections.abc import Callable, Coroutine, Iterator
@@ -19,6 +20,15 @@ settings.load_profile("tests")
 
 ASYNC_TEST_MAX_S: Final = 120.0
 """An async test that takes longer hangs: it fails, and the suite goes on."""
+
+
+def pytest_sessionstart() -> None:
+    gc.disable()  # collecting tests makes millions of objects, and no garbage
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # they stay: there is no need to look at them again
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

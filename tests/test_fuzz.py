@@ -28,7 +28,7 @@ from tests.upstream.fakes import JSON as JSON_TYPE
 from tests.upstream.fakes import Response
 from tests.upstream.test_every_cut import CASES, read, stream_of
 
-FUZZ = settings(max_examples=75, deadline=None, derandomize=True)
+FUZZ = settings(max_examples=40, deadline=None, derandomize=True)
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 2**40), st.floats(allow_nan=False, allow_infinity=False),

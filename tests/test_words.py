@@ -116,7 +116,7 @@ DOCUMENTS: Final = (
 _BETWEEN: Final = r"[\s#]+"
 """Between two words of an expression a line may end, in a comment too."""
 _FORBIDDEN: Final = re.compile(
-    "|".join(rf"\b(?:{word})\b" for word in WORDS).replace(" ", _BETWEEN),
+    rf"\b(?:{'|'.join(WORDS)})\b".replace(" ", _BETWEEN),
     re.IGNORECASE,
 )
 _TEXT: Final = {

@@ -17,7 +17,7 @@ from gateway.types import Model
 from tests.dialects.strict import STRICT
 from tests.makers import IDS, model
 
-MANY = settings(max_examples=60, deadline=None, derandomize=True)
+MANY = settings(max_examples=40, deadline=None, derandomize=True)
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAA=="  # noqa: E501
 TOOLS = [
     {
