@@ -344,10 +344,12 @@ async def test_what_a_dead_member_held_is_free_after_its_lease(server: RedisServ
     async with members(server.url) as (first, second):
         assert await answer(first, Admit(1, IDS, 1))
         assert (await answer(first, Reserve(1, charges(40)))).is_granted
-        session = first.membership.session
+        session, beats = first.membership.session, first.membership.task
         assert session is not None
+        assert beats is not None
+        beats.cancel()  # before its session ends, or it begins another one
+        await asyncio.wait([beats])
         await session.aclose()
-        first.membership.task.cancel()  # type: ignore[union-attr]
         with server.client() as client:
             client.zincrby("{gw:tests}:members", -16e6, "m0")  # 16 s ago
             await until(lambda: client.zscore("{gw:tests}:members", "m0") is None)
