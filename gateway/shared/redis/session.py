@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -173,12 +173,10 @@ class Session:
             on_reply(None)
 
     async def aclose(self) -> None:
-        """Closes the sockets."""
+        """Closes the sockets, also where the caller is cancelled meanwhile."""
         self.end("the gateway stops")
+        await _close((self._commands, self._messages))
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for connection in (self._commands, self._messages):
-            with suppress(RedisError, OSError):
-                await connection.disconnect(nowait=True)
 
     # --- the sockets ------------------------------------------------------------------------------
 
@@ -263,12 +261,19 @@ async def connect(place: Place, on_message: Callable[[str, bytes], None]) -> Ses
             await opened[1].send_command("SUBSCRIBE", *channels)
             for _ in channels:
                 await opened[1].read_response()
-    except (RedisError, OSError, TimeoutError) as error:
-        for connection in opened:
-            with suppress(RedisError, OSError):
-                await connection.disconnect(nowait=True)
-        raise EngineAway(in_words(error)) from error
+    except BaseException as error:  # a cancellation too: the gateway may stop meanwhile
+        await _close(opened)
+        if isinstance(error, RedisError | OSError | TimeoutError):
+            raise EngineAway(in_words(error)) from error
+        raise
     return Session(place, opened[0], opened[1], on_message)
+
+
+async def _close(connections: Iterable[AbstractConnection]) -> None:
+    """Closes the sockets, without waiting."""
+    for connection in connections:
+        with suppress(RedisError, OSError):
+            await connection.disconnect(nowait=True)
 
 
 def _connection(
