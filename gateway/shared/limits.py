@@ -234,6 +234,7 @@ class Limits:
         if refusing:
             return Decision(False, refusing)
         self._holds[ticket] = _Hold(charges, now + hold_s)
+        self._orphans.pop(ticket, None)  # of an earlier call: it stays charged
         return Decision(True, tuple(self._hold(charge, now) for charge in charges))
 
     def settle(self, command: Settle, now: float) -> None:

@@ -150,6 +150,15 @@ def test_the_holds_of_a_process_that_is_gone_are_orphaned() -> None:
     assert book.state()[2:5] == (100, 200, 100)
 
 
+def test_an_orphan_stays_charged_when_a_later_call_has_its_ticket() -> None:
+    book = Book()
+    book.reserve(budget(40), ticket=(1, 1))
+    book.limits.gone(lambda ticket: True)
+    book.reserve(budget(0), ticket=(1, 1))
+    book.settle((1, 1), budget(0))
+    assert (book.state().spent, book.state().orphaned) == (40, 40)
+
+
 def test_a_rate_passes_its_bucket_at_once_and_then_evenly() -> None:
     book = Book()
     assert book.granted(100, rate()) == 60

@@ -152,6 +152,7 @@ function commands.reserve(a, now)
   end
   if #refusing > 0 then return {false, refusing} end
   redis.call('ZADD', P .. 'holds', now + hold_us, ticket)
+  redis.call('ZREM', P .. 'orphans', ticket) -- of an earlier call: it stays charged
   redis.call('HSET', P .. 'amounts', ticket, cmsgpack.pack(charges))
   stays(P .. 'holds', 3 * DAY_MS)
   stays(P .. 'amounts', 3 * DAY_MS)
