@@ -177,10 +177,15 @@ class Keys:
 
     def remove(self, name: str) -> None:
         """Revokes a key. Raises `KeysError` when there is none."""
-        left = [entry for entry in self.entries() if entry.name != name]
-        if len(left) == len(self._entries):
+        revoked = self.named(name)
+        self._write([entry for entry in self.entries() if entry not in revoked])
+
+    def named(self, name: str) -> list[Entry]:
+        """The keys of this name. Raises `KeysError` when there is none."""
+        found = [entry for entry in self.entries() if entry.name == name]
+        if not found:
             raise KeysError(f"there is no key {name!r}; `gateway keys ls` lists them")
-        self._write(left)
+        return found
 
     def _write(self, entries: list[Entry]) -> None:
         try:

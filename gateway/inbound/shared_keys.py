@@ -140,10 +140,8 @@ class SharedKeys:
 
     def revoke(self, name: str) -> None:
         """Revokes the keys of this name on all hosts. Raises `KeysError`."""
-        entries = [entry for entry in self._keys.entries() if entry.name == name]
-        if not entries:
-            raise KeysError(f"there is no key {name!r}; `gateway keys ls` lists them")
-        self._note(Record(entry.hash, int(self._wall())) for entry in entries)
+        revoked = self._keys.named(name)
+        self._note(Record(entry.hash, int(self._wall())) for entry in revoked)
         self.apply({})
 
     def apply(self, theirs: Mapping[str, str]) -> Merged:
