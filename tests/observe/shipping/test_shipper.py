@@ -28,11 +28,6 @@ from tests.postgres import Server
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.db"
-
-
 class Interrupted(Exception):
     """The end of a process, for a test that goes on."""
 
