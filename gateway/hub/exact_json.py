@@ -24,10 +24,13 @@ DIGITS_MAX: Final = 4300
 _EXACT_DIGITS: Final = 18
 """Every integer of so many digits fits into 64 bits."""
 _LONG: Final = b"0" * (_EXACT_DIGITS + 1)
-_LONG_FRACTION: Final = b"." + _LONG
+_FRACTION: Final = b"."
 _STEP: Final = 4
 _SAMPLED: Final = b"0" * (len(_LONG) // _STEP)
 """So many digits in a row are in each long number, of which only every fourth byte is looked at."""
+_BEFORE: Final = frozenset(b"[:, \t\r\n")
+"""What a number of a document follows."""
+_MINUS: Final = ord("-")
 _AS_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -92,13 +95,20 @@ def redact(value: Any) -> Any:
 
 
 def _has_long_number(text: bytes) -> bool:
-    """Whether `text` has more digits in a row than every 64-bit integer can hold.
+    """Whether `text` has an integer that 64 bits may not hold; an id of many digits in a string is
+    none, unless it looks like one.
 
-    A few passes in C: much faster than a regular expression, and linear for any input. Digits of a
-    fraction do not count (vectors are full of long ones), unless there are twice as many.
+    A few passes in C: much faster than a regular expression, and linear for any input. The digits
+    of fractions go first: vectors are full of long ones.
     """
-    digits = text.translate(_AS_ZERO)
-    return _LONG in digits and _LONG in digits.replace(_LONG_FRACTION, b" ")
+    digits = text.translate(_AS_ZERO).replace(_FRACTION + _LONG, _FRACTION)
+    at = digits.find(_LONG)
+    while at >= 0:
+        begin = at - 1 if at and digits[at - 1] == _MINUS else at
+        if begin == 0 or digits[begin - 1] in _BEFORE:
+            return True
+        at = digits.find(_LONG, at + len(_LONG))
+    return False
 
 
 def _may_hold_surrogates(data: bytes | str) -> bool:

@@ -59,6 +59,19 @@ def test_long_fractions_beside_integers_of_any_size(fraction: str, number: int) 
     assert type(value[1]) is int
 
 
+@pytest.mark.parametrize("digits", [19, 40, 77])
+@pytest.mark.parametrize("before", ["", "id_", "@", "-", "call 1, ", "1.", "\\n"])
+def test_digits_in_a_string_stay_as_they_are_beside_a_long_integer(
+    digits: int, before: str
+) -> None:
+    number = int("8" * digits)
+    stated = json.dumps({"id": before + "1" * digits, "n": number, "m": -number})
+    assert exact_json.loads(stated) == {"id": before + "1" * digits, "n": number, "m": -number}
+    assert exact_json.loads(f'[{{"id":"{digits}"}},\n\t-{number}]')[1] == -number
+    assert exact_json.loads(f"{number}") == number
+    assert exact_json.loads(f"-{number}") == -number
+
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()
