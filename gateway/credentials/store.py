@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -77,8 +77,8 @@ class Credentials:
     """Finds keys. A file is read again when it has changed, so a new key is soon used.
 
     `wall` is Unix time in seconds; `root` is where the marks of a container are looked for. `clock`
-    is monotonic, in seconds, and a key's file is looked at once in `look_every_s`; a change is then
-    used that much later.
+    is monotonic, in seconds, and a key's file is looked for once in `look_every_s`: a new one, or a
+    changed one, is used that much later.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class Credentials:
     ) -> None:
         self._clock = clock
         self._look_every_s = look_every_s
-        self._looked: dict[str, tuple[float, Secret]] = {}
-        """Path of a key → (until when it is not looked at again, the key)."""
+        self._looked: dict[str, tuple[float, Secret | None]] = {}
+        """Path of a key → (until when it is not looked at again, the key if there is one)."""
         self._env = env
         self._home = home
         self._wall = wall
@@ -130,6 +130,10 @@ class Credentials:
             secret = self._key(path)
             if secret is not None:
                 return self._found(model, secret, source, path)
+        return self._elsewhere(model, places)
+
+    def _elsewhere(self, model: Model, places: Iterable[tuple[str, str]]) -> Found | None:
+        """As `find`, of a key that is in none of its `places`."""
         for variable in self._variables(model):
             secret = self._variable(variable)
             if secret is not None:
@@ -139,6 +143,8 @@ class Credentials:
             and model.credential == f"{model.provider.credential}:default"
         ):
             return None
+        for _, path in places:
+            self._looked.pop(path, None)  # a key that all calls lack is used as soon as it is there
         raise self._missing(model)
 
     def named(self, credential: str) -> Found | None:
@@ -197,13 +203,12 @@ class Credentials:
         yield "store", os.fspath(self.store / type_ / instance / key_files.FIELD)
 
     def _key(self, path: str) -> Secret | None:
-        """As `_file`, but a key that is there is looked at once in `look_every_s`."""
+        """As `_file`, but looked for once in `look_every_s`."""
         now = self._clock()
         until, secret = self._looked.get(path, (now, None))
-        if secret is None or now >= until:
+        if now >= until:
             secret = self._file(path)
-            if secret is not None:
-                self._looked[path] = (now + self._look_every_s, secret)
+            self._looked[path] = (now + self._look_every_s, secret)
         return secret
 
     def _file(self, path: str, bytes_max: int = key_files.KEY_BYTES_MAX) -> Secret | None:

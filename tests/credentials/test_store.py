@@ -99,6 +99,17 @@ def test_a_key_that_is_missing_is_found_as_soon_as_it_is_there(tmp_path: Path) -
     assert revealed(credentials.find(model())) == "first"
 
 
+def test_a_file_that_is_missing_is_looked_for_once_in_a_while(tmp_path: Path) -> None:
+    clock = makers.Clock()
+    env = {"ANTHROPIC_API_KEY": "from-environment"}
+    credentials = Credentials(env, tmp_path, clock=clock, look_every_s=0.5)
+    assert revealed(credentials.find(model())) == "from-environment"
+    stored(tmp_path, "anthropic_key", "from-store")
+    assert revealed(credentials.find(model())) == "from-environment"
+    clock.now += 0.5
+    assert revealed(credentials.find(model())) == "from-store"
+
+
 # --- the order of sources -------------------------------------------------------------------------
 
 
