@@ -15,7 +15,7 @@ Two shapes are plain dicts on purpose, because they are the hub of all translati
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import ceil
@@ -343,6 +343,10 @@ class Watcher(Protocol):
         ...
 
 
+Taker = Callable[[Batch], bool]
+"""Takes a batch. Returns False for one that it refuses, which the reader is then given."""
+
+
 class Chunks(Protocol):
     """A committed stream, read by read. Raises `Failed` when the provider breaks off."""
 
@@ -350,6 +354,11 @@ class Chunks(Protocol):
 
     async def __anext__(self) -> Batch:
         """The chunks that arrived together; an empty batch is a sign of life."""
+        ...
+
+    def offer_to(self, taker: Taker) -> None:
+        """Has `taker` offered, at once, each batch that arrives while the reader waits for it. The
+        reader is given the ones that it refuses, the last one, and signs of life."""
         ...
 
     def watch(self, watcher: Watcher) -> None:

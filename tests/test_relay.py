@@ -15,7 +15,7 @@ from gateway.relay import Relay
 from gateway.shared.breaker import Breaker
 from gateway.shared.circuits import State
 from gateway.shared.local import Local
-from gateway.types import Attempt, Batch, Call, Chunk, Model, Reply, Watcher
+from gateway.types import Attempt, Batch, Call, Chunk, Model, Reply, Taker, Watcher
 from tests.makers import Clock, call, model
 
 SONNET, HAIKU = model(name="sonnet"), model(name="haiku", model_id="claude-haiku-4-5")
@@ -40,6 +40,9 @@ class Chunks:
 
     def __aiter__(self) -> Chunks:
         return self
+
+    def offer_to(self, taker: Taker) -> None:
+        """Its reader is given every batch."""
 
     def watch(self, watcher: Watcher) -> None:
         self._watcher = watcher

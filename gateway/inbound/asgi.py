@@ -54,6 +54,8 @@ class AsgiExchange(AsgiRequest):
         self.method: Final[str] = scope["method"]
         self.path: Final[str] = scope["path"]
         self.scheme: Final[str] = scope.get("scheme", "http")
+        self.is_full: Final = True
+        """A server's `send` has to be awaited."""
         self._scope = scope
         self._send = send
         self._timer: asyncio.TimerHandle | None = None

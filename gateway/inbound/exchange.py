@@ -62,6 +62,11 @@ class Exchange(Incoming, Protocol):
     @property
     def scheme(self) -> str: ...
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next `write` may have to wait."""
+        ...
+
     def watch(self, left: Callable[[], None]) -> None:
         """Calls `left` once if the client leaves from now on, before its answer is complete."""
         ...

@@ -8,7 +8,7 @@ packet cost as much as translating a dozen events.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import unquote
@@ -43,8 +43,8 @@ class Connection(Protocol):
     is_paused: bool
     """Whether the socket is not read."""
 
-    async def drain(self) -> None:
-        """Returns when the client has read, or has left."""
+    def drain(self) -> Awaitable[None]:
+        """Waits until the client has read, or has left."""
         ...
 
     def pause_reading(self) -> None:
@@ -170,6 +170,10 @@ class Http11Exchange:
         pieces, self._pieces = self._pieces, []
         self._unread_bytes, self._is_ending = 0, False
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @property
+    def is_full(self) -> bool:
+        return self._connection.is_full
 
     def watch(self, left: Callable[[], None]) -> None:
         self._on_left = left

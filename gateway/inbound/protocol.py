@@ -210,11 +210,13 @@ class Protocol(asyncio.Protocol):
 
     # --- an exchange calls ------------------------------------------------------------------------
 
-    async def drain(self) -> None:
-        """Returns when the client has read, or has left."""
-        while self.is_full and not self.transport.is_closing():
+    def drain(self) -> asyncio.Future[None]:
+        """Done when the client has read, or has left."""
+        if self._drained is None or self._drained.done():
             self._drained = self.loop.create_future()
-            await self._drained
+        if not self.is_full or self.transport.is_closing():
+            self._wake()
+        return self._drained
 
     def _wake(self) -> None:
         if self._drained is not None and not self._drained.done():

@@ -13,7 +13,7 @@ from gateway.inbound.errors import in_band
 from gateway.inbound.exchange import Exchange, Sent, sent
 from gateway.inbound.http import Headers
 from gateway.inbound.interrupt import Interrupt
-from gateway.types import Reply
+from gateway.types import Batch, Chunks, Reply, Taker
 
 EVENT_STREAM: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -66,33 +66,50 @@ class EventStream:
         """The whole of a committed stream, to one of its two ends. Returns the failure that broke
         it off, or None.
 
-        Interrupted with `StoppedReading` when one write waits longer than the model's `write_s`.
+        What arrives while the client reads is passed on at once (`_passing`). Interrupted with
+        `StoppedReading` when one write waits longer than the model's `write_s`.
         """
         assert reply.chunks is not None
         broken: Failure | None = None
-        last = b""
-        write = self._exchange.write
         async with aclosing(reply.chunks) as chunks:
             with Watchdog(self._interrupt, reply.attempt.model.timeouts.write_s) as watchdog:
                 await sent(self.begin(headers))
+                chunks.offer_to(self._passing(encoder))
                 try:
-                    async for batch in chunks:
-                        if batch.chunks or batch.events:
-                            data = encoder.encode(batch)
-                        else:
-                            data = b"" if batch.is_last else encoder.keep_alive()
-                        if batch.is_last:
-                            last = data  # it leaves together with the end
-                            break
-                        if data and (slow := write(data)) is not None:
-                            await watchdog.over(slow)
-                    end = last + encoder.done()
+                    end = await self._each(chunks, encoder, watchdog) + encoder.done()
                 except Failed as failed:
                     broken = failed.failure
                     end = encoder.error(in_band(broken, reply.attempt))
                 if (slow := self._exchange.end(end)) is not None:
                     await watchdog.over(slow)
         return broken
+
+    def _passing(self, encoder: StreamEncoder) -> Taker:
+        """What sends each batch at once, while the client reads."""
+        exchange = self._exchange
+
+        def take(batch: Batch) -> bool:
+            if exchange.is_full:
+                return False
+            if data := encoder.encode(batch):
+                exchange.write(data)
+            return True
+
+        return take
+
+    async def _each(self, chunks: Chunks, encoder: StreamEncoder, watchdog: Watchdog) -> bytes:
+        """Sends the batches that the stream's reader is given. Returns the bytes of the last one,
+        which leave together with the end. Raises `Failed`."""
+        async for batch in chunks:
+            if batch.chunks or batch.events:
+                data = encoder.encode(batch)
+            else:
+                data = b"" if batch.is_last else encoder.keep_alive()
+            if batch.is_last:
+                return data
+            if data and (slow := self._exchange.write(data)) is not None:
+                await watchdog.over(slow)
+        return b""
 
 
 async def _let_go(task: asyncio.Task[Reply]) -> None:

@@ -35,7 +35,7 @@ from gateway.shared.limits import (
 )
 from gateway.shared.port import Pending, Shared
 from gateway.text.limits import Limit
-from gateway.types import Agent, Attempt, Batch, Call, Chunks, Model, Reply, Usage, Watcher
+from gateway.types import Agent, Attempt, Batch, Call, Chunks, Model, Reply, Taker, Usage, Watcher
 
 log = logging.getLogger("gateway.limits")
 
@@ -367,6 +367,15 @@ class _Counted:
         batch = await self._chunks.__anext__()
         self._hold.delivered_bytes += delivered_bytes(batch.chunks)
         return batch
+
+    def offer_to(self, taker: Taker) -> None:
+        def counted(batch: Batch) -> bool:
+            is_taken = taker(batch)
+            if is_taken:
+                self._hold.delivered_bytes += delivered_bytes(batch.chunks)
+            return is_taken
+
+        self._chunks.offer_to(counted)
 
     def watch(self, watcher: Watcher) -> None:
         self._chunks.watch(watcher)

@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from gateway.upstream.transport import Request, Response, TransportError, Trouble
+from gateway.upstream.transport import Request, Response, Take, TransportError, Trouble
 
 _TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
     (httpx.ConnectTimeout, "timeout"),
@@ -116,6 +116,9 @@ class _HttpxResponse:
             return task.result()
         except httpx.HTTPError as error:
             raise _trouble(error, self._response.url.host) from error
+
+    async def listen(self, timeout_s: float, take: Take) -> None:
+        take(await self.receive(timeout_s))
 
     async def _piece(self) -> bytes:
         encoding = self._response.headers.get("content-encoding", "")

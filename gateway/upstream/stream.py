@@ -16,7 +16,7 @@ from gateway.hub import halves
 from gateway.hub.framing import Framing, ServerSentEvents
 from gateway.hub.half_events import JoinedEvents
 from gateway.redact import redact
-from gateway.types import Batch, Chunk, Timeouts, Watcher
+from gateway.types import Batch, Chunk, Taker, Timeouts, Watcher
 from gateway.upstream.tap import Record
 from gateway.upstream.transport import Response, TransportError
 from gateway.upstream.whole import (
@@ -90,6 +90,9 @@ class AnswerStream:
         self._silent_s = 0.0
         self._finished_at: float | None = None
         self._watcher: Watcher | None = None
+        self._taker: Taker | None = None
+        self._refused: Batch | None = None
+        """The batch that the taker has refused, for the reader."""
         self._broken: Failed | None = None
         """A failure that was found behind chunks of the same read; raised once those are out."""
 
@@ -134,12 +137,12 @@ class AnswerStream:
                     await self._read_finished(wait_s)
                 else:
                     try:
-                        data = await self._response.receive(wait_s)
+                        await self._response.listen(wait_s, self._take)
                     except TransportError as error:
                         self._note_silence(error, wait_s)
-                    else:
-                        self._silent_s = 0.0
-                        self._feed(data)
+                if self._refused is not None:
+                    batch, self._refused = self._refused, None
+                    return batch
                 if not self._ready and not self._passed and self._is_quiet():
                     self._given_at = self._clock()
                     return Batch(())  # a sign of life for the client
@@ -148,10 +151,27 @@ class AnswerStream:
             failed.failure = self._conceal(failed.failure)
             self._report(failed.failure)
             raise
+
+    def _take(self, data: bytes) -> bool:
+        """Takes a read. Returns whether the next one may come as this one did: nothing is left for
+        the reader."""
+        self._silent_s = 0.0
+        try:
+            self._feed(data)
         except UNREADABLE as error:
-            broken = unreadable(error)
-            self._report(broken.failure)
-            raise broken from error
+            raise unreadable(error) from error
+        taker = self._taker
+        if taker is None or self._ended or self._broken is not None or self._decoder.finished:
+            return False
+        if self._clock() >= self._ends_at - self._timeouts.heartbeat_s:
+            return False  # near the end, each wait is shorter than the last
+        if not self._ready and not self._passed:
+            return not self._is_quiet()
+        batch = self._batch()
+        if taker(batch):
+            return True
+        self._refused = batch
+        return False
 
     def _batch(self) -> Batch:
         """What is ready, which counts as given from now on."""
@@ -163,6 +183,9 @@ class AnswerStream:
         if batch.is_last:
             self._note_end()
         return batch
+
+    def offer_to(self, taker: Taker) -> None:
+        self._taker = taker
 
     def watch(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -259,10 +282,13 @@ class AnswerStream:
             data = await self._response.receive(wait_s) if wait_s > 0 else None
         except TransportError:
             data = None
-        if data is None:
-            self._ready = self._finish()
-            return
-        self._feed(data)
+        try:
+            if data is None:
+                self._ready = self._finish()
+                return
+            self._feed(data)
+        except UNREADABLE as error:
+            raise unreadable(error) from error
         if self._ready:
             self._finished_at = None  # content behind the finish reason: the end is further off
 

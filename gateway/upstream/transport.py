@@ -5,7 +5,7 @@ Small enough that our own HTTP/1.1 pool and httpx's transports both fit behind i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 Trouble = Literal["connect", "dns", "tls", "timeout", "reset", "protocol", "too_large"]
@@ -34,6 +34,10 @@ class Request(NamedTuple):
     """Headers that differ in each request."""
 
 
+Take = Callable[[bytes], bool]
+"""Takes a read of a body, and says whether the next one is wanted at once."""
+
+
 class Response(Protocol):
     """An answer whose headers have arrived."""
 
@@ -50,6 +54,14 @@ class Response(Protocol):
         end.
 
         Raises `TransportError`; after a `timeout` the response may be read on.
+        """
+        ...
+
+    async def listen(self, timeout_s: float, take: Take) -> None:
+        """Gives `take` each read of the body as it arrives, b"" for its end, until it returns
+        False, or earlier. `timeout_s` bounds the wait for each.
+
+        Raises as `receive`, and what `take` raises.
         """
         ...
 

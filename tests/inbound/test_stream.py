@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -18,9 +18,10 @@ from gateway.hub.chunks import delta, finish
 from gateway.hub.contracts import Answer
 from gateway.inbound.asgi import LOOK_AFTER_S, AsgiExchange
 from gateway.inbound.http import ClientLeft, Receive, Send
+from gateway.inbound.http11 import Connection, Http11Exchange
 from gateway.inbound.interrupt import Interrupt
 from gateway.inbound.stream import EventStream, StoppedReading, Watchdog
-from gateway.types import Attempt, Batch, Chunk, Reply, Timeouts, Watcher
+from gateway.types import Attempt, Batch, Chunk, Reply, Taker, Timeouts, Watcher
 from tests.inbound.asgi import CHAT, scope
 from tests.makers import model
 
@@ -50,6 +51,9 @@ class Chunks:
         if isinstance(step, Failure):
             raise Failed(step)
         return Batch(step, is_last=self._says_last and not self._steps)
+
+    def offer_to(self, taker: Taker) -> None:
+        """Its reader is given every batch."""
 
     def watch(self, watcher: Watcher) -> None:
         """Its end is reported to its reader alone."""
@@ -176,6 +180,80 @@ async def test_a_client_that_reads_nothing_is_given_up() -> None:
         await relayed(send, chunks, write_s=0.01)
     assert chunks.closed
     assert len(send.messages) == 2
+
+
+class Offering(Chunks):
+    """Offers each batch, before its reader is given it."""
+
+    def __init__(self, *steps: Step) -> None:
+        super().__init__(*steps)
+        self.refused = 0
+        self._taker: Taker | None = None
+
+    def offer_to(self, taker: Taker) -> None:
+        self._taker = taker
+
+    async def __anext__(self) -> Batch:
+        while True:
+            batch = await super().__anext__()
+            if self._taker is None or not batch.chunks or not self._taker(batch):
+                self.refused += 1
+                return batch
+
+
+class Wire:
+    """A client's connection, which is full after so many writes until it is waited for."""
+
+    scheme = "http"
+    is_full = is_paused = False
+
+    def __init__(self, full_after: int) -> None:
+        self.transport = self.loop = cast(Any, self)
+        self.body = b""
+        self.waits = 0
+        self._left = full_after
+
+    def write(self, data: bytes) -> None:
+        self.body += data
+        self._left -= 1
+        self.is_full = self._left < 0
+
+    def drain(self) -> Wire:
+        return self
+
+    def __await__(self) -> Iterator[None]:
+        self.waits += 1
+        self.is_full = False
+        return iter(())
+
+    def answered(self) -> None:
+        """The end of the answer."""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("full_after", [0, 1, 2, 100])
+async def test_what_the_connection_has_room_for_is_passed_on_at_once(full_after: int) -> None:
+    wire, chunks = Wire(full_after), Offering(HELLO, HELLO, [], HELLO, END)
+    asked = Http11Exchange(cast(Connection, wire), "POST", b"/", "1.1", [], keeps_alive=True)
+    encoder = inbound.StreamEncoder(Answer("1", 0, "claude-sonnet-5", REQUEST))
+    with Interrupt() as interrupt:
+        stream = EventStream(asked, interrupt, HEARTBEAT)
+        assert await stream.relay(reply(chunks), encoder, []) is None
+    said = [orjson.loads(event) for event in events(_unchunked(wire.body)) if event[0] == "{"]
+    assert [each["choices"][0]["delta"].get("content") for each in said].count("Hello") == 3
+    assert wire.body.count(HEARTBEAT) == 1
+    assert (chunks.refused == 1) == (full_after == 100)
+    assert bool(wire.waits) == (full_after != 100)
+    assert wire.body.endswith(b"0\r\n\r\n")
+
+
+def _unchunked(answer: bytes) -> bytes:
+    """The body of an answer in chunks."""
+    left, body = answer.partition(b"\r\n\r\n")[2], b""
+    while left:
+        size, _, left = left.partition(b"\r\n")
+        body, left = body + left[: int(size, 16)], left[int(size, 16) + 2 :]
+    return body
 
 
 @pytest.mark.anyio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gateway.upstream.transport import Request, TransportError, Trouble
+from gateway.upstream.transport import Request, Take, TransportError, Trouble
 
 Piece = bytes | Trouble
 """Bytes that arrive together, or what goes wrong instead."""
@@ -38,6 +38,10 @@ class Response:
         if isinstance(piece, str):
             raise trouble(piece)
         return piece
+
+    async def listen(self, timeout_s: float, take: Take) -> None:
+        while take(await self.receive(timeout_s)):
+            pass
 
     async def read(self, bytes_max: int, timeout_s: float) -> bytes:
         whole = b""

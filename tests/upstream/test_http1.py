@@ -228,6 +228,113 @@ async def test_after_a_timeout_the_response_may_be_read_on() -> None:
     assert whole == b"ok.."
 
 
+# --- a reader that listens ------------------------------------------------------------------------
+
+
+class Listens:
+    """Takes reads until it has had enough bytes; `at` is set for each."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self.got = b""
+        self.at = asyncio.Event()
+        self._bytes_max = bytes_max
+
+    def __call__(self, data: bytes) -> bool:
+        self.got += data
+        self.at.set()
+        return len(self.got) < self._bytes_max
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("bytes_max", [1, 2, 3, 5, 6, 100])
+async def test_a_reader_that_listens_has_the_body_once(bytes_max: int) -> None:
+    """However much it takes at a time; the rest stays to be read."""
+    pool, gate = Pool(), asyncio.Event()
+    async with Wire([BEGUN, gate, b"2\r\nno\r\n", b"2\r\nya\r\n", b"0\r\n\r\n"]) as wire:
+        response = await pool.send(request(wire.url), WAIT_S)
+        listens = Listens(bytes_max)
+        listening = asyncio.ensure_future(response.listen(WAIT_S, listens))
+        await asyncio.wait_for(listens.at.wait(), WAIT_S)
+        gate.set()
+        await listening
+        rest = await response.read(100, WAIT_S)
+        assert listens.got + rest == b"oknoya"
+        assert len(rest) <= max(0, 6 - bytes_max)
+        await response.aclose()
+        assert "idle=1" in repr(pool)
+        await pool.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("act", "kind"), [(Act.RESET, "reset"), (Act.CLOSE, "reset"), (b"zz\r\n", "protocol")]
+)
+async def test_a_reader_that_listens_knows_how_the_body_breaks_off(act: Act, kind: str) -> None:
+    pool, gate = Pool(), asyncio.Event()
+    async with Wire([BEGUN, gate, b"2\r\nno\r\n", act]) as wire:
+        response, listens = await pool.send(request(wire.url), WAIT_S), Listens(100)
+        listening = asyncio.ensure_future(response.listen(WAIT_S, listens))
+        await asyncio.wait_for(listens.at.wait(), WAIT_S)
+        gate.set()
+        with pytest.raises(TransportError) as raised:
+            await listening
+        assert (raised.value.kind, listens.got) == (kind, b"okno")
+        await pool.aclose()
+
+
+@pytest.mark.anyio
+async def test_each_wait_of_a_reader_that_listens_has_a_limit() -> None:
+    pool, gate = Pool(), asyncio.Event()
+    async with Wire([BEGUN, gate, b"2\r\nno\r\n", Act.HOLD]) as wire:
+        response, listens = await pool.send(request(wire.url), WAIT_S), Listens(100)
+        listening = asyncio.ensure_future(response.listen(SHORT_S, listens))
+        await asyncio.wait_for(listens.at.wait(), WAIT_S)
+        gate.set()
+        with pytest.raises(TransportError) as raised:
+            await listening
+        assert (raised.value.kind, listens.got) == ("timeout", b"okno")
+        await response.aclose()
+        await pool.aclose()
+
+
+@pytest.mark.anyio
+async def test_what_a_listening_reader_raises_reaches_it() -> None:
+    pool, gate = Pool(), asyncio.Event()
+    listens = Listens(100)
+
+    def fails(data: bytes) -> bool:
+        if data == b"no":
+            raise KeyError("a fault of the reader")
+        return listens(data)
+
+    async with Wire([BEGUN, gate, b"2\r\nno\r\n", Act.HOLD]) as wire:
+        response = await pool.send(request(wire.url), WAIT_S)
+        listening = asyncio.ensure_future(response.listen(WAIT_S, fails))
+        await asyncio.wait_for(listens.at.wait(), WAIT_S)
+        gate.set()
+        with pytest.raises(KeyError):
+            await listening
+        await response.aclose()
+        await pool.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_reader_that_was_cancelled_is_given_nothing() -> None:
+    pool, gate = Pool(), asyncio.Event()
+    async with Wire([BEGUN, gate, b"2\r\nno\r\n", b"0\r\n\r\n"]) as wire:
+        response, listens = await pool.send(request(wire.url), WAIT_S), Listens(100)
+        listening = asyncio.ensure_future(response.listen(WAIT_S, listens))
+        await asyncio.wait_for(listens.at.wait(), WAIT_S)
+        listening.cancel()
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await listening
+        assert await response.read(100, WAIT_S) == b"no"
+        assert listens.got == b"ok"
+        await response.aclose()
+        await pool.aclose()
+
+
 @pytest.mark.anyio
 async def test_a_body_beyond_the_limit() -> None:
     pool = Pool()

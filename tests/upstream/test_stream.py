@@ -13,7 +13,7 @@ from gateway import sse
 from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failed, Failure, Kind
 from gateway.shared.replay import Replay
-from gateway.types import Attempt, Chunk, Timeouts
+from gateway.types import Attempt, Batch, Chunk, Timeouts
 from gateway.upstream.http1 import Pool
 from gateway.upstream.stream import (
     COMPLETE_S,
@@ -116,6 +116,61 @@ async def test_a_stream_however_it_is_cut(pieces: list[bytes]) -> None:
     assert reading.text == "Hello world"
     assert reading.attempt.finish_reason == "stop"
     assert reading.stream.model == "m"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("taken", [0, 1, 2, 100])
+@pytest.mark.parametrize("pieces", list(splits(WHOLE)))
+async def test_a_taker_and_the_reader_share_the_stream(pieces: list[bytes], taken: int) -> None:
+    """In order, and nothing twice: the taker takes the first ones, and the reader has the rest."""
+    reading = Reading(Response(*pieces))
+    taker = Takes(taken, reading.batches)
+    reading.stream.offer_to(taker)
+    await reading.read()
+    assert reading.failed is None
+    assert not any(batch.is_last for batch in taker.taken)
+    assert reading.text == "Hello world"
+    assert reading.attempt.finish_reason == "stop"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", ["reset", WORLD + b"data: {\n\n", b'data: {"error": "no"}\n\n'])
+async def test_the_reader_has_the_failure_of_a_stream_that_is_taken(end: Piece) -> None:
+    reading, ends = Reading(Response(HELLO, WORLD, END[:9], end)), Ends()
+    taker = Takes(100, reading.batches)
+    reading.stream.watch(ends)
+    reading.stream.offer_to(taker)
+    await reading.read()
+    assert reading.failed is not None
+    assert [failure is not None for failure in ends.failures] == [True]
+    assert [len(batch.chunks) for batch in taker.taken] == [1]
+
+
+@pytest.mark.anyio
+async def test_the_fault_of_a_taker_is_not_the_provider_s() -> None:
+    def fails(batch: Batch) -> bool:
+        raise KeyError(batch)
+
+    reading = Reading(Response(HELLO, WORLD, END))
+    reading.stream.offer_to(fails)
+    with pytest.raises(KeyError):
+        await reading.read()
+
+
+class Takes:
+    """Takes some batches, and refuses the others."""
+
+    def __init__(self, count: int, into: list[list[Chunk]]) -> None:
+        self.taken: list[Batch] = []
+        self._count = count
+        self._into = into
+
+    def __call__(self, batch: Batch) -> bool:
+        if len(self.taken) == self._count:
+            return False
+        self.taken.append(batch)
+        self._into.append(list(batch.chunks))
+        return True
 
 
 class Ticking(Response):

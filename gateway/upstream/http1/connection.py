@@ -16,9 +16,10 @@ the state is NEW or IDLE. *The reader* takes the body (`receive`) and says when 
 (`release`), which is when the connection becomes IDLE or CLOSED. So one connection serves one
 response at a time, and one task at most waits on it.
 
-Waiting. A waiter is a future that the next event resolves: bytes, the end, or the timer. The waits
-of a stream are many and short, their limits long, so there is one timer for all of them: it is set
-for the first deadline, and moved on if it rings before the present one (`_ring`).
+Waiting. A waiter is a future that the next event resolves: bytes, the end, or the timer. A reader
+that listens is not woken for bytes: `data_received` gives them to it. The waits of a stream are
+many and short, their limits long, so there is one timer for all of them: it is set for the first
+deadline, and moved on if it rings before the present one (`_ring`).
 
 Flow control. What arrives faster than it is read waits in the parser. Above `UNREAD_BYTES_MAX` the
 socket is read no more (`pause_reading`), TCP slows the server down, and `receive` resumes.
@@ -36,7 +37,7 @@ from enum import Enum
 from typing import Any, Final, Protocol, cast
 
 from gateway.upstream.http1.parser import ResponseParser
-from gateway.upstream.transport import TransportError, Trouble
+from gateway.upstream.transport import Take, TransportError, Trouble
 from gateway.urls import Origin
 
 log = logging.getLogger("gateway.upstream.http1")
@@ -84,6 +85,9 @@ class Connection(asyncio.Protocol):
         self._error: TransportError | None = None
         """Why the response goes no further; raised once what had arrived was taken."""
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Take | None = None
+        """Given what arrives while the reader listens; it may wait `_patience_s` more for each."""
+        self._patience_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         """When the present wait is over."""
@@ -107,7 +111,9 @@ class Connection(asyncio.Protocol):
             self._fail("protocol", parser.error)
         elif parser.unread_bytes > UNREAD_BYTES_MAX and not self._is_paused:
             self._pause()
-        if (waiter := self._waiter) is not None and not waiter.done():
+        if (waiter := self._waiter) is None or waiter.done():
+            return
+        if self._take is None or parser.complete or not self._is_taken(self._take, waiter):
             waiter.set_result(None)
 
     def eof_received(self) -> bool:
@@ -167,6 +173,41 @@ class Connection(asyncio.Protocol):
         if self._is_paused:
             self._resume()
         return parser.take()
+
+    async def listen(self, timeout_s: float, take: Take) -> None:
+        """Gives `take` each read of the body as it arrives, b"" for its end, until it returns
+        False. `timeout_s` bounds the wait for each. Raises `TransportError`, and what `take`
+        raises."""
+        parser = self.parser
+        while True:
+            if parser.unread_bytes or parser.complete or self._error is not None:
+                data = await self.receive(timeout_s)  # which does not wait
+                if not take(data) or not data:
+                    return
+                continue
+            self._take, self._patience_s = take, timeout_s
+            try:
+                await self._event(self.loop.time() + timeout_s)
+            finally:
+                is_listening, self._take = self._take is not None, None
+            if not is_listening:
+                return
+
+    def _is_taken(self, take: Take, waiter: asyncio.Future[None]) -> bool:
+        """Gives what has arrived to the reader that listens. Returns whether it listens on."""
+        if not self.parser.unread_bytes or self._error is not None:
+            return False
+        if self._is_paused:
+            self._resume()
+        try:
+            if take(self.parser.take()):
+                self._deadline = self.loop.time() + self._patience_s
+                return True
+        except Exception as error:
+            waiter.set_exception(error)
+            return True
+        self._take = None
+        return False
 
     def release(self) -> None:
         """Says that the response is done with: the connection is kept if it may be, or closed."""
@@ -260,6 +301,12 @@ class PooledResponse:
 
     def receive(self, timeout_s: float) -> Coroutine[Any, Any, bytes]:
         return self._connection.receive(timeout_s) if self._connection is not None else _nothing()
+
+    async def listen(self, timeout_s: float, take: Take) -> None:
+        if self._connection is not None:
+            await self._connection.listen(timeout_s, take)
+        else:
+            take(b"")
 
     async def read(self, bytes_max: int, timeout_s: float) -> bytes:
         connection = self._connection
