@@ -78,6 +78,8 @@ class Cluster:
         self.health: Final = health
         self._alone = alone
         self.names: Final = names
+        self.vault: Final = Vault(self) if names.seal is not None else None
+        """What clients drop, where the members share it."""
         self._clock = clock
         self._wall = wall
         self._wait_s = wait_s
@@ -86,8 +88,6 @@ class Cluster:
         self._outbox: deque[Command] = deque(maxlen=OUTBOX_MAX)
         self._denied: dict[CircuitId, float] = {}
         self._late = 0
-        self.vault: Final = Vault(self) if names.seal is not None else None
-        """What clients drop, where the members share it."""
         self.on_emptied: Callable[[], bool] = lambda: False
         """Called when the engine has lost its memory. Returns whether budgets are seeded again with
         all that calls have spent."""
