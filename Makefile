@@ -27,7 +27,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-h
 BUILDS  := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 
 lock:                              ## renew the pinned packages of the image; needs uv
-	$(COMPILE) --extra cluster --extra postgres pyproject.toml --output-file requirements.lock >/dev/null
+	$(COMPILE) --extra cluster --extra postgres --extra vault pyproject.toml --output-file requirements.lock >/dev/null
 	"$(PYTHON)" -c '$(BUILDS)' | $(COMPILE) - --output-file requirements-build.lock >/dev/null
 
 clean:

@@ -69,11 +69,11 @@ from gateway.shared.circuits import Change
 from gateway.shared.engine import News
 from gateway.shared.local import Local
 from gateway.shared.port import Shared
-from gateway.shared.replay import Replay
+from gateway.shared.shared_replay import SharedReplay
 from gateway.shared.waiting_room import WaitingRoom
 from gateway.shared.workers import Workers
 from gateway.text.limits import Limit
-from gateway.types import Chat, Model
+from gateway.types import Model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.http1 import Pool
 from gateway.upstream.transport import Transport
@@ -136,16 +136,16 @@ class App:
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home, clock=clock, look_every_s=KEY_LOOK_S)
         self._renewal = Renewal(self.credentials, user_agent=USER_AGENT)
-        self._replay = Replay(on_kept=workers.keep) if workers is not None else Replay()
+        shared_replay = SharedReplay(workers, cluster.vault if cluster is not None else None)
         self._upstream = UpstreamClient(
             self._transport,
             Signer(self.credentials),
-            self._replay,
+            shared_replay.replay,
             clock=clock,
             wall=wall,
             user_agent=USER_AGENT,
             renew=self._renewal.renew,
-            fetch=self._fetch if workers is not None else None,
+            fetch=shared_replay.fetch,
         )
         # all members of a cluster name the same period of a budget
         limits_wall = cluster.now if cluster is not None else wall
@@ -265,12 +265,6 @@ class App:
         if transport is None:
             transport = self._transports[model.proxy] = _new_transport(model.proxy)
         return transport
-
-    async def _fetch(self, owner: str, chat: Chat) -> None:
-        """Brings what other workers keep of a client's chat here."""
-        assert self._workers is not None
-        for key, entry in await self._workers.recall(self._replay.missing(owner, chat)):
-            self._replay.add(key, entry)
 
     def _receive(self, news: News) -> None:
         if isinstance(news, Change) and news.is_own:

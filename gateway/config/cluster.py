@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
 from gateway.config.check import Flaw, shown
-from gateway.text.engine_urls import CURE, AddressError, parse
+from gateway.text.engine_urls import CURE, Address, AddressError, parse
 
 _REDIS: Final = ("cluster", "redis")
+_VAULT: Final = ("cluster", "vault")
 _NAME: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
 def cluster_flaws(
-    cluster: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]
+    cluster: Mapping[str, Any],
+    models: Mapping[str, Mapping[str, Any]],
+    is_installed: Callable[[str], bool] = _is_installed,
 ) -> Iterator[Flaw]:
     """The flaws of the table as it was read, and of models that it excludes. None repeats the
     address, which may hold a password."""
@@ -23,10 +30,16 @@ def cluster_flaws(
     if isinstance(name, str) and not _NAME.fullmatch(name):
         message = f"{shown((), name)} cannot name a group of gateways."
         yield Flaw(("cluster", "name"), message, "Write up to 64 letters, digits, and ._-")
+    has_vault = cluster.get("vault") is True
     if not isinstance(redis, str) or not redis:
+        if has_vault:
+            message = "shares through a server, and none is stated."
+            yield Flaw(_VAULT, message, "Set [cluster] redis, or remove the line.")
         return
     yield from _address(redis, is_tls_off=cluster.get("tls") == "off")
-    if find_spec("redis") is None or find_spec("hiredis") is None:
+    if has_vault and not is_installed("cryptography"):
+        yield from _plain_text(redis)
+    if not (is_installed("redis") and is_installed("hiredis")):
         message = "needs the client of Redis, which is not installed."
         yield Flaw(_REDIS, message, "Install it with `pip install 'local-agent-gateway[cluster]'`.")
     for entry, model in models.items():
@@ -39,12 +52,31 @@ def cluster_flaws(
             yield Flaw(("models", entry, "authType"), message, cure)
 
 
+def _plain_text(redis: str) -> Iterator[Flaw]:
+    """The flaw of a link that others may read, where nothing encrypts what models thought."""
+    try:
+        address = parse(redis)
+    except AddressError:
+        return  # the flaw of `redis`
+    if not _is_private(address):
+        message = (
+            "would send reasoning in plain text to another host: the package cryptography is not "
+            "installed."
+        )
+        cure = "Install it with `pip install 'local-agent-gateway[vault]'`, or write rediss://."
+        yield Flaw(_VAULT, message, cure)
+
+
+def _is_private(address: Address) -> bool:
+    return address.is_local or address.is_tls
+
+
 def _address(redis: str, *, is_tls_off: bool) -> Iterator[Flaw]:
     try:
         address = parse(redis)
     except AddressError as error:
         yield Flaw(_REDIS, f"{error}.", CURE)
         return
-    if not (address.is_local or address.is_tls or is_tls_off):
+    if not (_is_private(address) or is_tls_off):
         message = "leads to another host without TLS."
         yield Flaw(_REDIS, message, 'Write rediss://, or tls = "off" if that network is trusted.')

@@ -268,6 +268,10 @@ class Cluster(Table, frozen=True):
     tls: Literal["required", "off"] = "required"
     """Whether a server on another host must be reached with TLS, and be verified. "off" sends all
     that is shared in plain text."""
+    vault: bool = False
+    """Shares the reasoning and signatures of tool calls that clients drop, so that a conversation
+    may go on at any gateway. Needs the credential `cluster_secret`; they are encrypted with it if
+    the extra `vault` is installed, which a link without TLS to another host requires."""
 
 
 class Limits(Table, frozen=True):

@@ -23,7 +23,7 @@ FIXED: Final = (
     ("ledger", "enabled"), ("ledger", "path"), ("ledger", "retentionDays"),
     ("ledger", "url"), ("ledger", "waitingMb"),
     ("cluster", "redis"), ("cluster", "name"), ("cluster", "waitMs"), ("cluster", "whenDown"),
-    ("cluster", "gateways"), ("cluster", "tls"),
+    ("cluster", "gateways"), ("cluster", "tls"), ("cluster", "vault"),
     ("traces", "endpoint"), ("traces", "headers"), ("traces", "propagate"),
 )  # fmt: skip
 """(table, key) of what needs a restart."""

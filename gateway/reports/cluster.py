@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from gateway.config.audit import Finding
 from gateway.config.load import Config
 from gateway.credentials.secret import CredentialError
-from gateway.credentials.store import CLUSTER_PASSWORD, Credentials
+from gateway.credentials.store import CLUSTER_PASSWORD, CLUSTER_SECRET, Credentials
 from gateway.shared.redis.health import EngineAway, Group, Member
 from gateway.text.engine_urls import parse
 from gateway.text.limits import Limit
@@ -35,7 +36,30 @@ def examine_cluster(config: Config | None, credentials: Credentials) -> list[Fin
         password = credentials.named(CLUSTER_PASSWORD)
     except CredentialError as error:
         return [_wrong(str(error))]
-    return asyncio.run(_examine(config, password.secret.reveal() if password else None))
+    found = asyncio.run(_examine(config, password.secret.reveal() if password else None))
+    return [*found, *_vault(config, credentials)]
+
+
+def _vault(config: Config, credentials: Credentials) -> Iterator[Finding]:
+    """Whether the replay can be shared, and how it is kept in the engine."""
+    if not config.cluster.vault:
+        return
+    try:
+        has_secret = credentials.named(CLUSTER_SECRET) is not None
+    except CredentialError as error:
+        yield _wrong(f"vault cannot be used: {error}.")
+        return
+    if not has_secret:
+        cure = f"Store it with `gateway credentials set {CLUSTER_SECRET}`, the same on all hosts."
+        yield _wrong(
+            f"vault needs the credential {CLUSTER_SECRET}: the gateway will not start.", cure
+        )
+    elif find_spec("cryptography") is None:
+        message = "the vault's entries are signed, and can be read in the engine"
+        cure = "To encrypt them: pip install 'local-agent-gateway[vault]'."
+        yield Finding(SECTION, "info", "", message, cure)
+    else:
+        yield Finding(SECTION, "ok", "", "the vault's entries are encrypted")
 
 
 def _wrong(message: str, cure: str = "") -> Finding:

@@ -31,16 +31,18 @@ IMAGE: Final = "image"
 
 class Replay:
     """Reasoning and signatures that clients drop, by key. `on_kept` is called with each entry that
-    is kept: (key, entry, size in bytes)."""
+    is kept: (key, entry, size in bytes); `on_nothing` with the key of what has none."""
 
     def __init__(
         self,
         entries_max: int = ENTRIES_MAX,
         bytes_max: int = BYTES_MAX,
         on_kept: Callable[[Key, Any, int], None] = lambda key, entry, size: None,
+        on_nothing: Callable[[Key], None] = lambda key: None,
     ) -> None:
         self._entries = Entries(entries_max, bytes_max)
         self._on_kept = on_kept
+        self._on_nothing = on_nothing
         self._has_signed = False
         """Whether a text or an image was ever kept: without any, none is looked for."""
 
@@ -88,6 +90,7 @@ class Replay:
         if not entry or size > ENTRY_BYTES_MAX:
             # what an earlier call of the same id left belongs to another conversation
             self._entries.forget(key)
+            self._on_nothing(key)
             return
         self.add(key, entry, size)
         self._on_kept(key, entry, size)

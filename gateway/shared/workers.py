@@ -263,6 +263,9 @@ class Workers:
         except (TypeError, ValueError, OverflowError):
             log.debug("an entry cannot be shared")
 
+    def keep_nothing(self, key: Key) -> None:
+        """The supervisor is asked in any case: it is near."""
+
     async def recall(self, keys: list[Key]) -> list[tuple[Key, Any]]:
         """The entries that other workers have kept under these keys."""
         found = await self._ask(Recall(keys)) if keys else None

@@ -40,7 +40,8 @@ class UpstreamClient:
     """Opens attempts, and keeps what outlives them. `clock` is monotonic and `wall` Unix time, both
     in seconds.
 
-    `fetch` brings what other processes of this gateway keep of a client's chat into `replay`.
+    `fetch` brings what other processes keep of a client's chat into `replay`; it is asked once per
+    call.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class UpstreamClient:
         try:
             if call.operation == embed.NAME:
                 return await self._embed(attempt, call)
-            if self._fetch is not None:
+            if self._fetch is not None and attempt.number == 1:
                 await self._fetch(call.client.name, call.chat)
             chat = self._replay.restore(call.client.name, call.request.chat)
             dialect, other = self._apis(attempt.model, call)

@@ -18,7 +18,7 @@ from gateway.config.load import build
 from gateway.credentials.store import CLUSTER_SECRET, Credentials
 from gateway.lab import Lab
 from gateway.process import server
-from gateway.process.cluster import share_keys
+from gateway.process.cluster import seal, share_keys
 from gateway.shared.redis.alone import Rule
 from gateway.shared.redis.cluster import Cluster, Settings, cluster
 from gateway.shared.redis.session import Place
@@ -91,15 +91,17 @@ async def group(
         config = build(edit(chains(lab, *agents)), None, {}, None, [])
         for number in range(gateways):
             place = Place(parse(url), "tests", f"m{number}", password, silent_s)
+            own_home = home / f"m{number}"
+            credentials = Credentials({}, own_home)
+            credentials.put(CLUSTER_SECRET, "default", "s" * 32)
             port = cluster(
                 place,
                 Settings(wait_s, when_down, BEAT_S, gateways),
                 host=f"host {number}",
                 clock=time.monotonic,
                 wall=time.time,
+                seal=seal(config, credentials),
             )
-            own_home = home / f"m{number}"
-            Credentials({}, own_home).put(CLUSTER_SECRET, "default", "s" * 32)
             app = App(config, env=KEYS, home=own_home, cluster=port)
             share_keys(app, port, config)
             serving = server.running(app, server.listen("127.0.0.1", 0))

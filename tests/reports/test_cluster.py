@@ -14,7 +14,7 @@ from gateway.cli.status import render
 from gateway.config import schema
 from gateway.config.audit import Finding
 from gateway.config.load import Config, build
-from gateway.credentials.store import CLUSTER_PASSWORD, Credentials
+from gateway.credentials.store import CLUSTER_PASSWORD, CLUSTER_SECRET, Credentials
 from gateway.observe.cluster import ClusterMetrics
 from gateway.observe.ledger_glance import Asked
 from gateway.page.render import page
@@ -146,6 +146,19 @@ def test_the_user_and_its_password(engine: RedisServer, tmp_path: Path) -> None:
 def test_an_engine_that_is_not_running(tmp_path: Path) -> None:
     (found,) = examined(f"unix://{tmp_path}/none.sock", tmp_path)
     assert (found.severity, "no such file" in found.message) == ("error", True)
+
+
+def test_the_vault_needs_the_secret_of_the_cluster(tmp_path: Path) -> None:
+    url = f"unix://{tmp_path}/none.sock"
+    _, found = examined(url, tmp_path, vault=True)
+    assert (found.severity, found.message) == (
+        "error",
+        "vault needs the credential cluster_secret: the gateway will not start.",
+    )
+    assert "gateway credentials set cluster_secret" in found.cure
+    Credentials({}, tmp_path).put(CLUSTER_SECRET, "default", "s" * 32)
+    _, found = examined(url, tmp_path, vault=True)
+    assert (found.severity, found.message) == ("ok", "the vault's entries are encrypted")
 
 
 # --- for people -----------------------------------------------------------------------------------

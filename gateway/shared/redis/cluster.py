@@ -41,7 +41,9 @@ from gateway.shared.redis.alone import Alone, Rule
 from gateway.shared.redis.health import Health
 from gateway.shared.redis.membership import Membership
 from gateway.shared.redis.names import Names
+from gateway.shared.redis.seal import Seal
 from gateway.shared.redis.session import TURNS, Place, Reply, connect, in_words
+from gateway.shared.redis.vault import Vault
 from gateway.types import Model
 
 log = logging.getLogger("gateway.cluster")
@@ -76,6 +78,8 @@ class Cluster:
         self.health: Final = health
         self._alone = alone
         self.names: Final = names
+        self.vault: Final = Vault(self) if names.seal is not None else None
+        """What clients drop, where the members share it."""
         self._clock = clock
         self._wall = wall
         self._wait_s = wait_s
@@ -191,7 +195,7 @@ class Cluster:
     def _answered(
         self, command: Command, answer: asyncio.Future[Any], sent_at: float, reply: Reply
     ) -> None:
-        if not isinstance(reply, bytes):
+        if not isinstance(reply, bytes | list):
             self._refused(reply)
             if isinstance(command, Reserve):  # it may have been carried out
                 self._keep(Settle(command.ticket, (), is_again=True))
@@ -201,7 +205,8 @@ class Cluster:
         took_s = self._clock() - sent_at
         self.health.asked(type(command).__name__, "answered", took_s)
         try:
-            found = messages.answer(command, messages.unpack(reply), self.names)
+            raw = messages.unpack(reply) if isinstance(reply, bytes) else reply
+            found = messages.answer(command, raw, self.names)
         except (msgspec.MsgspecError, TypeError, ValueError, LookupError):
             self.membership.end("its answer cannot be read")
             found = _LATE
@@ -346,10 +351,12 @@ def cluster(
     host: str,
     clock: Callable[[], float],
     wall: Callable[[], float],
+    seal: Seal | None = None,
 ) -> Cluster:
-    """One member of the group at `place`. `host` names the ledger that seeds budgets."""
+    """One member of the group at `place`. `host` names the ledger that seeds budgets; with a `seal`
+    the members share what clients drop."""
     health = Health(settings.members_min)
-    names = Names(place.member)
+    names = Names(place.member, seal)
     alone = Alone(settings.when_down, health.sharing)
     common: dict[str, Any] = {"clock": clock, "wall": wall, "wait_s": settings.wait_s}
     begin = partial(connect, place)

@@ -16,7 +16,7 @@ RIGHTS: Final = (
 )
 """What a user of the server needs, as `ACL SETUSER` takes it: a function runs with the rights of
 its caller."""
-_PARTS: Final = ("base", "circuits", "slots", "limits", "members", "main")
+_PARTS: Final = ("base", "circuits", "slots", "limits", "members", "replay", "main")
 
 
 @cache

@@ -1,9 +1,9 @@
 -- The functions that members call: FCALL gw1_<name> 1 <P> <member> <arguments, MessagePack>.
 
 local NAMES = {
-  'admit', 'close', 'end_probe', 'give', 'gone', 'hello', 'join', 'keys_get', 'keys_put', 'leave',
-  'limit_states',
-  'members', 'open', 'renew', 'reserve', 'restore', 'seed', 'settle', 'snapshot', 'try_rights',
+  'admit', 'close', 'end_probe', 'give', 'gone', 'hello', 'join', 'keep', 'keys_get',
+  'keys_put', 'leave', 'limit_states', 'members', 'open', 'recall', 'renew', 'reserve', 'restore',
+  'seed', 'settle', 'snapshot', 'try_rights',
 }
 
 -- Every command that the library uses, on keys of its own: a command that is refused in the middle
@@ -34,10 +34,14 @@ function commands.try_rights(a, now)
   return true
 end
 
+-- Their answers are bytes, which MessagePack would take for text.
+local AS_THEY_ARE = {recall = true}
+
 for i = 1, #NAMES do
   local name = NAMES[i]
   redis.register_function('gw1_' .. name, function(keys, args)
     P, me = keys[1], args[1]
-    return cmsgpack.pack(commands[name](cmsgpack.unpack(args[2]), clock()))
+    local found = commands[name](cmsgpack.unpack(args[2]), clock())
+    return AS_THEY_ARE[name] and found or cmsgpack.pack(found)
   end)
 end

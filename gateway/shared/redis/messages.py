@@ -22,9 +22,11 @@ from gateway.shared.engine import (
     Give,
     Gone,
     Join,
+    Keep,
     Leave,
     Open,
     Permit,
+    Recall,
     Snapshot,
     Woken,
 )
@@ -121,6 +123,22 @@ def _states(command: LimitStates, names: Names) -> list[Any]:
     ]
 
 
+def _keep(command: Keep, names: Names) -> list[Any]:
+    assert names.seal is not None
+    name = names.seal.name(command.key)
+    return [name, _as_text(names.seal.close(name, command.entry))]
+
+
+def _recall(command: Recall, names: Names) -> list[Any]:
+    assert names.seal is not None
+    return [[names.seal.name(key) for key in command.keys]]
+
+
+def _as_text(data: bytes) -> msgspec.Raw:
+    """Bytes in MessagePack's form for text, as the server's own library knows no other."""
+    return msgspec.Raw(b"\xdb" + len(data).to_bytes(4, "big") + data)
+
+
 def charges(found: Iterable[Charge], names: Names) -> list[list[Any]]:
     return [
         [
@@ -143,9 +161,11 @@ _QUESTIONS: Final[Mapping[type, tuple[str, Callable[[Any, Names], list[Any]]]]] 
     Give: ("give", _give),
     Gone: ("gone", lambda command, names: [str(command.process_id)]),
     Join: ("join", join),
+    Keep: ("keep", _keep),
     Leave: ("leave", lambda command, names: [names.ticket(command.ticket)]),
     LimitStates: ("limit_states", _states),
     Open: ("open", _open),
+    Recall: ("recall", _recall),
     Renew: ("renew", lambda each, names: [names.ticket(each.ticket), us(each.hold_s)]),
     Reserve: ("reserve", reserve),
     Seed: ("seed", _seed),
@@ -191,6 +211,16 @@ def _limit_states(command: LimitStates, found: Any, names: Names) -> tuple[Limit
     )
 
 
+def _recalled(command: Recall, found: Any, names: Names) -> list[bytes | None]:
+    """By their places in `keys`, as far as the engine went. None where there is no entry, or one
+    that no member has sealed."""
+    assert names.seal is not None
+    each = zip(command.keys, found, strict=False)
+    return [
+        names.seal.open(names.seal.name(key), sealed) if sealed else None for key, sealed in each
+    ]
+
+
 def changes(found: Any, names: Names) -> list[Change]:
     """A snapshot: the open circuits that this member knows."""
     read = (
@@ -203,6 +233,7 @@ def changes(found: Any, names: Names) -> list[Change]:
 _ANSWERS: Final[Mapping[type, Callable[[Any, Any, Names], Any]]] = {
     Admit: _permit,
     LimitStates: _limit_states,
+    Recall: _recalled,
     Reserve: _decision,
     Snapshot: lambda command, found, names: changes(found, names),
 }

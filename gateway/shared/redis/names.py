@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.shared.circuits import CircuitId
+from gateway.shared.redis.seal import Seal
 from gateway.shared.slots import Ticket
 
 _CHARS: Final = 12
@@ -21,10 +22,12 @@ def short(text: str) -> str:
 
 
 class Names:
-    """The names that one member uses. Those of circuits can be read back."""
+    """The names that one member uses. Those of circuits can be read back. `seal` names what clients
+    drop, where members share it."""
 
-    def __init__(self, member: str) -> None:
+    def __init__(self, member: str, seal: Seal | None = None) -> None:
         self.member = member
+        self.seal = seal
         self._of: dict[CircuitId, str] = {}
         self._back: dict[str, CircuitId] = {}
         self._short: dict[str, str] = {}
