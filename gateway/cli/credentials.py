@@ -16,7 +16,7 @@ import click
 
 from gateway.cli.console import CREDENTIALS, prints, styled, table
 from gateway.credentials.secret import CredentialError
-from gateway.credentials.store import Credentials, Stored, short, split
+from gateway.credentials.store import OTHERS, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.reports import credentials as reports
 
@@ -98,7 +98,7 @@ def _render_stored(done: _Stored) -> None:
 def set_(reference: str) -> _Stored:
     """Store a key, read from a prompt or from standard input.
 
-    A running gateway uses it for the next call.
+    A running gateway uses a provider's key within a second.
 
     \b
     Example:  gateway credentials set anthropic_key
@@ -122,7 +122,7 @@ def _notes(credentials: Credentials, type_: str, instance: str, value: str) -> I
     hints = [row.key_hint for row in rows if row.key_hint]
     if hints and not value.startswith(hints[0]):
         yield f"keys of this type usually begin with {hints[0]}"
-    if not rows:
+    if not rows and type_ not in OTHERS:
         setting = f'credential = "{short(type_, instance)}"'
         yield f"no provider uses {type_} by itself; name it with {setting} in [models.*]"
     first = next((key for key in credentials.stored({type_}) if key.instance == instance), None)

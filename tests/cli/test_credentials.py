@@ -25,6 +25,7 @@ def test_set_reads_from_standard_input_and_never_echoes(run: Run, tmp_path: Path
         ("openai:team2", "openai_key/team2", "usually begin with sk-"),
         ("deepseek_key", "deepseek_key/default", 'credential = "deepseek_key"'),
         ("google_key", "google_key/default", ""),
+        ("cluster_secret", "cluster_secret/default", ""),
     ],
 )
 def test_set_knows_instances_and_other_types(
@@ -33,6 +34,7 @@ def test_set_knows_instances_and_other_types(
     result = run("credentials", "set", reference, input="x")
     assert (tmp_path / STORE / path / "token").read_text() == "x\n"
     assert note in result.stdout
+    assert ("note:" in result.stdout) == bool(note)
 
 
 def test_set_says_when_another_source_comes_first(run: Run, tmp_path: Path) -> None:
