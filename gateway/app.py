@@ -117,9 +117,6 @@ class App:
         self.phase: Phase = "starting"
         self.metrics = Metrics()
         self._tracer = tracer
-        for collector in (tracer, shipper):
-            if collector is not None:
-                self.metrics.registry.register(collector)
         self.observer = Observer(
             self.metrics, *(each.record for each in (ledger, tracer) if each is not None)
         )
@@ -129,9 +126,6 @@ class App:
         self.shared: Shared = cluster or workers or Local(clock)
         self.breaker = Breaker(self.shared, clock, _settings(config.breaker, config.fallback))
         self.room = WaitingRoom(self.shared)
-        self.metrics.read_waiting(lambda: len(self.room))
-        if ledger is not None:
-            self.metrics.read_unrecorded(lambda: ledger.lost)
         self.shared.subscribe(self._receive)
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home, clock=clock, look_every_s=KEY_LOOK_S)
@@ -161,12 +155,11 @@ class App:
             wall=limits_wall,
             ledger=ledger.path if ledger is not None else None,
         )
-        self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
+        self._register_metrics()
         self.gateway = self._build(config)
         self.limits.begin()
         if cluster is not None:
             cluster.on_emptied = self.limits.seed_again
-            self.metrics.registry.register(ClusterMetrics(cluster.health, clock))
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None
@@ -179,6 +172,19 @@ class App:
             begin_trace=begin_trace,
         )
         self.asgi = self._application(wall)
+
+    def _register_metrics(self) -> None:
+        """Has the metrics read what is counted elsewhere."""
+        registry, ledger = self.metrics.registry, self._ledger
+        self.metrics.read_waiting(lambda: len(self.room))
+        if ledger is not None:
+            self.metrics.read_unrecorded(lambda: ledger.lost)
+        registry.register(CircuitStates(self.breaker.circuits, self._clock))
+        for collector in (self._tracer, self._shipper):
+            if collector is not None:
+                registry.register(collector)
+        if self._cluster is not None:
+            registry.register(ClusterMetrics(self._cluster.health, self._clock))
 
     def _build(self, config: Config) -> Gateway:
         self.room.calls_max = config.fallback.max_waiting

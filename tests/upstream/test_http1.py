@@ -8,7 +8,7 @@ import hashlib
 
 import pytest
 
-from gateway.upstream.http1 import Pool
+from gateway.upstream.http1 import Pool, PooledResponse
 from gateway.upstream.transport import Request, TransportError
 from tests.upstream.odd import Finding, through
 from tests.upstream.wire import SHORT_S, WAIT_S, Act, Answer, Wire
@@ -232,85 +232,86 @@ async def test_after_a_timeout_the_response_may_be_read_on() -> None:
 
 
 class Listens:
-    """Takes reads until it has had enough bytes; `at` is set for each."""
+    """Takes reads until it has had enough bytes."""
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int = 100) -> None:
         self.got = b""
-        self.at = asyncio.Event()
+        self._begun = asyncio.Event()
         self._bytes_max = bytes_max
 
-    def __call__(self, data: bytes) -> bool:
+    def take(self, data: bytes) -> bool:
         self.got += data
-        self.at.set()
+        self._begun.set()
         return len(self.got) < self._bytes_max
+
+    async def begin(
+        self, response: PooledResponse, timeout_s: float = WAIT_S
+    ) -> asyncio.Future[None]:
+        """What listens; it has taken the first bytes."""
+        listening = asyncio.ensure_future(response.listen(timeout_s, self.take))
+        await asyncio.wait_for(self._begun.wait(), WAIT_S)
+        return listening
+
+
+class Fails(Listens):
+    """Takes the first bytes, and fails at the next."""
+
+    def take(self, data: bytes) -> bool:
+        if self.got:
+            raise KeyError(data)
+        return super().take(data)
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("bytes_max", [1, 2, 3, 5, 6, 100])
 async def test_a_reader_that_listens_has_the_body_once(bytes_max: int) -> None:
     """However much it takes at a time; the rest stays to be read."""
-    pool, gate = Pool(), asyncio.Event()
+    pool, gate, listens = Pool(), asyncio.Event(), Listens(bytes_max)
     async with Wire([BEGUN, gate, b"2\r\nno\r\n", b"2\r\nya\r\n", b"0\r\n\r\n"]) as wire:
         response = await pool.send(request(wire.url), WAIT_S)
-        listens = Listens(bytes_max)
-        listening = asyncio.ensure_future(response.listen(WAIT_S, listens))
-        await asyncio.wait_for(listens.at.wait(), WAIT_S)
+        listening = await listens.begin(response)
         gate.set()
         await listening
         rest = await response.read(100, WAIT_S)
-        assert listens.got + rest == b"oknoya"
-        assert len(rest) <= max(0, 6 - bytes_max)
         await response.aclose()
-        assert "idle=1" in repr(pool)
+        shown = repr(pool)
         await pool.aclose()
+    assert listens.got + rest == b"oknoya"
+    assert len(rest) <= max(0, 6 - bytes_max)
+    assert "idle=1" in shown
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("act", "kind"), [(Act.RESET, "reset"), (Act.CLOSE, "reset"), (b"zz\r\n", "protocol")]
+    ("step", "kind"),
+    [
+        (Act.RESET, "reset"),
+        (Act.CLOSE, "reset"),
+        (b"zz\r\n", "protocol"),
+        (Act.HOLD, "timeout"),
+    ],
 )
-async def test_a_reader_that_listens_knows_how_the_body_breaks_off(act: Act, kind: str) -> None:
-    pool, gate = Pool(), asyncio.Event()
-    async with Wire([BEGUN, gate, b"2\r\nno\r\n", act]) as wire:
-        response, listens = await pool.send(request(wire.url), WAIT_S), Listens(100)
-        listening = asyncio.ensure_future(response.listen(WAIT_S, listens))
-        await asyncio.wait_for(listens.at.wait(), WAIT_S)
+async def test_a_reader_that_listens_knows_how_the_body_breaks_off(
+    step: bytes | Act, kind: str
+) -> None:
+    pool, gate, listens = Pool(), asyncio.Event(), Listens()
+    async with Wire([BEGUN, gate, b"2\r\nno\r\n", step]) as wire:
+        response = await pool.send(request(wire.url), WAIT_S)
+        listening = await listens.begin(response, SHORT_S if kind == "timeout" else WAIT_S)
         gate.set()
         with pytest.raises(TransportError) as raised:
             await listening
-        assert (raised.value.kind, listens.got) == (kind, b"okno")
-        await pool.aclose()
-
-
-@pytest.mark.anyio
-async def test_each_wait_of_a_reader_that_listens_has_a_limit() -> None:
-    pool, gate = Pool(), asyncio.Event()
-    async with Wire([BEGUN, gate, b"2\r\nno\r\n", Act.HOLD]) as wire:
-        response, listens = await pool.send(request(wire.url), WAIT_S), Listens(100)
-        listening = asyncio.ensure_future(response.listen(SHORT_S, listens))
-        await asyncio.wait_for(listens.at.wait(), WAIT_S)
-        gate.set()
-        with pytest.raises(TransportError) as raised:
-            await listening
-        assert (raised.value.kind, listens.got) == ("timeout", b"okno")
         await response.aclose()
         await pool.aclose()
+    assert (raised.value.kind, listens.got) == (kind, b"okno")
 
 
 @pytest.mark.anyio
-async def test_what_a_listening_reader_raises_reaches_it() -> None:
+async def test_the_fault_of_a_listening_reader_is_raised_where_it_listens() -> None:
     pool, gate = Pool(), asyncio.Event()
-    listens = Listens(100)
-
-    def fails(data: bytes) -> bool:
-        if data == b"no":
-            raise KeyError("a fault of the reader")
-        return listens(data)
-
     async with Wire([BEGUN, gate, b"2\r\nno\r\n", Act.HOLD]) as wire:
         response = await pool.send(request(wire.url), WAIT_S)
-        listening = asyncio.ensure_future(response.listen(WAIT_S, fails))
-        await asyncio.wait_for(listens.at.wait(), WAIT_S)
+        listening = await Fails().begin(response)
         gate.set()
         with pytest.raises(KeyError):
             await listening
@@ -320,19 +321,18 @@ async def test_what_a_listening_reader_raises_reaches_it() -> None:
 
 @pytest.mark.anyio
 async def test_a_reader_that_was_cancelled_is_given_nothing() -> None:
-    pool, gate = Pool(), asyncio.Event()
+    pool, gate, listens = Pool(), asyncio.Event(), Listens()
     async with Wire([BEGUN, gate, b"2\r\nno\r\n", b"0\r\n\r\n"]) as wire:
-        response, listens = await pool.send(request(wire.url), WAIT_S), Listens(100)
-        listening = asyncio.ensure_future(response.listen(WAIT_S, listens))
-        await asyncio.wait_for(listens.at.wait(), WAIT_S)
+        response = await pool.send(request(wire.url), WAIT_S)
+        listening = await listens.begin(response)
         listening.cancel()
         gate.set()
         with pytest.raises(asyncio.CancelledError):
             await listening
-        assert await response.read(100, WAIT_S) == b"no"
-        assert listens.got == b"ok"
+        rest = await response.read(100, WAIT_S)
         await response.aclose()
         await pool.aclose()
+    assert (listens.got, rest) == (b"ok", b"no")
 
 
 @pytest.mark.anyio
