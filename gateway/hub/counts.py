@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 COUNT_MAX: Final = 2**53 - 1
@@ -18,24 +18,31 @@ def token_count(value: Any) -> int:
     return int(value) if isinstance(value, int | float) and 0 < value <= COUNT_MAX else 0
 
 
-def merged(known: Mapping[str, Any], later: Any) -> dict[str, Any]:
-    """The counts of one stream, of which it states some more often than once.
+Choice = Callable[[float, float], float]
+"""Which of two counts holds: the earlier one, or the later one."""
 
-    Counts are cumulative, so a later one raises an earlier one and never lowers it: servers repeat
-    a part of them, and fill the others with zeros or nulls.
-    """
+
+def latest(known: float, value: float) -> float:
+    """The later one, unless it is a zero: servers repeat a part of the counts, and fill the others
+    with zeros."""
+    return value or known
+
+
+def merged(known: Mapping[str, Any], later: Any, choose: Choice = latest) -> dict[str, Any]:
+    """The counts of one stream, of which it states some more often than once. A null takes nothing
+    back."""
     result = dict(known)
     for key, value in later.items() if isinstance(later, Mapping) else ():
         if value is not None:
-            result[key] = _merged_value(result.get(key), value)
+            result[key] = _merged_value(result.get(key), value, choose)
     return result
 
 
-def _merged_value(known: Any, value: Any) -> Any:
+def _merged_value(known: Any, value: Any, choose: Choice) -> Any:
     if isinstance(value, Mapping):
-        return merged(known if isinstance(known, Mapping) else {}, value)
+        return merged(known if isinstance(known, Mapping) else {}, value, choose)
     if _is_number(known) and _is_number(value):
-        return max(known, value)
+        return choose(known, value)
     return value if value or known is None else known
 
 

@@ -116,7 +116,7 @@ class UpstreamClient:
         try:
             reply = await Try(self._services, other, chat, attempt, call).open()
         except Failed as again:
-            if _is_about_the_api(again.failure) or again.failure.kind is Kind.UNSUPPORTED:
+            if _says_no_more(again.failure, failed.failure):
                 raise failed from again
             raise
         log.info("%s is served by the %s API only, which is used from now on", model.name, other)
@@ -149,9 +149,21 @@ def _trouble(error: TransportError | CredentialError) -> Failure:
     return Failure(Kind.CREDENTIAL, message, detail=str(error))
 
 
+def _says_no_more(other: Failure, first: Failure) -> bool:
+    """Whether the failure at the provider's other API says no more than the first one, which did
+    not name that API: it does not serve the model either, or refuses a request that was a guess."""
+    if other.kind is Kind.UNSUPPORTED:
+        return True
+    return not _names_the_api(first) and (_is_about_the_api(other) or other.status == 400)
+
+
 def _is_about_the_api(failure: Failure) -> bool:
     """Whether a model may be served by the provider's other API: this one does not know it, or
     names the other."""
     if failure.status in (404, 405, 410):
         return failure.kind in (Kind.MODEL_UNKNOWN, Kind.NOT_THE_API)
-    return failure.status == 400 and _NAMES_AN_API.search(failure.message[:2000]) is not None
+    return failure.status == 400 and _names_the_api(failure)
+
+
+def _names_the_api(failure: Failure) -> bool:
+    return _NAMES_AN_API.search(failure.message[:2000]) is not None

@@ -110,6 +110,7 @@ class Said:
 
     def __init__(self, chunks: list[Any]) -> None:
         self.failed = next((chunk["failed"] for chunk in chunks if "failed" in chunk), None)
+        self.usage = next((chunk["usage"] for chunk in chunks if chunk.get("usage")), None)
         self.finishes: list[str] = []
         self.fields: dict[str, str] = {}
         self.calls: list[dict[str, Any]] = []

@@ -520,3 +520,38 @@ def test_arguments_behind_the_end_of_their_call_are_still_its_own() -> None:
         for call in choice["delta"].get("tool_calls", ())
     ]
     assert "".join(call["function"]["arguments"] for call in calls) == '{"a":1}'
+
+
+# --- counts that are stated more than once --------------------------------------------------------
+
+
+def test_google_s_last_counts_hold() -> None:
+    """Recorded: 169 tokens of input in the first event, 79 in the last one."""
+    first, last = (
+        '{"candidates":[{"content":{"parts":[{"text":"Hi"}]}%s}],"usageMetadata":%s}' % each  # noqa: UP031
+        for each in (
+            ("", '{"promptTokenCount":169,"totalTokenCount":169}'),
+            (
+                ',"finishReason":"STOP"',
+                '{"promptTokenCount":79,"candidatesTokenCount":12,"totalTokenCount":91}',
+            ),
+        )
+    )
+    usage = said("google", event(first) + event(last)).usage
+    assert usage is not None
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (79, 12)
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("Hi", 1)])
+def test_an_answer_of_anthropic_that_says_nothing_has_no_tokens(text: str, tokens: int) -> None:
+    """`message_start` counts one; the refusal that follows states 0."""
+    stream = typed(
+        '{"type":"message_start","message":{"usage":{"input_tokens":20,"output_tokens":1}}}'
+    )
+    stream += TEXT["anthropic"](text)
+    stream += typed(
+        '{"type":"message_delta","delta":{"stop_reason":"refusal"},"usage":{"output_tokens":0}}'
+    )
+    usage = said("anthropic", stream + LAST["anthropic"]).usage
+    assert usage is not None
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (20, tokens)

@@ -32,10 +32,11 @@ COUNTS = {"input": 10, "output": 1, "details": {"cached": 4}, "list": [1], "word
     ("name", "later", "expected"),
     [
         ("a larger count holds", {"output": 9}, {**COUNTS, "output": 9}),
+        ("a later count holds", {"input": 3, "details": {"cached": 2}}, {**COUNTS, "input": 3,
+        "details": {"cached": 2}}),
         ("a zero takes nothing back", {"input": 0, "details": {"cached": 0}}, COUNTS),
         ("a null takes nothing back", {"input": None, "details": None, "list": None}, COUNTS),
         ("an empty object takes nothing back", {"details": {}, "list": [], "word": ""}, COUNTS),
-        ("a smaller count takes nothing back", {"input": 3, "output": 1}, COUNTS),
         ("what is new is added", {"new": 0}, {**COUNTS, "new": 0}),
         ("what is new inside is added", {"details": {"new": 2}}, {**COUNTS, "details": {"cached": 4,
         "new": 2}}),
@@ -44,9 +45,14 @@ COUNTS = {"input": 10, "output": 1, "details": {"cached": 4}, "list": [1], "word
         ("no object", [1], COUNTS),
     ],
 )  # fmt: skip
-def test_counts_of_a_stream_only_rise(name: str, later: Any, expected: Any) -> None:
+def test_a_stream_may_state_its_counts_often(name: str, later: Any, expected: Any) -> None:
     assert merged(COUNTS, later) == expected
     assert merged({}, expected) == expected
+
+
+def test_counts_may_only_rise() -> None:
+    later = {"input": 3, "output": 9, "details": {"cached": 2}}
+    assert merged(COUNTS, later, max) == {**COUNTS, "output": 9}
 
 
 @pytest.mark.parametrize(

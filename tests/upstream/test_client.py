@@ -639,6 +639,8 @@ async def test_a_date_inside_an_answer_is_counted_from_the_clients_clock() -> No
     assert failure.retry_after_s == 60
 
 
+NEW = model("openai", "new-model")
+NAMING = "This model is only supported in v1/responses and not in v1/chat/completions."
 UNKNOWN = "The model `new` does not exist or you do not have access to it."
 TOOLS = [
     {
@@ -657,8 +659,7 @@ RESPONSE = orjson.dumps(
 
 async def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
     """What a model that no table knows is asked on, in so many calls."""
-    chosen = model("openai", "new-model")
-    trying = Trying(*answers, chosen=chosen, **fields)
+    trying = Trying(*answers, chosen=NEW, **fields)
     client = UpstreamClient(
         lambda model: trying.transport,
         sign,
@@ -670,7 +671,7 @@ async def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
 
     for _ in range(calls):
         with suppress(Failed):
-            await client.open(Attempt(chosen, 1, started_at=trying.clock.now), trying.call)
+            await client.open(Attempt(NEW, 1, started_at=trying.clock.now), trying.call)
     return [request.url.rpartition("/v1/")[2] for request in trying.transport.requests]
 
 
@@ -680,14 +681,30 @@ async def test_a_model_that_one_api_does_not_know_is_asked_for_on_the_other_one(
         error(UNKNOWN, 404, code="model_not_found"), whole(), whole(), calls=2, tools=TOOLS
     )
     assert there == ["responses", "chat/completions", "chat/completions"]
-    words = "This model is only supported in v1/responses and not in v1/chat/completions."
-    back = await paths(error(words, 404), whole(RESPONSE), whole(RESPONSE), calls=2)
+    back = await paths(error(NAMING, 404), whole(RESPONSE), whole(RESPONSE), calls=2)
     assert back == ["chat/completions", "responses", "responses"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("words", "second", "kind"),
+    [
+        (UNKNOWN, ("Unknown parameter: 'x'.", 400), Kind.MODEL_UNKNOWN),
+        (NAMING, ("Unknown parameter: 'x'.", 400), Kind.TRANSLATION_REFUSED),
+        (NAMING, (UNKNOWN, 404), Kind.MODEL_UNKNOWN),
+    ],
+)
+async def test_the_first_api_has_the_last_word_unless_it_names_the_other(
+    words: str, second: tuple[str, int], kind: Kind
+) -> None:
+    trying = Trying(error(words, 404, code="model_not_found"), error(*second), chosen=NEW)
+    assert (await trying.failure()).kind is kind
+    assert len(trying.transport.requests) == 2
 
 
 @pytest.mark.anyio
 async def test_a_model_that_neither_api_knows_is_unknown() -> None:
     missing = [error(UNKNOWN, 404, code="model_not_found") for _ in range(4)]
     assert await paths(*missing[:2], calls=1, tools=TOOLS) == ["responses", "chat/completions"]
-    again = Trying(*missing[2:], chosen=model("openai", "new-model"), tools=TOOLS)
+    again = Trying(*missing[2:], chosen=NEW, tools=TOOLS)
     assert (await again.failure()).kind is Kind.MODEL_UNKNOWN

@@ -24,6 +24,7 @@ from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
 from gateway.hub.halves import Halves
+from gateway.hub.shapes import table
 from gateway.hub.structured_output import Unfence
 from gateway.types import Chunk
 
@@ -223,6 +224,8 @@ class StreamDecoder:
 
     def _message_delta(self, body: Mapping[str, Any]) -> list[Chunk]:
         self._note_usage(body.get("usage"))
+        if self._usage and not self._last and table(body, "usage").get("output_tokens") == 0:
+            self._usage["output_tokens"] = 0  # `message_start` counts a token that was never said
         change = body.get("delta") or {}
         self._extras.note(answer_extras(change) | other_fields(body, _CHANGE))
         reason = change.get("stop_reason")
@@ -257,8 +260,10 @@ class StreamDecoder:
         return [delta(reasoning_content=text)] if text else []
 
     def _note_usage(self, usage: Mapping[str, Any] | None) -> None:
+        """Notes counts, which are cumulative: `message_start` and `message_delta` state the same
+        ones, and the larger of two holds."""
         if self._usage is not None:
-            self._usage = merged(self._usage, usage)
+            self._usage = merged(self._usage, usage, max)
 
     _HANDLERS: ClassVar[Mapping[str, Callable[[StreamDecoder, Mapping[str, Any]], list[Chunk]]]] = {
         "message_start": _message_start,
