@@ -23,6 +23,9 @@ from gateway.types import Call, Model
 COOLDOWN_MIN_S: Final = 1.0
 """A provider that says "retry in 0 s" is still left alone for a moment."""
 
+EARLY_PROBE_S: Final = 10.0
+"""How long after an opening for a configuration error the model may be probed before its time."""
+
 _NO_PROBES: Final = (False, False)
 
 
@@ -66,8 +69,9 @@ class Breaker:
         """Permission to try `model` now. None while it cools down, is probed by another call, or
         has no free slot.
 
-        As a `last_resort` a model is probed early if a configuration error, such as a rejected key,
-        opened its circuit: the operator may have fixed it since.
+        As a `last_resort` a model is probed before its time if a configuration error, such as a
+        rejected key, opened its circuit: the operator may have fixed it since. So it is asked once
+        in `EARLY_PROBE_S`, however many calls want it.
         """
         own, account = self._of(model)
         ids = (own.id, account.id)
@@ -82,17 +86,18 @@ class Breaker:
         return permit
 
     def _may_probe(self, own: Circuit, account: Circuit, last_resort: bool) -> bool:
-        if last_resort:
-            return all(self._is_operators_fault(each) for each in (own, account) if _is_open(each))
         now = self._clock()
+        if last_resort:
+            return all(self._may_be_fixed(each, now) for each in (own, account) if _is_open(each))
         return own.is_ready(now) and account.is_ready(now)
 
-    def _is_operators_fault(self, circuit: Circuit) -> bool:
+    def _may_be_fixed(self, circuit: Circuit, now: float) -> bool:
         failure = circuit.failure
         return (
             circuit.state is State.OPEN
             and failure is not None
             and self.settings.verdicts[failure.kind].loud
+            and now >= circuit.open_until - circuit.cooldown_s + EARLY_PROBE_S
         )
 
     def succeeded(self, permit: Permit) -> None:
@@ -212,9 +217,10 @@ class Breaker:
         stated = failure.retry_after_s
         cooldown_s = verdict.cooldown_s if stated is None else stated
         if was_probe:
-            cooldown_s = max(
-                cooldown_s, self._circuit(circuit_id).cooldown_s * self.settings.growth
-            )
+            circuit = self._circuit(circuit_id)
+            left_s = circuit.open_until - self._clock()  # of a model that was probed early
+            longer_s = left_s if left_s > 0 else circuit.cooldown_s * self.settings.growth
+            cooldown_s = max(cooldown_s, longer_s)
         return min(max(cooldown_s, COOLDOWN_MIN_S), self.settings.cooldown_max_s)
 
 

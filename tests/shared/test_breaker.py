@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.failures import Failure, Kind
-from gateway.shared.breaker import Breaker
+from gateway.shared.breaker import EARLY_PROBE_S, Breaker
 from gateway.shared.circuits import Change
 from gateway.shared.engine import News, Permit, Receive
 from gateway.shared.local import Local
@@ -191,11 +191,26 @@ def test_another_process_closes_a_circuit(bench: Bench) -> None:
 
 def test_a_configuration_error_may_be_tried_as_the_last_resort(bench: Bench) -> None:
     bench.fail(BAD_KEY)
+    bench.clock.now += EARLY_PROBE_S
     assert bench.try_() is None
     assert bench.breaker.admit(call(SONNET), SONNET, last_resort=True) is not None
     assert bench.breaker.admit(call(SONNET), SONNET, last_resort=True) is None, (
         "one probe at a time"
     )
+
+
+def test_the_last_resort_is_tried_once_in_a_while_and_makes_no_cooldown_longer(
+    bench: Bench,
+) -> None:
+    assert bench.fail(BAD_KEY) == 300
+    for _ in range(5):
+        assert bench.breaker.admit(call(SONNET), SONNET, last_resort=True) is None
+        bench.clock.now += EARLY_PROBE_S
+        permit = bench.breaker.admit(call(SONNET), SONNET, last_resort=True)
+        assert isinstance(permit, Permit)
+        assert bench.breaker.failed(permit, BAD_KEY) == 300
+    bench.clock.now += 300
+    assert bench.breaker.failed(bench.permit(), BAD_KEY) == 600
 
 
 def test_a_provider_failure_is_not_tried_as_the_last_resort(bench: Bench) -> None:
