@@ -21,7 +21,7 @@ orphaned; a late settlement corrects it. Amounts are integers: micro-dollars, to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from gateway.shared.slots import Ticket
@@ -123,7 +123,7 @@ class Renew(NamedTuple):
 
 class Seed(NamedTuple):
     """The usage of a budget's period so far, by the ledger of one host. Only its first seed of a
-    budget counts: since then its calls are counted themselves, also when it starts again."""
+    period counts."""
 
     charge: Charge
     host: str = ""
@@ -155,6 +155,8 @@ class _Budget:
     orphaned: int = 0
     estimated: int = 0
     holds: int = 0
+    seeded: set[str] = field(default_factory=set)
+    """The hosts whose ledgers are counted."""
     has_warned: bool = False
 
     def fits(self, charge: Charge) -> bool:
@@ -215,8 +217,6 @@ class Limits:
         """By (limit id, period)."""
         self._newest: dict[str, str] = {}
         """Limit id → its newest period."""
-        self._seeded: set[tuple[str, str]] = set()
-        """(limit id, host) of the ledgers that are counted."""
         self._rates: dict[str, _Rate] = {}
         self._holds: dict[Ticket, _Hold] = {}
         """The oldest first, a renewed one last."""
@@ -255,11 +255,10 @@ class Limits:
             self._holds[command.ticket] = _Hold(hold.charges, now + command.hold_s)
 
     def seed(self, command: Seed, now: float) -> None:
-        charge, host = command
-        budget = self._budget(charge)
-        if (charge.limit_id, host) not in self._seeded:
-            self._seeded.add((charge.limit_id, host))
-            budget.spent += charge.amount
+        budget = self._budget(command.charge)
+        if command.host not in budget.seeded:
+            budget.seeded.add(command.host)
+            budget.spent += command.charge.amount
 
     def gone(self, is_its: Callable[[Ticket], bool]) -> None:
         """The holds of a process that has ended are orphaned."""

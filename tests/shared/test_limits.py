@@ -107,21 +107,13 @@ def test_a_call_belongs_to_the_day_in_which_it_began() -> None:
     )
 
 
-def test_the_first_seed_of_each_host_counts() -> None:
+def test_a_seed_counts_once_per_period() -> None:
     book = Book()
     for amount in (700, 600):
         book.limits.seed(Seed(budget(amount)), 0.0)
-    book.limits.seed(Seed(budget(5), "another"), 0.0)
-    assert book.state().spent == 705
-
-
-def test_a_host_that_starts_again_in_a_later_period_seeds_nothing_that_is_counted() -> None:
-    book, tomorrow = Book(), "2026-11-26"
-    book.limits.seed(Seed(budget(0)), 0.0)
-    book.reserve(budget(100, period=tomorrow), ticket=1)
-    book.settle(1, budget(100, period=tomorrow))
-    book.limits.seed(Seed(budget(100, period=tomorrow)), 0.0)
-    assert book.state(period=tomorrow).spent == 100
+    assert book.state().spent == 700
+    book.limits.seed(Seed(budget(5, period="2026-11-26")), 0.0)
+    assert book.state(period="2026-11-26").spent == 5
 
 
 def test_the_warning_comes_once_per_period() -> None:

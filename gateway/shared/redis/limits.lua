@@ -7,7 +7,6 @@ local ORPHANS_MAX = 1000
 local WARN_PERCENT = 80
 local SECOND_US = 1000000
 local HOUR_MS = 3600000
-local SEEDED_MS = 400 * DAY_MS
 
 local function budget_key(charge)
   return P .. 'budget:' .. charge[1] .. ':' .. charge[4]
@@ -21,17 +20,11 @@ local function add(key, field, amount)
   redis.call('HINCRBY', key, field, string.format('%.0f', amount + 0)) -- never -0
 end
 
--- The hosts whose ledgers are counted in a budget, in whichever of its periods that was.
-local function seeded_key(charge)
-  return P .. 'seeded:' .. charge[1]
-end
-
 -- A period stays for two days after its end.
 local function budget_of(charge, now)
   local key = budget_key(charge)
   if redis.call('HSETNX', key, 'ends', charge[5]) == 1 then
     stays(key, math.max(0, charge[5] * 1000 - now / 1000) + 2 * DAY_MS)
-    stays(seeded_key(charge), SEEDED_MS)
   end
   return key
 end
@@ -197,11 +190,8 @@ end
 
 -- {charge, host}
 function commands.seed(a, now)
-  local key, seeded = budget_of(a[1], now), seeded_key(a[1])
-  if redis.call('HSETNX', seeded, a[2], 1) == 1 then
-    stays(seeded, SEEDED_MS)
-    add(key, 'spent', a[1][2])
-  end
+  local key = budget_of(a[1], now)
+  if redis.call('HSETNX', key, 'seeded:' .. a[2], 1) == 1 then add(key, 'spent', a[1][2]) end
   return true
 end
 
