@@ -205,9 +205,18 @@ class Limiter:
     def charge(self, limit: Limit, amount: int, at: float) -> Charge:
         """`amount` for a limit, in the period that Unix time `at` belongs to."""
         if limit.is_rate:
-            return Charge(limit.id, amount, limit.amount, per_s=_MINUTE_S)
+            return Charge(
+                limit.id, amount, limit.amount, per_s=_MINUTE_S, when_down=limit.when_down
+            )
         period = self.calendar.period(limit.per, at)
-        return Charge(limit.id, amount, limit.amount, period.name, period.ends_at)
+        return Charge(
+            limit.id,
+            amount,
+            limit.amount,
+            period.name,
+            period.ends_at,
+            when_down=limit.when_down,
+        )
 
     def _estimate(self, call: Call, limits: Iterable[Limit], now: float) -> Amounts:
         """At the dearest model of the chain. Models without a price are left out where they are
@@ -247,7 +256,7 @@ class Limiter:
         charges: Iterable[Charge],
     ) -> Refused:
         if not decision.levels:
-            return engine_away()
+            return engine_away(limits.values())
         for level in decision.levels:
             self._on_refused(limits[level.limit_id])
         by_id = {charge.limit_id: charge for charge in charges}

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from gateway.shared.slots import Ticket
+from gateway.text.limits import WhenDown
 
 HOLD_S: Final = 900.0
 """How long a reservation lasts without being renewed."""
@@ -50,6 +51,8 @@ class Charge(NamedTuple):
     """Of a rate: seconds in which `cap` units become available."""
     is_estimated: bool = False
     """The amount is not the provider's own count."""
+    when_down: WhenDown | None = None
+    """What a process may use of the limit without the engine; None: as of every other one."""
 
 
 class Level(NamedTuple):

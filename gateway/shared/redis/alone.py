@@ -7,7 +7,7 @@ engine, and tell the engine again what it held.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from gateway.shared.circuits import CircuitId, State
 from gateway.shared.engine import (
@@ -36,21 +36,20 @@ from gateway.shared.limits import (
 from gateway.shared.redis import messages
 from gateway.shared.redis.names import Names
 from gateway.shared.slots import Ticket
-
-Rule = Literal["share", "open", "closed"]
-"""While the engine is away: this process uses its share of a limit, all of it, or nothing."""
+from gateway.text.limits import AMOUNT_MAX, WhenDown
 
 _CARRIED_OUT: Final = (Open, Close, EndProbe, Give, Settle, Renew, Seed)
 """Commands that also take effect here, at once."""
 
 
 class Alone:
-    """One member's own knowledge. `members` says among how many a limit is shared."""
+    """One member's own knowledge. `when_down` holds of slots, and of limits that say nothing of
+    their own; `members` says among how many a limit is shared."""
 
-    def __init__(self, rule: Rule, members: Callable[[], int]) -> None:
+    def __init__(self, when_down: WhenDown, members: Callable[[], int]) -> None:
         self.engine: Final = Engine()
         self.is_away = True
-        self._rule = rule
+        self._when_down = when_down
         self._members = members
         self._waiting: dict[Ticket, Join] = {}
         self._holds: dict[Ticket, Reserve] = {}
@@ -106,9 +105,10 @@ class Alone:
         the engine admits may be more, and would use the share up for a long time."""
         if all(charge.period for charge in charges):
             return charges
-        parts = zip(charges, shares(charges, self._members()), strict=True)
         return tuple(
-            charge if charge.period else share for charge, share in parts if charge.period or is_own
+            charge if charge.period else self._part(charge)
+            for charge in charges
+            if charge.period or is_own
         )
 
     def woken(self, ticket: Ticket) -> None:
@@ -177,7 +177,7 @@ class Alone:
     def _admit(self, command: Admit, now: float) -> tuple[Permit | None, list[News]]:
         slots_max = command.slots_max
         if slots_max is not None:
-            if self._rule == "closed":
+            if self._when_down == "closed":
                 return None, []
             command = command._replace(slots_max=self._part_of(slots_max))
         permit, news = self.engine.do(command, now)
@@ -187,14 +187,13 @@ class Alone:
         return permit._replace(is_alone=True), news
 
     def _part_of(self, slots_max: int) -> int:
-        return max(1, slots_max // self._members()) if self._rule == "share" else slots_max
+        return max(1, slots_max // self._members()) if self._when_down == "share" else slots_max
 
     def _reserve(self, command: Reserve, now: float) -> Decision:
-        if self._rule == "closed":
+        if any(self._when_down_of(charge) == "closed" for charge in command.charges):
             return Decision(False, (), is_alone=True)
         part = tuple(self._part(charge) for charge in command.charges)
-        is_open = self._rule == "open"
-        decision: Decision = self.engine.do(command._replace(charges=part, anyway=is_open), now)[0]
+        decision: Decision = self.engine.do(command._replace(charges=part), now)[0]
         if decision.is_granted:
             self._holds[command.ticket] = command
             self._own.add(command.ticket)
@@ -202,9 +201,14 @@ class Alone:
         levels = tuple(level._replace(cap=caps[level.limit_id]) for level in decision.levels)
         return Decision(decision.is_granted, levels, is_alone=True)
 
+    def _when_down_of(self, charge: Charge) -> WhenDown:
+        return charge.when_down or self._when_down
+
     def _part(self, charge: Charge) -> Charge:
         """What this process may use without asking: of a rate its share; of a budget what it has
         used, and its share of what was left by the engine's last answer."""
+        if charge.cap is not None and self._when_down_of(charge) == "open":
+            return charge._replace(cap=AMOUNT_MAX)
         if charge.cap is None or not charge.period:
             return shares([charge], self._members())[0]
         key = (charge.limit_id, charge.period)

@@ -37,11 +37,12 @@ from gateway.shared.engine import (
 from gateway.shared.limits import Decision, LimitStates, Renew, Reserve, Seed, Settle
 from gateway.shared.port import Pending
 from gateway.shared.redis import messages
-from gateway.shared.redis.alone import Alone, Rule
+from gateway.shared.redis.alone import Alone
 from gateway.shared.redis.health import Health
 from gateway.shared.redis.membership import Membership
 from gateway.shared.redis.names import Names
 from gateway.shared.redis.session import TURNS, Place, Reply, connect, in_words
+from gateway.text.limits import WhenDown
 from gateway.types import Model
 
 log = logging.getLogger("gateway.cluster")
@@ -332,7 +333,7 @@ class Settings:
     """`[cluster]`."""
 
     wait_s: float = 0.02
-    when_down: Rule = "share"
+    when_down: WhenDown = "share"
     beat_s: float = 1.0
     """Between two heartbeats."""
     members_min: int = 1
