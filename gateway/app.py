@@ -106,6 +106,7 @@ class App:
         ledger: Ledger | None = None,
         shipper: Shipper | None = None,
         tracer: Tracer | None = None,
+        counts_since: float | None = None,
     ) -> None:
         self._workers = workers
         self._ledger = ledger
@@ -163,9 +164,8 @@ class App:
         )
         self.metrics.registry.register(CircuitStates(self.breaker.circuits, clock))
         self.gateway = self._build(config)
-        self.limits.begin()
+        self.limits.begin(counts_since)
         if cluster is not None:
-            cluster.on_emptied = self.limits.seed_again
             self.metrics.registry.register(ClusterMetrics(cluster.health, clock))
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)

@@ -56,6 +56,8 @@ class Alone:
         self._own: set[Ticket] = set()
         """Those of them that were granted without the engine: they count in the rates here."""
         self._slots: dict[Ticket, Admit] = {}
+        self._seeds: dict[tuple[str, str], Seed] = {}
+        """(limit id, period) → what was spent before this member counted."""
         self._used: dict[tuple[str, str], int] = {}
         """(limit id, period) → what all members have used of a budget, as the engine said last."""
         self._may_use: dict[tuple[str, str], int] = {}
@@ -87,6 +89,8 @@ class Alone:
             self._waiting.pop(command.ticket, None)
         elif isinstance(command, Settle):
             command = self._settled(command)
+        elif isinstance(command, Seed):
+            self._seeds.setdefault((command.charge.limit_id, command.charge.period), command)
         elif isinstance(command, Give):
             self._slots.pop(command.ticket, None)
         if self.is_away or isinstance(command, _CARRIED_OUT):
@@ -219,6 +223,23 @@ class Alone:
         return charge._replace(cap=self._may_use[key])
 
     # --- what the engine must know again ----------------------------------------------------------
+
+    def counted(self, member: str, now: float) -> list[Seed]:
+        """All that this member has counted in its budgets, for an engine without memory: its seeds,
+        and one of its own with what its calls have spent."""
+        found = []
+        for state in self.engine.limits.states(now):
+            if state.period:
+                seed = self._seeds.get((state.limit_id, state.period))
+                before = seed.charge.amount if seed is not None else 0
+                own = Charge(
+                    state.limit_id,
+                    state.spent - before,
+                    period=state.period,
+                    ends_at=state.ends_at,
+                )
+                found += [Seed(own, member)] if seed is None else [seed, Seed(own, member)]
+        return found
 
     def all_held(self, names: Names, now: float) -> list[Any]:
         """The arguments of the function `restore`."""

@@ -85,9 +85,6 @@ class Cluster:
         self._outbox: deque[Command] = deque(maxlen=OUTBOX_MAX)
         self._denied: dict[CircuitId, float] = {}
         self._late = 0
-        self.on_emptied: Callable[[], bool] = lambda: False
-        """Called when the engine has lost its memory. Returns whether budgets are seeded again with
-        all that calls have spent."""
         membership.publish = self._publish
         membership.on_emptied = self._emptied
 
@@ -146,10 +143,11 @@ class Cluster:
         self.membership.begin(self._on_message, self._is_back)
 
     def _emptied(self) -> None:
-        if self.on_emptied():  # what ended without the engine would be counted twice
-            kept = [each for each in self._outbox if not isinstance(each, Settle)]
-            self._outbox.clear()
-            self._outbox.extend(kept)
+        """Budgets begin again with all that this member has counted; what it kept for the engine is
+        a part of that."""
+        kept = [each for each in self._outbox if not isinstance(each, Settle | Seed)]
+        self._outbox.clear()
+        self._outbox.extend([*kept, *self._alone.counted(self.names.member, self._clock())])
 
     def _is_back(self) -> None:
         """The engine knows what this member holds: what was kept for it follows."""
