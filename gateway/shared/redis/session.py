@@ -352,6 +352,7 @@ _WORDS: Final[Sequence[tuple[type[BaseException], str, str]]] = (
     (RedisError, "invalid username-password pair", _NO_LOGIN),
     (NoPermissionError, "", _NO_RIGHTS),
     (RedisError, "user executing the script can't", _NO_RIGHTS),
+    (RedisError, "ACL failure in script", _NO_RIGHTS),  # Valkey
     (OutOfMemoryError, "", "its memory is full: raise maxmemory, with the policy noeviction"),
     (ReadOnlyError, "", "it is a replica, which cannot be written"),
     (RedisError, "FORGOTTEN", FORGOTTEN),
