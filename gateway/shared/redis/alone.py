@@ -53,6 +53,9 @@ class Alone:
         self._members = members
         self._waiting: dict[Ticket, Join] = {}
         self._holds: dict[Ticket, Reserve] = {}
+        self._held_there: dict[Ticket, Reserve] = {}
+        """Those of them that only the engine counts. Without it they are counted here, before this
+        process decides."""
         self._own: set[Ticket] = set()
         """Those of them that were granted without the engine: they count in the rates here."""
         self._slots: dict[Ticket, Admit] = {}
@@ -100,6 +103,7 @@ class Alone:
     def _settled(self, command: Settle) -> Settle:
         """The part of a settlement that is counted here."""
         self._holds.pop(command.ticket, None)
+        self._held_there.pop(command.ticket, None)
         charges = self._counted_here(command.charges, is_own=command.ticket in self._own)
         self._own.discard(command.ticket)
         return command._replace(charges=charges)
@@ -164,19 +168,25 @@ class Alone:
         for level in decision.levels:
             self._used[level.limit_id, periods[level.limit_id]] = level.used
         if decision.is_granted:
-            self._holds[command.ticket] = command
-            held = self._counted_here(command.charges, is_own=False)
-            self.engine.do(command._replace(charges=held, anyway=True), now)
+            self._holds[command.ticket] = self._held_there[command.ticket] = command
 
     # --- without the engine -----------------------------------------------------------------------
 
     def decide(self, command: Command, now: float) -> tuple[Any, list[News]]:
         """The answer of this process alone, and what its calls must know."""
+        if self._held_there:
+            self._count_here(now)
         if isinstance(command, Admit):
             return self._admit(command, now)
         if isinstance(command, Reserve):
             return self._reserve(command, now), []
         return self.engine.do(command, now) if isinstance(command, LimitStates) else (None, [])
+
+    def _count_here(self, now: float) -> None:
+        for command in self._held_there.values():
+            held = self._counted_here(command.charges, is_own=False)
+            self.engine.do(command._replace(charges=held, anyway=True), now)
+        self._held_there.clear()
 
     def _admit(self, command: Admit, now: float) -> tuple[Permit | None, list[News]]:
         slots_max = command.slots_max
