@@ -262,6 +262,7 @@ class Limits:
         if command.host not in budget.seeded:
             budget.seeded.add(command.host)
             budget.spent += command.charge.amount
+        self._drop_if_over(command.charge)
 
     def gone(self, is_its: Callable[[Ticket], bool]) -> None:
         """The holds of a process that has ended are orphaned."""
