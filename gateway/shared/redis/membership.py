@@ -206,12 +206,16 @@ class Membership:
         return took_s <= self._wait_s
 
     def _restore(self, session: Session) -> None:
-        """The engine has lost its memory. Another session begins with what this member knows: what
-        was sent in this one, and is unanswered, is a part of that."""
-        self._failures = 0
-        session.end(FORGOTTEN)
+        """The engine has lost its memory, and begins with what this member knows. What was sent in
+        this session, and is unanswered, is a part of that: so another one begins, unless this word
+        is the first of all. Raises `EngineAway`."""
+        is_unused = self._said == 1
+        if not is_unused:
+            self._failures = 0
+            session.end(FORGOTTEN)
         self.on_emptied()
-        raise EngineAway(FORGOTTEN)
+        if not is_unused:
+            raise EngineAway(FORGOTTEN)
 
     async def _return(self, session: Session) -> None:
         """Restores in the engine what this member holds, reads all circuits, and is up."""
