@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 READ_BYTES = 65_536
@@ -24,26 +24,15 @@ class Proxy:
         self.refuses = False
         self._server = server
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connections: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         return f"unix://{self.path}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = asyncio.current_task()
-        assert connection is not None
-        self._connections.add(connection)
-        try:
-            if not self.refuses:
-                await self._serve(reader, writer)
-        except OSError:  # the server is away
-            pass
-        finally:
+        if self.refuses:
             writer.close()
-            self._connections.discard(connection)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            return
         server_reader, server_writer = await asyncio.open_unix_connection(self._server)
         there = asyncio.ensure_future(self._pass(reader, server_writer))
         back = asyncio.ensure_future(self._answer(server_reader, writer))
@@ -54,7 +43,8 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*both, return_exceptions=True)
         self._tasks -= both
-        server_writer.close()
+        for each in (writer, server_writer):
+            each.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(READ_BYTES):
@@ -74,11 +64,6 @@ class Proxy:
         for task in self._tasks:
             task.cancel()
 
-    async def aclose(self) -> None:
-        """Ends all connections, and waits until their sockets are closed."""
-        self.drop()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
 
 @asynccontextmanager
 async def proxy(path: Path, server: Path) -> AsyncIterator[Proxy]:
@@ -88,4 +73,6 @@ async def proxy(path: Path, server: Path) -> AsyncIterator[Proxy]:
         yield found
     finally:
         listener.close()
-        await found.aclose()
+        found.drop()
+        with suppress(Exception):
+            await asyncio.sleep(0)

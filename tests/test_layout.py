@@ -103,7 +103,6 @@ CORE: Final = (
 IMPURE: Final = frozenset(
     {
         "shared/redis/cluster.py",
-        "shared/redis/link.py",
         "shared/redis/membership.py",
         "shared/redis/session.py",
         "shared/waiting_room.py",

@@ -26,8 +26,8 @@ def cluster_flaws(
     if not isinstance(redis, str) or not redis:
         return
     yield from _address(redis, is_tls_off=cluster.get("tls") == "off")
-    if find_spec("hiredis") is None:
-        message = "needs hiredis, which is not installed."
+    if find_spec("redis") is None or find_spec("hiredis") is None:
+        message = "needs the client of Redis, which is not installed."
         yield Flaw(_REDIS, message, "Install it with `pip install 'local-agent-gateway[cluster]'`.")
     for entry, model in models.items():
         if model.get("authType") == "pi_auth":

@@ -39,10 +39,9 @@ from gateway.shared.port import Pending
 from gateway.shared.redis import messages
 from gateway.shared.redis.alone import Alone
 from gateway.shared.redis.health import Health
-from gateway.shared.redis.link import Reply, in_words
 from gateway.shared.redis.membership import Membership
 from gateway.shared.redis.names import Names
-from gateway.shared.redis.session import TURNS, Place, connect
+from gateway.shared.redis.session import TURNS, Place, Reply, connect, in_words
 from gateway.text.limits import WhenDown
 from gateway.types import Model
 

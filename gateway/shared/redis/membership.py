@@ -22,9 +22,8 @@ from gateway.shared.engine import News, Receive
 from gateway.shared.redis import messages
 from gateway.shared.redis.alone import Alone
 from gateway.shared.redis.health import EngineAway, Group, Health, Member
-from gateway.shared.redis.link import FORGOTTEN
 from gateway.shared.redis.names import Names
-from gateway.shared.redis.session import Session
+from gateway.shared.redis.session import FORGOTTEN, Session
 
 log = logging.getLogger("gateway.cluster")
 

@@ -9,15 +9,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hiredis import ReplyError, pack_command
+from hiredis import pack_command
+from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from gateway.shared.redis import library
 from gateway.shared.redis.health import EngineAway
-from gateway.shared.redis.link import Link, Reply, in_words, open_link
 from gateway.shared.redis.messages import pack, unpack
 from gateway.text.engine_urls import Address
 
@@ -30,6 +40,8 @@ TURNS: Final = 4
 """Turns of the loop from an answer in the socket to its caller. A busy loop is not a slow engine:
 time is up only after these."""
 
+Reply = bytes | list[Any] | RedisError | None
+"""What a command returned, the error that it raised, or None: the connection ended first."""
 OnReply = Callable[[Reply], None]
 
 
@@ -64,8 +76,8 @@ class Session:
     def __init__(
         self,
         place: Place,
-        commands: Link,
-        messages: Link,
+        commands: AbstractConnection,
+        messages: AbstractConnection,
         on_message: Callable[[str, bytes], None],
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -76,20 +88,18 @@ class Session:
         self._on_message = on_message
         self._silent_s = place.silent_s
         self._unsent: list[tuple[Any, ...]] = []
+        self._has_unsent = asyncio.Event()
         self._unanswered: deque[tuple[float, OnReply]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
-        self._leaving: asyncio.Handle | None = None
-        """The next turn of the loop, in which all unsent commands leave; None without any that must
-        not wait."""
         self._later: asyncio.TimerHandle | None = None
         self._loop = loop
         self.epoch = ""
         """The engine's memory, as this member knows it: commands are refused by any other one."""
         self.lost: Final[asyncio.Future[str]] = loop.create_future()
         """Why the session ended."""
-        commands.on_reply, messages.on_reply = self._replied, self._heard
-        for link in (commands, messages):
-            link.lost.add_done_callback(lambda lost: self.end(lost.result()))
+        self._tasks = [
+            loop.create_task(each) for each in (self._write(), self._read(), self._listen())
+        ]
 
     def send(
         self, function: str, arguments: Sequence[Any], on_reply: OnReply, *, may_wait: bool = False
@@ -142,7 +152,7 @@ class Session:
         reply = await answer
         if reply is None:
             raise EngineAway(self.reason)
-        if isinstance(reply, ReplyError):
+        if isinstance(reply, RedisError):
             if "unction not found" in str(reply):
                 raise NoFunction(str(reply))
             raise EngineRefused(in_words(reply))
@@ -157,7 +167,9 @@ class Session:
         if self.lost.done():
             return
         self.lost.set_result(reason)
-        for timer in (self._alarm, self._later, self._leaving):
+        for task in self._tasks:
+            task.cancel()
+        for timer in (self._alarm, self._later):
             if timer is not None:
                 timer.cancel()
         unanswered, self._unanswered = self._unanswered, deque()
@@ -165,10 +177,10 @@ class Session:
             on_reply(None)
 
     async def aclose(self) -> None:
-        """Closes the sockets."""
+        """Closes the sockets, also where the caller is cancelled meanwhile."""
         self.end("the gateway stops")
-        for link in (self._commands, self._messages):
-            link.close()
+        await _close((self._commands, self._messages))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # --- the sockets ------------------------------------------------------------------------------
 
@@ -179,10 +191,9 @@ class Session:
         self._unsent.append(call)
         self._unanswered.append((self._loop.time(), on_reply))
         if not may_wait:
-            if self._leaving is None:
-                self._leaving = self._loop.call_soon(self._write)
+            self._has_unsent.set()
         elif self._later is None:
-            self._later = self._loop.call_later(LATER_S, self._write)
+            self._later = self._loop.call_later(LATER_S, self._has_unsent.set)
         if self._alarm is None:
             self._alarm = self._loop.call_later(self._silent_s, self._look)
 
@@ -199,66 +210,97 @@ class Session:
         else:
             self._alarm = self._loop.call_later(left_s, self._look)
 
-    def _write(self) -> None:
-        """Sends all that is unsent."""
-        calls, self._unsent = self._unsent, []
-        for timer in (self._leaving, self._later):
-            if timer is not None:
-                timer.cancel()
-        self._leaving = self._later = None
-        if calls:
-            self._commands.write(b"".join(map(pack_command, calls)))
+    async def _write(self) -> None:
+        while True:
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
+            calls, self._unsent = self._unsent, []
+            if self._later is not None:
+                self._later.cancel()
+                self._later = None
+            try:
+                await self._commands.send_packed_command(b"".join(map(pack_command, calls)))
+            except RedisError as error:
+                self.end(in_words(error))
+                return
 
-    def _replied(self, reply: Any) -> None:
-        if not self._unanswered or not isinstance(reply, bytes | list | ReplyError):
-            self.end("its answers cannot be read")
-            return
-        self._unanswered.popleft()[1](reply)
+    async def _read(self) -> None:
+        while True:
+            try:
+                reply = await self._commands.read_response()
+            except ResponseError as error:
+                reply = error
+            except (RedisError, OSError) as error:
+                self.end(in_words(error))
+                return
+            if not self._unanswered or not isinstance(reply, bytes | list | RedisError):
+                self.end("its answers cannot be read")
+                return
+            self._unanswered.popleft()[1](reply)
 
-    def _heard(self, message: Any) -> None:
-        try:
-            kind, channel, data = message
-        except (TypeError, ValueError):
-            self.end("its message cannot be read")
-            return
-        if kind == b"message":
-            self._on_message(channel.removeprefix(self._prefix).decode(), data)
+    async def _listen(self) -> None:
+        while True:
+            try:
+                kind, channel, data = await self._messages.read_response()
+            except (RedisError, OSError) as error:
+                self.end(in_words(error))
+                return
+            except (TypeError, ValueError):
+                self.end("its message cannot be read")
+                return
+            if kind == b"message":
+                self._on_message(channel.removeprefix(self._prefix).decode(), data)
 
 
 async def connect(place: Place, on_message: Callable[[str, bytes], None]) -> Session:
     """An open session. Raises `EngineAway`."""
-    opened: list[Link] = []
+    opened: list[AbstractConnection] = []
     try:
         async with asyncio.timeout(CONNECT_S):
             host = await _primary(place)
             for _ in range(2):
-                opened.append(await open_link(place.address, host))
-                await _sign_in(opened[-1], place)
-            for channel in ("news", f"to:{place.member}"):
-                await opened[1].ask("SUBSCRIBE", place.prefix + channel)
+                opened.append(_connection(place, host, place.password()))
+                await opened[-1].connect()  # type: ignore[no-untyped-call]
+            channels = [f"{place.prefix}news", f"{place.prefix}to:{place.member}"]
+            await opened[1].send_command("SUBSCRIBE", *channels)
+            for _ in channels:
+                await opened[1].read_response()
     except BaseException as error:  # a cancellation too: the gateway may stop meanwhile
-        for link in opened:
-            link.close()
-        if isinstance(error, OSError):
+        await _close(opened)
+        if isinstance(error, RedisError | OSError | TimeoutError):
             raise EngineAway(in_words(error)) from error
         raise
     return Session(place, opened[0], opened[1], on_message)
 
 
-async def _sign_in(link: Link, place: Place) -> None:
-    """Raises `EngineAway`."""
-    address, password = place.address, place.password()
-    if address.user is not None:
-        await link.ask("AUTH", address.user, password or "")
-    elif password is not None:
-        await link.ask("AUTH", password)
-    if address.database:
-        await link.ask("SELECT", str(address.database))
+async def _close(connections: Iterable[AbstractConnection]) -> None:
+    """Closes the sockets, without waiting."""
+    for connection in connections:
+        with suppress(RedisError, OSError):
+            await connection.disconnect(nowait=True)
+
+
+def _connection(
+    place: Place, host: tuple[str, int] | None, password: str | None
+) -> AbstractConnection:
+    address = place.address
+    common: dict[str, Any] = {
+        "db": address.database,
+        "username": address.user,
+        "password": password,
+        "socket_timeout": None,
+        "socket_connect_timeout": CONNECT_S,
+        "protocol": 2,
+        "driver_info": None,
+    }
+    if host is None:
+        return UnixDomainSocketConnection(path=address.path, **common)
+    kind = SSLConnection if address.is_tls else Connection
+    return kind(host=host[0], port=host[1], **common)
 
 
 async def _primary(place: Place) -> tuple[str, int] | None:
-    """The server's address, from the first sentinel that knows it; None for a unix socket. Raises
-    `EngineAway`."""
+    """The server's address, from the first sentinel that knows it; None for a unix socket."""
     address = place.address
     if not address.master:
         return address.hosts[0] if address.hosts else None
@@ -266,19 +308,53 @@ async def _primary(place: Place) -> tuple[str, int] | None:
     for host in address.hosts:
         try:
             async with asyncio.timeout(CONNECT_S / 2):
-                return await _ask_sentinel(address, host)
-        except (EngineAway, OSError, ValueError, TypeError) as error:
+                return await _ask_sentinel(place, host)
+        except (RedisError, OSError, TimeoutError, ValueError, TypeError) as error:
             reason = f"the sentinel {host[0]}:{host[1]}: {in_words(error)}"
     raise EngineAway(reason)
 
 
-async def _ask_sentinel(address: Address, host: tuple[str, int]) -> tuple[str, int]:
-    link = await open_link(address, host)
+async def _ask_sentinel(place: Place, host: tuple[str, int]) -> tuple[str, int]:
+    kind = SSLConnection if place.address.is_tls else Connection
+    connection = kind(host=host[0], port=host[1], protocol=2, driver_info=None, socket_timeout=None)
     try:
-        found = await link.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.master)
+        await connection.connect()  # type: ignore[no-untyped-call]
+        await connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", place.address.master)
+        found = await connection.read_response()
+        if found is None:
+            raise ValueError(f"it knows no primary {place.address.master}")
+        name, port = found
+        return name.decode(), int(port)
     finally:
-        link.close()
-    if found is None:
-        raise ValueError(f"it knows no primary {address.master}")
-    name, port = found
-    return name.decode(), int(port)
+        await connection.disconnect(nowait=True)
+
+
+def in_words(error: BaseException) -> str:
+    """Why the engine cannot be used, with the cure where there is one."""
+    for kind, sign, words in _WORDS:
+        if isinstance(error, kind) and sign in str(error):
+            return words
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return str(error).rstrip(".") or type(error).__name__
+
+
+FORGOTTEN: Final = "it has lost its memory, which is restored"
+_NO_RIGHTS: Final = "its user has not all rights that are needed: see docs/cluster.md"
+_NO_LOGIN: Final = (
+    "it refuses the user or the password: store it with `gateway credentials set cluster_redis`"
+)
+_WORDS: Final[Sequence[tuple[type[BaseException], str, str]]] = (
+    (AuthenticationError, "", _NO_LOGIN),
+    (RedisError, "invalid username-password pair", _NO_LOGIN),
+    (NoPermissionError, "", _NO_RIGHTS),
+    (RedisError, "user executing the script can't", _NO_RIGHTS),
+    (RedisError, "ACL failure in script", _NO_RIGHTS),  # Valkey
+    (OutOfMemoryError, "", "its memory is full: raise maxmemory, with the policy noeviction"),
+    (ReadOnlyError, "", "it is a replica, which cannot be written"),
+    (RedisError, "FORGOTTEN", FORGOTTEN),
+)
+"""(kind of error, a part of its text, our words)."""
