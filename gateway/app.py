@@ -106,6 +106,7 @@ class App:
         ledger: Ledger | None = None,
         shipper: Shipper | None = None,
         tracer: Tracer | None = None,
+        counts_since: float | None = None,
     ) -> None:
         self._workers = workers
         self._ledger = ledger
@@ -157,9 +158,7 @@ class App:
         )
         self._register_metrics()
         self.gateway = self._build(config)
-        self.limits.begin()
-        if cluster is not None:
-            cluster.on_emptied = self.limits.seed_again
+        self.limits.begin(counts_since)
         self.face_of_path = face_of_path(CALL_PATHS, INBOUND["chat"])
         self._answers = ResponsesStore(clock, others=workers)
         begin_trace = tracer.begin if tracer is not None else None

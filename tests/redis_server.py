@@ -1,4 +1,5 @@
-"""A real `redis-server` in a temporary directory, on a unix socket and on loopback."""
+"""A real server in a temporary directory, on a unix socket and on loopback: `redis-server`,
+`valkey-server`, or the program that `$REDIS_SERVER` names."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from typing import Any, Final
 
 import pytest
 
-PROGRAM: Final = shutil.which("redis-server")
+PROGRAM: Final = (
+    os.environ.get("REDIS_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server")
+)
 START_S: Final = 30.0
 
 needs_redis = pytest.mark.skipif(
@@ -59,7 +62,7 @@ class RedisServer:
         )
         deadline = time.monotonic() + START_S
         while not self._answers():
-            assert time.monotonic() < deadline, "redis-server does not start"
+            assert time.monotonic() < deadline, f"{PROGRAM} does not start"
 
     def _answers(self) -> bool:
         try:

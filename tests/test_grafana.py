@@ -31,6 +31,7 @@ VARIABLES: Final = {"$__rate_interval": "5m", "$__range": "6h", "$agent": ".*", 
 """What Grafana puts in their place."""
 VALUES: Final = {
     "outcome": {*Kind, "ok", "cancelled", "sent", "dropped", "failed"},
+    "result": {"answered", "late", "away"},
     "state": {"closed", "open", "half_open"},
     "type": {"input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning"},
 }
@@ -211,12 +212,19 @@ CIRCUIT: Final = (
 )
 REQUESTS: Final = 'gateway_requests_total{agent="dev", status="%s"}'
 FIRST: Final = 'gateway_time_to_first_token_seconds_bucket{agent="dev", le="%s"}'
+ASKS: Final = 'gateway_cluster_asks_total{command="reserve", result="%s"}'
 UP: Final = {"gateway_requests_in_flight": "0x60"}
 QUIET: Final = {
     REQUESTS % 200: "0+60x60",
     ATTEMPTS % "ok": "0+60x60",
     "gateway_calls_waiting": "0x60",
     CIRCUIT: "0x60",
+    "gateway_cluster_up": "1x60",
+    "gateway_cluster_clock_offset_seconds": "-0.02x60",
+    ASKS % "answered": "0+6000x60",
+    ASKS % "late": "0+10x60",
+    "gateway_ledger_ship_lag_seconds": "2x60",
+    "gateway_ledger_given_up_total": "4x60",
 }
 
 FIRES: Final[dict[str, tuple[str, dict[str, str]]]] = {
@@ -268,6 +276,30 @@ FIRES: Final[dict[str, tuple[str, dict[str, str]]]] = {
     ),
     "calls wait": ("GatewayCallsWait", {**UP, "gateway_calls_waiting": "60x60"}),
     "log lines are lost": ("GatewayRecordsLost", {**UP, "gateway_log_lines_lost_total": "0+1x60"}),
+    "Redis is away": (
+        "GatewayClusterAway",
+        {
+            **UP,
+            'gateway_cluster_up{instance="a"}': "1x60",
+            'gateway_cluster_up{instance="b"}': "0x60",
+        },
+    ),
+    "Redis is slow": (
+        "GatewayClusterSlow",
+        {**UP, ASKS % "answered": "0+90x60", ASKS % "late": "0+10x60"},
+    ),
+    "a clock is late": (
+        "GatewayClockIsOff",
+        {**UP, "gateway_cluster_clock_offset_seconds": "3600x60"},
+    ),
+    "PostgreSQL is away": (
+        "GatewayLedgerBehind",
+        {**UP, "gateway_ledger_ship_lag_seconds": "0+60x60"},
+    ),
+    "PostgreSQL refuses a row": (
+        "GatewayLedgerGivenUp",
+        {**UP, "gateway_ledger_given_up_total": "0x55 1x4"},
+    ),
     "spans are lost": (
         "GatewayRecordsLost",
         {**UP, 'gateway_trace_spans_total{outcome="dropped"}': "0+1x60"},

@@ -15,7 +15,7 @@ import click
 from gateway.cli.cluster_keys import Others
 from gateway.cli.console import FOUND_PROBLEMS, WRONG_USAGE, fail, prints, styled, table
 from gateway.config.check import did_you_mean
-from gateway.config.load import ConfigError
+from gateway.config.load import Config, ConfigError
 from gateway.inbound.keys import Keys, KeysError, at_home
 from gateway.inbound.shared_keys import has_record
 from gateway.reports.config import find
@@ -128,6 +128,7 @@ def add(
     if admin and agents:
         fail("--admin and --agent exclude each other: the web page shows all agents", WRONG_USAGE)
     _warn_of_unknown(agents)
+    _warn_of_when_down((*budgets, *rates))
     keys = _keys()
     others = Others(keys) if cluster else None
     key = keys.add(name, agents, _end(expires), budget=budgets, rate=rates, admin=admin)
@@ -171,22 +172,33 @@ def rm(name: str, cluster: bool) -> dict[str, str]:
 
 def _warn_of_unknown(agents: tuple[str, ...]) -> None:
     """An unknown agent is only a warning, because it may be added later."""
-    if not agents:
-        return
-    try:
-        config = find(None)
-    except ConfigError:
-        return
+    config = _config() if agents else None
     if config is None:
         return
     known = [*config.agents, *config.entries]
     for agent in agents:
         if agent not in known:
             near = did_you_mean(agent, known)
-            click.echo(
-                f"{styled('warning', 'yellow', err=True)}: there is no agent {agent!r} yet. {near}",
-                err=True,
-            )
+            _warn(f"there is no agent {agent!r} yet. {near}")
+
+
+def _warn_of_when_down(limits: tuple[str, ...]) -> None:
+    """What a limit says of the time without the engine means nothing where there is none."""
+    config = _config() if any("whenDown" in limit for limit in limits) else None
+    if config is not None and not config.cluster.redis:
+        _warn("whenDown is never used, as there is no [cluster] redis.")
+
+
+def _config() -> Config | None:
+    """None without a valid one."""
+    try:
+        return find(None)
+    except ConfigError:
+        return None
+
+
+def _warn(message: str) -> None:
+    click.echo(f"{styled('warning', 'yellow', err=True)}: {message}", err=True)
 
 
 def _end(period: str | None) -> datetime | None:

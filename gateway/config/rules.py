@@ -8,7 +8,7 @@ reports already.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.config import schema
@@ -21,7 +21,7 @@ from gateway.failures import Kind
 from gateway.limits.periods import zone_of
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.text.limits import Kind as LimitKind
-from gateway.text.limits import LimitError, listed, parse, parse_all
+from gateway.text.limits import Limit, LimitError, listed, parse, parse_all
 from gateway.types import Provider
 from gateway.urls import ANY, parse_origin, target
 
@@ -41,6 +41,7 @@ Path = tuple[str, ...]
 def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
     """Everything that is wrong although each value is of the right type."""
     models, agents = _tables(table, "models"), _tables(table, "agents")
+    is_shared = bool(_table(table, "cluster").get("redis"))
     for name, model in models.items():
         path = ("models", name)
         yield from name_flaws(path, name)
@@ -54,10 +55,10 @@ def meaning(table: Mapping[str, Any]) -> Iterator[Flaw]:
         yield from _chain(
             ("agents", name, "models"), agent.get("models"), tuple(table.get("models") or ())
         )
-        yield from _limits(("agents", name), agent)
+        yield from _limits(("agents", name), agent, is_shared=is_shared)
         yield from _when_spent(("agents", name), agent, tuple(table.get("models") or ()))
     yield from alias_flaws(agents, tuple(models))
-    yield from _limits(("limits",), _table(table, "limits"))
+    yield from _limits(("limits",), _table(table, "limits"), is_shared=is_shared)
     yield from _time_zone(_table(table, "limits"))
     yield from _server(_table(table, "server"))
     yield from _fallback(_table(table, "fallback"))
@@ -226,17 +227,30 @@ def _when_spent(path: Path, agent: Mapping[str, Any], models: Sequence[str]) -> 
         )
 
 
-def _limits(path: Path, table: Mapping[str, Any]) -> Iterator[Flaw]:
-    """Each limit alone; then those of one owner together, if each is well."""
+def _limits(path: Path, table: Mapping[str, Any], *, is_shared: bool) -> Iterator[Flaw]:
+    """Each limit alone; then those of one owner together, if each is well. `is_shared` says whether
+    there is a cluster."""
     kinds: tuple[LimitKind, ...] = ("budget", "rate")
     stated = {kind: _texts(table.get(kind)) for kind in kinds}
     found = [flaw for kind in kinds for flaw in _each_limit((*path, kind), stated[kind], kind)]
     yield from found
     if not found:
         try:
-            parse_all(stated["budget"], stated["rate"], "gateway")
+            limits = parse_all(stated["budget"], stated["rate"], "gateway")
         except LimitError as error:
             yield Flaw((*path, "budget" if stated["budget"] else "rate"), error.message, error.cure)
+        else:
+            yield from () if is_shared else _never_away(path, limits)
+
+
+def _never_away(path: Path, limits: Iterable[Limit]) -> Iterator[Flaw]:
+    """Limits of a gateway that shares them with no other one."""
+    for limit in limits:
+        if limit.when_down is not None:
+            key = "rate" if limit.is_rate else "budget"
+            message = f'"{limit.text}": its whenDown is never used, as there is no cluster.'
+            cure = "Add [cluster] redis, or remove whenDown."
+            yield Flaw((*path, key), message, cure, "warning")
 
 
 def _each_limit(path: Path, texts: list[str], kind: LimitKind) -> Iterator[Flaw]:

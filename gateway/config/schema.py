@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 
 from gateway import types
 from gateway.config.derived import table
+from gateway.text.limits import WhenDown
 
 SECONDS_MAX: Final = 30 * 86_400
 """A wait of more than a month is a mistake in the unit."""
@@ -260,9 +261,9 @@ class Cluster(Table, frozen=True):
     """Gateways with the same name share circuits, slots, limits and client keys."""
     wait_ms: Annotated[float, Meta(ge=1, le=1000)] = 20.0
     """How long a call waits for the server, in milliseconds, before its gateway decides alone."""
-    when_down: Literal["share", "open", "closed"] = "share"
+    when_down: WhenDown = "share"
     """What a gateway may use of limits and slots while the server is away: its share, all, or
-    nothing."""
+    nothing. A limit may say otherwise: "20 USD/day whenDown=closed"."""
     gateways: Count = 1
     """Among how many gateways a limit is shared when the server was never there."""
     tls: Literal["required", "off"] = "required"

@@ -33,7 +33,7 @@ class KeySync:
         self._keys = keys
         self._engine = engine
         self._done: tuple[str, object] | None = None
-        """The version of the engine's keys, and the mark of our file, when both were alike."""
+        """The version of the engine's keys, and the mark of our file, that were compared last."""
         self.task: asyncio.Task[None] | None = None
         """The last comparison, under way or over."""
         self._problem = ""
@@ -48,12 +48,13 @@ class KeySync:
             self.task = asyncio.get_running_loop().create_task(self._sync(version))
 
     async def _sync(self, version: str) -> None:
+        mark = self._keys.mark  # before: our file may change meanwhile, which is not compared then
         try:
             merged = await exchange(self._engine.ask, self._in_thread)
         except (EngineAway, KeysError) as error:
             self._report(str(error))
             return
-        self._done = (version, self._keys.mark)
+        self._done = (version, mark)
         self._engine.facts["keys"] = version.rpartition(" ")[2]
         refused = f"{merged.refused} keys in the engine were signed with another cluster_secret"
         self._report(refused if merged.refused else "")

@@ -31,6 +31,7 @@ from gateway.shared.limits import (
     Level,
     Renew,
     Reserve,
+    Seed,
     Settle,
 )
 from gateway.shared.port import Pending, Shared
@@ -118,6 +119,8 @@ class Limiter:
         first."""
         self._settings = Settings()
         self.calendar = Calendar(None)
+        self._begun: dict[str, str] = {}
+        """Limit id → the period in which its calls are counted now."""
         self.known_since: dict[str, float] = {}
         """Limit id → the Unix time from which on its calls are counted."""
 
@@ -133,11 +136,12 @@ class Limiter:
         self._settings = settings
         self.calendar = Calendar(settings.zone)
 
-    def know(self, limits: Iterable[Limit]) -> None:
-        """From now on the calls of these limits are counted."""
-        now = self._wall()  # one moment for all, so that the ledger is read once for each period
+    def know(self, limits: Iterable[Limit], since: float | None = None) -> None:
+        """From now on, or `since` then, the calls of these limits are counted."""
+        # one moment for all, so that the ledger is read once for each period
+        since = self._wall() if since is None else since
         for limit in limits:
-            self.known_since.setdefault(limit.id, now)
+            self.known_since.setdefault(limit.id, since)
 
     async def reserve(self, call: Call) -> None:
         """Reserves what `call` may cost in every limit that applies, and gives it its `hold`.
@@ -197,17 +201,37 @@ class Limiter:
         amounts = self._estimate(call, limits.values(), now)
         found = [self.charge(limit, amounts.of(limit.unit), now) for limit in limits.values()]
         charges = tuple(_uncapped(each) if each.limit_id in counted else each for each in found)
+        for charge in charges:
+            if self._begun.get(charge.limit_id) != charge.period:
+                self._begin_period(charge, limits[charge.limit_id])
         decision = self._shared.ask(Reserve(call.ticket, charges))
         if isinstance(decision, Pending):
             decision = await decision.answer
         return decision, charges
 
+    def _begin_period(self, charge: Charge, limit: Limit) -> None:
+        """This process counts a period from its first call on: after a restart, the ledger's usage
+        is counted already. `Overview` seeds the period in which the limit became known."""
+        self._begun[limit.id] = charge.period
+        known_since = self.charge(limit, 0, self.known_since[limit.id])
+        if charge.period != known_since.period:
+            self._shared.tell(Seed(charge._replace(amount=0)))
+
     def charge(self, limit: Limit, amount: int, at: float) -> Charge:
         """`amount` for a limit, in the period that Unix time `at` belongs to."""
         if limit.is_rate:
-            return Charge(limit.id, amount, limit.amount, per_s=_MINUTE_S)
+            return Charge(
+                limit.id, amount, limit.amount, per_s=_MINUTE_S, when_down=limit.when_down
+            )
         period = self.calendar.period(limit.per, at)
-        return Charge(limit.id, amount, limit.amount, period.name, period.ends_at)
+        return Charge(
+            limit.id,
+            amount,
+            limit.amount,
+            period.name,
+            period.ends_at,
+            when_down=limit.when_down,
+        )
 
     def _estimate(self, call: Call, limits: Iterable[Limit], now: float) -> Amounts:
         """At the dearest model of the chain. Models without a price are left out where they are
@@ -247,7 +271,7 @@ class Limiter:
         charges: Iterable[Charge],
     ) -> Refused:
         if not decision.levels:
-            return engine_away()
+            return engine_away(limits.values())
         for level in decision.levels:
             self._on_refused(limits[level.limit_id])
         by_id = {charge.limit_id: charge for charge in charges}

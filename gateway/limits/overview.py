@@ -41,9 +41,10 @@ class Overview:
         self._seeded: set[str] = set()
         """Limit ids."""
 
-    def begin(self) -> None:
-        """Seeds all budgets before the first call. Reads the ledger, and takes as long as that."""
-        self._tell(self._seeds(self._new()))
+    def begin(self, since: float | None = None) -> None:
+        """Seeds all budgets before the first call, with the calls before `since` (Unix time; now
+        when None). Reads the ledger, and takes as long as that."""
+        self._tell(self._seeds(self._new(since)))
 
     async def look_after(self) -> None:
         """To be called now and then: renews what long calls hold, and seeds budgets that are
@@ -66,17 +67,11 @@ class Overview:
             states = await states.answer
         return rows(limits, states, limiter.calendar, now, self._unpriced)
 
-    def seed_again(self) -> bool:
-        """The engine has lost its memory: all budgets are new to it. Returns whether there is a
-        ledger to seed them from."""
-        self._limiter.known_since.clear()
-        self._seeded.clear()
-        return self._ledger is not None
-
-    def _new(self) -> list[Limit]:
-        """Limits that are not seeded yet; their calls are counted from now on."""
+    def _new(self, since: float | None = None) -> list[Limit]:
+        """Limits that are not seeded yet; their calls are counted from now on, or were by other
+        workers `since` then."""
         new = [limit for limit in self._limits() if limit.id not in self._seeded]
-        self._limiter.know(new)
+        self._limiter.know(new, since)
         self._seeded.update(limit.id for limit in new)
         return new
 

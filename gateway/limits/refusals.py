@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from math import ceil
 from typing import Any, Final
@@ -16,6 +16,7 @@ RETRY_AFTER_S_MAX: Final = 120
 """Official SDKs wait no longer than this."""
 AWAY_S: Final = 5
 """When a client may ask again while the engine is away."""
+_GROUP_IS_CLOSED: Final = '[cluster] whenDown is "closed"'
 _LAST_MOMENT: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 """A rate that one huge call has used up may come back later than any calendar can say."""
 
@@ -54,11 +55,13 @@ def refused(
     return Refused(Refusal(429, message, type_, code, headers=headers, details=details))
 
 
-def engine_away() -> Refused:
+def engine_away(limits: Iterable[Limit]) -> Refused:
     """The process may use nothing of a limit while the engine is away."""
+    own = next((limit for limit in limits if limit.when_down == "closed"), None)
+    closed = f"{own.text} of {own.owner} has whenDown=closed" if own else _GROUP_IS_CLOSED
     message = (
         "The limits of this call cannot be checked now: what the gateways share is away,"
-        ' and [cluster] whenDown is "closed".'
+        f" and {closed}."
     )
     headers = {"retry-after": str(AWAY_S)}
     return Refused(Refusal(503, message, "server_error", "limits_unavailable", headers=headers))

@@ -82,11 +82,21 @@ def run(service: Service) -> int:
     keys = at_home(os.environ, Path.home(), time.monotonic, time.time)
     _refuse_to_be_open(keys, _hosts(given, service.server))
     listeners = given or [_listen(service.server)]
+    started_at = time.time()
 
     def work(number: int, workers: Workers) -> None:
         """One worker. The first one says that it is ready; the supervisor talks to systemd."""
         try:
-            run_loop(serve_one(service, Notifier({}), listeners, workers, is_first=number == 0))
+            run_loop(
+                serve_one(
+                    service,
+                    Notifier({}),
+                    listeners,
+                    workers,
+                    is_first=number == 0,
+                    since=started_at,
+                )
+            )
         except (OpenToNetwork, KeysError) as error:
             logger.error("worker %d cannot start: %s", number, error)
             raise SystemExit(1) from None
@@ -123,8 +133,10 @@ async def serve_one(
     workers: Workers | None = None,
     *,
     is_first: bool = True,
+    since: float | None = None,
 ) -> None:
-    """Serves in this process. Raises `CannotListen`, `OpenToNetwork`, `KeysError`."""
+    """Serves in this process; its gateway was started at the Unix time `since`. Raises
+    `CannotListen`, `OpenToNetwork`, `KeysError`."""
     config, server = service.config, service.server
     given = list(listeners) or inherited(os.environ)
     hosts = _hosts(given, server)
@@ -142,6 +154,7 @@ async def serve_one(
         cluster=cluster,
         shipper=_shipper(config, service.env) if ledger is not None and not demo_folder else None,
         tracer=_tracer(config),
+        counts_since=since,
     )
     if cluster is not None:
         share_keys(app, cluster, config)

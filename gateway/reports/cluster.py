@@ -125,7 +125,7 @@ async def _settings(session: Session, config: Config) -> list[Finding]:
         found.append(Finding(SECTION, "warning", "", message, "Set it to noeviction."))
     has_budgets = any(not limit.is_rate for limit in _limits(config))
     if has_budgets and settings["appendonly"] != "yes":
-        message = "appendonly is off: after its restart budgets are seeded from the ledgers"
+        message = "appendonly is off: after its restart, gateways that run restore the budgets"
         found.append(Finding(SECTION, "info", "", message))
     return found
 

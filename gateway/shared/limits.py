@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from gateway.shared.slots import Ticket
+from gateway.text.limits import WhenDown
 
 HOLD_S: Final = 900.0
 """How long a reservation lasts without being renewed."""
@@ -50,6 +51,8 @@ class Charge(NamedTuple):
     """Of a rate: seconds in which `cap` units become available."""
     is_estimated: bool = False
     """The amount is not the provider's own count."""
+    when_down: WhenDown | None = None
+    """What a process may use of the limit without the engine; None: as of every other one."""
 
 
 class Level(NamedTuple):
@@ -259,6 +262,7 @@ class Limits:
         if command.host not in budget.seeded:
             budget.seeded.add(command.host)
             budget.spent += command.charge.amount
+        self._drop_if_over(command.charge)
 
     def gone(self, is_its: Callable[[Ticket], bool]) -> None:
         """The holds of a process that has ended are orphaned."""

@@ -7,21 +7,28 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Kind = Literal["budget", "rate"]
+WhenDown = Literal["share", "open", "closed"]
+"""What one process may use of a limit while the engine that the gateways share is away: its share,
+all of it, or nothing."""
 
 MICRO: Final = 1_000_000
 """Micro-dollars in a dollar."""
 AMOUNT_MAX: Final = 2**53
 """Beyond it, programs that read our JSON as floats lose digits."""
 
-_TEXT: Final = re.compile(r"\s*(\$?)\s*([\d_,.]+)\s*([A-Za-z]*)\s*(?:/|\bper\b)\s*([A-Za-z]+)\s*")
+_TEXT: Final = re.compile(
+    r"\s*(\$?)\s*([\d_,.]+)\s*([A-Za-z]*)\s*(?:/|\bper\b)\s*([A-Za-z]+)\s*"
+    r"(?:\swhenDown\s*=\s*[\"']?(\w*)[\"']?\s*)?"
+)
 _NUMBER: Final = re.compile(r"\d+(?:_\d+)*(?:\.\d+)?", re.ASCII)
 _UNITS: Final = {
     "usd": "USD", "dollar": "USD", "dollars": "USD", "token": "tokens", "tokens": "tokens",
     "call": "calls", "calls": "calls",
 }  # fmt: skip
+_WHEN_DOWN: Final[dict[str, WhenDown]] = {word: word for word in get_args(WhenDown)}
 _PER: Final = {
     "budget": ("hour", "day", "week", "month"),
     "rate": ("minute",),
@@ -48,6 +55,8 @@ class Limit:
     """`USD`, `tokens` or `calls`."""
     per: str
     """`minute` of a rate; `hour`, `day`, `week` or `month` of a budget."""
+    when_down: WhenDown | None = None
+    """None: as `[cluster] whenDown`."""
     id: str = field(init=False)
     """Names the limit whatever its amount: a budget that is raised keeps what is spent."""
 
@@ -73,7 +82,7 @@ def parse(text: str, kind: Kind, owner: str = "gateway") -> Limit:
     match = _TEXT.fullmatch(text)
     if match is None:
         raise LimitError(f'"{text}" is not a {kind}.', _CURE[kind])
-    dollar, number, word, per = match.groups()
+    dollar, number, word, per, when_down = match.groups()
     unit = _UNITS.get(word.lower() or ("usd" if dollar else ""), "")
     if not unit or (dollar and unit != "USD"):
         raise LimitError(f'"{text}" is not a {kind}: it has no unit that is known.', _CURE[kind])
@@ -82,7 +91,11 @@ def parse(text: str, kind: Kind, owner: str = "gateway") -> Limit:
         message = f'"{text}" is not a {kind}: {_why(kind, unit, per)}.'
         raise LimitError(message, _cure(kind, unit, per))
     amount = _amount(text, number, unit, kind)
-    return Limit(owner, f"{shown(amount, unit)}/{per}", amount, unit, per)
+    if when_down is not None and when_down not in _WHEN_DOWN:
+        message = f'"{text}": whenDown is one of {", ".join(_WHEN_DOWN)}.'
+        raise LimitError(message, f'Write it as "{shown(amount, unit)}/{per} whenDown=closed".')
+    own = _WHEN_DOWN[when_down] if when_down is not None else None
+    return Limit(owner, f"{shown(amount, unit)}/{per}", amount, unit, per, own)
 
 
 def parse_all(

@@ -48,7 +48,8 @@ def test_a_key_is_given_to_the_engine_and_revoked_there(
 ) -> None:
     cluster(config, engine.url)
     run("credentials", "set", "cluster_secret", input=SECRET)
-    result = run("keys", "add", "ci", "--cluster")
+    limit = ("--budget", "5 USD/day whenDown=closed")
+    result = run("keys", "add", "ci", "--cluster", *limit)
     assert (result.exit_code, "warning" in result.stderr) == (0, False)
     with engine.client() as client:
         (before,) = client.hvals("{gw:default}:keys")

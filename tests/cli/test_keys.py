@@ -44,6 +44,12 @@ def test_add_warns_of_an_agent_that_does_not_exist(run: Run, config: Path) -> No
     assert "warning" not in run("keys", "add", "b", "--agent", "dev", "--agent", "local").stderr
 
 
+def test_what_a_limit_says_of_a_cluster_that_is_not_there(run: Run, config: Path) -> None:
+    result = run("keys", "add", "ci", "--rate", "5 calls/minute whenDown=open")
+    assert (result.exit_code, "whenDown is never used" in result.stderr) == (0, True)
+    assert "5 calls/minute whenDown=open" in run("keys", "ls").stdout
+
+
 def test_wrong_use(run: Run) -> None:
     assert run("keys", "add", "x", "--expires", "soon").exit_code == 2
     assert run("keys", "add", "a/b").exit_code == 1

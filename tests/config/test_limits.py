@@ -73,6 +73,7 @@ def test_an_agents_own_file_may_have_them(tmp_path: Path) -> None:
         ('[limits]\nrate = "x"', 'limits.rate: "x" is not a rate. Write it as "60 calls/minute"'),
         ('[limits]\ntimeZone = "Berlin"', ('limits.timeZone: "Berlin" is not a time '
                                            'zone that this machine knows.')),
+        ('budget = "20 USD/day whenDown=panic"', "whenDown is one of share, open, closed. Write"),
         ('[limits]\nunpriced = "ignore"', 'limits.unpriced: "ignore" is not one of allow, refuse.'),
         (('[limits]\nbudget = '
           '"sk-ant-api03-canaryCanary0123456789"'), 'limits.budget: "***" is not a budget'),
@@ -83,6 +84,18 @@ def test_mistakes(tmp_path: Path, more: str, problem: str) -> None:
         loaded(tmp_path, more)
     assert problem in str(error.value)
     assert "canary" not in str(error.value)
+
+
+def test_a_limit_may_say_what_holds_while_the_engine_is_away(tmp_path: Path) -> None:
+    more = 'budget = ["20 USD/day whenDown=closed", "2 USD/hour"]\n'
+    shared = loaded(tmp_path, f'{more}[cluster]\nredis = "unix:///run/redis.sock"\n')
+    assert [limit.when_down for limit in shared.agents["dev"].limits] == ["closed", None]
+    assert shared.warnings == ()
+    (warning,) = loaded(tmp_path, more).warnings
+    assert str(warning).endswith(
+        'config.toml:11: agents.dev.budget: "20 USD/day": its whenDown is never used, as there is '
+        "no cluster. Add [cluster] redis, or remove whenDown."
+    )
 
 
 def test_a_chain_for_a_budget_that_is_not_there(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from gateway.credentials.store import CLUSTER_SECRET, Credentials
 from gateway.lab import Lab
 from gateway.process import server
 from gateway.process.cluster import seal, share_keys
-from gateway.shared.redis.alone import Rule
 from gateway.shared.redis.cluster import Cluster, Settings, cluster
 from gateway.shared.redis.session import Place
 from gateway.text.engine_urls import parse
+from gateway.text.limits import WhenDown
 from gateway.types import Model
 from tests.e2e.harness import KEYS, chains
 
@@ -80,7 +80,7 @@ async def group(
     edit: Callable[[schema.Root], schema.Root] = lambda root: root,
     wait_s: float = 1.0,
     silent_s: float = 10.0,
-    when_down: Rule = "share",
+    when_down: WhenDown = "share",
     password: Callable[[], str | None] = lambda: None,
     is_up: bool = True,
 ) -> AsyncIterator[Group]:

@@ -93,6 +93,28 @@ async def test_a_budget_is_exact_among_all_gateways(tmp_path: Path, engine: Redi
         assert Counter(each.status_code for each in answers) == {200: 10, 429: 30}
 
 
+async def test_a_limit_that_is_closed_without_the_engine_refuses_its_own_calls_alone(
+    tmp_path: Path,
+) -> None:
+    def edit(root: schema.Root) -> schema.Root:
+        agents = {
+            "custom": {"budget": ["20 USD/day whenDown=closed", "900000 tokens/day"]},
+            "openai": {"rate": "100 calls/minute"},
+        }
+        return limited(root, agents=agents)
+
+    url = f"unix://{tmp_path}/none.sock"
+    async with group(
+        tmp_path, url, "custom", "openai", gateways=1, edit=edit, is_up=False
+    ) as found:
+        refused = await found.ask(found.gateways[0], "custom")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert refused.json()["error"]["message"].endswith(
+            "is away, and 20 USD/day of agent custom has whenDown=closed."
+        )
+        assert (await found.ask(found.gateways[0], "openai")).status_code == 200
+
+
 async def test_a_key_that_is_revoked_at_one_gateway_is_refused_by_the_others(
     tmp_path: Path, engine: RedisServer
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
@@ -184,6 +185,39 @@ async def test_an_engine_that_lost_its_memory_gets_it_back(tmp_path: Path) -> No
                 assert client.hlen("{gw:tests}:circuits") == 1
             await found.all_up()
         assert not second.app.breaker.is_ready(found.model("openai"))
+
+
+def flush(place: Place) -> None:
+    with place.server.client() as client:
+        client.flushall()
+
+
+def have_arrived(found: Group, calls: int) -> bool:
+    return len(found.lab.calls) >= calls
+
+
+def restart(place: Place) -> None:
+    place.server.stop()
+    place.server.start()
+
+
+@pytest.mark.parametrize("empty", [flush, restart])
+async def test_budgets_are_exact_when_the_engine_is_emptied_under_load(
+    empty: Act, tmp_path: Path
+) -> None:
+    async with place_and_group(tmp_path) as (place, found):
+        tokens = await answered(found, 2)
+        for _ in range(2):
+            seen = len(found.lab.calls) + 5
+            asking = asyncio.ensure_future(found.ask_all("custom", 20))
+            await until(partial(have_arrived, found, seen))
+            empty(place)
+            answers = await asking
+            assert {each.status_code for each in answers} == {200}
+            tokens += sum(each.json()["usage"]["total_tokens"] for each in answers)
+            tokens += await answered(found, 2)
+        await found.all_up()
+        await all_settled(found, tokens)
 
 
 async def test_a_changed_password_is_soon_used(tmp_path: Path) -> None:

@@ -209,6 +209,36 @@ async def test_the_two_sides_are_compared_only_when_one_has_changed(tmp_path: Pa
     assert [SIGNER.read(each).entry for each in engine.known.values()] == [None]  # type: ignore[union-attr]
 
 
+class Busy(Memory):
+    """An engine during whose answer a key is added at the host."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self._host = host
+
+    async def ask(self, function: str, *arguments: Any) -> Any:
+        found = await super().ask(function, *arguments)
+        if function == "keys_put" and len(self.known) == 1:
+            self._host.keys.add("late")
+            self._host.shared.share("late")
+        return found
+
+
+@pytest.mark.anyio
+async def test_a_key_that_is_added_while_the_sides_are_compared_is_not_forgotten(
+    tmp_path: Path,
+) -> None:
+    host = Host(tmp_path)
+    engine = Busy(host)
+    sync = KeySync(host.shared, engine)
+    host.keys.add("ci")
+    host.shared.share("ci")
+    for _ in range(2):
+        sync.look("e 0")
+        await done(sync)
+    assert len(engine.known) == 2
+
+
 @pytest.mark.anyio
 async def test_an_engine_that_is_away_changes_no_key(
     tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -79,6 +79,26 @@ async def test_a_budget_that_is_new_counts_what_was_before_it_and_once_what_come
     await closed(gateway)
 
 
+async def test_a_restart_on_a_later_day_counts_nothing_twice_where_the_engine_remembers(
+    tmp_path: Path,
+) -> None:
+    gateway = Limited(tmp_path, {"budget": "3 USD/day"}, ledger=True)
+    assert gateway.ledger is not None
+    for _ in range(2):
+        gateway.wall.now += 86_400
+        await gateway.ask()
+    await asyncio.to_thread(gateway.ledger.close)
+    app = gateway.app
+    limits = app.gateway.agents["dev"].limits
+    since = {limits[0].id: gateway.wall.now + 1}
+    (seed,) = seeds(
+        gateway.ledger.path, limits, since, app.limiter.calendar, app.gateway.models
+    )  # as the next process of this host begins
+    assert seed.charge.amount == 1_000_000
+    app.shared.tell(seed)
+    assert (await gateway.row()).used == 1
+
+
 def test_without_a_ledger_it_begins_at_nothing(tmp_path: Path) -> None:
     gateway = Limited(tmp_path)
     limit = Limit("gateway", "1 USD/day", 1_000_000, "USD", "day")

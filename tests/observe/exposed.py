@@ -4,15 +4,20 @@ counted."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from gateway.failures import Failure, Kind
+from gateway.observe.cluster import ClusterMetrics
 from gateway.observe.metrics import CircuitStates, Metrics
+from gateway.observe.shipping.database import Database
+from gateway.observe.shipping.shipper import Shipper, Shipping
 from gateway.observe.trace_settings import Settings
 from gateway.observe.traces import Answer, Tracer
+from gateway.shared.redis.health import Health
 from gateway.types import Attempt, Usage
 from tests import makers
 from tests.makers import Clock, call, model
@@ -36,6 +41,12 @@ def everything() -> Metrics:
     breaker.cool_down(LOCAL, 60.0, LIMITED)
     metrics.registry.register(CircuitStates(breaker.circuits, Clock()))
     metrics.registry.register(Tracer(Settings("http://collector"), _NoCollector(), "1"))
+    health = Health()
+    health.asked("Reserve", "answered", 0.001)
+    health.received("open")
+    metrics.registry.register(ClusterMetrics(health, Clock()))
+    database = Database("postgresql://localhost/gateway", lambda: None, 90)
+    metrics.registry.register(Shipper(Shipping(Path("ledger.db"), database)))
     metrics.read_waiting(lambda: 1)
     metrics.read_unrecorded(lambda: 2)
     metrics.ended(None, 404, 0.0, None)

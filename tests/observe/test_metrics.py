@@ -37,8 +37,9 @@ NAMES = {
 
 def documented() -> dict[str, set[str]]:
     """Every metric of the documentation → its labels."""
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    rows = re.findall(r"^\| `(gateway_\w+)` \| ([\w, ]*)\|", page, re.MULTILINE)
+    docs = Path(__file__).parents[2] / "docs"
+    pages = "".join((docs / name).read_text() for name in ("operations.md", "cluster.md"))
+    rows = re.findall(r"^\| `(gateway_\w+)` \| ([\w, ]*)\|", pages, re.MULTILINE)
     return {name: {label.strip() for label in labels.split(",")} - {""} for name, labels in rows}
 
 

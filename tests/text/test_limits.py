@@ -50,6 +50,9 @@ def test_valid_limits(text: str, kind: Kind, amount: int, normal: str) -> None:
         ("1.5 calls/minute", "rate", "the smallest part is 1 call"),
         ("99999999999999999999 tokens/day", "budget", "must be above 0 and below"),
         ("٢٠ USD/day", "budget", "is not a number"),
+        ("20 USD/day whenDown=panic", "budget", "whenDown is one of share, open, closed."),
+        ("20 USD/day whenDown=", "budget", 'Write it as "20 USD/day whenDown=closed".'),
+        ("20 USD/day closed", "budget", "is not a budget"),
     ],
 )
 def test_invalid_limits(text: str, kind: Kind, words: str) -> None:
@@ -57,6 +60,21 @@ def test_invalid_limits(text: str, kind: Kind, words: str) -> None:
         parse(text, kind)
     assert words in str(error.value)
     assert error.value.cure
+
+
+@pytest.mark.parametrize(
+    ("text", "when_down"),
+    [
+        ("20 USD/day", None),
+        ("20 USD/day whenDown=closed", "closed"),
+        ("20 USD per day  whenDown = 'open' ", "open"),
+        ('$20/day whenDown="share"', "share"),
+    ],
+)
+def test_a_limit_may_say_what_holds_without_the_engine(text: str, when_down: str | None) -> None:
+    limit = parse(text, "budget", "agent dev")
+    assert (limit.text, limit.when_down) == ("20 USD/day", when_down)
+    assert limit.id == "agent dev USD/day", "what is spent stays when the word changes"
 
 
 def test_one_owner_has_one_limit_of_a_kind() -> None:

@@ -7,7 +7,7 @@ engine, and tell the engine again what it held.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from gateway.shared.circuits import CircuitId, State
 from gateway.shared.engine import (
@@ -36,27 +36,31 @@ from gateway.shared.limits import (
 from gateway.shared.redis import messages
 from gateway.shared.redis.names import Names
 from gateway.shared.slots import Ticket
-
-Rule = Literal["share", "open", "closed"]
-"""While the engine is away: this process uses its share of a limit, all of it, or nothing."""
+from gateway.text.limits import AMOUNT_MAX, WhenDown
 
 _CARRIED_OUT: Final = (Open, Close, EndProbe, Give, Settle, Renew, Seed)
 """Commands that also take effect here, at once."""
 
 
 class Alone:
-    """One member's own knowledge. `members` says among how many a limit is shared."""
+    """One member's own knowledge. `when_down` holds of slots, and of limits that say nothing of
+    their own; `members` says among how many a limit is shared."""
 
-    def __init__(self, rule: Rule, members: Callable[[], int]) -> None:
+    def __init__(self, when_down: WhenDown, members: Callable[[], int]) -> None:
         self.engine: Final = Engine()
         self.is_away = True
-        self._rule = rule
+        self._when_down = when_down
         self._members = members
         self._waiting: dict[Ticket, Join] = {}
         self._holds: dict[Ticket, Reserve] = {}
+        self._held_there: dict[Ticket, Reserve] = {}
+        """Those of them that only the engine counts. Without it they are counted here, before this
+        process decides."""
         self._own: set[Ticket] = set()
         """Those of them that were granted without the engine: they count in the rates here."""
         self._slots: dict[Ticket, Admit] = {}
+        self._seeds: dict[tuple[str, str], Seed] = {}
+        """(limit id, period) → what was spent before this member counted."""
         self._used: dict[tuple[str, str], int] = {}
         """(limit id, period) → what all members have used of a budget, as the engine said last."""
         self._may_use: dict[tuple[str, str], int] = {}
@@ -88,6 +92,8 @@ class Alone:
             self._waiting.pop(command.ticket, None)
         elif isinstance(command, Settle):
             command = self._settled(command)
+        elif isinstance(command, Seed):
+            self._seeds.setdefault((command.charge.limit_id, command.charge.period), command)
         elif isinstance(command, Give):
             self._slots.pop(command.ticket, None)
         if self.is_away or isinstance(command, _CARRIED_OUT):
@@ -97,6 +103,7 @@ class Alone:
     def _settled(self, command: Settle) -> Settle:
         """The part of a settlement that is counted here."""
         self._holds.pop(command.ticket, None)
+        self._held_there.pop(command.ticket, None)
         charges = self._counted_here(command.charges, is_own=command.ticket in self._own)
         self._own.discard(command.ticket)
         return command._replace(charges=charges)
@@ -106,9 +113,10 @@ class Alone:
         the engine admits may be more, and would use the share up for a long time."""
         if all(charge.period for charge in charges):
             return charges
-        parts = zip(charges, shares(charges, self._members()), strict=True)
         return tuple(
-            charge if charge.period else share for charge, share in parts if charge.period or is_own
+            charge if charge.period else self._part(charge)
+            for charge in charges
+            if charge.period or is_own
         )
 
     def woken(self, ticket: Ticket) -> None:
@@ -160,24 +168,30 @@ class Alone:
         for level in decision.levels:
             self._used[level.limit_id, periods[level.limit_id]] = level.used
         if decision.is_granted:
-            self._holds[command.ticket] = command
-            held = self._counted_here(command.charges, is_own=False)
-            self.engine.do(command._replace(charges=held, anyway=True), now)
+            self._holds[command.ticket] = self._held_there[command.ticket] = command
 
     # --- without the engine -----------------------------------------------------------------------
 
     def decide(self, command: Command, now: float) -> tuple[Any, list[News]]:
         """The answer of this process alone, and what its calls must know."""
+        if self._held_there:
+            self._count_here(now)
         if isinstance(command, Admit):
             return self._admit(command, now)
         if isinstance(command, Reserve):
             return self._reserve(command, now), []
         return self.engine.do(command, now) if isinstance(command, LimitStates) else (None, [])
 
+    def _count_here(self, now: float) -> None:
+        for command in self._held_there.values():
+            held = self._counted_here(command.charges, is_own=False)
+            self.engine.do(command._replace(charges=held, anyway=True), now)
+        self._held_there.clear()
+
     def _admit(self, command: Admit, now: float) -> tuple[Permit | None, list[News]]:
         slots_max = command.slots_max
         if slots_max is not None:
-            if self._rule == "closed":
+            if self._when_down == "closed":
                 return None, []
             command = command._replace(slots_max=self._part_of(slots_max))
         permit, news = self.engine.do(command, now)
@@ -187,14 +201,13 @@ class Alone:
         return permit._replace(is_alone=True), news
 
     def _part_of(self, slots_max: int) -> int:
-        return max(1, slots_max // self._members()) if self._rule == "share" else slots_max
+        return max(1, slots_max // self._members()) if self._when_down == "share" else slots_max
 
     def _reserve(self, command: Reserve, now: float) -> Decision:
-        if self._rule == "closed":
+        if any(self._when_down_of(charge) == "closed" for charge in command.charges):
             return Decision(False, (), is_alone=True)
         part = tuple(self._part(charge) for charge in command.charges)
-        is_open = self._rule == "open"
-        decision: Decision = self.engine.do(command._replace(charges=part, anyway=is_open), now)[0]
+        decision: Decision = self.engine.do(command._replace(charges=part), now)[0]
         if decision.is_granted:
             self._holds[command.ticket] = command
             self._own.add(command.ticket)
@@ -202,9 +215,14 @@ class Alone:
         levels = tuple(level._replace(cap=caps[level.limit_id]) for level in decision.levels)
         return Decision(decision.is_granted, levels, is_alone=True)
 
+    def _when_down_of(self, charge: Charge) -> WhenDown:
+        return charge.when_down or self._when_down
+
     def _part(self, charge: Charge) -> Charge:
         """What this process may use without asking: of a rate its share; of a budget what it has
         used, and its share of what was left by the engine's last answer."""
+        if charge.cap is not None and self._when_down_of(charge) == "open":
+            return charge._replace(cap=AMOUNT_MAX)
         if charge.cap is None or not charge.period:
             return shares([charge], self._members())[0]
         key = (charge.limit_id, charge.period)
@@ -215,6 +233,23 @@ class Alone:
         return charge._replace(cap=self._may_use[key])
 
     # --- what the engine must know again ----------------------------------------------------------
+
+    def counted(self, member: str, now: float) -> list[Seed]:
+        """All that this member has counted in its budgets, for an engine without memory: its seeds,
+        and one of its own with what its calls have spent."""
+        found = []
+        for state in self.engine.limits.states(now):
+            if state.period:
+                seed = self._seeds.get((state.limit_id, state.period))
+                before = seed.charge.amount if seed is not None else 0
+                own = Charge(
+                    state.limit_id,
+                    state.spent - before,
+                    period=state.period,
+                    ends_at=state.ends_at,
+                )
+                found += [Seed(own, member)] if seed is None else [seed, Seed(own, member)]
+        return found
 
     def all_held(self, names: Names, now: float) -> list[Any]:
         """The arguments of the function `restore`."""

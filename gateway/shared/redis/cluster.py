@@ -37,13 +37,14 @@ from gateway.shared.engine import (
 from gateway.shared.limits import Decision, LimitStates, Renew, Reserve, Seed, Settle
 from gateway.shared.port import Pending
 from gateway.shared.redis import messages
-from gateway.shared.redis.alone import Alone, Rule
+from gateway.shared.redis.alone import Alone
 from gateway.shared.redis.health import Health
 from gateway.shared.redis.membership import Membership
 from gateway.shared.redis.names import Names
 from gateway.shared.redis.seal import Seal
 from gateway.shared.redis.session import TURNS, Place, Reply, connect, in_words
 from gateway.shared.redis.vault import Vault
+from gateway.text.limits import WhenDown
 from gateway.types import Model
 
 log = logging.getLogger("gateway.cluster")
@@ -88,9 +89,6 @@ class Cluster:
         self._outbox: deque[Command] = deque(maxlen=OUTBOX_MAX)
         self._denied: dict[CircuitId, float] = {}
         self._late = 0
-        self.on_emptied: Callable[[], bool] = lambda: False
-        """Called when the engine has lost its memory. Returns whether budgets are seeded again with
-        all that calls have spent."""
         membership.publish = self._publish
         membership.on_emptied = self._emptied
 
@@ -149,10 +147,11 @@ class Cluster:
         self.membership.begin(self._on_message, self._is_back)
 
     def _emptied(self) -> None:
-        if self.on_emptied():  # what ended without the engine would be counted twice
-            kept = [each for each in self._outbox if not isinstance(each, Settle)]
-            self._outbox.clear()
-            self._outbox.extend(kept)
+        """Budgets begin again with all that this member has counted; what it kept for the engine is
+        a part of that."""
+        kept = [each for each in self._outbox if not isinstance(each, Settle | Seed)]
+        self._outbox.clear()
+        self._outbox.extend([*kept, *self._alone.counted(self.names.member, self._clock())])
 
     def _is_back(self) -> None:
         """The engine knows what this member holds: what was kept for it follows."""
@@ -337,7 +336,7 @@ class Settings:
     """`[cluster]`."""
 
     wait_s: float = 0.02
-    when_down: Rule = "share"
+    when_down: WhenDown = "share"
     beat_s: float = 1.0
     """Between two heartbeats."""
     members_min: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -108,8 +109,7 @@ class Health:
     def asked(self, command: str, result: str, took_s: float | None = None) -> None:
         self.asks[command, result] += 1
         if took_s is not None:
-            place = next((i for i, end in enumerate(BUCKETS_S) if took_s <= end), len(BUCKETS_S))
-            self.took[place] += 1
+            self.took[bisect_left(BUCKETS_S, took_s)] += 1
             self.took_sum_s += took_s
 
     def received(self, kind: str) -> None:

@@ -1,4 +1,6 @@
--- The functions that members call: FCALL gw1_<name> 1 <P> <member> <arguments, MessagePack>.
+-- The functions that members call: FCALL gw1_<name> 1 <P> <member> <arguments, MessagePack> <epoch>.
+-- The epoch is the one that the member knows, '' before its first word. In an engine that has lost
+-- its memory nothing is counted before the member has restored what it knows.
 
 local NAMES = {
   'admit', 'close', 'end_probe', 'give', 'gone', 'hello', 'join', 'keep', 'keys_get',
@@ -41,6 +43,10 @@ for i = 1, #NAMES do
   local name = NAMES[i]
   redis.register_function('gw1_' .. name, function(keys, args)
     P, me = keys[1], args[1]
+    local known = args[3] or ''
+    if known ~= '' and name ~= 'hello' and redis.call('GET', P .. 'epoch') ~= known then
+      return redis.error_reply('FORGOTTEN the engine has lost its memory')
+    end
     local found = commands[name](cmsgpack.unpack(args[2]), clock())
     return AS_THEY_ARE[name] and found or cmsgpack.pack(found)
   end)

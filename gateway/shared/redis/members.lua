@@ -1,6 +1,7 @@
 -- The gateways of a group. All that a member's calls hold ends `LEASE_US` after its last word.
 
 local LEASE_US = 15000000
+local EPOCH_MS = 400 * DAY_MS
 
 local function release_all(member, now)
   leave_lines(member, {})
@@ -32,7 +33,8 @@ function commands.hello(a, now)
     forget(each, now)
   end
   redis.call('SET', P .. 'epoch', epoch, 'NX')
-  for _, key in ipairs({'members', 'infos', 'epoch', 'counts'}) do stays(P .. key) end
+  for _, key in ipairs({'members', 'infos', 'counts'}) do stays(P .. key) end
+  stays(P .. 'epoch', EPOCH_MS) -- longer than any budget: a new one means that they are gone
   return {redis.call('GET', P .. 'epoch'), not is_new, redis.call('ZCARD', P .. 'members'), now,
     tonumber(redis.call('HGET', P .. 'counts', 'keys') or '0')}
 end

@@ -23,7 +23,7 @@ from gateway.shared.redis import messages
 from gateway.shared.redis.alone import Alone
 from gateway.shared.redis.health import EngineAway, Group, Health, Member
 from gateway.shared.redis.names import Names
-from gateway.shared.redis.session import Session
+from gateway.shared.redis.session import FORGOTTEN, Session
 
 log = logging.getLogger("gateway.cluster")
 
@@ -182,7 +182,8 @@ class Membership:
                 raise EngineAway(session.reason)
 
     async def _beat(self, session: Session) -> bool:
-        """Says that this member is there. Returns whether the answer was quick."""
+        """Says that this member is there. Returns whether the answer was quick. Raises
+        `EngineAway`."""
         if self._said > self._heard + 1:
             raise EngineAway("its messages do not arrive")
         self._said += 1
@@ -194,20 +195,26 @@ class Membership:
         epoch, is_known, members, now_us, keys = found
         self._known_facts = facts
         self._health.met(members, took_s, now_us / 1e6 + took_s / 2 - self._wall())
-        if epoch != self._epoch:
-            self._has_lost_its_memory(epoch)
+        is_first, is_new = not self._epoch, epoch != self._epoch
+        self._epoch = session.epoch = epoch
+        if is_new and not is_first:
+            self._restore(session)
         elif not is_known and not self._alone.is_away:
             self.go_away("this member was silent, and what it held was given to others")
         self.keys_changed(keys)
         return took_s <= self._wait_s
 
-    def _has_lost_its_memory(self, epoch: str) -> None:
-        is_first, self._epoch = not self._epoch, epoch
-        if is_first:
-            return
-        if not self._alone.is_away:
-            self.go_away("it has lost its memory, which is restored")
+    def _restore(self, session: Session) -> None:
+        """The engine has lost its memory, and begins with what this member knows. What was sent in
+        this session, and is unanswered, is a part of that: so another one begins, unless this word
+        is the first of all. Raises `EngineAway`."""
+        is_unused = self._said == 1
+        if not is_unused:
+            self._failures = 0
+            session.end(FORGOTTEN)
         self.on_emptied()
+        if not is_unused:
+            raise EngineAway(FORGOTTEN)
 
     async def _return(self, session: Session) -> None:
         """Restores in the engine what this member holds, reads all circuits, and is up."""

@@ -246,6 +246,8 @@ def change(found: Any, names: Names) -> Change | None:
     """News of a circuit; None of one that this member does not know. Raises `TypeError`,
     `ValueError` or `msgspec.MsgspecError` for what it cannot read: another release may send it."""
     state, name, left_us, why, generation, by = found
+    if state not in ("open", "closed"):
+        raise ValueError(f"a circuit cannot be {state!r}")
     circuit_id = names.circuit_id(name)
     if circuit_id is None:
         return None

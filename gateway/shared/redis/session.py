@@ -93,6 +93,8 @@ class Session:
         self._alarm: asyncio.TimerHandle | None = None
         self._later: asyncio.TimerHandle | None = None
         self._loop = loop
+        self.epoch = ""
+        """The engine's memory, as this member knows it: commands are refused by any other one."""
         self.lost: Final[asyncio.Future[str]] = loop.create_future()
         """Why the session ended."""
         self._tasks = [
@@ -104,13 +106,15 @@ class Session:
     ) -> None:
         """Calls a function. `on_reply` is called once, in any case. What `may_wait` leaves with the
         next command, after `LATER_S` at most."""
-        call = ("FCALL", library.PREFIX + function, 1, self._prefix, self._member, pack(arguments))
-        self._put(call, on_reply, may_wait=may_wait)
+        self._put(self._call(function, arguments), on_reply, may_wait=may_wait)
 
     async def ask(self, function: str, *arguments: Any) -> Any:
         """The answer of a function. Raises `EngineAway`."""
-        call = ("FCALL", library.PREFIX + function, 1, self._prefix, self._member, pack(arguments))
-        return unpack(await self._do(call))
+        return unpack(await self._do(self._call(function, arguments)))
+
+    def _call(self, function: str, arguments: Sequence[Any]) -> tuple[Any, ...]:
+        name, packed = library.PREFIX + function, pack(arguments)
+        return ("FCALL", name, 1, self._prefix, self._member, packed, self.epoch)
 
     async def prepare(self) -> None:
         """Finds out whether all functions may be used, and loads them where they are missing.
@@ -338,6 +342,7 @@ def in_words(error: BaseException) -> str:
     return str(error).rstrip(".") or type(error).__name__
 
 
+FORGOTTEN: Final = "it has lost its memory, which is restored"
 _NO_RIGHTS: Final = "its user has not all rights that are needed: see docs/cluster.md"
 _NO_LOGIN: Final = (
     "it refuses the user or the password: store it with `gateway credentials set cluster_redis`"
@@ -347,7 +352,9 @@ _WORDS: Final[Sequence[tuple[type[BaseException], str, str]]] = (
     (RedisError, "invalid username-password pair", _NO_LOGIN),
     (NoPermissionError, "", _NO_RIGHTS),
     (RedisError, "user executing the script can't", _NO_RIGHTS),
+    (RedisError, "ACL failure in script", _NO_RIGHTS),  # Valkey
     (OutOfMemoryError, "", "its memory is full: raise maxmemory, with the policy noeviction"),
     (ReadOnlyError, "", "it is a replica, which cannot be written"),
+    (RedisError, "FORGOTTEN", FORGOTTEN),
 )
 """(kind of error, a part of its text, our words)."""

@@ -28,10 +28,10 @@ from gateway.shared.engine import (
 )
 from gateway.shared.limits import Charge, LimitStates, Reserve, Seed, Settle
 from gateway.shared.port import Pending
-from gateway.shared.redis.alone import Rule
 from gateway.shared.redis.cluster import Cluster, Settings, cluster
 from gateway.shared.redis.session import Place
 from gateway.text.engine_urls import parse
+from gateway.text.limits import WhenDown
 from tests.e2e.cluster import until
 from tests.redis_proxy import Proxy, proxy
 from tests.redis_server import RedisServer, needs_redis
@@ -74,7 +74,7 @@ async def members(
     *,
     wait_s: float = WAIT_S,
     silent_s: float = 10.0,
-    rule: Rule = "share",
+    rule: WhenDown = "share",
     beat_s: float = 0.05,
 ) -> AsyncIterator[list[Cluster]]:
     async with AsyncExitStack() as stack:
@@ -269,7 +269,7 @@ async def again(port: Cluster, between: Proxy) -> None:
     ("rule", "slots", "calls"), [("share", 2, 4), ("open", 4, 9), ("closed", 0, 0)]
 )
 async def test_what_a_member_may_use_alone(
-    rule: Rule, slots: int, calls: int, server: RedisServer, between: Proxy
+    rule: WhenDown, slots: int, calls: int, server: RedisServer, between: Proxy
 ) -> None:
     async with members(server.url, 1), members(between.url, 1, rule=rule) as (port,):
         await until(lambda: port.health.members == 1 or port.health.members == 2)
@@ -284,6 +284,32 @@ async def test_what_a_member_may_use_alone(
         assert all(each.is_alone for each in decisions)
         if rule == "closed":
             assert decisions[0].levels == ()
+
+
+async def test_a_limit_may_say_otherwise_than_the_group(
+    server: RedisServer, between: Proxy
+) -> None:
+    day = charges(10)[0]
+
+    def limit(name: str, when_down: WhenDown, **more: Any) -> Charge:
+        return day._replace(limit_id=name, when_down=when_down, **more)
+
+    rate: Final = {"period": "", "per_s": 60.0}
+    mine, all_of_it = limit("mine", "share"), limit("all", "open")
+    calls = limit("calls", "open", **rate, cap=1, amount=1)
+    async with members(between.url, 1, rule="closed") as (port,):
+        port.health.members = 2
+        await without_engine(port, between)
+        assert not (await answer(port, Reserve(1, (day, all_of_it)))).is_granted
+        assert not (await answer(port, Reserve(2, (limit("no", "closed"),)))).is_granted
+        asked = [await answer(port, Reserve(n, (mine, all_of_it, calls))) for n in range(3, 10)]
+        assert sum(each.is_granted for each in asked) == 5, "half of 100"
+        assert {level.limit_id for level in asked[-1].levels} == {"mine"}
+        free = [await answer(port, Reserve(n, (all_of_it, calls))) for n in range(10, 30)]
+        assert all(each.is_granted for each in free)
+        assert free[-1].levels[0][:3] == ("all", 250, 100), "counted all the same"
+        port.tell(Settle(29, (all_of_it, calls)))
+        assert (await answer(port, Reserve(30, (all_of_it, calls)))).is_granted
 
 
 async def test_what_was_granted_alone_is_known_to_the_engine_afterwards(
@@ -391,12 +417,32 @@ async def test_a_late_answer_does_not_fix_the_share_of_a_budget_forever(
         assert not (await answer(port, Reserve(5, charges(1)))).is_granted
 
 
-@pytest.mark.parametrize("is_seeded", [True, False])
-async def test_what_the_ledgers_know_is_not_charged_again(
-    is_seeded: bool, server: RedisServer, between: Proxy
+# --- an engine that has lost its memory -----------------------------------------------------------
+
+
+async def test_budgets_are_exact_whenever_the_engine_loses_its_memory(server: RedisServer) -> None:
+    async with members(server.url, 3, beat_s=0.5) as ports:
+        with server.client() as client:
+            for port, amount in zip(ports, (10, 5, 0), strict=True):
+                port.tell(Seed(charges(amount)[0]))
+            for ticket in range(90):
+                port = ports[ticket % 3]
+                assert (await answer(port, Reserve(ticket, charges(2, 1000)))).is_granted
+                if ticket in (30, 31, 60):
+                    client.flushall()
+                port.tell(Settle(ticket, charges(1)))
+            assert (await answer(ports[0], Reserve(99, charges(7)))).is_granted
+            client.flushall()
+            await until(lambda: client.hlen("{gw:tests}:infos") == 3)
+        await until(lambda: all(port.health.is_up for port in ports))
+        await sync(*ports)
+        assert await spent(ports[1]) == (15 + 90, 7), "a call under way holds its part"
+
+
+async def test_what_a_call_took_without_the_engine_is_counted_once(
+    server: RedisServer, between: Proxy
 ) -> None:
     async with members(between.url, 1) as (port,):
-        port.on_emptied = lambda: is_seeded
         await without_engine(port, between)
         assert (await answer(port, Reserve(1, charges(30)))).is_granted
         assert (await answer(port, Reserve(2, charges(30)))).is_granted
@@ -404,4 +450,4 @@ async def test_what_the_ledgers_know_is_not_charged_again(
         with server.client() as client:
             client.flushall()
         await again(port, between)
-        assert await spent(port) == (0 if is_seeded else 25, 30), "a call under way holds its part"
+        assert await spent(port) == (25, 30)
