@@ -29,7 +29,7 @@ def render(keys: Sequence[Stored]) -> None:
     """Prints a table."""
     if not keys:
         example = f"gateway credentials set {next(iter(PROVIDERS.values())).credential}"
-        click.echo(f"There are no keys. Add one with, for example: {example}")
+        click.echo(f"There are no keys. Add one with, for example:\n  {example}")
         return
     rows = [(short(key.type, key.instance), key.source, _state(key)) for key in keys]
     click.echo(table(("KEY", "FROM", "STATE"), rows, whole=("KEY",)))
@@ -124,7 +124,7 @@ def _notes(credentials: Credentials, type_: str, instance: str, value: str) -> I
         yield f"keys of this type usually begin with {hints[0]}"
     if not rows:
         setting = f'credential = "{short(type_, instance)}"'
-        yield f"no provider uses {type_} by itself; name it with {setting} in [models.*]"
+        yield f"no provider uses it by itself; name it in a model: {setting}"
     first = next((key for key in credentials.stored({type_}) if key.instance == instance), None)
     if first is not None and first.source != "store":
         yield f"{first.place} ({first.source}) comes first, so this one is not used"
