@@ -113,7 +113,7 @@ def set_(reference: str) -> _Stored:
 def _read_key(type_: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.read()
-    key: str = click.prompt(f"{type_} key", hide_input=True, err=True)
+    key: str = click.prompt(f"{type_} (not shown)", hide_input=True, err=True)
     return key
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from gateway import __version__
+from gateway.cli.console import program
 from gateway.providers import PROVIDERS
 from gateway.share import EXAMPLE, UNITS, text
 
@@ -73,7 +74,7 @@ def steps(folder: Path, installed: Path) -> Iterator[str]:
     yield f"  sudo systemctl enable --now {SOCKET} {SERVICE}"
     yield ""
     yield "For one person, without root:"
-    yield f"  install -D -m 0644 {folder / EXAMPLE_NAME} ~/.config/gateway/config.toml"
+    yield f"  {program()} init --path ~/.config/gateway/config.toml"
     yield f"  install -D -m 0644 {folder / USER_SERVICE} \\"
     yield f"    ~/.config/systemd/user/{USER_SERVICE.name}"
     yield "  systemctl --user daemon-reload"

@@ -59,7 +59,7 @@ class Filters(NamedTuple):
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection. Raises `Unreadable`, also for an SQLite error inside the context."""
     if not os.path.lexists(path):
-        why = "there is no ledger yet; it begins with the first call (the demo deletes its own)"
+        why = "there is no ledger yet; it begins with the first call (the demo has one of its own)"
         raise Unreadable(f"{path}: {why}")
     try:
         with closing(_opened(path.resolve())) as database:
