@@ -11,14 +11,21 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
 from gateway.cli.console import CREDENTIALS, prints, styled, table
 from gateway.credentials.secret import CredentialError
-from gateway.credentials.store import Credentials, Stored, short, split
+from gateway.credentials.store import OTHERS, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.reports import credentials as reports
+
+_TYPES: Final = sorted(CREDENTIAL_TYPES | OTHERS)
+_EPILOG: Final = (
+    f"Types: {', '.join(_TYPES)}; for another server, a name of yours that `credential` of the "
+    "model states. INSTANCE tells several keys of a type apart."
+)
 
 
 def _credentials() -> Credentials:
@@ -47,7 +54,7 @@ def _code(keys: Sequence[Stored]) -> int:
 
 def _beginning(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """For the shell's completion."""
-    return sorted(type_ for type_ in CREDENTIAL_TYPES if type_.startswith(incomplete))
+    return [type_ for type_ in _TYPES if type_.startswith(incomplete)]
 
 
 @click.group()
@@ -92,7 +99,7 @@ def _render_stored(done: _Stored) -> None:
         click.echo(f"{styled('note', 'yellow')}: {note}")
 
 
-@command.command("set")
+@command.command("set", epilog=_EPILOG)
 @click.argument("reference", metavar="TYPE[:INSTANCE]", shell_complete=_beginning)
 @prints(_render_stored, errors={CredentialError: CREDENTIALS})
 def set_(reference: str) -> _Stored:
@@ -122,7 +129,7 @@ def _notes(credentials: Credentials, type_: str, instance: str, value: str) -> I
     hints = [row.key_hint for row in rows if row.key_hint]
     if hints and not value.startswith(hints[0]):
         yield f"keys of this type usually begin with {hints[0]}"
-    if not rows:
+    if not rows and type_ not in OTHERS:
         setting = f'credential = "{short(type_, instance)}"'
         yield f"no provider uses it by itself; name it in a model: {setting}"
     first = next((key for key in credentials.stored({type_}) if key.instance == instance), None)
