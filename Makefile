@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# pip shows nothing while it fetches what the build needs, so a silent minute is announced.
+FAILED := { echo "the installation failed; the reason is above. pip needs PyPI, or a mirror and its certificate" \
+	"(PIP_INDEX_URL, PIP_CERT). Then repeat the command." >&2; exit 1; }
 
 .PHONY: run test format bench lock clean
 
@@ -46,13 +49,13 @@ $(BIN)/pip:
 		{ rm -rf $(VENV); echo "the virtual environment $(VENV) could not be made; the reason is above" >&2; exit 1; }
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/pip
-	@echo "installing into $(VENV) ..."
-	@$(PIP) install --editable .
+	@echo "installing 12 MB from PyPI into $(VENV); if the network is down, pip says so after some minutes ..."
+	@$(PIP) install --editable . || $(FAILED)
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/pip
-	@echo "installing into $(VENV), with what the tests need ..."
-	@$(PIP) install --editable '.[test]'
+	@echo "installing 70 MB from PyPI into $(VENV), with what the tests need ..."
+	@$(PIP) install --editable '.[test]' || $(FAILED)
 	@if command -v npm >/dev/null; then \
 		npm install --prefix tests/e2e/node --silent --no-audit --no-fund --fetch-retries=0 --fetch-timeout=10000 || \
 		echo "the Node SDKs cannot be installed: its tests are skipped" >&2; fi

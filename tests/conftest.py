@@ -63,6 +63,12 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    """pytest-httpserver's own default is a name, which a minimal system does not resolve."""
+    return "127.0.0.1", 0
+
+
+@pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """A real PostgreSQL, started by the first test that needs it."""
     if MISSING:

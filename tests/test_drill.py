@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.cli.drill import BESIDES
 from gateway.config import schema
 from gateway.config.load import build
 from gateway.drill import CALLS, TEXT, Seen, drill, judge
@@ -127,7 +128,8 @@ async def test_no_chain_fails_a_drill(chain: list[str], api: str) -> None:
     results = await drill(config, config.agents["dev"], begun.append, APIS[api])
     assert {each.api for each in results} == {api}
     assert [(each.fault, each.stream, each.saw) for each in results if each.verdict == "fail"] == []
-    assert {*FAULTS, "dns", "tls", "all_down", "thundering_herd", "client_leaves"} <= set(begun)
+    assert {*FAULTS, *BESIDES} <= set(begun)
+    assert {each.fault for each in results} <= {*FAULTS, *BESIDES}
     if len(chain) > 1:
         # A slow machine is late, which is not wrong: only incomplete answers are looked at.
         assert {each.fault for each in results if each.verdict == "safe" and "only after" not in

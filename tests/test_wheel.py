@@ -20,6 +20,8 @@ from tests.e2e.process import ask
 from tests.e2e.process import gateway as serving
 
 ROOT = Path(__file__).parent.parent
+LINK = re.compile(r"(!?)\[[^\]]*\]\((?!https?:)([^)]+)\)")
+"""A relative link or image in Markdown: `!` or nothing, and its path."""
 FROM_GIT = {"tests/e2e/node/package-lock.json"}
 
 
@@ -130,6 +132,13 @@ def metadata(wheel: Path) -> Message:
     return Parser().parsestr(archive.read(name).decode())
 
 
+def metadata_of_sdist(sdist: Path) -> Message:
+    with tarfile.open(sdist) as archive:
+        found = archive.extractfile(f"local_agent_gateway-{version()}/PKG-INFO")
+        assert found
+        return Parser().parsestr(found.read().decode())
+
+
 def test_the_metadata_are_complete(wheel: Path) -> None:
     found = metadata(wheel)
     assert found["License-Expression"] == "MIT"
@@ -138,6 +147,22 @@ def test_the_metadata_are_complete(wheel: Path) -> None:
     labels = {url.partition(",")[0] for url in found.get_all("Project-URL") or ()}
     assert {"Homepage", "Documentation", "Changelog", "Issues"} <= labels
     assert f"gateway {found['Version']}" in (ROOT / "README.md").read_text()
+
+
+def test_the_description_on_pypi_has_the_links_and_images_of_the_release(built: Path) -> None:
+    """PyPI has no other file of the repository, so that a relative link would lead nowhere."""
+    (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
+    description = metadata(wheel).get_payload()
+    assert isinstance(description, str)
+    assert metadata_of_sdist(sdist).get_payload() == description
+    relative = LINK.findall((ROOT / "README.md").read_text())
+    assert {image for image, _ in relative} == {"!", ""}
+    for image, path in relative:
+        assert (ROOT / path).is_file(), path
+        kind = "raw.githubusercontent.com/{}/" if image else "github.com/{}/blob/"
+        host = kind.format("local-agent-gateway/local-agent-gateway")
+        assert f"](https://{host}v{version()}/{path})" in description
+    assert LINK.search(description) is None
 
 
 def test_the_sdist_has_what_a_distributor_needs(built: Path) -> None:

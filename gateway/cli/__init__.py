@@ -55,6 +55,17 @@ class _Lazy(click.Group):
         command: click.Command = import_module(f"gateway.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Names the nearest command if there is none of this name."""
+        if args[0] not in COMMANDS:
+            from gateway.config.check import did_you_mean
+
+            near = did_you_mean(args[0], list(COMMANDS), list_all=False)
+            ctx.fail(f"There is no command {args[0]!r}. {near}".rstrip())
+        return super().resolve_command(ctx, args)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_AS_JSON] = _wants_json(args)
         return super().parse_args(ctx, args)

@@ -72,7 +72,7 @@ def _check_code(found: _Checked) -> int:
 def check(config_path: str | None) -> _Checked:
     """Find everything that is wrong with the configuration, at once.
 
-    Exits with 13 when something is; warnings alone are not an error.
+    Exits with 13 for an error, and with 0 for warnings alone.
 
     \b
     Example:  gateway config check && systemctl reload gateway

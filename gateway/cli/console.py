@@ -228,8 +228,9 @@ def _without_lists(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if not isinstance(value, list)}
 
 
-def styled(text: str, colour: str, *, err: bool = False) -> str:
-    """`text` in colour on a terminal, unless $NO_COLOR has a value; plain anywhere else."""
+def styled(text: str, colour: str | None, *, err: bool = False) -> str:
+    """`text` in colour on a terminal, unless $NO_COLOR has a value or the colour is None; plain
+    anywhere else."""
     stream = sys.stderr if err else sys.stdout
     is_coloured = stream.isatty() and not os.environ.get("NO_COLOR")
     return click.style(text, fg=colour) if is_coloured else text

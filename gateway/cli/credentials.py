@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -19,6 +20,12 @@ from gateway.credentials.secret import CredentialError
 from gateway.credentials.store import OTHERS, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES, PROVIDERS
 from gateway.reports import credentials as reports
+
+_TYPES: Final = sorted(CREDENTIAL_TYPES | OTHERS)
+_EPILOG: Final = (
+    f"Types: {', '.join(_TYPES)}; for another server, a name of yours that `credential` of the "
+    "model states. INSTANCE tells several keys of a type apart."
+)
 
 
 def _credentials() -> Credentials:
@@ -29,7 +36,7 @@ def render(keys: Sequence[Stored]) -> None:
     """Prints a table."""
     if not keys:
         example = f"gateway credentials set {next(iter(PROVIDERS.values())).credential}"
-        click.echo(f"There are no keys. Add one with, for example: {example}")
+        click.echo(f"There are no keys. Add one with, for example:\n  {example}")
         return
     rows = [(short(key.type, key.instance), key.source, _state(key)) for key in keys]
     click.echo(table(("KEY", "FROM", "STATE"), rows, whole=("KEY",)))
@@ -47,7 +54,7 @@ def _code(keys: Sequence[Stored]) -> int:
 
 def _beginning(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """For the shell's completion."""
-    return sorted(type_ for type_ in CREDENTIAL_TYPES if type_.startswith(incomplete))
+    return [type_ for type_ in _TYPES if type_.startswith(incomplete)]
 
 
 @click.group()
@@ -92,7 +99,7 @@ def _render_stored(done: _Stored) -> None:
         click.echo(f"{styled('note', 'yellow')}: {note}")
 
 
-@command.command("set")
+@command.command("set", epilog=_EPILOG)
 @click.argument("reference", metavar="TYPE[:INSTANCE]", shell_complete=_beginning)
 @prints(_render_stored, errors={CredentialError: CREDENTIALS})
 def set_(reference: str) -> _Stored:
@@ -113,7 +120,7 @@ def set_(reference: str) -> _Stored:
 def _read_key(type_: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.read()
-    key: str = click.prompt(f"{type_} key", hide_input=True, err=True)
+    key: str = click.prompt(f"{type_} (not shown)", hide_input=True, err=True)
     return key
 
 
@@ -124,7 +131,7 @@ def _notes(credentials: Credentials, type_: str, instance: str, value: str) -> I
         yield f"keys of this type usually begin with {hints[0]}"
     if not rows and type_ not in OTHERS:
         setting = f'credential = "{short(type_, instance)}"'
-        yield f"no provider uses {type_} by itself; name it with {setting} in [models.*]"
+        yield f"no provider uses it by itself; name it in a model: {setting}"
     first = next((key for key in credentials.stored({type_}) if key.instance == instance), None)
     if first is not None and first.source != "store":
         yield f"{first.place} ({first.source}) comes first, so this one is not used"

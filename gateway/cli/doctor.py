@@ -85,7 +85,7 @@ def command(config_path: str | None, live: bool) -> Report:
     """Find everything that can be wrong before the first call.
 
     The report has no secrets in it and can be pasted as it is. Exits with 13 for
-    the configuration, 10 for keys, 1 for other errors; warnings alone are none.
+    the configuration, 10 for keys, 1 for other errors, and 0 for warnings alone.
 
     \b
     Example:  gateway doctor --live

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import click
 import msgspec
@@ -32,6 +33,20 @@ from gateway.lab import FAULTS
 from gateway.types import Agent, Client
 
 _COLOURS = {"pass": "green", "safe": "yellow", "fail": "red"}
+
+BESIDES: Final[Mapping[str, str]] = {
+    "refused_connection": "nothing listens on the provider's port",
+    "dns": "the provider's host name does not exist",
+    "tls": "the provider does not speak TLS",
+    "all_down": "every model is rate-limited: a 429 says when to return",
+    "thundering_herd": "100 calls as a cooldown ends: one tests, 99 fall back",
+    "client_leaves": "the provider is left as soon as the client is gone",
+}
+"""What the drill plays besides the lab's faults → what happens."""
+
+_EPILOG: Final = "\b\nBesides the lab's faults (`gateway lab --list`):\n" + "\n".join(
+    f"  {name:<18}  {what}" for name, what in BESIDES.items()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +130,7 @@ def _explain(verdict: str, saw: str, results: Sequence[Result]) -> None:
     click.echo(styled(verdict, _COLOURS[verdict]))
     for result in results:
         fault = FAULTS.get(result.fault)
-        what = fault.summary if fault is not None else "see `gateway drill --help`"
+        what = fault.summary if fault is not None else BESIDES[result.fault]
         click.echo(f"  {result.fault}, {'streamed' if result.stream else 'whole'}: {what}")
     click.echo(wrapped(f"the client saw {saw}", "    "))
 
@@ -124,7 +139,7 @@ def _code(results: Sequence[Result]) -> int:
     return FOUND_PROBLEMS if any(result.verdict == "fail" for result in results) else 0
 
 
-@click.command()
+@click.command(epilog=_EPILOG)
 @click.argument("agent", shell_complete=agents_beginning)
 @click.option(
     "--api",
@@ -151,13 +166,11 @@ def command(agent: str, api: str, config_path: str | None) -> _Drilled:
     safe   the fault could not be hidden, and the client got an error that says so
     fail   a wrong answer shown as right, a hang, or an error that was needless
 
-    \b
-    Besides the lab's faults (`gateway lab --list`):
-      all_down         every model is rate-limited: a 429 that says when to return
-      thundering_herd  100 calls as a cooldown ends: one tests, 99 go to the next model
-      client_leaves    the provider is left as soon as the client is gone
+    Exits with 1 when anything failed.
 
-    Exit code 1 when anything failed.
+    \b
+    Example:  gateway drill dev
+              gateway drill dev --api all
     """
     config = required(config_path)
     meant = resolve(agent, config.agents, config.models, Client("local"), agent_of_alias)

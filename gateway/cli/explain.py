@@ -42,7 +42,8 @@ def render(found: Explanation) -> None:
     first = True
     for number, step in enumerate(found.chain, 1):
         click.echo(f"{number}. {styled(step.model, 'cyan')}  {step.provider} {step.id}  {step.url}")
-        click.echo(f"   {_why(step, first=first)}")
+        colour, why = _why(step, first=first)
+        click.echo(styled(wrapped(why, "   "), colour))
         first = first and step.state == "open"
         if step.context_window:
             click.echo(f"   window {step.context_window:,} tokens")
@@ -70,17 +71,17 @@ def _request(step: Step) -> None:
     click.echo("\n".join("     " + line for line in text.split("\n")))
 
 
-def _why(step: Step, *, first: bool) -> str:
+def _why(step: Step, *, first: bool) -> tuple[str | None, str]:
+    """(colour, what becomes of the model)."""
     if step.problem:
-        return styled(wrapped(f"would fail: {step.problem}", "   ").lstrip(), "red")
+        return "red", f"would fail: {step.problem}"
     key = f"key from {step.key}" if step.key != NO_KEY else "no key needed"
     if step.state == "open":
-        cooldown = f"skipped for {duration(step.resting_s)}: {step.reason}"
-        return f"{styled(cooldown, 'yellow')}; {key}"
+        return "yellow", f"skipped for {duration(step.resting_s)}: {step.reason}; {key}"
     if step.state == "half_open":
-        return f"its cooldown is over ({step.reason}); the next call tests it; {key}"
+        return None, f"its cooldown is over ({step.reason}); the next call tests it; {key}"
     order = "tried first" if first else "tried when those above fail"
-    return f"{order}; {key}"
+    return None, f"{order}; {key}"
 
 
 def _code(found: Explanation) -> int:
@@ -97,12 +98,14 @@ def command(agent: str, request: Any, config_path: str | None) -> Explanation:
 
     With REQUEST, a chat-completions body (or an embeddings body for an agent of
     embedding models) in a file, or - for standard input, it shows the native
-    request that each model would be sent. Exits with 12 when a rate limit holds
-    every model of the chain back.
+    request that each model would be sent. Exits with 12 when every model of the
+    chain is rate-limited.
 
     \b
     Example:  gateway explain dev
-              echo '{"messages":[{"role":"user","content":"Hi"}]}' | gateway explain dev -
+              gateway explain dev - <<'END'
+              {"messages": [{"role": "user", "content": "Hi"}]}
+              END
     """
     config = required(config_path)
     meant = resolve(agent, config.agents, config.models, Client("local"), agent_of_alias)

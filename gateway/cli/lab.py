@@ -4,13 +4,19 @@ fails on demand."""
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from gateway.cli.console import WRONG_USAGE, fail, print_json, table
 from gateway.config.audit import is_loopback
 from gateway.lab import BASE_PATHS, FAULTS, Lab
+
+_LEGEND: Final = """
+answer    the provider's answer
+fallback  the answer of the chain's next model
+error     the provider's error, because no other model would do better
+truth     what had come, then one error; where nothing was streamed, fallback"""
 
 
 def _faults() -> list[dict[str, Any]]:
@@ -24,6 +30,7 @@ def _faults() -> list[dict[str, Any]]:
 def render(faults: list[dict[str, Any]]) -> None:
     rows = [(fault["fault"], fault["provider"], fault["client_sees"]) for fault in faults]
     click.echo(table(("FAULT", "THE PROVIDER", "CLIENT SEES"), rows, whole=("FAULT",)))
+    click.echo(_LEGEND)
 
 
 @click.command()
@@ -69,7 +76,8 @@ def command(
     Example:  gateway lab --fault anthropic=overloaded --fault google=flap
               curl http://127.0.0.1:8485/openai/v1/chat/completions \\
                 -H 'authorization: Bearer any' -H 'x-lab-fault: clean_cut' \\
-                -d '{"model":"m","stream":true,"messages":[{"role":"user","content":"Hi"}]}'
+                -d '{"model": "m", "stream": true, "messages":
+                     [{"role": "user", "content": "Hi"}]}'
     """
     if listing:
         print_json(_faults()) if as_json else render(_faults())
@@ -84,9 +92,11 @@ def command(
 
 
 def _script(text: str) -> tuple[str, str]:
-    target, _, name = text.partition("=")
+    target, equals, name = text.partition("=")
+    if not equals:
+        fail(f"--fault {text!r}: write PROVIDER=FAULT; see `gateway lab --list`", WRONG_USAGE)
     if name not in FAULTS:
-        fail(f"--fault {text!r}: there is no fault {name!r}; see gateway lab --list", WRONG_USAGE)
+        fail(f"--fault {text!r}: there is no fault {name!r}; see `gateway lab --list`", WRONG_USAGE)
     return target, name
 
 
@@ -103,4 +113,6 @@ async def _serve(host: str, port: int, faults: dict[str, str], delay_s: float) -
                 click.echo(f"  {provider:<11} {lab.base_url(provider)}", err=True)
             await asyncio.Event().wait()
     except OSError as error:
-        fail(f"cannot listen on {host}:{port}: {error.strerror}", WRONG_USAGE)
+        from gateway.process.run import CannotListen
+
+        fail(str(CannotListen.because(error, host, port)), WRONG_USAGE)

@@ -27,14 +27,14 @@ def lines(found: list[Row], now: datetime) -> Iterator[str]:
         yield 'No limits. Add budget = "20 USD/day" to an agent or to [limits], or to a key:'
         yield '  gateway keys add NAME --budget "5 USD/day" --rate "30 calls/minute"'
         return
-    head = ("OWNER", "LIMIT", "USED", "LEFT", "", "RESETS")
+    head = ("OWNER", "LIMIT", "USED", "", "LEFT", "RESETS")
     yield table(head, [_cells(row, now) for row in found], whole=("OWNER", "LIMIT", "USED", "LEFT"))
     yield from _notes(found)
 
 
 def _cells(row: Row, now: datetime) -> tuple[str, ...]:
     used, left = _amount(row, row.used), _amount(row, row.left)
-    return row.owner, row.limit, used, left, f"{row.percent}%", _resets(row, now)
+    return row.owner, row.limit, used, f"{row.percent}%", left, _resets(row, now)
 
 
 def _amount(row: Row, amount: Amount) -> str:

@@ -64,7 +64,7 @@ def _timeline(call: CallRow) -> None:
     has_count = call.output is not None
     counts = f"tokens {call.input}+{call.output}" if has_count else "no token count"
     finish = call.finish or ""
-    click.echo(f"  {call.seconds:8.3f} s  status {call.status}  {counts}  {finish}")
+    click.echo(f"  {call.seconds:8.3f} s  status {call.status}  {counts}  {finish}".rstrip())
     if call.dropped:
         click.echo(f"  dropped: {call.dropped}")
 

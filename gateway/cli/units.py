@@ -9,6 +9,8 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from gateway import __version__
+from gateway.cli.console import program
+from gateway.providers import PROVIDERS
 from gateway.share import EXAMPLE, UNITS, text
 
 FOLDER: Final = "systemd"
@@ -18,6 +20,8 @@ EXAMPLE_NAME: Final = PurePath(EXAMPLE)
 
 _PREFIX: Final = "/opt/gateway"
 """The installation that the unit in the package names."""
+_KEY: Final = next(iter(PROVIDERS.values())).credential
+"""The key that the steps store, as an example."""
 _USER_PREFIX: Final = "%h/.local/share/gateway"
 _HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 -- compared only
 """Folders that the service cannot read: `ProtectHome=`, `PrivateTmp=`."""
@@ -59,6 +63,10 @@ def steps(folder: Path, installed: Path) -> Iterator[str]:
         yield f"  sudo {_PREFIX}/bin/pip install local-agent-gateway=={__version__}"
     yield f"  sudo install -D -m 0644 {folder / EXAMPLE_NAME} \\"
     yield "    /etc/gateway/config.toml"
+    yield "  sudoedit /etc/gateway/config.toml                # your models and agents"
+    yield "  sudo install -d -m 0700 /etc/gateway/credentials"
+    yield "  # paste the key, then Ctrl-D:"
+    yield f"  sudo sh -c 'umask 077; cat > /etc/gateway/credentials/{_KEY}'"
     yield f"  sudo install -m 0644 {folder / SERVICE} {folder / SOCKET} \\"
     yield f"    {units}"
     yield f"  sudoedit {units}/{SERVICE}     # one LoadCredential= per key"
@@ -66,7 +74,7 @@ def steps(folder: Path, installed: Path) -> Iterator[str]:
     yield f"  sudo systemctl enable --now {SOCKET} {SERVICE}"
     yield ""
     yield "For one person, without root:"
-    yield f"  install -D -m 0644 {folder / EXAMPLE_NAME} ~/.config/gateway/config.toml"
+    yield f"  {program()} init --path ~/.config/gateway/config.toml"
     yield f"  install -D -m 0644 {folder / USER_SERVICE} \\"
     yield f"    ~/.config/systemd/user/{USER_SERVICE.name}"
     yield "  systemctl --user daemon-reload"

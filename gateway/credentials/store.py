@@ -300,7 +300,8 @@ class Credentials:
             self._looked.clear()
         except (FileNotFoundError, NotADirectoryError):
             raise CredentialMissing(
-                f"there is no {short(type_, instance)} in {self.store}"
+                f"there is no {short(type_, instance)} in {self.store}; "
+                "`gateway credentials ls` lists the keys"
             ) from None
         except OSError as error:
             raise CredentialError(f"{path} cannot be removed: {error.strerror}") from error

@@ -56,9 +56,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         "an error event at 40 of 60", "truth", "overloaded", needs_stream=True
     ),
     "cut_tool_call": Fault("ends inside the arguments of a tool call", "truth", needs_stream=True),
-    "no_done": Fault(
-        "complete, with a finish reason, but no terminator", "answer", needs_stream=True
-    ),
+    "no_done": Fault("complete, a finish reason, but no `[DONE]`", "answer", needs_stream=True),
     "two_finishes": Fault("says twice that it has finished", "answer", needs_stream=True),
     "usage_late": Fault("counts tokens only at the very end", "answer", needs_stream=True),
     "usage_missing": Fault("counts no tokens", "answer"),
@@ -87,7 +85,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         "402: the balance is too small for this request", "fallback", "cannot_afford"
     ),
     "schema_refused": Fault(
-        "400 about a schema that the client did not write", "fallback", "schema_refused"
+        "400 about a schema that the gateway wrote", "fallback", "schema_refused"
     ),
     "flap": Fault("alternates between good and overloaded", "answer"),
 }

@@ -59,16 +59,19 @@ class Filters(NamedTuple):
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection. Raises `Unreadable`, also for an SQLite error inside the context."""
     if not os.path.lexists(path):
-        why = (
-            "there is no ledger yet; it begins with the first call (that of the demo ends with it)"
-        )
+        why = "there is no ledger yet; it begins with the first call (the demo has one of its own)"
         raise Unreadable(f"{path}: {why}")
     try:
         with closing(_opened(path.resolve())) as database:
             database.row_factory = sqlite3.Row
             yield database
     except sqlite3.Error as error:
-        raise Unreadable(f"{path}: {error}") from error
+        raise Unreadable(f"{path}: {_reason(path, error)}") from error
+
+
+def _reason(path: Path, error: sqlite3.Error) -> str:
+    """SQLite says only that it cannot open a file."""
+    return str(error) if _is_readable(path) else "cannot be read: permission denied"
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -4,6 +4,7 @@ around an `App`."""
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import resource
@@ -48,6 +49,16 @@ DESCRIPTORS_MAX: Final = 65_536
 
 class CannotListen(Exception):
     """The address is taken, or may not be used; the message has the cure."""
+
+    @classmethod
+    def because(cls, error: OSError, host: str, port: int) -> CannotListen:
+        """In the words that people know."""
+        if error.errno == errno.EADDRINUSE:
+            cure = "If a gateway runs there, `gateway status` shows it; else choose another --port."
+        else:
+            cure = "Choose another with --port."
+        why = os.strerror(error.errno) if error.errno else error.strerror
+        return cls(f"cannot listen on {host}:{port}: {why}. {cure}")
 
 
 class OpenToNetwork(Exception):
@@ -238,9 +249,7 @@ def _listen(server: Server) -> socket.socket:
     try:
         return listen(server.host, server.port)
     except OSError as error:
-        place = f"{server.host}:{server.port}"
-        message = f"cannot listen on {place}: {error.strerror}. Choose another with --port."
-        raise CannotListen(message) from error
+        raise CannotListen.because(error, server.host, server.port) from error
 
 
 def _refuse_to_be_open(keys: Keys, hosts: Sequence[str]) -> None:
@@ -250,5 +259,5 @@ def _refuse_to_be_open(keys: Keys, hosts: Sequence[str]) -> None:
     raise OpenToNetwork(
         f"{wide} is open to the network, and every client there could use your provider keys.\n"
         "  Make a client key first:  gateway keys add NAME\n"
-        "  or listen on loopback:    server.host, --host, or ListenStream= of the socket unit"
+        "  or listen on loopback:    --host, server.host, ListenStream= of the unit"
     )

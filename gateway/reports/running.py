@@ -57,7 +57,8 @@ def ask(config: Config | None, path: str) -> dict[str, Any]:
         cure = "start it with `gateway serve`, or set $GATEWAY_URL"
         raise NotRunning(f"no gateway answers at {url}; {cure}") from None
     if response.status_code == 401:
-        raise NotRunning(f"the gateway at {url} needs a client key: set $GATEWAY_KEY")
+        found = "refuses the key of $GATEWAY_KEY" if key else "needs a client key in $GATEWAY_KEY"
+        raise NotRunning(f"the gateway at {url} {found}; `gateway keys add NAME` makes one")
     if response.status_code != 200 or not isinstance(body, dict):
         status = f"status {response.status_code}"
         raise NotRunning(f"the server at {url} is not a gateway of this version ({status})")

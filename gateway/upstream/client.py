@@ -145,7 +145,7 @@ class UpstreamClient:
 def _trouble(error: TransportError | CredentialError) -> Failure:
     if isinstance(error, TransportError):
         return transport_failure(error)
-    message = "the gateway has no usable credential for this model"
+    message = "no usable key: `gateway doctor`"
     return Failure(Kind.CREDENTIAL, message, detail=str(error))
 
 

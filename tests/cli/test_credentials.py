@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.credentials.store import OTHERS
+from gateway.providers import CREDENTIAL_TYPES
 from tests.cli.conftest import Run
 
 STORE = "home/.action-llama/credentials"
@@ -34,7 +36,12 @@ def test_set_knows_instances_and_other_types(
     result = run("credentials", "set", reference, input="x")
     assert (tmp_path / STORE / path / "token").read_text() == "x\n"
     assert note in result.stdout
-    assert ("note:" in result.stdout) == bool(note)
+    assert bool(note) == ("note: " in result.stdout)
+
+
+def test_the_help_of_set_names_every_type(run: Run) -> None:
+    words = run("credentials", "set", "--help").stdout.replace(",", " ").replace(";", " ").split()
+    assert set(words) >= CREDENTIAL_TYPES | OTHERS
 
 
 def test_set_says_when_another_source_comes_first(run: Run, tmp_path: Path) -> None:

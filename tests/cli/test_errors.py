@@ -14,7 +14,8 @@ NOWHERE = {"GATEWAY_URL": "http://127.0.0.1:1"}
 
 CASES = {
     "an option that does not exist": (["status", "--nonsense"], 2, "No such option"),
-    "a command that does not exist": (["nonsense"], 2, "No such command"),
+    "a command that does not exist": (["nonsense"], 2, "no command 'nonsense'"),
+    "a command with a slip": (["serv"], 2, "Did you mean 'serve'?"),
     "an argument that is missing": (["explain"], 2, "Missing argument"),
     "a value that is not valid": (["requests", "--since", "yesterday"], 2, "write 90m, 2h or 7d"),
     "an agent that does not exist": (["explain", "dew"], 2, "'dev'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -27,6 +28,22 @@ def test_version_and_help(run: Run) -> None:
     shown = run("--help").stdout
     assert all(name in shown for name in COMMANDS)
     assert run("nonsense").exit_code == 2
+
+
+def every_command() -> Iterator[list[str]]:
+    """Each command with its parts, as they are typed."""
+    for name in COMMANDS:
+        yield [name]
+        command = import_module(f"gateway.cli.{name}").command
+        for part in getattr(command, "commands", ()):
+            yield [name, part]
+
+
+@pytest.mark.parametrize("words", [[], *every_command()], ids=" ".join)
+def test_help_fits_a_terminal(run: Run, words: list[str]) -> None:
+    shown = run(*words, "--help")
+    assert shown.exit_code == 0
+    assert [line for line in shown.stdout.splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("name", MINE)

@@ -29,9 +29,9 @@ def test_a_gateway_with_limits(run: Run, tmp_path: Path) -> None:
         gateway.stop()
     assert shown[0].split() == ["OWNER", "LIMIT", "USED", "LEFT", "RESETS"]
     assert re.fullmatch(
-        r"gateway  100000 tokens/month +\d+ tokens +99\d\d\d tokens  0%  +in .+", shown[1]
+        r"gateway  100000 tokens/month +\d+ tokens  0%  +99\d\d\d tokens  +in .+", shown[1]
     )
-    assert re.fullmatch(r"gateway  60 calls/minute +1 calls +59 calls +1%  +all the time", shown[2])
+    assert re.fullmatch(r"gateway  60 calls/minute +1 calls +1%  +59 calls +all the time", shown[2])
     assert [(row["unit"], row["reserved"]) for row in found] == [("tokens", 0), ("calls", 0)]
     assert 0 < found[0]["used"] < 1000
 
@@ -57,7 +57,7 @@ def test_notes_explain_the_numbers() -> None:
         unpriced=["local"],
     )  # fmt: skip
     shown, *notes = lines([row], datetime(2026, 11, 25, 19, tzinfo=UTC))
-    assert shown.splitlines()[1] == "agent dev  20 USD/day  16.5 USD  3.5 USD  82%  in 5 h"
+    assert shown.splitlines()[1] == "agent dev  20 USD/day  16.5 USD  82%  3.5 USD  in 5 h"
     assert notes == [
         "? 0.25 USD of agent dev are estimated: the provider did not count them",
         "? 1 USD of agent dev are estimated: the process that made the calls ended",

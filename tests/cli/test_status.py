@@ -40,8 +40,10 @@ def test_a_client_key_is_needed(run: Run, tmp_path: Path) -> None:
     with running(tmp_path, "custom") as gateway:
         key = gateway.app.keys.add("me")
         refused = run("status", GATEWAY_URL=gateway.url)
+        wrong = run("status", GATEWAY_URL=gateway.url, GATEWAY_KEY="gw-wrong")
         allowed = run("status", GATEWAY_URL=gateway.url, GATEWAY_KEY=key)
-    assert "set $GATEWAY_KEY" in refused.stderr
+    assert "needs a client key in $GATEWAY_KEY" in refused.stderr
+    assert "refuses the key of $GATEWAY_KEY" in wrong.stderr
     assert allowed.exit_code == 0
 
 

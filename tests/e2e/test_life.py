@@ -206,7 +206,7 @@ def test_an_address_that_is_taken(tmp_path: Path, lab: SlowLab) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         write(tmp_path, lab, port=listener.getsockname()[1])
         with (
-            pytest.raises(AssertionError, match="Choose another with --port"),
+            pytest.raises(AssertionError, match="else choose another --port"),
             gateway(tmp_path, env=KEY),
         ):
             pass

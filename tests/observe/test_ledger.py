@@ -411,5 +411,5 @@ def test_the_latest_calls_are_looked_for_where_a_link_leads(sealed: Callable[...
 
 
 def test_a_ledger_without_permission_is_not_called_read_only(sealed: Callable[..., Path]) -> None:
-    with pytest.raises(Unreadable, match=r"ledger\.db: unable to open"):
+    with pytest.raises(Unreadable, match=r"ledger\.db: cannot be read: permission"):
         calls(sealed(mode=0), Filters(), 10)
