@@ -225,9 +225,9 @@ class App:
         return [*config.limits, *of_agents, *self.keys.limits()]
 
     def look_for_new_keys(self) -> None:
-        """Ends the cooldown of every credential whose key has changed since it was refused, or
-        exists by now."""
+        """Ends the cooldown of every credential whose key is another than the refused one."""
         for key, refused in list(self._refused.items()):
+            self.credentials.look_again()
             if self._keys_of(key) != refused:
                 del self._refused[key]
                 self.breaker.key_changed(key)
