@@ -30,7 +30,7 @@ LOOK_S = 0.1
 """How often a drain looks whether it is done, or has a second signal."""
 LOOK_AFTER_S = 1.0
 NEW_KEYS_S = 0.4
-"""How often a key that was refused is looked for anew."""
+"""How often the file of a key that was refused is looked at."""
 GARBAGE_MIN = 20_000
 """New objects before the interpreter looks for cycles among them. A call leaves none, but log and
 ledger hold enough records for a moment to set the usual 700 off all the time."""

@@ -131,15 +131,13 @@ def decode_any_error(status: int, headers: Mapping[str, str], body: bytes, now_s
     value = loads(body)
     if isinstance(value, list) and value:
         value = value[0]
-    words = _plain(body) if value is None else ""
+    words = _plain(body) if value is None and body.strip() != b"null" else ""
     failure = decode_error_value(words or value, status)
     if value is None and _is_page(status, headers, body):
         message = (
             f"a web page came instead of an answer of the provider's API: {words or 'no title'}"
         )
         failure = failure.with_(kind=Kind.NOT_THE_API, message=message)
-    elif value is None and not words:
-        failure = failure.with_(message=f"HTTP {status} without a message")
     stated = retry_after_s({**_headers_inside(value), **headers}, now_s, failure.message, value)
     return failure.with_(
         request_id=next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None),
@@ -154,7 +152,7 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
     error, outer = _error_object(value)
     code, stated = _code(error.get("code", outer.get("code")))
     metadata = table(error, "metadata")
-    bare = (_message(error, outer) or _shown(value))[:_READ_CHARS_MAX]
+    bare = (_message(error, outer) or _shown(error and value))[:_READ_CHARS_MAX]
     message = _with_raw(bare, metadata)[:_READ_CHARS_MAX]
     if isinstance(metadata.get("error_type"), str):
         code = metadata["error_type"]
@@ -173,7 +171,7 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
     after_s, at_s = without_a_clock(message, value)
     return Failure(
         kind,
-        message,
+        message or _nothing_said(status),
         status=int(actual) if status or stated else status,
         type=type_,
         code=code,
@@ -218,6 +216,10 @@ def _shown(value: Any) -> str:
     return orjson.dumps(value, default=str).decode()[:300] if value else ""
 
 
+def _nothing_said(status: int | None) -> str:
+    return f"HTTP {status} without a message" if status else "an error without a message"
+
+
 def is_error(body: Mapping[str, Any]) -> bool:
     """Whether an object that came with status 200 is an error: several servers put one where an
     answer should be."""
@@ -249,9 +251,9 @@ def _message(error: Mapping[str, Any], outer: Mapping[str, Any]) -> str:
         outer.get("message"),
         outer.get("detail"),
     ):
-        if isinstance(found, str) and found:
+        if isinstance(found, str) and found.strip():
             return found
-        if found:
+        if found and not isinstance(found, str):
             return orjson.dumps(found).decode()
     return ""
 
