@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from gateway.config.load import Config
 from gateway.config.schema import Breaker as BreakerConfig
 from gateway.config.schema import Fallback
 from gateway.credentials.pi.renew import Renewal
-from gateway.credentials.secret import CredentialError
+from gateway.credentials.refused import RefusedKeys, has_key
 from gateway.credentials.signing import Signer
 from gateway.credentials.store import Credentials
 from gateway.dialects import (
@@ -121,8 +122,6 @@ class App:
         self.observer = Observer(
             self.metrics, *(each.record for each in (ledger, tracer) if each is not None)
         )
-        self._refused: dict[tuple[str, ...], list[object]] = {}
-        """Credential circuits that opened, and the keys that were refused."""
         self._cluster = cluster
         self.shared: Shared = cluster or workers or Local(clock)
         self.breaker = Breaker(self.shared, clock, _settings(config.breaker, config.fallback))
@@ -130,6 +129,7 @@ class App:
         self.shared.subscribe(self._receive)
         self.keys = keys.at_home(env, home, clock, wall)
         self.credentials = Credentials(env, home, clock=clock, look_every_s=KEY_LOOK_S)
+        self._refused = RefusedKeys(self.credentials, lambda: self.gateway.models.values())
         self._renewal = Renewal(self.credentials, user_agent=USER_AGENT)
         shared_replay = SharedReplay(workers, cluster.vault if cluster is not None else None)
         self._upstream = UpstreamClient(
@@ -224,27 +224,9 @@ class App:
         return [*config.limits, *of_agents, *self.keys.limits()]
 
     def look_for_new_keys(self) -> None:
-        """Ends the cooldown of every credential whose key has changed since it was refused, or
-        exists by now."""
-        for key, refused in list(self._refused.items()):
-            if self._keys_of(key) != refused:
-                del self._refused[key]
-                self.breaker.key_changed(key)
-
-    def _keys_of(self, circuit: tuple[str, ...]) -> list[object]:
-        """The keys, or the reasons why there are none, of the models behind a credential's
-        circuit."""
-        models = [
-            model for model in self.gateway.models.values() if model.key[: len(circuit)] == circuit
-        ]
-        return [self._key_of(model) for model in models]
-
-    def _key_of(self, model: Model) -> object:
-        try:
-            found = self.credentials.find(model)
-        except CredentialError as error:
-            return str(error)
-        return found.secret if found is not None else None
+        """Ends the cooldown of every credential whose key is another than the refused one."""
+        for circuit_id in self._refused.changed():
+            self.breaker.key_changed(circuit_id)
 
     async def aclose(self) -> None:
         """Closes every connection to a provider."""
@@ -278,7 +260,7 @@ class App:
     def _circuit_changed(self, change: Change) -> None:
         log.circuit_changed(change)
         if change.failure is not None and change.failure.kind is Kind.CREDENTIAL:
-            self._refused[change.circuit_id] = self._keys_of(change.circuit_id)
+            self._refused.note(change.circuit_id)
 
     def _application(self, wall: Callable[[], float]) -> Gate:
         health = Health(lambda: self.phase, self._facts)
@@ -294,7 +276,14 @@ class App:
         under_way, limits = self.endpoint.under_way, self.limits.rows
         group = self._cluster.membership.group if self._cluster is not None else None
         status = StatusEndpoint(
-            lambda: self.gateway, self.breaker, self._status, under_way, self._clock, limits, group
+            lambda: self.gateway,
+            self.breaker,
+            self._status,
+            under_way,
+            self._clock,
+            limits,
+            group,
+            partial(has_key, self.credentials),
         )
         ledger = self._ledger.path if self._ledger is not None else None
         self.page = PageEndpoint(lambda: self.gateway, status.report, self.keys, ledger, wall)

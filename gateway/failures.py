@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from gateway.text.subjects import Subject, of_forbidden, of_not_found
+from gateway.text.quotes import own_words, without_quotations
+from gateway.text.statements import mentions, states
+from gateway.text.subjects import Subject, names_a_thing, of_forbidden, of_not_found
 
 MESSAGE_CHARS_MAX: Final = 2_000
 """A provider's message is shortened to this before it is logged or handed on."""
@@ -255,22 +257,10 @@ OVERFLOW: Final = re.compile(
     r"|exceed_context_size_error|range of input length",
     re.IGNORECASE | re.DOTALL,
 )
+_OVERFLOWS: Final = frozenset({400, 413, 422, 500})
 _THROTTLED: Final = re.compile(
     r"rate limit|too many requests|throttl|per minute|per day", re.IGNORECASE
 )
-_BAD_KEY: Final = re.compile(
-    r"api[ _-]?key (not valid|is invalid|provided)|invalid api[ _-]?key|no auth credentials",
-    re.IGNORECASE,
-)
-_NO_MONEY: Final = re.compile(
-    r"credit balance is too low|available credits|insufficient (credits|balance|funds)|spending "
-    r"limit"
-    r"|exceeded your current quota|billing (details|hard limit|is not)|have any credits|requires "
-    r"more credits"
-    r"|insufficient[_ ]quota|can only afford|\bkey limit exceeded",
-    re.IGNORECASE,
-)
-"""Not `billing` alone: a plain rate limit may name the page where a larger plan is sold."""
 _AFFORDS: Final = re.compile(r"can only afford (\d{1,18})", re.IGNORECASE)
 _TOO_BIG_FOR_RATE: Final = re.compile(r"request too large for", re.IGNORECASE)
 
@@ -295,11 +285,7 @@ def classify(
         if codes[word] is Kind.UNAVAILABLE and status in BY_STATUS:
             break  # "server_error" with a 503 says less than the 503
         return _sharpen(codes[word], message)
-    if (
-        status in (400, 413, 422, 500)
-        and OVERFLOW.search(message)
-        and not _THROTTLED.search(message)
-    ):
+    if status in _OVERFLOWS and OVERFLOW.search(message) and _is_overflow(message):
         return Kind.CONTEXT_TOO_LONG
     if status in BY_STATUS:
         return _sharpen(BY_STATUS[status], message)
@@ -310,19 +296,27 @@ def classify(
     return Kind.INVALID_REQUEST if 400 <= status < 500 else Kind.UNAVAILABLE
 
 
+def _is_overflow(message: str) -> bool:
+    """Whether it is so in the provider's own words."""
+    plain = without_quotations(message)
+    return OVERFLOW.search(plain) is not None and not _THROTTLED.search(plain)
+
+
 def _sharpen(kind: Kind, message: str) -> Kind:
     """A rate limit may really be an empty account, or a request that no waiting cures."""
     if kind is Kind.QUOTA and _affords_some(message):
         return Kind.CANNOT_AFFORD
     if kind is Kind.RATE_LIMIT and _TOO_BIG_FOR_RATE.search(message):
         return Kind.TOO_LARGE
-    if kind is Kind.RATE_LIMIT and _NO_MONEY.search(message):
-        return Kind.QUOTA
-    if kind is Kind.CREDENTIAL and "usage guidelines" in message.lower():
+    if kind is Kind.CREDENTIAL and _is_policy(message):
         return Kind.POLICY
-    if kind is Kind.CREDENTIAL and _NO_MONEY.search(message):
+    if kind in (Kind.RATE_LIMIT, Kind.CREDENTIAL) and mentions("balance", message):
         return Kind.QUOTA
     return kind
+
+
+def _is_policy(message: str) -> bool:
+    return "usage guidelines" in own_words(message).lower()
 
 
 def _affords_some(message: str) -> bool:
@@ -332,11 +326,16 @@ def _affords_some(message: str) -> bool:
 
 
 def _of_a_bad_request(message: str) -> Kind:
-    """Some providers answer 400 for a wrong key or an empty account."""
-    if _BAD_KEY.search(message):
+    """Some providers answer 400 for a wrong key or an empty account.
+
+    Words that are not the whole message may be the client's: nothing cools down for those.
+    """
+    if states("key", message):
         return Kind.CREDENTIAL
-    if _NO_MONEY.search(message):
-        return _sharpen(Kind.QUOTA, message)
+    if states("balance", message):
+        return Kind.QUOTA
+    if mentions("key", message) or mentions("balance", message):
+        return Kind.CANNOT_AFFORD if _affords_some(message) else Kind.REQUEST_DENIED
     return Kind.INVALID_REQUEST
 
 
@@ -352,9 +351,9 @@ def _of_a_refusal(status: int, message: str) -> Kind:
     """A 403, 404 or 410 by what it is about: only a statement about the key concerns the key."""
     if status != 403:
         return _BY_SUBJECT[of_not_found(message)]
-    if "usage guidelines" in message.lower():
+    if _is_policy(message):
         return Kind.POLICY
-    if _NO_MONEY.search(message):
+    if mentions("balance", message) and not names_a_thing(message):
         return _sharpen(Kind.QUOTA, message)
     return _BY_SUBJECT[of_forbidden(message)]
 

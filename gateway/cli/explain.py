@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gateway.cli.console import (
+    CREDENTIALS,
     FOUND_PROBLEMS,
     RATE_LIMITED,
     WRONG_USAGE,
@@ -77,7 +78,7 @@ def _why(step: Step, *, first: bool) -> tuple[str | None, str]:
         return "red", f"would fail: {step.problem}"
     key = f"key from {step.key}" if step.key != NO_KEY else "no key needed"
     if step.state == "open":
-        return "yellow", f"skipped for {duration(step.resting_s)}: {step.reason}; {key}"
+        return "yellow", f"skipped for {duration(step.cooldown_left_s)}: {step.reason}; {key}"
     if step.state == "half_open":
         return None, f"its cooldown is over ({step.reason}); the next call tests it; {key}"
     order = "tried first" if first else "tried when those above fail"
@@ -85,6 +86,8 @@ def _why(step: Step, *, first: bool) -> tuple[str | None, str]:
 
 
 def _code(found: Explanation) -> int:
+    if found.lacks_keys:
+        return CREDENTIALS
     return RATE_LIMITED if found.is_rate_limited else 0
 
 
@@ -98,8 +101,9 @@ def command(agent: str, request: Any, config_path: str | None) -> Explanation:
 
     With REQUEST, a chat-completions body (or an embeddings body for an agent of
     embedding models) in a file, or - for standard input, it shows the native
-    request that each model would be sent. Exits with 12 when every model of the
-    chain is rate-limited.
+    request that each model would be sent. Exits with 10 when a key is missing or
+    cannot be used, and with 12 when a rate limit holds every model of the chain
+    back. What the keys are is a matter of the running gateway, if there is one.
 
     \b
     Example:  gateway explain dev

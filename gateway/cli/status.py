@@ -51,7 +51,7 @@ def render(found: Status | Overview) -> None:
 
 
 def _state(model: ModelState) -> str:
-    left = f" {duration(model.resting_s)}" if model.resting_s else ""
+    left = f" {duration(model.cooldown_left_s)}" if model.cooldown_left_s else ""
     return _WORDS.get(model.state, model.state) + left
 
 

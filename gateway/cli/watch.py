@@ -196,7 +196,7 @@ def _chain(agent: AgentState, indent: int, width: int) -> list[str]:
 def _model(model: ModelState) -> str:
     if model.state == "closed":
         return f"{model.model} {'full' if model.full else 'ready'}"
-    left = f" {words.whole_duration(model.resting_s)}" if model.resting_s else ""
+    left = f" {words.whole_duration(model.cooldown_left_s)}" if model.cooldown_left_s else ""
     why = f" ({model.kind.replace('_', ' ')})" if model.kind else ""
     return f"{model.model} {_WORDS.get(model.state, model.state)}{left}{why}"
 

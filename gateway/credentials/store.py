@@ -147,6 +147,10 @@ class Credentials:
             self._looked.pop(path, None)  # a key that all calls lack is used as soon as it is there
         raise self._missing(model)
 
+    def look_again(self) -> None:
+        """Has the next `find` look at the files, however short ago that was."""
+        self._looked.clear()
+
     def named(self, credential: str) -> Found | None:
         """The secret stored as `type` or `type:instance` for a server other than a provider's; None
         where there is none. Raises `CredentialError`."""
@@ -286,7 +290,7 @@ class Credentials:
             for folder in (self.store.parent, self.store, path.parent.parent, path.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(path, text + "\n")
-            self._looked.clear()
+            self.look_again()
         except OSError as error:
             raise CredentialError(f"{path} cannot be written: {error.strerror}") from error
         return path
@@ -297,7 +301,7 @@ class Credentials:
         path = self._path(type_, instance)
         try:
             path.unlink()
-            self._looked.clear()
+            self.look_again()
         except (FileNotFoundError, NotADirectoryError):
             raise CredentialMissing(
                 f"there is no {short(type_, instance)} in {self.store}; "

@@ -116,12 +116,14 @@ def _may_hold_surrogates(data: bytes | str) -> bool:
 
 
 def _loads_slowly(data: bytes | str, replace_surrogates: bool) -> Any:
-    text = data if isinstance(data, str) else data.decode()
     try:
+        text = data if isinstance(data, str) else data.decode()
         value = json.loads(
             text, parse_int=_integer, parse_float=_float, parse_constant=_no_constant
         )
         return redact(value) if replace_surrogates else value
+    except UnicodeDecodeError:
+        raise ValueError("it is not valid UTF-8") from None
     except RecursionError:
         raise ValueError("the document has too many levels") from None
 

@@ -78,16 +78,20 @@ class CountingEndpoint:
         with Interrupt() as interrupt:
             asked, limit_s = AsgiRequest(scope, receive), server.request_seconds
             body = await read_body(asked, server.max_body_bytes, limit_s, interrupt)
+        named: dict[str, str] = {}
         try:
             request = self._decode(body, scope, client)
             agent = gateway.names.resolve(request.chat["model"], client)
+            named["x-gateway-agent"] = header_value(agent.name).decode()
             tokens, counted_by = await self._count(request, agent.models[0])
         except Failed as failed:
             wrong = failed.failure
-            raise HttpError(400, wrong.message, code=wrong.code, param=wrong.param) from failed
+            raise HttpError(
+                400, wrong.message, code=wrong.code, param=wrong.param, headers=named
+            ) from failed
         except UNREADABLE as error:
             message = f"Invalid request: {structure_fault(error)}."
-            raise HttpError(400, message, code="invalid_value") from error
+            raise HttpError(400, message, code="invalid_value", headers=named) from error
         return tokens, [(b"x-gateway-agent", header_value(agent.name)), *counted_by]
 
     def _decode(self, body: bytes, scope: Scope, client: Client) -> Request:

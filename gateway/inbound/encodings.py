@@ -171,8 +171,8 @@ def decode(body: bytes, codings: Sequence[str], bytes_max: int) -> bytes:
             body = _decode(body, CODINGS[name], bytes_max)
         except HttpError:
             raise
-        except Exception as error:  # each library has an error class of its own
-            message = f"The request body is not valid {name}: {error}."
+        except Exception as error:  # each library has an error class and words of its own
+            message = f"The request body is not valid {name}."
             raise HttpError(400, message, code="invalid_content_encoding") from error
     return body
 

@@ -339,16 +339,16 @@ class _Answering:
     def headers(self, reply: Reply | None = None) -> Headers:
         """The headers of every answer."""
         id_, call = self._exchange.id.encode(), self.call
-        found = [(name.encode(), id_) for name in self._face.ID_HEADERS]
+        found, now = [(name.encode(), id_) for name in self._face.ID_HEADERS], self._clock()
+        overhead_s = call.overhead_s(now) if call is not None else now - self._received_at
+        found.append((b"x-gateway-overhead-ms", b"%.2f" % (overhead_s * 1000)))
         if call is None:
             return [*found, (b"x-gateway-attempts", b"")]
-        overhead_ms = call.overhead_s(self._clock()) * 1000
-        found.append((b"x-gateway-overhead-ms", b"%.2f" % overhead_ms))
         if call.hold is not None or call.decided_alone:
             found += _of_limits(call)
         if reply is None:
-            agent = (b"x-gateway-agent", header_value(call.agent.name))
-            return [*found, agent, (b"x-gateway-attempts", header_value(call.tried()))]
+            found += _of_answer(call.agent.name, call.attempts[-1].model if call.attempts else None)
+            return [*found, (b"x-gateway-attempts", header_value(call.tried()))]
         attempt = reply.attempt
         found += _of_answer(call.agent.name, attempt.model)
         if len(call.attempts) == 1:
@@ -369,13 +369,12 @@ class _Answering:
 
 
 @lru_cache(maxsize=1024)
-def _of_answer(agent: str, model: Model) -> Headers:
-    """The headers that name the agent, and the model which answered."""
-    return [
-        (b"x-gateway-agent", header_value(agent)),
-        (b"x-gateway-model", header_value(model.name)),
-        (b"x-gateway-provider", header_value(model.provider.name)),
-    ]
+def _of_answer(agent: str, model: Model | None) -> Headers:
+    """The headers that name the agent, and the model which answered or was tried last."""
+    named = {"agent": agent}
+    if model is not None:
+        named |= {"model": model.name, "provider": model.provider.name}
+    return [(f"x-gateway-{what}".encode(), header_value(name)) for what, name in named.items()]
 
 
 @lru_cache(maxsize=1024)

@@ -23,7 +23,7 @@ from gateway.limits.rows import Row
 from gateway.reports.status import Status, status
 from gateway.shared.breaker import Breaker
 from gateway.shared.redis.health import Group
-from gateway.types import Call, Client
+from gateway.types import Call, Client, Model
 
 
 class StatusEndpoint:
@@ -31,7 +31,7 @@ class StatusEndpoint:
 
     `facts` gives what the process knows of itself, and `calls` the calls under way, oldest first.
     `clock` is the clock that stamps the calls. `limits` gives the limits that concern a client,
-    `cluster` the gateways that share.
+    `cluster` the gateways that share; `has_key` says whether there is a key for a model.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class StatusEndpoint:
         clock: Callable[[], float] = time.monotonic,
         limits: Callable[[Client], Awaitable[list[Row]]] | None = None,
         cluster: Callable[[], Awaitable[Group]] | None = None,
+        has_key: Callable[[Model], bool] = lambda model: True,
     ) -> None:
         self._current = current
         self._breaker = breaker
@@ -51,6 +52,7 @@ class StatusEndpoint:
         self._clock = clock
         self._limits = limits
         self._cluster = cluster
+        self._has_key = has_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._current()
@@ -76,4 +78,5 @@ class StatusEndpoint:
             now=now,
             limits=limits,
             cluster=group,
+            has_key=self._has_key,
         )

@@ -91,7 +91,7 @@ class Chip:
 def _look(model: ModelState) -> tuple[str, str]:
     if model.state == "open":
         look = "refused" if model.kind in NEEDS_A_HAND else "cooling"
-        return look, f"cooling down {words.whole_duration(model.resting_s)}"
+        return look, f"cooling down {words.whole_duration(model.cooldown_left_s)}"
     if model.state == "half_open":
         return "probing", "probing"
     return ("full", "full") if model.full else ("ready", "ready")

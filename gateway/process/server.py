@@ -29,6 +29,8 @@ BACKLOG = 2048
 LOOK_S = 0.1
 """How often a drain looks whether it is done, or has a second signal."""
 LOOK_AFTER_S = 1.0
+NEW_KEYS_S = 0.4
+"""How often the file of a key that was refused is looked at."""
 GARBAGE_MIN = 20_000
 """New objects before the interpreter looks for cycles among them. A call leaves none, but log and
 ledger hold enough records for a moment to set the usual 700 off all the time."""
@@ -111,7 +113,10 @@ async def serve(
 ) -> None:
     """Serves on `listeners` until SIGTERM or SIGINT; streams then have `server.drain_seconds` to
     end."""
-    background = [asyncio.create_task(watchdog(notifier)), asyncio.create_task(_look_after(app))]
+    background = [
+        asyncio.create_task(each)
+        for each in (watchdog(notifier), _look_for_new_keys(app), _look_after(app))
+    ]
     if reloader is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.reload)
         background.append(asyncio.create_task(reloader.watch()))
@@ -127,12 +132,18 @@ async def serve(
                 await task
 
 
+async def _look_for_new_keys(app: App) -> None:
+    """A key that was stored after its predecessor was refused serves the next call; until
+    cancelled."""
+    while True:
+        await asyncio.sleep(NEW_KEYS_S)
+        app.look_for_new_keys()
+
+
 async def _look_after(app: App) -> None:
-    """A key that was stored after its predecessor was refused serves the next call, a limit that is
-    new is seeded, and what long calls hold is renewed; until cancelled."""
+    """A limit that is new is seeded, and what long calls hold is renewed; until cancelled."""
     while True:
         await asyncio.sleep(LOOK_AFTER_S)
-        app.look_for_new_keys()
         await app.limits.look_after()
 
 

@@ -18,6 +18,7 @@ from gateway.reports.status import ModelState, ask_status
 from gateway.types import Agent, Chat, Model
 
 RUNNING: Final = "as the running gateway sees it"
+OF_GATEWAY: Final = "the running gateway's own files or environment"
 NOT_RUNNING: Final = "no gateway is running: all models count as ready"
 
 
@@ -33,12 +34,12 @@ class Step:
     key: str
     """Where the key comes from; empty if there is a problem."""
     problem: str | None
-    """Why the key cannot be used."""
+    """Why the key cannot be used, by the running gateway if there is one."""
     context_window: int | None
     """In tokens; None if it is not stated."""
     state: str
     """As in `reports.status.ModelState`, as are the next three."""
-    resting_s: float
+    cooldown_left_s: float
     reason: str | None
     kind: str | None
     dialect: str | None = None
@@ -68,6 +69,11 @@ class Explanation:
         """Whether every model of the chain is cooling down after a rate limit."""
         limited = ("open", Kind.RATE_LIMIT.value)
         return all((step.state, step.kind) == limited for step in self.chain)
+
+    @property
+    def lacks_keys(self) -> bool:
+        """Whether a model of the chain has no key that can be used."""
+        return any(step.problem for step in self.chain)
 
 
 def explain(
@@ -112,7 +118,7 @@ def _step(
     credentials: Credentials,
     state: ModelState | None,
 ) -> Step:
-    source, problem = key_source(model, credentials)
+    source, problem = _key(model, credentials, state)
     return Step(
         model=model.name,
         provider=model.provider.name,
@@ -122,10 +128,24 @@ def _step(
         problem=problem or None,
         context_window=model.context_window,
         state=state.state if state else "closed",
-        resting_s=state.resting_s if state else 0.0,
+        cooldown_left_s=state.cooldown_left_s if state else 0.0,
         reason=state.reason if state else None,
         kind=state.kind if state else None,
         **native,
+    )
+
+
+def _key(model: Model, credentials: Credentials, state: ModelState | None) -> tuple[str, str]:
+    """As `key_source`, for the running gateway, which may have other files and variables than this
+    command."""
+    source, problem = key_source(model, credentials)
+    if state is None or state.has_key == (not problem):
+        return source, problem
+    if state.has_key:
+        return OF_GATEWAY, ""
+    return "", (
+        f"the running gateway has no key for {model.name}, and this command has one: compare their "
+        "users, homes and environments"
     )
 
 

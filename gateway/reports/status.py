@@ -7,7 +7,7 @@ from a running gateway, for the commands.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -41,7 +41,7 @@ class ModelState:
     """The vendor's string."""
     state: Shown
     """`closed` (ready), `open` (cooling down) or `half_open` (the next call tests it)."""
-    resting_s: float
+    cooldown_left_s: float
     """Seconds until its cooldown ends; 0 if it is not cooling down."""
     reason: str | None
     """The failure that began the cooldown."""
@@ -49,6 +49,8 @@ class ModelState:
     """The kind of that failure, such as `rate_limit`."""
     full: bool = False
     """Has as many calls of this process as `maxConcurrent` allows."""
+    has_key: bool = True
+    """Whether the gateway has a key for it, or it needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +120,14 @@ def status(
     now: float,
     limits: list[Row] | None = None,
     cluster: Group | None = None,
+    has_key: Callable[[Model], bool] = lambda model: True,
 ) -> Status:
     """The report for `client`, which sees the agents that it may use.
 
     `facts` are the fields `status`, `version`, `uptime_s`, `in_flight` and `waiting`. `calls` are
     all calls under way, oldest first. A client that is limited to some agents sees only its own
-    calls. `now` is the clock that stamped the calls.
+    calls. `now` is the clock that stamped the calls. `has_key` says whether there is a key for a
+    model.
     """
     under_way = list(calls)
     busy = _busy(under_way)
@@ -132,7 +136,9 @@ def status(
     return Status(
         **facts,
         agents=[
-            agent_state(agent, breaker, busy) for agent in agents if client.may_use(agent.name)
+            agent_state(agent, breaker, busy, has_key)
+            for agent in agents
+            if client.may_use(agent.name)
         ],
         calls=[call_state(call, now) for call in islice(seen, CALLS_MAX)],
         limits=limits or [],
@@ -149,22 +155,26 @@ def _busy(calls: Iterable[Call]) -> Busy:
     return Counter(attempt.model.key for attempt in last if attempt.ended_at is None)
 
 
-def agent_state(agent: Agent, breaker: Breaker, busy: Busy) -> AgentState:
+def agent_state(
+    agent: Agent, breaker: Breaker, busy: Busy, has_key: Callable[[Model], bool]
+) -> AgentState:
     """One agent's chain as the circuit breaker sees it."""
-    return AgentState(agent.name, [_model_state(model, breaker, busy) for model in agent.models])
+    chain = [_model_state(model, breaker, busy, has_key=has_key(model)) for model in agent.models]
+    return AgentState(agent.name, chain)
 
 
-def _model_state(model: Model, breaker: Breaker, busy: Busy) -> ModelState:
+def _model_state(model: Model, breaker: Breaker, busy: Busy, *, has_key: bool) -> ModelState:
     failure = breaker.reason(model)
     return ModelState(
         model=model.name,
         provider=model.provider.name,
         id=model.model_id,
         state=breaker.state(model),
-        resting_s=round(breaker.cooldown_left_s(model), 1),
+        cooldown_left_s=round(breaker.cooldown_left_s(model), 1),
         reason=_reason(failure) if failure is not None else None,
         kind=failure.kind.value if failure is not None else None,
         full=model.max_concurrent is not None and busy.get(model.key, 0) >= model.max_concurrent,
+        has_key=has_key,
     )
 
 

@@ -53,6 +53,8 @@ class Try:
         self._model = attempt.model
         self._framing = services.framings[attempt.model.provider.framing]
         self._call = call
+        self._left_out: str | None = None
+        """The field without which the request is repeated."""
 
     async def open(self) -> Reply:
         """The committed reply. A provider that refuses a field by name is asked once more without
@@ -60,10 +62,14 @@ class Try:
         encoded = self._encode(self._chat)
         response = await self._send(encoded)
         if response.status != 200:
-            encoded = self._again(await self._failure(response), encoded)
+            first = await self._failure(response)
+            encoded = self._again(first, encoded)
             response = await self._send(encoded)
-            if response.status != 200:
-                raise Failed(self._judged(await self._failure(response), encoded))
+            failure = await self._failure(response) if response.status != 200 else None
+            if failure is None or failure.param != first.param:
+                self._learn()
+            if failure is not None:
+                raise Failed(self._judged(failure, encoded))
         self._attempt.upstream_request_id = _request_id(response.headers)
         read = self._open_stream if self._call.stream else self._read_whole
         try:
@@ -127,8 +133,7 @@ class Try:
         return self._encode(without_replay(self._chat), REPLAYED)
 
     def _without_field(self, failure: Failure, encoded: Encoded) -> Encoded | None:
-        """The request without the one field that is refused by name. The model is not sent it from
-        now on."""
+        """The request without the one field that is refused by name."""
         path = refused_path(failure, encoded, self._model.options)
         if (
             path is None
@@ -136,12 +141,22 @@ class Try:
             or self._call.agent.unsupported == "reject"
         ):
             return None
-        if path not in LEVELS:
-            log.warning(
-                "%s does not accept the field %s; it is omitted from now on", self._model.name, path
-            )
-            self._services.learned.refuse(self._model, path)
+        self._left_out = None if path in LEVELS else path
         return without(encoded, (path,))
+
+    def _learn(self) -> None:
+        """The model is not sent the refused field from now on.
+
+        Not where the repeated request met the same objection: then the field was named in what the
+        provider quotes of one client's request.
+        """
+        if self._left_out is not None:
+            log.warning(
+                "%s does not accept the field %s; it is omitted from now on",
+                self._model.name,
+                self._left_out,
+            )
+            self._services.learned.refuse(self._model, self._left_out)
 
     def _send(self, encoded: Encoded) -> Awaitable[Response]:
         timeouts, call = self._model.timeouts, self._call

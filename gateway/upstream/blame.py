@@ -2,8 +2,9 @@
 kind out.
 
 A provider that speaks another format than the client sees a request that the client never wrote.
-Its 400 ends the call only where it is about something that the client did send; else the next model
-is tried, which may take its own form.
+Where its 400 is about something that the client did not send, the next model is tried, which may
+take its own form. A 400 about what the client did send ends the call, and so does one that says
+nothing of what it is about.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from gateway.dialects import REPLAYED, Encoded
 from gateway.failures import Failure, Kind
+from gateway.text.quotes import without_quotations
 from gateway.types import Chat, Model
 
 _READ_CHARS: Final = 600
@@ -34,6 +36,13 @@ _ORDER: Final = re.compile(
     r"\b(roles?|turns?|order|alternat\w+|tool_\w+|tool|function|must (start|end|begin))\b", re.I
 )
 """How messages follow each other, which the translation decides."""
+_NAMES_A_FIELD: Final = re.compile(
+    r"^[\s*(]{0,5}(?!\S{0,200}[Ee]rror\b)[a-z_][\w.\[\]-]{0,200}:"
+    r"|\b(?:parameter|field|argument|property|name|key)s?:? {0,3}['\"`]"
+)
+"""A field that neither request has is one that the provider made of ours."""
+_UNSAID: Final = re.compile(r"^\s*request contains an invalid argument", re.IGNORECASE)
+"""Google's words for whatever it does not name, which is most often a schema."""
 _CONVERSATION: Final = frozenset(
     {"messages", "contents", "input", "system", "systeminstruction", "instructions"}
 )
@@ -75,23 +84,51 @@ def is_of_translation(
         return False
     path = _path(failure, body, chat)
     if path is None:
-        if _SCHEMA.search(failure.message[:_READ_CHARS]):
-            return _schemas_differ(body, chat)
-        return not is_own_format
+        return _is_of_translation_unnamed(failure, body, chat, is_own_format=is_own_format)
     if len(path) == 1 and _plain(path[0]) in _CONVERSATION:
-        return not is_own_format and _ORDER.search(failure.message[:_READ_CHARS]) is not None
+        return not is_own_format and _ORDER.search(_words(failure)) is not None
     if len(path) <= 2 and _is_value_of_the_client(path[-1], chat):
         return False
     return not _is_the_same(path, body, chat)
 
 
-def _is_another_model(failure: Failure, chat: Chat, model: Model) -> bool:
-    """Whether the model that is unknown is one of those that the client names beside ours (`models`
-    of a router)."""
-    others = chat.get("models")
-    if not isinstance(others, list) or model.model_id in failure.message:
+def _is_of_translation_unnamed(
+    failure: Failure, body: Mapping[str, Any], chat: Chat, *, is_own_format: bool
+) -> bool:
+    """The same where no field of either request is named: without a word of what the translation
+    writes, the fault is the request's."""
+    words = _words(failure)
+    if _SCHEMA.search(words):
+        return _schemas_differ(body, chat)
+    if is_own_format:
         return False
-    return any(isinstance(other, str) and other in failure.message for other in others)
+    if _UNSAID.search(words):
+        return any(name in chat for name in _SCHEMAS)
+    names_a_field = failure.param or _NAMES_A_FIELD.search(failure.message[:_READ_CHARS])
+    return bool(names_a_field) or _ORDER.search(words) is not None
+
+
+def _words(failure: Failure) -> str:
+    """The provider's own: what it quotes is the client's."""
+    return without_quotations(failure.message[:_READ_CHARS])
+
+
+def _is_another_model(failure: Failure, chat: Chat, model: Model) -> bool:
+    """Whether the model that is unknown is one of those that the client names beside ours: `models`
+    of a router, that of a hosted tool."""
+    if _is_named(model.model_id, failure.message):
+        return False
+    others, tools = chat.get("models"), chat.get("tools")
+    named = list(others) if isinstance(others, list) else []
+    if isinstance(tools, list):
+        named += [tool.get("model") for tool in tools if isinstance(tool, Mapping)]
+    return any(isinstance(each, str) and _is_named(each, failure.message) for each in named)
+
+
+def _is_named(model_id: str, message: str) -> bool:
+    """Whether a message names a model, and not another whose id begins or ends alike."""
+    name = rf"(?<![\w/@-]){re.escape(model_id)}(?![\w/@:-])"
+    return bool(model_id) and re.search(name, message) is not None
 
 
 def _path(failure: Failure, body: Mapping[str, Any], chat: Chat) -> Sequence[str] | None:

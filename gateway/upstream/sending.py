@@ -136,5 +136,6 @@ def _json(body: Mapping[str, Any]) -> bytes:
     try:
         return exact_json.dumps(body)
     except (TypeError, ValueError) as error:
-        message = f"Invalid request: it cannot be written as JSON ({error})."
+        why = error if isinstance(error, ValueError) else "a value is not one of JSON's"
+        message = f"Invalid request: it cannot be written as JSON ({why})."
         raise Failed(Failure(Kind.INVALID_REQUEST, message, status=400)) from error

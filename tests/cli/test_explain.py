@@ -77,6 +77,28 @@ def test_a_rate_limit_of_the_whole_chain_has_an_exit_code(run: Run, tmp_path: Pa
     )
 
 
+def test_a_missing_key_has_an_exit_code(run: Run, config: Path) -> None:
+    assert run("explain", "dev", **NO_GATEWAY).exit_code == 10
+    assert run("explain", "dev", ANTHROPIC_API_KEY="sk-ant-x", **NO_GATEWAY).exit_code == 0
+    assert run("explain", "local", **NO_GATEWAY).exit_code == 0
+
+
+def test_the_keys_are_those_of_the_running_gateway(run: Run, tmp_path: Path) -> None:
+    with running(tmp_path, "openai>custom", "custom") as gateway:
+        write_config(tmp_path, gateway)
+        theirs = run("explain", "dev", GATEWAY_URL=gateway.url)
+        assert "key from the running gateway's own files or environment" in theirs.stdout
+        assert theirs.exit_code == 0
+        theirs_is_empty = gateway.app.credentials.store / "openai_key/default/token"
+        theirs_is_empty.parent.mkdir(mode=0o700, parents=True)
+        theirs_is_empty.touch(0o600)
+        gateway.app.credentials.look_again()
+        ours = {"OPENAI_API_KEY": "x", "AL_CREDENTIALS_DIR": str(tmp_path / "ours")}
+        missing = run("explain", "dev", GATEWAY_URL=gateway.url, **ours)
+        assert "the running gateway has no key for openai" in " ".join(missing.stdout.split())
+        assert missing.exit_code == 10
+
+
 def write_config(folder: Path, gateway: Running) -> None:
     """An agent `dev` whose models have the names of those in the running gateway."""
     models = "".join(

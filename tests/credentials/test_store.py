@@ -81,6 +81,15 @@ def test_a_changed_key_is_used_once_its_file_is_looked_at_again(tmp_path: Path) 
     assert revealed(credentials.find(model())) == "the-second"
 
 
+def test_a_changed_key_is_found_at_once_by_those_who_ask_to_look_again(tmp_path: Path) -> None:
+    credentials = Credentials({}, tmp_path, clock=makers.Clock(), look_every_s=0.5)
+    stored(tmp_path, "anthropic_key", "first")
+    assert revealed(credentials.find(model())) == "first"
+    stored(tmp_path, "anthropic_key", "the-second")
+    credentials.look_again()
+    assert revealed(credentials.find(model())) == "the-second"
+
+
 def test_a_key_that_the_gateway_writes_or_removes_counts_at_once(tmp_path: Path) -> None:
     credentials = Credentials({}, tmp_path, clock=makers.Clock(), look_every_s=0.5)
     for key in ("first", "the-second"):

@@ -191,7 +191,9 @@ def test_a_key_that_is_fixed_serves_the_next_call(tmp_path: Path) -> None:
         assert ask(gateway, "openai>custom").headers["x-gateway-attempts"] == "custom;200"
         gateway.app.look_for_new_keys()
         assert ask(gateway, "openai>custom").headers["x-gateway-attempts"] == "custom;200"
-        gateway.app.credentials.put("openai_key", "default", "another")
+        store = gateway.app.credentials.store / "openai_key/default/token"
+        store.parent.mkdir(mode=0o700, parents=True)
+        store.write_text("another")
         gateway.app.look_for_new_keys()
         assert ask(gateway, "openai>custom").headers["x-gateway-attempts"] == "openai;200"
 

@@ -121,6 +121,7 @@ def test_a_request_that_the_provider_refuses_is_an_error_of_the_api(tmp_path: Pa
     assert (answer.status, answer.json["type"]) == (400, "error")
     assert answer.error["type"] == "invalid_request_error"
     assert "roles must alternate" in answer.error["message"]
+    assert answer.headers["x-gateway-agent"] == "dev"
 
 
 @pytest.mark.parametrize(

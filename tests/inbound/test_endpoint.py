@@ -192,10 +192,26 @@ def test_with_and_without_v1(tmp_path: Path, path: str) -> None:
     assert answer.status == 502
     assert answer.headers["x-gateway-agent"] == "dev"
     assert answer.headers["x-gateway-attempts"] == "local;unavailable"
+    assert (answer.headers["x-gateway-model"], answer.headers["x-gateway-provider"]) == (
+        "local",
+        "custom",
+    )
     assert float(answer.headers["x-gateway-overhead-ms"]) >= 0
     assert answer.headers["x-should-retry"] == "false"
     assert "cannot connect" in answer.error["message"]
     assert answer.error["attempts"] == ["local;unavailable"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{", 400), (BODY.replace(b'"dev"', b'"no-such-agent"'), 404)]
+)
+def test_a_request_that_becomes_no_call_says_what_is_known(
+    tmp_path: Path, body: bytes, status: int
+) -> None:
+    answer = ask(make(tmp_path), "POST", CHAT, body)
+    named = {name for name in answer.headers if name.startswith("x-gateway-")}
+    assert answer.status == status
+    assert named == {"x-gateway-overhead-ms", "x-gateway-attempts"}
 
 
 @pytest.mark.parametrize(

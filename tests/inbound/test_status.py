@@ -69,4 +69,14 @@ def test_the_running_gateway_answers_with_every_documented_key(tmp_path: Path) -
     }
     (agent,) = body["agents"]
     (shown,) = agent["chain"]
-    assert set(shown) == {"model", "provider", "id", "state", "resting_s", "reason", "kind", "full"}
+    assert set(shown) == {
+        "model",
+        "provider",
+        "id",
+        "state",
+        "cooldown_left_s",
+        "reason",
+        "kind",
+        "full",
+        "has_key",
+    }

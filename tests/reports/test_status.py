@@ -103,11 +103,11 @@ def test_a_model_that_is_cooling_down_says_why_without_secrets() -> None:
     circuits.cool_down(SONNET, 60.0, LIMITED)
     found = status(FACTS, [Agent("dev", (SONNET, LOCAL))], circuits, (), client=ANYONE, now=0.0)
     first, second = found.agents[0].chain
-    assert (first.state, first.resting_s, first.kind) == ("open", 60.0, "rate_limit")
+    assert (first.state, first.cooldown_left_s, first.kind) == ("open", 60.0, "rate_limit")
     assert first.reason is not None
     assert first.reason.startswith("429 rate limit: slow down")
     assert "secretsecret" not in first.reason
-    assert (second.state, second.resting_s, second.reason, second.kind) == (
+    assert (second.state, second.cooldown_left_s, second.reason, second.kind) == (
         "closed",
         0.0,
         None,

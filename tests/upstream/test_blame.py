@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from orjson import dumps, loads
 
-from gateway.dialects import DIALECTS
+from gateway.dialects import DIALECTS, Encoded
 from gateway.failures import Failure, Kind
 from gateway.types import Chat
 from gateway.upstream.blame import judged
@@ -50,6 +51,13 @@ def kind(provider: str, message: str, asked: Chat, param: str | None = None) -> 
         ("openai", ("Invalid type for "
                     "'messages[0].content[0].text'."), "messages[0].content[0].text", {}),
         ("custom", "bad request", None, {}),
+        ("anthropic", "Could not process your request.", None, {}),
+        ("anthropic", "Could not process your request.", None, {"tools": [TOOL]}),
+        ("anthropic", "Error: the request is not valid", None, {}),
+        ("anthropic", "HTTP 400 without a message", None, {}),
+        ("google", "Request contains an invalid argument.", None, {}),
+        ("google", "Invalid value: 'schema of roles'", None, {}),
+        ("mistral", "The request could not be understood", None, {"tools": [TOOL]}),
         ("custom", "top_k must be at most 3", "top_k", {"top_k": 5}),
     ],
 )  # fmt: skip
@@ -70,7 +78,7 @@ def test_an_error_about_the_clients_words_is_the_clients_fault(
         ("anthropic", ("thinking.budget_tokens: Input should be "
                        "greater than or equal to 1024"), None, {}),
         ("anthropic", "max_tokens: must be greater than `thinking.budget_tokens`", None, {}),
-        ("google", "Request contains an invalid argument.", None, {}),
+        ("google", "Request contains an invalid argument.", None, {"tools": [TOOL]}),
         ("google", ('Invalid JSON payload received. Unknown name "$id" at '
                     '\'tools[0].function_declarations[0]\''), "$id",
          {"tools": [TOOL]}),
@@ -108,6 +116,20 @@ def test_a_model_that_the_client_names_beside_ours_is_not_the_one_that_is_unknow
     ):
         failure = Failure(Kind.MODEL_UNKNOWN, f"{named} is not a valid model ID", status=400)
         assert judged(failure, encoded, asked, chosen, is_own_format=True).kind is found
+
+
+@pytest.mark.parametrize("fields", [
+    {"models": ["{ours}-mini"]},
+    {"models": [None, 5, "{ours}-mini"]},
+    {"tools": [5, {"type": "image_generation", "model": "{ours}-mini"}]},
+])  # fmt: skip
+def test_a_model_whose_id_begins_like_ours_is_another_one(fields: dict[str, Any]) -> None:
+    chosen = model("openrouter")
+    name = f"{chosen.model_id}-mini"
+    asked = loads(dumps(fields).replace(b"{ours}-mini", name.encode()))
+    failure = Failure(Kind.MODEL_UNKNOWN, f"{name} is not a valid model ID", status=400)
+    found = judged(failure, Encoded("/", {}), asked, chosen, is_own_format=True)
+    assert found.kind is Kind.REQUEST_DENIED
 
 
 @pytest.mark.parametrize(

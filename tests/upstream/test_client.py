@@ -423,6 +423,32 @@ async def test_a_field_refused_by_name_is_left_out_and_remembered() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("second", "remembered"),
+    [("unsupported parameter: 'top_k'", False), ("unsupported parameter: 'seed'", True)],
+)
+async def test_a_field_is_remembered_only_if_its_absence_changes_the_answer(
+    second: str, remembered: bool
+) -> None:
+    """A provider that quotes a client's value says nothing about the fields named in it."""
+    first = error("Invalid value: 'unsupported parameter: 'top_k''")
+    trying = Trying(first, error(second), whole(), top_k=5, seed=1)
+    client = UpstreamClient(
+        lambda model: trying.transport,
+        sign,
+        Replay(),
+        clock=trying.clock,
+        wall=trying.clock,
+        user_agent="x",
+    )
+
+    with pytest.raises(Failed):
+        await client.open(trying.attempt, trying.call)
+    await client.open(Attempt(CUSTOM, 1), trying.call)
+    assert ["top_k" in trying.sent(number) for number in range(3)] == [True, False, not remembered]
+
+
+@pytest.mark.anyio
 async def test_no_more_is_left_out_than_was_refused() -> None:
     """Accounts that have not been verified are refused summaries, and keep the effort all the
     same."""

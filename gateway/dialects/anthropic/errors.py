@@ -40,14 +40,6 @@ _CODES: Final[Mapping[str, Kind]] = {
 """`details.error_code`, which says more than the type."""
 
 _WORDS: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = (
-    (
-        re.compile(r"reached your specified \w+ usage limits|out of extra usage", re.IGNORECASE),
-        Kind.QUOTA,
-    ),
-    (
-        re.compile(r"only authorized for use with|organization has been disabled", re.IGNORECASE),
-        Kind.CREDENTIAL,
-    ),
     (re.compile(r"extra usage is required for long context", re.IGNORECASE), Kind.TOO_LARGE),
     (re.compile(r"blocked by content filtering", re.IGNORECASE), Kind.POLICY),
     (

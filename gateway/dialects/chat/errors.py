@@ -18,6 +18,7 @@ from gateway.failures import BY_CODE, Failure, Kind, classify
 from gateway.hub.contracts import REPLAYED
 from gateway.hub.shapes import table
 from gateway.text.ratelimits import retry_after_s, without_a_clock
+from gateway.text.statements import mentions, states
 
 CODES: Final[Mapping[str, Kind]] = {
     **BY_CODE,
@@ -68,11 +69,6 @@ REQUEST_ID_HEADERS: Final = (
     "x-generation-id",
     "cf-ray",
 )
-_UNKNOWN_MODEL: Final = re.compile(
-    r"is not a valid model|invalid model|model_not_found|unknown model|model not (found|exist)"
-    r"|\bmodel \S+ (does not exist|(was |is )?not found)",
-    re.IGNORECASE,
-)
 _LACKING: Final = re.compile(
     r"(does not|doesn't|do not|don't) support|roles must alternate|not supported (with|by|on|for"
     r"|in) (this|the|that) "
@@ -81,9 +77,6 @@ _LACKING: Final = re.compile(
     re.IGNORECASE,
 )
 """What this model or server cannot do, and the next one of the chain perhaps can."""
-_BUSY: Final = re.compile(
-    r"overloaded|temporarily|rate.?limit|try again later|capacity", re.IGNORECASE
-)
 _UNKNOWN_FIELD: Final = re.compile(
     r"argument not supported on this model: (\w+)|property '(\w+)' is unsupported"
     r"|unsupported parameter: '([\w.]+)'|unrecognized request argument supplied: (\w+)"
@@ -91,6 +84,7 @@ _UNKNOWN_FIELD: Final = re.compile(
     r"|(reasoning) is mandatory",
     re.IGNORECASE,
 )
+_DENIALS: Final = frozenset({Kind.CREDENTIAL, Kind.QUOTA, Kind.REQUEST_DENIED})
 _STATUS_CODE: Final = re.compile("[45][0-9][0-9]")
 _STATUS_OF_TYPE: Final[Mapping[str, int]] = {
     "invalid_request_error": 400,
@@ -137,15 +131,13 @@ def decode_any_error(status: int, headers: Mapping[str, str], body: bytes, now_s
     value = loads(body)
     if isinstance(value, list) and value:
         value = value[0]
-    words = _plain(body) if value is None else ""
+    words = _plain(body) if value is None and body.strip() != b"null" else ""
     failure = decode_error_value(words or value, status)
     if value is None and _is_page(status, headers, body):
         message = (
             f"a web page came instead of an answer of the provider's API: {words or 'no title'}"
         )
         failure = failure.with_(kind=Kind.NOT_THE_API, message=message)
-    elif value is None and not words:
-        failure = failure.with_(message=f"HTTP {status} without a message")
     stated = retry_after_s({**_headers_inside(value), **headers}, now_s, failure.message, value)
     return failure.with_(
         request_id=next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None),
@@ -160,16 +152,18 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
     error, outer = _error_object(value)
     code, stated = _code(error.get("code", outer.get("code")))
     metadata = table(error, "metadata")
-    message = _with_raw(_message(error, outer) or _shown(value), metadata)[:_READ_CHARS_MAX]
+    bare = (_message(error, outer) or _shown(error and value))[:_READ_CHARS_MAX]
+    message = _with_raw(bare, metadata)[:_READ_CHARS_MAX]
     if isinstance(metadata.get("error_type"), str):
         code = metadata["error_type"]
     type_ = error.get("type") if isinstance(error.get("type"), str) else None
     assumed = _STATUS_OF_TYPE.get(type_ or "") or _STATUS_OF_TYPE.get(code or "") or 500
     actual = status or error.get("status_code") or stated or assumed
     kind = classify(int(actual), code, message, CODES, type_=type_)
-    if kind in (Kind.CREDENTIAL, Kind.REQUEST_DENIED) and (
-        "reasons" in metadata or "flagged_input" in metadata
-    ):
+    if kind in (Kind.CREDENTIAL, Kind.QUOTA):
+        # What a router's provider says about a key is not about ours.
+        kind = classify(int(actual), code, bare, CODES, type_=type_)
+    if kind in _DENIALS and ("reasons" in metadata or "flagged_input" in metadata):
         kind = Kind.POLICY  # a moderation refusal comes as 403
     if kind in (Kind.INVALID_REQUEST, Kind.MODEL_UNKNOWN, Kind.REQUEST_DENIED):
         kind = _read(kind, message, code, metadata)
@@ -177,7 +171,7 @@ def decode_error_value(value: Any, status: int | None) -> Failure:
     after_s, at_s = without_a_clock(message, value)
     return Failure(
         kind,
-        message,
+        message or _nothing_said(status),
         status=int(actual) if status or stated else status,
         type=type_,
         code=code,
@@ -191,13 +185,24 @@ def _read(kind: Kind, message: str, code: str | None, metadata: Mapping[str, Any
     """What a 400 or 404 says in words, where its status covers several kinds."""
     if kind is not Kind.INVALID_REQUEST:
         return Kind.UNSUPPORTED if "no endpoints found that" in message.lower() else kind
-    if _UNKNOWN_MODEL.search(message):
+    if states("model", message):
         return Kind.MODEL_UNKNOWN
     if _LACKING.search(f"{code or ''} {message}"):
         return Kind.UNSUPPORTED
-    if metadata.get("raw") and _BUSY.search(message):
-        return Kind.OVERLOADED  # a router hands on its provider's trouble under a status of its own
-    return kind
+    if metadata.get("raw"):
+        # A router hands on its provider's trouble under a status of its own.
+        said, type_ = _of_raw(metadata["raw"])
+        if states("load", said) or CODES.get(type_) in (Kind.OVERLOADED, Kind.RATE_LIMIT):
+            return Kind.OVERLOADED
+    may_be_echo = mentions("model", message) or (metadata.get("raw") and mentions("load", message))
+    return Kind.REQUEST_DENIED if may_be_echo else kind
+
+
+def _of_raw(raw: Any) -> tuple[str, str]:
+    """(the words, the type) of the error of a router's provider."""
+    value = loads(raw.encode()) if isinstance(raw, str) else raw
+    error, outer = _error_object(raw if value is None else value)
+    return _message(error, outer), str(error.get("type") or "")
 
 
 def _headers_inside(value: Any) -> dict[str, str]:
@@ -209,6 +214,10 @@ def _headers_inside(value: Any) -> dict[str, str]:
 def _shown(value: Any) -> str:
     """An object without a message, as it is."""
     return orjson.dumps(value, default=str).decode()[:300] if value else ""
+
+
+def _nothing_said(status: int | None) -> str:
+    return f"HTTP {status} without a message" if status else "an error without a message"
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
@@ -242,9 +251,9 @@ def _message(error: Mapping[str, Any], outer: Mapping[str, Any]) -> str:
         outer.get("message"),
         outer.get("detail"),
     ):
-        if isinstance(found, str) and found:
+        if isinstance(found, str) and found.strip():
             return found
-        if found:
+        if found and not isinstance(found, str):
             return orjson.dumps(found).decode()
     return ""
 

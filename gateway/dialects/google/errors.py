@@ -10,7 +10,9 @@ from gateway.dialects.chat.errors import decode_any_error, loads
 from gateway.dialects.chat.errors import decode_error_value as decode_any_value
 from gateway.failures import Failure, Kind, classify
 from gateway.hub.contracts import REPLAYED
+from gateway.text.quotes import own_words
 from gateway.text.ratelimits import duration_s
+from gateway.text.subjects import names_a_thing
 
 _STATUS: Final[Mapping[str, Kind]] = {
     "RESOURCE_EXHAUSTED": Kind.RATE_LIMIT,
@@ -42,8 +44,8 @@ _REASONS: Final[Mapping[str, Kind]] = {
 _OF_THE_ACCOUNT: Final = re.compile(
     r"location|billing|\bplan\b|free tier|project|account|api key", re.IGNORECASE
 )
-"""A failed precondition of the account; any other is one of the request: a file that is not yet
-active."""
+"""A failed precondition of the account, where nothing else is named; any other is one of the
+request: a file that is not yet active."""
 _PER_DAY_S: Final = 3600.0
 """A daily quota states half a minute at most, or nothing; an hour is asked at most 24 times in
 vain."""
@@ -65,7 +67,7 @@ _REPLAYED: Final = re.compile(
     re.IGNORECASE,
 )
 """It refuses a signature of an earlier turn, for instance one of another account's."""
-_UNKNOWN_NAME: Final = 'Unknown name "'
+_UNKNOWN_NAME: Final = 'Invalid JSON payload received. Unknown name "'
 _READ_CHARS: Final = 2000
 """Of an error's message."""
 
@@ -104,7 +106,7 @@ def _kind(failure: Failure, status: str, details: list[Mapping[str, Any]]) -> Ki
         return _REASONS[reason]
     if failure.kind in (Kind.QUOTA, Kind.CANNOT_AFFORD) and failure.status != 429:
         return failure.kind
-    if status == "RESOURCE_EXHAUSTED" and _NO_MONEY.search(failure.message):
+    if status == "RESOURCE_EXHAUSTED" and _NO_MONEY.search(own_words(failure.message)):
         # Only these words tell: "You exceeded your current quota, please check your plan and
         # billing details" opens every rate limit too, that of a minute and of one model.
         return Kind.QUOTA
@@ -118,7 +120,9 @@ def _kind(failure: Failure, status: str, details: list[Mapping[str, Any]]) -> Ki
 
 def _by_words(failure: Failure, status: str) -> Kind:
     if status == "FAILED_PRECONDITION":
-        return Kind.CREDENTIAL if _OF_THE_ACCOUNT.search(failure.message) else Kind.REQUEST_DENIED
+        own = own_words(failure.message)
+        is_of_account = _OF_THE_ACCOUNT.search(own) and not names_a_thing(own)
+        return Kind.CREDENTIAL if is_of_account else Kind.REQUEST_DENIED
     if status in _STATUS_NUMBER and failure.status != _STATUS_NUMBER[status]:
         return classify(_STATUS_NUMBER[status], None, failure.message)
     return failure.kind
@@ -151,5 +155,6 @@ def _named(message: str) -> str | None:
     signatures."""
     if _REPLAYED.search(message[:_READ_CHARS]):
         return REPLAYED
-    _, found, behind = message.partition(_UNKNOWN_NAME)
-    return behind.partition('"')[0] if found else None
+    if not message.startswith(_UNKNOWN_NAME):
+        return None
+    return message[len(_UNKNOWN_NAME) :].partition('"')[0]

@@ -79,8 +79,8 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
 def failure_of(body: Mapping[str, Any]) -> Failure:
     """Why a response failed: from `error` of the response, or from an error event."""
     error = body.get("error") or body
-    code = str(error.get("code") or "")
-    if code in _KINDS and isinstance(error.get("message"), str):
+    code = str(error.get("code") or "") if isinstance(error, Mapping) else ""
+    if code in _KINDS and isinstance(error.get("message"), str) and error["message"].strip():
         return Failure(_KINDS[code], error["message"], status=200, code=code)
     return decode_error_value({"error": error}, None)
 

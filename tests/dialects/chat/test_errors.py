@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.dialects import DIALECTS
 from gateway.dialects.chat import decode_error
 from gateway.dialects.chat.errors import decode_error_value
 from gateway.failures import Failure, Kind
@@ -242,6 +243,21 @@ def test_a_browser_challenge_is_recognised_with_any_status(status: int) -> None:
 @pytest.mark.parametrize("status", [403, 404])
 def test_an_empty_error_answer_does_not_come_from_the_api(status: int) -> None:
     assert failure(status, b"").kind is Kind.NOT_THE_API
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"  ", b"{}", b"[]", b"[{}]", b"null", b"0", b'""', b'{"error":{}}']
+)
+def test_an_error_without_words_is_shown_by_its_status(body: bytes) -> None:
+    for face in DIALECTS.values():
+        for status in (400, 403, 418, 500):
+            found = face.decode_error(status, {}, body, NOW)
+            assert found.message == f"HTTP {status} without a message"
+
+
+@pytest.mark.parametrize("value", [None, {}, [], "", {"error": {}}, {"error": None}, {"error": ""}])
+def test_no_error_inside_an_answer_is_without_words(value: Any) -> None:
+    assert decode_error_value(value, None).message.strip()
 
 
 @pytest.mark.parametrize("body", [b"", PAGE, b'{"detail":"Unauthorized"}', b"Unauthorized"])

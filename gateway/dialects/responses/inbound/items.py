@@ -74,7 +74,8 @@ class Reader:
             )
         if role not in _ROLES:
             known = ", ".join(_ROLES)
-            message = f"Invalid value: {str(role)[:40]!r}. Supported values are: {known}."
+            shown = repr(role[:40]) if isinstance(role, str) else _json(role)[:40]
+            message = f"Invalid value: {shown}. Supported values are: {known}."
             raise invalid(message, f"{path}.role", "invalid_value")
         content = self._content(item, "content", path)
         if role in _SPEAKERS:
@@ -86,7 +87,10 @@ class Reader:
         return [decode_thought(item)]
 
     def _agent_message(self, item: Item, path: str) -> list[Entry]:
-        head = {"type": "text", "text": f"From {item.get('author')} to {item.get('recipient')}:"}
+        head = {
+            "type": "text",
+            "text": f"From {_named(item, 'author')} to {_named(item, 'recipient')}:",
+        }
         return [
             Said({"role": "user", "content": [head, *self._content(item, "content", path).parts]})
         ]
@@ -173,7 +177,7 @@ class Reader:
 
     def _mcp_call(self, item: Item, path: str) -> list[Entry]:
         found = str(item.get("output") or "")
-        said = f"[Called {item.get('name')} of {item.get('server_label')}: {found}"
+        said = f"[Called {_named(item, 'name')} of {_named(item, 'server_label')}: {found}"
         return [Text([{"type": "text", "text": said[:_SHOWN_CHARS_MAX] + "]"}])]
 
     def _web_search(self, item: Item, path: str) -> list[Entry]:
@@ -247,6 +251,12 @@ def _is_content(value: Any) -> bool:
 
 def _has_type(part: Any) -> bool:
     return isinstance(part, Mapping) and bool(type_of(part))
+
+
+def _named(item: Item, key: str) -> str:
+    """A name for the text that a model reads."""
+    name = item.get(key)
+    return name if isinstance(name, str) and name else "unknown"
 
 
 def _json(value: Any) -> str:

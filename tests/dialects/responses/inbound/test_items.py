@@ -6,6 +6,7 @@ import pytest
 
 from gateway.dialects.responses.inbound.items import SUMMARY
 from gateway.dialects.responses.inbound.reasoning import seal_summary, sealed
+from gateway.failures import Failed
 from tests.dialects.responses.inbound.makers import HELLO, Item, called, output, request
 
 IMAGE = "data:image/png;base64,AAAA"
@@ -478,3 +479,13 @@ def test_a_call_without_an_id_has_one_that_stays_the_same() -> None:
     item = {"type": "function_call", "name": "look", "arguments": "{}"}
     first, second = (request(item).chat["messages"][0]["tool_calls"][0]["id"] for _ in range(2))
     assert first == second != ""
+
+
+@pytest.mark.parametrize(
+    ("role", "shown"),
+    [("judge", "'judge'"), (None, "null"), (True, "true"), ({"a": None}, '{"a":null}')],
+)
+def test_a_wrong_role_is_shown_as_the_client_wrote_it(role: Any, shown: str) -> None:
+    with pytest.raises(Failed) as raised:
+        request({"type": "message", "role": role, "content": "x"})
+    assert raised.value.failure.message.startswith(f"Invalid value: {shown}. Supported values are")
