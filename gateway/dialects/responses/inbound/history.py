@@ -125,7 +125,8 @@ def kept(request: Request, response: Mapping[str, Any] | None) -> Stored | None:
     notes = request.notes
     if not isinstance(notes, Notes) or not notes.store or response is None:
         return None
-    if response.get("status") not in _ANSWERED or not isinstance(response.get("id"), str):
+    status, id_ = response.get("status"), response.get("id")
+    if not isinstance(status, str) or status not in _ANSWERED or not isinstance(id_, str):
         return None
     own = {"store": True, "previous_response_id": notes.echo.get("previous_response_id")}
     output = [item for item in response.get("output") or () if isinstance(item, Mapping)]
