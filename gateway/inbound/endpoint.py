@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, Protocol
@@ -138,9 +139,11 @@ class CallEndpoint:
         except HttpError as error:
             status = await answering.refuse(error)
         except Exception:
-            # The outermost edge: the gateway's own fault.
+            # The outermost edge: the gateway's own fault. A stream to which no error can be written
+            # just stops: no client trusts that.
             log.exception("%s: internal error", exchange.id)
-            await answering.break_off()
+            with suppress(Exception):
+                await answering.refuse(_internal())
         finally:
             del self.calls[interrupt]
             if answering.call is not None and answering.call.hold is not None:
@@ -279,14 +282,6 @@ class _Answering:
         headers = [JSON, *self.headers(), *stated]
         await sent(self._exchange.respond(status, headers, exact_json.dumps(body)))
         return status
-
-    async def break_off(self) -> None:
-        """Sends an internal error. A stream to which none can be written just stops: no client
-        trusts that."""
-        try:
-            await self.refuse(_internal())
-        except Exception:
-            log.exception("%s: no error could be sent", self._exchange.id)
 
     async def reply(self, call: Call) -> Reply:
         """The reply of the first model that commits. Raises `HttpError`."""

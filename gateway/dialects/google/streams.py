@@ -27,7 +27,7 @@ from gateway.dialects.google.answers import (
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import Deltas, Held
-from gateway.hub.answer_types import name_of, text_of
+from gateway.hub.answer_types import name_of, text_of, wrong_type
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -108,8 +108,10 @@ class StreamDecoder:
         return decode_finish(self._last, self._calls.count > 0, self._has_content)
 
     def _response(self, body: Any) -> list[Chunk]:
-        if not isinstance(body, dict) or "error" in body:
+        if isinstance(body, str) or (isinstance(body, dict) and "error" in body):
             raise Failed(decode_error_value(body, None))
+        if not isinstance(body, dict):
+            raise wrong_type("event", body)
         self._note(body)
         candidates = body.get("candidates") or ()
         asked = first_choice(candidates)
