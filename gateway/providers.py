@@ -212,7 +212,11 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             dropped=_HINTS | _OTHER_SERVERS | {"logit_bias": "documented as unsupported"},
             refused=_SERVER_FEATURES | _TEXT_ONLY,
             quirks=Quirks(
-                late_system=True, reasoning="effort", tool_parameters=True, tools_max=128
+                late_system=True,
+                reasoning="effort",
+                tool_parameters=True,
+                finish="empty",
+                tools_max=128,
             ),
             key_hint="xai-",
             sign_in=SignIn(
@@ -299,7 +303,9 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             credential="custom_key",
             dropped=_HINTS,
             refused=_SERVER_FEATURES | _TEXT_ONLY,
-            quirks=Quirks(reasoning="effort", files="file", audio="object", video=True),
+            quirks=Quirks(
+                reasoning="effort", finish="none", files="file", audio="object", video=True
+            ),
             key_optional=True,
         ),
     )

@@ -65,6 +65,9 @@ class Quirks:
     string."""
     think_tags: bool = False
     """Writes `<think>…</think>` before its answer, which is then handed on as reasoning."""
+    finish: Literal["stated", "empty", "none"] = "stated"
+    """What it sends at the least as the finish reason of a whole answer: a word, an empty string,
+    or nothing. An answer with less has been cut off."""
     tools: bool = True
     """Takes tools at all; otherwise another model must serve a request that has some."""
     tools_max: int = 0

@@ -10,8 +10,8 @@ in `chat.json`) or `embeddings.json`, by the API of the client that sends it. Be
   form of it.
 
 An answer stream is `<dialect>.sse` with `<dialect>.chunks.json` beside it, the chunks that come out
-of it. The first line of a stream may be a comment, `: names {"sent": "the client's"}` or
-`: body {the request's fields}`.
+of it. The first line of a stream may be a comment, `: names {"sent": "the client's"}`,
+`: body {the request's fields}` or `: finish "none"` (the quirk of that name).
 
 A translation is `{"path"?, "headers"?, "unchanged"?, "body", "dropped"?}`, or `{"unsupported":
 param}` where the target refuses the request. To be short, and to show what matters:
@@ -61,6 +61,7 @@ FROM_THE_HUB: Final = ("messages", "responses")
 """The client APIs whose requests are translated into the hub's form."""
 NAMES: Final = b": names "
 BODY: Final = b": body "
+FINISH: Final = b": finish "
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -223,11 +224,14 @@ def stream_bytes(dialect: str, case: str) -> bytes:
 def check_stream(face: Upstream, dialect: str, case: str, pieces: Sequence[bytes]) -> None:
     """The stream of a case, cut into `pieces`, comes out as its file says."""
     first = b"".join(pieces).splitlines()[0]
-    names = json.loads(first.removeprefix(NAMES)) if first.startswith(NAMES) else {}
-    body = json.loads(first.removeprefix(BODY)) if first.startswith(BODY) else {}
-    check(
-        case, f"{dialect}.chunks.json", decode_stream(face, pieces, Encoded("/", body, names=names))
-    )
+    names, body = comment(first, NAMES) or {}, comment(first, BODY) or {}
+    encoded = Encoded("/", body, names=names, finish=comment(first, FINISH) or "stated")
+    check(case, f"{dialect}.chunks.json", decode_stream(face, pieces, encoded))
+
+
+def comment(line: bytes, name: bytes) -> Any:
+    """The value behind `name` in a comment; None in another line."""
+    return json.loads(line.removeprefix(name)) if line.startswith(name) else None
 
 
 def decode_stream(

@@ -12,14 +12,20 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.answer_types import OTHERS, TEXTS, check_field
+from gateway.hub.calls import CallIds
 from gateway.hub.contracts import Encoded
-from gateway.hub.counts import COUNT_MAX
+from gateway.hub.counts import COUNT_MAX, token_count
 from gateway.hub.tools import custom_input
-from gateway.types import Chat, Chunk, Usage
+from gateway.types import Chunk, Usage
 
 
 def delta(index: int = 0, /, **fields: Any) -> Chunk:
-    """A chunk of one choice: `delta(0, content="Hi")`."""
+    """A chunk of one choice: `delta(0, content="Hi")`. Raises `Failed` for a value of the wrong
+    type."""
+    for name, value in fields.items():
+        if type(value) is not str if name in TEXTS else name in OTHERS:
+            check_field(name, value)
     return {"choices": [{"index": index, "delta": fields, "finish_reason": None}]}
 
 
@@ -81,16 +87,21 @@ _COUNTS: Final = frozenset(
 def _details(stated: Any) -> dict[str, Any]:
     """The provider's own details: what the contract calls tokens is a count, or is left out."""
     return {
-        name: value
+        name: token_count(value) if type(value) is str and name.endswith(_TOKENS) else value
         for name, value in (stated.items() if isinstance(stated, Mapping) else ())
         if (type(value) is int and 0 <= value <= COUNT_MAX) or _is_detail(name, value)
     }
 
 
+_TOKENS: Final = "_tokens"
+
+
 def _is_detail(name: str, value: Any) -> bool:
-    if name.endswith("_tokens"):
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= COUNT_MAX
-    return value is not None
+    if not name.endswith(_TOKENS):
+        return value is not None
+    if type(value) is str:
+        return token_count(value) > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= COUNT_MAX
 
 
 def is_asked(index: Any, wanted: int) -> bool:
@@ -101,8 +112,9 @@ def is_asked(index: Any, wanted: int) -> bool:
 class _Call:
     """One tool call that is open."""
 
-    def __init__(self, id_: str, kind: str, extra: Mapping[str, Any] | None) -> None:
+    def __init__(self, id_: Any, kind: str, extra: Mapping[str, Any] | None) -> None:
         self.id = id_
+        """The provider's, and from the beginning of the call on the client's."""
         self.kind = kind
         self.extra = extra
         self.name = ""
@@ -121,11 +133,11 @@ _INPUT: Final = {"function": "arguments", "custom": "input"}
 class ToolCalls:
     """The tool calls of one choice, as they stream in.
 
-    Indexes count from 0 without gaps; id, type and name are sent once; a call that ends without
-    arguments gets `{}`. A call whose name comes late waits for it, and its arguments with it; one
-    that ends without a name is an error. Names are put back to the client's own. A call of a
-    `custom` tool, which was sent as a function with one string property `input`, is collected and
-    handed on whole when it ends.
+    Indexes count from 0 without gaps; id, type and name are sent once, and no two calls have the
+    same id; a call that ends without arguments gets `{}`. A call whose name comes late waits for
+    it, and its arguments with it; one that ends without a name is an error. Names are put back to
+    the client's own. A call of a `custom` tool, which was sent as a function with one string
+    property `input`, is collected and handed on whole when it ends.
     """
 
     def __init__(self, encoded: Encoded, index: int = 0) -> None:
@@ -136,18 +148,19 @@ class ToolCalls:
         """Calls that have ended with some input; more of it may still come, and half of it is not a
         call."""
         self._named = 0
+        self.ids = CallIds(choice=index)
         self.count = 0
         """All calls so far, with those that have no name yet."""
 
     def start(
-        self, key: Any, id_: str, name: str, extra: Mapping[str, Any] | None = None
+        self, key: Any, id_: Any, name: str, extra: Mapping[str, Any] | None = None
     ) -> list[Chunk]:
-        """A call begins. `key` is what the provider tells its calls apart by; an empty `name` may
-        come later."""
+        """A call begins. `key` is what the provider tells its calls apart by, `id_` the id that it
+        states; an empty `name` may come later."""
         return self._begin(key, _Call(id_, "function", extra), name)
 
     def start_custom(
-        self, key: Any, id_: str, name: str, text: str, extra: Mapping[str, Any] | None = None
+        self, key: Any, id_: Any, name: str, text: str, extra: Mapping[str, Any] | None = None
     ) -> list[Chunk]:
         """A call of a `custom` tool from a provider that knows such tools; its input is plain
         text."""
@@ -164,7 +177,8 @@ class ToolCalls:
         call = self._open.get(key)
         if call is None or call.name or not name:
             return []
-        call.id, call.extra = id_ or call.id, {**(call.extra or {}), **(extra or {})}
+        call.id = self.ids.take(id_) if id_ else call.id
+        call.extra = {**(call.extra or {}), **(extra or {})}
         return self._announce(call, name)
 
     def arguments(self, key: Any, text: str) -> list[Chunk]:
@@ -202,7 +216,7 @@ class ToolCalls:
         return [chunk for key in list(self._open) for chunk in self.end(key)]
 
     def whole(
-        self, id_: str, name: str, arguments: str, extra: Mapping[str, Any] | None = None
+        self, id_: Any, name: str, arguments: str, extra: Mapping[str, Any] | None = None
     ) -> list[Chunk]:
         """A call that arrives complete, in one chunk. Raises `Failed`."""
         key, call = object(), _Call(id_, "function", extra)
@@ -210,6 +224,7 @@ class ToolCalls:
         return self._begin(key, call, name) + self.end(key)
 
     def _begin(self, key: Any, call: _Call, name: str) -> list[Chunk]:
+        call.id = self.ids.take(call.id)
         self._open[key] = call
         self._over.pop(key, None)
         self.count += 1
@@ -257,16 +272,3 @@ def _call(
     """The delta with which a call of a tool of type `kind` begins."""
     call = {"index": number, "id": id_, "type": kind, kind: {"name": name, _INPUT[kind]: text}}
     return {**call, **extra, **call} if extra else call
-
-
-def check_names(chat: Chat) -> Chat:
-    """`chat`, a whole answer, if all its tool calls have a name. Raises `Failed`."""
-    for choice in chat["choices"]:
-        for call in choice["message"].get("tool_calls") or ():
-            if not call[call["type"]].get("name"):
-                raise Failed(
-                    Failure(
-                        Kind.MALFORMED, "the provider sent a tool call without a name", status=200
-                    )
-                )
-    return chat

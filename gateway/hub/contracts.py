@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway import sse
 from gateway.failures import Failed, Failure, Kind
@@ -40,6 +40,8 @@ class Encoded(NamedTuple):
     """The answer is JSON that was asked for in words: a Markdown fence around it is removed."""
     think_tags: bool = False
     """The answer may begin with its reasoning between `<think>` and `</think>`."""
+    finish: Literal["stated", "empty", "none"] = "stated"
+    """The least that a whole answer states as its finish reason (`rows.Quirks.finish`)."""
     native: bool = False
     """The client's own body, almost unchanged: its answer is sent to the client as it comes."""
     origin: str = ""
@@ -203,7 +205,7 @@ class StreamEncoder(Protocol):
         ...
 
     def done(self) -> bytes:
-        """The end of a whole answer; b"" when the provider's own terminal event has passed."""
+        """The end of a whole answer. The provider's own last event waits for it."""
         ...
 
     def error(self, refusal: Refusal) -> bytes:

@@ -13,9 +13,23 @@ _TICKS: Final = 1e10
 """Ticks of a dollar, as `cost_in_usd_ticks` counts them."""
 
 
+_DIGITS: Final = len(str(COUNT_MAX))
+
+
 def token_count(value: Any) -> int:
-    """`value` where it is a sensible count, else 0."""
-    return int(value) if isinstance(value, int | float) and 0 < value <= COUNT_MAX else 0
+    """`value` where it is a sensible count, which some servers write as text, else 0."""
+    if type(value) is str:
+        value = _of_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return int(value) if 0 < value <= COUNT_MAX else 0
+
+
+def _of_text(value: Any) -> Any:
+    """The number that a text of digits writes; any other value as it is."""
+    if not isinstance(value, str) or len(value) > _DIGITS:
+        return value
+    return int(value) if value.isascii() and value.isdigit() else value
 
 
 Choice = Callable[[float, float], float]
@@ -41,8 +55,9 @@ def merged(known: Mapping[str, Any], later: Any, choose: Choice = latest) -> dic
 def _merged_value(known: Any, value: Any, choose: Choice) -> Any:
     if isinstance(value, Mapping):
         return merged(known if isinstance(known, Mapping) else {}, value, choose)
-    if _is_number(known) and _is_number(value):
-        return choose(known, value)
+    counts = _of_text(known), _of_text(value)
+    if all(map(_is_number, counts)):
+        return choose(*counts)
     return value if value or known is None else known
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, Protocol
@@ -138,10 +139,10 @@ class CallEndpoint:
         except HttpError as error:
             status = await answering.refuse(error)
         except Exception:
-            # The outermost edge: the gateway's own fault. A stream that has begun just stops: no
-            # client trusts that.
+            # The outermost edge: the gateway's own fault. A stream to which no error can be written
+            # just stops: no client trusts that.
             log.exception("%s: internal error", exchange.id)
-            if not answering.has_begun:
+            with suppress(Exception):
                 await answering.refuse(_internal())
         finally:
             del self.calls[interrupt]
@@ -174,11 +175,6 @@ class _Answering:
         """The call's models in the operator's order."""
         self._stays_with: Model | None = None
         """The fallback that is tried before them, as it served the conversation before."""
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the head of a stream is out: a failure from now on is sent inside it."""
-        return self._stream is not None and self._stream.begun
 
     async def begin(self, calls: int) -> Call:
         """The call that the request means. `calls` are under way, this one included.
@@ -272,10 +268,14 @@ class _Answering:
             raise HttpError(400, message, code="invalid_value") from error
 
     async def refuse(self, error: HttpError) -> int:
-        """Sends an error: as the answer, or inside a stream that has begun. Returns the status."""
-        if self.has_begun and self.call is not None:
-            encoder = self._face.StreamEncoder(self._as_answer(self.call, self.call.agent.name))
-            await sent(self._exchange.end(encoder.error(error.refusal)))
+        """Sends an error: as the answer, or inside a stream that has begun and not ended. Returns
+        the status."""
+        stream = self._stream
+        if stream is not None and stream.begun and self.call is not None:
+            if not stream.ended:
+                answer = self._as_answer(self.call, self.call.agent.name)
+                encoder = self._encoder or self._face.StreamEncoder(answer)
+                await sent(self._exchange.end(encoder.error(error.refusal)))
             return error.refusal.status
         status, body, own = self._face.encode_error(error.refusal, self._exchange.id)
         stated = [(name.encode(), value.encode()) for name, value in own.items()]

@@ -37,6 +37,8 @@ class EventStream:
         self._interrupt = interrupt
         self.begun = False
         """The status line is out: a failure from now on is reported inside the stream."""
+        self.ended = False
+        """One of the two ends is out."""
 
     def begin(self, headers: Headers) -> Sent:
         """Sends the head, unless that is done."""
@@ -80,6 +82,7 @@ class EventStream:
                 except Failed as failed:
                     broken = failed.failure
                     end = encoder.error(in_band(broken, reply.attempt))
+                self.ended = True
                 if (slow := self._exchange.end(end)) is not None:
                     await watchdog.over(slow)
         return broken

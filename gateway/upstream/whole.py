@@ -9,7 +9,7 @@ from gateway import sse
 from gateway.dialects import Encoded, Upstream
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
 from gateway.hub import exact_json, halves
-from gateway.hub.chunks import check_names
+from gateway.hub.answer_types import checked
 from gateway.types import Chat
 
 log = logging.getLogger("gateway.upstream")
@@ -37,10 +37,10 @@ def decode_whole(face: Upstream, value: dict[str, Any], encoded: Encoded) -> Cha
         chat = face.decode_response(value, encoded)
         if "choices" not in chat:
             return chat  # vectors
-        check_names(chat)
+        checked(chat)
+        unasked = len(value.get("choices") or value.get("candidates") or ()) - len(chat["choices"])
     except UNREADABLE as error:
         raise unreadable(error) from error
-    unasked = len(value.get("choices") or value.get("candidates") or ()) - len(chat["choices"])
     if unasked > 0:
         count_unasked(chat.get("model"), unasked)
     return chat

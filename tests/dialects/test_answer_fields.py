@@ -255,7 +255,8 @@ def test_an_unknown_finish_reason_is_kept_beside_the_mapped_one(dialect: str) ->
 
 
 def test_an_envelope_that_holds_counts_alone_is_gone() -> None:
-    body = {"choices": [{"message": {"content": "Hi"}}], "x_groq": {"usage": {"prompt_tokens": 3}}}
+    choice = {"message": {"content": "Hi"}, "finish_reason": "stop"}
+    body = {"choices": [choice], "x_groq": {"usage": {"prompt_tokens": 3}}}
     chat = DIALECTS["chat"].decode_response(body, ENCODED)
     assert "x_groq" not in chat
     assert chat["usage"]["prompt_tokens"] == 3

@@ -266,7 +266,7 @@ def test_counts_that_are_missing_are_zero_for_the_client_only() -> None:
     [
         ({"prompt_tokens": 3}, {"prompt_tokens": 3, "total_tokens": 3}),
         ({"total_tokens": 3, "cost": 0.5}, {"prompt_tokens": 3, "total_tokens": 3, "cost": 0.5}),
-        ({"prompt_tokens": "3", "total_tokens": -1}, {"prompt_tokens": 0, "total_tokens": 0}),
+        ({"prompt_tokens": "3", "total_tokens": -1}, {"prompt_tokens": 3, "total_tokens": 3}),
         (
             {"prompt_tokens_details": "x", "completion_tokens": None},
             {"prompt_tokens": 0, "total_tokens": 0},

@@ -391,7 +391,7 @@ def test_calls_whose_names_come_late_are_counted_without_gaps() -> None:
 )
 def test_a_call_without_a_name_is_malformed(pieces: list[bytes], end: bytes) -> None:
     for cut in splits(b"".join(pieces) + end):
-        found = said("chat", *cut)
+        found = said("chat", *cut, finish="none")
         assert (found.failed, found.calls, found.finishes) == ("malformed", [], [])
 
 
@@ -427,7 +427,7 @@ def test_an_item_whose_name_comes_with_its_end(named_by: str) -> None:
 
 
 NAMELESS = {
-    "chat": '{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"","arguments":"{}"}}]}}]}',  # noqa: E501
+    "chat": '{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"","arguments":"{}"}}]},"finish_reason":"stop"}]}',  # noqa: E501
     "anthropic": '{"content":[{"type":"tool_use","id":"a","name":"","input":{}}],"stop_reason":"tool_use"}',  # noqa: E501
     "google": '{"candidates":[{"content":{"parts":[{"functionCall":{"args":{}}}]},"finishReason":"STOP"}]}',  # noqa: E501
     "responses": '{"status":"completed","output":[{"type":"function_call","call_id":"a","name":"","arguments":"{}"}]}',  # noqa: E501
@@ -465,8 +465,8 @@ def test_a_choice_that_was_not_asked_for_is_dropped_and_counted(index: str) -> N
         decoder.decode(found)
     assert decoder.unasked == 2
     body = (
-        '{"choices":[{"index":%s,"message":{"content":"x"}},{"index":0,"message":{"content":"a"}}]}'  # noqa: UP031
-        % index
+        '{"choices":[{"index":%s,"message":{"content":"x"}},'  # noqa: UP031
+        '{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}' % index
     )
     [choice] = decode_whole(DIALECTS["chat"], loads(body.encode()), Encoded("/x", {}))["choices"]
     assert (choice["index"], choice["message"]["content"]) == (0, "a")

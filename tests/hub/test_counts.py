@@ -16,8 +16,8 @@ from gateway.upstream.tap import usage_of
 @pytest.mark.parametrize(
     ("value", "count"),
     [
-        (7, 7), (7.0, 7), (0, 0), (-1, 0), (None, 0), ("7", 0), ([], 0), ({}, 0), (COUNT_MAX,
-        COUNT_MAX),
+        (7, 7), (7.0, 7), (0, 0), (-1, 0), (None, 0), ("7", 7), ("x", 0), ("-7", 0), ("", 0),
+        ("9" * 5000, 0), ("\u0663", 0), (True, 0), ([], 0), ({}, 0), (COUNT_MAX, COUNT_MAX),
         (COUNT_MAX + 1, 0), (1e308, 0), (float("inf"), 0), (float("nan"), 0),
     ],
 )  # fmt: skip
@@ -41,6 +41,7 @@ COUNTS = {"input": 10, "output": 1, "details": {"cached": 4}, "list": [1], "word
         ("what is new inside is added", {"details": {"new": 2}}, {**COUNTS, "details": {"cached": 4,
         "new": 2}}),
         ("a later list holds", {"list": [1, 2]}, {**COUNTS, "list": [1, 2]}),
+        ("a count may be text", {"output": "9"}, {**COUNTS, "output": 9}),
         ("nothing at all", None, COUNTS),
         ("no object", [1], COUNTS),
     ],

@@ -6,12 +6,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
 
 from gateway.config import schema
+from gateway.dialects import INBOUND
+from gateway.hub import contracts as hub
+from gateway.inbound.asgi import AsgiExchange
 from gateway.inbound.http import ABORT
 from gateway.lab import Lab
 from gateway.upstream.transport import Request
@@ -247,6 +250,64 @@ def test_a_fault_of_the_gateway_is_an_error_object(
     assert "boom" not in answer.body.decode()
     assert "boom" in caplog.text
     assert app.observer.in_flight == 0
+
+
+class BrokenEncoder:
+    """Writes the first batch of a stream, and breaks at the second."""
+
+    def __init__(self, encoder: hub.StreamEncoder) -> None:
+        self._encoder = encoder
+        self._batches = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def encode(self, batch: hub.Batch) -> bytes:
+        self._batches += 1
+        if self._batches > 1:
+            raise RuntimeError("boom")
+        return self._encoder.encode(batch)
+
+
+class BrokenFace:
+    """The face of an API with that encoder."""
+
+    def __init__(self, dialect: str) -> None:
+        self._face = INBOUND[dialect]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._face, name)
+
+    def StreamEncoder(self, answer: hub.Answer) -> BrokenEncoder:  # noqa: N802 -- as in a face
+        return BrokenEncoder(self._face.StreamEncoder(answer))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("dialect", "body", "end"),
+    [
+        ("chat", HELLO, b'{"error":'),
+        ("anthropic", {**HELLO, "max_tokens": 9}, b"event: error\n"),
+        ("responses", {"model": "dev", "input": "Hello"}, b"event: response.failed\n"),
+    ],
+)
+async def test_a_fault_of_the_gateway_ends_a_stream_with_an_error(
+    tmp_path: Path, dialect: str, body: dict[str, Any], end: bytes
+) -> None:
+    app = make(tmp_path)
+    event = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
+    piece = b"data: " + orjson.dumps(event) + b"\n\n"
+    app.use_transport(Transport(Response(piece, piece, piece)))
+    client = Client(orjson.dumps({**body, "stream": True}))
+    exchange = AsgiExchange(scope("POST", CHAT, {}), client.receive, client.send)
+    await app.endpoint.serving(cast(Any, BrokenFace(dialect)))(exchange)
+    await app.aclose()
+    answer = client.answer
+    assert answer.status == 200
+    assert b"Hi" in answer.body
+    assert answer.body.count(end) == 1
+    assert b"[DONE]" not in answer.body
+    assert answer.body.count(b"event: response.created\n") == (dialect == "responses")
 
 
 @pytest.mark.anyio

@@ -228,10 +228,11 @@ async def test_nothing_that_happens_after_the_finish_breaks_an_answer(end: list[
 
 
 @pytest.mark.anyio
-async def test_a_server_that_says_done_has_finished() -> None:
+async def test_a_stream_that_says_done_without_a_finish_reason_is_cut() -> None:
     reading = await read(HELLO, DONE)
-    assert reading.failed is None
-    assert reading.attempt.finish_reason == "stop"
+    assert reading.failed is not None
+    assert reading.failed.failure.kind is Kind.TRUNCATED
+    assert (reading.text, reading.attempt.finish_reason) == ("Hello", None)
 
 
 @pytest.mark.anyio

@@ -18,9 +18,11 @@ from gateway.dialects.anthropic.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
 from gateway.hub.answer_fields import native_finish
+from gateway.hub.answer_types import text_of
+from gateway.hub.calls import CallIds, whole_call
 from gateway.hub.contracts import Encoded
+from gateway.hub.shapes import table
 from gateway.hub.structured_output import unfence
-from gateway.hub.tools import custom_input
 from gateway.types import Chat
 
 STOP_REASONS: Final[Mapping[str, str]] = {
@@ -42,20 +44,24 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     """A chat completion without `id` and `created`. Raises `Failed` for an error inside a 200."""
     if body.get("type") == "error" or "content" not in body:
         raise Failed(_failure_inside(body))
-    message = decode_message(body["content"] or [], encoded)
-    if body.get("stop_reason") == "refusal":
+    message = decode_message(body["content"] or [], encoded, body.get("id"))
+    reason = text_of(body, "stop_reason")
+    if not reason:
+        words = "the provider's answer ended without a stop reason"
+        raise Failed(Failure(Kind.TRUNCATED, words, status=200))
+    if reason == "refusal":
         message["refusal"] = refusal_text(body)
-    choice = native_finish(body.get("stop_reason"), PLAIN) | {
+    choice = native_finish(reason, PLAIN) | {
         "index": 0,
         "message": message,
-        "finish_reason": decode_stop(body.get("stop_reason"), "tool_calls" in message),
+        "finish_reason": decode_stop(reason, "tool_calls" in message),
         "logprobs": None,
     }
     return answer_extras(body) | {
         "object": "chat.completion",
         "model": body.get("model"),
         "choices": [choice],
-        "usage": encode_usage(body.get("usage") or {}),
+        "usage": encode_usage(table(body, "usage")),
     }
 
 
@@ -65,9 +71,9 @@ def _failure_inside(body: Mapping[str, Any]) -> Failure:
     return Failure(Kind.MALFORMED, "Anthropic's answer holds no content", status=200)
 
 
-def decode_stop(reason: str | None, called: bool) -> str:
+def decode_stop(reason: str, called: bool) -> str:
     """One of the four finish reasons; an unknown stop reason is a stop."""
-    word = STOP_REASONS.get(reason or "", "stop")
+    word = STOP_REASONS.get(reason, "stop")
     if word == "stop" and called:
         return "tool_calls"
     return "stop" if word == "tool_calls" and not called else word
@@ -75,13 +81,15 @@ def decode_stop(reason: str | None, called: bool) -> str:
 
 def refusal_text(body: Mapping[str, Any]) -> str:
     """Why the model refused, in the provider's words where it gives any."""
-    details = body.get("stop_details") or {}
-    return details.get("explanation") or "The model refused to answer."
+    return text_of(table(body, "stop_details"), "explanation") or "The model refused to answer."
 
 
-def decode_message(blocks: list[dict[str, Any]], encoded: Encoded) -> dict[str, Any]:
-    """The hub's message of a list of content blocks."""
-    contents = _Contents(encoded)
+def decode_message(
+    blocks: list[dict[str, Any]], encoded: Encoded, answer_id: Any = None
+) -> dict[str, Any]:
+    """The hub's message of a list of content blocks, of the answer with this id. Raises `Failed`
+    for a text that is none."""
+    contents = _Contents(encoded, answer_id)
     for block in blocks:
         contents.add(block)
     joined = "".join(contents.text)
@@ -95,8 +103,9 @@ def decode_message(blocks: list[dict[str, Any]], encoded: Encoded) -> dict[str, 
 class _Contents:
     """The contents of the blocks of a message, by kind."""
 
-    def __init__(self, encoded: Encoded) -> None:
+    def __init__(self, encoded: Encoded, answer_id: Any) -> None:
         self._encoded = encoded
+        self._ids = CallIds(answer_id)
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.details: list[dict[str, Any]] = []
@@ -109,11 +118,11 @@ class _Contents:
         kind = block.get("type")
         if kind == "text":
             self._cite(block.get("citations"))
-            self.text.append(block.get("text") or "")
+            self.text.append(text_of(block, "text"))
         elif kind in ("thinking", "redacted_thinking"):
             self._think(block)
         elif kind == "tool_use":
-            self.calls.append(_call(block, self._encoded))
+            self.calls.append(self._call(block))
         else:
             self._cite(search_results(block))
             self.others.append(block)
@@ -133,17 +142,12 @@ class _Contents:
         self.citations += other_citations(citations)
 
     def _think(self, block: dict[str, Any]) -> None:
-        self.reasoning.append(block.get("thinking") or "")
+        self.reasoning.append(text_of(block, "thinking"))
         detail = decode_block(block, len(self.details))
         if detail is not None:
             self.details.append(detail)
 
-
-def _call(block: Mapping[str, Any], encoded: Encoded) -> dict[str, Any]:
-    name = encoded.names.get(block.get("name", ""), block.get("name", ""))
-    arguments = exact_json.dumps(block.get("input") or {}).decode()
-    if name in encoded.custom_tools:
-        call = {"type": "custom", "custom": {"name": name, "input": custom_input(arguments)}}
-    else:
-        call = {"type": "function", "function": {"name": name, "arguments": arguments}}
-    return tool_call_extras(block) | {"id": block["id"]} | call
+    def _call(self, block: Mapping[str, Any]) -> dict[str, Any]:
+        arguments = exact_json.dumps(block.get("input") or {}).decode()
+        id_, name = self._ids.take(block.get("id")), block.get("name") or ""
+        return tool_call_extras(block) | whole_call(id_, name, arguments, self._encoded)

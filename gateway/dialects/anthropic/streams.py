@@ -20,6 +20,7 @@ from gateway.dialects.anthropic.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
 from gateway.hub.answer_fields import Deltas, Held, native_finish, other_fields
+from gateway.hub.answer_types import name_of, text_of
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -38,8 +39,8 @@ class _Thinking:
 
     def __init__(self, block: Mapping[str, Any]) -> None:
         self._block = dict(block)
-        self.text = [block.get("thinking") or ""]
-        self.signature = [block.get("signature") or ""]
+        self.text = [text_of(block, "thinking")]
+        self.signature = [text_of(block, "signature")]
 
     def whole(self) -> dict[str, Any]:
         return self._block | {"thinking": "".join(self.text), "signature": "".join(self.signature)}
@@ -123,7 +124,8 @@ class StreamDecoder:
 
     def _message_start(self, body: Mapping[str, Any]) -> list[Chunk]:
         message = body.get("message") or {}
-        self.model = message.get("model")
+        self.model = name_of(message, "model")
+        self._calls.ids.answer = message.get("id")
         self._note_usage(message.get("usage"))
         self._extras.note(answer_extras(message))
         return []
@@ -136,7 +138,7 @@ class StreamDecoder:
             if block.get("input"):
                 self._inputs[index] = exact_json.dumps(block["input"]).decode()
             return chunks + self._calls.start(
-                index, block["id"], block["name"], tool_call_extras(block)
+                index, block.get("id"), block["name"], tool_call_extras(block)
             )
         if kind in _THINKING:
             self._thinking[index] = _Thinking(block)
@@ -176,7 +178,7 @@ class StreamDecoder:
         return self._text(piece.get("text"))
 
     def _json_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        text = piece.get("partial_json")
+        text = text_of(piece, "partial_json")
         if not text:
             return []
         self._inputs.pop(index, None)
@@ -186,12 +188,12 @@ class StreamDecoder:
         return self._calls.arguments(index, self._inputs.pop(index, "")) + self._calls.end(index)
 
     def _thinking_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        text = piece.get("thinking") or ""
+        text = text_of(piece, "thinking")
         self._thinking_of(index).text.append(text)
         return self._reasoning(text)
 
     def _signature_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        self._thinking_of(index).signature.append(piece.get("signature") or "")
+        self._thinking_of(index).signature.append(text_of(piece, "signature"))
         return []
 
     def _thinking_of(self, index: int) -> _Thinking:
@@ -228,8 +230,8 @@ class StreamDecoder:
             self._usage["output_tokens"] = 0  # `message_start` counts a token that was never said
         change = body.get("delta") or {}
         self._extras.note(answer_extras(change) | other_fields(body, _CHANGE))
-        reason = change.get("stop_reason")
-        if reason is None:
+        reason = text_of(change, "stop_reason")
+        if not reason:
             return []
         stop = decode_stop(reason, called=False)
         if not self.finished or (
@@ -251,12 +253,12 @@ class StreamDecoder:
     def _error(self, body: Mapping[str, Any]) -> list[Chunk]:
         raise Failed(decode_error_value(body, None))
 
-    def _text(self, text: str | None) -> list[Chunk]:
-        if text and self._unfence:
+    def _text(self, text: Any) -> list[Chunk]:
+        if text and self._unfence and type(text) is str:
             text = self._unfence.feed(text)
         return [delta(content=text)] if text else []
 
-    def _reasoning(self, text: str | None) -> list[Chunk]:
+    def _reasoning(self, text: Any) -> list[Chunk]:
         return [delta(reasoning_content=text)] if text else []
 
     def _note_usage(self, usage: Mapping[str, Any] | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from gateway.dialects.anthropic.models import Generation
+from gateway.hub.answer_types import text_of
 from gateway.hub.fields import Section
 from gateway.hub.survey import Survey
 from gateway.types import Model
@@ -181,14 +182,14 @@ def encode_block(detail: Mapping[str, Any]) -> dict[str, Any]:
 
 def decode_block(block: Mapping[str, Any], index: int) -> dict[str, Any] | None:
     """A thinking block → the reasoning detail that brings it back; None for one without a
-    signature.
+    signature. Raises `Failed` for a value that is not text.
 
     `index` is an integer in every item, because an official SDK's accumulator needs it.
     """
     common = {"id": f"{ORIGIN}{index}", "format": "anthropic-claude-v1", "index": index}
     if block.get("type") == "redacted_thinking":
-        return {**common, "type": "reasoning.encrypted", "data": block.get("data", "")}
-    if not block.get("signature"):
+        return {**common, "type": "reasoning.encrypted", "data": text_of(block, "data")}
+    text, signature = text_of(block, "thinking"), text_of(block, "signature")
+    if not signature:
         return None
-    text = block.get("thinking", "")
-    return {**common, "type": "reasoning.text", "text": text, "signature": block["signature"]}
+    return {**common, "type": "reasoning.text", "text": text, "signature": signature}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.answer_fields import (
@@ -13,17 +13,18 @@ from gateway.dialects.chat.answer_fields import (
 )
 from gateway.dialects.chat.content import Said, decode_content
 from gateway.dialects.chat.errors import decode_error_value, is_error
-from gateway.dialects.chat.finish import decode_finish
+from gateway.dialects.chat.finish import check_end, decode_finish
 from gateway.dialects.chat.think_tags import split
-from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.chat.usage import encode_usage
+from gateway.dialects.whole import JsonText
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import ANSWER_TYPES, Deltas, is_logprobs, typed
+from gateway.hub.calls import CallIds, whole_call
 from gateway.hub.chunks import delta, fingerprint, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.shapes import table
 from gateway.hub.structured_output import unfence
-from gateway.hub.tools import arguments_text, custom_input, digest
+from gateway.hub.tools import arguments_text
 from gateway.types import Chat, Chunk
 
 _UNASKED: Final = "the provider's answer holds no choice that was asked for"
@@ -90,11 +91,7 @@ def _choice(
     if encoded.think_tags:
         text, reasoning = split(said.text)
         said = Said(text, said.reasoning or reasoning)
-    ids: set[str] = set()
-    calls = [
-        _tool_call(call, f"{body.get('id')} {place}", ids, encoded)
-        for place, call in enumerate(_stated_calls(message))
-    ]
+    calls = _tool_calls(message, body.get("id"), number, encoded)
     text = unfence(said.text) if encoded.unfence else said.text
     result: dict[str, Any] = {
         "role": "assistant",
@@ -111,10 +108,13 @@ def _choice(
     extras = choice_extras(choice)
     if logprobs and not is_logprobs(logprobs):
         extras, logprobs = {**extras, "native_logprobs": logprobs}, None
+    reason = choice.get("finish_reason")
+    if not reason:
+        check_end(reason, _arguments(calls), encoded)
     return extras | {
         "index": number,
         "message": result,
-        "finish_reason": decode_finish(choice.get("finish_reason") or "", len(calls)),
+        "finish_reason": decode_finish(reason or "", len(calls)),
         "logprobs": logprobs,
     }
 
@@ -123,39 +123,36 @@ def _empty(message: Mapping[str, Any]) -> str | None:
     return "" if message.get("content") == "" else None
 
 
-def _stated_calls(message: Mapping[str, Any]) -> Iterable[Any]:
+def _tool_calls(
+    message: Mapping[str, Any], answer_id: Any, number: int, encoded: Encoded
+) -> list[dict[str, Any]]:
     """`tool_calls`, or the deprecated `function_call`."""
-    calls: Iterable[Any] = message.get("tool_calls") or ()
-    legacy = message.get("function_call")
-    return [{"function": legacy}] if not calls and isinstance(legacy, Mapping) else calls
+    stated, legacy = message.get("tool_calls"), message.get("function_call")
+    if not stated:
+        stated = [{"function": legacy}] if isinstance(legacy, Mapping) else ()
+    if not stated:
+        return []
+    ids = CallIds(answer_id, number)
+    return [_tool_call(call, ids, encoded) for call in stated]
 
 
-def _tool_call(
-    call: Mapping[str, Any], place: str, ids: set[str], encoded: Encoded
-) -> dict[str, Any]:
-    id_ = decode_id(call.get("id"))
-    if id_ is None or id_ in ids:
-        id_ = "call_" + digest(place, 24)  # clients tell calls apart by nothing else
-    ids.add(id_)
+def _arguments(calls: list[dict[str, Any]]) -> Iterator[JsonText]:
+    for call in calls:
+        text = JsonText()
+        text.add(call[call["type"]].get("arguments", ""))
+        yield text
+
+
+def _tool_call(call: Mapping[str, Any], ids: CallIds, encoded: Encoded) -> dict[str, Any]:
+    id_ = ids.take(call.get("id"))
     if "custom" in call and "function" not in call:
         custom = call["custom"] or {}
-        name = encoded.names.get(custom.get("name") or "", custom.get("name"))
-        return {"id": id_, "type": "custom", "custom": {**custom, "name": name}}
+        stated, text = custom.get("name") or "", custom.get("input") or ""
+        called = {**custom, "name": encoded.names.get(stated, stated), "input": text}
+        return {"id": id_, "type": "custom", "custom": called}
     function = call.get("function") or {}
-    name = encoded.names.get(function.get("name", ""), function.get("name", ""))
     arguments = arguments_text(function.get("arguments") or {}) or "{}"
-    result: dict[str, Any] = {
-        "id": id_,
-        "type": "function",
-        "function": {"name": name, "arguments": arguments},
-    }
-    if name in encoded.custom_tools:
-        result = {
-            "id": id_,
-            "type": "custom",
-            "custom": {"name": name, "input": custom_input(arguments)},
-        }
-    return tool_call_extras(call) | result
+    return tool_call_extras(call) | whole_call(id_, function.get("name") or "", arguments, encoded)
 
 
 def encode_response(
@@ -180,7 +177,7 @@ def encode_response(
 def _as_function_call(choice: Mapping[str, Any]) -> dict[str, Any]:
     message = dict(choice["message"])
     calls = message.pop("tool_calls", None)
-    if not calls:
+    if not calls or "function" not in calls[0]:
         return dict(choice)
     message["function_call"] = calls[0]["function"]
     reason = "function_call" if choice["finish_reason"] == "tool_calls" else choice["finish_reason"]

@@ -20,25 +20,25 @@ What continues a call is decided by id, then by name, then by whether its argume
 already: a second call of the same tool often differs from a repetition in nothing else.
 
 What the client receives is counted by `hub.chunks.ToolCalls`: places without gaps, an id and a
-name sent once. A slot's key is its id there; two calls never share one, whatever the server sends.
+name sent once, an id that no other call has. A slot's key identifies its call there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.answer_fields import tool_call_extras
 from gateway.dialects.chat.answers import says_something
 from gateway.dialects.chat.finish import decode_finish
 from gateway.dialects.chat.think_tags import Splitter
-from gateway.dialects.chat.tools import decode_id
 from gateway.dialects.whole import JsonText
 from gateway.hub.answer_fields import Deltas, Held
+from gateway.hub.calls import stated_id
 from gateway.hub.chunks import ToolCalls
 from gateway.hub.contracts import Encoded
 from gateway.hub.structured_output import Unfence
-from gateway.hub.tools import arguments_text, digest
+from gateway.hub.tools import arguments_text
 from gateway.types import Chunk
 
 PLAIN: Final = frozenset({"role", "content", "reasoning_content", "reasoning", "tool_calls"})
@@ -48,20 +48,19 @@ PLAIN: Final = frozenset({"role", "content", "reasoning_content", "reasoning", "
 class Choice:
     """The state of one choice so far."""
 
-    def __init__(self, index: int, encoded: Encoded) -> None:
+    def __init__(self, index: int, encoded: Encoded, answer_id: str) -> None:
         self.index = index
-        self.answer_id = ""
-        """The id that the server gave the answer."""
         self.calls = ToolCalls(encoded, index)
+        self.calls.ids.answer = answer_id
         self.slots: dict[int, _Slot] = {}
         """The provider's index → the call that has it now."""
         self.places: dict[str, int] = {}
         """The id that the server gave a call → its place."""
         self.last_place = -1
-        self.ids: set[str] = set()
-        """Every id that has been given out."""
         self.reason: str | None = None
         """The finish reason, once the server has stated it."""
+        self.unfinished: Any = None
+        """The finish reason of the last event that had none: null, or empty."""
         self.last: Mapping[str, Any] = {}
         """The last delta that held something: some servers repeat it behind the finish reason."""
         self.unfence = Unfence() if encoded.unfence else None
@@ -98,6 +97,10 @@ class Choice:
         if self.reason is None or (decode_finish(self.reason, 0) == "stop" and word != "stop"):
             self.reason = reason
 
+    def arguments(self) -> Iterator[JsonText]:
+        """The arguments of each call that has a place."""
+        return (slot.arguments for slot in self.slots.values())
+
     def repeats(self, body: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
         """Whether the server says again what it has said before its finish reason: its last delta,
         or all of it."""
@@ -108,7 +111,7 @@ class Choice:
     def tool_call(self, call: Mapping[str, Any]) -> list[Chunk]:
         """One delta of a call. A new id at an old index is a new call: several servers send index 0
         for all."""
-        stated, function = decode_id(call.get("id")), call.get("function") or {}
+        stated, function = stated_id(call.get("id")), call.get("function") or {}
         name = function.get("name") or (call.get("custom") or {}).get("name") or ""
         arguments = function.get("arguments")
         place = call.get("index")
@@ -134,9 +137,9 @@ class Choice:
         self, before: _Slot | None, place: int, call: Mapping[str, Any], name: str
     ) -> tuple[list[Chunk], _Slot]:
         """A call begins at a place, and ends the one that had it `before`."""
-        stated = decode_id(call.get("id"))
+        stated = stated_id(call.get("id"))
         chunks = self.calls.end(before.key) if before is not None else []
-        slot = self.slots[place] = _Slot(self._new_id(stated), stated, name)
+        slot = self.slots[place] = _Slot(self.calls.count, stated, name)
         if isinstance(place, int):
             self.last_place = max(self.last_place, place)
         if stated:
@@ -144,15 +147,15 @@ class Choice:
         if "custom" in call:
             text = (call["custom"] or {}).get("input") or ""
             return chunks + self.calls.start_custom(
-                slot.key, slot.key, name, text, tool_call_extras(call)
+                slot.key, stated, name, text, tool_call_extras(call)
             ), slot
-        return chunks + self.calls.start(slot.key, slot.key, name, tool_call_extras(call)), slot
+        return chunks + self.calls.start(slot.key, stated, name, tool_call_extras(call)), slot
 
     def _late_name(self, slot: _Slot, call: Mapping[str, Any], name: str) -> list[Chunk]:
         """The name of a call that began without one; its id may come with it."""
-        slot.name, stated, id_ = name, decode_id(call.get("id")), None
+        slot.name, stated, id_ = name, stated_id(call.get("id")), None
         if stated and slot.stated is None:
-            slot.stated, id_ = stated, self._new_id(stated)
+            slot.stated = id_ = stated
         chunks = self.calls.name(slot.key, name, id_, tool_call_extras(call))
         text = (call.get("custom") or {}).get("input") or ""
         return chunks + self.calls.custom_text(slot.key, text)
@@ -166,14 +169,6 @@ class Choice:
         last = self.last_place
         goes_on = last >= 0 and self.slots[last].is_continued_by(stated, name, arguments)
         return last if goes_on else last + 1
-
-    def _new_id(self, stated: str | None) -> str:
-        """The server's own id, unless another call of the answer has it already."""
-        id_ = stated
-        if id_ is None or id_ in self.ids:
-            id_ = "call_" + digest(f"{self.answer_id} {self.index} {self.calls.count}", 24)
-        self.ids.add(id_)
-        return id_
 
     def _is_said(self, slot: _Slot, stated: str | None, name: str) -> bool:
         """Whether a call that is whole is sent once more behind the finish reason."""
@@ -250,14 +245,13 @@ def pattern(body: dict[str, Any], choices: Mapping[int, Choice]) -> Pattern | No
 class _Slot:
     """A call that streams in: what tells its next delta from the beginning of another call."""
 
-    def __init__(self, key: str, stated: str | None, name: str) -> None:
+    def __init__(self, key: int, stated: str | None, name: str) -> None:
         self.key = key
-        """Identifies the call within the choice; the id that the client sees, unless one comes
-        later."""
+        """Identifies the call within the choice."""
         self.stated = stated
         """The id that the server gave it."""
         self.name = name
-        self._arguments = JsonText()
+        self.arguments = JsonText()
 
     def is_continued_by(self, stated: str | None, name: str, arguments: Any) -> bool:
         """Whether a delta with this id, name and arguments goes on with the call.
@@ -275,19 +269,19 @@ class _Slot:
             return stated is None or self.stated is None
         if stated or name != self.name:
             return False
-        return not arguments or not self._arguments.is_whole()
+        return not arguments or not self.arguments.is_whole()
 
     def add(self, text: str) -> None:
         """More of the arguments."""
-        self._arguments.add(text)
+        self.arguments.add(text)
 
     def is_cut(self) -> bool:
         """Whether the arguments have begun, and are no JSON yet."""
-        return self._arguments.has_begun and not self._arguments.is_whole()
+        return self.arguments.has_begun and not self.arguments.is_whole()
 
     def is_whole(self) -> bool:
         """Whether the arguments are JSON to their end."""
-        return self._arguments.is_whole()
+        return self.arguments.is_whole()
 
 
 def _joined(chunks: list[Chunk]) -> list[Chunk]:

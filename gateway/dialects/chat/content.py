@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from gateway.hub.answer_types import wrong_type
+
 _REASONING_KEYS: Final = ("reasoning_content", "reasoning", "reasoning_text")
 """Probed in this order; a server that sends the same text under two of them is not doubled."""
 _REASONING: Final = frozenset({*_REASONING_KEYS, "reasoning_details"})
@@ -19,20 +21,23 @@ class Said(NamedTuple):
 
 
 def decode_content(message: Mapping[str, Any]) -> Said:
-    """Text and reasoning of a `message` or `delta`."""
+    """Text and reasoning of a `message` or `delta`. Raises `Failed` for another type."""
     content = message.get("content")
     if isinstance(content, list):
         said = _of_parts(content)
         return said if said.reasoning else Said(said.text, _reasoning(message))
-    text = content if isinstance(content, str) else ""
-    return Said(text, "" if _REASONING.isdisjoint(message) else _reasoning(message))
+    if content and type(content) is not str:
+        raise wrong_type("content", content)
+    return Said(content or "", "" if _REASONING.isdisjoint(message) else _reasoning(message))
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:
     for key in _REASONING_KEYS:
         text = message.get(key)
-        if text and isinstance(text, str):
-            return text
+        if text and type(text) is not str:
+            raise wrong_type(key, text)
+        if text:
+            return str(text)
     details = message.get("reasoning_details")
     if details:
         return "".join(str(item.get("text") or item.get("summary") or "") for item in details)

@@ -181,6 +181,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         custom_tools=custom_tools,
         unfence=unfence,
         think_tags=quirks.think_tags,
+        finish=quirks.finish,
     )
 
 

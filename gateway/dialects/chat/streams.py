@@ -22,11 +22,12 @@ from gateway.dialects.chat.answers import says_something
 from gateway.dialects.chat.choices import PLAIN, Choice, Pattern, pattern
 from gateway.dialects.chat.content import decode_content
 from gateway.dialects.chat.errors import decode_error_value, is_error
-from gateway.dialects.chat.finish import decode_finish
+from gateway.dialects.chat.finish import check_end, decode_finish
 from gateway.dialects.chat.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
 from gateway.hub.answer_fields import ANSWER_TYPES, Held, is_logprobs
+from gateway.hub.answer_types import text_of
 from gateway.hub.chunks import delta, finish, is_asked, late, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -91,7 +92,7 @@ class StreamDecoder:
         if inner and inner.get("error"):
             raise Failed(decode_error_value(inner, None))
         if self.model is None and body.get("model"):
-            self.model = body["model"]
+            self.model = text_of(body, "model")
             self._id = str(body.get("id") or "")
         if body.get("usage") or "x_groq" in body:
             self._note_usage(body)
@@ -115,7 +116,7 @@ class StreamDecoder:
 
     def _done(self) -> None:
         """`[DONE]`: some servers never send a finish reason, or an empty one, but say that they are
-        done."""
+        done. Raises `Failed` where the server is not one of them."""
         open_ = [choice for choice in self._choices.values() if choice.reason is None]
         if any(slot.is_cut() for choice in open_ for slot in choice.slots.values()):
             raise Failed(
@@ -125,6 +126,7 @@ class StreamDecoder:
                 )
             )
         for choice in open_:
+            check_end(choice.unfinished, choice.arguments(), self._encoded)
             self._finish(choice, "stop")
         # fewer than were asked for, perhaps, but there will be no more
         self.finished = bool(self._choices)
@@ -170,8 +172,7 @@ class StreamDecoder:
             return None
         choice = self._choices.get(index)
         if choice is None:
-            choice = self._choices[index] = Choice(index, self._encoded)
-            choice.answer_id = self._id
+            choice = self._choices[index] = Choice(index, self._encoded, self._id)
         return choice
 
     def _decode_choice(self, body: Mapping[str, Any]) -> list[Chunk]:
@@ -196,6 +197,8 @@ class StreamDecoder:
         # tells
         if reason:
             self._finish(choice, reason)
+        else:
+            choice.unfinished = reason
         return chunks
 
     def _decode_delta(self, choice: Choice, fields: Mapping[str, Any]) -> list[Chunk]:
@@ -336,7 +339,7 @@ def _as_function_delta(chunk: Chunk) -> Chunk:
     """A chunk in the deprecated form; which supports only the first call."""
     for choice in chunk["choices"]:
         calls = choice["delta"].pop("tool_calls", None)
-        if calls and calls[0]["index"] == 0:
+        if calls and calls[0]["index"] == 0 and "function" in calls[0]:
             choice["delta"]["function_call"] = calls[0]["function"]
         if choice["finish_reason"] == "tool_calls":
             choice["finish_reason"] = "function_call"

@@ -28,11 +28,6 @@ def encode_id(id_: str, quirks: Quirks) -> str:
     return fit_id(id_, pattern, keep=keep)
 
 
-def decode_id(id_: Any) -> str | None:
-    """The id a server gave a call; None where it gave none, in one of the ways of giving none."""
-    return str(id_) if id_ not in (None, "", "null") else None
-
-
 def encode_tools(
     chat: Chat, places: Iterable[int], quirks: Quirks, provider_name: str
 ) -> tuple[dict[str, Any], list[str]]:

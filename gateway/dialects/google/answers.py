@@ -19,11 +19,14 @@ from gateway.dialects.google.answer_fields import (
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
+from gateway.hub.answer_types import name_of, text_of
+from gateway.hub.calls import CallIds, whole_call
 from gateway.hub.chunks import usage_dict
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import token_count
+from gateway.hub.shapes import table
 from gateway.hub.structured_output import unfence
-from gateway.hub.tools import custom_input, digest
+from gateway.hub.tools import digest
 from gateway.types import Chat, Usage
 
 _FINISH: Final[Mapping[str, str]] = {
@@ -68,11 +71,11 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
     chat: Chat = answer_extras(body) | {
         "object": "chat.completion",
-        "model": body.get("modelVersion"),
+        "model": name_of(body, "modelVersion"),
         "choices": [choice_extras(candidate) | choice],
     }
-    if body.get("usageMetadata"):
-        chat["usage"] = encode_usage(body["usageMetadata"])
+    if usage := table(body, "usageMetadata"):
+        chat["usage"] = encode_usage(usage)
     return chat
 
 
@@ -90,20 +93,21 @@ def _message(
     text: list[str] = []
     thoughts: list[str] = []
     calls: list[dict[str, Any]] = []
+    ids = CallIds(body.get("responseId"))
     images: list[dict[str, Any]] = []
     others: list[dict[str, Any]] = []
     extra_content: dict[str, Any] = {}
     for part in (candidate.get("content") or {}).get("parts") or ():
         if "functionCall" in part:
-            calls.append(_call(part, body, len(calls), encoded))
+            calls.append(_call(part, body, ids, encoded))
         elif is_image(part):
             images.append(decode_image(part, len(images)))
         elif is_native(part):
             others.append(part)
         elif part.get("thought"):
-            thoughts.append(part.get("text") or "")
+            thoughts.append(text_of(part, "text"))
         else:
-            text.append(part.get("text") or "")
+            text.append(text_of(part, "text"))
             extra_content |= signed(part)
     joined = "".join(text)
     message: dict[str, Any] = {
@@ -128,27 +132,15 @@ def _has_content(message: Mapping[str, Any]) -> bool:
 
 
 def _call(
-    part: Mapping[str, Any], body: Mapping[str, Any], place: int, encoded: Encoded
+    part: Mapping[str, Any], body: Mapping[str, Any], ids: CallIds, encoded: Encoded
 ) -> dict[str, Any]:
-    id_, name, arguments, extra = decode_call(part, body, place)
-    name = encoded.names.get(name, name)
-    call: dict[str, Any] = {
-        "id": id_,
-        "type": "function",
-        "function": {"name": name, "arguments": arguments},
-    }
-    if name in encoded.custom_tools:
-        call = {
-            "id": id_,
-            "type": "custom",
-            "custom": {"name": name, "input": custom_input(arguments)},
-        }
-    return call | extra
+    id_, name, arguments, extra = decode_call(part, body, ids.count)
+    return whole_call(ids.take(id_), name, arguments, encoded) | extra
 
 
 def decode_call(
     part: Mapping[str, Any], body: Mapping[str, Any], place: int
-) -> tuple[str, str, str, dict[str, Any]]:
+) -> tuple[Any, str, str, dict[str, Any]]:
     """(id, name, arguments, what has to come back with it) of a functionCall part.
 
     An id is made of the response's own where the call has none, so that it is new in every answer;
@@ -159,12 +151,16 @@ def decode_call(
     signature = part.get("thoughtSignature")
     answer = body.get("responseId") or f"{signature} {arguments}"
     id_ = call.get("id") or "call_" + digest(f"{answer} {call.get('name')} {place}", 24)
-    return id_, call.get("name", ""), arguments, signed(part)
+    return id_, text_of(call, "name"), arguments, signed(part)
 
 
 def decode_finish(candidate: Mapping[str, Any], called: bool, has_content: bool) -> str:
-    """One of the four finish reasons. Raises `Failed` where the model produced nothing usable."""
-    reason = candidate.get("finishReason") or "STOP"
+    """One of the four finish reasons. Raises `Failed` where the model produced nothing usable, and
+    where it has not stopped: "if empty, the model has not stopped generating tokens"."""
+    reason = text_of(candidate, "finishReason")
+    if not reason:
+        words = "the provider's answer ended without a finish reason"
+        raise Failed(Failure(Kind.TRUNCATED, words, status=200))
     unusable = reason in _FAILURES or (reason in _FAILURES_WITHOUT_CALL and not called)
     if unusable or (reason not in _FINISH and not has_content and not called):
         words = candidate.get("finishMessage") or f"the model ended with {reason}"
@@ -175,7 +171,7 @@ def decode_finish(candidate: Mapping[str, Any], called: bool, has_content: bool)
 
 def blocked_reason(body: Mapping[str, Any]) -> str | None:
     """Why the prompt was blocked, in words; None if it was not."""
-    feedback = body.get("promptFeedback") or {}
+    feedback = table(body, "promptFeedback")
     reason = feedback.get("blockReason")
     if not reason or body.get("candidates"):
         return None

@@ -27,6 +27,7 @@ from gateway.dialects.google.answers import (
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import Deltas, Held
+from gateway.hub.answer_types import name_of, text_of, wrong_type
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -107,8 +108,10 @@ class StreamDecoder:
         return decode_finish(self._last, self._calls.count > 0, self._has_content)
 
     def _response(self, body: Any) -> list[Chunk]:
-        if not isinstance(body, dict) or "error" in body:
+        if isinstance(body, str) or (isinstance(body, dict) and "error" in body):
             raise Failed(decode_error_value(body, None))
+        if not isinstance(body, dict):
+            raise wrong_type("event", body)
         self._note(body)
         candidates = body.get("candidates") or ()
         asked = first_choice(candidates)
@@ -119,7 +122,8 @@ class StreamDecoder:
 
     def _note(self, body: Mapping[str, Any]) -> None:
         if self.model is None:
-            self.model = body.get("modelVersion")
+            self.model = name_of(body, "modelVersion")
+            self._calls.ids.answer = body.get("responseId")
         self._usage = merged(self._usage, body.get("usageMetadata"))
         self._extras.note(answer_extras(body))
         blocked = blocked_reason(body)
@@ -136,7 +140,7 @@ class StreamDecoder:
             self._parts = parts
         self._choice_extras.note(choice_facts(candidate))
         self._annotations = decode_grounding(candidate) or self._annotations
-        if candidate.get("finishReason"):
+        if text_of(candidate, "finishReason"):
             self._finish(candidate)
         return chunks
 
@@ -154,7 +158,7 @@ class StreamDecoder:
         if is_native(part):
             self._has_content = self._has_content or says_something(part)
             return [delta(**self._lists.pieces({"native_content": [part]}))]
-        text = part.get("text")
+        text = text_of(part, "text")
         if part.get("thought"):
             return [delta(reasoning_content=text)] if text else []
         self._signature |= signed(part)

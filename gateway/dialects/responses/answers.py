@@ -15,9 +15,14 @@ from gateway.dialects.responses.answer_fields import (
     usage_extras,
 )
 from gateway.failures import Failed, Failure, Kind
+from gateway.hub.answer_fields import is_logprobs
+from gateway.hub.answer_types import text_of
+from gateway.hub.calls import CallIds, whole_call
 from gateway.hub.chunks import usage_dict
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import token_count
+from gateway.hub.shapes import table
+from gateway.hub.tools import arguments_text
 from gateway.types import Chat, Usage
 
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -51,29 +56,36 @@ _INCOMPLETE: Final[Mapping[str, str]] = {
     "max_output_tokens": "length",
     "content_filter": "content_filter",
 }
+UNFINISHED: Final = frozenset({"", "queued", "in_progress", "cancelled"})
+"""Statuses of a response that has not come to its end."""
 SUMMARY_SEPARATOR: Final = "\n\n"
 
 
 def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
-    """A chat completion without `id` and `created`. Raises `Failed` for an answer that failed."""
+    """A chat completion without `id` and `created`. Raises `Failed` for an answer that failed, or
+    that is not complete."""
     if body.get("error") or body.get("status") == "failed" or "output" not in body:
         raise Failed(failure_of(body))
-    message, logprobs = _message(body["output"] or [], encoded)
+    message, logprobs = _message(body["output"] or [], encoded, body.get("id"))
+    choice = {"index": 0, "message": message}
+    choice |= {"finish_reason": decode_finish(body, "tool_calls" in message), "logprobs": None}
+    if logprobs:
+        choice |= logprobs_of(logprobs)
     chat: Chat = answer_extras(body) | {
         "object": "chat.completion",
         "model": body.get("model"),
-        "choices": [
-            {
-                "index": 0,
-                "message": message,
-                "finish_reason": decode_finish(body, "tool_calls" in message),
-                "logprobs": {"content": logprobs, "refusal": None} if logprobs else None,
-            }
-        ],
+        "choices": [choice],
     }
-    if body.get("usage"):
-        chat["usage"] = encode_usage(body["usage"])
+    if usage := table(body, "usage"):
+        chat["usage"] = encode_usage(usage)
     return chat
+
+
+def logprobs_of(stated: Any) -> dict[str, Any]:
+    """The field of a choice for the log probabilities of its text: `native_logprobs` where they are
+    not in the contract's form."""
+    logprobs = {"content": stated, "refusal": None}
+    return {"logprobs": logprobs} if is_logprobs(logprobs) else {"native_logprobs": stated}
 
 
 def failure_of(body: Mapping[str, Any]) -> Failure:
@@ -86,18 +98,22 @@ def failure_of(body: Mapping[str, Any]) -> Failure:
 
 
 def decode_finish(body: Mapping[str, Any], called: bool) -> str:
-    """One of the four finish reasons, from the status of the response."""
-    if body.get("status") == "incomplete":
-        reason = (body.get("incomplete_details") or {}).get("reason") or ""
+    """One of the four finish reasons, from the status of the response. Raises `Failed` for one that
+    is not at its end."""
+    status = text_of(body, "status")
+    if status in UNFINISHED:
+        words = f"the provider's response has not ended: its status is {status or 'not stated'}"
+        raise Failed(Failure(Kind.TRUNCATED, words, status=200))
+    if status == "failed":
+        raise Failed(failure_of(body))
+    if status == "incomplete":
+        reason = text_of(table(body, "incomplete_details"), "reason")
         return _INCOMPLETE.get(reason, "length")
     return "tool_calls" if called else "stop"
 
 
 def decode_usage(counts: Mapping[str, Any]) -> Usage:
-    inputs, outputs = (
-        counts.get("input_tokens_details") or {},
-        counts.get("output_tokens_details") or {},
-    )
+    inputs, outputs = table(counts, "input_tokens_details"), table(counts, "output_tokens_details")
     return Usage(
         input=token_count(counts.get("input_tokens")),
         output=token_count(counts.get("output_tokens")),
@@ -121,13 +137,15 @@ def summary_of(item: Mapping[str, Any]) -> str:
     """The reasoning that may be shown."""
     pieces = [*(item.get("summary") or ()), *(item.get("content") or ())]
     return SUMMARY_SEPARATOR.join(
-        piece.get("text") or "" for piece in pieces if isinstance(piece, Mapping)
+        text_of(piece, "text") for piece in pieces if isinstance(piece, Mapping)
     )
 
 
-def _message(output: list[dict[str, Any]], encoded: Encoded) -> tuple[dict[str, Any], list[Any]]:
+def _message(
+    output: list[dict[str, Any]], encoded: Encoded, answer_id: Any
+) -> tuple[dict[str, Any], list[Any]]:
     """(the message, the log probabilities of its text)."""
-    contents = _Contents(encoded)
+    contents = _Contents(encoded, answer_id)
     for item in output:
         contents.add(item)
     message: dict[str, Any] = {"role": "assistant", "content": "".join(contents.text) or None}
@@ -138,8 +156,9 @@ def _message(output: list[dict[str, Any]], encoded: Encoded) -> tuple[dict[str, 
 class _Contents:
     """The contents of the output items, by kind."""
 
-    def __init__(self, encoded: Encoded) -> None:
+    def __init__(self, encoded: Encoded, answer_id: Any) -> None:
         self._encoded = encoded
+        self._ids = CallIds(answer_id)
         self.text: list[str] = []
         self.refusal: list[str] = []
         self.shown: list[str] = []
@@ -161,7 +180,7 @@ class _Contents:
                 self.lists.setdefault(key, []).extend(items)
         else:
             extra = call_extras(item, self.thoughts, self._encoded.origin)
-            self.calls.append(_call(item, extra, self._encoded.names))
+            self.calls.append({**extra, **self._call(item)})
             self.thoughts = []
 
     def extras(self) -> dict[str, Any]:
@@ -170,26 +189,22 @@ class _Contents:
         return said | {"tool_calls": self.calls} | self.lists
 
     def _say(self, part: Mapping[str, Any]) -> None:
-        self.text.append(part.get("text") or "")
-        self.refusal.append(part.get("refusal") or "")
+        self.text.append(text_of(part, "text"))
+        self.refusal.append(text_of(part, "refusal"))
         self.logprobs += part.get("logprobs") or ()
         for annotation in part.get("annotations") or ():
             found = decode_annotation(annotation, len(self.lists.get("annotations", ())))
             key = "native_annotations" if found is None else "annotations"
             self.lists.setdefault(key, []).append(found or annotation)
 
-
-def _call(
-    item: Mapping[str, Any], extra: Mapping[str, Any], names: Mapping[str, str]
-) -> dict[str, Any]:
-    name = names.get(item.get("name") or "", item.get("name"))
-    call: dict[str, Any] = {"id": item.get("call_id") or item.get("id")}
-    if item["type"] == "custom_tool_call":
-        call |= {"type": "custom", "custom": {"name": name, "input": item.get("input") or ""}}
-    else:
-        function = {"name": name, "arguments": item.get("arguments") or "{}"}
-        call |= {"type": "function", "function": function}
-    return {**extra, **call}
+    def _call(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        id_, name = self._ids.take(item.get("call_id") or item.get("id")), item.get("name") or ""
+        if item["type"] == "custom_tool_call":
+            name = self._encoded.names.get(name, name)
+            custom = {"name": name, "input": text_of(item, "input")}
+            return {"id": id_, "type": "custom", "custom": custom}
+        arguments = arguments_text(item.get("arguments") or {}) or "{}"
+        return whole_call(id_, name, arguments, self._encoded)
 
 
 def call_extras(
@@ -204,5 +219,5 @@ def call_extras(
 def extra_content(thoughts: list[dict[str, Any]], origin: str) -> dict[str, Any] | None:
     """The content that has to come back with a call: the encrypted reasoning that led to it, and
     who can read it."""
-    kept = [item for item in thoughts if item.get("encrypted_content")]
+    kept = [item for item in thoughts if text_of(item, "encrypted_content")]
     return {"openai": {"origin": origin, "reasoning": kept}} if kept else None

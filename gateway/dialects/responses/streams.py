@@ -15,18 +15,23 @@ from gateway.dialects.responses.answer_fields import (
 )
 from gateway.dialects.responses.answers import (
     SUMMARY_SEPARATOR,
+    UNFINISHED,
     call_extras,
     decode_finish,
     decode_response,
     encode_usage,
     failure_of,
+    logprobs_of,
     reasoning_item,
 )
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import Deltas
-from gateway.hub.chunks import ToolCalls, check_names, delta, finish, usage_chunk
+from gateway.hub.answer_types import checked, name_of, text_of
+from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.halves import Halves
+from gateway.hub.shapes import table
+from gateway.hub.tools import arguments_text
 from gateway.types import Chunk
 
 
@@ -83,7 +88,9 @@ class StreamDecoder:
         return self._halves.join(chunks)
 
     def _created(self, body: Mapping[str, Any]) -> list[Chunk]:
-        self.model = (body.get("response") or {}).get("model")
+        response = body.get("response") or {}
+        self.model = name_of(response, "model")
+        self._calls.ids.answer = response.get("id")
         return []
 
     def _item_added(self, body: Mapping[str, Any]) -> list[Chunk]:
@@ -117,7 +124,7 @@ class StreamDecoder:
             return []
         self._begun[key] = item["type"]
         extra, self._thoughts = call_extras(item, self._thoughts, self._encoded.origin), []
-        id_, name = item.get("call_id") or item["id"], item.get("name") or ""
+        id_, name = item.get("call_id") or item.get("id"), item.get("name") or ""
         if item["type"] == "custom_tool_call":
             return self._calls.start_custom(key, id_, name, "", extra)
         return self._calls.start(key, id_, name, extra)
@@ -125,19 +132,19 @@ class StreamDecoder:
     def _input(self, body: Mapping[str, Any]) -> list[Chunk]:
         key = _key(body, {})
         self._argued.add(key)
-        return self._more(key, body.get("delta") or "")
+        return self._more(key, text_of(body, "delta"))
 
     def _input_done(self, body: Mapping[str, Any]) -> list[Chunk]:
         key = _key(body, {})
         named = self._calls.name(key, body.get("name") or "")
         return named + self._late(key, body.get("arguments") or body.get("input"))
 
-    def _late(self, key: Any, text: str | None) -> list[Chunk]:
+    def _late(self, key: Any, given: Any) -> list[Chunk]:
         """The whole arguments or input, from a server that sent no deltas of them."""
-        if key in self._argued or not text:
+        if key in self._argued or not given:
             return []
         self._argued.add(key)
-        return self._more(key, text)
+        return self._more(key, arguments_text(given))
 
     def _more(self, key: Any, text: str) -> list[Chunk]:
         custom = self._begun.get(key) == "custom_tool_call"
@@ -150,7 +157,7 @@ class StreamDecoder:
         self._said = True
         chunk = delta(content=text)
         if body.get("logprobs"):
-            chunk["choices"][0]["logprobs"] = {"content": body["logprobs"], "refusal": None}
+            chunk["choices"][0] |= logprobs_of(body["logprobs"])
         return [chunk]
 
     def _refusal(self, body: Mapping[str, Any]) -> list[Chunk]:
@@ -175,19 +182,28 @@ class StreamDecoder:
         return [delta(annotations=[found])]
 
     def _completed(self, body: Mapping[str, Any]) -> list[Chunk]:
-        response = body.get("response") or {}
-        self.model = self.model or response.get("model")
-        self.finished = self.ended = True
+        return self._complete(body, "completed")
+
+    def _incomplete(self, body: Mapping[str, Any]) -> list[Chunk]:
+        return self._complete(body, "incomplete")
+
+    def _complete(self, body: Mapping[str, Any], status: str) -> list[Chunk]:
+        """The response is at its end, with the status that its last event is named after."""
+        stated = body.get("response") or {}
+        if text_of(stated, "status") not in UNFINISHED:
+            status = stated["status"]
+        response = {**stated, "status": status}
+        self.model = self.model or name_of(response, "model")
         if response.get("output") and not self._said and not self._begun:
             # A server that sent no deltas: all that there is is in the last event.
-            whole = list(as_chunks(check_names(decode_response(response, self._encoded))))
+            whole = list(as_chunks(checked(decode_response(response, self._encoded))))
             self._end = [chunk for chunk in whole if _is_end(chunk)]
+            self.finished = self.ended = True
             return [chunk for chunk in whole if not _is_end(chunk)]
-        self._end = [
-            finish(decode_finish(response, self._calls.count > 0)) | answer_extras(response)
-        ]
-        if response.get("usage"):
-            self._end.append(usage_chunk(encode_usage(response["usage"])))
+        end = finish(decode_finish(response, self._calls.count > 0)) | answer_extras(response)
+        usage = table(response, "usage")
+        self._end = [end, usage_chunk(encode_usage(usage))] if usage else [end]
+        self.finished = self.ended = True
         return []
 
     def _failed(self, body: Mapping[str, Any]) -> list[Chunk]:
@@ -208,7 +224,7 @@ class StreamDecoder:
         "response.reasoning_text.delta": _reasoning,
         "response.output_text.annotation.added": _annotation,
         "response.completed": _completed,
-        "response.incomplete": _completed,
+        "response.incomplete": _incomplete,
         "response.failed": _failed,
         "error": _failed,
     }

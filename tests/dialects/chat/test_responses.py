@@ -13,9 +13,11 @@ from gateway.types import Chat
 ENCODED = Encoded("/chat/completions", {})
 
 
-def answer(message: dict[str, Any], finish_reason: Any = "stop", **more: Any) -> Chat:
+def answer(
+    message: dict[str, Any], finish_reason: Any = "stop", encoded: Encoded = ENCODED, **more: Any
+) -> Chat:
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
-    return decode_response({"id": "1", "model": "m", "choices": [choice], **more}, ENCODED)
+    return decode_response({"id": "1", "model": "m", "choices": [choice], **more}, encoded)
 
 
 def test_every_tool_call_has_an_id_of_its_own() -> None:
@@ -29,7 +31,7 @@ def test_every_tool_call_has_an_id_of_its_own() -> None:
             ("", "{}"),
         )
     ]
-    choice = answer({"content": None, "tool_calls": calls}, "")["choices"][0]
+    choice = answer({"content": None, "tool_calls": calls})["choices"][0]
     ids = [call["id"] for call in choice["message"]["tool_calls"]]
     assert (ids[0], ids[2]) == ("call_0", "7")
     assert len({id_ for id_ in ids if isinstance(id_, str) and id_}) == 5
@@ -80,11 +82,19 @@ def test_a_200_without_an_answer(body: dict[str, Any], kind: Kind, words: str) -
         ("eos", "stop"),
         ("sensitive", "content_filter"),
         ("never heard of", "stop"),
-        (None, "stop"),
     ],
 )
-def test_finish_reasons(said: str | None, word: str) -> None:
+def test_finish_reasons(said: str, word: str) -> None:
     assert answer({"content": "Hi"}, said)["choices"][0]["finish_reason"] == word
+
+
+@pytest.mark.parametrize("said", [None, ""])
+def test_no_finish_reason_is_made_up_for_a_server_that_states_one(said: str | None) -> None:
+    with pytest.raises(Failed) as raised:
+        answer({"content": "Hi"}, said)
+    assert raised.value.failure.kind is Kind.TRUNCATED
+    lenient = answer({"content": "Hi"}, said, Encoded("/chat/completions", {}, finish="none"))
+    assert lenient["choices"][0]["finish_reason"] == "stop"
 
 
 def test_usage_details_of_another_form_are_none() -> None:

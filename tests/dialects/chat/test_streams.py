@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pytest
@@ -13,6 +13,7 @@ from gateway.failures import Failed, Kind
 from gateway.hub.chunks import delta, finish
 from gateway.hub.contracts import Encoded
 
+Finish = Literal["stated", "empty", "none"]
 TOKEN = {"token": "\\xf0", "logprob": -1.0, "bytes": [240], "top_logprobs": []}
 
 
@@ -21,8 +22,10 @@ def chunk(index: int, reason: str | None = None, **more: Any) -> dict[str, Any]:
     return {"choices": [{"index": index, "delta": fields, "finish_reason": reason, **more}]}
 
 
-def decoded(*bodies: dict[str, Any], n: int = 1, done: bool = True) -> list[Any]:
-    decoder = StreamDecoder(Encoded("/", {"n": n}))
+def decoded(
+    *bodies: dict[str, Any], n: int = 1, done: bool = True, finish: Finish = "stated"
+) -> list[Any]:
+    decoder = StreamDecoder(Encoded("/", {"n": n}, finish=finish))
     chunks = [
         found for body in bodies for found in decoder.decode(sse.Event(b"", orjson.dumps(body)))
     ]
@@ -53,8 +56,34 @@ def test_done_finishes_a_stream_with_fewer_choices() -> None:
 
 
 def test_done_ends_what_has_not_ended_and_nothing_twice() -> None:
-    chunks = decoded(chunk(0), chunk(1), chunk(0, "length"), n=2)
+    chunks = decoded(chunk(0), chunk(1), chunk(0, "length"), n=2, finish="none")
     assert said(chunks) == [(0, "<0>"), (1, "<1>"), (0, "length"), (1, "stop")]
+
+
+@pytest.mark.parametrize(("finish", "reason"), [("empty", ""), ("none", None), ("none", "")])
+def test_some_servers_end_without_a_finish_reason(finish: Finish, reason: str | None) -> None:
+    chunks = decoded(chunk(0), chunk(0, reason, delta={}), finish=finish)
+    assert said(chunks) == [(0, "<0>"), (0, "stop")]
+
+
+@pytest.mark.parametrize(("finish", "reason"), [("stated", None), ("stated", ""), ("empty", None)])
+def test_no_finish_is_made_up_for_any_other_server(finish: Finish, reason: str | None) -> None:
+    with pytest.raises(Failed) as raised:
+        decoded(chunk(0), chunk(0, reason, delta={}), finish=finish)
+    assert raised.value.failure.kind is Kind.TRUNCATED
+
+
+@pytest.mark.parametrize(("arguments", "is_whole"), [("{}", True), ('{"a"', False), ("", False)])
+def test_whole_tool_calls_end_an_answer_without_a_finish_reason(
+    arguments: str, is_whole: bool
+) -> None:
+    call = {"index": 0, "id": "call_1", "function": {"name": "f", "arguments": arguments}}
+    events = [chunk(0), chunk(0, delta={"tool_calls": [call]})]
+    if is_whole:
+        assert decoded(*events)[-1]["choices"][0]["finish_reason"] == "tool_calls"
+    else:
+        with pytest.raises(Failed):
+            decoded(*events)
 
 
 def test_a_token_without_text_keeps_its_probability() -> None:

@@ -87,8 +87,8 @@ class StreamEncoder:
         self._begun = False
         self._is_native = False
         """The provider's own events are what the client gets."""
-        self._ended = False
-        """The provider's own last event has passed."""
+        self._last = b""
+        """The provider's own last event. It waits until the answer is known to be whole."""
         self._segments: deque[_Segment] = deque()
         """The open segment, and those that wait behind it."""
         self._calls: dict[Any, _Segment] = {}
@@ -114,11 +114,9 @@ class StreamEncoder:
         return PING
 
     def done(self) -> bytes:
-        """The end of a whole answer; b"" when the provider's own last event has passed."""
-        if self._ended:
-            return b""
+        """The end of a whole answer: the provider's own last event, where it sent one."""
         if self._is_native:
-            return event("message_stop", {})
+            return self._last or event("message_stop", {})
         out = [] if self._begun else [self._start()]
         out += self._advance(final=True)
         stop = encode_stop(self._reason, "".join(self._refusal))
@@ -140,10 +138,13 @@ class StreamEncoder:
         if not own.data or name in (b"", b"error"):
             return b""
         self._begun = self._is_native = True
-        self._ended = self._ended or name == b"message_stop"
         if name in _COUNTING and b'"output_tokens"' not in own.data:
             return _counted(name.decode(), exact_json.loads(own.data))
-        return own.raw if own.name else b"event: " + name + b"\n" + own.raw
+        raw = own.raw if own.name else b"event: " + name + b"\n" + own.raw
+        if name == b"message_stop":
+            self._last = raw
+            return b""
+        return raw
 
     # --- chunks -----------------------------------------------------------------------------------
 

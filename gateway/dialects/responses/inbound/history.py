@@ -125,10 +125,13 @@ def kept(request: Request, response: Mapping[str, Any] | None) -> Stored | None:
     notes = request.notes
     if not isinstance(notes, Notes) or not notes.store or response is None:
         return None
-    if response.get("status") not in _ANSWERED or not isinstance(response.get("id"), str):
+    status, id_ = response.get("status"), response.get("id")
+    if not isinstance(status, str) or status not in _ANSWERED or not isinstance(id_, str):
         return None
     own = {"store": True, "previous_response_id": notes.echo.get("previous_response_id")}
-    output = [item for item in response.get("output") or () if isinstance(item, Mapping)]
+    given = response.get("output")
+    items = given if isinstance(given, list) else ()
+    output = [item for item in items if isinstance(item, Mapping)]
     whole = {**response, **own, "output": output}
     before = tuple(item for item in listed(request.body.get("input")) if isinstance(item, Mapping))
     size = len(exact_json.dumps(whole)) + len(exact_json.dumps(before))

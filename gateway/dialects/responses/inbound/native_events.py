@@ -27,13 +27,23 @@ class Passage:
         self._output: dict[int, Any] = {}
         """The items that are done, by their place."""
         self._last: sse.Event | None = None
+        """The last event that has left."""
         self._final: dict[str, Any] | None = None
+        self._end_bytes = b""
+        """The provider's own last event, and what is behind it. They wait until the answer is known
+        to be whole."""
 
     def encode(self, events: Sequence[sse.Event]) -> bytes:
-        """The events as they came."""
-        for event in events:
-            self._note(event)
-        return b"".join(event.raw for event in events)
+        """The events as they came. The last one leaves with `done`."""
+        return b"".join(map(self._pass_on, events))
+
+    def _pass_on(self, event: sse.Event) -> bytes:
+        self._note(event)
+        if self._final is None:
+            self._last = event
+            return event.raw
+        self._end_bytes += event.raw
+        return b""
 
     def keep_alive(self) -> bytes:
         """The state once more, without a number: the provider's go on after it."""
@@ -45,7 +55,7 @@ class Passage:
     def done(self) -> tuple[dict[str, Any], bytes]:
         """(the final response object, the end that is still missing)."""
         if self._final is not None:
-            return self._final, b""
+            return self._final, self._end_bytes
         writer = self._writer()
         response = ended(self._state, self._items(), None, None)
         writer.event("response.completed", response=response)
@@ -61,7 +71,6 @@ class Passage:
         return writer.take()
 
     def _note(self, event: sse.Event) -> None:
-        self._last = event
         name = event.name.decode("latin-1")
         if name and name not in _READ:
             return

@@ -379,9 +379,16 @@ def test_the_providers_own_events_pass_unchanged(case: str, size: int) -> None:
     data = b""
     for place in range(0, len(own), size):
         data += encoder.encode(Batch([], own[place : place + size]))
-    assert data == b"".join(event.raw for event in own)
-    ended = own[-1].name == b"message_stop" if own else False
-    assert (encoder.done() == b"") == ended
+    stop = [event.raw for event in own if event.name == b"message_stop"]
+    assert data + b"".join(stop) == b"".join(event.raw for event in own)
+    assert not stop or encoder.done() == stop[0]
+
+
+def test_an_answer_that_stops_without_a_reason_has_one_end() -> None:
+    encoder = StreamEncoder(answer())
+    data = encoder.encode(Batch([], own_events(b'data: {"type":"message_stop"}\n\n')))
+    data += encoder.error(Refusal(502, "cut"))
+    assert [event["type"] for event in events(data)] == ["error"]
 
 
 def test_the_end_is_written_where_the_provider_left_it_out() -> None:

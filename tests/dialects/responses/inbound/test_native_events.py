@@ -70,6 +70,14 @@ def test_an_answer_breaks_off_behind_any_event_with_the_next_number() -> None:
         assert failed["output"] == [event["item"] for event in done]
 
 
+def test_an_answer_that_breaks_off_at_its_end_has_one_end() -> None:
+    encoder = inbound.StreamEncoder(answer())
+    data = encoder.encode(Batch([], sse.Decoder().decode(CALLED))) + encoder.error(BROKEN)
+    types = [event["type"] for event in check(data)]
+    assert types[-2:] == ["error", "response.failed"]
+    assert "response.completed" not in types
+
+
 def test_a_keep_alive_repeats_the_provider_s_state() -> None:
     events = sse.Decoder().decode(CALLED)
     encoder = inbound.StreamEncoder(answer())
