@@ -207,7 +207,12 @@ def _named(
     """The choice of one tool; one that was dropped cannot be forced."""
     if any(tool["function"]["name"] == name for tool in tools):
         return {"tool_choice": {"type": "function", "function": {"name": name}}}
-    if all(tool.get("name") != name for tool in body.get("tools") or ()):
+    if not body.get("mcp_servers") and not _may_be(name, body.get("tools") or ()):
         raise invalid("tool_choice", f"Tool '{name}' not found in provided tools")
     dropped.append("tool_choice")
     return {}
+
+
+def _may_be(name: str, tools: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of `tools` has this name, or is a set of tools with names of its own."""
+    return any(tool.get("name") in (name, None) for tool in tools)

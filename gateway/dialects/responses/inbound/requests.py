@@ -16,7 +16,7 @@ from gateway.dialects.responses.inbound.history import Expanded, not_found
 from gateway.dialects.responses.inbound.items import Reader, kind_of
 from gateway.dialects.responses.inbound.notes import Notes
 from gateway.dialects.responses.inbound.order import arrange
-from gateway.dialects.responses.inbound.tools import Toolbox, decode_choice, type_of
+from gateway.dialects.responses.inbound.tools import Chosen, Toolbox, decode_choice, type_of
 from gateway.failures import Failed
 from gateway.hub.contracts import Request
 from gateway.hub.fields import PASSED, TRANSLATED, Action, Rule, dropped, refused, renamed
@@ -129,14 +129,19 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
     current = _updated(stated, items)
     box = _toolbox(current, items)
     reader = Reader(box)
-    messages = [*_instructions(stated), *arrange(reader.read(items))]
+    said = list(arrange(reader.read(items)))
+    messages = [*_instructions(stated), *said]
     chat = {**_passed(stated), **_translated(current), "messages": messages}
     notes = _notes(stated, headers, items, box)
-    losses += _ask_for_summary(chat) if notes.compacting else _add_tools(chat, current, box)
-    losses += [*_reasoning_losses(current), *box.dropped, *reader.dropped]
-    return Request(
-        _normalized(chat), body, dropped=tuple(losses), notes=notes, binds=notes.compacting
-    )
+    chosen = _ask_for_summary(chat) if notes.compacting else _add_tools(chat, current, box)
+    losses += [*chosen.losses, *_text_losses(current), *_reasoning_losses(current)]
+    losses += [*box.dropped, *reader.dropped]
+    native_only = "tool_choice" if chosen.is_native_only else ""
+    if not messages or (reader.dropped and not said and not notes.compacting):
+        messages = messages or [{"role": "user", "content": ""}]
+        native_only = "input"
+    chat["messages"] = messages
+    return Request(_normalized(chat), body, {}, tuple(losses), notes, notes.compacting, native_only)
 
 
 def _notes(
@@ -154,11 +159,11 @@ def _notes(
     )
 
 
-def _ask_for_summary(chat: Chat) -> tuple[str, ...]:
+def _ask_for_summary(chat: Chat) -> Chosen:
     """Makes the request one for a summary, which calls no tool and has no form."""
     chat["messages"].append({"role": "user", "content": SUMMARIZE})
     chat.pop("response_format", None)
-    return ()
+    return Chosen()
 
 
 def _normalized(chat: Chat) -> Chat:
@@ -246,6 +251,13 @@ _USUAL: Final[Mapping[str, str]] = {"mode": "standard", "context": "auto"}
 out."""
 
 
+def _text_losses(stated: Mapping[str, Any]) -> list[str]:
+    """A form of the answer that the hub does not have."""
+    form = _table(stated, "text").get("format")
+    known = isinstance(form, Mapping) and type_of(form) in (*_FORMATS, "text")
+    return [] if known or not form else ["text.format"]
+
+
 def _reasoning_losses(stated: Mapping[str, Any]) -> list[str]:
     reasoning = _table(stated, "reasoning")
     return [
@@ -305,14 +317,14 @@ def _toolbox(stated: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> T
     return box
 
 
-def _add_tools(chat: Chat, stated: Mapping[str, Any], box: Toolbox) -> tuple[str, ...]:
+def _add_tools(chat: Chat, stated: Mapping[str, Any], box: Toolbox) -> Chosen:
     tools = box.tools()
     if tools:
         chat["tools"] = tools
-    if "tool_choice" not in stated:
-        return ()
-    chat["tool_choice"], losses = decode_choice(stated["tool_choice"], box)
-    return losses
+    chosen = decode_choice(stated["tool_choice"], box) if "tool_choice" in stated else Chosen()
+    if chosen.choice is not None:
+        chat["tool_choice"] = chosen.choice
+    return chosen
 
 
 def _instructions(stated: Mapping[str, Any]) -> list[dict[str, Any]]:

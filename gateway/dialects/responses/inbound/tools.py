@@ -8,7 +8,7 @@ provider, so the hub has none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.dialects.chat.normalize import invalid
 from gateway.dialects.responses.inbound.notes import ToolKind, ToolName
@@ -223,35 +223,53 @@ def _format(form: Mapping[str, Any]) -> dict[str, Any]:
 # --- the choice -----------------------------------------------------------------------------------
 
 
-def decode_choice(choice: Any, box: Toolbox) -> tuple[Any, tuple[str, ...]]:
-    """(the hub's `tool_choice`, what was lost). Raises `Failed` for a choice that nothing can
-    satisfy."""
+class Chosen(NamedTuple):
+    """What a choice is in the hub."""
+
+    choice: Any = None
+    """The hub's `tool_choice`; None where it has none."""
+    losses: tuple[str, ...] = ()
+    is_native_only: bool = False
+    """It demands a tool, and all that it can mean run at a provider of this API."""
+
+
+def decode_choice(choice: Any, box: Toolbox) -> Chosen:
+    """`choice` among the tools of `box`. Raises `Failed` for a choice that nothing can satisfy."""
     if isinstance(choice, str):
-        return _mode(choice), ()
+        return _mode(choice, box)
     if not isinstance(choice, Mapping):
         message = "Invalid type for 'tool_choice': expected a string or an object."
         raise invalid(message, "tool_choice", "invalid_type")
     if type_of(choice) in _MODES:
-        return type_of(choice), ()
+        return _mode(type_of(choice), box)
     if type_of(choice) == "allowed_tools":
         return _allowed(choice, box)
     named = list(_named(choice, box))
     if len(named) == 1:
-        return named[0], ()
-    if not box.names:
-        message = "'tool_choice' names a tool that this gateway cannot offer."
+        return Chosen(named[0])
+    if box.names:
+        return Chosen("auto", ("tool_choice",))
+    return _of_hosted(box, "'tool_choice' names a tool that is not among 'tools'.")
+
+
+def _of_hosted(box: Toolbox, message: str) -> Chosen:
+    """A demand for a tool that the provider runs. Raises `Failed` with `message` where the request
+    has none."""
+    if not box.dropped:
         raise invalid(message, "tool_choice", "invalid_value")
-    return "auto", ("tool_choice",)
+    return Chosen(is_native_only=True)
 
 
-def _mode(choice: str) -> str:
+def _mode(choice: str, box: Toolbox) -> Chosen:
     if choice not in _MODES:
         message = f"Invalid value: {choice[:40]!r} is not a tool choice."
         raise invalid(message, "tool_choice", "invalid_value")
-    return choice
+    if choice == "required" and not box.names:
+        return _of_hosted(box, "'tool_choice' is only allowed when 'tools' are specified.")
+    return Chosen(choice)
 
 
-def _allowed(choice: Mapping[str, Any], box: Toolbox) -> tuple[Any, tuple[str, ...]]:
+def _allowed(choice: Mapping[str, Any], box: Toolbox) -> Chosen:
     stated = choice.get("allowed_tools")
     inner = stated if isinstance(stated, Mapping) else choice
     mode = "required" if inner.get("mode") == "required" else "auto"
@@ -265,14 +283,10 @@ def _allowed(choice: Mapping[str, Any], box: Toolbox) -> tuple[Any, tuple[str, .
     }
     tools = [tool for item in each.values() for tool in _named(item, box)]
     if tools:
-        return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}, ()
+        return Chosen({"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}})
     if mode == "required":
-        raise invalid(
-            "'tool_choice' allows only tools that this gateway cannot offer.",
-            "tool_choice",
-            "invalid_value",
-        )
-    return "none", ("tool_choice",)
+        return _of_hosted(box, "'tool_choice' allows no tool that is among 'tools'.")
+    return Chosen("none", ("tool_choice",))
 
 
 def _named(item: Mapping[str, Any], box: Toolbox) -> Iterator[dict[str, Any]]:

@@ -195,6 +195,13 @@ LOST: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         },
         ("tools.0", "tool_choice"),
     ),
+    "a forced tool of a set": (
+        {
+            "tools": [{"type": "mcp_toolset", "mcp_server_name": "s"}],
+            "tool_choice": {"type": "tool", "name": "look"},
+        },
+        ("tools.0", "tool_choice"),
+    ),
     "any of no tools": ({"tools": [], "tool_choice": {"type": "any"}}, ("tool_choice",)),
     "examples of a tool": (
         {"tools": [{**TOOL, "input_examples": [{}]}]},
