@@ -77,10 +77,16 @@ class Reader:
             message = f"Invalid value: {str(role)[:40]!r}. Supported values are: {known}."
             raise invalid(message, f"{path}.role", "invalid_value")
         content = self._content(item, "content", path)
+        self._name_calls(item)
         if role in _SPEAKERS:
             return [Said({"role": role, "content": content.value()})]
         thoughts: list[Entry] = [Thought(text) for text in content.thoughts]
         return [*thoughts, Text(content.parts)] if content.parts else thoughts
+
+    def _name_calls(self, item: Item) -> None:
+        """Calls inside a message, as chat completions write them: here a call is an item."""
+        stated = [key for key in ("tool_calls", "function_call") if item.get(key)]
+        self.dropped.update(dict.fromkeys(f"input.message.{key}" for key in stated))
 
     def _reasoning(self, item: Item, path: str) -> list[Entry]:
         return [decode_thought(item)]

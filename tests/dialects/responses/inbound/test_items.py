@@ -478,3 +478,11 @@ def test_a_call_without_an_id_has_one_that_stays_the_same() -> None:
     item = {"type": "function_call", "name": "look", "arguments": "{}"}
     first, second = (request(item).chat["messages"][0]["tool_calls"][0]["id"] for _ in range(2))
     assert first == second != ""
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_calls_inside_a_message_are_named(role: str) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    decoded = request({"role": role, "content": "x", "tool_calls": [call], "function_call": None})
+    assert decoded.chat["messages"] == [{"role": role, "content": "x"}]
+    assert decoded.dropped == ("input.message.tool_calls",)
