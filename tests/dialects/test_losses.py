@@ -61,6 +61,22 @@ PARTS: dict[str, dict[str, Any]] = {
     "a key of an image": {"type": "image_url", "image_url": {"url": PNG}, "x_new": CANARY},
     "a key inside an image": {"type": "image_url", "image_url": {"url": PNG, "x_new": CANARY}},
     "the detail of an image": {"type": "image_url", "image_url": {"url": PNG, "detail": "high"}},
+    "the name of a file": {
+        "type": "file",
+        "file": {"file_data": PDF, "filename": f"{CANARY}.pdf"},
+    },
+    "the name of a text": {
+        "type": "file",
+        "file": {"file_data": "data:text/plain;base64,aGk=", "filename": f"{CANARY}.txt"},
+    },
+    "the name of an image": {
+        "type": "file",
+        "file": {"file_data": PNG, "filename": f"{CANARY}.png"},
+    },
+    "the name of a file by its address": {
+        "type": "file",
+        "file": {"file_data": "https://a.example/b.pdf", "filename": f"{CANARY}.pdf"},
+    },
     "a key of a file": {
         "type": "file",
         "file": {"file_data": PDF, "filename": "a.pdf"},

@@ -126,7 +126,13 @@ def _file(block: Block, source: Block, path: str, dropped: list[str]) -> Iterato
     file = {"file_data": _address(source, f"{path}.source")}
     if isinstance(block.get("title"), str) and block["title"]:
         file["filename"] = block["title"]
-    yield {"type": "file", "file": file}
+    yield {"type": "file", "file": file} | _context(block)
+
+
+def _context(block: Block) -> Part:
+    """What the client says about a document: the hub has the same key of a part."""
+    context = block.get("context")
+    return {"context": context} if isinstance(context, str) and context else {}
 
 
 def _plain(block: Block, source: Block, path: str, dropped: list[str]) -> Iterator[Part]:
