@@ -43,7 +43,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "messages": (
         "anthropic",
         {
-            "max_tokens": 9,
+            "max_tokens": 99,
             "messages": [
                 {
                     "role": "user",
