@@ -56,7 +56,12 @@ class Reader:
         if read is not None:
             return read(self, item, path)
         if kind not in _ELSEWHERE:
-            self.dropped[lost("input", item)] = None
+            return self._lost(item)
+        return []
+
+    def _lost(self, item: Item) -> list[Entry]:
+        """Names an item that the hub cannot express, or not all of it."""
+        self.dropped[lost("input", item)] = None
         return []
 
     def _content(self, item: Item, key: str, path: str) -> Any:
@@ -100,8 +105,7 @@ class Reader:
     def _compaction(self, item: Item, path: str) -> list[Entry]:
         summary = summary_in(item.get("encrypted_content"))
         if summary is None:
-            self.dropped[lost("input", item)] = None
-            return []
+            return self._lost(item)
         return [Said({"role": "developer", "content": SUMMARY + summary})]
 
     # --- tool calls -------------------------------------------------------------------------------
@@ -121,7 +125,7 @@ class Reader:
 
     def _search_call(self, item: Item, path: str) -> list[Entry]:
         if not item.get("call_id"):
-            return []  # the provider ran it
+            return self._lost(item)  # the provider ran it
         return [self._function(item, TOOL_SEARCH, _json(item.get("arguments") or {}), path)]
 
     def _shell_call(self, item: Item, path: str) -> list[Entry]:
@@ -159,7 +163,7 @@ class Reader:
     def _search_output(self, item: Item, path: str) -> list[Entry]:
         """The tools it found are declared elsewhere; the model reads what they are."""
         if not item.get("call_id"):
-            return []
+            return self._lost(item)
         return [ToolOutput(_output_id(item), _json([*self._listed(item.get("tools"), None)]))]
 
     def _listed(self, tools: Any, namespace: str | None) -> Iterator[dict[str, str]]:
@@ -180,13 +184,18 @@ class Reader:
     def _mcp_call(self, item: Item, path: str) -> list[Entry]:
         found = str(item.get("output") or "")
         said = f"[Called {item.get('name')} of {item.get('server_label')}: {found}"
+        asked = item.get("arguments") not in (None, "", "{}")
+        if asked or item.get("error") or len(said) > _SHOWN_CHARS_MAX:
+            self._lost(item)
         return [Text([{"type": "text", "text": said[:_SHOWN_CHARS_MAX] + "]"}])]
 
     def _web_search(self, item: Item, path: str) -> list[Entry]:
         action = item.get("action")
         query = action.get("query") if isinstance(action, Mapping) else None
         if not isinstance(query, str):
-            return []
+            return self._lost(item)
+        if len(query) > _SHOWN_CHARS_MAX:
+            self._lost(item)
         return [
             Text([{"type": "text", "text": f"[Searched the web for: {query[:_SHOWN_CHARS_MAX]}]"}])
         ]

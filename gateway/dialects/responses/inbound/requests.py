@@ -230,11 +230,13 @@ def _translated(stated: Mapping[str, Any]) -> Chat:
 
 
 def _json_schema(form: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("name", "description", "schema", "strict")
     return {
         "type": "json_schema",
-        "json_schema": {key: form[key] for key in keys if form.get(key) is not None},
+        "json_schema": {key: form[key] for key in _OF_FORMS if form.get(key) is not None},
     }
+
+
+_OF_FORMS: Final = ("name", "description", "schema", "strict")
 
 
 def _json_object(form: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,6 +248,8 @@ _FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "json_object": _json_object,
 }
 
+_SHOWN: Final = frozenset({"effort", "summary", "generate_summary"})
+"""Members of `reasoning` that lose nothing: what a model thinks is shown in any case."""
 _USUAL: Final[Mapping[str, str]] = {"mode": "standard", "context": "auto"}
 """Members of `reasoning` that only a provider of this API has, and what each says where it is left
 out."""
@@ -253,18 +257,20 @@ out."""
 
 def _text_losses(stated: Mapping[str, Any]) -> list[str]:
     """A form of the answer that the hub does not have."""
-    form = _table(stated, "text").get("format")
-    known = isinstance(form, Mapping) and type_of(form) in (*_FORMATS, "text")
-    return [] if known or not form else ["text.format"]
+    text = _table(stated, "text")
+    losses = [f"text.{key}"[:64] for key in text if key not in ("format", "verbosity")]
+    form = text.get("format")
+    if not isinstance(form, Mapping) or type_of(form) not in (*_FORMATS, "text"):
+        return [*losses, "text.format"] if form else losses
+    others = [key for key in form if key != "type" and key not in _OF_FORMS]
+    return [*losses, *(f"text.format.{key}"[:64] for key in others)]
 
 
 def _reasoning_losses(stated: Mapping[str, Any]) -> list[str]:
     reasoning = _table(stated, "reasoning")
-    return [
-        f"reasoning.{key}"
-        for key, usual in _USUAL.items()
-        if reasoning.get(key) not in (None, usual)
-    ]
+    others = [key for key in reasoning if key not in _SHOWN]
+    said = [key for key in others if reasoning[key] not in (None, _USUAL.get(key))]
+    return [f"reasoning.{key}"[:64] for key in said]
 
 
 def _table(stated: Mapping[str, Any], field: str) -> Mapping[str, Any]:

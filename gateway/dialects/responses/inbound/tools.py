@@ -136,6 +136,7 @@ class Toolbox:
             function["parameters"] = tool["parameters"]
         if tool.get("strict") is True:
             function["strict"] = True
+        self._name_keys(tool, _OF_FUNCTIONS)
         self._tools[flat] = {"type": "function", "function": function}
 
     def _custom(
@@ -149,7 +150,14 @@ class Toolbox:
         form = tool.get("format")
         if isinstance(form, Mapping):
             custom["format"] = _format(form)
+            if form.get("type") not in ("grammar", "text"):
+                self.dropped["tools.custom.format"] = None
         self._tools[flat] = {"type": "custom", "custom": custom}
+
+    def _name_keys(self, tool: Mapping[str, Any], known: frozenset[str]) -> None:
+        """Names the members of a tool that the hub's tool does not have, each once."""
+        others = [key for key in tool if key not in known and tool[key] not in (None, False)]
+        self.dropped.update(dict.fromkeys(f"tools.function.{key}"[:64] for key in others))
 
     def _search(self, tool: Mapping[str, Any]) -> None:
         """A search that the client runs is a function; one that the provider runs is not needed:
@@ -179,6 +187,12 @@ class Toolbox:
         self._members.setdefault(namespace, {})[flat] = None
         return flat
 
+
+_OF_FUNCTIONS: Final = frozenset(
+    {"type", "name", "description", "parameters", "strict", "cache_control"}
+    | {"defer_loading", "output_schema"}
+)
+"""Members of a function that change no call; a deferred one is loaded at once."""
 
 _MEMBERS: Final[
     Mapping[str, Callable[[Toolbox, Mapping[str, Any], str, str | None, str], None]]

@@ -222,6 +222,29 @@ def test_instructions_alone_are_a_request() -> None:
     assert decoded.chat["messages"] == [{"role": "developer", "content": "Say hello"}]
 
 
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"text": {"format": {"type": "xml"}}}, "text.format"),
+        ({"text": {"format": "xml"}}, "text.format"),
+        (
+            {"text": {"format": {"type": "json_schema", "name": "a", "schema": {}, "new": 1}}},
+            "text.format.new",
+        ),
+        ({"text": {"new": 1}}, "text.new"),
+        ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
+        ({"tools": [function("look", **{"async": True})]}, "tools.function.async"),
+        (
+            {"tools": [{"type": "custom", "name": "look", "format": {"type": "new"}}]},
+            "tools.custom.format",
+        ),
+    ],
+    ids=str,
+)
+def test_a_member_that_the_hub_cannot_express_is_named(fields: dict[str, Any], path: str) -> None:
+    assert request(**fields).dropped == (path,)
+
+
 HOSTED = {"type": "web_search"}
 
 
