@@ -31,8 +31,9 @@ def encode_reasoning(chat: Chat, model: Model, family: Family) -> dict[str, Any]
     return body
 
 
-def unread_levels(chat: Chat, quirks: Quirks) -> list[str]:
-    """Paths of what the request says about reasoning and the server does not receive."""
+def lost_levels(chat: Chat, quirks: Quirks) -> list[str]:
+    """Paths of what the request says about reasoning and the server does not receive. A level that
+    means nothing to a model that does not reason is none."""
     lost = [path for path in unread(chat) if path != "reasoning_effort"]
     if quirks.reasoning == "object" and isinstance(chat.get("reasoning"), dict):
         lost = [path for path in lost if not path.startswith("reasoning")]
