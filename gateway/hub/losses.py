@@ -79,6 +79,8 @@ class Taken(NamedTuple):
     """Types of parts of an assistant message, beyond text."""
     tool: frozenset[str] = frozenset()
     """Further keys of a tool."""
+    definition: frozenset[str] | None = frozenset()
+    """Further keys of the object inside a tool; None where all of them are sent."""
 
 
 def named(
@@ -114,6 +116,7 @@ def _of_parts(parts: list[dict[str, Any]], role: str, taken: Taken) -> Iterator[
         )
         if kind == "file":
             yield from _of_inner(part.get(kind), kind, taken.of_file(part))
+            yield from _of_citations(part.get("citations"), taken)
         elif kind in taken.inner:
             yield from _of_inner(part.get(kind), kind, taken.inner[kind])
 
@@ -130,11 +133,23 @@ def _of_inner(held: Any, kind: str, known: frozenset[str]) -> Iterator[str]:
             yield f"messages.content.{kind}.{key}"
 
 
+def _of_citations(wanted: Any, taken: Taken) -> Iterator[str]:
+    """Citations that the client wants of a document. The same key of a text is an echo."""
+    is_wanted = isinstance(wanted, Mapping) and bool(wanted.get("enabled"))
+    if is_wanted and "citations" not in taken.part:
+        yield "messages.content.citations"
+
+
+_DEFINITION: Final = MARKS | {"name", "description", "parameters", "strict", "format"}
 _TOOL: Final = frozenset({"type", "function", "custom"}) | MARKS
 
 
 def _of_tools(tools: Iterable[Mapping[str, Any]], taken: Taken) -> Iterator[str]:
     for number, tool in enumerate(tools):
         if tool["type"] in ("function", "custom"):
-            known = _TOOL | taken.tool
-            yield from (f"tools.{number}.{key}" for key in tool if key not in known)
+            lost = [key for key in tool if key not in _TOOL and key not in taken.tool]
+            if taken.definition is not None:
+                inner = tool.get(tool["type"]) or {}
+                known = _DEFINITION | taken.definition
+                lost += [key for key, value in inner.items() if value and key not in known]
+            yield from (f"tools.{number}.{key}" for key in lost)

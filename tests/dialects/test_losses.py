@@ -92,6 +92,19 @@ PARTS: dict[str, dict[str, Any]] = {
         "file": {"file_data": PDF, "filename": "a.pdf"},
         "x_new": CANARY,
     },
+    "a key inside a video": {
+        "type": "video_url",
+        "video_url": {"url": "https://a.example/a.mp4", "x_new": CANARY},
+    },
+    "a key inside audio": {
+        "type": "input_audio",
+        "input_audio": {"data": "AAAA", "format": "wav", "x_new": CANARY},
+    },
+    "the citations of a document": {
+        "type": "file",
+        "file": {"file_data": PDF, "filename": "a.pdf"},
+        "citations": {"enabled": True, "style": CANARY},
+    },
     "the context of a document": {
         "type": "file",
         "file": {"file_data": PDF, "filename": "a.pdf"},
@@ -144,6 +157,14 @@ def test_what_a_hosted_tool_did_is_named(name: str) -> None:
 def test_a_key_of_a_tool_is_named(name: str) -> None:
     answer = encoded(name, *exchange(), tools=[TOOL, {**TOOL, "defer_loading": True}])
     assert "tools.1.defer_loading" in answer.dropped
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_key_inside_a_tool_is_sent_or_named(name: str) -> None:
+    tool = {"type": "function", "function": {**TOOL["function"], "x_new": CANARY}}
+    answer = encoded(name, *exchange(), tools=[tool])
+    is_sent = CANARY in orjson.dumps(answer.body).decode()
+    assert is_sent != ("tools.0.x_new" in answer.dropped)
 
 
 LOSSY: dict[str, Any] = {

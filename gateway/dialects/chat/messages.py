@@ -265,7 +265,7 @@ _OF_FILES: Final = frozenset({"filename", "file_data", "file_id", "file_url"})
 def taken(quirks: Quirks) -> Taken:
     """What messages and parts take on this server; anything else is named as lost."""
     names = frozenset({"name"}) if quirks.names else frozenset[str]()
-    return Taken(message=names, inner=_INNER, of_file=lambda part: _OF_FILES)
+    return Taken(message=names, inner=_INNER, of_file=lambda part: _OF_FILES, definition=None)
 
 
 def _file(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:

@@ -97,7 +97,11 @@ def _results_first(blocks: list[Part]) -> list[Part]:
 _DATA: Final = frozenset({"file_data", "file_url"})
 TAKEN: Final = Taken(
     answer=frozenset({"images"}),
-    inner={"image_url": frozenset({"url"})},
+    inner={
+        "image_url": frozenset({"url"}),
+        "video_url": frozenset({"url"}),
+        "input_audio": frozenset({"data", "format"}),
+    },
     of_file=lambda part: _DATA,
     assistant=frozenset({"image_url"}),
 )

@@ -250,3 +250,13 @@ def test_the_error_of_a_tool_without_a_call_is_still_an_error() -> None:
     orphan = {"role": "tool", "tool_call_id": "a", "content": "no such file", "is_error": True}
     found = normalize({"model": "dev", "messages": [orphan]})["messages"]
     assert found == [{"role": "user", "content": "Error: no such file"}]
+
+
+def test_the_choice_of_a_hosted_tool_needs_one() -> None:
+    body = {"model": "dev", "messages": [{"role": "user", "content": "x"}], "tools": [TOOL]}
+    choice = {"type": "web_search"}
+    with pytest.raises(Failed) as raised:
+        normalize({**body, "tool_choice": choice})
+    assert raised.value.failure.param == "tool_choice"
+    hosted = {**body, "tools": [TOOL, choice], "tool_choice": choice}
+    assert normalize(hosted)["tool_choice"] == choice

@@ -19,6 +19,7 @@ from gateway.dialects.responses.inbound.tools import (
     type_of,
 )
 from gateway.hub import exact_json
+from gateway.hub.losses import ECHOES
 from gateway.hub.tools import arguments_text, digest
 
 Item = Mapping[str, Any]
@@ -26,6 +27,10 @@ Item = Mapping[str, Any]
 SUMMARY: Final = "Summary of the conversation so far:\n\n"
 """Precedes the text of a compaction item."""
 
+_OF_MESSAGES: Final = (ECHOES - {"function_call"}) | {
+    *("role", "content", "phase", "internal_chat_message_metadata_passthrough")
+}
+"""Keys of a message: its own, what clients send back of an answer, and Codex's marks."""
 _SPEAKERS: Final = frozenset({"user", "system", "developer"})
 _ROLES: Final = ("assistant", "developer", "system", "user")
 _SHOWN_CHARS_MAX: Final = 2_000
@@ -82,16 +87,16 @@ class Reader:
             message = f"Invalid value: {str(role)[:40]!r}. Supported values are: {known}."
             raise invalid(message, f"{path}.role", "invalid_value")
         content = self._content(item, "content", path)
-        self._name_calls(item)
+        self._name_keys(item)
         if role in _SPEAKERS:
             return [Said({"role": role, "content": content.value()})]
         thoughts: list[Entry] = [Thought(text) for text in content.thoughts]
         return [*thoughts, Text(content.parts)] if content.parts else thoughts
 
-    def _name_calls(self, item: Item) -> None:
-        """Calls inside a message, as chat completions write them: here a call is an item."""
-        stated = [key for key in ("tool_calls", "function_call") if item.get(key)]
-        self.dropped.update(dict.fromkeys(f"input.message.{key}" for key in stated))
+    def _name_keys(self, item: Item) -> None:
+        """Names what a message says beyond this API: calls, as chat completions write them."""
+        others = [key for key in item if key not in _OF_MESSAGES and item[key]]
+        self.dropped.update(dict.fromkeys(f"input.message.{key}"[:64] for key in others))
 
     def _reasoning(self, item: Item, path: str) -> list[Entry]:
         return [decode_thought(item)]

@@ -510,6 +510,7 @@ def test_a_call_without_an_id_has_one_that_stays_the_same() -> None:
 @pytest.mark.parametrize("role", ["user", "assistant"])
 def test_calls_inside_a_message_are_named(role: str) -> None:
     call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    decoded = request({"role": role, "content": "x", "tool_calls": [call], "function_call": None})
+    more = {"tool_calls": [call], "function_call": None, "id": "msg_1", "phase": "commentary"}
+    decoded = request({"role": role, "content": "x", **more})
     assert decoded.chat["messages"] == [{"role": role, "content": "x"}]
     assert decoded.dropped == ("input.message.tool_calls",)
