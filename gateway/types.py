@@ -51,6 +51,9 @@ class Request(NamedTuple):
     binds: bool = False
     """A provider's own answer is readable to its account alone and replaces the conversation (a
     compaction). The native lane serves it only where no other account is in the chain."""
+    native_only: str = ""
+    """The path of what the request consists of or demands and the hub cannot express: only the
+    native lane can serve it. "" where every lane can."""
 
 
 class Batch(NamedTuple):

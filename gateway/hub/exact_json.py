@@ -1,5 +1,7 @@
 """JSON whose integers stay exact, whatever their size.
 
+A fraction is a double, as in most readers of JSON: what a double cannot hold is rounded.
+
 orjson reads an integer beyond 64 bits as a float and refuses to write one; it also refuses lone
 surrogates, which chat histories hold (an emoji that a model cut in half). Most documents have
 neither, so orjson reads and writes them. The standard library does the others.

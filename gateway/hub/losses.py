@@ -7,7 +7,7 @@ clients send back because an answer had them, and marks of caches, which change 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -58,6 +58,10 @@ _PATH_CHARS_MAX: Final = 64
 """Keys are the client's own: however many and long they are, they fit into one header."""
 
 
+def _nothing(part: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset()
+
+
 class Taken(NamedTuple):
     """The keys that a dialect takes beyond `STRUCTURE`."""
 
@@ -66,13 +70,17 @@ class Taken(NamedTuple):
     answer: frozenset[str] = frozenset()
     """Further keys of an assistant message."""
     inner: Mapping[str, frozenset[str]] = {}
-    """Type of a part → the keys it takes of the object under that name (`image_url`, `file`)."""
+    """Type of a part → the keys it takes of the object under that name (`image_url`)."""
+    of_file: Callable[[Mapping[str, Any]], frozenset[str]] = _nothing
+    """The keys it takes of the object in a given `file` part."""
     part: frozenset[str] = frozenset()
     """Further keys of a part."""
     assistant: frozenset[str] = frozenset()
     """Types of parts of an assistant message, beyond text."""
     tool: frozenset[str] = frozenset()
     """Further keys of a tool."""
+    definition: frozenset[str] | None = frozenset()
+    """Further keys of the object inside a tool; None where all of them are sent."""
 
 
 def named(
@@ -106,26 +114,42 @@ def _of_parts(parts: list[dict[str, Any]], role: str, taken: Taken) -> Iterator[
         yield from (
             f"messages.content.{key}" for key in part if key not in known and key not in _SILENT
         )
-        yield from _of_inner(part.get(kind), kind, taken)
+        if kind == "file":
+            yield from _of_inner(part.get(kind), kind, taken.of_file(part))
+            yield from _of_citations(part.get("citations"), taken)
+        elif kind in taken.inner:
+            yield from _of_inner(part.get(kind), kind, taken.inner[kind])
 
 
 def _is_said(kind: str, role: str, taken: Taken) -> bool:
     return kind in ("text", "refusal") or (role == "assistant" and kind in taken.assistant)
 
 
-def _of_inner(held: Any, kind: str, taken: Taken) -> Iterator[str]:
-    if kind not in taken.inner or not isinstance(held, dict):
+def _of_inner(held: Any, kind: str, known: frozenset[str]) -> Iterator[str]:
+    if not isinstance(held, dict):
         return
     for key, value in held.items():
-        if key not in taken.inner[kind] and value not in (None, _NEUTRAL.get(key)):
+        if key not in known and value not in (None, _NEUTRAL.get(key)):
             yield f"messages.content.{kind}.{key}"
 
 
+def _of_citations(wanted: Any, taken: Taken) -> Iterator[str]:
+    """Citations that the client wants of a document. The same key of a text is an echo."""
+    is_wanted = isinstance(wanted, Mapping) and bool(wanted.get("enabled"))
+    if is_wanted and "citations" not in taken.part:
+        yield "messages.content.citations"
+
+
+_DEFINITION: Final = MARKS | {"name", "description", "parameters", "strict", "format"}
 _TOOL: Final = frozenset({"type", "function", "custom"}) | MARKS
 
 
 def _of_tools(tools: Iterable[Mapping[str, Any]], taken: Taken) -> Iterator[str]:
     for number, tool in enumerate(tools):
         if tool["type"] in ("function", "custom"):
-            known = _TOOL | taken.tool
-            yield from (f"tools.{number}.{key}" for key in tool if key not in known)
+            lost = [key for key in tool if key not in _TOOL and key not in taken.tool]
+            if taken.definition is not None:
+                inner = tool.get(tool["type"]) or {}
+                known = _DEFINITION | taken.definition
+                lost += [key for key, value in inner.items() if value and key not in known]
+            yield from (f"tools.{number}.{key}" for key in lost)

@@ -80,19 +80,26 @@ def image(part: Mapping[str, Any]) -> Media:
 
 
 def file(part: Mapping[str, Any]) -> Media | None:
-    """A `file` part with inline data or an address in place of it; None for one that only names an
-    upload.
+    """A `file` part with inline data, or with an address under `file_url` or in place of the data;
+    None for one that only names an upload.
 
     Bare data is what its name says, else a PDF.
     """
     stated = part.get("file") or {}
-    data = stated.get("file_data")
+    data = stated.get("file_data") or stated.get("file_url")
     if not isinstance(data, str) or not data:
         return None
     guessed = _guessed(stated.get("filename"))
     if data.startswith(("https://", "http://")):
         return Media(guessed or type_of_url(data) or "", None, data)
     return data_url(data) or Media(guessed or "application/pdf", data, None)
+
+
+def unreadable_file(part: Mapping[str, Any], provider: str) -> str:
+    """Why `provider` cannot read a `file` part of which `file` makes nothing."""
+    if (part.get("file") or {}).get("file_id"):
+        return f"an uploaded file's id means nothing to {provider}"
+    return "the file has neither data nor an address"
 
 
 def _guessed(name: Any) -> str | None:

@@ -29,6 +29,26 @@ def level(chat: Mapping[str, Any], model: Model) -> str | None:
     return _known(model.thinking_level)
 
 
+def unread(chat: Mapping[str, Any]) -> list[str]:
+    """Paths of what the fields of `level` say and no level holds: an unknown word or member."""
+    lost: list[str] = []
+    for field, read in _SOURCES:
+        if field not in chat:
+            continue
+        value = chat[field]
+        members = value if isinstance(value, Mapping) else {}
+        says_level = not isinstance(value, Mapping) or any(map(members.get, _OF_LEVELS))
+        if says_level and read(value) is None:
+            lost.append(field)
+        lost += [f"{field}.{key}" for key, held in members.items() if held and key not in _READ]
+    return lost
+
+
+_OF_LEVELS: Final = ("effort", "max_tokens", "type", "budget_tokens")
+_READ: Final = frozenset({*_OF_LEVELS, "enabled", "summary", "generate_summary"})
+"""Members of `reasoning` and `thinking` that lose nothing; what a model thought is always shown."""
+
+
 def clamp(wanted: str, supported: Collection[str]) -> str:
     """The supported level nearest to `wanted`: itself, else the next lower one, else the next
     higher one.

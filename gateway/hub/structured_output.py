@@ -24,9 +24,12 @@ class Form(NamedTuple):
     """The JSON Schema of the answer; None where there is none."""
     definition: Mapping[str, Any]
     """The client's `json_schema`: `name`, `description`, `strict`, `schema`."""
+    unread: tuple[str, ...] = ()
+    """Paths of what `response_format` says beyond these: an unknown word, another member."""
 
 
 JSON_KINDS: Final = frozenset({"json_object", "json_schema"})
+_KINDS: Final = JSON_KINDS | {"text"}
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_FORM: Final = Form("", None, _NOTHING)
 
@@ -38,11 +41,26 @@ def read_form(response_format: Mapping[str, Any] | None) -> Form:
     stated = response_format.get("json_schema")
     definition = stated if isinstance(stated, Mapping) else _NOTHING
     schema = definition.get("schema")
+    kind = response_format.get("type", "")
     return Form(
-        response_format.get("type", ""),
+        kind,
         schema if isinstance(schema, dict) and schema else None,
         definition,
+        _unread(response_format) if kind in _KINDS else ("response_format",),
     )
+
+
+def _unread(response_format: Mapping[str, Any]) -> tuple[str, ...]:
+    others = [key for key in response_format if key not in ("type", "json_schema")]
+    return tuple(f"response_format.{key}" for key in others if response_format[key] is not None)
+
+
+def unsent(form: Form) -> list[str]:
+    """Paths of what is lost of `json_schema` where a schema is all that a provider takes. Its name
+    is a label, and what is `strict` is kept in any case."""
+    kept = ("schema", "name", "strict")
+    keys = [key for key, value in form.definition.items() if value and key not in kept]
+    return [f"response_format.json_schema.{key}" for key in keys]
 
 
 def hint(form: Form) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.hub.hosted_tools import Row, Split, split
-from gateway.hub.reasoning import level
+from gateway.hub.reasoning import level, unread
 from gateway.hub.structured_output import Form, read_form
 from gateway.hub.tools import (
     Choice,
@@ -62,6 +62,8 @@ class Survey:
     `LEVELS`."""
     form: Form
     """The form of the answer."""
+    unread: Sequence[str]
+    """Paths of what the request says about reasoning and form beyond `level` and `form`."""
     output_tokens_max: int | None
     """The client's limit."""
 
@@ -83,6 +85,7 @@ def survey_request(chat: Chat, model: Model, *, naming: Naming, row: Row) -> Sur
     choice = stated = read_choice(parts.chat.get("tool_choice"))
     if parts.chat is not chat:
         stated = read_choice(chat.get("tool_choice"))
+    form = read_form(chat.get("response_format"))
     return Survey(
         messages=chat["messages"],
         tools=chat.get("tools", ()),
@@ -100,6 +103,7 @@ def survey_request(chat: Chat, model: Model, *, naming: Naming, row: Row) -> Sur
             offer.function["name"] for offer in offers if offer.custom is not None
         ),
         level=level(chat, model),
-        form=read_form(chat.get("response_format")),
+        form=form,
+        unread=[*unread(chat), *form.unread],
         output_tokens_max=chat.get("max_completion_tokens"),
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Mapping
+from typing import Final
 
-from gateway.dialects import REPLAYED, Encoded
+from gateway.dialects import REPLAYED, Encoded, Unsupported
 from gateway.dialects.chat import says_something
 from gateway.dialects.chat.errors import REQUEST_ID_HEADERS
 from gateway.failures import UNREADABLE, Failed, Failure, Kind, structure_fault
@@ -34,6 +35,8 @@ from gateway.upstream.without_field import (
 )
 
 log = logging.getLogger("gateway.upstream")
+
+_OWN_API: Final = "only a provider of the client's own API can serve this"
 
 
 class Try:
@@ -88,6 +91,8 @@ class Try:
             if self._native is not None:
                 encoded = self._native.encode(request, self._model)
             else:
+                if request.native_only:
+                    raise Unsupported(request.native_only, _OWN_API)
                 encoded = self._face.encode_request(chat, self._model)
                 lost = (*request.dropped, *lost)
         except UNREADABLE as error:

@@ -10,6 +10,7 @@ import pytest
 from gateway.dialects import DIALECTS, Encoded, Unsupported, choose
 from gateway.hub import exact_json
 from gateway.hub.losses import ECHOES, MARKS, STRUCTURE
+from gateway.types import Model
 from tests.makers import IDS, chat, model
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
@@ -19,6 +20,15 @@ CANARY = "canary-7"
 TOOL: dict[str, Any] = {
     "type": "function",
     "function": {"name": "f", "parameters": {"type": "object"}},
+}
+SCHEMA = {
+    "name": "a",
+    "schema": {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    },
 }
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
@@ -61,10 +71,39 @@ PARTS: dict[str, dict[str, Any]] = {
     "a key of an image": {"type": "image_url", "image_url": {"url": PNG}, "x_new": CANARY},
     "a key inside an image": {"type": "image_url", "image_url": {"url": PNG, "x_new": CANARY}},
     "the detail of an image": {"type": "image_url", "image_url": {"url": PNG, "detail": "high"}},
+    "the name of a file": {
+        "type": "file",
+        "file": {"file_data": PDF, "filename": f"{CANARY}.pdf"},
+    },
+    "the name of a text": {
+        "type": "file",
+        "file": {"file_data": "data:text/plain;base64,aGk=", "filename": f"{CANARY}.txt"},
+    },
+    "the name of an image": {
+        "type": "file",
+        "file": {"file_data": PNG, "filename": f"{CANARY}.png"},
+    },
+    "the name of a file by its address": {
+        "type": "file",
+        "file": {"file_data": "https://a.example/b.pdf", "filename": f"{CANARY}.pdf"},
+    },
     "a key of a file": {
         "type": "file",
         "file": {"file_data": PDF, "filename": "a.pdf"},
         "x_new": CANARY,
+    },
+    "a key inside a video": {
+        "type": "video_url",
+        "video_url": {"url": "https://a.example/a.mp4", "x_new": CANARY},
+    },
+    "a key inside audio": {
+        "type": "input_audio",
+        "input_audio": {"data": "AAAA", "format": "wav", "x_new": CANARY},
+    },
+    "the citations of a document": {
+        "type": "file",
+        "file": {"file_data": PDF, "filename": "a.pdf"},
+        "citations": {"enabled": True, "style": CANARY},
     },
     "the context of a document": {
         "type": "file",
@@ -118,6 +157,14 @@ def test_what_a_hosted_tool_did_is_named(name: str) -> None:
 def test_a_key_of_a_tool_is_named(name: str) -> None:
     answer = encoded(name, *exchange(), tools=[TOOL, {**TOOL, "defer_loading": True}])
     assert "tools.1.defer_loading" in answer.dropped
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_key_inside_a_tool_is_sent_or_named(name: str) -> None:
+    tool = {"type": "function", "function": {**TOOL["function"], "x_new": CANARY}}
+    answer = encoded(name, *exchange(), tools=[tool])
+    is_sent = CANARY in orjson.dumps(answer.body).decode()
+    assert is_sent != ("tools.0.x_new" in answer.dropped)
 
 
 LOSSY: dict[str, Any] = {
@@ -196,6 +243,74 @@ def test_an_integer_stays_exact_on_its_way_to_every_provider(name: str, number: 
     messages = exchange(assistant={"tool_calls": [call]}, tool={"content": {"n": number}})
     sent = exact_json.dumps(encoded(name, *messages, tools=[tool]).body).decode()
     assert sent.count(str(number)) == 3
+
+
+ODD: dict[str, tuple[dict[str, Any], str]] = {
+    "an effort": ({"reasoning_effort": CANARY}, "reasoning_effort"),
+    "an effort in an object": ({"reasoning": {"effort": CANARY}}, "reasoning"),
+    "a member of reasoning": ({"reasoning": {"effort": "low", "x_new": CANARY}}, "reasoning.x_new"),
+    "thinking that is a word": ({"thinking": CANARY}, "thinking"),
+    "a type of thinking": ({"thinking": {"type": CANARY}}, "thinking"),
+    "a member of thinking": (
+        {"thinking": {"type": "adaptive", "display": CANARY}},
+        "thinking.display",
+    ),
+    "a form": ({"response_format": {"type": CANARY}}, "response_format"),
+    "a form without a type": ({"response_format": {"grammar": CANARY}}, "response_format"),
+    "a member of a form": (
+        {"response_format": {"type": "json_object", "schema": CANARY}},
+        "response_format.schema",
+    ),
+    "a member of a form with a schema": (
+        {"response_format": {"type": "json_schema", "json_schema": SCHEMA, "x_new": CANARY}},
+        "response_format.x_new",
+    ),
+    "what a schema is for": (
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {**SCHEMA, "description": CANARY},
+            }
+        },
+        "response_format.json_schema.description",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize(("fields", "path"), ODD.values(), ids=ODD)
+def test_a_value_of_another_server_is_sent_or_named(
+    name: str, fields: dict[str, Any], path: str
+) -> None:
+    request = chat(**fields)
+    target = TARGETS[name]
+    answer = DIALECTS[choose(request, target)].encode_request(request, target)
+    is_sent = CANARY in orjson.dumps(answer.body).decode()
+    assert is_sent != bool({path, path.partition(".")[0]} & {*answer.dropped}), answer.dropped
+
+
+@pytest.mark.parametrize(
+    ("target", "dialect", "fields", "path"),
+    [
+        (model("google"), "google", {"seed": 2**40}, "seed"),
+        (
+            model("openai", "gpt-6-luna"),
+            "responses",
+            {"max_completion_tokens": 5},
+            "max_completion_tokens",
+        ),
+        (
+            model("anthropic", "claude-haiku-4-5"),
+            "anthropic",
+            {"max_completion_tokens": 5, "reasoning_effort": "low"},
+            "max_completion_tokens",
+        ),
+    ],
+)
+def test_a_number_that_is_changed_is_named(
+    target: Model, dialect: str, fields: dict[str, Any], path: str
+) -> None:
+    assert DIALECTS[dialect].encode_request(chat(**fields), target).dropped == (path,)
 
 
 def test_names_of_losses_fit_into_a_header() -> None:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from gateway.dialects import INBOUND
+from gateway.failures import Failed, Kind
 from gateway.shared.replay import Replay
 from gateway.types import Agent, Attempt, Call, Client, Model
 from gateway.upstream.client import UpstreamClient
@@ -40,9 +41,10 @@ ANSWER = {
 }
 
 
-async def sent(chain: tuple[Model, ...], *items: dict[str, Any]) -> dict[str, Any]:
+async def sent(chain: tuple[Model, ...], *items: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The body that the first model of `chain` is sent by a client of Responses."""
-    request = INBOUND["responses"].decode_request({"model": "dev", "input": [HELLO, *items]}, {})
+    body = {"model": "dev", "input": [HELLO, *items], **more}
+    request = INBOUND["responses"].decode_request(body, {})
     transport = Transport(Response(orjson.dumps(ANSWER), headers=JSON))
     client = UpstreamClient(
         lambda model: transport,
@@ -86,3 +88,28 @@ async def test_a_conversation_is_compacted_so_that_the_whole_chain_can_read_it(
 @pytest.mark.anyio
 async def test_any_other_request_passes_as_it_is() -> None:
     assert (await sent((GPT, SONNET)))["input"] == [HELLO]
+
+
+SEARCH = {"tools": [{"type": "web_search"}], "tool_choice": "required"}
+APPROVAL = {"input": [{"type": "mcp_approval_response", "approve": True}]}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fields", [SEARCH, APPROVAL], ids=str)
+async def test_what_only_this_api_has_reaches_a_provider_of_it_unchanged(
+    fields: dict[str, Any],
+) -> None:
+    body = await sent((GPT, SONNET), **fields)
+    assert {field: body[field] for field in fields} == fields
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fields", [SEARCH, APPROVAL], ids=str)
+async def test_a_model_that_cannot_serve_what_only_this_api_has_is_skipped(
+    fields: dict[str, Any],
+) -> None:
+    with pytest.raises(Failed) as raised:
+        await sent((SONNET, GPT), **fields)
+    failure = raised.value.failure
+    assert failure.kind is Kind.UNSUPPORTED
+    assert failure.param in fields

@@ -14,7 +14,7 @@ from gateway.dialects.anthropic.thinking import Thinking, encode_block, signed_d
 from gateway.hub.contracts import Unsupported
 from gateway.hub.fields import Section
 from gateway.hub.losses import Taken
-from gateway.hub.parts import Media, file, image, merge_by_role, parts
+from gateway.hub.parts import Media, file, image, merge_by_role, parts, unreadable_file
 from gateway.hub.survey import Survey
 from gateway.hub.tools import fit_id, tool_call
 
@@ -302,16 +302,27 @@ def _base64(media: Media) -> dict[str, Any]:
 
 
 _OF_DOCUMENTS: Final = ("citations", "context")
+_DATA: Final = frozenset({"file_data", "file_url"})
+
+
+def _of_file(part: Mapping[str, Any]) -> frozenset[str]:
+    """An image has no title."""
+    return _DATA if _is_image(file(part)) else _DATA | {"filename"}
+
+
 TAKEN: Final = Taken(
-    inner={"image_url": frozenset({"url"}), "file": frozenset({"file_data", "filename"})},
-    part=frozenset(_OF_DOCUMENTS),
+    inner={"image_url": frozenset({"url"})}, of_file=_of_file, part=frozenset(_OF_DOCUMENTS)
 )
 """The keys of messages and parts that are sent; any other key is named as lost."""
 
 
+def _is_image(media: Media | None) -> bool:
+    return media is not None and media.mime_type.startswith("image/")
+
+
 def _file(part: Mapping[str, Any]) -> Block:
     source = _file_source(part)
-    if source.get("media_type", "").startswith("image/"):
+    if _is_image(file(part)):
         return _marked({"type": "image", "source": source}, part)
     block: Block = {"type": "document", "source": source}
     title = (part.get("file") or {}).get("filename")
@@ -324,9 +335,7 @@ def _file(part: Mapping[str, Any]) -> Block:
 def _file_source(part: Mapping[str, Any]) -> dict[str, Any]:
     media = file(part)
     if media is None:
-        raise Unsupported(
-            "messages.content.file", "an uploaded file's id means nothing to Anthropic"
-        )
+        raise Unsupported("messages.content.file", unreadable_file(part, "Anthropic"))
     if media.url is not None:
         return _url(media.url)
     kind = media.mime_type

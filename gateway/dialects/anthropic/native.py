@@ -197,12 +197,12 @@ def _own_level(body: Body, lane: _Lane) -> Iterable[str]:
     did not ask."""
     if lane.model.thinking_level is None:
         return ()
-    _apply_level(body, lane, {})
+    losses = _apply_level(body, lane, {})
     if isinstance(body.get("thinking"), dict):
         body["thinking"] = {
             key: value for key, value in body["thinking"].items() if key != "display"
         }
-    return ()
+    return [lost for lost in losses if lost != "thinking"]
 
 
 def _apply_level(body: Body, lane: _Lane, asked: Mapping[str, Any]) -> list[str]:
@@ -216,7 +216,11 @@ def _apply_level(body: Body, lane: _Lane, asked: Mapping[str, Any]) -> list[str]
     fields = dict(found.fields)
     _configure(body, **fields.pop("output_config", {}))
     body |= fields
-    return ["thinking"] if found.losses else []
+    return [_LOSSES[lost] for lost in found.losses]
+
+
+_LOSSES: Final = {"reasoning_effort": "thinking", "max_completion_tokens": "max_tokens"}
+"""The hub's field → the client's."""
 
 
 def _to_adaptive(body: Body, lane: _Lane) -> Iterable[str]:

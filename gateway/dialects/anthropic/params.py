@@ -92,7 +92,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
             form,
             encode_messages(survey, claude, thinking, prefill=not form.fields, hints=hints),
             tools,
-            Section(losses=named(survey.messages, survey.tools, TAKEN)),
+            Section(losses=[*survey.unread, *named(survey.messages, survey.tools, TAKEN)]),
             _sampling(chat, claude, thinks=thinking.on),
             _stops(chat.get("stop", ())),
         )

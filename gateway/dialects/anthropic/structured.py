@@ -9,7 +9,7 @@ from gateway.dialects.anthropic.models import Generation
 from gateway.dialects.anthropic.schemas import COMPILED, READ
 from gateway.hub.fields import Section
 from gateway.hub.schemas import fit_answer, is_circular, nodes, paths, shortened
-from gateway.hub.structured_output import JSON_KINDS, Form, hint
+from gateway.hub.structured_output import JSON_KINDS, Form, hint, unsent
 
 
 def encode_format(form: Form, claude: Generation) -> Section:
@@ -22,6 +22,7 @@ def encode_format(form: Form, claude: Generation) -> Section:
         return Section(losses=["response_format"], hint=hint(form))
     fitted = fit_answer(schema, COMPILED)
     losses = shortened(paths("response_format.json_schema.schema", fitted.lost))
+    losses += unsent(form)
     config = {"format": {"type": "json_schema", "schema": fitted.schema}}
     return Section({"output_config": config}, losses)
 

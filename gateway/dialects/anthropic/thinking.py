@@ -104,7 +104,7 @@ def encode_level(
     if claude.thinking == "budget":
         if forced or _last_call_is_unsigned(answers):
             return Section(tokens, [*limit.losses, "reasoning_effort"]), False
-        return Section(_budget(BUDGETS[wanted], claude, limit), limit.losses), True
+        return _budget(BUDGETS[wanted], claude, limit), True
     return Section({**tokens, **_adaptive(wanted, claude)}, limit.losses), True
 
 
@@ -119,16 +119,16 @@ def _adaptive(wanted: str, claude: Generation) -> dict[str, Any]:
     return {"thinking": thinking, "output_config": {"effort": claude.efforts[wanted]}}
 
 
-def _budget(budget: int, claude: Generation, limit: Limit) -> dict[str, Any]:
+def _budget(budget: int, claude: Generation, limit: Limit) -> Section:
     """A budget below `max_tokens`. Our own limit grows by it; a client's is raised only where not
     even the smallest budget fits, and otherwise the budget shrinks."""
     tokens = limit.tokens if limit.stated else min(limit.tokens + budget, claude.output_max)
     budget = max(BUDGET_MIN, min(budget, tokens - ANSWER_MIN))
     max_tokens = tokens if tokens > budget else min(tokens + budget, claude.output_max)
-    return {
-        "max_tokens": max_tokens,
-        "thinking": {"type": "enabled", "budget_tokens": budget},
-    }
+    thinking = {"type": "enabled", "budget_tokens": budget}
+    is_raised = limit.stated and max_tokens > tokens
+    losses = ("max_completion_tokens",) if is_raised else limit.losses
+    return Section({"max_tokens": max_tokens, "thinking": thinking}, losses)
 
 
 def _last_call_is_unsigned(answers: Answers) -> bool:

@@ -14,7 +14,14 @@ from typing import Any, Final
 from gateway.dialects.chat.tools import encode_call, encode_id
 from gateway.hub.contracts import Unsupported
 from gateway.hub.losses import Taken
-from gateway.hub.parts import file, parts, result_content, split_instructions, text_of
+from gateway.hub.parts import (
+    file,
+    parts,
+    result_content,
+    split_instructions,
+    text_of,
+    unreadable_file,
+)
 from gateway.types import Quirks
 
 Message = dict[str, Any]
@@ -250,16 +257,15 @@ def _video(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     return part
 
 
-_INNER: Final = {
-    "image_url": frozenset({"url", "detail"}),
-    "file": frozenset({"filename", "file_data", "file_id"}),
-}
+_INNER: Final = {"image_url": frozenset({"url", "detail"})}
+_OF_FILES: Final = frozenset({"filename", "file_data", "file_id", "file_url"})
 
 
 @lru_cache(maxsize=64)
 def taken(quirks: Quirks) -> Taken:
     """What messages and parts take on this server; anything else is named as lost."""
-    return Taken(message=frozenset({"name"}) if quirks.names else frozenset(), inner=_INNER)
+    names = frozenset({"name"}) if quirks.names else frozenset[str]()
+    return Taken(message=names, inner=_INNER, of_file=lambda part: _OF_FILES, definition=None)
 
 
 def _file(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
@@ -267,23 +273,36 @@ def _file(part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     if media is not None and media.url is not None:
         return _file_at(media.url, part, quirks)
     if quirks.files == "file":
-        return {"type": "file", "file": part.get("file")}
-    if media is not None and media.mime_type.startswith("text/"):
-        return {"type": "text", "text": _decoded(media.data or "")}
-    if quirks.files == "document_url" and media is not None:
-        return {
-            "type": "document_url",
-            "document_url": f"data:{media.mime_type};base64,{media.data}",
-        }
+        return {"type": "file", "file": _known(part)}
+    if media is None:
+        raise Unsupported("messages.content.file", unreadable_file(part, "this provider"))
+    if media.mime_type.startswith("text/"):
+        name = _known(part).get("filename")
+        text = _decoded(media.data or "")
+        return {"type": "text", "text": f"{name}\n{text}" if name else text}
+    if quirks.files == "document_url":
+        return _document(f"data:{media.mime_type};base64,{media.data}", part)
     raise Unsupported("messages.content.file", "this provider takes no such file")
+
+
+def _known(part: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a file that servers know."""
+    held = part.get("file") or {}
+    return {key: held[key] for key in held if key in _OF_FILES}
+
+
+def _document(url: str, part: dict[str, Any]) -> dict[str, Any]:
+    name = _known(part).get("filename")
+    return {"type": "document_url", "document_url": url} | ({"document_name": name} if name else {})
 
 
 def _file_at(url: str, part: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     """A file by its address, where the server fetches it."""
     if quirks.files == "document_url":
-        return {"type": "document_url", "document_url": url}
+        return _document(url, part)
     if quirks.files == "file" and quirks.api != "auto":
-        return {"type": "file", "file": part["file"]}
+        known = {key: value for key, value in _known(part).items() if key != "file_url"}
+        return {"type": "file", "file": {**known, "file_data": url}}
     raise Unsupported("messages.content.file", "this provider takes files only as data")
 
 

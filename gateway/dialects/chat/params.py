@@ -16,7 +16,7 @@ from gateway.dialects.chat.hosted import RESPONSES, of_chat
 from gateway.dialects.chat.messages import encode_messages, taken
 from gateway.dialects.chat.models import Family, family
 from gateway.dialects.chat.structured import encode_format
-from gateway.dialects.chat.thinking import encode_reasoning, reasons
+from gateway.dialects.chat.thinking import encode_reasoning, lost_levels, reasons
 from gateway.dialects.chat.tools import add_hosted, encode_tools, function_names
 from gateway.hub.contracts import Encoded
 from gateway.hub.fields import PASSED, TRANSLATED, Rule, apply, dropped, refused, renamed
@@ -167,6 +167,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
         body["stream_options"] = {"include_usage": True}
     if model.thinking_level or kind.reasoning_format or not _LEVELS.isdisjoint(chat):
         body |= encode_reasoning(chat, model, kind)
+        losses += lost_levels(chat, quirks)
     if "temperature" in body or not kind.tools_while_reasoning:
         losses += _fit_values(body, chat, kind)
     format_losses: list[str] = []

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.dialects.chat.schemas import answer_rules, strict_rules
 from gateway.hub.parts import text_of
 from gateway.hub.schemas import EMPTY, fit_answer, fits, paths, shortened
-from gateway.hub.structured_output import Form, hint, read_form
+from gateway.hub.structured_output import JSON_KINDS, Form, hint, read_form
 from gateway.hub.tools import HUB_TOOL_NAME, fit_names
 from gateway.types import Chat, Quirks
 
@@ -21,6 +21,9 @@ def encode_format(
     if not wanted or wanted.get("type") == "text":
         return [], False
     form = read_form(wanted)
+    if form.kind not in JSON_KINDS:
+        body["response_format"] = wanted  # a word of the server's own, which it will judge itself
+        return [], False
     is_schema = form.kind == "json_schema"
     if is_schema and not quirks.json_schema:
         body["response_format"] = {"type": "json_object"}
@@ -39,7 +42,7 @@ def encode_format(
         _instruct(body, hint(form))
         return ["response_format"], True
     body["response_format"] = {"type": "json_schema", "json_schema": encoded}
-    return losses, False
+    return [*form.unread, *losses], False
 
 
 def fit_format(form: Form, provider_name: str) -> tuple[dict[str, Any] | None, list[str]]:

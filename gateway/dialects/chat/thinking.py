@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.models import Family
-from gateway.hub.reasoning import LEVELS, clamp, level
-from gateway.types import Chat, Model
+from gateway.hub.reasoning import LEVELS, clamp, level, unread
+from gateway.types import Chat, Model, Quirks
 
 
 def effort(wanted: str | None, family: Family) -> str | None:
@@ -29,6 +29,15 @@ def encode_reasoning(chat: Chat, model: Model, family: Family) -> dict[str, Any]
     if family.reasoning_format and body.get("reasoning_effort") != "none":
         body["reasoning_format"] = family.reasoning_format
     return body
+
+
+def lost_levels(chat: Chat, quirks: Quirks) -> list[str]:
+    """Paths of what the request says about reasoning and the server does not receive. A level that
+    means nothing to a model that does not reason is none."""
+    lost = [path for path in unread(chat) if path != "reasoning_effort"]
+    if quirks.reasoning == "object" and isinstance(chat.get("reasoning"), dict):
+        lost = [path for path in lost if not path.startswith("reasoning")]
+    return lost
 
 
 def _encode_level(chat: Chat, model: Model, family: Family) -> dict[str, Any]:

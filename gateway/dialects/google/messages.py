@@ -21,6 +21,7 @@ from gateway.hub.parts import (
     parts,
     text_of,
     type_of_url,
+    unreadable_file,
 )
 from gateway.hub.survey import Survey
 from gateway.hub.tools import tool_call, tool_name
@@ -93,9 +94,15 @@ def _results_first(blocks: list[Part]) -> list[Part]:
     return sorted(blocks, key=lambda part: "functionResponse" not in part)
 
 
+_DATA: Final = frozenset({"file_data", "file_url"})
 TAKEN: Final = Taken(
     answer=frozenset({"images"}),
-    inner={"image_url": frozenset({"url"}), "file": frozenset({"file_data", "filename"})},
+    inner={
+        "image_url": frozenset({"url"}),
+        "video_url": frozenset({"url"}),
+        "input_audio": frozenset({"data", "format"}),
+    },
+    of_file=lambda part: _DATA,
     assistant=frozenset({"image_url"}),
 )
 """The keys of messages and parts that are sent; any other key is named as lost."""
@@ -260,7 +267,7 @@ def _media(media: Media, default_type: str) -> Part:
 def _file(part: Mapping[str, Any]) -> Part:
     media = file(part)
     if media is None:
-        raise Unsupported("messages.content.file", "an uploaded file's id means nothing to Google")
+        raise Unsupported("messages.content.file", unreadable_file(part, "Google"))
     return _media(media, "application/pdf")
 
 

@@ -85,7 +85,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
             Section(*apply(chat, FIELDS, _UNKNOWN)),
             encode_messages(survey, gemini, hints=(form.hint,)),
             encode_tools(survey),
-            Section(losses=named(survey.messages, survey.tools, TAKEN)),
+            Section(losses=[*survey.unread, *named(survey.messages, survey.tools, TAKEN)]),
             _config(chat, gemini),
             encode_thinking(survey.level, gemini),
             form,
@@ -123,6 +123,7 @@ def _config(chat: Chat, gemini: Generation) -> Section:
         losses += [field for field, _ in _SAMPLING if chat.get(field, 1) != 1]
     if "seed" in chat:
         config["seed"] = chat["seed"] & _INT31
+        losses += ["seed"] if config["seed"] != chat["seed"] else []
     if stops:
         config["stopSequences"] = stops[:STOPS_MAX]
     return Section({"generationConfig": config} if config else {}, losses)

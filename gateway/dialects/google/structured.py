@@ -7,7 +7,7 @@ from typing import Any
 from gateway.dialects.google.schemas import RULES
 from gateway.hub.fields import Section
 from gateway.hub.schemas import fit_answer, paths, shortened
-from gateway.hub.structured_output import JSON_KINDS, Form, hint
+from gateway.hub.structured_output import JSON_KINDS, Form, hint, unsent
 
 
 def encode_format(form: Form, *, allowed: bool) -> Section:
@@ -24,4 +24,5 @@ def encode_format(form: Form, *, allowed: bool) -> Section:
     fitted = fit_answer(form.schema, RULES)
     config["responseJsonSchema"] = fitted.schema
     losses = shortened(paths("response_format.json_schema.schema", fitted.lost))
+    losses += unsent(form)
     return Section({"generationConfig": config}, losses)

@@ -162,12 +162,16 @@ def _image(part: Mapping[str, Any]) -> Item:
     }
 
 
-TAKEN: Final = Taken(
-    inner={
-        "image_url": frozenset({"url", "detail"}),
-        "file": frozenset({"filename", "file_data", "file_id"}),
-    },
-)
+_AT_ADDRESS: Final = frozenset({"file_data", "file_url"})
+_WHOLE: Final = frozenset({"filename", "file_data", "file_id"})
+
+
+def _of_file(part: Mapping[str, Any]) -> frozenset[str]:
+    media = file(part)
+    return _WHOLE if media is None or media.url is None else _AT_ADDRESS
+
+
+TAKEN: Final = Taken(inner={"image_url": frozenset({"url", "detail"})}, of_file=_of_file)
 """The keys of messages and parts that are sent; any other key is named as lost."""
 
 
@@ -176,9 +180,7 @@ def _file(part: Mapping[str, Any]) -> Item:
     media = file(part)
     if media is not None and media.url is not None:
         return {"type": "input_file", "file_url": media.url}
-    known = {
-        key: held[key] for key in ("filename", "file_data", "file_id", "file_url") if held.get(key)
-    }
+    known = {key: held[key] for key in ("filename", "file_data", "file_id") if held.get(key)}
     if "file_data" in known:
         known.setdefault("filename", "file")
     return {"type": "input_file", **known}

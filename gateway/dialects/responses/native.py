@@ -182,9 +182,10 @@ def _include(body: Body, target: _Target) -> Losses:
 
 def _limit(body: Body, target: _Target) -> Losses:
     limit = body.get("max_output_tokens")
-    if isinstance(limit, int | float) and limit < OUTPUT_TOKENS_MIN:
-        body["max_output_tokens"] = OUTPUT_TOKENS_MIN
-    return ()
+    if not isinstance(limit, int | float) or limit >= OUTPUT_TOKENS_MIN:
+        return ()
+    body["max_output_tokens"] = OUTPUT_TOKENS_MIN
+    return ("max_output_tokens",)
 
 
 def _sampling(body: Body, target: _Target) -> Losses:

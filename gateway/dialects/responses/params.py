@@ -108,7 +108,7 @@ def encode_request(chat: Chat, model: Model) -> Encoded:
             encode_messages(survey, origin, hints=(form.hint,)),
             _limits(chat),
             encode_tools(survey, model.provider.name),
-            Section(losses=named(survey.messages, survey.tools, TAKEN)),
+            Section(losses=[*survey.unread, *named(survey.messages, survey.tools, TAKEN)]),
             thinking,
             form,
             _sampling(chat, kind, thinks=thinks),
@@ -131,9 +131,11 @@ def _limits(chat: Chat) -> Section:
     fields: dict[str, Any] = {}
     if chat.get("stream"):
         fields["stream_options"] = {"include_obfuscation": False}
-    if "max_completion_tokens" in chat:
-        fields["max_output_tokens"] = max(OUTPUT_TOKENS_MIN, chat["max_completion_tokens"])
-    return Section(fields)
+    limit = chat.get("max_completion_tokens")
+    if limit is not None:
+        fields["max_output_tokens"] = max(OUTPUT_TOKENS_MIN, limit)
+    is_raised = limit is not None and limit < OUTPUT_TOKENS_MIN
+    return Section(fields, ["max_completion_tokens"] if is_raised else [])
 
 
 _SAMPLING: Final[tuple[str, ...]] = ("temperature", "top_p")

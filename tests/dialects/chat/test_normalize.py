@@ -223,3 +223,40 @@ def test_reasoning_of_an_earlier_model_does_not_become_text(kind: str) -> None:
         {"type": "text", "text": "Hi"}
     ]
     assert content("assistant", thought) == ""
+
+
+# --- calls outside an answer ----------------------------------------------------------------------
+
+CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize("role", ["user", "system", "developer", "tool", "function"])
+@pytest.mark.parametrize(
+    ("field", "value"), [("tool_calls", [CALL]), ("function_call", CALL["function"])]
+)
+def test_only_the_assistant_calls_tools(role: str, field: str, value: Any) -> None:
+    message = {"role": role, "content": "x", "name": "f", "tool_call_id": "a"}
+    with pytest.raises(Failed) as raised:
+        normalize({"model": "dev", "messages": [{**message, field: value}]})
+    assert raised.value.failure.param == f"messages[0].{field}"
+    assert "'assistant'" in raised.value.failure.message
+    empty: tuple[Any, ...] = (None, [], {})
+    for nothing in empty:
+        kept = normalize({"model": "dev", "messages": [{**message, field: nothing}]})["messages"]
+        assert [field in each for each in kept] == [False]
+
+
+def test_the_error_of_a_tool_without_a_call_is_still_an_error() -> None:
+    orphan = {"role": "tool", "tool_call_id": "a", "content": "no such file", "is_error": True}
+    found = normalize({"model": "dev", "messages": [orphan]})["messages"]
+    assert found == [{"role": "user", "content": "Error: no such file"}]
+
+
+def test_the_choice_of_a_hosted_tool_needs_one() -> None:
+    body = {"model": "dev", "messages": [{"role": "user", "content": "x"}], "tools": [TOOL]}
+    choice = {"type": "web_search"}
+    with pytest.raises(Failed) as raised:
+        normalize({**body, "tool_choice": choice})
+    assert raised.value.failure.param == "tool_choice"
+    hosted = {**body, "tools": [TOOL, choice], "tool_choice": choice}
+    assert normalize(hosted)["tool_choice"] == choice

@@ -210,6 +210,15 @@ PARTS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
             }
         ],
     ),
+    "document of blocks with a title": (
+        {
+            "type": "document",
+            "source": {"type": "content", "content": [{"type": "text", "text": "x"}]},
+            "title": "Report",
+            "context": "Of May",
+        },
+        [{"type": "text", "text": "Report\nOf May"}, {"type": "text", "text": "x"}],
+    ),
     "document of blocks": (
         {
             "type": "document",

@@ -107,7 +107,7 @@ ROWS: list[tuple[str, Model, dict[str, Any], dict[str, Any], tuple[str, ...]]] =
         LUNA,
         {"max_output_tokens": 3},
         KEPT | {"max_output_tokens": 16},
-        (),
+        ("max_output_tokens",),
     ),
     ("sampling while it reasons", LUNA, {"temperature": 0.3, "top_p": 1}, KEPT, ("temperature",)),
     (

@@ -21,11 +21,14 @@ from gateway.dialects.anthropic.inbound.parts import (
     decode_parts,
     kind_of,
     marked,
+    name_keys,
+    name_others,
     text_part,
 )
 from gateway.dialects.anthropic.inbound.tools import CHANGES
 from gateway.dialects.anthropic.messages import EMPTY, reminder
 from gateway.hub import exact_json
+from gateway.hub.losses import ECHOES
 from gateway.hub.sealed import unseal
 
 Message = dict[str, Any]
@@ -44,6 +47,7 @@ def decode_system(system: Any, dropped: list[str]) -> Iterator[Message]:
             dropped.append(path)
             continue
         text = text_at(block.get("text"), f"{path}.text")
+        name_keys(block, "text", path, dropped)
         if text and not (number == 0 and text.startswith(BILLING)):
             yield {"role": "system", "content": content_of(marked([text_part(text)], block))}
 
@@ -75,6 +79,7 @@ class Conversation:
                 raise invalid(f"{path}.role", f"Input should be {known}")
             if role == "system" and _is_over(turn, number < last_user):
                 continue
+            name_others(turn, _OF_TURNS, path, self._dropped)
             read(self, turn, path)
             self._begun = self._begun or role != "system"
         for message in self.messages:
@@ -109,6 +114,7 @@ class Conversation:
 
     def _result(self, block: Block, path: str) -> Message:
         id_ = text_at(block.get("tool_use_id"), f"{path}.tool_use_id")
+        name_keys(block, "tool_result", path, self._dropped)
         content = block.get("content")
         parts = decode_parts(content or [], f"{path}.content", self._dropped)
         if block.get("is_error") is True:
@@ -148,9 +154,12 @@ class Conversation:
     def _assistant(self, turn: Mapping[str, Any], path: str) -> None:
         said = _Said()
         for block, place in blocks_of(turn.get("content"), f"{path}.content"):
-            read = _SAID.get(kind_of(block, place))
+            kind = kind_of(block, place)
+            read = _SAID.get(kind)
             if read is not None:
                 read(said, block, place)
+                if kind == "tool_use":
+                    name_keys(block, kind, place, self._dropped)
             else:
                 said.parts += decode_block(block, place, self._dropped)
         message = said.message()
@@ -159,6 +168,12 @@ class Conversation:
             calls = message.get("tool_calls", ())
             self._places = {call["id"]: number for number, call in enumerate(calls)}
 
+
+_OF_TURNS: Final = ECHOES | {
+    *("role", "content", "clear_at", "output_config"),
+    *("stop_reason", "stop_sequence", "stop_details", "usage", "container", "context_management"),
+}
+"""Keys of a turn: its own, those named elsewhere, and what clients send back of an answer."""
 
 _ROLES: Final[Mapping[str, Callable[[Conversation, Mapping[str, Any], str], None]]] = {
     "user": Conversation._user,

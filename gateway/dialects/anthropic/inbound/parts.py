@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects.anthropic.inbound.notes import invalid, list_at, object_at, text_at
+from gateway.hub.losses import ECHOES, MARKS
 
 Block = Mapping[str, Any]
 Part = dict[str, Any]
@@ -72,11 +73,43 @@ def _decode_each(
 
 
 def _decode(block: Any, path: str, dropped: list[str], table: Mapping[str, Decode]) -> list[Part]:
-    decode = table.get(kind_of(block, path))
+    kind = kind_of(block, path)
+    decode = table.get(kind)
     if decode is None:
         dropped.append(path)
         return []
+    if kind in _KEYS:
+        name_others(block, _KEYS[kind], path, dropped)
     return marked(list(decode(block, path, dropped)), block)
+
+
+_OF_BLOCKS: Final = ECHOES | MARKS | {"caller"}
+_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "text": _OF_BLOCKS | {"text"},
+    "image": _OF_BLOCKS | {"source"},
+    "document": _OF_BLOCKS | {"source", "title", "context", "citations"},
+    "search_result": _OF_BLOCKS | {"source", "title", "content", "citations"},
+    "tool_use": _OF_BLOCKS | {"id", "name", "input"},
+    "tool_result": _OF_BLOCKS | {"tool_use_id", "content", "is_error"},
+}
+"""Type of a block → its keys of which nothing is lost, or what is lost is named elsewhere."""
+
+
+def name_others(
+    thing: Mapping[str, Any], known: frozenset[str], path: str, dropped: list[str]
+) -> None:
+    """Adds the paths of what `thing` says under keys that are not `known`."""
+    if not thing.keys() <= known:
+        others = [key for key in thing if key not in known and thing[key] is not None]
+        dropped += [f"{path}.{key}"[:_PATH_CHARS_MAX] for key in others]
+
+
+_PATH_CHARS_MAX: Final = 64
+
+
+def name_keys(block: Block, kind: str, path: str, dropped: list[str]) -> None:
+    """As `name_others`, for a block that becomes a call or a message."""
+    name_others(block, _KEYS[kind], path, dropped)
 
 
 def _text(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
@@ -116,17 +149,27 @@ def _document(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
     if decode is None:
         known = ", ".join(f"'{kind}'" for kind in _SOURCES)
         raise invalid(f"{path}.source.type", f"Input should be one of {known}")
+    _name_citations(block, path, dropped)
+    yield from decode(block, source, path, dropped)
+
+
+def _name_citations(block: Block, path: str, dropped: list[str]) -> None:
     citations = block.get("citations")
     if isinstance(citations, Mapping) and citations.get("enabled"):
         dropped.append(f"{path}.citations")
-    yield from decode(block, source, path, dropped)
 
 
 def _file(block: Block, source: Block, path: str, dropped: list[str]) -> Iterator[Part]:
     file = {"file_data": _address(source, f"{path}.source")}
     if isinstance(block.get("title"), str) and block["title"]:
         file["filename"] = block["title"]
-    yield {"type": "file", "file": file}
+    yield {"type": "file", "file": file} | _context(block)
+
+
+def _context(block: Block) -> Part:
+    """What the client says about a document: the hub has the same key of a part."""
+    context = block.get("context")
+    return {"context": context} if isinstance(context, str) and context else {}
 
 
 def _plain(block: Block, source: Block, path: str, dropped: list[str]) -> Iterator[Part]:
@@ -159,6 +202,7 @@ _SOURCES: Final[Mapping[Any, Callable[[Block, Block, str, list[str]], Iterator[P
 
 
 def _search_result(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    _name_citations(block, path, dropped)
     title, source = block.get("title") or "", block.get("source") or ""
     yield text_part(f"{title} ({source})" if title else str(source))
     yield from _decode_each(block.get("content") or [], f"{path}.content", dropped, _INNER_BLOCKS)
@@ -211,8 +255,15 @@ def _compaction(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
         yield text_part(block["content"])
 
 
+def _call(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
+    """A call of a server tool: its result says what it found, and what was asked is lost."""
+    if block.get("input"):
+        dropped.append(f"{path}.input")
+    return iter(())
+
+
 def _nothing(block: Block, path: str, dropped: list[str]) -> Iterator[Part]:
-    """A call of a server tool: its result says what it found."""
+    """A mark of which model went on."""
     return iter(())
 
 
@@ -234,8 +285,8 @@ _BLOCKS: Final[Mapping[str, Decode]] = {
     "search_result": _search_result,
     "tool_reference": _tool_reference,
     "compaction": _compaction,
-    "server_tool_use": _nothing,
-    "mcp_tool_use": _nothing,
+    "server_tool_use": _call,
+    "mcp_tool_use": _call,
     "fallback": _nothing,
     **dict.fromkeys(_RESULTS, _results),
 }

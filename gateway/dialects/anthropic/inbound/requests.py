@@ -137,9 +137,11 @@ def _check(body: Mapping[str, Any]) -> None:
 def _output(body: Mapping[str, Any], dropped: list[str]) -> dict[str, Any]:
     """`reasoning_effort` and `response_format`."""
     config = table(body, "output_config")
+    thinking = table(body, "thinking")
     dropped += [f"output_config.{key}" for key in config if key not in ("effort", "format")]
     fields: dict[str, Any] = {}
-    effort = _effort(table(body, "thinking"), config, dropped)
+    dropped += [f"thinking.{key}" for key in thinking if key not in _OF_THINKING]
+    effort = _effort(thinking, config, dropped)
     if effort is not None:
         fields["reasoning_effort"] = effort
     wanted = config.get("format") or body.get("output_format")
@@ -148,12 +150,18 @@ def _output(body: Mapping[str, Any], dropped: list[str]) -> dict[str, Any]:
     return fields
 
 
+_OF_THINKING: Final = frozenset({"type", "budget_tokens", "display"})
+_THINKS: Final = frozenset({"enabled", "adaptive", "between_tools"})
+
+
 def _effort(
     thinking: Mapping[str, Any], config: Mapping[str, Any], dropped: list[str]
 ) -> str | None:
     """How much to think; None means the model's own `thinkingLevel`."""
     if thinking.get("type") == "disabled":
         return "none"
+    if thinking and thinking["type"] not in _THINKS:
+        dropped.append("thinking")
     stated, budget = config.get("effort"), thinking.get("budget_tokens")
     if stated is not None and stated in LEVELS:
         return str(stated)
@@ -169,6 +177,7 @@ def _format(wanted: Any, dropped: list[str]) -> dict[str, Any]:
     if not isinstance(schema, dict) or wanted.get("type") != "json_schema":
         dropped.append("output_config.format")
         return {}
+    dropped += [f"output_config.format.{key}" for key in wanted if key not in ("type", "schema")]
     named = {"name": "output", "schema": schema, "strict": is_strict(schema)}
     return {"response_format": {"type": "json_schema", "json_schema": named}}
 

@@ -119,6 +119,7 @@ def _predefined(
     if row is None or not isinstance(name, str) or not name:
         dropped.append(path)
         return None
+    dropped += [f"{path}.{key}" for key in tool if key not in _TOOL_KEYS]
     function = {"name": name, "description": row.description, "parameters": row.schema}
     return _marked({"type": "function", "function": function}, tool)
 
@@ -175,6 +176,7 @@ CHANGES: Final = frozenset(_CHANGES)
 
 # --- the choice -----------------------------------------------------------------------------------
 
+_OF_CHOICES: Final = frozenset({"type", "name", "disable_parallel_tool_use"})
 _MODES: Final[Mapping[Any, str]] = {"auto": "auto", "any": "required", "none": "none"}
 
 
@@ -188,6 +190,7 @@ def decode_choice(
     kind = text_at(object_at(choice, "tool_choice").get("type"), "tool_choice.type")
     if kind != "tool" and kind not in _MODES:
         raise invalid("tool_choice.type", "Input should be 'auto', 'any', 'tool' or 'none'")
+    dropped += [f"tool_choice.{key}" for key in choice if key not in _OF_CHOICES]
     name = text_at(choice.get("name"), "tool_choice.name") if kind == "tool" else None
     fields: dict[str, Any] = {}
     if choice.get("disable_parallel_tool_use") is True:
@@ -207,7 +210,12 @@ def _named(
     """The choice of one tool; one that was dropped cannot be forced."""
     if any(tool["function"]["name"] == name for tool in tools):
         return {"tool_choice": {"type": "function", "function": {"name": name}}}
-    if all(tool.get("name") != name for tool in body.get("tools") or ()):
+    if not body.get("mcp_servers") and not _may_be(name, body.get("tools") or ()):
         raise invalid("tool_choice", f"Tool '{name}' not found in provided tools")
     dropped.append("tool_choice")
     return {}
+
+
+def _may_be(name: str, tools: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of `tools` has this name, or is a set of tools with names of its own."""
+    return any(tool.get("name") in (name, None) for tool in tools)

@@ -51,7 +51,7 @@ def _decode(message: Message, path: str) -> list[Message]:
     if role is None and isinstance(message.get("type"), str):
         return _item(message, path)
     if isinstance(role, str) and role in _ROLES:
-        return _ROLES[role](message, path)
+        return _ROLES[role](message if role == "assistant" else _callless(message, path), path)
     known = ", ".join(sorted(ROLES))
     shown = repr(role[:64]) if isinstance(role, str) else "no role"
     text = f"Invalid value: {shown}. Supported values are: {known}."
@@ -65,6 +65,19 @@ def _present(message: Message) -> Message:
         for key, value in message.items()
         if value is not None and (key, value) != ("type", "message")
     }
+
+
+def _callless(message: Message, path: str) -> Message:
+    """A message of any role but the assistant's, which alone calls tools. Raises `Failed` for one
+    with calls: whose they are cannot be guessed."""
+    for field in _CALLS & message.keys():
+        if message[field]:
+            text = f"'{path}.{field}' is only allowed in a message of the role 'assistant'."
+            raise invalid(text, f"{path}.{field}", "invalid_value")
+    return {key: value for key, value in message.items() if key not in _CALLS}
+
+
+_CALLS: Final = frozenset({"tool_calls", "function_call"})
 
 
 def _content(content: Any, path: str) -> str | list[Part]:
@@ -160,7 +173,8 @@ def _is_part(value: Any) -> bool:
 
 def _legacy_result(message: Message, path: str) -> list[Message]:
     content = _result_content(message.get("content"), path)
-    return [{"role": "tool", "tool_call_id": _legacy_id(message.get("name")), "content": content}]
+    id_ = _legacy_id(message.get("name"))
+    return [{**message, "role": "tool", "tool_call_id": id_, "content": content}]
 
 
 def _legacy_id(name: Any) -> str:

@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from gateway.hub.parts import result_content
+
 Message = dict[str, Any]
 
 NO_RESULT: Final = "[no result: interrupted]"
@@ -244,7 +246,16 @@ def _written(messages: list[Message], pairs: _Pairs) -> Iterator[Message]:
         elif message["role"] != "tool":
             yield message
         elif place not in pairs.moved:
-            yield {"role": "user", "content": message["content"]}
+            yield _as_text(message)
+
+
+_OF_RESULTS: Final = frozenset({"tool_call_id", "is_error", "name"})
+
+
+def _as_text(message: Message) -> Message:
+    """A result without a call, as the user's own words."""
+    kept = {key: message[key] for key in message if key not in _OF_RESULTS}
+    return {**kept, "role": "user", "content": result_content(message)}
 
 
 def _with_ids(message: Message, calls: list[_Waiting]) -> Message:

@@ -211,7 +211,9 @@ def _document(part: Part, path: str) -> list[Part]:
     """A PDF as a file; a document of text as such a file, one of blocks as its blocks."""
     source = _source(part, path)
     if source.get("type") == "content":
-        return decode_parts(source.get("content"), f"{path}.source.content")
+        heads = [_word(part, key) for key in ("title", "context")]
+        said = [{"type": "text", "text": "\n".join(filter(None, heads))}] if any(heads) else []
+        return [*said, *decode_parts(source.get("content"), f"{path}.source.content")]
     if source.get("type") == "text" and isinstance(source.get("data"), str):
         data = base64.b64encode(source["data"].encode()).decode()
         url = f"data:{_word(source, 'media_type') or 'text/plain'};base64,{data}"

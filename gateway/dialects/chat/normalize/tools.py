@@ -141,6 +141,8 @@ def decode_choice(chat: Chat) -> None:
         chat["tool_choice"] = choice
     if "tools" not in chat:
         _drop_choice(chat)
+    else:
+        _check_hosted(choice, chat["tools"])
 
 
 def _take_parallel(chat: Chat, choice: Mapping[str, Any]) -> None:
@@ -175,6 +177,15 @@ def _choice(choice: Mapping[str, Any]) -> Any:
         if key in choice:
             _named(choice[key], f"tool_choice.{key}")
     return choice
+
+
+def _check_hosted(choice: Any, tools: list[Tool]) -> None:
+    """Raises `Failed` for the choice of a hosted tool where no tool is hosted."""
+    if not isinstance(choice, dict) or not {*_KINDS, "allowed_tools"}.isdisjoint(choice):
+        return
+    if all(tool["type"] in _KINDS for tool in tools):
+        text = "'tool_choice' names a tool that is not among 'tools'."
+        raise invalid(text, "tool_choice", "invalid_value")
 
 
 def _drop_choice(chat: Chat) -> None:

@@ -19,6 +19,7 @@ from gateway.dialects.responses.inbound.tools import (
     type_of,
 )
 from gateway.hub import exact_json
+from gateway.hub.losses import ECHOES
 from gateway.hub.tools import arguments_text, digest
 
 Item = Mapping[str, Any]
@@ -26,6 +27,10 @@ Item = Mapping[str, Any]
 SUMMARY: Final = "Summary of the conversation so far:\n\n"
 """Precedes the text of a compaction item."""
 
+_OF_MESSAGES: Final = (ECHOES - {"function_call"}) | {
+    *("role", "content", "phase", "internal_chat_message_metadata_passthrough")
+}
+"""Keys of a message: its own, what clients send back of an answer, and Codex's marks."""
 _SPEAKERS: Final = frozenset({"user", "system", "developer"})
 _ROLES: Final = ("assistant", "developer", "system", "user")
 _SHOWN_CHARS_MAX: Final = 2_000
@@ -56,7 +61,12 @@ class Reader:
         if read is not None:
             return read(self, item, path)
         if kind not in _ELSEWHERE:
-            self.dropped[lost("input", item)] = None
+            return self._lost(item)
+        return []
+
+    def _lost(self, item: Item) -> list[Entry]:
+        """Names an item that the hub cannot express, or not all of it."""
+        self.dropped[lost("input", item)] = None
         return []
 
     def _content(self, item: Item, key: str, path: str) -> Any:
@@ -78,10 +88,16 @@ class Reader:
             message = f"Invalid value: {shown}. Supported values are: {known}."
             raise invalid(message, f"{path}.role", "invalid_value")
         content = self._content(item, "content", path)
+        self._name_keys(item)
         if role in _SPEAKERS:
             return [Said({"role": role, "content": content.value()})]
         thoughts: list[Entry] = [Thought(text) for text in content.thoughts]
         return [*thoughts, Text(content.parts)] if content.parts else thoughts
+
+    def _name_keys(self, item: Item) -> None:
+        """Names what a message says beyond this API: calls, as chat completions write them."""
+        others = [key for key in item if key not in _OF_MESSAGES and item[key]]
+        self.dropped.update(dict.fromkeys(f"input.message.{key}"[:64] for key in others))
 
     def _reasoning(self, item: Item, path: str) -> list[Entry]:
         return [decode_thought(item)]
@@ -98,8 +114,7 @@ class Reader:
     def _compaction(self, item: Item, path: str) -> list[Entry]:
         summary = summary_in(item.get("encrypted_content"))
         if summary is None:
-            self.dropped[lost("input", item)] = None
-            return []
+            return self._lost(item)
         return [Said({"role": "developer", "content": SUMMARY + summary})]
 
     # --- tool calls -------------------------------------------------------------------------------
@@ -119,7 +134,7 @@ class Reader:
 
     def _search_call(self, item: Item, path: str) -> list[Entry]:
         if not item.get("call_id"):
-            return []  # the provider ran it
+            return self._lost(item)  # the provider ran it
         return [self._function(item, TOOL_SEARCH, _json(item.get("arguments") or {}), path)]
 
     def _shell_call(self, item: Item, path: str) -> list[Entry]:
@@ -157,7 +172,7 @@ class Reader:
     def _search_output(self, item: Item, path: str) -> list[Entry]:
         """The tools it found are declared elsewhere; the model reads what they are."""
         if not item.get("call_id"):
-            return []
+            return self._lost(item)
         return [ToolOutput(_output_id(item), _json([*self._listed(item.get("tools"), None)]))]
 
     def _listed(self, tools: Any, namespace: str | None) -> Iterator[dict[str, str]]:
@@ -178,13 +193,18 @@ class Reader:
     def _mcp_call(self, item: Item, path: str) -> list[Entry]:
         found = str(item.get("output") or "")
         said = f"[Called {_named(item, 'name')} of {_named(item, 'server_label')}: {found}"
+        asked = item.get("arguments") not in (None, "", "{}")
+        if asked or item.get("error") or len(said) > _SHOWN_CHARS_MAX:
+            self._lost(item)
         return [Text([{"type": "text", "text": said[:_SHOWN_CHARS_MAX] + "]"}])]
 
     def _web_search(self, item: Item, path: str) -> list[Entry]:
         action = item.get("action")
         query = action.get("query") if isinstance(action, Mapping) else None
         if not isinstance(query, str):
-            return []
+            return self._lost(item)
+        if len(query) > _SHOWN_CHARS_MAX:
+            self._lost(item)
         return [
             Text([{"type": "text", "text": f"[Searched the web for: {query[:_SHOWN_CHARS_MAX]}]"}])
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from gateway.dialects.chat.normalize import invalid
@@ -66,7 +66,26 @@ def _add(found: Content, part: Any, path: str) -> None:
     elif decode is None:
         found.dropped.append(lost("input.content", part))
     else:
-        found.parts.extend(_marked(decoded, part) for decoded in decode(part, path))
+        decoded = decode(part, path)
+        found.parts.extend(_marked(each, part) for each in decoded)
+        found.dropped.extend(_lost(kind, part) if decoded else [lost("input.content", part)])
+
+
+_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "input_image": frozenset({"image_url", "file_id", "detail"}),
+    "input_file": frozenset({"filename", "file_data", "file_url", "file_id", "file"}),
+}
+"""Type of a part → its keys of which nothing is lost."""
+_NEUTRAL: Final = (None, "auto")
+
+
+def _lost(kind: str, part: Mapping[str, Any]) -> Iterator[str]:
+    """Keys of a part that the hub's part does not have."""
+    known = _KEYS.get(kind)
+    if known is not None:
+        keys = [key for key in part if key not in known and key not in ("type", "id", MARK)]
+        said = [key for key in keys if part[key] not in _NEUTRAL]
+        yield from (f"input.content.{kind}.{key}"[:64] for key in said)
 
 
 def _is_plain(part: Part) -> bool:

@@ -16,7 +16,7 @@ from gateway.dialects.responses.inbound.history import Expanded, not_found
 from gateway.dialects.responses.inbound.items import Reader, kind_of
 from gateway.dialects.responses.inbound.notes import Notes
 from gateway.dialects.responses.inbound.order import arrange
-from gateway.dialects.responses.inbound.tools import Toolbox, decode_choice, type_of
+from gateway.dialects.responses.inbound.tools import Chosen, Toolbox, decode_choice, type_of
 from gateway.failures import Failed
 from gateway.hub.contracts import Request
 from gateway.hub.fields import PASSED, TRANSLATED, Action, Rule, dropped, refused, renamed
@@ -129,14 +129,19 @@ def decode_request(body: Mapping[str, Any], headers: Mapping[str, str]) -> Reque
     current = _updated(stated, items)
     box = _toolbox(current, items)
     reader = Reader(box)
-    messages = [*_instructions(stated), *arrange(reader.read(items))]
+    said = list(arrange(reader.read(items)))
+    messages = [*_instructions(stated), *said]
     chat = {**_passed(stated), **_translated(current), "messages": messages}
     notes = _notes(stated, headers, items, box)
-    losses += _ask_for_summary(chat) if notes.compacting else _add_tools(chat, current, box)
-    losses += [*_reasoning_losses(current), *box.dropped, *reader.dropped]
-    return Request(
-        _normalized(chat), body, dropped=tuple(losses), notes=notes, binds=notes.compacting
-    )
+    chosen = _ask_for_summary(chat) if notes.compacting else _add_tools(chat, current, box)
+    losses += [*chosen.losses, *_text_losses(current), *_reasoning_losses(current)]
+    losses += [*box.dropped, *reader.dropped]
+    native_only = "tool_choice" if chosen.is_native_only else ""
+    if not messages or (reader.dropped and not said and not notes.compacting):
+        messages = messages or [{"role": "user", "content": ""}]
+        native_only = "input"
+    chat["messages"] = messages
+    return Request(_normalized(chat), body, {}, tuple(losses), notes, notes.compacting, native_only)
 
 
 def _notes(
@@ -154,11 +159,11 @@ def _notes(
     )
 
 
-def _ask_for_summary(chat: Chat) -> tuple[str, ...]:
+def _ask_for_summary(chat: Chat) -> Chosen:
     """Makes the request one for a summary, which calls no tool and has no form."""
     chat["messages"].append({"role": "user", "content": SUMMARIZE})
     chat.pop("response_format", None)
-    return ()
+    return Chosen()
 
 
 def _normalized(chat: Chat) -> Chat:
@@ -225,11 +230,13 @@ def _translated(stated: Mapping[str, Any]) -> Chat:
 
 
 def _json_schema(form: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("name", "description", "schema", "strict")
     return {
         "type": "json_schema",
-        "json_schema": {key: form[key] for key in keys if form.get(key) is not None},
+        "json_schema": {key: form[key] for key in _OF_FORMS if form.get(key) is not None},
     }
+
+
+_OF_FORMS: Final = ("name", "description", "schema", "strict")
 
 
 def _json_object(form: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,18 +248,29 @@ _FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "json_object": _json_object,
 }
 
+_SHOWN: Final = frozenset({"effort", "summary", "generate_summary"})
+"""Members of `reasoning` that lose nothing: what a model thinks is shown in any case."""
 _USUAL: Final[Mapping[str, str]] = {"mode": "standard", "context": "auto"}
 """Members of `reasoning` that only a provider of this API has, and what each says where it is left
 out."""
 
 
+def _text_losses(stated: Mapping[str, Any]) -> list[str]:
+    """A form of the answer that the hub does not have."""
+    text = _table(stated, "text")
+    losses = [f"text.{key}"[:64] for key in text if key not in ("format", "verbosity")]
+    form = text.get("format")
+    if not isinstance(form, Mapping) or type_of(form) not in (*_FORMATS, "text"):
+        return [*losses, "text.format"] if form else losses
+    others = [key for key in form if key != "type" and key not in _OF_FORMS]
+    return [*losses, *(f"text.format.{key}"[:64] for key in others)]
+
+
 def _reasoning_losses(stated: Mapping[str, Any]) -> list[str]:
     reasoning = _table(stated, "reasoning")
-    return [
-        f"reasoning.{key}"
-        for key, usual in _USUAL.items()
-        if reasoning.get(key) not in (None, usual)
-    ]
+    others = [key for key in reasoning if key not in _SHOWN]
+    said = [key for key in others if reasoning[key] not in (None, _USUAL.get(key))]
+    return [f"reasoning.{key}"[:64] for key in said]
 
 
 def _table(stated: Mapping[str, Any], field: str) -> Mapping[str, Any]:
@@ -305,14 +323,14 @@ def _toolbox(stated: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> T
     return box
 
 
-def _add_tools(chat: Chat, stated: Mapping[str, Any], box: Toolbox) -> tuple[str, ...]:
+def _add_tools(chat: Chat, stated: Mapping[str, Any], box: Toolbox) -> Chosen:
     tools = box.tools()
     if tools:
         chat["tools"] = tools
-    if "tool_choice" not in stated:
-        return ()
-    chat["tool_choice"], losses = decode_choice(stated["tool_choice"], box)
-    return losses
+    chosen = decode_choice(stated["tool_choice"], box) if "tool_choice" in stated else Chosen()
+    if chosen.choice is not None:
+        chat["tool_choice"] = chosen.choice
+    return chosen
 
 
 def _instructions(stated: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ provider, so the hub has none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.dialects.chat.normalize import invalid
 from gateway.dialects.responses.inbound.notes import ToolKind, ToolName
@@ -136,6 +136,7 @@ class Toolbox:
             function["parameters"] = tool["parameters"]
         if tool.get("strict") is True:
             function["strict"] = True
+        self._name_keys(tool, _OF_FUNCTIONS)
         self._tools[flat] = {"type": "function", "function": function}
 
     def _custom(
@@ -149,7 +150,14 @@ class Toolbox:
         form = tool.get("format")
         if isinstance(form, Mapping):
             custom["format"] = _format(form)
+            if form.get("type") not in ("grammar", "text"):
+                self.dropped["tools.custom.format"] = None
         self._tools[flat] = {"type": "custom", "custom": custom}
+
+    def _name_keys(self, tool: Mapping[str, Any], known: frozenset[str]) -> None:
+        """Names the members of a tool that the hub's tool does not have, each once."""
+        others = [key for key in tool if key not in known and tool[key] not in (None, False)]
+        self.dropped.update(dict.fromkeys(f"tools.function.{key}"[:64] for key in others))
 
     def _search(self, tool: Mapping[str, Any]) -> None:
         """A search that the client runs is a function; one that the provider runs is not needed:
@@ -179,6 +187,12 @@ class Toolbox:
         self._members.setdefault(namespace, {})[flat] = None
         return flat
 
+
+_OF_FUNCTIONS: Final = frozenset(
+    {"type", "name", "description", "parameters", "strict", "cache_control"}
+    | {"defer_loading", "output_schema"}
+)
+"""Members of a function that change no call; a deferred one is loaded at once."""
 
 _MEMBERS: Final[
     Mapping[str, Callable[[Toolbox, Mapping[str, Any], str, str | None, str], None]]
@@ -223,35 +237,53 @@ def _format(form: Mapping[str, Any]) -> dict[str, Any]:
 # --- the choice -----------------------------------------------------------------------------------
 
 
-def decode_choice(choice: Any, box: Toolbox) -> tuple[Any, tuple[str, ...]]:
-    """(the hub's `tool_choice`, what was lost). Raises `Failed` for a choice that nothing can
-    satisfy."""
+class Chosen(NamedTuple):
+    """What a choice is in the hub."""
+
+    choice: Any = None
+    """The hub's `tool_choice`; None where it has none."""
+    losses: tuple[str, ...] = ()
+    is_native_only: bool = False
+    """It demands a tool, and all that it can mean run at a provider of this API."""
+
+
+def decode_choice(choice: Any, box: Toolbox) -> Chosen:
+    """`choice` among the tools of `box`. Raises `Failed` for a choice that nothing can satisfy."""
     if isinstance(choice, str):
-        return _mode(choice), ()
+        return _mode(choice, box)
     if not isinstance(choice, Mapping):
         message = "Invalid type for 'tool_choice': expected a string or an object."
         raise invalid(message, "tool_choice", "invalid_type")
     if type_of(choice) in _MODES:
-        return type_of(choice), ()
+        return _mode(type_of(choice), box)
     if type_of(choice) == "allowed_tools":
         return _allowed(choice, box)
     named = list(_named(choice, box))
     if len(named) == 1:
-        return named[0], ()
-    if not box.names:
-        message = "'tool_choice' names a tool that this gateway cannot offer."
+        return Chosen(named[0])
+    if box.names:
+        return Chosen("auto", ("tool_choice",))
+    return _of_hosted(box, "'tool_choice' names a tool that is not among 'tools'.")
+
+
+def _of_hosted(box: Toolbox, message: str) -> Chosen:
+    """A demand for a tool that the provider runs. Raises `Failed` with `message` where the request
+    has none."""
+    if not box.dropped:
         raise invalid(message, "tool_choice", "invalid_value")
-    return "auto", ("tool_choice",)
+    return Chosen(is_native_only=True)
 
 
-def _mode(choice: str) -> str:
+def _mode(choice: str, box: Toolbox) -> Chosen:
     if choice not in _MODES:
         message = f"Invalid value: {choice[:40]!r} is not a tool choice."
         raise invalid(message, "tool_choice", "invalid_value")
-    return choice
+    if choice == "required" and not box.names:
+        return _of_hosted(box, "'tool_choice' is only allowed when 'tools' are specified.")
+    return Chosen(choice)
 
 
-def _allowed(choice: Mapping[str, Any], box: Toolbox) -> tuple[Any, tuple[str, ...]]:
+def _allowed(choice: Mapping[str, Any], box: Toolbox) -> Chosen:
     stated = choice.get("allowed_tools")
     inner = stated if isinstance(stated, Mapping) else choice
     mode = "required" if inner.get("mode") == "required" else "auto"
@@ -265,14 +297,10 @@ def _allowed(choice: Mapping[str, Any], box: Toolbox) -> tuple[Any, tuple[str, .
     }
     tools = [tool for item in each.values() for tool in _named(item, box)]
     if tools:
-        return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}, ()
+        return Chosen({"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}})
     if mode == "required":
-        raise invalid(
-            "'tool_choice' allows only tools that this gateway cannot offer.",
-            "tool_choice",
-            "invalid_value",
-        )
-    return "none", ("tool_choice",)
+        return _of_hosted(box, "'tool_choice' allows no tool that is among 'tools'.")
+    return Chosen("none", ("tool_choice",))
 
 
 def _named(item: Mapping[str, Any], box: Toolbox) -> Iterator[dict[str, Any]]:

@@ -195,6 +195,76 @@ LOST: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         },
         ("tools.0", "tool_choice"),
     ),
+    "a forced tool of a set": (
+        {
+            "tools": [{"type": "mcp_toolset", "mcp_server_name": "s"}],
+            "tool_choice": {"type": "tool", "name": "look"},
+        },
+        ("tools.0", "tool_choice"),
+    ),
+    "a member of a choice": (
+        {"tools": [TOOL], "tool_choice": {"type": "auto", "brand_new": 1}},
+        ("tool_choice.brand_new",),
+    ),
+    "the size of a screen": (
+        {
+            "tools": [
+                {"type": "computer_20250124", "name": "computer", "display_width_px": 9},
+            ]
+        },
+        ("tools.0.display_width_px",),
+    ),
+    "an unknown way to think": ({"thinking": {"type": "brand_new"}}, ("thinking",)),
+    "a member of thinking": (
+        {"thinking": {"type": "disabled", "brand_new": 1}},
+        ("thinking.brand_new",),
+    ),
+    "a member of a format": (
+        {"output_config": {"format": {"type": "json_schema", "schema": {"a": 1}, "brand_new": 1}}},
+        ("output_config.format.brand_new",),
+    ),
+    "a key of a turn": (
+        {"messages": [{**USER, "brand_new": 1, "id": "msg_1"}]},
+        ("messages.0.brand_new",),
+    ),
+    "a key of a block": (
+        {"messages": [user({**text("Hi"), "brand_new": 1, "citations": None, "nothing": None})]},
+        ("messages.0.content.0.brand_new",),
+    ),
+    "a key of the system prompt": (
+        {"system": [{**text("Be brief."), "brand_new": 1}]},
+        ("system.0.brand_new",),
+    ),
+    "a key of a call": (
+        {"messages": [USER, assistant({**use("a"), "brand_new": 1, "caller": {}}), USER]},
+        ("messages.1.content.0.brand_new",),
+    ),
+    "citations of a search": (
+        {
+            "messages": [
+                user(
+                    {
+                        "type": "search_result",
+                        "source": "a",
+                        "title": "b",
+                        "content": [text("c")],
+                        "citations": {"enabled": True},
+                    }
+                )
+            ]
+        },
+        ("messages.0.content.0.citations",),
+    ),
+    "what a server tool was asked": (
+        {
+            "messages": [
+                USER,
+                assistant({"type": "server_tool_use", "id": "s", "input": {"q": "a"}}, text("b")),
+                USER,
+            ]
+        },
+        ("messages.1.content.0.input",),
+    ),
     "any of no tools": ({"tools": [], "tool_choice": {"type": "any"}}, ("tool_choice",)),
     "examples of a tool": (
         {"tools": [{**TOOL, "input_examples": [{}]}]},

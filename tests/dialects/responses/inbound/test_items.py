@@ -286,13 +286,40 @@ ROWS: list[tuple[str, list[Item], list[Item]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("items", "wanted"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
-)
-def test_items_in_the_words_of_the_hub(items: list[Item], wanted: list[Item]) -> None:
+PARTLY: dict[str, tuple[str, ...]] = {
+    "a search that the provider ran": ("input.tool_search_call", "input.tool_search_output"),
+    "a message of another agent": ("input.content.encrypted_content",),
+}
+"""The rows of which something is lost."""
+
+
+@pytest.mark.parametrize(("name", "items", "wanted"), ROWS, ids=[row[0] for row in ROWS])
+def test_items_in_the_words_of_the_hub(name: str, items: list[Item], wanted: list[Item]) -> None:
     decoded = request(*items)
     assert decoded.chat["messages"] == wanted
-    assert decoded.dropped == ()
+    assert decoded.dropped == PARTLY.get(name, ())
+
+
+@pytest.mark.parametrize(
+    ("item", "path"),
+    [
+        ({"type": "web_search_call", "action": {"type": "open_page"}}, "input.web_search_call"),
+        ({"type": "web_search_call", "action": {"query": "x" * 3000}}, "input.web_search_call"),
+        ({"type": "mcp_call", "name": "f", "arguments": '{"a":1}'}, "input.mcp_call"),
+        ({"type": "mcp_call", "name": "f", "output": "x" * 3000}, "input.mcp_call"),
+        ({"type": "mcp_call", "name": "f", "error": "gone"}, "input.mcp_call"),
+        (
+            {
+                "role": "user",
+                "content": [{"type": "input_file", "file_data": "JVBER", "detail": "high"}],
+            },
+            "input.content.input_file.detail",
+        ),
+    ],
+    ids=str,
+)
+def test_an_item_that_is_not_whole_in_the_hub_is_named(item: Item, path: str) -> None:
+    assert request(HELLO, item).dropped == (path,)
 
 
 ORDER: list[tuple[str, list[Item], list[Item]]] = [
@@ -489,3 +516,12 @@ def test_a_wrong_role_is_shown_as_the_client_wrote_it(role: Any, shown: str) -> 
     with pytest.raises(Failed) as raised:
         request({"type": "message", "role": role, "content": "x"})
     assert raised.value.failure.message.startswith(f"Invalid value: {shown}. Supported values are")
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_calls_inside_a_message_are_named(role: str) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    more = {"tool_calls": [call], "function_call": None, "id": "msg_1", "phase": "commentary"}
+    decoded = request({"role": role, "content": "x", **more})
+    assert decoded.chat["messages"] == [{"role": role, "content": "x"}]
+    assert decoded.dropped == ("input.message.tool_calls",)

@@ -163,15 +163,10 @@ def test_what_only_the_native_lane_can_carry_is_named(fields: dict[str, Any], dr
             "tools[0].name",
             "missing_required_parameter",
         ),
-        ({"tool_choice": "required"}, "tool_choice", None),
+        ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
         ({"tool_choice": "perhaps"}, "tool_choice", "invalid_value"),
         ({"tool_choice": 5}, "tool_choice", "invalid_type"),
-        ({"tool_choice": "required", "tools": [{"type": "web_search"}]}, "tool_choice", None),
-        (
-            {"tool_choice": {"type": "web_search"}, "tools": [{"type": "web_search"}]},
-            "tool_choice",
-            "invalid_value",
-        ),
+        ({"tool_choice": {"type": "web_search"}}, "tool_choice", "invalid_value"),
         ({"previous_response_id": "resp_x"}, "previous_response_id", "previous_response_not_found"),
     ],
     ids=str,
@@ -227,6 +222,65 @@ def test_instructions_alone_are_a_request() -> None:
     assert decoded.chat["messages"] == [{"role": "developer", "content": "Say hello"}]
 
 
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"text": {"format": {"type": "xml"}}}, "text.format"),
+        ({"text": {"format": "xml"}}, "text.format"),
+        (
+            {"text": {"format": {"type": "json_schema", "name": "a", "schema": {}, "new": 1}}},
+            "text.format.new",
+        ),
+        ({"text": {"new": 1}}, "text.new"),
+        ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
+        ({"tools": [function("look", **{"async": True})]}, "tools.function.async"),
+        (
+            {"tools": [{"type": "custom", "name": "look", "format": {"type": "new"}}]},
+            "tools.custom.format",
+        ),
+    ],
+    ids=str,
+)
+def test_a_member_that_the_hub_cannot_express_is_named(fields: dict[str, Any], path: str) -> None:
+    assert request(**fields).dropped == (path,)
+
+
+HOSTED = {"type": "web_search"}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "required",
+        {"type": "web_search"},
+        {"type": "mcp", "server_label": "x"},
+        {"type": "allowed_tools", "mode": "required", "tools": [HOSTED]},
+    ],
+    ids=str,
+)
+def test_a_demand_that_only_a_provider_of_this_api_can_meet_is_left_to_one(choice: Any) -> None:
+    decoded = request(tools=[HOSTED], tool_choice=choice)
+    assert decoded.native_only == "tool_choice"
+    assert not {"tools", "tool_choice"} & decoded.chat.keys()
+    assert request(tools=[HOSTED], tool_choice="auto").native_only == ""
+    assert request(tools=[HOSTED, function("look")], tool_choice="required").native_only == ""
+
+
+FOREIGN = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
+
+
+@pytest.mark.parametrize("item", [FOREIGN, {"type": "reasoning", "summary": []}], ids=str)
+def test_an_input_that_the_hub_cannot_express_is_left_to_a_provider_of_this_api(
+    item: dict[str, Any],
+) -> None:
+    assert request(item).native_only == "input"
+    assert request(item, HELLO).native_only == ""
+
+
+def test_instructions_do_not_replace_an_input_that_the_hub_cannot_express() -> None:
+    assert request(FOREIGN, instructions="Be brief").native_only == "input"
+
+
 def test_the_last_update_of_the_configuration_wins() -> None:
     first = {"type": "configuration_update", "reasoning": {"effort": "low"}}
     second = {"type": "configuration_update", "reasoning": {"effort": "high"}, "text": None}
@@ -256,3 +310,5 @@ def test_a_compaction_asks_for_a_summary_without_tools() -> None:
     assert decoded.notes.compacting
     assert not {"tools", "tool_choice", "parallel_tool_calls"} & decoded.chat.keys()
     assert [message["role"] for message in decoded.chat["messages"]] == ["user", "user"]
+    alone = request(trigger)
+    assert (len(alone.chat["messages"]), alone.native_only) == (1, "")
