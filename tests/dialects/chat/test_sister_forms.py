@@ -290,6 +290,7 @@ def test_a_part_without_a_plain_meaning_is_refused_by_its_path(
 CALL = {"id": "t1", "type": "function", "function": {"name": "read", "arguments": '{"path":"a"}'}}
 CALLING = {"role": "assistant", "content": "", "tool_calls": [CALL]}
 RESULT = {"role": "tool", "tool_call_id": "t1", "content": "text"}
+BLOCK = {"type": "tool_result", "tool_use_id": "t1", "content": "text"}
 USE = {"type": "tool_use", "id": "t1", "name": "read", "input": {"path": "a"}}
 
 
@@ -513,3 +514,33 @@ def test_a_result_is_read_in_any_form(result: dict[str, Any], calls: Any) -> Non
         {"model": "dev", "messages": [USER, {"role": "assistant", "tool_calls": calls}, result]}
     )
     assert chat["messages"][2] == {"role": "tool", "tool_call_id": "a", "content": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"text": {"verbosity": "low", "x_new": 1}}, "text"),
+        ({"output_config": {"effort": "low", "task_budget": {"tokens": 1}}}, "output_config"),
+        *(
+            ({"messages": [{"role": "user", "content": [part]}]}, "messages.content.x_new")
+            for part in (
+                {"type": "input_image", "image_url": "https://a/b.png", "x_new": 1},
+                {"type": "input_file", "file_data": "JVBERi0=", "x_new": 1},
+                {"type": "document", "source": PDF, "x_new": 1},
+            )
+        ),
+        (
+            {
+                "messages": [
+                    CALLING,
+                    {"role": "user", "content": [{**BLOCK, "x_new": 1, "is_error": False}]},
+                ]
+            },
+            "messages.x_new",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_not_read_of_another_apis_words_is_named(body: dict[str, Any], path: str) -> None:
+    target = model("anthropic")
+    assert path in DIALECTS["anthropic"].encode_request(chat_of(**body), target).dropped

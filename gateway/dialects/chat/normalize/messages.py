@@ -135,8 +135,8 @@ def _block_result(part: Part, path: str) -> Message:
         "tool_call_id": an_id(part["tool_use_id"], f"{path}.tool_use_id"),
         "content": _result_content(part.get("content"), path),
     }
-    kept = ("is_error", "cache_control")
-    return result | {key: part[key] for key in kept if part.get(key)}
+    others = {key: part[key] for key in part if key not in ("type", "tool_use_id", "content")}
+    return {**{key: value for key, value in others.items() if value}, **result}
 
 
 _RESULT_IDS: Final = ("tool_call_id", "tool_use_id", "call_id")

@@ -69,6 +69,7 @@ def _take_text(chat: Chat, value: Any) -> None:
         chat.setdefault("verbosity", text["verbosity"])
     if text.get("format") is not None:
         chat.setdefault("response_format", _format(an_object(text["format"], "text.format")))
+    _keep_others(chat, "text", text, ("verbosity", "format"))
 
 
 def _take_output_config(chat: Chat, value: Any) -> None:
@@ -79,6 +80,14 @@ def _take_output_config(chat: Chat, value: Any) -> None:
     if config.get("format") is not None:
         form = an_object(config["format"], "output_config.format")
         chat.setdefault("response_format", _format({"name": "answer", **form}))
+    _keep_others(chat, "output_config", config, ("effort", "format"))
+
+
+def _keep_others(chat: Chat, field: str, held: Mapping[str, Any], read: tuple[str, ...]) -> None:
+    """Leaves what is not read where it was: an unknown field, which a dialect sends or names."""
+    others = {key: value for key, value in held.items() if key not in read and value is not None}
+    if others:
+        chat[field] = others
 
 
 def _format(form: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,12 +127,17 @@ def decode_part(part: Any, path: str) -> list[Part]:
     return decode(part, path) if decode else [part]
 
 
-_MARKS: Final = ("cache_control", "prompt_cache_breakpoint")
+_READ: Final = frozenset(
+    {"type", "image_url", "detail", "filename", "file_data", "file_url", "file_id"}
+    | {"source", "title", "content", "context", "citations", "data", "format", "input_audio"}
+)
+"""Keys of a part that the functions below read."""
 
 
 def _marked(part: Part, source: Mapping[str, Any]) -> Part:
-    """`part` with the cache mark of the block that it was."""
-    return part | {key: source[key] for key in _MARKS if source.get(key) is not None}
+    """`part` with the cache mark of the block that it was, and what a dialect names as lost."""
+    others = {key: source[key] for key in source if key not in _READ}
+    return part | {key: value for key, value in others.items() if value is not None}
 
 
 def _text(part: Part, path: str) -> list[Part]:
@@ -171,7 +185,7 @@ def _input_audio(part: Part, path: str) -> list[Part]:
     if audio is not part:
         return [part]
     flat = {"data": part["data"], "format": part.get("format") or "wav"}
-    return [{"type": "input_audio", "input_audio": flat}]
+    return [_marked({"type": "input_audio", "input_audio": flat}, part)]
 
 
 def _source(part: Part, path: str) -> Mapping[str, Any]:
