@@ -3,7 +3,7 @@ the account: no circuit opens."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -12,6 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects import DIALECTS, Encoded
+from gateway.dialects.anthropic import errors as anthropic_errors
+from gateway.dialects.chat import errors as chat_errors
+from gateway.dialects.google import errors as google_errors
+from gateway.dialects.responses.answers import failure_of
 from gateway.failures import Failure, Kind
 from gateway.upstream.blame import judged
 from tests.makers import chat, model
@@ -101,6 +105,22 @@ def test_whatever_a_client_writes_nothing_cools_down(frame: str, value: str, sta
 def test_a_phrase_in_a_refused_value_cools_nothing_down(frame: str, phrase: str) -> None:
     for failure in failures(frame, phrase, 400):
         assert failure.verdict.cooldown_s == 0, failure
+
+
+READERS: Mapping[str, Callable[[Any], Failure]] = {
+    "chat": lambda body: chat_errors.decode_error_value(body, None),
+    "responses": failure_of,
+    "anthropic": lambda body: anthropic_errors.decode_error_value(body, None),
+    "google": lambda body: google_errors.decode_error_value(body, None),
+}
+
+
+@given(st.sampled_from(FRAMES), HOSTILE)
+def test_nor_inside_an_answer_that_began_well(frame: str, value: str) -> None:
+    value = value.encode("utf-8", "replace").decode()
+    message = frame.replace("{}", value)
+    for dialect, bodies in answers(message, value, 400).items():
+        assert READERS[dialect](bodies[0]).verdict.cooldown_s == 0
 
 
 @pytest.mark.parametrize("phrase", PHRASES)
