@@ -215,7 +215,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
                 late_system=True,
                 reasoning="effort",
                 tool_parameters=True,
-                finish="empty",
+                finish="none",
                 tools_max=128,
             ),
             key_hint="xai-",

@@ -24,7 +24,8 @@ COOLDOWN_MIN_S: Final = 1.0
 """A provider that says "retry in 0 s" is still left alone for a moment."""
 
 EARLY_PROBE_S: Final = 10.0
-"""How long after an opening for a configuration error the model may be probed before its time."""
+"""How long after a probe that failed for a configuration error the model may be probed again before
+its time."""
 
 _NO_PROBES: Final = (False, False)
 
@@ -70,8 +71,8 @@ class Breaker:
         has no free slot.
 
         As a `last_resort` a model is probed before its time if a configuration error, such as a
-        rejected key, opened its circuit: the operator may have fixed it since. So it is asked once
-        in `EARLY_PROBE_S`, however many calls want it.
+        rejected key, opened its circuit: the operator may have fixed it since. If not, it is asked
+        once in `EARLY_PROBE_S`, however many calls want it.
         """
         own, account = self._of(model)
         ids = (own.id, account.id)
@@ -92,12 +93,12 @@ class Breaker:
         return own.is_ready(now) and account.is_ready(now)
 
     def _may_be_fixed(self, circuit: Circuit, now: float) -> bool:
-        failure = circuit.failure
+        failure, opened_at = circuit.failure, circuit.open_until - circuit.cooldown_s
         return (
             circuit.state is State.OPEN
             and failure is not None
             and self.settings.verdicts[failure.kind].loud
-            and now >= circuit.open_until - circuit.cooldown_s + EARLY_PROBE_S
+            and not (circuit.is_retried and now < opened_at + EARLY_PROBE_S)
         )
 
     def succeeded(self, permit: Permit) -> None:

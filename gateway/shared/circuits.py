@@ -84,6 +84,8 @@ class Circuit:
     """The length of the last cooldown; a failed probe makes the next one longer."""
     failure: Failure | None = None
     """The failure that opened it."""
+    is_retried: bool = False
+    """What opened it last was a failed probe."""
     prober: Any = None
     """The ticket of the call that probes it."""
 
@@ -131,6 +133,7 @@ class Circuits:
         until = now + cooldown_s
         if circuit.state is State.OPEN and until <= circuit.open_until:
             return None
+        circuit.is_retried = circuit.state is State.PROBING
         circuit.apply(Event.OPENS)
         circuit.open_until, circuit.cooldown_s, circuit.failure = until, cooldown_s, failure
         return Change(circuit_id, "open", cooldown_s, failure, circuit.generation)
