@@ -86,10 +86,13 @@ class StreamDecoder:
             handle = self._HANDLERS.get(
                 body.get("type") or ("error" if "error" in body else event.name.decode())
             )
-        except (ValueError, AttributeError, TypeError) as error:
+        except ValueError as error:
             raise Failed(
-                Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")
+                Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}")
             ) from error
+        except (AttributeError, TypeError) as error:
+            message = "the provider sent an event that is not a JSON object with a type"
+            raise Failed(Failure(Kind.MALFORMED, message)) from error
         # "new event types may be added, and your code should handle unknown event types gracefully"
         if handle is None or (self.finished and body == self._last):
             return []

@@ -68,10 +68,13 @@ class StreamDecoder:
         try:
             body = self._halves.loads(event.data)
             handle = self._HANDLERS.get(body.get("type") or event.name.decode())
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             raise Failed(
-                Failure(Kind.MALFORMED, f"the provider sent a broken event: {error}")
+                Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}")
             ) from error
+        except (AttributeError, TypeError) as error:
+            message = "the provider sent an event that is not a JSON object with a type"
+            raise Failed(Failure(Kind.MALFORMED, message)) from error
         if handle is None and body.get("error"):
             raise Failed(failure_of(body))
         return self._halves.join(handle(self, body)) if handle else []
