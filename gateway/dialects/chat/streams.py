@@ -93,7 +93,8 @@ class StreamDecoder:
             raise Failed(decode_error_value(inner, None))
         if self.model is None and body.get("model"):
             self.model = text_of(body, "model")
-            self._id = str(body.get("id") or "")
+        if not self._id and body.get("id"):
+            self._id = str(body["id"])
         if body.get("usage") or "x_groq" in body:
             self._note_usage(body)
         self._extras.note(answer_extras(body))
