@@ -23,7 +23,7 @@ from gateway.config.load import Config, ConfigError
 from gateway.credentials.secret import CredentialError, CredentialExpired, Found
 from gateway.credentials.store import OTHERS, Credentials, Stored, short, split
 from gateway.providers import CREDENTIAL_TYPES
-from gateway.reports import shared_ledger
+from gateway.reports import ledger_file, shared_ledger
 from gateway.reports.cluster import examine_cluster
 from gateway.reports.config import find
 from gateway.reports.probe import probe
@@ -96,6 +96,7 @@ def examine_all(
     findings += _server(config, client_keys())
     findings += examine_cluster(config, credentials)
     if config is not None:
+        findings += ledger_file.examine(config.ledger_path) if config.ledger.enabled else ()
         findings += shared_ledger.examine(config, credentials)
     if live:
         findings += probe(models, credentials)
