@@ -389,21 +389,21 @@ async def test_fields_a_model_cannot_take_are_named_or_refused() -> None:
 # --- fields that a model refuses by name ----------------------------------------------------------
 
 
+def client_of(trying: Trying) -> UpstreamClient:
+    """A client that several calls share."""
+    clock = trying.clock
+    return UpstreamClient(
+        lambda model: trying.transport, sign, Replay(), clock=clock, wall=clock, user_agent="x"
+    )
+
+
 async def learning(
     refusal: Response, chosen: Model = CUSTOM, **fields: Any
 ) -> tuple[list[dict[str, Any]], list[Any]]:
     """(the bodies of three requests of two calls, the first of which is refused; the fields that
     each call lost)."""
     trying = Trying(refusal, whole(), whole(), chosen=chosen, **fields)
-    client = UpstreamClient(
-        lambda model: trying.transport,
-        sign,
-        Replay(),
-        clock=trying.clock,
-        wall=trying.clock,
-        user_agent="x",
-    )
-
+    client = client_of(trying)
     for attempt in (trying.attempt, again := Attempt(chosen, 1)):
         await client.open(attempt, trying.call)
     assert trying.are_closed
@@ -433,15 +433,7 @@ async def test_a_field_is_remembered_only_if_its_absence_changes_the_answer(
     """A provider that quotes a client's value says nothing about the fields named in it."""
     first = error("Invalid value: 'unsupported parameter: 'top_k''")
     trying = Trying(first, error(second), whole(), top_k=5, seed=1)
-    client = UpstreamClient(
-        lambda model: trying.transport,
-        sign,
-        Replay(),
-        clock=trying.clock,
-        wall=trying.clock,
-        user_agent="x",
-    )
-
+    client = client_of(trying)
     with pytest.raises(Failed):
         await client.open(trying.attempt, trying.call)
     await client.open(Attempt(CUSTOM, 1), trying.call)
@@ -686,15 +678,7 @@ RESPONSE = orjson.dumps(
 async def paths(*answers: Response, calls: int, **fields: Any) -> list[str]:
     """What a model that no table knows is asked on, in so many calls."""
     trying = Trying(*answers, chosen=NEW, **fields)
-    client = UpstreamClient(
-        lambda model: trying.transport,
-        sign,
-        Replay(),
-        clock=trying.clock,
-        wall=trying.clock,
-        user_agent="x",
-    )
-
+    client = client_of(trying)
     for _ in range(calls):
         with suppress(Failed):
             await client.open(Attempt(NEW, 1, started_at=trying.clock.now), trying.call)

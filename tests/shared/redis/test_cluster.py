@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,14 +44,6 @@ IDS: Final = (MODEL, ACCOUNT)
 LIMITED: Final = Failure(Kind.RATE_LIMIT, "the key sk-abcdefghij is limited", status=429)
 WAIT_S: Final = 1.0
 """Long, so that a busy machine changes nothing."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with TemporaryDirectory() as folder:
-        found = RedisServer(Path(folder))
-        yield found
-        found.stop()
 
 
 @pytest.fixture(autouse=True)

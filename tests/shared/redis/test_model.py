@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -247,14 +243,6 @@ class Both(RuleBasedStateMachine):
         theirs, _ = self._call(1, Snapshot())
         shown = [sorted(map(self._shown, each), key=repr) for each in (theirs, ours)]
         assert shown[0] == shown[1]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with TemporaryDirectory() as folder:
-        found = RedisServer(Path(folder))
-        yield found
-        found.stop()
 
 
 EXAMPLES: Final = int(os.environ.get("CLUSTER_EXAMPLES", "60"))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -120,14 +118,6 @@ def test_what_is_large_or_is_not_plain_data_stays_here() -> None:
 
 
 # --- through a real server ------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with TemporaryDirectory() as folder:
-        found = RedisServer(Path(folder))
-        yield found
-        found.stop()
 
 
 @asynccontextmanager
