@@ -36,7 +36,7 @@ def wrong_type(field: str, value: Any) -> Failed:
     return Failed(Failure(Kind.MALFORMED, f"the provider's answer has {kind} as `{field}`"))
 
 
-def text_of(body: Mapping[str, Any], field: str) -> str:
+def stated_text(body: Mapping[str, Any], field: str) -> str:
     """The text in a field of `body`; "" for null, and where it is absent. Raises `Failed`."""
     value = body.get(field)
     if value is None:
@@ -46,9 +46,9 @@ def text_of(body: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def name_of(body: Mapping[str, Any], field: str) -> str | None:
+def stated_name(body: Mapping[str, Any], field: str) -> str | None:
     """The same for a name that an answer may lack: None where it is empty too. Raises `Failed`."""
-    return text_of(body, field) or None
+    return stated_text(body, field) or None
 
 
 def check_field(name: str, value: Any) -> None:

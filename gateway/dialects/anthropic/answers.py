@@ -18,7 +18,7 @@ from gateway.dialects.anthropic.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
 from gateway.hub.answer_fields import native_finish
-from gateway.hub.answer_types import text_of
+from gateway.hub.answer_types import stated_text
 from gateway.hub.calls import CallIds, whole_call
 from gateway.hub.contracts import Encoded
 from gateway.hub.shapes import table
@@ -45,7 +45,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     if body.get("type") == "error" or "content" not in body:
         raise Failed(_failure_inside(body))
     message = decode_message(body["content"] or [], encoded, body.get("id"))
-    reason = text_of(body, "stop_reason")
+    reason = stated_text(body, "stop_reason")
     if not reason:
         words = "the provider's answer ended without a stop reason"
         raise Failed(Failure(Kind.TRUNCATED, words, status=200))
@@ -81,7 +81,7 @@ def decode_stop(reason: str, called: bool) -> str:
 
 def refusal_text(body: Mapping[str, Any]) -> str:
     """Why the model refused, in the provider's words where it gives any."""
-    return text_of(table(body, "stop_details"), "explanation") or "The model refused to answer."
+    return stated_text(table(body, "stop_details"), "explanation") or "The model refused to answer."
 
 
 def decode_message(
@@ -118,7 +118,7 @@ class _Contents:
         kind = block.get("type")
         if kind == "text":
             self._cite(block.get("citations"))
-            self.text.append(text_of(block, "text"))
+            self.text.append(stated_text(block, "text"))
         elif kind in ("thinking", "redacted_thinking"):
             self._think(block)
         elif kind == "tool_use":
@@ -142,7 +142,7 @@ class _Contents:
         self.citations += other_citations(citations)
 
     def _think(self, block: dict[str, Any]) -> None:
-        self.reasoning.append(text_of(block, "thinking"))
+        self.reasoning.append(stated_text(block, "thinking"))
         detail = decode_block(block, len(self.details))
         if detail is not None:
             self.details.append(detail)

@@ -20,7 +20,7 @@ from gateway.dialects.anthropic.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
 from gateway.hub.answer_fields import Deltas, Held, native_finish, other_fields
-from gateway.hub.answer_types import name_of, text_of
+from gateway.hub.answer_types import stated_name, stated_text
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -39,8 +39,8 @@ class _Thinking:
 
     def __init__(self, block: Mapping[str, Any]) -> None:
         self._block = dict(block)
-        self.text = [text_of(block, "thinking")]
-        self.signature = [text_of(block, "signature")]
+        self.text = [stated_text(block, "thinking")]
+        self.signature = [stated_text(block, "signature")]
 
     def whole(self) -> dict[str, Any]:
         return self._block | {"thinking": "".join(self.text), "signature": "".join(self.signature)}
@@ -127,7 +127,7 @@ class StreamDecoder:
 
     def _message_start(self, body: Mapping[str, Any]) -> list[Chunk]:
         message = body.get("message") or {}
-        self.model = name_of(message, "model")
+        self.model = stated_name(message, "model")
         self._calls.ids.answer = message.get("id")
         self._note_usage(message.get("usage"))
         self._extras.note(answer_extras(message))
@@ -181,7 +181,7 @@ class StreamDecoder:
         return self._text(piece.get("text"))
 
     def _json_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        text = text_of(piece, "partial_json")
+        text = stated_text(piece, "partial_json")
         if not text:
             return []
         self._inputs.pop(index, None)
@@ -191,12 +191,12 @@ class StreamDecoder:
         return self._calls.arguments(index, self._inputs.pop(index, "")) + self._calls.end(index)
 
     def _thinking_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        text = text_of(piece, "thinking")
+        text = stated_text(piece, "thinking")
         self._thinking_of(index).text.append(text)
         return self._reasoning(text)
 
     def _signature_delta(self, index: int, piece: Mapping[str, Any]) -> list[Chunk]:
-        self._thinking_of(index).signature.append(text_of(piece, "signature"))
+        self._thinking_of(index).signature.append(stated_text(piece, "signature"))
         return []
 
     def _thinking_of(self, index: int) -> _Thinking:
@@ -233,7 +233,7 @@ class StreamDecoder:
             self._usage["output_tokens"] = 0  # `message_start` counts a token that was never said
         change = body.get("delta") or {}
         self._extras.note(answer_extras(change) | other_fields(body, _CHANGE))
-        reason = text_of(change, "stop_reason")
+        reason = stated_text(change, "stop_reason")
         if not reason:
             return []
         stop = decode_stop(reason, called=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from gateway.dialects.anthropic.models import Generation
-from gateway.hub.answer_types import text_of
+from gateway.hub.answer_types import stated_text
 from gateway.hub.fields import Section
 from gateway.hub.survey import Survey
 from gateway.types import Model
@@ -188,8 +188,8 @@ def decode_block(block: Mapping[str, Any], index: int) -> dict[str, Any] | None:
     """
     common = {"id": f"{ORIGIN}{index}", "format": "anthropic-claude-v1", "index": index}
     if block.get("type") == "redacted_thinking":
-        return {**common, "type": "reasoning.encrypted", "data": text_of(block, "data")}
-    text, signature = text_of(block, "thinking"), text_of(block, "signature")
+        return {**common, "type": "reasoning.encrypted", "data": stated_text(block, "data")}
+    text, signature = stated_text(block, "thinking"), stated_text(block, "signature")
     if not signature:
         return None
     return {**common, "type": "reasoning.text", "text": text, "signature": signature}

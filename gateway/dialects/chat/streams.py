@@ -27,7 +27,7 @@ from gateway.dialects.chat.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
 from gateway.hub.answer_fields import ANSWER_TYPES, Held, is_logprobs
-from gateway.hub.answer_types import text_of
+from gateway.hub.answer_types import stated_text
 from gateway.hub.chunks import delta, finish, is_asked, late, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -92,7 +92,7 @@ class StreamDecoder:
         if inner and inner.get("error"):
             raise Failed(decode_error_value(inner, None))
         if self.model is None and body.get("model"):
-            self.model = text_of(body, "model")
+            self.model = stated_text(body, "model")
         if not self._id and body.get("id"):
             self._id = str(body["id"])
         if body.get("usage") or "x_groq" in body:

@@ -19,7 +19,7 @@ from gateway.hub.answer_fields import (
     translated,
     url_citation,
 )
-from gateway.hub.answer_types import text_of
+from gateway.hub.answer_types import stated_text
 
 _COUNT: Final = translated("the counts of usage")
 
@@ -137,7 +137,7 @@ def decode_image(part: Mapping[str, Any], place: int) -> dict[str, Any]:
 
 def signed(part: Mapping[str, Any]) -> dict[str, Any]:
     """The signature of a part as what has to come back with it. Raises `Failed`."""
-    signature = text_of(part, "thoughtSignature")
+    signature = stated_text(part, "thoughtSignature")
     return {"extra_content": {"google": {"thought_signature": signature}}} if signature else {}
 
 

@@ -19,7 +19,7 @@ from gateway.dialects.google.answer_fields import (
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
-from gateway.hub.answer_types import name_of, text_of
+from gateway.hub.answer_types import stated_name, stated_text
 from gateway.hub.calls import CallIds, whole_call
 from gateway.hub.chunks import usage_dict
 from gateway.hub.contracts import Encoded
@@ -71,7 +71,7 @@ def decode_response(body: dict[str, Any], encoded: Encoded) -> Chat:
     choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
     chat: Chat = answer_extras(body) | {
         "object": "chat.completion",
-        "model": name_of(body, "modelVersion"),
+        "model": stated_name(body, "modelVersion"),
         "choices": [choice_extras(candidate) | choice],
     }
     if usage := table(body, "usageMetadata"):
@@ -105,9 +105,9 @@ def _message(
         elif is_native(part):
             others.append(part)
         elif part.get("thought"):
-            thoughts.append(text_of(part, "text"))
+            thoughts.append(stated_text(part, "text"))
         else:
-            text.append(text_of(part, "text"))
+            text.append(stated_text(part, "text"))
             extra_content |= signed(part)
     joined = "".join(text)
     message: dict[str, Any] = {
@@ -151,13 +151,13 @@ def decode_call(
     signature = part.get("thoughtSignature")
     answer = body.get("responseId") or f"{signature} {arguments}"
     id_ = call.get("id") or "call_" + digest(f"{answer} {call.get('name')} {place}", 24)
-    return id_, text_of(call, "name"), arguments, signed(part)
+    return id_, stated_text(call, "name"), arguments, signed(part)
 
 
 def decode_finish(candidate: Mapping[str, Any], called: bool, has_content: bool) -> str:
     """One of the four finish reasons. Raises `Failed` where the model produced nothing usable, and
     where it has not stopped: "if empty, the model has not stopped generating tokens"."""
-    reason = text_of(candidate, "finishReason")
+    reason = stated_text(candidate, "finishReason")
     if not reason:
         words = "the provider's answer ended without a finish reason"
         raise Failed(Failure(Kind.TRUNCATED, words, status=200))

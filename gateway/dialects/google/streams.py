@@ -27,7 +27,7 @@ from gateway.dialects.google.answers import (
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import Deltas, Held
-from gateway.hub.answer_types import name_of, text_of, wrong_type
+from gateway.hub.answer_types import stated_name, stated_text, wrong_type
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -122,7 +122,7 @@ class StreamDecoder:
 
     def _note(self, body: Mapping[str, Any]) -> None:
         if self.model is None:
-            self.model = name_of(body, "modelVersion")
+            self.model = stated_name(body, "modelVersion")
             self._calls.ids.answer = body.get("responseId")
         self._usage = merged(self._usage, body.get("usageMetadata"))
         self._extras.note(answer_extras(body))
@@ -140,7 +140,7 @@ class StreamDecoder:
             self._parts = parts
         self._choice_extras.note(choice_facts(candidate))
         self._annotations = decode_grounding(candidate) or self._annotations
-        if text_of(candidate, "finishReason"):
+        if stated_text(candidate, "finishReason"):
             self._finish(candidate)
         return chunks
 
@@ -158,7 +158,7 @@ class StreamDecoder:
         if is_native(part):
             self._has_content = self._has_content or says_something(part)
             return [delta(**self._lists.pieces({"native_content": [part]}))]
-        text = text_of(part, "text")
+        text = stated_text(part, "text")
         if part.get("thought"):
             return [delta(reasoning_content=text)] if text else []
         self._signature |= signed(part)

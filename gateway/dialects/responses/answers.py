@@ -16,7 +16,7 @@ from gateway.dialects.responses.answer_fields import (
 )
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import is_logprobs
-from gateway.hub.answer_types import text_of
+from gateway.hub.answer_types import stated_text
 from gateway.hub.calls import CallIds, whole_call
 from gateway.hub.chunks import usage_dict
 from gateway.hub.contracts import Encoded
@@ -100,14 +100,14 @@ def failure_of(body: Mapping[str, Any]) -> Failure:
 def decode_finish(body: Mapping[str, Any], called: bool) -> str:
     """One of the four finish reasons, from the status of the response. Raises `Failed` for one that
     is not at its end."""
-    status = text_of(body, "status")
+    status = stated_text(body, "status")
     if status in UNFINISHED:
         words = f"the provider's response has not ended: its status is {status or 'not stated'}"
         raise Failed(Failure(Kind.TRUNCATED, words, status=200))
     if status == "failed":
         raise Failed(failure_of(body))
     if status == "incomplete":
-        reason = text_of(table(body, "incomplete_details"), "reason")
+        reason = stated_text(table(body, "incomplete_details"), "reason")
         return _INCOMPLETE.get(reason, "length")
     return "tool_calls" if called else "stop"
 
@@ -137,7 +137,7 @@ def summary_of(item: Mapping[str, Any]) -> str:
     """The reasoning that may be shown."""
     pieces = [*(item.get("summary") or ()), *(item.get("content") or ())]
     return SUMMARY_SEPARATOR.join(
-        text_of(piece, "text") for piece in pieces if isinstance(piece, Mapping)
+        stated_text(piece, "text") for piece in pieces if isinstance(piece, Mapping)
     )
 
 
@@ -189,8 +189,8 @@ class _Contents:
         return said | {"tool_calls": self.calls} | self.lists
 
     def _say(self, part: Mapping[str, Any]) -> None:
-        self.text.append(text_of(part, "text"))
-        self.refusal.append(text_of(part, "refusal"))
+        self.text.append(stated_text(part, "text"))
+        self.refusal.append(stated_text(part, "refusal"))
         self.logprobs += part.get("logprobs") or ()
         for annotation in part.get("annotations") or ():
             found = decode_annotation(annotation, len(self.lists.get("annotations", ())))
@@ -201,7 +201,7 @@ class _Contents:
         id_, name = self._ids.take(item.get("call_id") or item.get("id")), item.get("name") or ""
         if item["type"] == "custom_tool_call":
             name = self._encoded.names.get(name, name)
-            custom = {"name": name, "input": text_of(item, "input")}
+            custom = {"name": name, "input": stated_text(item, "input")}
             return {"id": id_, "type": "custom", "custom": custom}
         arguments = arguments_text(item.get("arguments") or {}) or "{}"
         return whole_call(id_, name, arguments, self._encoded)
@@ -219,5 +219,5 @@ def call_extras(
 def extra_content(thoughts: list[dict[str, Any]], origin: str) -> dict[str, Any] | None:
     """The content that has to come back with a call: the encrypted reasoning that led to it, and
     who can read it."""
-    kept = [item for item in thoughts if text_of(item, "encrypted_content")]
+    kept = [item for item in thoughts if stated_text(item, "encrypted_content")]
     return {"openai": {"origin": origin, "reasoning": kept}} if kept else None

@@ -26,7 +26,7 @@ from gateway.dialects.responses.answers import (
 )
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import Deltas
-from gateway.hub.answer_types import checked, name_of, text_of
+from gateway.hub.answer_types import checked, stated_name, stated_text
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.halves import Halves
@@ -92,7 +92,7 @@ class StreamDecoder:
 
     def _created(self, body: Mapping[str, Any]) -> list[Chunk]:
         response = body.get("response") or {}
-        self.model = name_of(response, "model")
+        self.model = stated_name(response, "model")
         self._calls.ids.answer = response.get("id")
         return []
 
@@ -135,7 +135,7 @@ class StreamDecoder:
     def _input(self, body: Mapping[str, Any]) -> list[Chunk]:
         key = _key(body, {})
         self._argued.add(key)
-        return self._more(key, text_of(body, "delta"))
+        return self._more(key, stated_text(body, "delta"))
 
     def _input_done(self, body: Mapping[str, Any]) -> list[Chunk]:
         key = _key(body, {})
@@ -193,10 +193,10 @@ class StreamDecoder:
     def _complete(self, body: Mapping[str, Any], status: str) -> list[Chunk]:
         """The response is at its end, with the status that its last event is named after."""
         stated = body.get("response") or {}
-        if text_of(stated, "status") not in UNFINISHED:
+        if stated_text(stated, "status") not in UNFINISHED:
             status = stated["status"]
         response = {**stated, "status": status}
-        self.model = self.model or name_of(response, "model")
+        self.model = self.model or stated_name(response, "model")
         if response.get("output") and not self._said and not self._begun:
             # A server that sent no deltas: all that there is is in the last event.
             whole = list(as_chunks(checked(decode_response(response, self._encoded))))
