@@ -36,6 +36,17 @@ def wrong_type(field: str, value: Any) -> Failed:
     return Failed(Failure(Kind.MALFORMED, f"the provider's answer has {kind} as `{field}`"))
 
 
+def not_json(error: ValueError) -> Failed:
+    """An event of the provider's stream is not JSON."""
+    return Failed(Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}"))
+
+
+def not_typed() -> Failed:
+    """An event of a format whose events state their type does not."""
+    message = "the provider sent an event that is not a JSON object with a type"
+    return Failed(Failure(Kind.MALFORMED, message))
+
+
 def stated_text(body: Mapping[str, Any], field: str) -> str:
     """The text in a field of `body`; "" for null, and where it is absent. Raises `Failed`."""
     value = body.get(field)

@@ -20,7 +20,7 @@ from gateway.dialects.anthropic.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
 from gateway.hub.answer_fields import Deltas, Held, native_finish, other_fields
-from gateway.hub.answer_types import stated_name, stated_text
+from gateway.hub.answer_types import not_json, not_typed, stated_name, stated_text
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -87,12 +87,9 @@ class StreamDecoder:
                 body.get("type") or ("error" if "error" in body else event.name.decode())
             )
         except ValueError as error:
-            raise Failed(
-                Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}")
-            ) from error
+            raise not_json(error) from error
         except (AttributeError, TypeError) as error:
-            message = "the provider sent an event that is not a JSON object with a type"
-            raise Failed(Failure(Kind.MALFORMED, message)) from error
+            raise not_typed() from error
         # "new event types may be added, and your code should handle unknown event types gracefully"
         if handle is None or (self.finished and body == self._last):
             return []

@@ -27,7 +27,7 @@ from gateway.dialects.chat.usage import encode_usage
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub import exact_json
 from gateway.hub.answer_fields import ANSWER_TYPES, Held, is_logprobs
-from gateway.hub.answer_types import stated_text
+from gateway.hub.answer_types import not_json, stated_text
 from gateway.hub.chunks import delta, finish, is_asked, late, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -142,9 +142,7 @@ class StreamDecoder:
                 raise Failed(
                     decode_error_value(event.data.decode("utf-8", "replace"), None)
                 ) from error
-            raise Failed(
-                Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}")
-            ) from error
+            raise not_json(error) from error
         if isinstance(body, list) and body and isinstance(body[0], dict):
             body = body[0]
         if not isinstance(body, dict):

@@ -27,7 +27,7 @@ from gateway.dialects.google.answers import (
 from gateway.dialects.google.errors import decode_error_value
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import Deltas, Held
-from gateway.hub.answer_types import stated_name, stated_text, wrong_type
+from gateway.hub.answer_types import not_json, stated_name, stated_text, wrong_type
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.counts import merged
@@ -73,9 +73,7 @@ class StreamDecoder:
         try:
             body = self._halves.loads(event.data)
         except ValueError as error:
-            raise Failed(
-                Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}")
-            ) from error
+            raise not_json(error) from error
         bodies = body if isinstance(body, list) else [body]
         return self._halves.join([chunk for item in bodies for chunk in self._response(item)])
 

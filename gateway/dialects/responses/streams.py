@@ -26,7 +26,7 @@ from gateway.dialects.responses.answers import (
 )
 from gateway.failures import Failed, Failure, Kind
 from gateway.hub.answer_fields import Deltas
-from gateway.hub.answer_types import checked, stated_name, stated_text
+from gateway.hub.answer_types import checked, not_json, not_typed, stated_name, stated_text
 from gateway.hub.chunks import ToolCalls, delta, finish, usage_chunk
 from gateway.hub.contracts import Encoded
 from gateway.hub.halves import Halves
@@ -69,12 +69,9 @@ class StreamDecoder:
             body = self._halves.loads(event.data)
             handle = self._HANDLERS.get(body.get("type") or event.name.decode())
         except ValueError as error:
-            raise Failed(
-                Failure(Kind.MALFORMED, f"the provider sent an event that is not JSON: {error}")
-            ) from error
+            raise not_json(error) from error
         except (AttributeError, TypeError) as error:
-            message = "the provider sent an event that is not a JSON object with a type"
-            raise Failed(Failure(Kind.MALFORMED, message)) from error
+            raise not_typed() from error
         if handle is None and body.get("error"):
             raise Failed(failure_of(body))
         return self._halves.join(handle(self, body)) if handle else []
