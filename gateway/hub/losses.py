@@ -58,6 +58,11 @@ _PATH_CHARS_MAX: Final = 64
 """Keys are the client's own: however many and long they are, they fit into one header."""
 
 
+def lost_path(*keys: str) -> str:
+    """The path of something that is lost, as `x-gateway-dropped` names it."""
+    return ".".join(keys)[:_PATH_CHARS_MAX]
+
+
 def _nothing(part: Mapping[str, Any]) -> frozenset[str]:
     return frozenset()
 
@@ -87,7 +92,7 @@ def named(
     messages: list[dict[str, Any]], tools: Iterable[Mapping[str, Any]], taken: Taken
 ) -> list[str]:
     """The paths of what is lost, each once, in order: `messages.name`, `tools.0.defer_loading`."""
-    lost = dict.fromkeys(path[:_PATH_CHARS_MAX] for path in _of_messages(messages, taken))
+    lost = dict.fromkeys(lost_path(path) for path in _of_messages(messages, taken))
     return [*islice(lost, _PATHS_MAX), *_of_tools(tools, taken)]
 
 

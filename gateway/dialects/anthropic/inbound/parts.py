@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects.anthropic.inbound.notes import invalid, list_at, object_at, text_at
-from gateway.hub.losses import ECHOES, MARKS
+from gateway.hub.losses import ECHOES, MARKS, lost_path
 
 Block = Mapping[str, Any]
 Part = dict[str, Any]
@@ -101,10 +101,7 @@ def name_others(
     """Adds the paths of what `thing` says under keys that are not `known`."""
     if not thing.keys() <= known:
         others = [key for key in thing if key not in known and thing[key] is not None]
-        dropped += [f"{path}.{key}"[:_PATH_CHARS_MAX] for key in others]
-
-
-_PATH_CHARS_MAX: Final = 64
+        dropped += [lost_path(path, key) for key in others]
 
 
 def name_keys(block: Block, kind: str, path: str, dropped: list[str]) -> None:

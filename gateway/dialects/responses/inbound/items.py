@@ -19,7 +19,7 @@ from gateway.dialects.responses.inbound.tools import (
     type_of,
 )
 from gateway.hub import exact_json
-from gateway.hub.losses import ECHOES
+from gateway.hub.losses import ECHOES, lost_path
 from gateway.hub.tools import arguments_text, digest
 
 Item = Mapping[str, Any]
@@ -97,7 +97,7 @@ class Reader:
     def _name_keys(self, item: Item) -> None:
         """Names what a message says beyond this API: calls, as chat completions write them."""
         others = [key for key in item if key not in _OF_MESSAGES and item[key]]
-        self.dropped.update(dict.fromkeys(f"input.message.{key}"[:64] for key in others))
+        self.dropped.update(dict.fromkeys(lost_path("input.message", key) for key in others))
 
     def _reasoning(self, item: Item, path: str) -> list[Entry]:
         return [decode_thought(item)]

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.dialects.chat.normalize import invalid
 from gateway.dialects.responses.inbound.tools import lost, type_of
+from gateway.hub.losses import lost_path
 
 Part = dict[str, Any]
 
@@ -85,7 +86,7 @@ def _lost(kind: str, part: Mapping[str, Any]) -> Iterator[str]:
     if known is not None:
         keys = [key for key in part if key not in known and key not in ("type", "id", MARK)]
         said = [key for key in keys if part[key] not in _NEUTRAL]
-        yield from (f"input.content.{kind}.{key}"[:64] for key in said)
+        yield from (lost_path("input.content", kind, key) for key in said)
 
 
 def _is_plain(part: Part) -> bool:

@@ -20,6 +20,7 @@ from gateway.dialects.responses.inbound.tools import Chosen, Toolbox, decode_cho
 from gateway.failures import Failed
 from gateway.hub.contracts import Request
 from gateway.hub.fields import PASSED, TRANSLATED, Action, Rule, dropped, refused, renamed
+from gateway.hub.losses import lost_path
 from gateway.types import Chat
 
 _AT_ONE_ACCOUNT: Final = "it is kept at one account, and an agent has several"
@@ -196,7 +197,7 @@ def _check_rules(stated: Mapping[str, Any]) -> list[str]:
                 f"Unsupported parameter: '{field}': {rule.reason}.", field, "unsupported_parameter"
             )
         if rule.action is Action.DROP:
-            losses.append(field[:64])
+            losses.append(lost_path(field))
     return losses
 
 
@@ -258,19 +259,19 @@ out."""
 def _text_losses(stated: Mapping[str, Any]) -> list[str]:
     """A form of the answer that the hub does not have."""
     text = _table(stated, "text")
-    losses = [f"text.{key}"[:64] for key in text if key not in ("format", "verbosity")]
+    losses = [lost_path("text", key) for key in text if key not in ("format", "verbosity")]
     form = text.get("format")
     if not isinstance(form, Mapping) or type_of(form) not in (*_FORMATS, "text"):
         return [*losses, "text.format"] if form else losses
     others = [key for key in form if key != "type" and key not in _OF_FORMS]
-    return [*losses, *(f"text.format.{key}"[:64] for key in others)]
+    return [*losses, *(lost_path("text.format", key) for key in others)]
 
 
 def _reasoning_losses(stated: Mapping[str, Any]) -> list[str]:
     reasoning = _table(stated, "reasoning")
     others = [key for key in reasoning if key not in _SHOWN]
     said = [key for key in others if reasoning[key] not in (None, _USUAL.get(key))]
-    return [f"reasoning.{key}"[:64] for key in said]
+    return [lost_path("reasoning", key) for key in said]
 
 
 def _table(stated: Mapping[str, Any], field: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.dialects.chat.normalize import invalid
 from gateway.dialects.responses.inbound.notes import ToolKind, ToolName
+from gateway.hub.losses import lost_path
 from gateway.hub.tools import HUB_TOOL_NAME, digest, fit_id
 
 BARE: Final = "functions"
@@ -157,7 +158,7 @@ class Toolbox:
     def _name_keys(self, tool: Mapping[str, Any], known: frozenset[str]) -> None:
         """Names the members of a tool that the hub's tool does not have, each once."""
         others = [key for key in tool if key not in known and tool[key] not in (None, False)]
-        self.dropped.update(dict.fromkeys(f"tools.function.{key}"[:64] for key in others))
+        self.dropped.update(dict.fromkeys(lost_path("tools.function", key) for key in others))
 
     def _search(self, tool: Mapping[str, Any]) -> None:
         """A search that the client runs is a function; one that the provider runs is not needed:
