@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -96,6 +98,17 @@ class RedisServer:
     def _signal(self, number: int) -> None:
         assert self._process is not None
         os.kill(self._process.pid, number)
+
+
+@contextmanager
+def running() -> Iterator[RedisServer]:
+    """A server in a folder of its own. Its end does not wait for it, frozen or not."""
+    with TemporaryDirectory() as folder:
+        found = RedisServer(Path(folder))
+        try:
+            yield found
+        finally:
+            found.stop()
 
 
 class Sentinel:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.cli.conftest import Run
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer, needs_redis, running
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
 def engine() -> Iterator[RedisServer]:
-    with TemporaryDirectory() as folder:
-        found = RedisServer(Path(folder))
+    with running() as found:
         yield found
-        found.stop()
 
 
 def cluster(config: Path, url: str) -> None:

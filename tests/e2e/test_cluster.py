@@ -7,24 +7,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from gateway.config import schema
 from gateway.inbound.shared_keys import SharedKeys, Signer
 from tests.e2e.cluster import group, limited, until
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer, needs_redis, running
 
 pytestmark = [needs_redis, pytest.mark.anyio]
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[RedisServer]:
-    with TemporaryDirectory() as folder:
-        found = RedisServer(Path(folder))
+    with running() as found:
         yield found
-        found.stop()
 
 
 @pytest.fixture(autouse=True)

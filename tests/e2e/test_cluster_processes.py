@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import httpx
@@ -23,7 +22,7 @@ from tests.e2e.cluster import until
 from tests.e2e.process import Process, ask, gateway
 from tests.e2e.test_cluster_network import cluster_of, metrics_of
 from tests.e2e.test_life import KEY, SlowLab, stream
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer, needs_redis, running
 
 pytestmark = [needs_redis, pytest.mark.anyio]
 
@@ -43,10 +42,8 @@ def lab() -> Iterator[SlowLab]:
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    with TemporaryDirectory() as folder:
-        found = RedisServer(Path(folder))
+    with running() as found:
         yield found
-        found.stop()
 
 
 def clock_ahead() -> dict[str, str]:

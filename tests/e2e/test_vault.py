@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import httpx
@@ -13,7 +12,7 @@ import pytest
 
 from gateway.config import schema
 from tests.e2e.cluster import Gateway, Group, group, limited, until
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer, needs_redis, running
 
 pytestmark = [needs_redis, pytest.mark.anyio]
 
@@ -26,11 +25,8 @@ THOUGHT: Final = "Let me think."
 
 @pytest.fixture
 def engine() -> Iterator[RedisServer]:
-    with TemporaryDirectory() as folder:
-        found = RedisServer(Path(folder))
+    with running() as found:
         yield found
-        found.thaw()
-        found.stop()
 
 
 class Pair:

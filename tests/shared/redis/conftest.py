@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, running
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RedisServer]:
-    with TemporaryDirectory() as folder:
-        found = RedisServer(Path(folder))
+    with running() as found:
         yield found
-        found.stop()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -15,7 +13,7 @@ from gateway.shared.limits import Reserve, Settle
 from gateway.shared.redis import library, messages
 from gateway.shared.redis.names import Names
 from tests.e2e.cluster import until
-from tests.redis_server import RedisServer, needs_redis
+from tests.redis_server import RedisServer, needs_redis, running
 from tests.shared.redis.test_cluster import (
     IDS,
     LIMITED,
@@ -70,12 +68,10 @@ class Newer:
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    with TemporaryDirectory() as folder:
-        found = RedisServer(Path(folder))
+    with running() as found:
         with found.client() as client:
             client.function_load(next_release())
         yield found
-        found.stop()
 
 
 async def test_both_are_loaded_and_each_member_sees_the_others(server: RedisServer) -> None:
