@@ -20,8 +20,8 @@ from gateway.shared.redis.session import Place, connect
 from gateway.text.engine_urls import parse
 from tests.e2e.cluster import group, until
 from tests.e2e.process import Process, ask, gateway
+from tests.e2e.slow_lab import KEY, SlowLab
 from tests.e2e.test_cluster_faults import QUICK, all_settled, answered, edit, late
-from tests.e2e.test_life import KEY, SlowLab
 from tests.e2e.test_workers import WORKERS, configure
 from tests.redis_server import RedisServer, free_port, needs_redis
 
@@ -29,13 +29,10 @@ pytestmark = needs_redis
 
 
 @pytest.fixture
-def lab() -> Iterator[SlowLab]:
-    slow = SlowLab()
-    slow.open()
-    try:
-        yield slow
-    finally:
-        slow.stop()
+def lab(lab: SlowLab) -> SlowLab:
+    """Its streams do not stop."""
+    lab.open()
+    return lab
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

@@ -20,8 +20,9 @@ import pytest
 
 from tests.e2e.cluster import until
 from tests.e2e.process import Process, ask, gateway
+from tests.e2e.slow_lab import KEY, SlowLab
 from tests.e2e.test_cluster_network import cluster_of, metrics_of
-from tests.e2e.test_life import KEY, SlowLab, stream
+from tests.e2e.test_life import stream
 from tests.redis_server import RedisServer, needs_redis, running
 
 pytestmark = [needs_redis, pytest.mark.anyio]
@@ -29,15 +30,6 @@ pytestmark = [needs_redis, pytest.mark.anyio]
 AHEAD_S: Final = 3 * 3600
 LEASE_US: Final = 16e6
 """A little more than what a member's silence may last."""
-
-
-@pytest.fixture
-def lab() -> Iterator[SlowLab]:
-    slow = SlowLab()
-    try:
-        yield slow
-    finally:
-        slow.stop()
 
 
 @pytest.fixture

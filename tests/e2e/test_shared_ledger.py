@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,19 +11,16 @@ import httpx
 import pytest
 
 from tests.e2e.process import LIMIT_S, TERMINATE, Process, ask, gateway
-from tests.e2e.test_life import KEY, SlowLab
+from tests.e2e.slow_lab import KEY, SlowLab
 from tests.observe.shipping.makers import shipping
 from tests.postgres import Server
 
 
 @pytest.fixture
-def lab() -> Iterator[SlowLab]:
-    slow = SlowLab()
-    slow.open()
-    try:
-        yield slow
-    finally:
-        slow.stop()
+def lab(lab: SlowLab) -> SlowLab:
+    """Its streams do not stop."""
+    lab.open()
+    return lab
 
 
 def configure(folder: Path, lab: SlowLab, server: Server) -> None:

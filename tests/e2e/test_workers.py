@@ -16,19 +16,16 @@ import pytest
 
 from gateway.inbound.keys import at_home
 from tests.e2e.process import TERMINATE, Process, ask, gateway
-from tests.e2e.test_life import KEY, SlowLab
+from tests.e2e.slow_lab import KEY, SlowLab
 
 WORKERS = 2
 
 
 @pytest.fixture
-def lab() -> Iterator[SlowLab]:
-    slow = SlowLab()
-    slow.open()
-    try:
-        yield slow
-    finally:
-        slow.stop()
+def lab(lab: SlowLab) -> SlowLab:
+    """Its streams do not stop."""
+    lab.open()
+    return lab
 
 
 def configure(
